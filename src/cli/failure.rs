@@ -1,0 +1,92 @@
+//! What can go wrong, as the user sees it: a message, a remedy, and a stable exit code.
+
+use crate::plainnet::{ShapeError, notation::ParseError};
+use crate::units::UnitError;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Exit codes; the numbers are relied on from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Something failed while running.
+    Runtime = 1,
+    /// The command line asks for something that does not exist or makes no sense.
+    Usage = 2,
+    /// Measured, but not well enough: noisy or throttled.
+    Quality = 3,
+    /// The device was lost or is busy; the work can be resumed.
+    Device = 4,
+    /// Outside the predictor's domain, with `--strict`.
+    OutsideDomain = 5,
+    /// No network fits the budgets.
+    Infeasible = 6,
+    /// A file is damaged, not of the expected format, or from a newer version.
+    BadFile = 7,
+    /// Interrupted; a checkpoint was written.
+    Interrupted = 130,
+}
+
+/// An error at the end of its way: printed by `main`, turned into the exit code.
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    pub message: String,
+    /// What to do about it.
+    pub remedy: Option<String>,
+}
+
+impl Failure {
+    pub fn new(exit: Exit, message: impl Into<String>) -> Failure {
+        Failure { exit, message: message.into(), remedy: None }
+    }
+
+    pub fn usage(message: impl Into<String>) -> Failure {
+        Failure::new(Exit::Usage, message)
+    }
+
+    pub fn runtime(message: impl Into<String>) -> Failure {
+        Failure::new(Exit::Runtime, message)
+    }
+
+    pub fn bad_file(path: &Path, reason: impl std::fmt::Display) -> Failure {
+        Failure::new(Exit::BadFile, format!("{}: {reason}", path.display()))
+    }
+
+    /// A file that could not be read or written.
+    pub fn io(path: &Path, error: &std::io::Error) -> Failure {
+        let exit = match error.kind() {
+            std::io::ErrorKind::NotFound => Exit::Usage,
+            _ => Exit::Runtime,
+        };
+        Failure::new(exit, format!("{}: {error}", path.display()))
+    }
+
+    #[must_use]
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Failure {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.exit as u8)
+    }
+}
+
+impl From<ParseError> for Failure {
+    fn from(error: ParseError) -> Failure {
+        Failure::usage(error.to_string())
+            .remedy("a structure string looks like SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,1,8,1)")
+    }
+}
+
+impl From<ShapeError> for Failure {
+    fn from(error: ShapeError) -> Failure {
+        Failure::usage(error.to_string())
+    }
+}
+
+impl From<UnitError> for Failure {
+    fn from(error: UnitError) -> Failure {
+        Failure::usage(error.to_string())
+    }
+}

@@ -1,0 +1,60 @@
+//! The command line: one verb, one file. The only part that prints.
+
+mod failure;
+mod info;
+mod net;
+mod output;
+
+pub use failure::{Exit, Failure};
+
+use clap::{Parser, Subcommand};
+use output::Output;
+
+#[derive(Debug, Parser)]
+#[command(name = "edgezen", version, about, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Global {
+    /// Print one JSON object on stdout; everything else goes to stderr
+    #[arg(long, global = true)]
+    json: bool,
+    /// Seed of every random choice
+    #[arg(long, global = true, default_value_t = 0, value_name = "N")]
+    seed: u64,
+}
+
+impl Global {
+    fn output(self) -> Output {
+        Output { json: self.json }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Layers, parameters, MACs, memory and kernels of a network
+    Info(info::Args),
+}
+
+/// Parses the command line and runs the command.
+pub fn run() -> Result<(), Failure> {
+    let cli = Cli::parse();
+    match cli.command {
+        Command::Info(args) => info::run(args, cli.global),
+    }
+}
+
+/// Prints `failure` as `main` does before it exits.
+pub fn report(failure: &Failure) {
+    let out = Output { json: false };
+    out.note(format!("error: {}", failure.message));
+    if let Some(remedy) = &failure.remedy {
+        out.note(format!("  try: {remedy}"));
+    }
+}

@@ -1,0 +1,66 @@
+//! The `NET` argument: a structure string, a file whose first line is one, an `.onnx` file, or the name
+//! of a published network.
+
+use super::failure::Failure;
+use crate::plainnet::{Model, notation, published};
+use std::path::Path;
+
+/// How to run a structure whose resolution, classes and SE are not part of its name.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct NetOptions {
+    /// Side of the square input image [default: the network's own, else 224; 32 for CIFAR networks]
+    #[arg(long, value_name = "R")]
+    pub resolution: Option<u32>,
+    /// Classes of the classifier [default: the network's own, else 1000]
+    #[arg(long, value_name = "K")]
+    pub classes: Option<u32>,
+    /// Squeeze-excite in the residual super blocks [default: as published]
+    #[arg(long)]
+    pub se: bool,
+}
+
+/// Reads a NET argument that must be a PlainNet.
+pub fn model(net: &str, options: NetOptions) -> Result<Model, Failure> {
+    let mut model = match published::by_name(net) {
+        Some(model) => model,
+        None => unnamed(net)?,
+    };
+    if let Some(resolution) = options.resolution {
+        model.resolution = resolution;
+    }
+    if let Some(classes) = options.classes {
+        if classes == 0 {
+            return Err(Failure::usage("--classes must be at least 1"));
+        }
+        model.classes = classes;
+    }
+    model.se |= options.se;
+    model.validate()?;
+    Ok(model)
+}
+
+fn unnamed(net: &str) -> Result<Model, Failure> {
+    let path = Path::new(net);
+    let (name, network) = if net.contains('(') {
+        (None, notation::parse(net)?)
+    } else if path.exists() {
+        let text = std::fs::read(path).map_err(|e| Failure::io(path, &e))?;
+        let text = String::from_utf8(text).map_err(|_| Failure::bad_file(path, "is not a text file"))?;
+        let network = notation::parse(notation::first_line(&text))
+            .map_err(|e| Failure::bad_file(path, format!("line 1: {e}")))?;
+        (path.file_stem().map(|stem| stem.to_string_lossy().into_owned()), network)
+    } else {
+        let known: Vec<_> = published::names().collect();
+        return Err(Failure::usage(format!(
+            "unknown network {net:?}: not a published name, a file, or a structure string"
+        ))
+        .remedy(format!("known names: {}", known.join(", "))));
+    };
+    // Without a name the stem tells: CIFAR networks begin at stride 1.
+    let small = matches!(
+        network.blocks.first(),
+        Some(crate::plainnet::Block::Super(block)) if block.stride == 1
+    );
+    let (resolution, classes) = if small { (32, 10) } else { (224, 1000) };
+    Ok(Model { name, network, resolution, classes, se: false })
+}

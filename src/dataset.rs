@@ -1,0 +1,56 @@
+//! Datasets: measured latencies with the conditions they were measured under.
+
+use crate::plainnet::Kernel;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What a latency is the latency *of*. Measurements and predictors of different identity never mix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Name of the device profile.
+    pub device: String,
+    /// `tract`, `tensorrt`, `tflite`, …
+    pub runtime: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime_version: Option<String>,
+    /// `fp32`, `fp16`, `int8`.
+    pub precision: String,
+    /// Images per run.
+    pub batch: u32,
+    pub threads: u32,
+    /// Core mask or pinned cores, where they matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cores: Option<String>,
+    /// `warm`, `sustained`, … where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thermal_state: Option<String>,
+}
+
+impl fmt::Display for Identity {
+    /// `pixel2@tflite@fp32`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}@{}", self.device, self.runtime, self.precision)
+    }
+}
+
+/// What was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Subject {
+    Kernel(Kernel),
+    /// One super block on its own, without classifier; `resolution` is that of its input.
+    Block {
+        structure: String,
+        resolution: u32,
+    },
+    /// A whole network with its classifier.
+    Network {
+        name: Option<String>,
+        structure: String,
+        resolution: u32,
+        classes: u32,
+        se: bool,
+        batch: u32,
+    },
+}

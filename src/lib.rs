@@ -1,0 +1,22 @@
+//! Edgezen: fit an image network into the latency budget of a real device.
+//!
+//! The parts, from the bottom up; dependencies point downwards only:
+//!
+//! * core, pure values: `units`, `stats`, `plainnet`;
+//! * models, pure decisions: `space`, `predictor`, `proxy`, `search`;
+//! * engines and the only stopwatch: `engine`, `runner`;
+//! * devices and measuring: `device`, `measure`, `dataset`;
+//! * the only place that prints: `cli`.
+
+pub mod dataset;
+#[cfg(feature = "runner")]
+pub mod engine;
+pub mod plainnet;
+pub mod predictor;
+pub mod proxy;
+pub mod space;
+pub mod stats;
+pub mod units;
+
+#[cfg(feature = "host")]
+pub mod cli;

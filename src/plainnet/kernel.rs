@@ -1,0 +1,354 @@
+//! Kernels: what a runtime launches as one piece of work, and what latency predictors know.
+//!
+//! TensorRT, TFLite and tract run BN, activation and the residual addition inside the convolution
+//! before them, so one kernel stands for `conv + BN + activation (+ residual)`. [`fused`] finds them in
+//! a graph. Derived quantities (MACs, parameters, bytes) are defined here and nowhere else.
+
+use super::graph::{Act, Graph, Op};
+use super::shape::Shape;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// The kinds of kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KernelKind {
+    /// Dense or grouped convolution.
+    Conv,
+    /// Depthwise convolution.
+    Dwconv,
+    /// Fully connected layer on a vector.
+    Linear,
+    /// Max pooling.
+    Maxpool,
+    /// Average pooling of a whole map (or a grid of cells).
+    Pool,
+    /// Sum of two maps, where no convolution takes it in.
+    Add,
+    /// Map times a gate per channel (squeeze-excite).
+    Scale,
+    /// Activation or normalisation on its own.
+    Act,
+    /// Concatenation of maps.
+    Concat,
+}
+
+impl KernelKind {
+    pub const ALL: [KernelKind; 9] = [
+        KernelKind::Conv,
+        KernelKind::Dwconv,
+        KernelKind::Linear,
+        KernelKind::Maxpool,
+        KernelKind::Pool,
+        KernelKind::Add,
+        KernelKind::Scale,
+        KernelKind::Act,
+        KernelKind::Concat,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            KernelKind::Conv => "conv",
+            KernelKind::Dwconv => "dwconv",
+            KernelKind::Linear => "linear",
+            KernelKind::Maxpool => "maxpool",
+            KernelKind::Pool => "pool",
+            KernelKind::Add => "add",
+            KernelKind::Scale => "scale",
+            KernelKind::Act => "act",
+            KernelKind::Concat => "concat",
+        }
+    }
+}
+
+impl fmt::Display for KernelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for KernelKind {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        KernelKind::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
+            let known: Vec<_> = KernelKind::ALL.iter().map(|k| k.name()).collect();
+            format!("unknown kernel kind {text:?}; known: {}", known.join(", "))
+        })
+    }
+}
+
+impl Act {
+    pub const ALL: [Act; 7] =
+        [Act::None, Act::Relu, Act::Relu6, Act::Sigmoid, Act::Swish, Act::HardSwish, Act::HardSigmoid];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Act::None => "none",
+            Act::Relu => "relu",
+            Act::Relu6 => "relu6",
+            Act::Sigmoid => "sigmoid",
+            Act::Swish => "swish",
+            Act::HardSwish => "hard_swish",
+            Act::HardSigmoid => "hard_sigmoid",
+        }
+    }
+}
+
+impl FromStr for Act {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        Act::ALL.into_iter().find(|act| act.name() == text).ok_or_else(|| {
+            let known: Vec<_> = Act::ALL.iter().map(|a| a.name()).collect();
+            format!("unknown activation {text:?}; known: {}", known.join(", "))
+        })
+    }
+}
+
+/// One kernel. `in_h`, `in_w` are the input's; the output is ceil(input / stride).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kernel {
+    pub kind: KernelKind,
+    pub batch: u32,
+    pub in_c: u32,
+    pub out_c: u32,
+    pub in_h: u32,
+    pub in_w: u32,
+    pub kernel: u32,
+    pub stride: u32,
+    pub groups: u32,
+    pub act: Act,
+    /// A residual addition is part of the kernel.
+    pub residual: bool,
+}
+
+impl Kernel {
+    /// The same kernel for another batch.
+    pub fn with_batch(self, batch: u32) -> Kernel {
+        Kernel { batch, ..self }
+    }
+
+    pub fn out_h(&self) -> u32 {
+        match self.kind {
+            KernelKind::Pool => 1,
+            _ => self.in_h.div_ceil(self.stride.max(1)),
+        }
+    }
+    pub fn out_w(&self) -> u32 {
+        match self.kind {
+            KernelKind::Pool => 1,
+            _ => self.in_w.div_ceil(self.stride.max(1)),
+        }
+    }
+
+    /// Elements read from feature maps, whole batch: the input, and the second operand of a sum, a
+    /// gate or a residual.
+    pub fn input_elements(&self) -> f64 {
+        let map = f64::from(self.in_c) * f64::from(self.in_h) * f64::from(self.in_w);
+        let second = match self.kind {
+            KernelKind::Add => map,
+            KernelKind::Scale => f64::from(self.in_c),
+            _ => 0.0,
+        };
+        let residual = if self.residual { self.output_elements() } else { 0.0 };
+        f64::from(self.batch) * (map + second) + residual
+    }
+
+    /// Elements written, whole batch.
+    pub fn output_elements(&self) -> f64 {
+        f64::from(self.batch) * f64::from(self.out_c) * f64::from(self.out_h()) * f64::from(self.out_w())
+    }
+
+    /// Multiply-accumulates, whole batch. Kernels that only move data count none.
+    pub fn macs(&self) -> f64 {
+        match self.kind {
+            KernelKind::Conv | KernelKind::Dwconv | KernelKind::Linear => {
+                self.output_elements() * self.fan_in()
+            }
+            _ => 0.0,
+        }
+    }
+
+    /// Weights read per output element: in/groups · k².
+    pub fn fan_in(&self) -> f64 {
+        match self.kind {
+            KernelKind::Conv | KernelKind::Dwconv => {
+                f64::from(self.in_c) / f64::from(self.groups.max(1)) * f64::from(self.kernel * self.kernel)
+            }
+            KernelKind::Linear => f64::from(self.in_c),
+            _ => 0.0,
+        }
+    }
+
+    /// Weights and biases (BN is folded into them).
+    pub fn params(&self) -> f64 {
+        match self.kind {
+            KernelKind::Conv | KernelKind::Dwconv | KernelKind::Linear => {
+                f64::from(self.out_c) * (self.fan_in() + 1.0)
+            }
+            _ => 0.0,
+        }
+    }
+
+    /// Bytes that must cross the memory bus at least once, whole batch.
+    pub fn bytes(&self, bytes_per_element: f64) -> f64 {
+        (self.input_elements() + self.output_elements() + self.params()) * bytes_per_element
+    }
+}
+
+impl fmt::Display for Kernel {
+    /// `conv 3×3/2 32→64 @112×112 relu`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind)?;
+        if self.kernel > 1 || matches!(self.kind, KernelKind::Conv | KernelKind::Dwconv) {
+            write!(f, " {0}×{0}", self.kernel)?;
+        }
+        if self.stride > 1 {
+            write!(f, "/{}", self.stride)?;
+        }
+        write!(f, " {}→{} @{}×{}", self.in_c, self.out_c, self.in_h, self.in_w)?;
+        if self.kind == KernelKind::Conv && self.groups > 1 {
+            write!(f, " groups {}", self.groups)?;
+        }
+        if self.act != Act::None {
+            write!(f, " {}", self.act.name())?;
+        }
+        if self.residual {
+            f.write_str(" +residual")?;
+        }
+        if self.batch > 1 {
+            write!(f, " ×{}", self.batch)?;
+        }
+        Ok(())
+    }
+}
+
+/// The kernels of `graph` for one image, in order, fused as inference runtimes do it.
+pub fn fused(graph: &Graph) -> Vec<Kernel> {
+    let uses = graph.uses();
+    let mut consumer = vec![usize::MAX; graph.nodes.len()];
+    for (i, node) in graph.nodes.iter().enumerate() {
+        for &input in &node.inputs {
+            consumer[input] = i;
+        }
+    }
+    // The only user of a node, if there is one.
+    let next = |i: usize| (uses[i] == 1).then(|| consumer[i]);
+    let mut taken = vec![false; graph.nodes.len()];
+    let mut kernels = Vec::new();
+    for (i, node) in graph.nodes.iter().enumerate() {
+        if taken[i] || matches!(node.op, Op::Input | Op::Flatten) {
+            continue;
+        }
+        let mut kernel = bare(graph, i);
+        if !matches!(kernel.kind, KernelKind::Maxpool | KernelKind::Pool | KernelKind::Concat) {
+            let mut at = i;
+            while let Some(after) = next(at) {
+                match graph.nodes[after].op {
+                    Op::BatchNorm if kernel.act == Act::None && !kernel.residual => {}
+                    Op::Act(act) if kernel.act == Act::None => kernel.act = act,
+                    // The convolution that comes last takes the sum in: by then the other operand exists.
+                    Op::Add
+                        if kernel.act == Act::None
+                            && !kernel.residual
+                            && matches!(kernel.kind, KernelKind::Conv | KernelKind::Dwconv)
+                            && graph.nodes[after].inputs.iter().all(|&input| input <= at)
+                            && latest_producer(graph, after) == at =>
+                    {
+                        kernel.residual = true;
+                    }
+                    _ => break,
+                }
+                taken[after] = true;
+                at = after;
+            }
+        }
+        kernels.push(kernel);
+    }
+    kernels
+}
+
+/// The operand of node `i` that is computed last.
+fn latest_producer(graph: &Graph, i: usize) -> usize {
+    graph.nodes[i].inputs.iter().copied().max().unwrap_or(i)
+}
+
+/// The kernel of one node on its own.
+fn bare(graph: &Graph, i: usize) -> Kernel {
+    let node = &graph.nodes[i];
+    let input = node.inputs.first().map_or(node.shape, |&first| graph.nodes[first].shape);
+    let Shape { c: in_c, h: in_h, w: in_w } = input;
+    let plain = Kernel {
+        kind: KernelKind::Act,
+        batch: 1,
+        in_c,
+        out_c: node.shape.c,
+        in_h,
+        in_w,
+        kernel: 1,
+        stride: 1,
+        groups: 1,
+        act: Act::None,
+        residual: false,
+    };
+    match node.op {
+        Op::Conv { in_c, out_c, kernel, stride, groups, .. } => {
+            let depthwise = groups > 1 && groups == in_c && in_c == out_c;
+            let kind = if depthwise { KernelKind::Dwconv } else { KernelKind::Conv };
+            Kernel { kind, kernel, stride, groups, ..plain }
+        }
+        Op::MaxPool { kernel, stride } => Kernel { kind: KernelKind::Maxpool, kernel, stride, ..plain },
+        Op::GlobalAvgPool | Op::AdaptiveAvgPool { .. } => Kernel { kind: KernelKind::Pool, ..plain },
+        Op::Add => Kernel { kind: KernelKind::Add, ..plain },
+        Op::Scale => Kernel { kind: KernelKind::Scale, ..plain },
+        Op::Concat => Kernel { kind: KernelKind::Concat, in_c: node.shape.c, ..plain },
+        Op::Linear { in_c, out_c, .. } => {
+            Kernel { kind: KernelKind::Linear, in_c, out_c, in_h: 1, in_w: 1, ..plain }
+        }
+        Op::Act(act) => Kernel { act, ..plain },
+        Op::BatchNorm | Op::Input | Op::Flatten => plain,
+    }
+}
+
+impl Kernel {
+    /// The kernel as a graph of its own, as it is measured.
+    pub fn graph(&self) -> Graph {
+        let mut graph = Graph::new(Shape { c: self.in_c, h: self.in_h, w: self.in_w });
+        let Kernel { in_c, out_c, kernel, stride, groups, .. } = *self;
+        let mut at = match self.kind {
+            KernelKind::Conv | KernelKind::Dwconv => {
+                graph.push(Op::Conv { in_c, out_c, kernel, stride, groups, bias: true }, vec![0])
+            }
+            KernelKind::Linear => {
+                let flat = graph.push(Op::Flatten, vec![0]);
+                graph.push(Op::Linear { in_c, out_c, bias: true }, vec![flat])
+            }
+            KernelKind::Maxpool => graph.push(Op::MaxPool { kernel, stride }, vec![0]),
+            KernelKind::Pool => graph.push(Op::GlobalAvgPool, vec![0]),
+            KernelKind::Add => {
+                let other = graph.push_input(graph.input());
+                graph.push(Op::Add, vec![0, other])
+            }
+            KernelKind::Scale => {
+                let gate = graph.push_input(Shape::square(in_c, 1));
+                graph.push(Op::Scale, vec![0, gate])
+            }
+            KernelKind::Concat => {
+                // `in_c` counts the channels of both operands.
+                graph.nodes[0].shape.c = in_c.div_ceil(2);
+                let other = graph.push_input(Shape { c: in_c / 2, ..graph.input() });
+                graph.push(Op::Concat, vec![0, other])
+            }
+            KernelKind::Act => 0,
+        };
+        if self.residual {
+            let other = graph.push_input(graph.nodes[at].shape);
+            at = graph.push(Op::Add, vec![at, other]);
+        }
+        if self.act != Act::None || self.kind == KernelKind::Act {
+            graph.push(Op::Act(self.act), vec![at]);
+        }
+        graph
+    }
+}

@@ -1,0 +1,234 @@
+//! Feature-map shapes, and whether a structure makes a usable network (SPEC 1.3).
+
+use super::block::{Block, Join, Layer, Step, SuperBlock, Variant};
+use std::fmt;
+
+/// Channels and spatial size of a feature map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Shape {
+    pub c: u32,
+    pub h: u32,
+    pub w: u32,
+}
+
+impl Shape {
+    pub fn square(c: u32, side: u32) -> Shape {
+        Shape { c, h: side, w: side }
+    }
+    pub fn elements(&self) -> u64 {
+        u64::from(self.c) * u64::from(self.h) * u64::from(self.w)
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}×{}×{}", self.c, self.h, self.w)
+    }
+}
+
+/// Why a structure is not a usable network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ShapeError {
+    #[error("the network is empty; write at least one block")]
+    Empty,
+    #[error("a stride of 0 has no meaning; use 1 or 2")]
+    ZeroStride,
+    #[error("block {} {block}: {reason}", index + 1)]
+    Block { index: usize, block: String, reason: String },
+    #[error("block {} {block} is not a super block; {need} only super blocks", index + 1)]
+    NotSuper { index: usize, block: String, need: &'static str },
+    #[error("input resolution {0} is out of range; use 1 to {MAX_RESOLUTION}")]
+    Resolution(u32),
+}
+
+/// Widest layer that is taken for a network rather than a typing mistake.
+pub const MAX_CHANNELS: i32 = 65_536;
+/// Deepest super block, likewise.
+pub const MAX_SUBLAYERS: i32 = 1_000;
+pub const MAX_RESOLUTION: u32 = 8_192;
+
+/// Checks the whole network on a 3-channel input of side `resolution`; gives the shape before
+/// global pooling.
+///
+/// # Errors
+/// The first block that breaks a rule of SPEC 1.3, with the reason.
+pub fn validate(blocks: &[Block], resolution: u32) -> Result<Shape, ShapeError> {
+    if blocks.is_empty() {
+        return Err(ShapeError::Empty);
+    }
+    if resolution == 0 || resolution > MAX_RESOLUTION {
+        return Err(ShapeError::Resolution(resolution));
+    }
+    let mut shape = Shape::square(3, resolution);
+    for (index, block) in blocks.iter().enumerate() {
+        shape = block_output(block, shape, Variant::BUILT).map_err(|reason| ShapeError::Block {
+            index,
+            block: block.to_string(),
+            reason,
+        })?;
+    }
+    Ok(shape)
+}
+
+/// The shape that `block` makes of `input`, or what is wrong with it.
+pub fn block_output(block: &Block, input: Shape, variant: Variant) -> Result<Shape, String> {
+    if let Block::Super(block) = block {
+        check_super(block)?;
+    }
+    let mut tracker = Tracker { shape: input, open: Vec::new(), cat: 0, problem: None };
+    block.walk(variant, &mut |step| tracker.step(step));
+    tracker.problem.map_or(Ok(tracker.shape), Err)
+}
+
+/// The integers of a super block on their own.
+fn check_super(block: &SuperBlock) -> Result<(), String> {
+    let positive = [("input channels", block.in_c), ("output channels", block.out_c)];
+    for (what, value) in positive {
+        channels(what, value)?;
+    }
+    if !block.kind.is_conv() {
+        channels("the bottleneck", block.bottleneck)?;
+    }
+    if !(1..=2).contains(&block.stride) {
+        return Err(format!("stride {} is neither 1 nor 2", block.stride));
+    }
+    if !(1..=MAX_SUBLAYERS).contains(&block.sublayers) {
+        return Err(format!("{} sublayers; use 1 to {MAX_SUBLAYERS}", block.sublayers));
+    }
+    Ok(())
+}
+
+fn channels(what: &str, value: i32) -> Result<u32, String> {
+    match u32::try_from(value) {
+        Ok(c) if c >= 1 && value <= MAX_CHANNELS => Ok(c),
+        _ => Err(format!("{what}: {value} is out of range; use 1 to {MAX_CHANNELS}")),
+    }
+}
+
+/// Follows the shape through the steps of a walk; remembers the first problem.
+struct Tracker {
+    shape: Shape,
+    /// Start of each open unit or fork, and the output of the branches finished so far.
+    open: Vec<(Shape, Option<Shape>)>,
+    /// Channels collected by the branches of the current fork.
+    cat: u32,
+    problem: Option<String>,
+}
+
+impl Tracker {
+    fn step(&mut self, step: Step) {
+        if self.problem.is_some() {
+            return;
+        }
+        if let Err(problem) = self.try_step(step) {
+            self.problem = Some(problem);
+        }
+    }
+
+    fn try_step(&mut self, step: Step) -> Result<(), String> {
+        match step {
+            Step::Layer(layer) => self.shape = layer_output(layer, self.shape)?,
+            Step::Enter(_) => self.open.push((self.shape, None)),
+            Step::Leave(shortcut) => {
+                let Some((start, _)) = self.open.pop() else { return Ok(()) };
+                if u32::try_from(shortcut.in_c) != Ok(start.c) {
+                    return Err(format!(
+                        "the unit declares {} channels in, {} arrive",
+                        shortcut.in_c, start.c
+                    ));
+                }
+                let through = if shortcut.projection {
+                    let stride = stride(shortcut.stride)?;
+                    Shape { c: self.shape.c, h: start.h.div_ceil(stride), w: start.w.div_ceil(stride) }
+                } else {
+                    start
+                };
+                if through != self.shape {
+                    return Err(format!("the body gives {}, the shortcut {through}", self.shape));
+                }
+            }
+            Step::Fork => {
+                self.cat = 0;
+                self.open.push((self.shape, None));
+            }
+            Step::Branch => {
+                let out = self.shape;
+                let Some((start, earlier)) = self.open.last_mut() else { return Ok(()) };
+                if let Some(earlier) = earlier
+                    && (earlier.h, earlier.w) != (out.h, out.w)
+                {
+                    return Err(format!("one branch gives {earlier}, another {out}"));
+                }
+                *earlier = Some(out);
+                self.cat += out.c;
+                self.shape = *start;
+            }
+            Step::Join(join) => {
+                let Some((_, Some(out))) = self.open.pop() else { return Ok(()) };
+                self.shape = match join {
+                    Join::Concat => Shape { c: self.cat, ..out },
+                    Join::Sum => out,
+                };
+            }
+        }
+        Ok(())
+    }
+}
+
+fn stride(stride: i32) -> Result<u32, String> {
+    match u32::try_from(stride) {
+        Ok(s) if (1..=8).contains(&s) => Ok(s),
+        _ => Err(format!("stride {stride} is out of range; use 1 or 2")),
+    }
+}
+
+/// Output of one layer on `input`, or what is wrong.
+fn layer_output(layer: Layer, input: Shape) -> Result<Shape, String> {
+    let windowed = |out_c: u32, kernel: i32, s: i32| -> Result<Shape, String> {
+        if kernel < 1 || kernel % 2 == 0 || kernel > 63 {
+            return Err(format!("kernel {kernel}; use an odd number from 1 to 63"));
+        }
+        let s = stride(s)?;
+        Ok(Shape { c: out_c, h: input.h.div_ceil(s), w: input.w.div_ceil(s) })
+    };
+    let declared = |value: i32| -> Result<u32, String> {
+        let c = channels("channels", value)?;
+        if c != input.c {
+            return Err(format!("{layer} declares {c} channels in, {} arrive", input.c));
+        }
+        Ok(c)
+    };
+    match layer {
+        Layer::Conv { in_c, out_c, kernel, stride, groups } => {
+            let (c, out) = (declared(in_c)?, channels("output channels", out_c)?);
+            let groups = channels("groups", groups)?;
+            if c % groups != 0 || out % groups != 0 {
+                return Err(format!("{groups} groups do not divide {c} and {out} channels"));
+            }
+            windowed(out, kernel, stride)
+        }
+        Layer::DwConv { channels, kernel, stride } => windowed(declared(channels)?, kernel, stride),
+        Layer::MaxPool { channels, kernel, stride } => windowed(declared(channels)?, kernel, stride),
+        Layer::Bn { channels } | Layer::Se { channels } => declared(channels).map(|_| input),
+        // What a ReLU prints has no effect (SPEC 2.4).
+        Layer::Relu { .. } | Layer::Swish { .. } => Ok(input),
+        Layer::AdaptiveAvgPool { channels, size } => {
+            let c = declared(channels)?;
+            match u32::try_from(size) {
+                Ok(side) if side >= 1 && side <= input.h && side <= input.w => Ok(Shape::square(c, side)),
+                _ => Err(format!("pooling {input} to side {size}")),
+            }
+        }
+        Layer::Flatten { .. } => {
+            let flat = u32::try_from(input.elements()).map_err(|_| format!("flattening {input}"))?;
+            Ok(Shape::square(flat, 1))
+        }
+        Layer::Linear { in_c, out_c, .. } => {
+            if (input.h, input.w) != (1, 1) {
+                return Err(format!("a linear layer reads a vector, {input} arrives"));
+            }
+            declared(in_c)?;
+            Ok(Shape::square(channels("output features", out_c)?, 1))
+        }
+    }
+}

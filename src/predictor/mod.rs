@@ -1,0 +1,95 @@
+//! Latency predictors: kernels in, milliseconds with an interval out.
+//!
+//! A predictor estimates each kernel, and corrects the sum for the whole network. Both steps are
+//! separate here because the search adds up kernels per block and caches the sums: see [`Terms`].
+
+use crate::dataset::Identity;
+use crate::plainnet::Kernel;
+use crate::units::Latency;
+
+/// What is known of one kernel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KernelEstimate {
+    /// For the whole batch of the predictor's identity.
+    pub latency: Latency,
+    pub support: Support,
+}
+
+/// How well the training data support an estimate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// Inside the training domain.
+    Inside,
+    /// A model of this kind exists, and the kernel lies outside its training domain.
+    Outside,
+    /// No model of this kind: the estimate is a bound from the device's roofline.
+    Bound,
+}
+
+/// The additive part of a network's prediction: sums over its kernels, for the whole batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Terms {
+    pub latency: Latency,
+    /// The part of `latency` with [`Support::Inside`].
+    pub inside: Latency,
+    pub kernels: u32,
+}
+
+impl Terms {
+    pub fn of(estimate: KernelEstimate) -> Terms {
+        let inside = match estimate.support {
+            Support::Inside => estimate.latency,
+            Support::Outside | Support::Bound => Latency::ZERO,
+        };
+        Terms { latency: estimate.latency, inside, kernels: 1 }
+    }
+
+    /// The sums over `count` copies.
+    pub fn times(self, count: u32) -> Terms {
+        let n = f64::from(count);
+        Terms { latency: self.latency * n, inside: self.inside * n, kernels: self.kernels * count }
+    }
+}
+
+impl std::ops::Add for Terms {
+    type Output = Terms;
+    fn add(self, other: Terms) -> Terms {
+        Terms {
+            latency: self.latency + other.latency,
+            inside: self.inside + other.inside,
+            kernels: self.kernels + other.kernels,
+        }
+    }
+}
+
+impl std::iter::Sum for Terms {
+    fn sum<I: Iterator<Item = Terms>>(terms: I) -> Terms {
+        terms.fold(Terms::default(), |sum, term| sum + term)
+    }
+}
+
+/// A network's latency **per image**, with the 90 % interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    pub latency: Latency,
+    pub lower: Latency,
+    pub upper: Latency,
+    /// Share of the latency that lies inside the predictor's training domain, 0 to 1.
+    pub coverage: f64,
+}
+
+/// Predicts latencies for one identity.
+pub trait LatencyPredictor: Send + Sync {
+    fn identity(&self) -> &Identity;
+
+    /// Latency of one kernel; its own `batch` is replaced by the identity's.
+    fn kernel(&self, kernel: &Kernel) -> KernelEstimate;
+
+    /// The network-level correction and the interval, from the sums over its kernels.
+    fn network(&self, terms: &Terms) -> Estimate;
+
+    /// Both steps for a list of kernels.
+    fn predict(&self, kernels: &[Kernel]) -> Estimate {
+        self.network(&kernels.iter().map(|kernel| Terms::of(self.kernel(kernel))).sum())
+    }
+}

@@ -1,0 +1,59 @@
+//! The trivial proxies: FLOPs, parameters, and a random number (SPEC 5.4).
+//!
+//! As scores, costs are taken without residual links, and so are smaller than as budgets (SPEC 3.3).
+
+use super::{Candidate, Proxy, ScoreError};
+use crate::plainnet::{Variant, cost};
+use rand::RngExt;
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+fn official(candidate: Candidate<'_>) -> Result<(f64, f64), ScoreError> {
+    let mut resolution = i64::from(candidate.resolution);
+    let (mut params, mut flops) = (0.0, 0.0);
+    for block in candidate.blocks {
+        let part = cost::official_block(block, resolution, Variant::SCORED)?;
+        params += part.params.0;
+        flops += part.flops.0;
+        resolution = part.resolution;
+    }
+    let out_c = candidate.blocks.last().map_or(0, |block| block.out_c);
+    let head = cost::official_head(out_c, candidate.classes);
+    Ok((params + head.params.0, flops + head.flops.0))
+}
+
+/// Official FLOPs.
+pub struct Flops;
+
+impl Proxy for Flops {
+    fn name(&self) -> &'static str {
+        "flops"
+    }
+    fn score(&self, candidate: Candidate<'_>, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
+        Ok(official(candidate)?.1)
+    }
+}
+
+/// Official parameters.
+pub struct Params;
+
+impl Proxy for Params {
+    fn name(&self) -> &'static str {
+        "params"
+    }
+    fn score(&self, candidate: Candidate<'_>, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
+        Ok(official(candidate)?.0)
+    }
+}
+
+/// A normal random number, by Box and Muller.
+pub struct Random;
+
+impl Proxy for Random {
+    fn name(&self) -> &'static str {
+        "random"
+    }
+    fn score(&self, _: Candidate<'_>, rng: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
+        let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
+        Ok((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos())
+    }
+}

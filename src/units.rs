@@ -1,0 +1,252 @@
+//! Quantities with their units: latency, multiply-accumulates, parameters, bytes.
+//!
+//! Each is a newtype over one number, so that a millisecond never meets a microsecond. The
+//! `FromStr` implementations read what people type (`80ms`, `400M`, `8MB`); `Display` prints
+//! three significant digits.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, Mul, Sub};
+use std::str::FromStr;
+
+/// A time span, held as nanoseconds. May be fractional: predictions and per-image shares are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Latency(f64);
+
+impl Latency {
+    pub const ZERO: Latency = Latency(0.0);
+
+    pub const fn from_ns(ns: f64) -> Self {
+        Latency(ns)
+    }
+    pub fn from_ms(ms: f64) -> Self {
+        Latency(ms * 1e6)
+    }
+    pub const fn ns(self) -> f64 {
+        self.0
+    }
+    pub fn us(self) -> f64 {
+        self.0 / 1e3
+    }
+    pub fn ms(self) -> f64 {
+        self.0 / 1e6
+    }
+}
+
+impl fmt::Display for Latency {
+    /// Milliseconds with three significant digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", three_digits(self.ms()))
+    }
+}
+
+impl FromStr for Latency {
+    type Err = UnitError;
+    /// A number with a unit: `80ms`, `0.3ms`, `250us`, `1.5s`, `900ns`.
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let (number, unit) = split_number(text)?;
+        let ns = match unit {
+            "ns" => number,
+            "us" | "µs" => number * 1e3,
+            "ms" => number * 1e6,
+            "s" => number * 1e9,
+            "" => return Err(UnitError::missing(text, "a latency carries its unit: 80ms, 250us, 1.5s")),
+            _ => return Err(UnitError::unknown(text, unit, "ns, us, ms or s")),
+        };
+        if ns <= 0.0 {
+            return Err(UnitError::not_positive(text));
+        }
+        Ok(Latency(ns))
+    }
+}
+
+impl Add for Latency {
+    type Output = Latency;
+    fn add(self, other: Latency) -> Latency {
+        Latency(self.0 + other.0)
+    }
+}
+impl AddAssign for Latency {
+    fn add_assign(&mut self, other: Latency) {
+        self.0 += other.0;
+    }
+}
+impl Sub for Latency {
+    type Output = Latency;
+    fn sub(self, other: Latency) -> Latency {
+        Latency(self.0 - other.0)
+    }
+}
+impl Mul<f64> for Latency {
+    type Output = Latency;
+    fn mul(self, factor: f64) -> Latency {
+        Latency(self.0 * factor)
+    }
+}
+impl Div<f64> for Latency {
+    type Output = Latency;
+    fn div(self, divisor: f64) -> Latency {
+        Latency(self.0 / divisor)
+    }
+}
+impl Sum for Latency {
+    fn sum<I: Iterator<Item = Latency>>(iter: I) -> Latency {
+        Latency(iter.map(|l| l.0).sum())
+    }
+}
+
+macro_rules! count_unit {
+    ($(#[$doc:meta])* $name:ident, $suffix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub f64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let (scaled, prefix) = match self.0.abs() {
+                    x if x >= 1e9 => (self.0 / 1e9, "G"),
+                    x if x >= 1e6 => (self.0 / 1e6, "M"),
+                    x if x >= 1e3 => (self.0 / 1e3, "k"),
+                    _ => (self.0, ""),
+                };
+                write!(f, "{}{}{}", three_digits(scaled), prefix, $suffix)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnitError;
+            /// A number with an optional decimal prefix: `400M`, `1.5G`, `8k`, `1000000`.
+            fn from_str(text: &str) -> Result<Self, UnitError> {
+                let (number, unit) = split_number(text)?;
+                let bare = unit.strip_suffix($suffix).unwrap_or(unit);
+                let factor = match bare {
+                    "" => 1.0,
+                    "k" | "K" => 1e3,
+                    "M" | "m" => 1e6,
+                    "G" | "g" | "B" | "b" => 1e9,
+                    _ => return Err(UnitError::unknown(text, unit, "k, M or G")),
+                };
+                if number <= 0.0 {
+                    return Err(UnitError::not_positive(text));
+                }
+                Ok($name(number * factor))
+            }
+        }
+
+        impl Add for $name {
+            type Output = $name;
+            fn add(self, other: $name) -> $name {
+                $name(self.0 + other.0)
+            }
+        }
+        impl AddAssign for $name {
+            fn add_assign(&mut self, other: $name) {
+                self.0 += other.0;
+            }
+        }
+    };
+}
+
+count_unit!(
+    /// Multiply-accumulates. The reference calls them FLOPs; its official count can be fractional
+    /// (SPEC 3.2), which is why this is not an integer.
+    Macs,
+    ""
+);
+count_unit!(
+    /// Parameters, official or exact (SPEC 3.1, 3.4).
+    Params,
+    ""
+);
+count_unit!(
+    /// Bytes of memory; prefixes are decimal (8MB = 8,000,000).
+    Bytes,
+    "B"
+);
+
+/// Why a quantity could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read {text:?} as a quantity: {reason}")]
+pub struct UnitError {
+    text: String,
+    reason: String,
+}
+
+impl UnitError {
+    fn missing(text: &str, reason: &str) -> Self {
+        UnitError { text: text.into(), reason: reason.into() }
+    }
+    fn unknown(text: &str, unit: &str, known: &str) -> Self {
+        UnitError { text: text.into(), reason: format!("unknown unit {unit:?}, expected {known}") }
+    }
+    fn not_positive(text: &str) -> Self {
+        UnitError { text: text.into(), reason: "must be greater than zero".into() }
+    }
+}
+
+fn split_number(text: &str) -> Result<(f64, &str), UnitError> {
+    let text = text.trim();
+    let end = text
+        .char_indices()
+        .find(|&(i, c)| {
+            let exponent = matches!(c, 'e' | 'E')
+                && text[i + 1..]
+                    .starts_with(|next: char| next.is_ascii_digit() || next == '-' || next == '+');
+            let sign = matches!(c, '-' | '+') && (i == 0 || text[..i].ends_with(['e', 'E']));
+            !(c.is_ascii_digit() || c == '.' || c == '_' || exponent || sign)
+        })
+        .map_or(text.len(), |(i, _)| i);
+    let number: f64 = text[..end]
+        .replace('_', "")
+        .parse()
+        .map_err(|_| UnitError::missing(text, "it does not start with a number"))?;
+    if !number.is_finite() {
+        return Err(UnitError::missing(text, "it is not a finite number"));
+    }
+    Ok((number, text[end..].trim()))
+}
+
+/// `value` with three significant digits and no exponent between 0.001 and 999,999.
+pub fn three_digits(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return format!("{value}");
+    }
+    let magnitude = value.abs().log10().floor() as i32;
+    let decimals = (2 - magnitude).clamp(0, 9) as usize;
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_need_a_unit() {
+        assert_eq!("80ms".parse::<Latency>().unwrap(), Latency::from_ms(80.0));
+        assert_eq!("0.3 ms".parse::<Latency>().unwrap().us(), 300.0);
+        assert_eq!("1e-1ms".parse::<Latency>().unwrap().us(), 100.0);
+        for bad in ["80", "ms", "-3ms", "0ms", "80min", "", "nanms", "1e999ms"] {
+            assert!(bad.parse::<Latency>().is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn counts_take_prefixes() {
+        assert_eq!("400M".parse::<Macs>().unwrap().0, 4e8);
+        assert_eq!("8MB".parse::<Bytes>().unwrap().0, 8e6);
+        assert_eq!("1_000_000".parse::<Params>().unwrap().0, 1e6);
+        assert!("4x".parse::<Macs>().is_err());
+    }
+
+    #[test]
+    fn printing_keeps_three_digits() {
+        assert_eq!(Latency::from_ms(79.96).to_string(), "80.0 ms");
+        assert_eq!(Latency::from_ms(0.12345).to_string(), "0.123 ms");
+        assert_eq!(Latency::from_ms(1234.5).to_string(), "1234 ms");
+        assert_eq!(Macs(4e8).to_string(), "400M");
+        assert_eq!(Bytes(8.25e6).to_string(), "8.25MB");
+    }
+}

@@ -1,0 +1,5 @@
+//! All integration tests in one binary: linking one is quicker than linking twenty.
+
+mod golden;
+mod scores;
+mod structures;
