@@ -2,4 +2,5 @@
 
 mod golden;
 mod scores;
+mod spaces;
 mod structures;
