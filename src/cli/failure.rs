@@ -1,6 +1,8 @@
 //! What can go wrong, as the user sees it: a message, a remedy, and a stable exit code.
 
 use crate::plainnet::{ShapeError, notation::ParseError};
+use crate::proxy::ScoreError;
+use crate::search::SearchError;
 use crate::units::UnitError;
 use std::path::Path;
 use std::process::ExitCode;
@@ -88,5 +90,30 @@ impl From<ShapeError> for Failure {
 impl From<UnitError> for Failure {
     fn from(error: UnitError) -> Failure {
         Failure::usage(error.to_string())
+    }
+}
+
+impl From<ScoreError> for Failure {
+    fn from(error: ScoreError) -> Failure {
+        match error {
+            ScoreError::Shape(error) => error.into(),
+            ScoreError::Undefined { .. } => Failure::usage(error.to_string())
+                .remedy("--proxy flops and --proxy params are defined for every network"),
+            ScoreError::NotFinite { .. } => Failure::runtime(error.to_string()),
+        }
+    }
+}
+
+impl From<SearchError> for Failure {
+    fn from(error: SearchError) -> Failure {
+        let message = error.to_string();
+        match error {
+            SearchError::Initial(_) => Failure::usage(message),
+            SearchError::Infeasible(_) => Failure::new(Exit::Infeasible, message)
+                .remedy("raise that budget, or start from a smaller structure with --init"),
+            SearchError::Unscored(_) => Failure::new(Exit::Infeasible, message)
+                .remedy("raise the budgets or the number of --iterations"),
+            SearchError::Threads { .. } => Failure::runtime(message),
+        }
     }
 }
