@@ -368,7 +368,7 @@ mod tests {
         write_frame(&dir.path().join(SAMPLES), &mut frame).unwrap();
         let error = Dataset::read(dir.path()).unwrap_err().to_string();
         assert!(error.contains("row 3") && error.contains("device"), "{error}");
-        let mut frame = frame.drop("median_ns").unwrap();
+        let mut frame = table::frame(&dataset()).unwrap().drop("median_ns").unwrap();
         write_frame(&dir.path().join(SAMPLES), &mut frame).unwrap();
         let error = Dataset::read(dir.path()).unwrap_err();
         assert!(matches!(&error, DatasetError::MissingColumn { column, .. } if column == "median_ns"));
