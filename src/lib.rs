@@ -9,6 +9,10 @@
 //! * the only place that prints: `cli`.
 
 pub mod dataset;
+#[cfg(feature = "host")]
+pub mod device;
+#[cfg(feature = "host")]
+pub mod embedded;
 #[cfg(feature = "runner")]
 pub mod engine;
 pub mod plainnet;

@@ -1,0 +1,3 @@
+//! Devices: what is known of them.
+
+pub mod profile;
