@@ -2,5 +2,7 @@
 
 mod golden;
 mod scores;
+mod searching;
+
 mod spaces;
 mod structures;
