@@ -1,5 +1,7 @@
 //! The command line: one verb, one file. The only part that prints.
 
+mod completions;
+mod devices;
 mod failure;
 mod info;
 mod net;
@@ -40,6 +42,10 @@ impl Global {
 enum Command {
     /// Layers, parameters, MACs, memory and kernels of a network
     Info(info::Args),
+    /// Known devices, their facts, and whether this computer is fit to measure
+    Devices(devices::Args),
+    /// A script that completes commands and options in your shell
+    Completions(completions::Args),
 }
 
 /// Parses the command line and runs the command.
@@ -47,6 +53,8 @@ pub fn run() -> Result<(), Failure> {
     let cli = Cli::parse();
     match cli.command {
         Command::Info(args) => info::run(args, cli.global),
+        Command::Devices(args) => devices::run(args, cli.global),
+        Command::Completions(args) => completions::run(args, cli.global),
     }
 }
 
