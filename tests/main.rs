@@ -1,6 +1,7 @@
 //! All integration tests in one binary: linking one is quicker than linking twenty.
 
 mod golden;
+mod profiles;
 mod scores;
 mod searching;
 

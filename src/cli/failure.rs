@@ -1,5 +1,6 @@
 //! What can go wrong, as the user sees it: a message, a remedy, and a stable exit code.
 
+use crate::device::profile::ProfileError;
 use crate::plainnet::{ShapeError, notation::ParseError};
 use crate::proxy::ScoreError;
 use crate::search::SearchError;
@@ -115,5 +116,27 @@ impl From<SearchError> for Failure {
                 .remedy("raise the budgets or the number of --iterations"),
             SearchError::Threads { .. } => Failure::runtime(message),
         }
+    }
+}
+
+impl From<ProfileError> for Failure {
+    fn from(error: ProfileError) -> Failure {
+        let remedy = match &error {
+            ProfileError::Unknown { near, .. } => {
+                format!("known devices like it: {}; edgezen devices lists all", near.join(", "))
+            }
+            ProfileError::Read { path, source } => return Failure::io(path, source),
+            ProfileError::Newer { .. } => {
+                "update edgezen, or set the schema that this version reads".to_owned()
+            }
+            ProfileError::Syntax { .. } | ProfileError::Invalid { .. } => {
+                "edgezen devices show pixel2 --json prints a profile with all its fields".to_owned()
+            }
+        };
+        let exit = match error {
+            ProfileError::Unknown { .. } => Exit::Usage,
+            _ => Exit::BadFile,
+        };
+        Failure::new(exit, error.to_string()).remedy(remedy)
     }
 }

@@ -74,7 +74,12 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         let cells: Vec<Vec<String>> = rows
             .iter()
             .map(|row| {
-                vec![row.net.clone(), row.resolution.to_string(), row.mode.to_owned(), format!("{:.2}", row.score)]
+                vec![
+                    row.net.clone(),
+                    row.resolution.to_string(),
+                    row.mode.to_owned(),
+                    format!("{:.2}", row.score),
+                ]
             })
             .collect();
         output::table(&["net", "side", "mode", args.proxy.as_str()], &cells)
@@ -85,6 +90,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
 pub fn find(name: &str) -> Result<&'static proxy::Entry, Failure> {
     proxy::by_name(name).ok_or_else(|| {
         let known: Vec<_> = proxy::registry().iter().map(|entry| entry.name).collect();
-        Failure::usage(format!("unknown proxy {name:?}")).remedy(format!("known proxies: {}", known.join(", ")))
+        Failure::usage(format!("unknown proxy {name:?}"))
+            .remedy(format!("known proxies: {}", known.join(", ")))
     })
 }

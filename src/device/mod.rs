@@ -1,3 +1,4 @@
-//! Devices: what is known of them.
+//! Devices: what is known of them, and of the computer that this program runs on.
 
+pub mod computer;
 pub mod profile;
