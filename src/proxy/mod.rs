@@ -3,6 +3,8 @@
 //! A failed score is a typed error, never a number.
 
 pub mod cost;
+#[cfg(feature = "host")]
+pub mod exact;
 pub mod zen;
 
 use crate::plainnet::{Model, ShapeError, SuperBlock};

@@ -1,0 +1,465 @@
+//! Convolution over cache-sized tiles.
+//!
+//! A tile is a band of output rows of one image, or several small images. Its part of the input is
+//! staged once: normalised, rectified, padded with zeros and, for strides, split by the phase of rows
+//! and columns, so that every tap of the window reads consecutive values. The micro-kernel then reads the
+//! staged values through the taps' offsets; there is no im2col. The finished tile is written out and
+//! added to the statistics of its channels while it is still in the cache.
+
+use super::kernel::{BLOCK, Product, Run, packed_len};
+use super::map::Map;
+use super::real::{MAX_LANES, Real};
+use super::source::Source;
+use crate::plainnet::Shape;
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+use std::sync::Mutex;
+
+/// A convolution with padding (kernel − 1)/2; a linear layer is one on maps of side 1.
+#[derive(Clone, Copy, Debug)]
+pub struct Conv {
+    pub input: Shape,
+    pub output: Shape,
+    pub kernel: usize,
+    pub stride: usize,
+    pub groups: usize,
+}
+
+/// Sum and sum of squares of a channel over a part of the batch.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sums {
+    pub sum: f64,
+    pub squares: f64,
+}
+
+/// Elements of the staged input and of the output tile together: 512 kB in f32, half of a small L2 cache.
+const TILE_BUDGET: usize = 128 << 10;
+/// Positions of a tile below which the weights would be read too often.
+const TILE_LEAST: usize = 192;
+/// k of one pass of the micro-kernel: its part of the staged input stays in the L1 cache.
+const DEPTH: usize = 128;
+
+/// Memory that the tiles of one thread use.
+#[derive(Debug, Default)]
+struct Scratch<T> {
+    staged: Vec<T>,
+    tile: Vec<T>,
+}
+
+/// What is kept between convolutions.
+#[derive(Debug)]
+pub struct Workspace<T> {
+    weights: Vec<T>,
+    scratch: Mutex<Vec<Scratch<T>>>,
+}
+
+impl<T> Default for Workspace<T> {
+    fn default() -> Self {
+        Workspace { weights: Vec::new(), scratch: Mutex::new(Vec::new()) }
+    }
+}
+
+impl Conv {
+    fn padding(&self) -> usize {
+        (self.kernel - 1) / 2
+    }
+    fn group_in(&self) -> usize {
+        self.input.c as usize / self.groups
+    }
+    fn group_out(&self) -> usize {
+        self.output.c as usize / self.groups
+    }
+    /// Inputs of one output.
+    pub fn fan_in(&self) -> usize {
+        self.group_in() * self.kernel * self.kernel
+    }
+    /// Number of weights.
+    pub fn weights(&self) -> usize {
+        self.output.c as usize * self.fan_in()
+    }
+
+    /// Draws the weights of layer `index`.
+    pub fn draw<T: Real>(&self, index: usize, source: &dyn Source<T>, work: &mut Workspace<T>) {
+        let (rows, k) = (self.group_out(), self.fan_in());
+        work.weights.resize(self.groups * packed_len(rows, k), T::default());
+        let blocks = rows.div_ceil(BLOCK);
+        work.weights.par_chunks_mut(k * BLOCK).enumerate().for_each(|(i, out)| {
+            let (group, block) = (i / blocks, i % blocks);
+            let left = rows - block * BLOCK;
+            source.block(index, group * rows + block * BLOCK, left.min(BLOCK), k, out);
+        });
+    }
+
+    /// Convolves `map` with the weights that were drawn last; the statistics are those of each part of
+    /// the batch and channel.
+    pub fn run<T: Real>(&self, map: &Map<T>, out: &mut [T], work: &Workspace<T>) -> Vec<Sums> {
+        let plan = Plan::new(self, map.images / map.parts);
+        let channels = self.output.c as usize;
+        let image = channels * plan.area;
+        let per_part = map.images / map.parts;
+        // Tiles do not straddle the parts of the batch, and do not depend on the number of threads.
+        let tasks: Vec<(usize, &mut [T])> = out
+            .chunks_mut(per_part * image)
+            .enumerate()
+            .flat_map(|(part, out)| {
+                let tasks = out.chunks_mut(plan.images * image).enumerate();
+                tasks.map(move |(i, out)| (part * per_part + i * plan.images, out))
+            })
+            .collect();
+        let arch = pulp::Arch::new();
+        let partial: Vec<(usize, Vec<Sums>)> = tasks
+            .into_par_iter()
+            .map(|(first, out)| {
+                let mut scratch = lock(&work.scratch).pop().unwrap_or_default();
+                let mut sums = vec![Sums::default(); channels];
+                let weights = &work.weights;
+                arch.dispatch(Task {
+                    plan: &plan,
+                    map,
+                    first,
+                    weights,
+                    out,
+                    sums: &mut sums,
+                    scratch: &mut scratch,
+                });
+                lock(&work.scratch).push(scratch);
+                (first / per_part, sums)
+            })
+            .collect();
+        let mut sums = vec![Sums::default(); map.parts * channels];
+        for (part, tile) in partial {
+            for (sum, tile) in sums[part * channels..].iter_mut().zip(tile) {
+                sum.sum += tile.sum;
+                sum.squares += tile.squares;
+            }
+        }
+        sums
+    }
+}
+
+/// A panicking thread leaves only scratch memory behind.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// How a convolution is cut into tiles, and where things lie in a staged tile.
+struct Plan {
+    conv: Conv,
+    /// Positions of an output channel.
+    area: usize,
+    /// Images of a task.
+    images: usize,
+    /// Output rows of a band.
+    rows: usize,
+    /// Row length of the staged phases and of the output tile.
+    width: usize,
+    /// Distances in the staged tile.
+    channel_stride: usize,
+    phase_stride: usize,
+    image_stride: usize,
+    staged_len: usize,
+    /// Offset of each k of a group; groups lie `group_in · channel_stride` apart.
+    offsets: Vec<usize>,
+    /// Distance of images in the output tile.
+    out_stride: usize,
+    ld: usize,
+}
+
+impl Plan {
+    fn new(conv: &Conv, batch: usize) -> Plan {
+        let Conv { kernel, stride, .. } = *conv;
+        let (in_c, out_c) = (conv.input.c as usize, conv.output.c as usize);
+        let (out_h, out_w) = (conv.output.h as usize, conv.output.w as usize);
+        let area = out_h * out_w;
+        // Rows and columns that the window reaches beyond the first tap, by phase.
+        let reach = (kernel - 1) / stride;
+        let phases = stride.min(kernel);
+        let width = if kernel == 1 {
+            out_w
+        } else if stride == 1 {
+            // The right padding of a row is the left padding of the next.
+            out_w + conv.padding()
+        } else {
+            out_w + reach
+        };
+        let cost = |rows: usize| in_c * phases * phases * (rows + reach) * width + out_c * rows * width;
+        let least = TILE_LEAST.div_ceil(width).min(out_h);
+        let mut rows = out_h;
+        while rows > least && cost(rows) > TILE_BUDGET {
+            rows = rows.div_ceil(2).max(least);
+        }
+        let images = if rows < out_h { 1 } else { TILE_LEAST.div_ceil(area).clamp(1, batch) };
+
+        let phase_len = (rows + reach) * width;
+        let (channel_stride, phase_stride, image_stride, out_stride, positions);
+        if kernel == 1 {
+            // Images one after another: a single run.
+            (image_stride, out_stride) = (rows * width, rows * width);
+            positions = images * rows * width;
+            (channel_stride, phase_stride) = (positions, 0);
+        } else {
+            phase_stride = phase_len;
+            channel_stride = phases * phases * phase_len;
+            image_stride = in_c * channel_stride;
+            out_stride = (rows * width).next_multiple_of(MAX_LANES);
+            positions = images * out_stride;
+        }
+        let ld = positions.next_multiple_of(MAX_LANES);
+        let mut offsets = Vec::with_capacity(conv.fan_in());
+        for channel in 0..conv.group_in() {
+            for ky in 0..kernel {
+                for kx in 0..kernel {
+                    let phase = (ky % stride) * phases + kx % stride;
+                    let within = ky / stride * width + kx / stride;
+                    offsets.push(channel * channel_stride + phase * phase_stride + within);
+                }
+            }
+        }
+        let staged_len = if kernel == 1 { in_c * channel_stride } else { images * image_stride };
+        Plan {
+            conv: *conv,
+            area,
+            images,
+            rows,
+            width,
+            channel_stride,
+            phase_stride,
+            image_stride,
+            // The last tap of the last run reads a little further.
+            staged_len: staged_len + 2 * MAX_LANES + conv.padding(),
+            offsets,
+            out_stride,
+            ld,
+        }
+    }
+}
+
+/// Some images of one convolution.
+struct Task<'a, T> {
+    plan: &'a Plan,
+    map: &'a Map<T>,
+    first: usize,
+    weights: &'a [T],
+    out: &'a mut [T],
+    sums: &'a mut [Sums],
+    scratch: &'a mut Scratch<T>,
+}
+
+impl<T: Real> WithSimd for Task<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Task { plan, map, first, weights, out, sums, scratch } = self;
+        let conv = &plan.conv;
+        let out_h = conv.output.h as usize;
+        let images = out.len() / (conv.output.c as usize * plan.area);
+        let (rows_out, k) = (conv.group_out(), conv.fan_in());
+        let block_rows = if rows_out == 1 { 1 } else { rows_out.next_multiple_of(BLOCK) };
+        scratch.staged.resize(plan.staged_len, T::default());
+        scratch.tile.resize(conv.groups * block_rows * plan.ld, T::default());
+        let mut y = 0;
+        while y < out_h {
+            let rows = plan.rows.min(out_h - y);
+            for image in 0..images {
+                if conv.kernel == 1 {
+                    stage_points(plan, map, first + image, image, y, rows, &mut scratch.staged);
+                } else {
+                    stage_windows(plan, map, first + image, image, y, rows, &mut scratch.staged);
+                }
+            }
+            let runs: Vec<Run> = if conv.kernel == 1 {
+                let len = if images > 1 { images * plan.out_stride } else { rows * plan.width };
+                vec![Run { input: 0, output: 0, len }]
+            } else {
+                let len = (rows - 1) * plan.width + conv.output.w as usize;
+                (0..images)
+                    .map(|i| Run { input: i * plan.image_stride, output: i * plan.out_stride, len })
+                    .collect()
+            };
+            for group in 0..conv.groups {
+                let base = group * conv.group_in() * plan.channel_stride;
+                let mut first_k = 0;
+                while first_k < k {
+                    let last_k = (first_k + DEPTH).min(k);
+                    Product {
+                        weights: &weights[group * packed_len(rows_out, k)..],
+                        rows: rows_out,
+                        depth: k,
+                        first_k,
+                        offsets: &plan.offsets[first_k..last_k],
+                        input: &scratch.staged[base..],
+                        runs: &runs,
+                        out: &mut scratch.tile[group * block_rows * plan.ld..],
+                        ld: plan.ld,
+                        add: first_k > 0,
+                    }
+                    .compute(simd);
+                    first_k = last_k;
+                }
+            }
+            for image in 0..images {
+                drain(plan, block_rows, image, y, rows, &scratch.tile, out, sums);
+            }
+            y += rows;
+        }
+    }
+}
+
+/// Stages the input of a 1×1 convolution: rows `y..y + rows` of the output, all channels.
+#[inline(always)]
+fn stage_points<T: Real>(
+    plan: &Plan,
+    map: &Map<T>,
+    image: usize,
+    slot: usize,
+    y: usize,
+    rows: usize,
+    staged: &mut [T],
+) {
+    let conv = &plan.conv;
+    let (in_w, out_w, stride) = (conv.input.w as usize, conv.output.w as usize, conv.stride);
+    for channel in 0..conv.input.c as usize {
+        let plane = map.plane(image, channel);
+        let affine = map.affine(image, channel);
+        let to = channel * plan.channel_stride + slot * plan.image_stride;
+        if stride == 1 {
+            let to = &mut staged[to..][..rows * out_w];
+            copy_finished(map, affine, &plane[y * in_w..][..rows * out_w], to);
+        } else {
+            for row in 0..rows {
+                let from = &plane[(y + row) * stride * in_w..];
+                let to = &mut staged[to + row * out_w..][..out_w];
+                for (to, &from) in to.iter_mut().zip(from.iter().step_by(stride)) {
+                    *to = Map::apply(affine, map.pending.relu, from);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn copy_finished<T: Real>(map: &Map<T>, affine: [T; 2], from: &[T], to: &mut [T]) {
+    if map.pending.is_nothing() {
+        to.copy_from_slice(from);
+    } else if map.pending.relu {
+        for (to, &from) in to.iter_mut().zip(from) {
+            *to = T::default().at_least(from * affine[0] + affine[1]);
+        }
+    } else {
+        for (to, &from) in to.iter_mut().zip(from) {
+            *to = from * affine[0] + affine[1];
+        }
+    }
+}
+
+/// Stages the padded input of a windowed convolution for output rows `y..y + rows`.
+#[inline(always)]
+fn stage_windows<T: Real>(
+    plan: &Plan,
+    map: &Map<T>,
+    image: usize,
+    slot: usize,
+    y: usize,
+    rows: usize,
+    staged: &mut [T],
+) {
+    let conv = &plan.conv;
+    let (in_h, in_w) = (conv.input.h as usize, conv.input.w as usize);
+    let (stride, width, padding) = (conv.stride, plan.width, conv.padding());
+    let reach = (conv.kernel - 1) / stride;
+    let phases = stride.min(conv.kernel);
+    for channel in 0..conv.input.c as usize {
+        let plane = map.plane(image, channel);
+        let affine = map.affine(image, channel);
+        let base = slot * plan.image_stride + channel * plan.channel_stride;
+        for phase_y in 0..phases {
+            for row in 0..rows + reach {
+                // Row of the padded input, then of the input.
+                let padded = (y + row) * stride + phase_y;
+                let inside = padded >= padding && padded - padding < in_h;
+                for phase_x in 0..phases {
+                    let phase = phase_y * phases + phase_x;
+                    let to = &mut staged[base + phase * plan.phase_stride + row * width..][..width];
+                    if !inside {
+                        to.fill(T::default());
+                        continue;
+                    }
+                    let from = &plane[(padded - padding) * in_w..][..in_w];
+                    if stride == 1 {
+                        to[..padding].fill(T::default());
+                        copy_finished(map, affine, from, &mut to[padding..]);
+                        continue;
+                    }
+                    // Columns of this phase begin at the first one inside the input.
+                    let skip = (padding.saturating_sub(phase_x)).div_ceil(stride).min(width);
+                    let start = skip * stride + phase_x - padding;
+                    let count = in_w.saturating_sub(start).div_ceil(stride).min(width - skip);
+                    to[..skip].fill(T::default());
+                    let values = from[start.min(in_w)..].iter().step_by(stride);
+                    for (to, &from) in to[skip..skip + count].iter_mut().zip(values) {
+                        *to = Map::apply(affine, map.pending.relu, from);
+                    }
+                    to[skip + count..].fill(T::default());
+                }
+            }
+        }
+        if stride == 1 {
+            // What the last row's right padding shares with whatever comes next.
+            staged[base + (rows + reach) * width..][..padding].fill(T::default());
+        }
+    }
+}
+
+/// Writes a finished tile out and adds it to the statistics.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "the place of one tile in the output")]
+fn drain<T: Real>(
+    plan: &Plan,
+    block_rows: usize,
+    image: usize,
+    y: usize,
+    rows: usize,
+    tile: &[T],
+    out: &mut [T],
+    sums: &mut [Sums],
+) {
+    let conv = &plan.conv;
+    let (channels, width, out_w) = (conv.output.c as usize, plan.width, conv.output.w as usize);
+    let group_out = conv.group_out();
+    for (channel, sums) in sums.iter_mut().enumerate() {
+        let row = channel / group_out * block_rows + channel % group_out;
+        let from = &tile[row * plan.ld + image * plan.out_stride..];
+        let to = &mut out[(image * channels + channel) * plan.area + y * out_w..][..rows * out_w];
+        if width == out_w {
+            to.copy_from_slice(&from[..rows * out_w]);
+        } else {
+            for (to, from) in to.chunks_exact_mut(out_w).zip(from.chunks(width)) {
+                to.copy_from_slice(&from[..out_w]);
+            }
+        }
+        let tile = sum_up(to);
+        sums.sum += tile.sum;
+        sums.squares += tile.squares;
+    }
+}
+
+/// Sum and sum of squares, in as many lanes as any machine has.
+#[inline(always)]
+fn sum_up<T: Real>(values: &[T]) -> Sums {
+    let mut sum = [T::default(); 2 * MAX_LANES];
+    let mut squares = [T::default(); 2 * MAX_LANES];
+    let (chunks, rest) = values.as_chunks::<{ 2 * MAX_LANES }>();
+    for chunk in chunks {
+        for lane in 0..2 * MAX_LANES {
+            sum[lane] += chunk[lane];
+            squares[lane] += chunk[lane] * chunk[lane];
+        }
+    }
+    for (lane, &value) in rest.iter().enumerate() {
+        sum[lane] += value;
+        squares[lane] += value * value;
+    }
+    let total = |lanes: [T; 2 * MAX_LANES]| lanes.iter().map(|lane| lane.to_f64()).sum();
+    Sums { sum: total(sum), squares: total(squares) }
+}

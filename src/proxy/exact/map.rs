@@ -1,0 +1,114 @@
+//! Feature maps of a batch, with the pointwise work on them that is not done yet.
+
+use super::real::Real;
+use crate::plainnet::Shape;
+use std::sync::Arc;
+
+/// What is still to be done to every value: `scale · x + shift` by channel, then a ReLU.
+///
+/// Batch normalisation and ReLU never pass over memory on their own: whoever reads the map applies them.
+#[derive(Clone, Debug, Default)]
+pub struct Pending<T> {
+    /// (scale, shift) by part of the batch and channel.
+    pub affine: Option<Arc<Vec<[T; 2]>>>,
+    pub relu: bool,
+}
+
+impl<T> Pending<T> {
+    pub fn is_nothing(&self) -> bool {
+        self.affine.is_none() && !self.relu
+    }
+}
+
+/// Feature maps of `images` images, image by image, each channel by channel (NCHW).
+///
+/// The batch falls into equal parts that have statistics of their own: the clean and the disturbed
+/// images of a Zen-Score go through the network side by side, with the same weights.
+#[derive(Clone, Debug)]
+pub struct Map<T> {
+    pub shape: Shape,
+    pub images: usize,
+    pub parts: usize,
+    pub data: Arc<Vec<T>>,
+    pub pending: Pending<T>,
+}
+
+impl<T: Real> Map<T> {
+    pub fn channels(&self) -> usize {
+        self.shape.c as usize
+    }
+
+    /// Positions of a channel.
+    pub fn area(&self) -> usize {
+        self.shape.h as usize * self.shape.w as usize
+    }
+
+    /// The raw values of one channel of one image.
+    pub fn plane(&self, image: usize, channel: usize) -> &[T] {
+        let area = self.area();
+        &self.data[(image * self.channels() + channel) * area..][..area]
+    }
+
+    /// (scale, shift) of a channel of an image.
+    #[inline(always)]
+    pub fn affine(&self, image: usize, channel: usize) -> [T; 2] {
+        match &self.pending.affine {
+            Some(affine) => affine[image / (self.images / self.parts) * self.channels() + channel],
+            None => [T::ONE, T::default()],
+        }
+    }
+
+    /// A value with its pending work done.
+    #[inline(always)]
+    pub fn apply([scale, shift]: [T; 2], relu: bool, value: T) -> T {
+        let value = value * scale + shift;
+        if relu { T::default().at_least(value) } else { value }
+    }
+
+    /// Sends the finished values of every plane to `visit`, images and channels in order.
+    pub fn planes(&self, mut visit: impl FnMut(usize, usize, &mut dyn Iterator<Item = T>)) {
+        for image in 0..self.images {
+            for channel in 0..self.channels() {
+                let affine = self.affine(image, channel);
+                let relu = self.pending.relu;
+                let mut values = self.plane(image, channel).iter().map(|&x| Self::apply(affine, relu, x));
+                visit(image, channel, &mut values);
+            }
+        }
+    }
+
+    /// The finished values, row-major (image, channel, row, column).
+    pub fn values(&self) -> Vec<T> {
+        let mut out = Vec::with_capacity(self.data.len());
+        self.planes(|_, _, values| out.extend(values));
+        out
+    }
+}
+
+/// Buffers that are free for the next map, so that a pass allocates two or three of them and no more.
+#[derive(Debug, Default)]
+pub struct Pool<T>(Vec<Vec<T>>);
+
+impl<T: Real> Pool<T> {
+    /// A buffer of `len` values that hold anything.
+    pub fn take(&mut self, len: usize) -> Vec<T> {
+        // The smallest that is large enough, else the largest, which then grows.
+        let fits = |i: &usize| self.0[*i].capacity() >= len;
+        let by_size = |i: &usize| self.0[*i].capacity();
+        let all = 0..self.0.len();
+        let best = all.clone().filter(fits).min_by_key(by_size).or_else(|| all.max_by_key(by_size));
+        let mut buffer = best.map(|i| self.0.swap_remove(i)).unwrap_or_default();
+        if buffer.capacity() < len {
+            buffer = Vec::new();
+        }
+        buffer.resize(len, T::default());
+        buffer
+    }
+
+    /// Takes back what nobody else reads.
+    pub fn give(&mut self, data: Arc<Vec<T>>) {
+        if let Ok(buffer) = Arc::try_unwrap(data) {
+            self.0.push(buffer);
+        }
+    }
+}

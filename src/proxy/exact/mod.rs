@@ -1,0 +1,278 @@
+//! The exact Zen-Score: random networks, run forward (SPEC 5.1, 5.2).
+//!
+//! Pure Rust, any PlainNet. The closed form (`proxy::zen`) is what searches use; this is the definition,
+//! and what their winners are verified with. Same seed, same score, for any number of threads.
+
+pub mod conv;
+pub mod forward;
+pub mod kernel;
+pub mod map;
+pub mod real;
+pub mod source;
+
+pub use forward::ForwardError;
+
+use super::Mode;
+use crate::plainnet::{Block, Graph, Network, Shape, ShapeError, Variant, graph};
+use crate::stats;
+use forward::{BnVariance, Engine, Observer, Options, Statistics};
+use map::Map;
+use real::Real;
+use source::{Golden, Scaling, Seeded, Source};
+
+/// What stands for σ² of a BN layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variance {
+    /// BN's running variance after the two passes; carried over from repeat to repeat.
+    Running,
+    /// The mini-batch variance of the clean pass; nothing is carried over.
+    Batch,
+}
+
+/// Norm of the difference of two outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Norm {
+    L1,
+    L2,
+}
+
+/// Where the random numbers come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Randomness {
+    /// The golden generator (SPEC 8).
+    Golden { seed: u64, classes: u32 },
+    /// The fast generator. With `common` numbers every network draws the same ones at the same layer
+    /// index, which makes differences between networks far less noisy than scores.
+    Seeded { seed: u64, common: bool },
+}
+
+/// How to compute an exact score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    pub variance: Variance,
+    pub norm: Norm,
+    /// Images of one pass.
+    pub batch: u32,
+    pub repeats: u32,
+    /// Size of the disturbance: α in the paper, γ in the reference.
+    pub alpha: f64,
+    /// Parts of the network that are kept. Scores are defined without residual links.
+    pub variant: Variant,
+    pub randomness: Randomness,
+}
+
+impl Settings {
+    /// The settings of `mode`: 16 images, one repeat, common random numbers.
+    pub fn new(mode: Mode, seed: u64) -> Settings {
+        let (variance, norm) = match mode {
+            Mode::Paper => (Variance::Batch, Norm::L2),
+            Mode::Reference => (Variance::Running, Norm::L1),
+        };
+        Settings {
+            variance,
+            norm,
+            batch: 16,
+            repeats: 1,
+            alpha: 0.01,
+            variant: Variant::SCORED,
+            randomness: Randomness::Seeded { seed, common: true },
+        }
+    }
+}
+
+/// Why there is no exact score.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ExactError {
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
+    #[error("a batch of {0} images; use 1 to {MAX_BATCH}")]
+    Batch(u32),
+    #[error("{0} repeats; use 1 to {MAX_REPEATS}")]
+    Repeats(u32),
+    #[error("the score is {0}: the network's outputs are not finite, or do not differ")]
+    NotFinite(f64),
+}
+
+pub const MAX_BATCH: u32 = 4_096;
+pub const MAX_REPEATS: u32 = 100_000;
+
+/// What one repeat measures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Mean over images of Σ|y − y′|.
+    pub delta_l1: f64,
+    /// Mean over images of the Frobenius norm of y − y′.
+    pub delta_l2: f64,
+    /// By BN layer: variances of the clean and of the disturbed pass.
+    pub bn: Vec<[BnVariance; 2]>,
+    /// Σ|y| and the first values of the clean output.
+    pub output_l1: f64,
+    pub output_head: Vec<f64>,
+}
+
+/// An exact score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exact {
+    /// Mean over repeats.
+    pub score: f64,
+    /// Population standard deviation over repeats.
+    pub std: f64,
+    pub scores: Vec<f64>,
+    pub samples: Vec<Sample>,
+}
+
+/// Scores `network` on images of side `resolution`, in precision `T`.
+///
+/// # Errors
+/// A structure that is no network, a batch of nothing, BN of a single value, a score that is no number.
+pub fn score<T: Real>(network: &Network, resolution: u32, settings: &Settings) -> Result<Exact, ExactError> {
+    if !(1..=MAX_BATCH).contains(&settings.batch) {
+        return Err(ExactError::Batch(settings.batch));
+    }
+    if !(1..=MAX_REPEATS).contains(&settings.repeats) {
+        return Err(ExactError::Repeats(settings.repeats));
+    }
+    let graph = network_graph(network, resolution, settings.variant)?;
+    let mut engine = Engine::<T>::default();
+    let mut running: Vec<f64> = Vec::new();
+    let (mut scores, mut samples) = (Vec::new(), Vec::new());
+    for repeat in 0..settings.repeats {
+        let source = source_of(&graph, network, settings, repeat);
+        let sample = sample(&mut engine, &graph, &*source, settings)?;
+        let log_delta = match settings.norm {
+            Norm::L1 => sample.delta_l1.ln(),
+            Norm::L2 => sample.delta_l2.ln(),
+        };
+        running.resize(sample.bn.len(), 1.0);
+        let mut log_bn = 0.0;
+        for (running, [clean, disturbed]) in running.iter_mut().zip(&sample.bn) {
+            // The mean over channels of what BN does channel by channel (momentum 0.1).
+            for pass in [clean, disturbed] {
+                *running = 0.9 * *running + 0.1 * pass.unbiased;
+            }
+            log_bn += 0.5
+                * match settings.variance {
+                    Variance::Running => running.ln(),
+                    Variance::Batch => clean.biased.ln(),
+                };
+        }
+        let score = log_delta + log_bn;
+        if !score.is_finite() {
+            return Err(ExactError::NotFinite(score));
+        }
+        scores.push(score);
+        samples.push(sample);
+    }
+    let (score, std) =
+        (stats::mean(&scores).unwrap_or(f64::NAN), stats::std_dev(&scores).unwrap_or(f64::NAN));
+    Ok(Exact { score, std, scores, samples })
+}
+
+/// The graph up to global pooling, after checking that the structure is a network.
+pub fn network_graph(network: &Network, resolution: u32, variant: Variant) -> Result<Graph, ShapeError> {
+    crate::plainnet::shape::validate(&network.blocks, resolution)?;
+    graph::body(&network.blocks, Shape::square(3, resolution), variant)
+}
+
+fn source_of<T: Real>(
+    graph: &Graph,
+    network: &Network,
+    settings: &Settings,
+    repeat: u32,
+) -> Box<dyn Source<T>> {
+    match settings.randomness {
+        Randomness::Golden { seed, classes } => {
+            let mut weights: Vec<usize> =
+                forward::weighted(graph).iter().map(|conv| conv.weights()).collect();
+            // The classifier is drawn, though the score does not look at it.
+            weights.push(classes as usize * graph.output().c as usize);
+            let input = settings.batch as usize * graph.input().elements() as usize;
+            let one = Golden::new(seed, 0, &weights, input, Scaling::Unit);
+            let skip = u64::from(repeat) * one.end();
+            Box::new(Golden::new(seed, skip, &weights, input, Scaling::Unit))
+        }
+        Randomness::Seeded { seed, common } => {
+            let salt = if common { 0 } else { fingerprint(&network.blocks) };
+            Box::new(Seeded { seed, repeat: u64::from(repeat), salt, scaling: Scaling::Unit })
+        }
+    }
+}
+
+/// Tells networks apart, the same in every version of the program (FNV-1a over the structure string).
+fn fingerprint(blocks: &[Block]) -> u64 {
+    let text: String = blocks.iter().map(Block::to_string).collect();
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+struct Collect(Vec<[BnVariance; 2]>);
+
+impl<T> Observer<T> for Collect {
+    fn bn(&mut self, variances: &[BnVariance]) {
+        if let &[clean, disturbed] = variances {
+            self.0.push([clean, disturbed]);
+        }
+    }
+}
+
+/// One draw of weights, images and noise.
+fn sample<T: Real>(
+    engine: &mut Engine<T>,
+    graph: &Graph,
+    source: &dyn Source<T>,
+    settings: &Settings,
+) -> Result<Sample, ForwardError> {
+    let batch = settings.batch as usize;
+    let input = engine.input(graph, batch, 2, settings.alpha, source);
+    let options = Options { statistics: Statistics::Batch, rescale: false };
+    let mut bn = Collect(Vec::new());
+    let output = engine.run(graph, input, source, options, &mut bn)?.output;
+    let (delta_l1, delta_l2) = distances(&output);
+    let mut head = Vec::new();
+    let mut output_l1 = 0.0;
+    output.planes(|image, _, values| {
+        if image < batch {
+            for value in values {
+                output_l1 += value.to_f64().abs();
+                if head.len() < 8 {
+                    head.push(value.to_f64());
+                }
+            }
+        }
+    });
+    engine.recycle(output);
+    let mean = |norms: &[f64]| norms.iter().sum::<f64>() / batch as f64;
+    Ok(Sample {
+        delta_l1: mean(&delta_l1),
+        delta_l2: mean(&delta_l2),
+        bn: bn.0,
+        output_l1,
+        output_head: head,
+    })
+}
+
+/// L1 and L2 distance between the clean and the disturbed output of each image.
+pub fn distances<T: Real>(output: &Map<T>) -> (Vec<f64>, Vec<f64>) {
+    let batch = output.images / 2;
+    let relu = output.pending.relu;
+    let mut norms = (Vec::with_capacity(batch), Vec::with_capacity(batch));
+    for image in 0..batch {
+        let (mut l1, mut squares) = (0.0, 0.0);
+        for channel in 0..output.channels() {
+            let affine = [image, image + batch].map(|image| output.affine(image, channel));
+            let planes = output.plane(image, channel).iter().zip(output.plane(image + batch, channel));
+            for (&clean, &disturbed) in planes {
+                let clean = Map::apply(affine[0], relu, clean).to_f64();
+                let difference = clean - Map::apply(affine[1], relu, disturbed).to_f64();
+                l1 += difference.abs();
+                squares += difference * difference;
+            }
+        }
+        norms.0.push(l1);
+        norms.1.push(squares.sqrt());
+    }
+    norms
+}
