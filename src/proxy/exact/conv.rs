@@ -6,7 +6,7 @@
 //! staged values through the taps' offsets; there is no im2col. The finished tile is written out and
 //! added to the statistics of its channels while it is still in the cache.
 
-use super::kernel::{BLOCK, Product, Run, packed_len};
+use super::kernel::{BLOCK, Offsets, Product, Run, packed_len};
 use super::map::Map;
 use super::real::{MAX_LANES, Real};
 use super::source::Source;
@@ -44,6 +44,7 @@ const DEPTH: usize = 128;
 struct Scratch<T> {
     staged: Vec<T>,
     tile: Vec<T>,
+    line: Vec<T>,
 }
 
 /// What is kept between convolutions.
@@ -258,14 +259,16 @@ impl<T: Real> WithSimd for Task<'_, T> {
         let block_rows = if rows_out == 1 { 1 } else { rows_out.next_multiple_of(BLOCK) };
         scratch.staged.resize(plan.staged_len, T::default());
         scratch.tile.resize(conv.groups * block_rows * plan.ld, T::default());
+        let offsets: Vec<Offsets> = plan.offsets.chunks(DEPTH).map(Offsets::new).collect();
         let mut y = 0;
         while y < out_h {
             let rows = plan.rows.min(out_h - y);
             for image in 0..images {
                 if conv.kernel == 1 {
-                    stage_points(plan, map, first + image, image, y, rows, &mut scratch.staged);
+                    stage_points(simd, plan, map, first + image, image, y, rows, &mut scratch.staged);
                 } else {
-                    stage_windows(plan, map, first + image, image, y, rows, &mut scratch.staged);
+                    let Scratch { line, staged, .. } = scratch;
+                    stage_windows(simd, plan, map, first + image, image, y, rows, line, staged);
                 }
             }
             let runs: Vec<Run> = if conv.kernel == 1 {
@@ -287,7 +290,7 @@ impl<T: Real> WithSimd for Task<'_, T> {
                         rows: rows_out,
                         depth: k,
                         first_k,
-                        offsets: &plan.offsets[first_k..last_k],
+                        offsets: offsets[first_k / DEPTH],
                         input: &scratch.staged[base..],
                         runs: &runs,
                         out: &mut scratch.tile[group * block_rows * plan.ld..],
@@ -299,7 +302,7 @@ impl<T: Real> WithSimd for Task<'_, T> {
                 }
             }
             for image in 0..images {
-                drain(plan, block_rows, image, y, rows, &scratch.tile, out, sums);
+                drain(simd, plan, block_rows, image, y, rows, &scratch.tile, out, sums);
             }
             y += rows;
         }
@@ -308,7 +311,8 @@ impl<T: Real> WithSimd for Task<'_, T> {
 
 /// Stages the input of a 1×1 convolution: rows `y..y + rows` of the output, all channels.
 #[inline(always)]
-fn stage_points<T: Real>(
+fn stage_points<S: Simd, T: Real>(
+    simd: S,
     plan: &Plan,
     map: &Map<T>,
     image: usize,
@@ -325,7 +329,7 @@ fn stage_points<T: Real>(
         let to = channel * plan.channel_stride + slot * plan.image_stride;
         if stride == 1 {
             let to = &mut staged[to..][..rows * out_w];
-            copy_finished(map, affine, &plane[y * in_w..][..rows * out_w], to);
+            copy_finished(simd, map, affine, &plane[y * in_w..][..rows * out_w], to);
         } else {
             for row in 0..rows {
                 let from = &plane[(y + row) * stride * in_w..];
@@ -338,30 +342,41 @@ fn stage_points<T: Real>(
     }
 }
 
+/// Copies values and does their pending work.
 #[inline(always)]
-fn copy_finished<T: Real>(map: &Map<T>, affine: [T; 2], from: &[T], to: &mut [T]) {
+fn copy_finished<S: Simd, T: Real>(simd: S, map: &Map<T>, affine: [T; 2], from: &[T], to: &mut [T]) {
+    let [scale, shift] = affine.map(|x| T::splat(simd, x));
+    let zero = T::splat(simd, T::default());
+    let relu = map.pending.relu;
+    let (from, rest) = T::vectors::<S>(from);
+    let (to, to_rest) = T::vectors_mut::<S>(to);
     if map.pending.is_nothing() {
         to.copy_from_slice(from);
-    } else if map.pending.relu {
-        for (to, &from) in to.iter_mut().zip(from) {
-            *to = T::default().at_least(from * affine[0] + affine[1]);
-        }
-    } else {
-        for (to, &from) in to.iter_mut().zip(from) {
-            *to = from * affine[0] + affine[1];
-        }
+        to_rest.copy_from_slice(rest);
+        return;
+    }
+    // A maximum with the value itself changes nothing: no branch in the loop.
+    for (to, &from) in to.iter_mut().zip(from) {
+        let value = T::mul_add(simd, from, scale, shift);
+        *to = T::max(simd, value, if relu { zero } else { value });
+    }
+    if !rest.is_empty() {
+        let value = T::mul_add(simd, T::load_part(simd, rest), scale, shift);
+        T::store_part(simd, to_rest, T::max(simd, value, if relu { zero } else { value }));
     }
 }
 
 /// Stages the padded input of a windowed convolution for output rows `y..y + rows`.
 #[inline(always)]
-fn stage_windows<T: Real>(
+fn stage_windows<S: Simd, T: Real>(
+    simd: S,
     plan: &Plan,
     map: &Map<T>,
     image: usize,
     slot: usize,
     y: usize,
     rows: usize,
+    line: &mut Vec<T>,
     staged: &mut [T],
 ) {
     let conv = &plan.conv;
@@ -369,6 +384,8 @@ fn stage_windows<T: Real>(
     let (stride, width, padding) = (conv.stride, plan.width, conv.padding());
     let reach = (conv.kernel - 1) / stride;
     let phases = stride.min(conv.kernel);
+    line.clear();
+    line.resize((width + 1) * stride + in_w + padding, T::default());
     for channel in 0..conv.input.c as usize {
         let plane = map.plane(image, channel);
         let affine = map.affine(image, channel);
@@ -378,29 +395,34 @@ fn stage_windows<T: Real>(
                 // Row of the padded input, then of the input.
                 let padded = (y + row) * stride + phase_y;
                 let inside = padded >= padding && padded - padding < in_h;
+                let at =
+                    |phase_x: usize| base + (phase_y * phases + phase_x) * plan.phase_stride + row * width;
+                if !inside {
+                    for phase_x in 0..phases {
+                        staged[at(phase_x)..][..width].fill(T::default());
+                    }
+                    continue;
+                }
+                let from = &plane[(padded - padding) * in_w..][..in_w];
+                if stride == 1 {
+                    let to = &mut staged[at(0)..][..width];
+                    to[..padding].fill(T::default());
+                    copy_finished(simd, map, affine, from, &mut to[padding..]);
+                    continue;
+                }
+                // The whole row first, then every `stride`-th value of it.
+                copy_finished(simd, map, affine, from, &mut line[padding..padding + in_w]);
                 for phase_x in 0..phases {
-                    let phase = phase_y * phases + phase_x;
-                    let to = &mut staged[base + phase * plan.phase_stride + row * width..][..width];
-                    if !inside {
-                        to.fill(T::default());
-                        continue;
+                    let to = &mut staged[at(phase_x)..][..width];
+                    if stride == 2 {
+                        let (pairs, _) = line[phase_x..].as_chunks::<2>();
+                        for (to, pair) in to.iter_mut().zip(pairs) {
+                            *to = pair[0];
+                        }
+                    } else {
+                        let values = line[phase_x..].iter().step_by(stride);
+                        to.iter_mut().zip(values).for_each(|(to, &from)| *to = from);
                     }
-                    let from = &plane[(padded - padding) * in_w..][..in_w];
-                    if stride == 1 {
-                        to[..padding].fill(T::default());
-                        copy_finished(map, affine, from, &mut to[padding..]);
-                        continue;
-                    }
-                    // Columns of this phase begin at the first one inside the input.
-                    let skip = (padding.saturating_sub(phase_x)).div_ceil(stride).min(width);
-                    let start = skip * stride + phase_x - padding;
-                    let count = in_w.saturating_sub(start).div_ceil(stride).min(width - skip);
-                    to[..skip].fill(T::default());
-                    let values = from[start.min(in_w)..].iter().step_by(stride);
-                    for (to, &from) in to[skip..skip + count].iter_mut().zip(values) {
-                        *to = Map::apply(affine, map.pending.relu, from);
-                    }
-                    to[skip + count..].fill(T::default());
                 }
             }
         }
@@ -414,7 +436,8 @@ fn stage_windows<T: Real>(
 /// Writes a finished tile out and adds it to the statistics.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "the place of one tile in the output")]
-fn drain<T: Real>(
+fn drain<S: Simd, T: Real>(
+    simd: S,
     plan: &Plan,
     block_rows: usize,
     image: usize,
@@ -431,35 +454,47 @@ fn drain<T: Real>(
         let row = channel / group_out * block_rows + channel % group_out;
         let from = &tile[row * plan.ld + image * plan.out_stride..];
         let to = &mut out[(image * channels + channel) * plan.area + y * out_w..][..rows * out_w];
+        let zero = T::splat(simd, T::default());
+        let mut both = [[zero; 2]; 2];
         if width == out_w {
-            to.copy_from_slice(&from[..rows * out_w]);
+            move_and_sum(simd, &from[..rows * out_w], to, &mut both);
         } else {
             for (to, from) in to.chunks_exact_mut(out_w).zip(from.chunks(width)) {
-                to.copy_from_slice(&from[..out_w]);
+                move_and_sum(simd, &from[..out_w], to, &mut both);
             }
         }
-        let tile = sum_up(to);
-        sums.sum += tile.sum;
-        sums.squares += tile.squares;
+        let [sum, squares] = both.map(|[a, b]| T::total(simd, T::plus(simd, a, b)).to_f64());
+        sums.sum += sum;
+        sums.squares += squares;
     }
 }
 
-/// Sum and sum of squares, in as many lanes as any machine has.
+/// Copies values and adds them and their squares to `[sums, squares]`, which are kept in two registers
+/// each, so that one addition need not wait for the last.
 #[inline(always)]
-fn sum_up<T: Real>(values: &[T]) -> Sums {
-    let mut sum = [T::default(); 2 * MAX_LANES];
-    let mut squares = [T::default(); 2 * MAX_LANES];
-    let (chunks, rest) = values.as_chunks::<{ 2 * MAX_LANES }>();
-    for chunk in chunks {
-        for lane in 0..2 * MAX_LANES {
-            sum[lane] += chunk[lane];
-            squares[lane] += chunk[lane] * chunk[lane];
+fn move_and_sum<S: Simd, T: Real>(simd: S, from: &[T], to: &mut [T], both: &mut [[T::Vector<S>; 2]; 2]) {
+    let (from, rest) = T::vectors::<S>(from);
+    let (to, to_rest) = T::vectors_mut::<S>(to);
+    let [mut sums, mut squares] = *both;
+    let (pairs, odd) = from.as_chunks::<2>();
+    let (to_pairs, to_odd) = to.as_chunks_mut::<2>();
+    for (to, from) in to_pairs.iter_mut().zip(pairs) {
+        for i in 0..2 {
+            sums[i] = T::plus(simd, sums[i], from[i]);
+            squares[i] = T::mul_add(simd, from[i], from[i], squares[i]);
         }
+        *to = *from;
     }
-    for (lane, &value) in rest.iter().enumerate() {
-        sum[lane] += value;
-        squares[lane] += value * value;
+    for (to, &from) in to_odd.iter_mut().zip(odd) {
+        sums[0] = T::plus(simd, sums[0], from);
+        squares[0] = T::mul_add(simd, from, from, squares[0]);
+        *to = from;
     }
-    let total = |lanes: [T; 2 * MAX_LANES]| lanes.iter().map(|lane| lane.to_f64()).sum();
-    Sums { sum: total(sum), squares: total(squares) }
+    if !rest.is_empty() {
+        let last = T::load_part(simd, rest);
+        sums[1] = T::plus(simd, sums[1], last);
+        squares[1] = T::mul_add(simd, last, last, squares[1]);
+        T::store_part(simd, to_rest, last);
+    }
+    *both = [sums, squares];
 }

@@ -25,6 +25,20 @@ pub struct Run {
     pub len: usize,
 }
 
+/// Offsets of the inputs of some k.
+#[derive(Clone, Copy, Debug)]
+pub struct Offsets<'a> {
+    values: &'a [usize],
+    /// No offset is larger.
+    far: usize,
+}
+
+impl<'a> Offsets<'a> {
+    pub fn new(values: &'a [usize]) -> Offsets<'a> {
+        Offsets { values, far: values.iter().copied().max().unwrap_or(0) }
+    }
+}
+
 /// One product. The outputs are whole registers: up to [`MAX_LANES`] values behind each run are read and
 /// written as well.
 pub struct Product<'a, T> {
@@ -35,7 +49,7 @@ pub struct Product<'a, T> {
     pub depth: usize,
     /// The part of k to add up, and the offset of each.
     pub first_k: usize,
-    pub offsets: &'a [usize],
+    pub offsets: Offsets<'a>,
     pub input: &'a [T],
     pub runs: &'a [Run],
     pub out: &'a mut [T],
@@ -98,8 +112,8 @@ impl<T: Real> Product<'_, T> {
     /// Everything that the unchecked reads and writes of [`Self::micro`] rely on.
     fn check(&self) {
         let rows = if self.rows == 1 { 1 } else { self.rows.div_ceil(BLOCK) * BLOCK };
-        let far = self.offsets.iter().copied().max().unwrap_or(0);
-        assert!(self.first_k + self.offsets.len() <= self.depth);
+        let far = self.offsets.far;
+        assert!(self.first_k + self.offsets.values.len() <= self.depth);
         assert!(self.weights.len() >= packed_len(self.rows, self.depth));
         for run in self.runs {
             let len = run.len.next_multiple_of(MAX_LANES);
@@ -125,7 +139,7 @@ impl<T: Real> Product<'_, T> {
         unsafe {
             let input = self.input.as_ptr().add(run.input + at);
             let mut weights = self.weights.as_ptr().add((block * self.depth + self.first_k) * BLOCK + half);
-            for &offset in self.offsets {
+            for &offset in self.offsets.values {
                 let mut values = [T::splat(simd, T::default()); N];
                 for (n, value) in values.iter_mut().enumerate() {
                     *value = input.add(offset + n * lanes).cast::<T::Vector<S>>().read_unaligned();

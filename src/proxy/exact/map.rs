@@ -97,12 +97,15 @@ impl<T: Real> Pool<T> {
         let by_size = |i: &usize| self.0[*i].capacity();
         let all = 0..self.0.len();
         let best = all.clone().filter(fits).min_by_key(by_size).or_else(|| all.max_by_key(by_size));
-        let mut buffer = best.map(|i| self.0.swap_remove(i)).unwrap_or_default();
-        if buffer.capacity() < len {
-            buffer = Vec::new();
+        let buffer = best.map(|i| self.0.swap_remove(i)).filter(|buffer| buffer.capacity() >= len);
+        match buffer {
+            Some(mut buffer) => {
+                buffer.resize(len, T::default());
+                buffer
+            }
+            // Comes zeroed from the system, page by page as it is first written.
+            None => vec![T::default(); len],
         }
-        buffer.resize(len, T::default());
-        buffer
     }
 
     /// Takes back what nobody else reads.

@@ -36,6 +36,18 @@ pub trait Real:
         c: Self::Vector<S>,
     ) -> Self::Vector<S>;
 
+    fn plus<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// The larger of each pair.
+    fn max<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// Sum over a register.
+    fn total<S: Simd>(simd: S, a: Self::Vector<S>) -> Self;
+    /// The slice as registers, and what is left.
+    fn vectors<S: Simd>(values: &[Self]) -> (&[Self::Vector<S>], &[Self]);
+    fn vectors_mut<S: Simd>(values: &mut [Self]) -> (&mut [Self::Vector<S>], &mut [Self]);
+    /// Fewer values than a register holds; the others are zero.
+    fn load_part<S: Simd>(simd: S, values: &[Self]) -> Self::Vector<S>;
+    fn store_part<S: Simd>(simd: S, values: &mut [Self], vector: Self::Vector<S>);
+
     /// Values in one register.
     #[inline(always)]
     fn lanes<S: Simd>() -> usize {
@@ -53,7 +65,8 @@ pub trait Real:
 pub const MAX_LANES: usize = 16;
 
 macro_rules! real {
-    ($scalar:ty, $vector:ident, $splat:ident, $mul_add:ident) => {
+    ($scalar:ty, $vector:ident, $splat:ident, $mul_add:ident, $add:ident, $max:ident, $total:ident,
+     $vectors:ident, $vectors_mut:ident, $load:ident, $store:ident) => {
         impl Real for $scalar {
             type Vector<S: Simd> = S::$vector;
             const ONE: Self = 1.0;
@@ -74,9 +87,61 @@ macro_rules! real {
             fn mul_add<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
                 simd.$mul_add(a, b, c)
             }
+            #[inline(always)]
+            fn plus<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$add(a, b)
+            }
+            #[inline(always)]
+            fn max<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$max(a, b)
+            }
+            #[inline(always)]
+            fn total<S: Simd>(simd: S, a: S::$vector) -> Self {
+                simd.$total(a)
+            }
+            #[inline(always)]
+            fn vectors<S: Simd>(values: &[Self]) -> (&[S::$vector], &[Self]) {
+                S::$vectors(values)
+            }
+            #[inline(always)]
+            fn vectors_mut<S: Simd>(values: &mut [Self]) -> (&mut [S::$vector], &mut [Self]) {
+                S::$vectors_mut(values)
+            }
+            #[inline(always)]
+            fn load_part<S: Simd>(simd: S, values: &[Self]) -> S::$vector {
+                simd.$load(values)
+            }
+            #[inline(always)]
+            fn store_part<S: Simd>(simd: S, values: &mut [Self], vector: S::$vector) {
+                simd.$store(values, vector);
+            }
         }
     };
 }
 
-real!(f32, f32s, splat_f32s, mul_add_e_f32s);
-real!(f64, f64s, splat_f64s, mul_add_e_f64s);
+real!(
+    f32,
+    f32s,
+    splat_f32s,
+    mul_add_e_f32s,
+    add_f32s,
+    max_f32s,
+    reduce_sum_f32s,
+    as_simd_f32s,
+    as_mut_simd_f32s,
+    partial_load_f32s,
+    partial_store_f32s
+);
+real!(
+    f64,
+    f64s,
+    splat_f64s,
+    mul_add_e_f64s,
+    add_f64s,
+    max_f64s,
+    reduce_sum_f64s,
+    as_simd_f64s,
+    as_mut_simd_f64s,
+    partial_load_f64s,
+    partial_store_f64s
+);
