@@ -3,6 +3,7 @@
 mod exact;
 mod golden;
 mod profiles;
+mod proxies;
 mod scores;
 mod searching;
 

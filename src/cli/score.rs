@@ -2,7 +2,10 @@
 
 use super::net::{self, NetOptions};
 use super::{Failure, Global, output};
-use crate::proxy::{self, Mode, Setup};
+use crate::plainnet::Model;
+use crate::proxy::exact::{self, Settings};
+use crate::proxy::{self, Mode, Proxy, Setup};
+use crate::stats;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
@@ -15,12 +18,23 @@ pub struct Args {
     nets: Vec<String>,
     #[arg(long, default_value = "zen")]
     proxy: String,
-    /// How the score is computed
-    #[arg(long, value_enum, default_value_t = Engine::Closed)]
-    engine: Engine,
+    /// How the score is computed [default: closed where the proxy has a closed form]
+    #[arg(long, value_enum)]
+    engine: Option<Engine>,
     /// Which Zen-Score: of the paper, or as released
     #[arg(long, default_value_t = Mode::Paper)]
     mode: Mode,
+    /// Images of a forward pass [default: 16; of other proxies than zen, as released]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(exact::MAX_BATCH)))]
+    batch: Option<u32>,
+    /// Draws of weights and images; the score is their mean. Reference mode carries the running
+    /// statistics over from one to the next, as released
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(exact::MAX_REPEATS)))]
+    repeats: u32,
+    /// Threads; they do not change the score [default: one per core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
     #[command(flatten)]
     options: NetOptions,
 }
@@ -29,6 +43,17 @@ pub struct Args {
 enum Engine {
     /// In closed form: no weights, no forward pass
     Closed,
+    /// On random weights and images
+    Exact,
+}
+
+impl Engine {
+    fn name(self) -> &'static str {
+        match self {
+            Engine::Closed => "closed",
+            Engine::Exact => "exact",
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -38,7 +63,7 @@ struct Row {
     engine: &'static str,
     mode: &'static str,
     score: f64,
-    /// Spread over repeats; the closed form has none.
+    /// Population deviation over repeats; the closed form has none.
     std: Option<f64>,
     repeats: u32,
     /// Images per forward pass; the closed form has no forward pass.
@@ -47,25 +72,39 @@ struct Row {
     seconds: f64,
 }
 
+/// A score with its spread over repeats.
+struct Scored {
+    score: f64,
+    std: Option<f64>,
+    batch: Option<u32>,
+    repeats: u32,
+}
+
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let entry = find(&args.proxy)?;
-    let Engine::Closed = args.engine;
+    let engine = engine_of(&args, entry)?;
+    let threads = args.threads.unwrap_or(0);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|e| Failure::runtime(format!("cannot start {threads} threads: {e}")))?;
     let mut rows = Vec::new();
     for net in &args.nets {
         let model = net::model(net, args.options)?;
-        let proxy = (entry.make)(Setup { mode: args.mode, resolution: model.resolution });
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(global.seed);
         let started = Instant::now();
-        let score = proxy.score_model(&model, &mut rng)?;
+        let scored = pool.install(|| match (engine, entry.name) {
+            (Engine::Exact, "zen") => zen_exact(&args, &model, global.seed),
+            _ => by_proxy(&args, entry, &model, global.seed),
+        })?;
         rows.push(Row {
             net: model.name.clone().unwrap_or_else(|| model.network.to_string()),
-            proxy: proxy.name(),
-            engine: "closed",
+            proxy: entry.name,
+            engine: engine.name(),
             mode: args.mode.name(),
-            score,
-            std: None,
-            repeats: 1,
-            batch: None,
+            score: scored.score,
+            std: scored.std,
+            repeats: scored.repeats,
+            batch: scored.batch,
             resolution: model.resolution,
             seconds: started.elapsed().as_secs_f64(),
         });
@@ -79,10 +118,63 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
                     row.resolution.to_string(),
                     row.mode.to_owned(),
                     format!("{:.2}", row.score),
+                    row.std.map_or_else(|| "-".to_owned(), |std| format!("{std:.2}")),
+                    format!("{:.3}", row.seconds),
                 ]
             })
             .collect();
-        output::table(&["net", "side", "mode", args.proxy.as_str()], &cells)
+        output::table(&["net", "side", "mode", args.proxy.as_str(), "±", "seconds"], &cells)
+    })
+}
+
+/// The engine asked for, or the one that the proxy has.
+fn engine_of(args: &Args, entry: &proxy::Entry) -> Result<Engine, Failure> {
+    let has = |engine| match engine {
+        Engine::Closed => entry.with_batch.is_none(),
+        Engine::Exact => entry.with_batch.is_some() || entry.name == "zen",
+    };
+    let engine = args.engine.unwrap_or(if has(Engine::Closed) { Engine::Closed } else { Engine::Exact });
+    if !has(engine) {
+        let other = if engine == Engine::Closed { Engine::Exact } else { Engine::Closed };
+        return Err(Failure::usage(format!("{} has no {} engine", entry.name, engine.name()))
+            .remedy(format!("--engine {}", other.name())));
+    }
+    if engine == Engine::Closed && (args.batch.is_some() || args.repeats > 1) && entry.name != "random" {
+        return Err(Failure::usage("a closed form has neither images nor repeats")
+            .remedy("--engine exact, or leave out --batch and --repeats"));
+    }
+    Ok(engine)
+}
+
+fn zen_exact(args: &Args, model: &Model, seed: u64) -> Result<Scored, Failure> {
+    let mut settings = Settings { repeats: args.repeats, ..Settings::new(args.mode, seed) };
+    settings.batch = args.batch.unwrap_or(settings.batch);
+    let exact = exact::score::<f32>(&model.network, model.resolution, &settings)
+        .map_err(|error| Failure::from(proxy::ScoreError::from(error)))?;
+    Ok(Scored {
+        score: exact.score,
+        std: Some(exact.std),
+        batch: Some(settings.batch),
+        repeats: args.repeats,
+    })
+}
+
+fn by_proxy(args: &Args, entry: &proxy::Entry, model: &Model, seed: u64) -> Result<Scored, Failure> {
+    let setup = Setup { mode: args.mode, resolution: model.resolution };
+    let proxy: Box<dyn Proxy> = match (entry.with_batch, args.batch) {
+        (Some(make), Some(batch)) => make(setup, batch),
+        _ => (entry.make)(setup),
+    };
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut scores = Vec::new();
+    for _ in 0..args.repeats {
+        scores.push(proxy.score_model(model, &mut rng)?);
+    }
+    Ok(Scored {
+        score: stats::mean(&scores).unwrap_or(f64::NAN),
+        std: entry.with_batch.and(stats::std_dev(&scores)),
+        batch: entry.with_batch.map(|_| args.batch.or(proxy.batch()).unwrap_or(1)),
+        repeats: args.repeats,
     })
 }
 

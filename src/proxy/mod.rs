@@ -5,6 +5,20 @@
 pub mod cost;
 #[cfg(feature = "host")]
 pub mod exact;
+#[cfg(feature = "host")]
+pub mod grad_norm;
+#[cfg(feature = "host")]
+pub mod gradient;
+#[cfg(feature = "host")]
+pub mod naswot;
+#[cfg(feature = "host")]
+pub mod on_graph;
+#[cfg(feature = "host")]
+pub mod patterns;
+#[cfg(feature = "host")]
+pub mod synflow;
+#[cfg(feature = "host")]
+pub mod te_nas;
 pub mod zen;
 
 use crate::plainnet::{Model, ShapeError, SuperBlock};
@@ -73,6 +87,11 @@ pub trait Proxy: Send + Sync {
     /// As given to `--proxy`.
     fn name(&self) -> &'static str;
 
+    /// Images of one pass; none where there are no passes.
+    fn batch(&self) -> Option<u32> {
+        None
+    }
+
     /// The score of `candidate`. Randomness, where a proxy needs it, comes from `rng`.
     fn score(&self, candidate: Candidate<'_>, rng: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError>;
 
@@ -98,20 +117,72 @@ pub struct Entry {
     /// The name in the released scripts.
     pub reference_name: &'static str,
     pub make: fn(Setup) -> Box<dyn Proxy>,
+    /// The proxy for passes of this many images; none where there are no passes.
+    pub with_batch: Option<fn(Setup, u32) -> Box<dyn Proxy>>,
+}
+
+impl Entry {
+    const fn new(
+        name: &'static str,
+        reference_name: &'static str,
+        make: fn(Setup) -> Box<dyn Proxy>,
+    ) -> Entry {
+        Entry { name, reference_name, make, with_batch: None }
+    }
+
+    #[cfg(feature = "host")]
+    const fn on_images(
+        name: &'static str,
+        reference_name: &'static str,
+        make: fn(Setup) -> Box<dyn Proxy>,
+        with_batch: fn(Setup, u32) -> Box<dyn Proxy>,
+    ) -> Entry {
+        Entry { name, reference_name, make, with_batch: Some(with_batch) }
+    }
 }
 
 /// All proxies.
 pub fn registry() -> &'static [Entry] {
-    &[
-        Entry {
-            name: "zen",
-            reference_name: "Zen",
-            make: |s| Box::new(zen::ZenScore::new(s.mode, s.resolution)),
-        },
-        Entry { name: "flops", reference_name: "Flops", make: |_| Box::new(cost::Flops) },
-        Entry { name: "params", reference_name: "Params", make: |_| Box::new(cost::Params) },
-        Entry { name: "random", reference_name: "Random", make: |_| Box::new(cost::Random) },
-    ]
+    REGISTRY
+}
+
+static REGISTRY: &[Entry] = &[
+    Entry::new("zen", "Zen", |s| Box::new(zen::ZenScore::new(s.mode, s.resolution))),
+    Entry::new("flops", "Flops", |_| Box::new(cost::Flops)),
+    Entry::new("params", "Params", |_| Box::new(cost::Params)),
+    Entry::new("random", "Random", |_| Box::new(cost::Random)),
+    #[cfg(feature = "host")]
+    Entry::on_images("grad-norm", "GradNorm", |_| grad_norm(64), |_, batch| grad_norm(batch)),
+    #[cfg(feature = "host")]
+    Entry::on_images("synflow", "Syncflow", |_| synflow::<true>(), |_, _| synflow::<true>()),
+    #[cfg(feature = "host")]
+    Entry::on_images("synflow-original", "Synflow", |_| synflow::<false>(), |_, _| synflow::<false>()),
+    #[cfg(feature = "host")]
+    Entry::on_images("naswot", "NASWOT", |_| naswot(8), |_, batch| naswot(batch)),
+    #[cfg(feature = "host")]
+    Entry::on_images("te-nas", "TE-NAS", |_| te_nas::<false>(64), |_, batch| te_nas::<false>(batch)),
+    #[cfg(feature = "host")]
+    Entry::on_images("te-nas-regions", "TE-NAS-RN", |_| te_nas::<true>(64), |_, batch| te_nas::<true>(batch)),
+];
+
+#[cfg(feature = "host")]
+fn grad_norm(batch: u32) -> Box<dyn Proxy> {
+    Box::new(on_graph::OnGraph(grad_norm::GradNorm { batch }))
+}
+
+#[cfg(feature = "host")]
+fn synflow<const NEGATED: bool>() -> Box<dyn Proxy> {
+    Box::new(on_graph::OnGraph(synflow::Synflow::<NEGATED>))
+}
+
+#[cfg(feature = "host")]
+fn naswot(batch: u32) -> Box<dyn Proxy> {
+    Box::new(on_graph::OnGraph(naswot::Naswot { batch }))
+}
+
+#[cfg(feature = "host")]
+fn te_nas<const REGIONS: bool>(batch: u32) -> Box<dyn Proxy> {
+    Box::new(on_graph::OnGraph(te_nas::TeNas::<REGIONS> { batch }))
 }
 
 /// The proxy called `name`, by its own or its reference name.

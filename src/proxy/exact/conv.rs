@@ -345,7 +345,8 @@ fn stage_points<S: Simd, T: Real>(
 /// Copies values and does their pending work.
 #[inline(always)]
 fn copy_finished<S: Simd, T: Real>(simd: S, map: &Map<T>, affine: [T; 2], from: &[T], to: &mut [T]) {
-    let [scale, shift] = affine.map(|x| T::splat(simd, x));
+    // No closures here: they would not be compiled for the registers of `S`.
+    let (scale, shift) = (T::splat(simd, affine[0]), T::splat(simd, affine[1]));
     let zero = T::splat(simd, T::default());
     let relu = map.pending.relu;
     let (from, rest) = T::vectors::<S>(from);
@@ -463,9 +464,9 @@ fn drain<S: Simd, T: Real>(
                 move_and_sum(simd, &from[..out_w], to, &mut both);
             }
         }
-        let [sum, squares] = both.map(|[a, b]| T::total(simd, T::plus(simd, a, b)).to_f64());
-        sums.sum += sum;
-        sums.squares += squares;
+        let [sum, squares] = both;
+        sums.sum += T::total(simd, T::plus(simd, sum[0], sum[1])).to_f64();
+        sums.squares += T::total(simd, T::plus(simd, squares[0], squares[1])).to_f64();
     }
 }
 

@@ -8,11 +8,12 @@ pub mod forward;
 pub mod kernel;
 pub mod map;
 pub mod real;
+pub mod rescore;
 pub mod source;
 
 pub use forward::ForwardError;
 
-use super::Mode;
+use super::{Mode, ScoreError};
 use crate::plainnet::{Block, Graph, Network, Shape, ShapeError, Variant, graph};
 use crate::stats;
 use forward::{BnVariance, Engine, Observer, Options, Statistics};
@@ -93,6 +94,16 @@ pub enum ExactError {
     Repeats(u32),
     #[error("the score is {0}: the network's outputs are not finite, or do not differ")]
     NotFinite(f64),
+}
+
+impl From<ExactError> for ScoreError {
+    fn from(error: ExactError) -> ScoreError {
+        match error {
+            ExactError::Shape(error) => ScoreError::Shape(error),
+            ExactError::NotFinite(_) => ScoreError::NotFinite { proxy: "zen" },
+            other => ScoreError::Undefined { proxy: "zen", reason: other.to_string() },
+        }
+    }
 }
 
 pub const MAX_BATCH: u32 = 4_096;

@@ -1,0 +1,226 @@
+//! Convolution and its two gradients as matrix products over im2col.
+
+use crate::proxy::exact::conv::Conv;
+use crate::proxy::exact::kernel::{BLOCK, Offsets, Product, Run, packed_len};
+use crate::proxy::exact::real::{MAX_LANES, Real};
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+/// Parts of the batch whose weight gradients are added up apart: enough for the threads of most machines,
+/// and the same sum on all of them.
+const PARTS: usize = 8;
+
+/// `rows` × `k` weights, packed for the micro-kernel.
+struct Packed<T> {
+    rows: usize,
+    k: usize,
+    blocks: Vec<T>,
+}
+
+impl<T: Real> Packed<T> {
+    fn new(rows: usize, k: usize, at: impl Fn(usize, usize) -> T) -> Packed<T> {
+        let mut blocks = vec![T::default(); packed_len(rows, k)];
+        for row in 0..rows {
+            for i in 0..k {
+                blocks[(row / BLOCK * k + i) * BLOCK + row % BLOCK] = at(row, i);
+            }
+        }
+        Packed { rows, k, blocks }
+    }
+
+    /// Rows of the product with `right` (`k` rows of `n` values, `ld` apart), `ld` apart in the result.
+    fn times(&self, right: &[T], n: usize, ld: usize) -> Vec<T> {
+        let rows = self.rows.next_multiple_of(BLOCK);
+        let mut out = vec![T::default(); rows * ld];
+        let offsets: Vec<usize> = (0..self.k).map(|k| k * ld).collect();
+        let runs = [Run { input: 0, output: 0, len: n }];
+        pulp::Arch::new().dispatch(Times {
+            packed: self,
+            offsets: &offsets,
+            right,
+            runs: &runs,
+            out: &mut out,
+            ld,
+        });
+        out
+    }
+}
+
+struct Times<'a, T> {
+    packed: &'a Packed<T>,
+    offsets: &'a [usize],
+    right: &'a [T],
+    runs: &'a [Run],
+    out: &'a mut [T],
+    ld: usize,
+}
+
+impl<T: Real> WithSimd for Times<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        const DEPTH: usize = 256;
+        for (i, offsets) in self.offsets.chunks(DEPTH).enumerate() {
+            Product {
+                weights: &self.packed.blocks,
+                rows: self.packed.rows,
+                depth: self.packed.k,
+                first_k: i * DEPTH,
+                offsets: Offsets::new(offsets),
+                input: self.right,
+                runs: self.runs,
+                out: self.out,
+                ld: self.ld,
+                add: i > 0,
+            }
+            .compute(simd);
+        }
+    }
+}
+
+/// Sizes of one group of a convolution.
+struct Sizes {
+    group_in: usize,
+    group_out: usize,
+    fan_in: usize,
+    in_area: usize,
+    out_area: usize,
+    /// Distance of im2col rows.
+    ld: usize,
+}
+
+impl Sizes {
+    fn new(conv: &Conv) -> Sizes {
+        let out_area = (conv.output.h * conv.output.w) as usize;
+        Sizes {
+            group_in: conv.input.c as usize / conv.groups,
+            group_out: conv.output.c as usize / conv.groups,
+            fan_in: conv.fan_in(),
+            in_area: (conv.input.h * conv.input.w) as usize,
+            out_area,
+            ld: out_area.next_multiple_of(MAX_LANES),
+        }
+    }
+}
+
+/// Pairs of input and output positions of every tap that lie inside the map: (k within a channel, input,
+/// output).
+fn taps(conv: &Conv, mut visit: impl FnMut(usize, usize, usize)) {
+    let (k, stride, padding) = (conv.kernel, conv.stride, (conv.kernel - 1) / 2);
+    let (h, w) = (conv.input.h as usize, conv.input.w as usize);
+    let (out_h, out_w) = (conv.output.h as usize, conv.output.w as usize);
+    for ky in 0..k {
+        for kx in 0..k {
+            for y in 0..out_h {
+                let row = y * stride + ky;
+                if row < padding || row - padding >= h {
+                    continue;
+                }
+                for x in 0..out_w {
+                    let column = x * stride + kx;
+                    if column >= padding && column - padding < w {
+                        visit(ky * k + kx, (row - padding) * w + column - padding, y * out_w + x);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The im2col matrix of one group of one image: fan-in rows of output positions, or the transpose.
+fn columns<T: Real>(conv: &Conv, sizes: &Sizes, planes: &[T], transpose: bool) -> Vec<T> {
+    let window = conv.kernel * conv.kernel;
+    // The micro-kernel reads whole registers past the last row.
+    let ld = if transpose { sizes.fan_in.next_multiple_of(MAX_LANES) } else { sizes.ld };
+    let rows = if transpose { sizes.out_area } else { sizes.fan_in };
+    let mut out = vec![T::default(); rows * ld + MAX_LANES];
+    taps(conv, |tap, input, output| {
+        for channel in 0..sizes.group_in {
+            let k = channel * window + tap;
+            let at = if transpose { output * ld + k } else { k * ld + output };
+            out[at] = planes[channel * sizes.in_area + input];
+        }
+    });
+    out
+}
+
+pub fn forward<T: Real>(conv: &Conv, weights: &[T], x: &[T], images: usize) -> Vec<T> {
+    let s = Sizes::new(conv);
+    let packed: Vec<Packed<T>> = weights
+        .chunks(s.group_out * s.fan_in)
+        .map(|weights| Packed::new(s.group_out, s.fan_in, |row, k| weights[row * s.fan_in + k]))
+        .collect();
+    let mut out = vec![T::default(); images * conv.output.c as usize * s.out_area];
+    let image_in = conv.input.c as usize * s.in_area;
+    out.par_chunks_mut(conv.output.c as usize * s.out_area).enumerate().for_each(|(image, out)| {
+        for (group, out) in out.chunks_mut(s.group_out * s.out_area).enumerate() {
+            let planes = &x[image * image_in + group * s.group_in * s.in_area..];
+            let rows = packed[group].times(&columns(conv, &s, planes, false), s.out_area, s.ld);
+            for (out, row) in out.chunks_mut(s.out_area).zip(rows.chunks(s.ld)) {
+                out.copy_from_slice(&row[..s.out_area]);
+            }
+        }
+    });
+    out
+}
+
+/// dW = Σ over images of dY · columnsᵀ.
+pub fn weight_gradient<T: Real>(conv: &Conv, x: &[T], gradient: &[T], images: usize) -> Vec<T> {
+    let s = Sizes::new(conv);
+    let (image_in, image_out) = (conv.input.c as usize * s.in_area, conv.output.c as usize * s.out_area);
+    let ld = s.fan_in.next_multiple_of(MAX_LANES);
+    let share = images.div_ceil(PARTS);
+    let parts: Vec<Vec<T>> = (0..images.div_ceil(share))
+        .into_par_iter()
+        .map(|part| {
+            let mut sum = vec![T::default(); conv.weights()];
+            for image in part * share..((part + 1) * share).min(images) {
+                for (group, sum) in sum.chunks_mut(s.group_out * s.fan_in).enumerate() {
+                    let dy = &gradient[image * image_out + group * s.group_out * s.out_area..];
+                    let planes = &x[image * image_in + group * s.group_in * s.in_area..];
+                    let packed = Packed::new(s.group_out, s.out_area, |row, k| dy[row * s.out_area + k]);
+                    let rows = packed.times(&columns(conv, &s, planes, true), s.fan_in, ld);
+                    for (sum, row) in sum.chunks_mut(s.fan_in).zip(rows.chunks(ld)) {
+                        sum.iter_mut().zip(row).for_each(|(sum, &x)| *sum += x);
+                    }
+                }
+            }
+            sum
+        })
+        .collect();
+    let mut parts = parts.into_iter();
+    let mut total = parts.next().unwrap_or_default();
+    for part in parts {
+        total.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
+    }
+    total
+}
+
+/// dX = the transpose of im2col, applied to Wᵀ · dY.
+pub fn input_gradient<T: Real>(conv: &Conv, weights: &[T], gradient: &[T], images: usize) -> Vec<T> {
+    let s = Sizes::new(conv);
+    let (image_in, image_out) = (conv.input.c as usize * s.in_area, conv.output.c as usize * s.out_area);
+    let packed: Vec<Packed<T>> = weights
+        .chunks(s.group_out * s.fan_in)
+        .map(|weights| Packed::new(s.fan_in, s.group_out, |k, row| weights[row * s.fan_in + k]))
+        .collect();
+    let window = conv.kernel * conv.kernel;
+    let mut down = vec![T::default(); images * image_in];
+    down.par_chunks_mut(image_in).enumerate().for_each(|(image, down)| {
+        for (group, down) in down.chunks_mut(s.group_in * s.in_area).enumerate() {
+            let dy = &gradient[image * image_out + group * s.group_out * s.out_area..];
+            let mut right = vec![T::default(); s.group_out * s.ld + MAX_LANES];
+            for (right, dy) in right.chunks_mut(s.ld).zip(dy.chunks(s.out_area)).take(s.group_out) {
+                right[..s.out_area].copy_from_slice(dy);
+            }
+            let rows = packed[group].times(&right, s.out_area, s.ld);
+            taps(conv, |tap, input, output| {
+                for channel in 0..s.group_in {
+                    down[channel * s.in_area + input] += rows[(channel * window + tap) * s.ld + output];
+                }
+            });
+        }
+    });
+    down
+}
