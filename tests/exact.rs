@@ -6,6 +6,7 @@ use edgezen::proxy::Mode;
 use edgezen::proxy::exact::forward::{Blind, Engine, Options, Statistics, weighted};
 use edgezen::proxy::exact::source::{Golden, Scaling};
 use edgezen::proxy::exact::{Exact, Norm, Randomness, Settings, Variance, real::Real, score};
+use edgezen::stats;
 use serde_json::Value;
 
 #[track_caller]
@@ -278,4 +279,53 @@ mod plain {
             }
         }
     }
+}
+
+#[test]
+fn published_networks_agree_with_the_reference_within_four_standard_errors() {
+    let golden = golden::json("zen_published_nets.json");
+    for (name, side, repeats) in [
+        ("cifar_model_size05M_res32", "32", 12),
+        ("cifar_model_size1M_res32", "32", 12),
+        ("imagenet1k_flops400M_res224", "64", 6),
+        ("resnet18_noreslink", "64", 6),
+        ("resnet50_noreslink", "32", 6),
+    ] {
+        let want = &golden[name]["zen"][side];
+        let network = match name.split_once("_noreslink") {
+            Some((resnet, _)) => published::by_name(resnet).unwrap().network,
+            None => notation::parse(text(&golden[name], "struct")).unwrap(),
+        };
+        let draws: Vec<f64> = (0..repeats)
+            .map(|seed| {
+                score::<f32>(&network, side.parse().unwrap(), &Settings::new(Mode::Reference, seed))
+                    .unwrap()
+                    .score
+            })
+            .collect();
+        let (mean, std) = (stats::mean(&draws).unwrap(), stats::std_dev(&draws).unwrap());
+        let (want_mean, want_std) = (number(want, "fresh_repeat1_mean"), number(want, "fresh_repeat1_std"));
+        // Both deviations are estimated from few draws; the larger is the safer.
+        let spread = std.max(want_std);
+        let error = spread * (1.0 / repeats as f64 + 1.0 / number(want, "reps")).sqrt();
+        println!("{name} at {side}: {mean:.3} ± {std:.3}, reference {want_mean:.3} ± {want_std:.3}");
+        assert!((mean - want_mean).abs() < 4.0 * error, "{name}: {mean} against {want_mean}, error {error}");
+    }
+}
+
+#[test]
+fn undefined_scores_say_why() {
+    let one = notation::parse("SuperConvK3BNRELU(3,8,1,1)").unwrap();
+    let settings = Settings { batch: 1, ..Settings::new(Mode::Paper, 0) };
+    let error = score::<f32>(&one, 1, &settings).unwrap_err();
+    assert!(error.to_string().contains("single value"), "{error}");
+    let error = score::<f32>(&one, 8, &Settings { batch: 0, ..settings }).unwrap_err();
+    assert!(error.to_string().contains("batch of 0"), "{error}");
+    let empty = notation::parse("").unwrap();
+    assert!(score::<f32>(&empty, 8, &settings).is_err());
+    let broken = notation::parse("SuperConvK3BNRELU(3,8,1,1)SuperConvK3BNRELU(9,8,1,1)").unwrap();
+    assert!(score::<f32>(&broken, 8, &settings).is_err());
+    // Nothing differs where nothing is disturbed.
+    let settings = Settings { alpha: 0.0, ..settings };
+    assert!(score::<f32>(&one, 8, &settings).unwrap_err().to_string().contains("differ"));
 }

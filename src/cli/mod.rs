@@ -2,6 +2,7 @@
 
 mod completions;
 mod devices;
+mod experiment;
 mod failure;
 mod info;
 mod net;
@@ -48,6 +49,8 @@ enum Command {
     Score(score::Args),
     /// Known devices, their facts, and whether this computer is fit to measure
     Devices(devices::Args),
+    /// Figures and tables of the paper, as csv and svg
+    Experiment(experiment::Args),
     /// A script that completes commands and options in your shell
     Completions(completions::Args),
 }
@@ -59,6 +62,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Info(args) => info::run(args, cli.global),
         Command::Score(args) => score::run(args, cli.global),
         Command::Devices(args) => devices::run(args, cli.global),
+        Command::Experiment(args) => experiment::run(args, cli.global),
         Command::Completions(args) => completions::run(args, cli.global),
     }
 }

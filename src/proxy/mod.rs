@@ -3,6 +3,7 @@
 //! A failed score is a typed error, never a number.
 
 pub mod cost;
+pub mod entropy;
 #[cfg(feature = "host")]
 pub mod exact;
 #[cfg(feature = "host")]
@@ -16,9 +17,13 @@ pub mod on_graph;
 #[cfg(feature = "host")]
 pub mod patterns;
 #[cfg(feature = "host")]
+pub mod phi;
+#[cfg(feature = "host")]
 pub mod synflow;
 #[cfg(feature = "host")]
 pub mod te_nas;
+#[cfg(feature = "host")]
+pub mod theorem1;
 pub mod zen;
 
 use crate::plainnet::{Model, ShapeError, SuperBlock};
@@ -151,6 +156,8 @@ static REGISTRY: &[Entry] = &[
     Entry::new("flops", "Flops", |_| Box::new(cost::Flops)),
     Entry::new("params", "Params", |_| Box::new(cost::Params)),
     Entry::new("random", "Random", |_| Box::new(cost::Random)),
+    Entry::new("madnas", "MadNAS", |_| Box::new(entropy::MadNas)),
+    Entry::new("deepmad", "DeepMAD", |_| Box::new(entropy::DeepMad)),
     #[cfg(feature = "host")]
     Entry::on_images("grad-norm", "GradNorm", |_| grad_norm(64), |_, batch| grad_norm(batch)),
     #[cfg(feature = "host")]

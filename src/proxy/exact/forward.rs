@@ -17,6 +17,8 @@ pub const BN_EPS: f64 = 1e-3;
 pub enum Statistics {
     /// The mini-batch's own (training mode).
     Batch,
+    /// The mini-batch's own, without taking the mean out: what Theorem 1 of the paper speaks of.
+    BatchUncentred,
     /// Those of a fresh network: mean 0, variance 1 (evaluation mode).
     Fresh,
 }
@@ -392,7 +394,7 @@ fn normalise<T: Real>(
 ) -> Result<(), ForwardError> {
     let channels = map.channels();
     let count = (map.images / map.parts * map.area()) as f64;
-    if statistics == Statistics::Batch && count < 2.0 {
+    if statistics != Statistics::Fresh && count < 2.0 {
         return Err(ForwardError::SingleValue);
     }
     let mut affine = Vec::with_capacity(sums.len());
@@ -405,6 +407,7 @@ fn normalise<T: Real>(
                     let mean = sums.sum / count;
                     (mean, (sums.squares / count - mean * mean).max(0.0))
                 }
+                Statistics::BatchUncentred => (0.0, sums.squares / count),
                 Statistics::Fresh => (0.0, 1.0),
             };
             total += variance;
