@@ -104,24 +104,24 @@ impl Sizes {
     }
 }
 
-/// Pairs of input and output positions of every tap that lie inside the map: (k within a channel, input,
-/// output).
-fn taps(conv: &Conv, mut visit: impl FnMut(usize, usize, usize)) {
+/// Runs of output positions of every tap that lie inside the map: (tap, first input, first output, count);
+/// inputs are `stride` apart.
+fn taps(conv: &Conv, mut visit: impl FnMut(usize, usize, usize, usize)) {
     let (k, stride, padding) = (conv.kernel, conv.stride, (conv.kernel - 1) / 2);
     let (h, w) = (conv.input.h as usize, conv.input.w as usize);
     let (out_h, out_w) = (conv.output.h as usize, conv.output.w as usize);
     for ky in 0..k {
         for kx in 0..k {
+            let first = padding.saturating_sub(kx).div_ceil(stride);
+            let end = (w + padding).saturating_sub(kx).div_ceil(stride).min(out_w);
+            if first >= end {
+                continue;
+            }
             for y in 0..out_h {
                 let row = y * stride + ky;
-                if row < padding || row - padding >= h {
-                    continue;
-                }
-                for x in 0..out_w {
-                    let column = x * stride + kx;
-                    if column >= padding && column - padding < w {
-                        visit(ky * k + kx, (row - padding) * w + column - padding, y * out_w + x);
-                    }
+                if row >= padding && row - padding < h {
+                    let input = (row - padding) * w + first * stride + kx - padding;
+                    visit(ky * k + kx, input, y * out_w + first, end - first);
                 }
             }
         }
@@ -135,11 +135,20 @@ fn columns<T: Real>(conv: &Conv, sizes: &Sizes, planes: &[T], transpose: bool) -
     let ld = if transpose { sizes.fan_in.next_multiple_of(MAX_LANES) } else { sizes.ld };
     let rows = if transpose { sizes.out_area } else { sizes.fan_in };
     let mut out = vec![T::default(); rows * ld + MAX_LANES];
-    taps(conv, |tap, input, output| {
+    taps(conv, |tap, input, output, count| {
         for channel in 0..sizes.group_in {
             let k = channel * window + tap;
-            let at = if transpose { output * ld + k } else { k * ld + output };
-            out[at] = planes[channel * sizes.in_area + input];
+            let from = planes[channel * sizes.in_area + input..].iter().step_by(conv.stride).take(count);
+            if transpose {
+                let to = out[output * ld + k..].iter_mut().step_by(ld);
+                to.zip(from).for_each(|(to, &from)| *to = from);
+            } else if conv.stride == 1 {
+                let from = &planes[channel * sizes.in_area + input..][..count];
+                out[k * ld + output..][..count].copy_from_slice(from);
+            } else {
+                let to = out[k * ld + output..][..count].iter_mut();
+                to.zip(from).for_each(|(to, &from)| *to = from);
+            }
         }
     });
     out
@@ -215,9 +224,15 @@ pub fn input_gradient<T: Real>(conv: &Conv, weights: &[T], gradient: &[T], image
                 right[..s.out_area].copy_from_slice(dy);
             }
             let rows = packed[group].times(&right, s.out_area, s.ld);
-            taps(conv, |tap, input, output| {
+            taps(conv, |tap, input, output, count| {
                 for channel in 0..s.group_in {
-                    down[channel * s.in_area + input] += rows[(channel * window + tap) * s.ld + output];
+                    let from = &rows[(channel * window + tap) * s.ld + output..][..count];
+                    let to = &mut down[channel * s.in_area + input..];
+                    if conv.stride == 1 {
+                        to[..count].iter_mut().zip(from).for_each(|(to, &from)| *to += from);
+                    } else {
+                        to.iter_mut().step_by(conv.stride).zip(from).for_each(|(to, &from)| *to += from);
+                    }
                 }
             });
         }
