@@ -116,6 +116,9 @@ pub struct Setup {
     pub resolution: u32,
 }
 
+/// Makes a proxy for passes of a number of images.
+pub type MakeWithBatch = fn(Setup, u32) -> Box<dyn Proxy>;
+
 /// One line of the registry.
 pub struct Entry {
     pub name: &'static str,
@@ -123,7 +126,7 @@ pub struct Entry {
     pub reference_name: &'static str,
     pub make: fn(Setup) -> Box<dyn Proxy>,
     /// The proxy for passes of this many images; none where there are no passes.
-    pub with_batch: Option<fn(Setup, u32) -> Box<dyn Proxy>>,
+    pub with_batch: Option<MakeWithBatch>,
 }
 
 impl Entry {
@@ -140,7 +143,7 @@ impl Entry {
         name: &'static str,
         reference_name: &'static str,
         make: fn(Setup) -> Box<dyn Proxy>,
-        with_batch: fn(Setup, u32) -> Box<dyn Proxy>,
+        with_batch: MakeWithBatch,
     ) -> Entry {
         Entry { name, reference_name, make, with_batch: Some(with_batch) }
     }

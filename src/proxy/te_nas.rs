@@ -104,8 +104,7 @@ pub fn eigenvalues(matrix: &[Vec<f64>]) -> Vec<f64> {
     for _ in 0..100 {
         let off: f64 = (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| a[i][j].powi(2)).sum();
         let all: f64 = a.iter().flatten().map(|x| x * x).sum();
-        // Also ends where something is not a number.
-        if !(off > all * 1e-30) {
+        if off.is_nan() || off <= all * 1e-30 {
             break;
         }
         for p in 0..n {
@@ -122,9 +121,9 @@ pub fn eigenvalues(matrix: &[Vec<f64>]) -> Vec<f64> {
                     let (x, y) = (row[p], row[q]);
                     (row[p], row[q]) = (c * x - s * y, s * x + c * y);
                 }
-                for k in 0..n {
-                    let (x, y) = (a[p][k], a[q][k]);
-                    (a[p][k], a[q][k]) = (c * x - s * y, s * x + c * y);
+                let (above, below) = a.split_at_mut(q);
+                for (x, y) in above[p].iter_mut().zip(&mut below[0]) {
+                    (*x, *y) = (c * *x - s * *y, s * *x + c * *y);
                 }
             }
         }

@@ -311,6 +311,7 @@ impl<T: Real> WithSimd for Task<'_, T> {
 
 /// Stages the input of a 1×1 convolution: rows `y..y + rows` of the output, all channels.
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "the place of one tile in the input")]
 fn stage_points<S: Simd, T: Real>(
     simd: S,
     plan: &Plan,
@@ -369,6 +370,7 @@ fn copy_finished<S: Simd, T: Real>(simd: S, map: &Map<T>, affine: [T; 2], from: 
 
 /// Stages the padded input of a windowed convolution for output rows `y..y + rows`.
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "the place of one tile in the input")]
 fn stage_windows<S: Simd, T: Real>(
     simd: S,
     plan: &Plan,
