@@ -14,6 +14,8 @@ pub mod engine;
 pub mod plainnet;
 pub mod predictor;
 pub mod proxy;
+#[cfg(feature = "runner")]
+pub mod runner;
 pub mod space;
 pub mod stats;
 pub mod units;
