@@ -18,6 +18,8 @@ pub mod engine;
 pub mod plainnet;
 pub mod predictor;
 pub mod proxy;
+#[cfg(feature = "runner")]
+pub mod runner;
 #[cfg(feature = "host")]
 pub mod search;
 pub mod space;
