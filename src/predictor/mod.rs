@@ -3,6 +3,12 @@
 //! A predictor estimates each kernel, and corrects the sum for the whole network. Both steps are
 //! separate here because the search adds up kernels per block and caches the sums: see [`Terms`].
 
+pub mod boosted;
+pub mod families;
+pub mod features;
+pub mod linear;
+pub mod training;
+
 use crate::dataset::Identity;
 use crate::plainnet::Kernel;
 use crate::units::Latency;
