@@ -1,10 +1,9 @@
-//! Datasets: measured latencies with the conditions they were measured under.
+//! What a latency is the latency *of*.
 
-use crate::plainnet::Kernel;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What a latency is the latency *of*. Measurements and predictors of different identity never mix.
+/// Measurements and predictors of different identity never mix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
@@ -32,25 +31,4 @@ impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}@{}", self.device, self.runtime, self.precision)
     }
-}
-
-/// What was measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Subject {
-    Kernel(Kernel),
-    /// One super block on its own, without classifier; `resolution` is that of its input.
-    Block {
-        structure: String,
-        resolution: u32,
-    },
-    /// A whole network with its classifier.
-    Network {
-        name: Option<String>,
-        structure: String,
-        resolution: u32,
-        classes: u32,
-        se: bool,
-        batch: u32,
-    },
 }

@@ -1,0 +1,23 @@
+//! Datasets: measured latencies with the conditions they were measured under.
+//!
+//! A dataset is a folder: `samples.parquet` (one row per configuration), `environment.json` (identity,
+//! provenance, the device as it was), `README.md`, and where it was measured here `raw/runs.parquet`
+//! (every timed run), `journal.jsonl` and `lookup_table.csv`.
+
+mod identity;
+mod sample;
+
+#[cfg(feature = "host")]
+mod folder;
+#[cfg(feature = "host")]
+mod lookup;
+#[cfg(feature = "host")]
+mod table;
+
+pub use identity::Identity;
+pub use sample::{Quality, Sample, Subject, SubjectError, Summary};
+
+#[cfg(feature = "host")]
+pub use folder::{Dataset, DatasetError, Provenance, RawRun, rfc3339, write, write_atomically, write_raw};
+#[cfg(feature = "host")]
+pub use lookup::{LookupRow, lookup_table};
