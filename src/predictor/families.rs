@@ -1,7 +1,7 @@
 //! Families of models: how the latency of a kernel follows from its features.
 
 use super::boosted::{Boosted, BoostedTrees};
-use super::features::Quantities;
+use super::features::{Named, Quantities};
 use super::linear::{Coarse, Linear, Physical};
 use super::training::Training;
 use crate::plainnet::KernelKind;
@@ -51,6 +51,15 @@ impl Model {
         match self {
             Model::Linear(model) => model.predict_ns(quantities),
             Model::Boosted(model) => model.predict_ns(quantities),
+        }
+    }
+
+    /// All features that it reads.
+    pub fn features(&self) -> Vec<Named> {
+        let terms = |linear: &Linear| linear.terms.iter().map(|term| term.feature).collect::<Vec<_>>();
+        match self {
+            Model::Linear(model) => terms(model),
+            Model::Boosted(model) => [terms(&model.base), model.features.clone()].concat(),
         }
     }
 

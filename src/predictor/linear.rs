@@ -118,7 +118,7 @@ pub(super) fn fit(
             matrix[(i, width - 1)] = 1.0 / y;
         }
         let weight = LEVEL_WEIGHTS.iter().find(|(level, _)| *level == row.level).map_or(1.0, |(_, w)| *w);
-        weights[i] = weight;
+        weights[i] = weight * row.weight;
     }
     let prices = robust_non_negative(&matrix, &target, &weights)?;
     let mut models = assumed;

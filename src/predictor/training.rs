@@ -26,12 +26,14 @@ pub struct Observation {
     /// Observations of one configuration share it, whatever their batch: cross-validation never
     /// puts them on both sides.
     pub group: u64,
+    /// 1, or less where the measurement is doubtful.
+    pub weight: f64,
 }
 
 impl Observation {
     pub fn kernel(kernel: Kernel, latency: Latency) -> Observation {
         let group = group_of(&kernel.with_batch(1));
-        Observation { level: Level::Kernel, kernels: vec![kernel], latency, group }
+        Observation { level: Level::Kernel, kernels: vec![kernel], latency, group, weight: 1.0 }
     }
 
     /// The kernel, if that is all there is.
