@@ -1,5 +1,6 @@
 //! All integration tests in one binary: linking one is quicker than linking twenty.
 
+mod devices;
 mod golden;
 mod profiles;
 mod scores;
