@@ -1,8 +1,8 @@
 //! `edgezen search`: the best network that fits the budgets.
 
-use super::output::{self, Output};
-use super::{Failure, Global, devices, predictors, score, verify};
-use crate::device::profile::Profile;
+use super::output::Output;
+use super::{Failure, Global, predictors, score, verify};
+use crate::device::profile::{self, Profile};
 use crate::plainnet::{Model, Network, SuperBlock, notation, published, relink};
 use crate::proxy::{self, Mode, Setup};
 use crate::runs::{self, BudgetTable, DeviceTable, Found, Manifest};
@@ -165,10 +165,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let verified = match &plan.device {
         Some(device) if verify_best > 0 => {
             let networks: Vec<Model> = best(&outcome, verify_best).iter().map(|b| model(b)).collect();
-            let budget = plan.budgets.latencies.iter().find(|b| &b.device == device);
-            let limit = budget.and_then(|b| b.limit);
-            let predictor = budget.map(|b| &*b.predictor);
-            verify::measure(device, &networks, predictor, limit, output)?
+            match plan.budgets.latencies.iter().find(|b| &b.device == device) {
+                Some(budget) => verify::measure(device, &networks, &*budget.predictor, budget.limit, output)?,
+                None => Vec::new(),
+            }
         }
         _ => Vec::new(),
     };
@@ -208,7 +208,7 @@ fn best(outcome: &Outcome, count: usize) -> Vec<Box<[SuperBlock]>> {
 
 fn plan(args: Args, seed: u64, output: Output) -> Result<Plan, Failure> {
     let preset = args.preset.as_deref().map(find_preset).transpose()?;
-    let profile = args.device.as_deref().map(devices::profile).transpose()?;
+    let profile = args.device.as_deref().map(device_profile).transpose()?;
     let space = find_space(&args, preset, profile.as_ref())?;
     let initial = initial(args.init.as_deref(), preset, space)?;
     let defaults = profile.as_ref().map(|profile| &profile.search);
@@ -240,6 +240,11 @@ fn plan(args: Args, seed: u64, output: Output) -> Result<Plan, Failure> {
         device: args.device,
         out,
     })
+}
+
+/// The profile of a device named in short (`pixel2`) or by its whole identity (`pixel2@tract`).
+fn device_profile(name: &str) -> Result<Profile, Failure> {
+    Ok(profile::by_name(name.split('@').next().unwrap_or(name))?)
 }
 
 fn find_preset(name: &str) -> Result<&'static Preset, Failure> {
@@ -331,7 +336,7 @@ fn budgets(
         && let Some(profile) = profile
     {
         let limit = budgets.latencies.iter().find_map(|budget| budget.limit);
-        budgets.layers = profile.search.layers_within(limit);
+        budgets.layers = profile.max_layers(limit);
         if let Some(layers) = budgets.layers {
             output.note(format!("at most {layers} layers, as the profile of {} says (--layers changes it)", profile.id));
         }

@@ -35,8 +35,7 @@ impl Domain {
     pub fn of<'a>(kernels: impl Iterator<Item = &'a Kernel>, bytes_per_element: f64) -> Domain {
         let mut domain = Domain::default();
         let ranges = features::named(RANGED).into_iter();
-        domain.ranges =
-            ranges.map(|feature| Range { feature, low: f64::INFINITY, high: 0.0 }).collect();
+        domain.ranges = ranges.map(|feature| Range { feature, low: f64::INFINITY, high: 0.0 }).collect();
         let note = |set: &mut Vec<u32>, value: u32| {
             if let Err(at) = set.binary_search(&value) {
                 set.insert(at, value);
