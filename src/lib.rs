@@ -9,8 +9,12 @@
 //! * the only place that prints: `cli`.
 
 pub mod dataset;
+#[cfg(feature = "host")]
+pub mod device;
 #[cfg(feature = "runner")]
 pub mod engine;
+#[cfg(feature = "host")]
+pub mod measure;
 pub mod plainnet;
 pub mod predictor;
 pub mod proxy;

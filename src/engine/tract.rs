@@ -6,8 +6,8 @@ use crate::plainnet::Graph;
 use crate::plainnet::graph::{Act, Node, Op};
 use std::sync::Arc;
 use tract_core::internal::{
-    AxisOp, Datum, IntoTValue, OutletId, TDim, TValue, Tensor as TractTensor, TractResult, TypedFact,
-    TypedModel, TypedOp, ToDim, tvec,
+    AxisOp, Datum, IntoTValue, OutletId, TDim, TValue, Tensor as TractTensor, ToDim, TractResult, TypedFact,
+    TypedModel, TypedOp, tvec,
 };
 use tract_core::model::{IntoRunnable, SpecialOps, TypedRunnableModel, TypedSimpleState};
 use tract_core::ops::array::TypedConcat;
@@ -170,7 +170,12 @@ impl<'a> Lowering<'a> {
             Op::Conv { in_c, out_c, kernel, stride, groups, .. } => {
                 let pool_spec = window(kernel, stride, in_c, out_c, Edge::Zeros);
                 let (weight, bias) = self.parameters(index, out_c as usize)?;
-                let op = Conv { pool_spec, kernel_fmt: KernelFormat::OIHW, group: groups as usize, q_params: None };
+                let op = Conv {
+                    pool_spec,
+                    kernel_fmt: KernelFormat::OIHW,
+                    group: groups as usize,
+                    q_params: None,
+                };
                 self.one(name, op, &[inputs[0], weight, bias])
             }
             Op::BatchNorm if self.folded[index].is_some() => Ok(inputs[0]),
@@ -254,7 +259,9 @@ impl<'a> Lowering<'a> {
 
     /// Weight and bias of a convolution as constants; no bias is a bias of zeros.
     fn parameters(&mut self, index: usize, out_c: usize) -> TractResult<(OutletId, OutletId)> {
-        let Some(p) = self.weights.of(index) else { tract_core::internal::bail!("a convolution without weights") };
+        let Some(p) = self.weights.of(index) else {
+            tract_core::internal::bail!("a convolution without weights")
+        };
         let weight = self.constant(format!("n{index}.weight"), &p.shape, &p.weight)?;
         let bias = p.bias.unwrap_or_else(|| vec![0.0; out_c]);
         let bias = self.constant(format!("n{index}.bias"), &[out_c], &bias)?;
@@ -264,7 +271,8 @@ impl<'a> Lowering<'a> {
     /// Vectors as 1×1 maps where the other operand is a map.
     fn same_rank(&mut self, name: &str, inputs: &[OutletId]) -> TractResult<Vec<OutletId>> {
         let mut same = Vec::new();
-        let ranks = inputs.iter().map(|&i| Ok(self.model.outlet_fact(i)?.rank())).collect::<TractResult<Vec<_>>>()?;
+        let ranks =
+            inputs.iter().map(|&i| Ok(self.model.outlet_fact(i)?.rank())).collect::<TractResult<Vec<_>>>()?;
         let most = ranks.iter().copied().max().unwrap_or(0);
         for (i, (&input, rank)) in inputs.iter().zip(ranks).enumerate() {
             let mut outlet = input;
@@ -311,7 +319,12 @@ impl<'a> Lowering<'a> {
         self.model.add_const(name, TractTensor::from_shape(shape, data)?)
     }
 
-    fn one(&mut self, name: String, op: impl Into<Box<dyn TypedOp>>, inputs: &[OutletId]) -> TractResult<OutletId> {
+    fn one(
+        &mut self,
+        name: String,
+        op: impl Into<Box<dyn TypedOp>>,
+        inputs: &[OutletId],
+    ) -> TractResult<OutletId> {
         Ok(self.model.wire_node(name, op, inputs)?[0])
     }
 }
@@ -393,9 +406,13 @@ mod tests {
 
     #[test]
     fn convolutions_compute_what_they_should() {
-        for (in_c, out_c, kernel, stride, groups, side) in
-            [(3, 8, 3, 2, 1, 9), (8, 8, 5, 1, 8, 7), (8, 8, 3, 2, 8, 8), (8, 4, 1, 2, 1, 7), (8, 12, 3, 1, 4, 6)]
-        {
+        for (in_c, out_c, kernel, stride, groups, side) in [
+            (3, 8, 3, 2, 1, 9),
+            (8, 8, 5, 1, 8, 7),
+            (8, 8, 3, 2, 8, 8),
+            (8, 4, 1, 2, 1, 7),
+            (8, 12, 3, 1, 4, 6),
+        ] {
             let mut graph = Graph::new(Shape::square(in_c, side));
             graph.push(Op::Conv { in_c, out_c, kernel, stride, groups, bias: true }, vec![0]);
             for batch in [1, 3] {

@@ -38,9 +38,8 @@ impl Conditions {
 
     /// The part that is read from files under `root`.
     fn read(root: &Path, core: Option<u32>) -> Conditions {
-        let text = |path: String| {
-            std::fs::read_to_string(root.join(path)).ok().map(|text| text.trim().to_owned())
-        };
+        let text =
+            |path: String| std::fs::read_to_string(root.join(path)).ok().map(|text| text.trim().to_owned());
         let frequency = |name: &str| {
             let core = core?;
             text(format!("sys/devices/system/cpu/cpu{core}/cpufreq/{name}"))

@@ -57,9 +57,10 @@ fn answer(engine: &dyn Engine, line: &str) -> Reply {
         Err(e) => return failed(e.to_string()),
     };
     let loaded = engine.load(&graph, job.batch, job.seed);
-    match loaded.map_err(|e| e.to_string()).and_then(|mut l| {
-        measure(l.as_mut(), &job.policy).map_err(|e| e.to_string())
-    }) {
+    match loaded
+        .map_err(|e| e.to_string())
+        .and_then(|mut l| measure(l.as_mut(), &job.policy).map_err(|e| e.to_string()))
+    {
         Ok(measured) => Reply::Done { id: job.id, measured },
         Err(reason) => failed(reason),
     }
