@@ -15,6 +15,8 @@ pub mod device;
 pub mod embedded;
 #[cfg(feature = "runner")]
 pub mod engine;
+#[cfg(feature = "host")]
+pub mod measure;
 pub mod plainnet;
 pub mod predictor;
 pub mod proxy;

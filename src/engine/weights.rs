@@ -92,7 +92,11 @@ impl<'a> Weights<'a> {
 /// The input of node `index`, `[batch, c, h, w]`, uniform in −1 to 1.
 pub fn input(graph: &Graph, index: usize, batch: u32, seed: u64) -> super::Tensor {
     let s = graph.nodes[index].shape;
-    let shape = [batch, s.c, s.h, s.w].map(|n| n as usize).to_vec();
+    noise([batch, s.c, s.h, s.w].map(|n| n as usize).to_vec(), seed, index)
+}
+
+/// A tensor for input `index`, uniform in −1 to 1.
+pub fn noise(shape: Vec<usize>, seed: u64, index: usize) -> super::Tensor {
     let data = Draw::new(seed ^ 0x1_0000_0001, index).uniform(shape.iter().product(), 1.0);
     super::Tensor { shape, data }
 }
