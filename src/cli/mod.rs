@@ -1,9 +1,13 @@
 //! The command line: one verb, one file. The only part that prints.
 
+mod export;
 mod failure;
 mod info;
+mod measure;
 mod net;
 mod output;
+mod profile;
+mod target;
 
 pub use failure::{Exit, Failure};
 
@@ -38,15 +42,24 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a network as a file for other programs
+    Export(export::Args),
     /// Layers, parameters, MACs, memory and kernels of a network
     Info(info::Args),
+    /// True latency of networks on a device
+    Measure(measure::Args),
+    /// Measure kernels, blocks and networks of a search space on a device
+    Profile(profile::Args),
 }
 
 /// Parses the command line and runs the command.
 pub fn run() -> Result<(), Failure> {
     let cli = Cli::parse();
     match cli.command {
+        Command::Export(args) => export::run(args, cli.global),
         Command::Info(args) => info::run(args, cli.global),
+        Command::Measure(args) => measure::run(args, cli.global),
+        Command::Profile(args) => profile::run(args, cli.global),
     }
 }
 

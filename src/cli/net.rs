@@ -39,6 +39,11 @@ pub fn model(net: &str, options: NetOptions) -> Result<Model, Failure> {
     Ok(model)
 }
 
+/// Whether the argument means an ONNX file.
+pub fn is_onnx(net: &str) -> bool {
+    Path::new(net).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
+}
+
 fn unnamed(net: &str) -> Result<Model, Failure> {
     let path = Path::new(net);
     let (name, network) = if net.contains('(') {
