@@ -2,11 +2,15 @@
 
 mod completions;
 mod devices;
+mod export;
 mod failure;
 mod info;
+mod measure;
 mod net;
 mod output;
+mod profile;
 mod score;
+mod target;
 
 pub use failure::{Exit, Failure};
 
@@ -42,6 +46,8 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a network as a file for other programs
+    Export(export::Args),
     /// Layers, parameters, MACs, memory and kernels of a network
     Info(info::Args),
     /// Zero-shot scores of networks
@@ -50,16 +56,23 @@ enum Command {
     Devices(devices::Args),
     /// A script that completes commands and options in your shell
     Completions(completions::Args),
+    /// True latency of networks on a device
+    Measure(measure::Args),
+    /// Measure kernels, blocks and networks of a search space on a device
+    Profile(profile::Args),
 }
 
 /// Parses the command line and runs the command.
 pub fn run() -> Result<(), Failure> {
     let cli = Cli::parse();
     match cli.command {
+        Command::Export(args) => export::run(args, cli.global),
         Command::Info(args) => info::run(args, cli.global),
         Command::Score(args) => score::run(args, cli.global),
         Command::Devices(args) => devices::run(args, cli.global),
         Command::Completions(args) => completions::run(args, cli.global),
+        Command::Measure(args) => measure::run(args, cli.global),
+        Command::Profile(args) => profile::run(args, cli.global),
     }
 }
 

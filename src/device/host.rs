@@ -22,6 +22,7 @@ pub struct Host {
 /// More than one thread; cores that cannot be had.
 pub fn open(options: &Options) -> Result<Box<dyn Device>, DeviceError> {
     if options.threads != 1 {
+        // tract spreads only some operations over threads.
         let what = format!("measuring with {} threads", options.threads);
         return Err(DeviceError::Unsupported { device: NAME.into(), what });
     }

@@ -46,6 +46,8 @@ pub struct Options {
     pub threads: u32,
     /// Cores to pin to; the driver chooses where it says nothing.
     pub cores: Option<Vec<u32>>,
+    /// Which one, where several of a kind are attached.
+    pub serial: Option<String>,
     /// Replaces the driver's own measuring policy.
     pub policy: Option<Policy>,
     /// Of weights and inputs.
@@ -57,7 +59,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         let simulation = simulated::Simulation::default();
-        Options { batch: 1, threads: 1, cores: None, policy: None, seed: 0, simulation }
+        Options { batch: 1, threads: 1, cores: None, serial: None, policy: None, seed: 0, simulation }
     }
 }
 
