@@ -9,11 +9,21 @@
 //! * the only place that prints: `cli`.
 
 pub mod dataset;
+#[cfg(feature = "host")]
+pub mod device;
+#[cfg(feature = "host")]
+pub mod embedded;
 #[cfg(feature = "runner")]
 pub mod engine;
+#[cfg(feature = "host")]
+pub mod measure;
 pub mod plainnet;
 pub mod predictor;
 pub mod proxy;
+#[cfg(feature = "runner")]
+pub mod runner;
+#[cfg(feature = "host")]
+pub mod search;
 pub mod space;
 pub mod stats;
 pub mod units;

@@ -1,6 +1,9 @@
 //! What can go wrong, as the user sees it: a message, a remedy, and a stable exit code.
 
+use crate::device::profile::ProfileError;
 use crate::plainnet::{ShapeError, notation::ParseError};
+use crate::proxy::ScoreError;
+use crate::search::SearchError;
 use crate::units::UnitError;
 use std::path::Path;
 use std::process::ExitCode;
@@ -88,5 +91,52 @@ impl From<ShapeError> for Failure {
 impl From<UnitError> for Failure {
     fn from(error: UnitError) -> Failure {
         Failure::usage(error.to_string())
+    }
+}
+
+impl From<ScoreError> for Failure {
+    fn from(error: ScoreError) -> Failure {
+        match error {
+            ScoreError::Shape(error) => error.into(),
+            ScoreError::Undefined { .. } => Failure::usage(error.to_string())
+                .remedy("--proxy flops and --proxy params are defined for every network"),
+            ScoreError::NotFinite { .. } => Failure::runtime(error.to_string()),
+        }
+    }
+}
+
+impl From<SearchError> for Failure {
+    fn from(error: SearchError) -> Failure {
+        let message = error.to_string();
+        match error {
+            SearchError::Initial(_) => Failure::usage(message),
+            SearchError::Infeasible(_) => Failure::new(Exit::Infeasible, message)
+                .remedy("raise that budget, or start from a smaller structure with --init"),
+            SearchError::Unscored(_) => Failure::new(Exit::Infeasible, message)
+                .remedy("raise the budgets or the number of --iterations"),
+            SearchError::Threads { .. } => Failure::runtime(message),
+        }
+    }
+}
+
+impl From<ProfileError> for Failure {
+    fn from(error: ProfileError) -> Failure {
+        let remedy = match &error {
+            ProfileError::Unknown { near, .. } => {
+                format!("known devices like it: {}; edgezen devices lists all", near.join(", "))
+            }
+            ProfileError::Read { path, source } => return Failure::io(path, source),
+            ProfileError::Newer { .. } => {
+                "update edgezen, or set the schema that this version reads".to_owned()
+            }
+            ProfileError::Syntax { .. } | ProfileError::Invalid { .. } => {
+                "edgezen devices show pixel2 --json prints a profile with all its fields".to_owned()
+            }
+        };
+        let exit = match error {
+            ProfileError::Unknown { .. } => Exit::Usage,
+            _ => Exit::BadFile,
+        };
+        Failure::new(exit, error.to_string()).remedy(remedy)
     }
 }

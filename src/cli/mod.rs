@@ -1,9 +1,12 @@
 //! The command line: one verb, one file. The only part that prints.
 
+mod completions;
+mod devices;
 mod failure;
 mod info;
 mod net;
 mod output;
+mod score;
 
 pub use failure::{Exit, Failure};
 
@@ -26,7 +29,8 @@ struct Global {
     #[arg(long, global = true)]
     json: bool,
     /// Seed of every random choice
-    #[arg(long, global = true, default_value_t = 0, value_name = "N")]
+    #[arg(long, global = true, default_value_t = 0, value_name = "N",
+        value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
 }
 
@@ -40,6 +44,12 @@ impl Global {
 enum Command {
     /// Layers, parameters, MACs, memory and kernels of a network
     Info(info::Args),
+    /// Zero-shot scores of networks
+    Score(score::Args),
+    /// Known devices, their facts, and whether this computer is fit to measure
+    Devices(devices::Args),
+    /// A script that completes commands and options in your shell
+    Completions(completions::Args),
 }
 
 /// Parses the command line and runs the command.
@@ -47,6 +57,9 @@ pub fn run() -> Result<(), Failure> {
     let cli = Cli::parse();
     match cli.command {
         Command::Info(args) => info::run(args, cli.global),
+        Command::Score(args) => score::run(args, cli.global),
+        Command::Devices(args) => devices::run(args, cli.global),
+        Command::Completions(args) => completions::run(args, cli.global),
     }
 }
 

@@ -20,6 +20,8 @@ pub use identity::Identity;
 pub use sample::{Quality, Sample, Subject, SubjectError, Summary};
 
 #[cfg(feature = "host")]
-pub use folder::{Dataset, DatasetError, Provenance, RawRun, rfc3339, write, write_atomically, write_raw};
+pub use folder::{
+    Dataset, DatasetError, Provenance, RawRun, SAMPLES, rfc3339, write, write_atomically, write_raw,
+};
 #[cfg(feature = "host")]
 pub use lookup::{LookupRow, lookup_table};

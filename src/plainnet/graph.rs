@@ -3,7 +3,7 @@
 //! There is one definition of each block (`block.rs`) and one graph of it (here); tract, ONNX and the
 //! kernel list are lowerings of this graph.
 
-use super::block::{Block, Join, Layer, Step, Variant, se_hidden};
+use super::block::{Block, Join, Layer, Step, SuperBlock, Variant, se_hidden};
 use super::shape::{self, Shape, ShapeError};
 use serde::{Deserialize, Serialize};
 
@@ -166,6 +166,23 @@ pub fn body(blocks: &[Block], input: Shape, variant: Variant) -> Result<Graph, S
         })?;
         block.walk(variant, &mut |step| builder.step(step));
     }
+    Ok(builder.graph)
+}
+
+/// Graph of one sublayer of `block`: the first, or any of the others.
+///
+/// # Errors
+/// The integers of the block make no usable network.
+pub fn sublayer(block: &SuperBlock, first: bool, input: Shape) -> Result<Graph, ShapeError> {
+    let one = Block::Super(SuperBlock { sublayers: 1, ..*block });
+    let fits = SuperBlock { in_c: i32::try_from(input.c).unwrap_or(i32::MAX), sublayers: 1, ..*block };
+    shape::block_output(&Block::Super(fits), input, Variant::BUILT).map_err(|reason| ShapeError::Block {
+        index: 0,
+        block: one.to_string(),
+        reason,
+    })?;
+    let mut builder = Builder { graph: Graph::new(input), at: 0, open: Vec::new() };
+    block.walk_sublayer(first, Variant::BUILT, &mut |step| builder.step(step));
     Ok(builder.graph)
 }
 

@@ -197,8 +197,9 @@ fn borders(values: &[f32]) -> Vec<f32> {
         return distinct.windows(2).map(halfway).collect();
     }
     let last = sorted.len() - 1;
-    let mut borders: Vec<f32> =
-        (1..MAX_BINS - 1).map(|i| halfway(&[sorted[i * last / MAX_BINS], sorted[i * last / MAX_BINS + 1]])).collect();
+    let mut borders: Vec<f32> = (1..MAX_BINS - 1)
+        .map(|i| halfway(&[sorted[i * last / MAX_BINS], sorted[i * last / MAX_BINS + 1]]))
+        .collect();
     borders.dedup();
     borders
 }
@@ -230,7 +231,8 @@ fn tree(columns: &[(Vec<f32>, Vec<u8>)], residual: &mut [f64], model: &mut Boost
             .collect();
         let best: Vec<Cut> = (0..nodes)
             .map(|node| {
-                let better = |best: Cut, cuts: &Vec<Cut>| if cuts[node].gain > best.gain { cuts[node] } else { best };
+                let better =
+                    |best: Cut, cuts: &Vec<Cut>| if cuts[node].gain > best.gain { cuts[node] } else { best };
                 per_feature.iter().fold(NO_CUT, better)
             })
             .collect();

@@ -106,12 +106,7 @@ impl NetworkCalibration {
             Some(margin) => (Basis::Networks, margin),
             None => (Basis::Propagated, propagated(kernels)),
         };
-        NetworkCalibration {
-            basis,
-            networks: networks.len() as u32,
-            margin,
-            outside_factor: OUTSIDE_FACTOR,
-        }
+        NetworkCalibration { basis, networks: networks.len() as u32, margin, outside_factor: OUTSIDE_FACTOR }
     }
 
     /// Factors on the prediction, below and above, where `coverage` of it is inside the domain.
@@ -196,8 +191,14 @@ mod tests {
     #[test]
     fn ninety_percent_are_inside() {
         // Errors from −20 % to +20 %, evenly.
-        let pairs: Vec<(f64, f64)> =
-            (0..1000).map(|i| (100.0 + f64::from(i), (100.0 + f64::from(i)) * (0.8 + 0.4 * f64::from(i * 7 % 1000) / 1000.0))).collect();
+        let pairs: Vec<(f64, f64)> = (0..1000)
+            .map(|i| {
+                (
+                    100.0 + f64::from(i),
+                    (100.0 + f64::from(i)) * (0.8 + 0.4 * f64::from(i * 7 % 1000) / 1000.0),
+                )
+            })
+            .collect();
         let calibration = KernelCalibration::of(&pairs).unwrap();
         calibration.check().unwrap();
         let inside = pairs.iter().filter(|(p, m)| {

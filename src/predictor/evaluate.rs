@@ -169,7 +169,8 @@ mod tests {
 
     #[test]
     fn flops_only_recovers_a_line() {
-        let rows: Vec<(f64, f64)> = (1..50).map(|i| f64::from(i) * 1e6).map(|m| (m, 0.02 * m + 3e3)).collect();
+        let rows: Vec<(f64, f64)> =
+            (1..50).map(|i| f64::from(i) * 1e6).map(|m| (m, 0.02 * m + 3e3)).collect();
         let line = FlopsOnly::fit(&rows).unwrap();
         assert!((line.ns_per_mac - 0.02).abs() < 1e-4 && (line.constant_ns - 3e3).abs() < 30.0, "{line:?}");
     }

@@ -316,9 +316,7 @@ impl Serialize for Named {
 impl<'de> Deserialize<'de> for Named {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Named, D::Error> {
         let name = String::deserialize(deserializer)?;
-        by_name(&name)
-            .map(Named)
-            .ok_or_else(|| serde::de::Error::custom(format!("unknown feature {name:?}")))
+        by_name(&name).map(Named).ok_or_else(|| serde::de::Error::custom(format!("unknown feature {name:?}")))
     }
 }
 

@@ -178,9 +178,8 @@ impl PredictorFile {
     /// # Errors
     /// Whatever the disk says.
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
-        let text = self
-            .text()
-            .map_err(|e| FileError::Format { path: path.to_owned(), reason: e.to_string() })?;
+        let text =
+            self.text().map_err(|e| FileError::Format { path: path.to_owned(), reason: e.to_string() })?;
         Ok(write_atomically(path, text.as_bytes())?)
     }
 

@@ -46,8 +46,7 @@ pub fn observations(dataset: &Dataset) -> Result<Vec<Observation>, FitError> {
         .samples
         .iter()
         .map(|sample| {
-            let failed =
-                |reason: String| FitError::Subject { subject: sample.subject.to_string(), reason };
+            let failed = |reason: String| FitError::Subject { subject: sample.subject.to_string(), reason };
             let mut observation = match &sample.subject {
                 Subject::Kernel(kernel) => Observation::kernel(*kernel, sample.median),
                 subject => {
@@ -59,7 +58,13 @@ pub fn observations(dataset: &Dataset) -> Result<Vec<Observation>, FitError> {
                         Subject::Block { structure, .. } => (Level::Block, structure),
                         Subject::Kernel(_) => return Err(failed("is a kernel".into())),
                     };
-                    Observation { level, kernels, latency: sample.median, group: group_of(group), weight: 1.0 }
+                    Observation {
+                        level,
+                        kernels,
+                        latency: sample.median,
+                        group: group_of(group),
+                        weight: 1.0,
+                    }
                 }
             };
             if matches!(sample.quality, Quality::Noisy | Quality::Drifted) {
@@ -90,14 +95,18 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
     // Every family on every fold.
     let mut candidates = Vec::new();
     for &family in families::registry() {
-        if family.min_rows() > 0 && !KernelKind::ALL.iter().any(|&kind| data.count(kind) >= family.min_rows()) {
+        if family.min_rows() > 0 && !KernelKind::ALL.iter().any(|&kind| data.count(kind) >= family.min_rows())
+        {
             continue;
         }
         candidates.push(Candidate::cross_validate(family, &data, &fold, folds_wanted)?);
     }
     let choice = choose(&data, &candidates);
-    let held_out: Vec<f64> =
-        observations.iter().enumerate().map(|(i, o)| choice.held_out_ns(&data, &candidates, &fold, i, o)).collect();
+    let held_out: Vec<f64> = observations
+        .iter()
+        .enumerate()
+        .map(|(i, o)| choice.held_out_ns(&data, &candidates, &fold, i, o))
+        .collect();
 
     // The winners on everything.
     let everything: Vec<&Observation> = observations.iter().collect();
@@ -116,7 +125,11 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
         .iter()
         .zip(&held_out)
         .filter(|(o, _)| o.level == Level::Network)
-        .map(|(o, &sum_ns)| NetworkSum { sum_ns, kernels: o.kernels.len() as f64, measured_ns: o.latency.ns() })
+        .map(|(o, &sum_ns)| NetworkSum {
+            sum_ns,
+            kernels: o.kernels.len() as f64,
+            measured_ns: o.latency.ns(),
+        })
         .collect();
     // Prices that come from networks alone need no correction on networks.
     let correct = networks.len() < observations.len();
@@ -275,7 +288,14 @@ impl Choice {
         self.by_kind.get(&kind).copied().unwrap_or(self.base)
     }
 
-    fn held_out_ns(&self, data: &Data, candidates: &[Candidate], fold: &[usize], i: usize, o: &Observation) -> f64 {
+    fn held_out_ns(
+        &self,
+        data: &Data,
+        candidates: &[Candidate],
+        fold: &[usize],
+        i: usize,
+        o: &Observation,
+    ) -> f64 {
         let fit = |kind| &candidates[self.of(kind)].fits[fold[i]];
         o.kernels.iter().map(|k| data.kernel_ns(fit(k.kind).models.get(&k.kind), k)).sum()
     }
@@ -293,7 +313,8 @@ fn choose(data: &Data, candidates: &[Candidate]) -> Choice {
         let error = |c: &Candidate| c.mean_error(data, |o| o.single().is_some_and(|k| k.kind == kind));
         for (i, candidate) in candidates.iter().enumerate().filter(|(_, c)| !simple(c)) {
             let current = error(&candidates[choice.of(kind)]);
-            let better = matches!((error(candidate), current), (Some(new), Some(old)) if new < ADVANTAGE * old);
+            let better =
+                matches!((error(candidate), current), (Some(new), Some(old)) if new < ADVANTAGE * old);
             if better && data.count(kind) >= candidate.family.min_rows() {
                 choice.by_kind.insert(kind, i);
             }
@@ -338,8 +359,7 @@ fn metrics(
                 (_, Some(kernel)) => calibration.kernels.get(&kernel.kind).map(|c| c.margin(predicted)),
                 _ => None,
             };
-            let interval =
-                margin.map(|m| (predicted * (-m.lower_log).exp(), predicted * m.upper_log.exp()));
+            let interval = margin.map(|m| (predicted * (-m.lower_log).exp(), predicted * m.upper_log.exp()));
             (o, Pair { predicted, interval, measured: o.latency.ns() })
         })
         .collect();
@@ -350,8 +370,7 @@ fn metrics(
     let by_kind = KernelKind::ALL.into_iter().filter_map(|kind| Some((kind, of(&|o| is_kind(o, kind))?)));
     let tried = |candidate: &Candidate| {
         let mut errors = BTreeMap::new();
-        let levels =
-            [("kernels", Level::Kernel), ("blocks", Level::Block), ("networks", Level::Network)];
+        let levels = [("kernels", Level::Kernel), ("blocks", Level::Block), ("networks", Level::Network)];
         for (name, level) in levels {
             let error = candidate.mean_error(data, |o| o.level == level);
             errors.extend(error.map(|e| (name.to_owned(), 100.0 * e)));

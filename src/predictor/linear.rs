@@ -173,8 +173,7 @@ fn robust_non_negative(
 /// 1974, chapter 23); linfa solves the unconstrained problems inside.
 pub(super) fn non_negative(matrix: &Array2<f64>, target: &Array1<f64>) -> Result<Vec<f64>, FitError> {
     let (n, width) = matrix.dim();
-    let norms: Vec<f64> =
-        matrix.columns().into_iter().map(|column| column.dot(&column).sqrt()).collect();
+    let norms: Vec<f64> = matrix.columns().into_iter().map(|column| column.dot(&column).sqrt()).collect();
     // Unit columns, and a trace of ridge, so that collinear costs share instead of cancelling.
     let ridge = 1e-4;
     let mut a = Array2::zeros((n + width, width));

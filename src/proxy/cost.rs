@@ -3,7 +3,7 @@
 //! As scores, costs are taken without residual links, and so are smaller than as budgets (SPEC 3.3).
 
 use super::{Candidate, Proxy, ScoreError};
-use crate::plainnet::{Variant, cost};
+use crate::plainnet::{Model, Variant, cost};
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -31,6 +31,10 @@ impl Proxy for Flops {
     fn score(&self, candidate: Candidate<'_>, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
         Ok(official(candidate)?.1)
     }
+    fn score_model(&self, model: &Model, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
+        model.validate()?;
+        Ok(model.official(Variant::SCORED)?.1.0)
+    }
 }
 
 /// Official parameters.
@@ -42,6 +46,10 @@ impl Proxy for Params {
     }
     fn score(&self, candidate: Candidate<'_>, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
         Ok(official(candidate)?.0)
+    }
+    fn score_model(&self, model: &Model, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
+        model.validate()?;
+        Ok(model.official(Variant::SCORED)?.0.0)
     }
 }
 

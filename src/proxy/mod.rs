@@ -5,7 +5,7 @@
 pub mod cost;
 pub mod zen;
 
-use crate::plainnet::{ShapeError, SuperBlock};
+use crate::plainnet::{Model, ShapeError, SuperBlock};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -73,6 +73,14 @@ pub trait Proxy: Send + Sync {
 
     /// The score of `candidate`. Randomness, where a proxy needs it, comes from `rng`.
     fn score(&self, candidate: Candidate<'_>, rng: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError>;
+
+    /// The score of any network. Proxies that look at more than super blocks override this.
+    fn score_model(&self, model: &Model, rng: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
+        model.validate()?;
+        let blocks = model.network.super_blocks("this proxy scores")?;
+        let candidate = Candidate { blocks: &blocks, resolution: model.resolution, classes: model.classes };
+        self.score(candidate, rng)
+    }
 }
 
 /// What a proxy is made for.

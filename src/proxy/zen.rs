@@ -8,7 +8,7 @@
 //! `docs/decisions/001-closed-form-zen-score.md`.
 
 use super::{Candidate, Mode, Proxy, ScoreError};
-use crate::plainnet::{Layer, Network, Step, SuperBlock, Variant};
+use crate::plainnet::{Layer, Model, Network, Step, SuperBlock, Variant};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::f64::consts::PI;
 
@@ -304,6 +304,10 @@ impl Proxy for ZenScore {
     fn score(&self, candidate: Candidate<'_>, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
         debug_assert_eq!(candidate.resolution, self.resolution);
         self.score_blocks(candidate.blocks)
+    }
+    fn score_model(&self, model: &Model, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
+        debug_assert_eq!(model.resolution, self.resolution);
+        self.score_network(&model.network)
     }
 }
 

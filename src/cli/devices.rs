@@ -1,0 +1,287 @@
+//! `edgezen devices [list|show NAME|doctor]`: which devices are known, and whether this one can measure.
+
+use super::{Failure, Global};
+use crate::dataset::Identity;
+use crate::device::computer::{Complaint, Computer, Severity};
+use crate::device::profile::{self, Fact, Origin, Peaks, Profile};
+use crate::embedded::PREDICTORS;
+use crate::units::three_digits;
+use serde::Serialize;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// The known devices, their default identity and their shipped predictors [default]
+    List,
+    /// Everything known of one device, with the source of each fact
+    Show {
+        /// Name or alias of a device, or a profile file (.toml)
+        name: String,
+    },
+    /// What makes this computer unfit to measure on right now, and what to do about it
+    Doctor,
+}
+
+#[derive(Serialize)]
+struct List {
+    devices: Vec<Row>,
+    computer: Computer,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    aliases: Vec<String>,
+    kind: Option<String>,
+    description: Option<String>,
+    /// `shipped`, or the path of the user's file.
+    origin: String,
+    /// What the short name means.
+    identity: Option<Identity>,
+    /// Shipped predictors, by file name without `.json`.
+    predictors: Vec<String>,
+    /// Why the profile cannot be used.
+    error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Show<'a> {
+    profile: &'a Profile,
+    identity: Identity,
+    measured_identity: Identity,
+    facts: &'a [Fact],
+    peaks: Option<PeaksRow>,
+    predictors: Vec<String>,
+    /// Of the host only.
+    computer: Option<Computer>,
+}
+
+/// Peak rates at the default identity.
+#[derive(Serialize)]
+struct PeaksRow {
+    macs_per_s: f64,
+    bytes_per_s: f64,
+    launch_ms: f64,
+}
+
+#[derive(Serialize)]
+struct Doctor {
+    /// Whether nothing was found that makes results wrong.
+    fit: bool,
+    complaints: Vec<Complaint>,
+    computer: Computer,
+}
+
+pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    match args.action.unwrap_or(Action::List) {
+        Action::List => {
+            let list = list();
+            global.output().result(&list, || list_text(&list))
+        }
+        Action::Show { name } => {
+            let profile = profile::by_name(&name)?;
+            let show = show(&profile);
+            global.output().result(&show, || show_text(&show))
+        }
+        Action::Doctor => {
+            let computer = Computer::read();
+            let complaints = computer.complaints();
+            let fit = complaints.iter().all(|complaint| complaint.severity < Severity::Unfit);
+            let doctor = Doctor { fit, complaints, computer };
+            global.output().result(&doctor, || doctor_text(&doctor))
+        }
+    }
+}
+
+/// Names of the shipped predictors for a device, whatever their runtime and precision.
+fn predictors(device: &str) -> Vec<String> {
+    let of_device = |name: &&str| name.split('@').next() == Some(device);
+    PREDICTORS.iter().map(|(name, _)| *name).filter(of_device).map(str::to_owned).collect()
+}
+
+fn list() -> List {
+    let rows = profile::catalogue().into_iter().map(|entry| {
+        let origin = match entry.origin {
+            Origin::Shipped => "shipped".to_owned(),
+            Origin::File(path) => path.display().to_string(),
+        };
+        match entry.profile {
+            Ok(profile) => Row {
+                predictors: predictors(&profile.id),
+                kind: Some(profile.kind.to_string()),
+                description: Some(profile.title()),
+                identity: Some(profile.identity()),
+                name: profile.id,
+                aliases: profile.aliases,
+                origin,
+                error: None,
+            },
+            Err(error) => Row {
+                name: entry.name,
+                aliases: Vec::new(),
+                kind: None,
+                description: None,
+                origin,
+                identity: None,
+                predictors: Vec::new(),
+                error: Some(error.to_string()),
+            },
+        }
+    });
+    List { devices: rows.collect(), computer: Computer::read() }
+}
+
+fn list_text(list: &List) -> String {
+    let header = ["device", "kind", "default identity", "batch", "shipped predictor"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(list.devices.iter().map(|row| {
+        let identity = row.identity.as_ref();
+        vec![
+            row.name.clone(),
+            row.kind.clone().unwrap_or_else(|| "unusable".into()),
+            identity.map_or("-".into(), ToString::to_string),
+            identity.map_or("-".into(), |identity| identity.batch.to_string()),
+            if row.predictors.is_empty() { "-".into() } else { row.predictors.join(", ") },
+        ]
+    }));
+    let mut out = columns(&rows);
+    for row in &list.devices {
+        if let Some(error) = &row.error {
+            out += &format!("\n{}: {error}", row.name);
+        }
+    }
+    out + "\nthis computer: " + &computer_text(&list.computer)
+}
+
+fn computer_text(computer: &Computer) -> String {
+    format!(
+        "{}, {} cores, clock governor {}",
+        computer.cpu.as_deref().unwrap_or("unknown CPU"),
+        computer.cores.map_or("?".into(), |n| n.to_string()),
+        computer.governor.as_deref().unwrap_or("not readable"),
+    )
+}
+
+fn show(profile: &Profile) -> Show<'_> {
+    let identity = profile.identity();
+    let peaks = profile.peaks(&identity.precision, identity.threads);
+    Show {
+        peaks: peaks.map(|Peaks { macs_per_s, bytes_per_s, launch }| PeaksRow {
+            macs_per_s,
+            bytes_per_s,
+            launch_ms: launch.ms(),
+        }),
+        identity,
+        measured_identity: profile.measured_identity(),
+        facts: profile.facts(),
+        predictors: predictors(&profile.id),
+        computer: (profile.kind == profile::Kind::Host).then(Computer::read),
+        profile,
+    }
+}
+
+fn show_text(show: &Show<'_>) -> String {
+    let profile = show.profile;
+    let mut out = format!("{}: {}\n", profile.id, profile.title());
+    let mut line = |name: &str, value: String| out += &format!("{name:<18}{value}\n");
+    line("kind", profile.kind.to_string());
+    if !profile.aliases.is_empty() {
+        line("aliases", profile.aliases.join(", "));
+    }
+    line("default identity", identity_text(&show.identity));
+    if show.measured_identity != show.identity {
+        line("measured here as", identity_text(&show.measured_identity));
+    }
+    let predictors = show.predictors.join(", ");
+    line("predictors", if predictors.is_empty() { "none shipped".into() } else { predictors });
+    let search = &profile.search;
+    line(
+        "search",
+        format!(
+            "space {}, resolution {}, {} classes, at most {} layers",
+            search.space,
+            search.resolution,
+            search.classes,
+            search.max_layers(None).map_or("?".into(), |layers| layers.to_string())
+        ),
+    );
+    let measure = &profile.measure;
+    line(
+        "measuring",
+        format!(
+            "warm-up {} runs and {} ms, then {} runs within {} ms, processes {}",
+            measure.warmup_min_runs, measure.warmup_min_ms, measure.runs, measure.max_ms, measure.launches
+        ),
+    );
+    if let Some(peaks) = &show.peaks {
+        line(
+            "peak rates",
+            format!(
+                "{} GMAC/s, {} GB/s{}",
+                three_digits(peaks.macs_per_s / 1e9),
+                three_digits(peaks.bytes_per_s / 1e9),
+                if peaks.launch_ms > 0.0 {
+                    format!(", {} µs per kernel", three_digits(peaks.launch_ms * 1e3))
+                } else {
+                    String::new()
+                }
+            ),
+        );
+    }
+    if let Some(computer) = &show.computer {
+        line("this computer", computer_text(computer));
+    }
+    if show.facts.is_empty() {
+        return out;
+    }
+    let rows = show.facts.iter().map(|fact| {
+        let source = fact.source.as_deref().unwrap_or("no source given");
+        vec![fact.path.clone(), fact.value.clone(), source.to_owned()]
+    });
+    out + "\n" + &columns(&rows.collect::<Vec<_>>())
+}
+
+/// Rows of words, every column to the left.
+fn columns(rows: &[Vec<String>]) -> String {
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let mut out = String::new();
+    for row in rows {
+        let cells = row.iter().enumerate().map(|(column, cell)| {
+            let pad = width(column).unwrap_or(0).saturating_sub(cell.chars().count());
+            format!("{cell}{}", " ".repeat(pad))
+        });
+        out += cells.collect::<Vec<_>>().join("  ").trim_end();
+        out.push('\n');
+    }
+    out
+}
+
+fn identity_text(identity: &Identity) -> String {
+    let mut text = format!("{identity}, batch {}, threads {}", identity.batch, identity.threads);
+    if let Some(cores) = &identity.cores {
+        text += &format!(", cores {cores}");
+    }
+    if let Some(state) = &identity.thermal_state {
+        text += &format!(", {state}");
+    }
+    text
+}
+
+fn doctor_text(doctor: &Doctor) -> String {
+    let mut out = format!("{}\n", computer_text(&doctor.computer));
+    for complaint in &doctor.complaints {
+        out += &format!("{}: {}\n  try: {}\n", complaint.severity, complaint.finding, complaint.remedy);
+    }
+    out += match (doctor.fit, doctor.complaints.is_empty()) {
+        (true, true) => "fit to measure",
+        (true, false) => "can measure, with the cautions above",
+        (false, _) => "not fit to measure now",
+    };
+    out
+}

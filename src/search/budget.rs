@@ -1,0 +1,289 @@
+//! Budgets and the costs that are held against them.
+//!
+//! Layers, size and FLOPs are the official counts with residual links (SPEC 3.3); memory and latency
+//! belong to the network as built. What a predictor says of a sublayer is remembered: the same
+//! sublayers come back in most mutations.
+
+use crate::plainnet::{Shape, ShapeError, SuperBlock, Variant, cost, graph, kernel, layers};
+use crate::predictor::{Estimate, LatencyPredictor, Terms};
+use crate::units::{Bytes, Latency, Macs, Params};
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Latency budget on one device.
+#[derive(Clone)]
+pub struct LatencyBudget {
+    /// Name under which results are reported.
+    pub device: String,
+    pub predictor: Arc<dyn LatencyPredictor>,
+    /// Per image. Absent: reported, and not held against anything.
+    pub limit: Option<Latency>,
+}
+
+/// Upper bounds; what is absent is not bounded.
+#[derive(Clone, Default)]
+pub struct Budgets {
+    pub layers: Option<u32>,
+    pub params: Option<Params>,
+    pub flops: Option<Macs>,
+    /// Peak activation memory of one image in f32.
+    pub memory: Option<Bytes>,
+    pub latencies: Vec<LatencyBudget>,
+    /// Probability with which the latency budgets must hold by the predictor's interval; absent: the
+    /// predicted value itself is compared.
+    pub confidence: Option<f64>,
+}
+
+/// What a network violates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Constraint {
+    Layers,
+    Params,
+    Flops,
+    Memory,
+    /// Index into [`Budgets::latencies`].
+    Latency(usize),
+}
+
+/// What a network costs. Latencies are in the order of [`Budgets::latencies`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Costs {
+    pub layers: i64,
+    pub params: Params,
+    pub flops: Macs,
+    pub memory: Option<Bytes>,
+    pub latencies: Vec<Estimate>,
+}
+
+/// Candidates rejected, by the first constraint that they violate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Rejected {
+    pub layers: u64,
+    pub params: u64,
+    pub flops: u64,
+    pub memory: u64,
+    pub latency: u64,
+    /// Already in the population.
+    pub duplicate: u64,
+    /// Without a score: undefined or not a finite number.
+    pub unscored: u64,
+    /// Not a usable network.
+    pub invalid: u64,
+}
+
+impl Rejected {
+    pub fn count(&mut self, constraint: Constraint) {
+        *match constraint {
+            Constraint::Layers => &mut self.layers,
+            Constraint::Params => &mut self.params,
+            Constraint::Flops => &mut self.flops,
+            Constraint::Memory => &mut self.memory,
+            Constraint::Latency(_) => &mut self.latency,
+        } += 1;
+    }
+}
+
+/// Multiplier of the half interval (a 90 % one) for a one-sided bound at `confidence`: the ratio of the
+/// normal quantiles.
+fn interval_factor(confidence: f64) -> f64 {
+    normal_quantile(confidence) / normal_quantile(0.95)
+}
+
+/// Quantile of the standard normal distribution (Abramowitz & Stegun 26.2.23, error below 4.5e-4).
+fn normal_quantile(p: f64) -> f64 {
+    let tail = p.min(1.0 - p).max(1e-12);
+    let t = (-2.0 * tail.ln()).sqrt();
+    let z = t
+        - (2.515_517 + t * (0.802_853 + t * 0.010_328))
+            / (1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308)));
+    if p < 0.5 { -z } else { z }
+}
+
+impl Budgets {
+    /// The latency that is compared with the budget.
+    pub fn budgeted(&self, estimate: &Estimate) -> Latency {
+        match self.confidence {
+            None => estimate.latency,
+            Some(confidence) => {
+                let spread = estimate.upper.ns() / estimate.latency.ns();
+                Latency::from_ns(estimate.latency.ns() * spread.powf(interval_factor(confidence)))
+            }
+        }
+    }
+
+    /// How many times over its budget each cost is, at most; ≤ 1 if all fit.
+    pub fn violation(&self, costs: &Costs) -> f64 {
+        let fixed = [
+            self.layers.map(|limit| costs.layers as f64 / f64::from(limit)),
+            self.params.map(|limit| costs.params.0 / limit.0),
+            self.flops.map(|limit| costs.flops.0 / limit.0),
+            self.memory.zip(costs.memory).map(|(limit, memory)| memory.0 / limit.0),
+        ];
+        let latencies = self.latencies.iter().zip(&costs.latencies).filter_map(|(budget, estimate)| {
+            budget.limit.map(|limit| self.budgeted(estimate).ns() / limit.ns())
+        });
+        fixed.into_iter().flatten().chain(latencies).fold(0.0, f64::max)
+    }
+}
+
+/// Sublayers remembered before the table starts anew; bounds the memory to some tens of MB.
+const REMEMBERED: usize = 1 << 17;
+
+/// What is remembered of one sublayer.
+#[derive(Clone, Debug)]
+struct Sublayer {
+    terms: Box<[Terms]>,
+    peak_elements: u64,
+}
+
+/// Computes costs, remembering the sublayers it has seen. One for each thread.
+pub struct Accountant<'a> {
+    budgets: &'a Budgets,
+    resolution: u32,
+    classes: u32,
+    sublayers: FxHashMap<(SuperBlock, u32), Sublayer>,
+    heads: FxHashMap<(i32, u32), Box<[Terms]>>,
+    sums: Vec<Terms>,
+}
+
+impl<'a> Accountant<'a> {
+    pub fn new(budgets: &'a Budgets, resolution: u32, classes: u32) -> Accountant<'a> {
+        Accountant {
+            budgets,
+            resolution,
+            classes,
+            sublayers: FxHashMap::default(),
+            heads: FxHashMap::default(),
+            sums: Vec::new(),
+        }
+    }
+
+    /// The costs of `blocks`, or the first budget that they exceed, in the order of the reference:
+    /// layers, size, FLOPs, then memory and latency.
+    pub fn within(&mut self, blocks: &[SuperBlock]) -> Result<Result<Costs, Constraint>, ShapeError> {
+        let budgets = self.budgets;
+        let layers = layers(blocks);
+        if budgets.layers.is_some_and(|limit| layers > i64::from(limit)) {
+            return Ok(Err(Constraint::Layers));
+        }
+        let (params, flops) = self.official(blocks)?;
+        if budgets.params.is_some_and(|limit| params > limit) {
+            return Ok(Err(Constraint::Params));
+        }
+        if budgets.flops.is_some_and(|limit| flops > limit) {
+            return Ok(Err(Constraint::Flops));
+        }
+        let peak = self.sum_up(blocks)?;
+        let memory = budgets.memory.map(|_| Bytes(peak as f64 * 4.0));
+        if memory.zip(budgets.memory).is_some_and(|(memory, limit)| memory > limit) {
+            return Ok(Err(Constraint::Memory));
+        }
+        let mut latencies = Vec::with_capacity(budgets.latencies.len());
+        for (i, budget) in budgets.latencies.iter().enumerate() {
+            let estimate = budget.predictor.network(&self.sums[i]);
+            if budget.limit.is_some_and(|limit| budgets.budgeted(&estimate) > limit) {
+                return Ok(Err(Constraint::Latency(i)));
+            }
+            latencies.push(estimate);
+        }
+        Ok(Ok(Costs { layers, params, flops, memory, latencies }))
+    }
+
+    /// All costs of `blocks`, whatever the budgets say.
+    pub fn costs(&mut self, blocks: &[SuperBlock]) -> Result<Costs, ShapeError> {
+        let (params, flops) = self.official(blocks)?;
+        let peak = self.sum_up(blocks)?;
+        let latencies = self
+            .budgets
+            .latencies
+            .iter()
+            .zip(&self.sums)
+            .map(|(b, terms)| b.predictor.network(terms))
+            .collect();
+        let memory = self.budgets.memory.map(|_| Bytes(peak as f64 * 4.0));
+        Ok(Costs { layers: layers(blocks), params, flops, memory, latencies })
+    }
+
+    fn official(&self, blocks: &[SuperBlock]) -> Result<(Params, Macs), ShapeError> {
+        let mut resolution = i64::from(self.resolution);
+        let (mut params, mut flops) = (Params(0.0), Macs(0.0));
+        for block in blocks {
+            let part = cost::official_block(block, resolution, Variant::BUILT)?;
+            params += part.params;
+            flops += part.flops;
+            resolution = part.resolution;
+        }
+        let head = cost::official_head(blocks.last().map_or(0, |block| block.out_c), self.classes);
+        Ok((params + head.params, flops + head.flops))
+    }
+
+    /// Sums the terms of all sublayers and the classifier into `sums`; gives the peak of the feature
+    /// maps in elements.
+    fn sum_up(&mut self, blocks: &[SuperBlock]) -> Result<u64, ShapeError> {
+        let devices = self.budgets.latencies.len();
+        self.sums.clear();
+        self.sums.resize(devices, Terms::default());
+        if devices == 0 && self.budgets.memory.is_none() {
+            return Ok(0);
+        }
+        if self.sublayers.len() > REMEMBERED {
+            self.sublayers.clear();
+        }
+        let mut side = self.resolution;
+        let mut peak = 0;
+        for block in blocks {
+            peak = peak.max(self.add_sublayers(*block, true, side, 1)?);
+            side = side.div_ceil(block.stride.unsigned_abs().max(1));
+            if block.sublayers > 1 {
+                peak =
+                    peak.max(self.add_sublayers(*block, false, side, block.sublayers.unsigned_abs() - 1)?);
+            }
+        }
+        if let Some(last) = blocks.last() {
+            let (classes, budgets) = (self.classes, self.budgets);
+            let head = self.heads.entry((last.out_c, side)).or_insert_with(|| {
+                let map = Shape::square(last.out_c.unsigned_abs(), side);
+                terms(&graph::with_classifier(graph::Graph::new(map), classes), budgets)
+            });
+            self.sums.iter_mut().zip(head.iter()).for_each(|(sum, term)| *sum = *sum + *term);
+        }
+        Ok(peak)
+    }
+
+    fn add_sublayers(
+        &mut self,
+        block: SuperBlock,
+        first: bool,
+        side: u32,
+        count: u32,
+    ) -> Result<u64, ShapeError> {
+        // Sublayers after the first do not depend on the block's input.
+        let key = if first {
+            SuperBlock { sublayers: 1, ..block }
+        } else {
+            SuperBlock { sublayers: 0, in_c: block.out_c, stride: 1, ..block }
+        };
+        if !self.sublayers.contains_key(&(key, side)) {
+            let sublayer = sublayer(block, first, side, self.budgets)?;
+            self.sublayers.insert((key, side), sublayer);
+        }
+        let Some(known) = self.sublayers.get(&(key, side)) else { return Ok(0) };
+        for (sum, term) in self.sums.iter_mut().zip(&known.terms) {
+            *sum = *sum + term.times(count);
+        }
+        Ok(known.peak_elements)
+    }
+}
+
+fn sublayer(block: SuperBlock, first: bool, side: u32, budgets: &Budgets) -> Result<Sublayer, ShapeError> {
+    let in_c = if first { block.in_c } else { block.out_c };
+    let graph = graph::sublayer(&block, first, Shape::square(in_c.unsigned_abs(), side))?;
+    Ok(Sublayer { terms: terms(&graph, budgets), peak_elements: graph.peak_elements() })
+}
+
+fn terms(graph: &graph::Graph, budgets: &Budgets) -> Box<[Terms]> {
+    let kernels = kernel::fused(graph);
+    let of = |predictor: &dyn LatencyPredictor| kernels.iter().map(|k| Terms::of(predictor.kernel(k))).sum();
+    budgets.latencies.iter().map(|budget| of(&*budget.predictor)).collect()
+}

@@ -1,0 +1,256 @@
+//! The evolutionary search: budgets hold, threads do not matter, the published set-ups are beaten.
+
+use edgezen::dataset::Identity;
+use edgezen::plainnet::{Kernel, Model, Network, Variant, notation, published, relink};
+use edgezen::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
+use edgezen::proxy::zen::ZenScore;
+use edgezen::proxy::{self, Mode, Proxy, Setup};
+use edgezen::search::{
+    Budgets, LatencyBudget, Observer, Outcome, Progress, Rules, Search, SearchError, preset,
+};
+use edgezen::space;
+use edgezen::units::{Bytes, Latency, Macs, Params};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+#[derive(Default)]
+struct Silent {
+    seen: Mutex<Vec<Progress>>,
+}
+
+impl Observer for Silent {
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+    fn progress(&self, progress: Progress) {
+        self.seen.lock().unwrap().push(progress);
+    }
+}
+
+/// One nanosecond for every 1,000 MACs and 5 µs for each kernel, ±10 %.
+struct Toy(Identity);
+
+impl Toy {
+    fn new() -> Toy {
+        Toy(Identity {
+            device: "toy".into(),
+            runtime: "none".into(),
+            runtime_version: None,
+            precision: "fp32".into(),
+            batch: 1,
+            threads: 1,
+            cores: None,
+            thermal_state: None,
+        })
+    }
+}
+
+impl LatencyPredictor for Toy {
+    fn identity(&self) -> &Identity {
+        &self.0
+    }
+    fn kernel(&self, kernel: &Kernel) -> KernelEstimate {
+        let latency = Latency::from_ns(5_000.0 + kernel.macs() / 1_000.0);
+        KernelEstimate { latency, support: Support::Inside }
+    }
+    fn network(&self, terms: &Terms) -> Estimate {
+        Estimate {
+            latency: terms.latency,
+            lower: terms.latency * 0.9,
+            upper: terms.latency * 1.1,
+            coverage: 1.0,
+        }
+    }
+}
+
+fn search_of<'a>(name: &str, proxy: &'a dyn Proxy, rules: Rules) -> Search<'a> {
+    let preset = preset::by_name(name).unwrap();
+    let mut initial = notation::parse(preset.initial).unwrap().super_blocks("the test searches").unwrap();
+    relink(&mut initial);
+    let mut budgets = Budgets { layers: Some(preset.layers), ..Budgets::default() };
+    match preset.budget {
+        preset::Budget::Params(limit) => budgets.params = Some(Params(limit)),
+        preset::Budget::Flops(limit) => budgets.flops = Some(Macs(limit)),
+        preset::Budget::LatencyMs(ms) => budgets.latencies.push(LatencyBudget {
+            device: "toy".into(),
+            predictor: Arc::new(Toy::new()),
+            limit: Some(Latency::from_ms(ms)),
+        }),
+    }
+    Search {
+        space: space::by_name(preset.space).unwrap(),
+        initial,
+        proxy,
+        budgets,
+        rules,
+        resolution: preset.resolution,
+        classes: preset.classes,
+        seed: 1,
+        threads: 1,
+    }
+}
+
+fn few(rules: Rules, iterations: u64) -> Rules {
+    Rules { iterations, ..rules }
+}
+
+fn check_within(search: &Search<'_>, outcome: &Outcome) {
+    for member in outcome.population.iter().chain(outcome.front.iter()) {
+        let model = Model {
+            name: None,
+            network: Network::from(&member.blocks[..]),
+            resolution: search.resolution,
+            classes: search.classes,
+            se: false,
+        };
+        model.validate().unwrap();
+        let (params, flops) = model.official(Variant::BUILT).unwrap();
+        assert_eq!((params, flops), (member.costs.params, member.costs.flops), "{}", model.network);
+        assert!(search.budgets.params.is_none_or(|limit| params <= limit));
+        assert!(search.budgets.flops.is_none_or(|limit| flops <= limit));
+        let layers = model.network.layers().unwrap();
+        assert!(search.budgets.layers.is_none_or(|limit| layers <= limit));
+        if let Some(limit) = search.budgets.memory {
+            let peak = model.peak_activations().unwrap();
+            assert!(peak <= limit, "{peak} over {limit}");
+            assert_eq!(Some(peak), member.costs.memory);
+        }
+        for (budget, estimate) in search.budgets.latencies.iter().zip(&member.costs.latencies) {
+            // The cached sums are those of the whole network.
+            let whole = budget.predictor.predict(&model.kernels().unwrap());
+            assert!((whole.latency.ns() / estimate.latency.ns() - 1.0).abs() < 1e-9, "{}", model.network);
+            assert!(budget.limit.is_none_or(|limit| search.budgets.budgeted(estimate) <= limit));
+        }
+    }
+}
+
+#[test]
+fn one_million_parameters_beat_the_published_network() {
+    let zen = ZenScore::new(Mode::Reference, 32);
+    let search = search_of("Zen_NAS_cifar_params1M", &zen, few(Rules::REFERENCE, 200_000));
+    let outcome = search.run(&Silent::default()).unwrap();
+    check_within(&search, &outcome);
+    let published = published::by_name("zennet_cifar10_model_size1M_res32").unwrap();
+    let theirs = zen.score_network(&published.network).unwrap();
+    assert!(outcome.best.score >= theirs + 2.0, "{} against {theirs}", outcome.best.score);
+    assert!(outcome.population.len() <= search.rules.population + 1);
+    let rejected = &outcome.rejected;
+    let total = rejected.layers + rejected.params + rejected.flops + rejected.latency + rejected.invalid;
+    assert_eq!(total + outcome.scored, outcome.iterations, "{rejected:?}");
+    assert_eq!((rejected.flops, rejected.latency, rejected.invalid, rejected.unscored), (0, 0, 0, 0));
+}
+
+#[test]
+fn threads_do_not_change_the_result() {
+    for (name, rules) in [
+        ("Zen_NAS_cifar_params1M", few(Rules::REFERENCE, 10_000)),
+        ("Zen_NAS_cifar_params1M", few(Rules::PAPER, 20_000)),
+        ("Zen_NAS_ImageNet_flops400M", few(Rules::PAPER, 10_000)),
+        ("Zen_NAS_ImageNet_latency0.3ms", few(Rules::PAPER, 3_000)),
+        ("Random_NAS_cifar_params1M", few(Rules::PAPER, 10_000)),
+    ] {
+        let preset = preset::by_name(name).unwrap();
+        let setup = Setup { mode: Mode::Paper, resolution: preset.resolution };
+        let proxy = (proxy::by_name(preset.proxy).unwrap().make)(setup);
+        let run = |threads| {
+            let search = Search { threads, ..search_of(name, &*proxy, rules) };
+            let outcome = search.run(&Silent::default()).unwrap();
+            let members: Vec<_> = outcome.population.iter().cloned().collect();
+            let front: Vec<_> = outcome.front.iter().cloned().collect();
+            (outcome.best, members, front, outcome.history, outcome.scored, outcome.rejected)
+        };
+        let one = run(1);
+        assert_eq!(run(2), one, "{name}");
+        assert_eq!(run(5), one, "{name}");
+    }
+}
+
+#[test]
+fn seeds_change_the_result() {
+    let zen = ZenScore::new(Mode::Paper, 32);
+    let run = |seed| {
+        let search = Search { seed, ..search_of("Zen_NAS_cifar_params1M", &zen, few(Rules::PAPER, 5_000)) };
+        search.run(&Silent::default()).unwrap().best
+    };
+    assert_eq!(run(3), run(3));
+    assert_ne!(run(3), run(4));
+}
+
+#[test]
+fn all_budgets_hold_together() {
+    let zen = ZenScore::new(Mode::Paper, 224);
+    let mut search = search_of("Zen_NAS_ImageNet_latency0.5ms", &zen, few(Rules::PAPER, 20_000));
+    search.space = space::by_name("mobilenet").unwrap();
+    search.initial = notation::parse(published::INIT_IMAGENET_FLOPS).unwrap().super_blocks("").unwrap();
+    search.budgets.params = Some(Params(4e6));
+    search.budgets.flops = Some(Macs(3e8));
+    search.budgets.memory = Some(Bytes(9e6));
+    search.budgets.confidence = Some(0.9);
+    search.budgets.latencies[0].limit = Some(Latency::from_ms(0.9));
+    let observer = Silent::default();
+    let outcome = search.run(&observer).unwrap();
+    check_within(&search, &outcome);
+    assert!(outcome.front.len() > 5);
+    let seen = observer.seen.into_inner().unwrap();
+    assert_eq!(seen.last().map(|p| p.iteration), Some(20_000));
+    assert!(seen.windows(2).all(|pair| pair[0].best <= pair[1].best), "the best is never lost");
+}
+
+#[test]
+fn a_start_outside_the_budget_walks_into_it() {
+    let zen = ZenScore::new(Mode::Paper, 224);
+    let mut search = search_of("Zen_NAS_ImageNet_flops400M", &zen, few(Rules::PAPER, 3_000));
+    // The initial structure has 162 MFLOPs.
+    search.budgets.flops = Some(Macs(6e7));
+    let outcome = search.run(&Silent::default()).unwrap();
+    check_within(&search, &outcome);
+}
+
+#[test]
+fn an_infeasible_budget_names_the_smallest_reachable() {
+    let zen = ZenScore::new(Mode::Paper, 224);
+    let mut search = search_of("Zen_NAS_ImageNet_latency0.1ms", &zen, few(Rules::PAPER, 3_000));
+    // Two times the 5 µs per kernel are far too little.
+    search.budgets.latencies[0].limit = Some(Latency::from_ns(10_000.0));
+    let Err(SearchError::Infeasible(why)) = search.run(&Silent::default()) else {
+        panic!("found a network in 10 µs")
+    };
+    let smallest = why.smallest_latency.unwrap();
+    assert_eq!(why.device.as_deref(), Some("toy"));
+    // What it names can be reached, and a little less cannot.
+    search.budgets.latencies[0].limit = Some(smallest * 1.0001);
+    let outcome = search.run(&Silent::default()).unwrap();
+    check_within(&search, &outcome);
+    search.budgets.latencies[0].limit = Some(smallest * 0.95);
+    assert!(matches!(search.run(&Silent::default()), Err(SearchError::Infeasible(_))));
+}
+
+/// A score that fails for deep networks and is not a number for others.
+struct Moody;
+
+impl Proxy for Moody {
+    fn name(&self) -> &'static str {
+        "moody"
+    }
+    fn score(
+        &self,
+        candidate: proxy::Candidate<'_>,
+        _: &mut rand_xoshiro::Xoshiro256PlusPlus,
+    ) -> Result<f64, proxy::ScoreError> {
+        match edgezen::plainnet::layers(candidate.blocks) {
+            layers if layers % 3 == 0 => Ok(f64::NAN),
+            layers if layers > 10 => {
+                Err(proxy::ScoreError::Undefined { proxy: "moody", reason: "too deep".into() })
+            }
+            layers => Ok(layers as f64),
+        }
+    }
+}
+
+#[test]
+fn failed_scores_never_enter_the_population() {
+    let search = search_of("Zen_NAS_cifar_params1M", &Moody, few(Rules::PAPER, 5_000));
+    let outcome = search.run(&Silent::default()).unwrap();
+    assert!(outcome.rejected.unscored > 0);
+    assert!(outcome.population.iter().all(|member| member.score.is_finite() && member.score <= 10.0));
+}
