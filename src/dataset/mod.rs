@@ -10,6 +10,8 @@ mod sample;
 #[cfg(feature = "host")]
 mod folder;
 #[cfg(feature = "host")]
+pub mod import;
+#[cfg(feature = "host")]
 mod lookup;
 #[cfg(feature = "host")]
 mod table;

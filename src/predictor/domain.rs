@@ -4,12 +4,20 @@ use super::features::{self, Named, Quantities};
 use crate::plainnet::Kernel;
 use serde::{Deserialize, Serialize};
 
-/// The training domain of one kind of kernel.
+/// The training domain of one kind of kernel: a part for each kernel size, because sizes come with their
+/// own shapes (a 3×3 stem says nothing of 3×3 convolutions deep inside).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Domain {
-    /// Kernel sizes seen.
-    pub kernels: Vec<u32>,
+    pub parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Kernel size.
+    pub kernel: u32,
+    /// Strides seen.
     pub strides: Vec<u32>,
     pub batches: Vec<u32>,
     /// Whether grouped (not depthwise) convolutions were among them.
@@ -34,48 +42,66 @@ impl Domain {
     /// The domain that `kernels` span.
     pub fn of<'a>(kernels: impl Iterator<Item = &'a Kernel>, bytes_per_element: f64) -> Domain {
         let mut domain = Domain::default();
-        let ranges = features::named(RANGED).into_iter();
-        domain.ranges = ranges.map(|feature| Range { feature, low: f64::INFINITY, high: 0.0 }).collect();
-        let note = |set: &mut Vec<u32>, value: u32| {
-            if let Err(at) = set.binary_search(&value) {
-                set.insert(at, value);
-            }
-        };
         for kernel in kernels {
-            note(&mut domain.kernels, kernel.kernel);
-            note(&mut domain.strides, kernel.stride);
-            note(&mut domain.batches, kernel.batch);
-            domain.grouped |= is_grouped(kernel);
-            let q = Quantities::of(kernel, bytes_per_element);
-            for range in &mut domain.ranges {
-                let value = range.feature.0.of(&q);
-                range.low = range.low.min(value);
-                range.high = range.high.max(value);
-            }
+            let at = match domain.parts.binary_search_by_key(&kernel.kernel, |part| part.kernel) {
+                Ok(at) => at,
+                Err(at) => {
+                    domain.parts.insert(at, Part::empty(kernel.kernel));
+                    at
+                }
+            };
+            domain.parts[at].add(kernel, &Quantities::of(kernel, bytes_per_element));
         }
         domain
     }
 
     pub fn contains(&self, kernel: &Kernel, quantities: &Quantities) -> bool {
-        self.kernels.contains(&kernel.kernel)
-            && self.strides.contains(&kernel.stride)
+        let part = self.parts.iter().find(|part| part.kernel == kernel.kernel);
+        part.is_some_and(|part| part.contains(kernel, quantities))
+    }
+
+    /// What is wrong with a domain that was read from a file.
+    pub fn check(&self) -> Result<(), String> {
+        if self.parts.is_empty() {
+            return Err("an empty domain".into());
+        }
+        let mut ranges = self.parts.iter().flat_map(|part| &part.ranges);
+        match ranges.find(|r| !(r.low.is_finite() && r.high.is_finite() && r.low <= r.high)) {
+            Some(range) => Err(format!("the range of {} is no range", range.feature.0.name)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Part {
+    fn empty(kernel: u32) -> Part {
+        let range = |feature| Range { feature, low: f64::INFINITY, high: 0.0 };
+        let ranges = features::named(RANGED).into_iter().map(range).collect();
+        Part { kernel, ranges, ..Part::default() }
+    }
+
+    fn add(&mut self, kernel: &Kernel, quantities: &Quantities) {
+        for (set, value) in [(&mut self.strides, kernel.stride), (&mut self.batches, kernel.batch)] {
+            if let Err(at) = set.binary_search(&value) {
+                set.insert(at, value);
+            }
+        }
+        self.grouped |= is_grouped(kernel);
+        for range in &mut self.ranges {
+            let value = range.feature.0.of(quantities);
+            range.low = range.low.min(value);
+            range.high = range.high.max(value);
+        }
+    }
+
+    fn contains(&self, kernel: &Kernel, quantities: &Quantities) -> bool {
+        self.strides.contains(&kernel.stride)
             && self.batches.contains(&kernel.batch)
             && (self.grouped || !is_grouped(kernel))
             && self.ranges.iter().all(|range| {
                 let value = range.feature.0.of(quantities);
                 value * MARGIN >= range.low && value <= range.high * MARGIN
             })
-    }
-
-    /// What is wrong with a domain that was read from a file.
-    pub fn check(&self) -> Result<(), String> {
-        if self.kernels.is_empty() || self.strides.is_empty() || self.batches.is_empty() {
-            return Err("an empty domain".into());
-        }
-        match self.ranges.iter().find(|r| !(r.low.is_finite() && r.high.is_finite() && r.low <= r.high)) {
-            Some(range) => Err(format!("the range of {} is no range", range.feature.0.name)),
-            None => Ok(()),
-        }
     }
 }
 

@@ -131,8 +131,14 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
             measured_ns: o.latency.ns(),
         })
         .collect();
-    let net_level = net_level::fit(&networks, network_ns)?;
-    let left_out = leave_one_out(&networks, network_ns)?;
+    // Prices that come from networks alone need no correction on networks.
+    let correct = networks.len() < observations.len();
+    let net_level = net_level::fit(if correct { &networks } else { &[] }, network_ns)?;
+    let left_out = if correct {
+        leave_one_out(&networks, network_ns)?
+    } else {
+        networks.iter().map(|n| net_level.apply_ns(n.sum_ns, n.kernels)).collect()
+    };
 
     let kernel_pairs = |kind: Option<KernelKind>| -> Vec<(f64, f64)> {
         let of_kind = |o: &Observation| o.single().is_some_and(|k| kind.is_none_or(|kind| k.kind == kind));

@@ -64,6 +64,8 @@ impl Family for Physical {
 const MAX_ROWS: usize = 12_000;
 /// Kernels of a kind on their own, or else networks with it, that it takes to price a kind.
 const MIN_ROWS: usize = 4;
+/// Rows from which on outliers can be told.
+const ROBUST_ROWS: usize = 50;
 /// How much a network counts beside a kernel: its latency is what is asked for in the end.
 const LEVEL_WEIGHTS: [(Level, f64); 3] = [(Level::Kernel, 1.0), (Level::Block, 2.0), (Level::Network, 4.0)];
 
@@ -118,7 +120,12 @@ pub(super) fn fit(
             matrix[(i, width - 1)] = 1.0 / y;
         }
         let weight = LEVEL_WEIGHTS.iter().find(|(level, _)| *level == row.level).map_or(1.0, |(_, w)| *w);
-        weights[i] = weight * row.weight;
+        // One network at several resolutions counts once.
+        let alike = match row.level {
+            Level::Network => rows.iter().filter(|other| other.group == row.group).count(),
+            _ => 1,
+        };
+        weights[i] = weight * row.weight / alike as f64;
     }
     let prices = robust_non_negative(&matrix, &target, &weights)?;
     let mut models = assumed;
@@ -141,7 +148,9 @@ fn robust_non_negative(
 ) -> Result<Vec<f64>, FitError> {
     let mut factors = vec![1.0; weights.len()];
     let mut solution = Vec::new();
-    for _ in 0..3 {
+    // With few rows, the odd one out may be the one that matters.
+    let rounds = if weights.len() < ROBUST_ROWS { 1 } else { 3 };
+    for _ in 0..rounds {
         let mut scaled = matrix.clone();
         let mut scaled_target = target.clone();
         for (i, mut row) in scaled.rows_mut().into_iter().enumerate() {
