@@ -1,5 +1,7 @@
 //! All integration tests in one binary: linking one is quicker than linking twenty.
 
 mod golden;
+mod onnx;
+mod profiling;
 mod scores;
 mod structures;

@@ -4,8 +4,7 @@ use super::net::{self, NetOptions};
 use super::target::Target;
 use super::{Exit, Failure, Global, output};
 use crate::dataset::{Quality, Subject};
-use crate::device::{Device, Workload};
-use crate::runner::Measured;
+use crate::device::{self, Device, Workload};
 use crate::units::{Latency, three_digits};
 use serde::Serialize;
 use std::path::Path;
@@ -98,7 +97,7 @@ impl Net {
             Some(subject) => Workload::Subject(subject),
             None => Workload::Onnx(Path::new(&net)),
         };
-        let measured = steadiest(device, workload)?;
+        let measured = device::measure_steadily(device, workload, RETRIES)?;
         let summary = measured
             .timing
             .summary()
@@ -125,22 +124,6 @@ impl Row {
     fn label(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.net)
     }
-}
-
-/// Measures until the result is good, a few times at most; gives the one with the narrowest interval.
-fn steadiest(device: &mut dyn Device, workload: Workload<'_>) -> Result<Measured, Failure> {
-    let width = |m: &Measured| m.timing.summary().map_or(f64::INFINITY, |s| s.relative_half_width());
-    let mut best = device.measure(workload)?;
-    for _ in 0..RETRIES {
-        if best.timing.quality() == Quality::Good {
-            break;
-        }
-        let again = device.measure(workload)?;
-        if width(&again) < width(&best) {
-            best = again;
-        }
-    }
-    Ok(best)
 }
 
 fn text(rows: &[Row]) -> String {

@@ -96,7 +96,6 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     .map_err(|e| Failure::runtime(format!("cannot listen for Ctrl-C: {e}")))?;
 
     let bar = out.progress(plan.subjects.len() as u64, "{bar:30} {pos}/{len} {elapsed} ETA {eta}  {wide_msg}");
-    let mut worst_drift = 0.0_f64;
     let mut progress = |event: Event<'_>| {
         match event {
             Event::Begin { finished, .. } => {
@@ -114,7 +113,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
                 bar.set_position(finished as u64);
                 bar.suspend(|| out.note(format!("cannot measure {subject}: {reason}")));
             }
-            Event::Sentinel { drift } => worst_drift = worst_drift.max(drift),
+            Event::Sentinel { drift } => bar.set_message(format!("sentinel {:+.1} %", drift * 100.0)),
         }
         if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
@@ -133,7 +132,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         out.note(format!(
             "warning: the device slowed down by up to {:.0} % now and then; {} configurations are flagged; \
              close other programs and profile again for better data",
-            worst_drift * 100.0,
+            outcome.worst_drift * 100.0,
             report.drifted
         ));
     }

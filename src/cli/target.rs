@@ -22,7 +22,7 @@ impl Target {
     /// Opens the device; `seed` is that of weights and inputs.
     pub fn open(&self, seed: u64) -> Result<Box<dyn Device>, Failure> {
         let serial = self.serial.clone();
-        let options = Options { seed, serial, simulation: self.simulate, ..Options::default() };
+        let options = Options { seed, serial, simulation: self.simulate.clone(), ..Options::default() };
         Ok(device::open(&self.device, &options)?)
     }
 }

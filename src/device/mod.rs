@@ -3,7 +3,7 @@
 pub mod host;
 pub mod simulated;
 
-use crate::dataset::{Identity, Subject};
+use crate::dataset::{Identity, Quality, Subject};
 use crate::engine::EngineError;
 use crate::runner::conditions::PinError;
 use crate::runner::{Measured, Policy};
@@ -58,6 +58,29 @@ impl Default for Options {
         let simulation = simulated::Simulation::default();
         Options { batch: 1, threads: 1, cores: None, serial: None, policy: None, seed: 0, simulation }
     }
+}
+
+/// Measures until the result is good, with `retries` at most; gives the one with the narrowest interval.
+///
+/// # Errors
+/// The first that the device gives.
+pub fn measure_steadily(
+    device: &mut dyn Device,
+    workload: Workload<'_>,
+    retries: usize,
+) -> Result<Measured, DeviceError> {
+    let width = |m: &Measured| m.timing.summary().map_or(f64::INFINITY, |s| s.relative_half_width());
+    let mut best = device.measure(workload)?;
+    for _ in 0..retries {
+        if best.timing.quality() == Quality::Good {
+            break;
+        }
+        let again = device.measure(workload)?;
+        if width(&again) < width(&best) {
+            best = again;
+        }
+    }
+    Ok(best)
 }
 
 /// A kind of device that can be opened by name.

@@ -6,7 +6,7 @@ use super::plan::Plan;
 use crate::dataset::{
     self, Dataset, DatasetError, Identity, LookupRow, Provenance, Quality, RawRun, Sample, Subject, Summary,
 };
-use crate::device::{Device, DeviceError, Workload};
+use crate::device::{self, Device, DeviceError, Workload};
 use crate::plainnet::graph::Act;
 use crate::plainnet::{Kernel, KernelKind};
 use crate::stats;
@@ -24,6 +24,9 @@ const SENTINEL_EVERY: usize = 20;
 
 /// Samples next to a sentinel that was slower than usual by more than this are flagged.
 const DRIFT: f64 = 0.10;
+
+/// A noisy measurement is tried again so many times before it is written down.
+const RETRIES: usize = 1;
 
 /// A kernel of middling size, measured again and again to see whether the device has changed.
 const SENTINEL: Kernel = Kernel {
@@ -92,6 +95,8 @@ pub struct Outcome {
     /// Configurations that the device could not run.
     pub failed: Vec<(Subject, String)>,
     pub lookup: Vec<LookupRow>,
+    /// How much slower than usual the slowest sentinel was.
+    pub worst_drift: f64,
 }
 
 /// Why a campaign ended early.
@@ -155,7 +160,7 @@ impl Campaign<'_> {
                 }
             }
             let subject = &self.plan.subjects[index];
-            let line = match device.measure(Workload::Subject(subject)) {
+            let line = match device::measure_steadily(device, Workload::Subject(subject), RETRIES) {
                 Ok(measured) => Line::Sample { index, measured },
                 Err(e @ DeviceError::Workload { .. }) => Line::Failed { index, reason: e.to_string() },
                 Err(e) => return Err(e.into()),
@@ -320,14 +325,17 @@ impl Campaign<'_> {
         dataset::write_raw(self.dir, &raw)?;
         let lookup = dataset::lookup_table(&dataset, &self.dir.join(LOOKUP_TABLE))?;
         dataset::write(self.dir, &dataset)?;
-        Ok(Outcome { dataset, failed, lookup })
+        let usual = stats::median(&sentinels).unwrap_or(0.0);
+        let worst = sentinels.iter().fold(usual, |worst, &s| worst.max(s));
+        let worst_drift = if usual > 0.0 { worst / usual - 1.0 } else { 0.0 };
+        Ok(Outcome { dataset, failed, lookup, worst_drift })
     }
 }
 
 /// `None` where the device cannot run this one kernel: the campaign then goes on without a mark.
 fn sentinel(device: &mut dyn Device) -> Result<Option<Line>, CampaignError> {
     let kernel = SENTINEL.with_batch(device.identity().batch);
-    match device.measure(Workload::Subject(&Subject::Kernel(kernel))) {
+    match device::measure_steadily(device, Workload::Subject(&Subject::Kernel(kernel)), RETRIES) {
         Ok(measured) => Ok(measured.timing.summary().map(|s| Line::Sentinel { median_ns: s.median.ns() })),
         Err(DeviceError::Workload { .. }) => Ok(None),
         Err(e) => Err(e.into()),
@@ -395,7 +403,7 @@ fn difference(theirs: &Identity, ours: &Identity) -> String {
 mod tests {
     use super::*;
     use crate::device::simulated::Simulation;
-    use crate::device::{self, Options};
+    use crate::device::Options;
     use crate::space;
 
     fn plan(samples: usize) -> Plan {
