@@ -55,7 +55,7 @@ pub fn open(options: &Options) -> Result<Box<dyn Device>, DeviceError> {
     // Whoever may, measures ahead of everything else on the core; the conditions tell.
     let scheduling = conditions::scheduling();
     conditions::schedule(Scheduling::Realtime);
-    let policy = options.policy.unwrap_or(Policy::HOST);
+    let policy = options.policy(Policy::HOST);
     Ok(Box::new(Host { identity, policy, seed: options.seed, before, scheduling }))
 }
 

@@ -3,7 +3,7 @@
 pub mod host;
 pub mod simulated;
 
-use crate::dataset::{Identity, Quality, Subject};
+use crate::dataset::{Identity, Subject};
 use crate::engine::EngineError;
 use crate::runner::conditions::PinError;
 use crate::runner::{Measured, Policy};
@@ -47,40 +47,35 @@ pub struct Options {
     pub serial: Option<String>,
     /// Replaces the driver's own measuring policy.
     pub policy: Option<Policy>,
+    /// Passes that each workload will be measured in: every pass does its share of the runs.
+    pub rounds: u32,
     /// Of weights and inputs.
     pub seed: u64,
     /// How a simulated device behaves.
     pub simulation: simulated::Simulation,
 }
 
-impl Default for Options {
-    fn default() -> Options {
-        let simulation = simulated::Simulation::default();
-        Options { batch: 1, threads: 1, cores: None, serial: None, policy: None, seed: 0, simulation }
+impl Options {
+    /// What one pass measures, where the driver's own policy is `usual`.
+    fn policy(&self, usual: Policy) -> Policy {
+        self.policy.unwrap_or(usual).split(self.rounds)
     }
 }
 
-/// Measures until the result is good, with `retries` at most; gives the one with the narrowest interval.
-///
-/// # Errors
-/// The first that the device gives.
-pub fn measure_steadily(
-    device: &mut dyn Device,
-    workload: Workload<'_>,
-    retries: usize,
-) -> Result<Measured, DeviceError> {
-    let width = |m: &Measured| m.timing.summary().map_or(f64::INFINITY, |s| s.relative_half_width());
-    let mut best = device.measure(workload)?;
-    for _ in 0..retries {
-        if best.timing.quality() == Quality::Good {
-            break;
-        }
-        let again = device.measure(workload)?;
-        if width(&again) < width(&best) {
-            best = again;
+impl Default for Options {
+    fn default() -> Options {
+        let simulation = simulated::Simulation::default();
+        Options {
+            batch: 1,
+            threads: 1,
+            cores: None,
+            serial: None,
+            policy: None,
+            rounds: 1,
+            seed: 0,
+            simulation,
         }
     }
-    Ok(best)
 }
 
 /// A kind of device that can be opened by name.

@@ -105,7 +105,7 @@ pub fn open(options: &Options) -> Result<Box<dyn Device>, DeviceError> {
     };
     Ok(Box::new(Simulated {
         identity,
-        policy: options.policy.unwrap_or(Policy::HOST),
+        policy: options.policy(Policy::HOST),
         seed: options.seed,
         simulation: options.simulation.clone(),
         measured: 0,
