@@ -3,15 +3,17 @@
 use super::net::{self, NetOptions};
 use super::target::Target;
 use super::{Exit, Failure, Global, output};
-use crate::dataset::{Quality, Subject};
+use crate::dataset::{Identity, Quality, Subject};
 use crate::device::{Device, Workload};
-use crate::runner::Measured;
+use crate::runner::{self, Timing};
 use crate::units::{Latency, three_digits};
 use serde::Serialize;
 use std::path::Path;
 
-/// A noisy measurement is tried again so many times; the steadiest counts.
-const RETRIES: usize = 2;
+/// Passes over the networks; the runs of all passes are taken together.
+const ROUNDS: u32 = 3;
+/// Further passes over those that are still noisy.
+const EXTRA_ROUNDS: u32 = 3;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -54,15 +56,27 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             Net::Plain(Box::new(net::model(net, args.options)?))
         });
     }
-    let mut device = args.target.open(global.seed)?;
-    let bar = out.progress(workloads.len() as u64, "{bar:30} {pos}/{len} {elapsed}  {wide_msg}");
-    let mut rows = Vec::new();
-    for net in &workloads {
-        bar.set_message(net.label());
-        rows.push(net.measure(device.as_mut())?);
-        bar.inc(1);
+    let mut device = args.target.open(ROUNDS, global.seed)?;
+    let rounds = workloads.len() as u64 * u64::from(ROUNDS);
+    let bar = out.progress(rounds, "{bar:30} {pos}/{len} {elapsed}  {wide_msg}");
+    let mut timings: Vec<Vec<Timing>> = vec![Vec::new(); workloads.len()];
+    for round in 0..ROUNDS + EXTRA_ROUNDS {
+        for (net, timings) in workloads.iter().zip(&mut timings) {
+            let steady = matches!(runner::pooled(timings.iter()), Some((_, Quality::Good)));
+            if round >= ROUNDS && steady {
+                continue;
+            }
+            bar.set_message(net.label());
+            timings.push(net.measure(device.as_mut())?);
+            bar.inc(1);
+        }
     }
     bar.finish_and_clear();
+    let rows = workloads
+        .iter()
+        .zip(&timings)
+        .map(|(net, timings)| net.row(timings, device.identity()))
+        .collect::<Result<Vec<Row>, Failure>>()?;
     out.result(&rows, || text(&rows))?;
     let noisy: Vec<&str> =
         rows.iter().filter(|row| row.quality == Quality::Noisy).map(|row| row.label()).collect();
@@ -86,26 +100,30 @@ impl Net {
         }
     }
 
-    fn measure(&self, device: &mut dyn Device) -> Result<Row, Failure> {
-        let batch = device.identity().batch;
-        let (net, name, subject) = match self {
+    /// One pass.
+    fn measure(&self, device: &mut dyn Device) -> Result<Timing, Failure> {
+        let measured = match self {
             Net::Plain(model) => {
-                (model.network.to_string(), model.name.clone(), Some(Subject::network(model, batch)))
+                let subject = Subject::network(model, device.identity().batch);
+                device.measure(Workload::Subject(&subject))?
             }
-            Net::Onnx(path) => (path.clone(), None, None),
+            Net::Onnx(path) => device.measure(Workload::Onnx(Path::new(path)))?,
         };
-        let workload = match &subject {
-            Some(subject) => Workload::Subject(subject),
-            None => Workload::Onnx(Path::new(&net)),
-        };
-        let measured = steadiest(device, workload)?;
-        let summary = measured
-            .timing
-            .summary()
+        Ok(measured.timing)
+    }
+
+    fn row(&self, timings: &[Timing], identity: &Identity) -> Result<Row, Failure> {
+        let (summary, quality) = runner::pooled(timings)
             .ok_or_else(|| Failure::runtime(format!("{}: no samples came back", self.label())))?;
-        let per_image = |latency: Latency| (latency / f64::from(batch)).ms();
+        let per_image = |latency: Latency| (latency / f64::from(identity.batch)).ms();
+        let (net, name) = match self {
+            Net::Plain(model) => (model.network.to_string(), model.name.clone()),
+            Net::Onnx(path) => (path.clone(), None),
+        };
         Ok(Row {
-            device: device.identity().to_string(),
+            net,
+            name,
+            device: identity.to_string(),
             median_ms: per_image(summary.median),
             mean_ms: per_image(summary.mean),
             min_ms: per_image(summary.min),
@@ -113,10 +131,8 @@ impl Net {
             p90_ms: per_image(summary.p90),
             ci95_ms: [per_image(summary.ci95.0), per_image(summary.ci95.1)],
             runs: summary.runs,
-            quality: measured.timing.quality(),
-            batch,
-            net,
-            name,
+            quality,
+            batch: identity.batch,
         })
     }
 }
@@ -125,22 +141,6 @@ impl Row {
     fn label(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.net)
     }
-}
-
-/// Measures until the result is good, a few times at most; gives the one with the narrowest interval.
-fn steadiest(device: &mut dyn Device, workload: Workload<'_>) -> Result<Measured, Failure> {
-    let width = |m: &Measured| m.timing.summary().map_or(f64::INFINITY, |s| s.relative_half_width());
-    let mut best = device.measure(workload)?;
-    for _ in 0..RETRIES {
-        if best.timing.quality() == Quality::Good {
-            break;
-        }
-        let again = device.measure(workload)?;
-        if width(&again) < width(&best) {
-            best = again;
-        }
-    }
-    Ok(best)
 }
 
 fn text(rows: &[Row]) -> String {

@@ -25,6 +25,9 @@ pub struct Args {
     /// Measure what this file lists instead of drawing a plan (JSON, as in a dataset's plan.json)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["space", "samples"])]
     plan: Option<PathBuf>,
+    /// Passes over the plan, minutes apart, so that no median is that of one slow moment
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
     /// Go on with an unfinished profile; nothing is measured twice
     #[arg(long)]
     resume: bool,
@@ -76,7 +79,7 @@ struct FailedConfiguration {
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
     let start = Instant::now();
-    let mut device = args.target.open(global.seed)?;
+    let mut device = args.target.open(args.rounds, global.seed)?;
     let identity = device.identity().clone();
     let plan = match &args.plan {
         Some(path) => Plan::read(path).map_err(|e| plan_failure(path, &e))?,
@@ -96,19 +99,19 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     })
     .map_err(|e| Failure::runtime(format!("cannot listen for Ctrl-C: {e}")))?;
 
-    let bar =
-        out.progress(plan.subjects.len() as u64, "{bar:30} {pos}/{len} {elapsed} ETA {eta}  {wide_msg}");
+    let total = plan.subjects.len() as u64 * u64::from(args.rounds);
+    let bar = out.progress(total, "{bar:30} {pos}/{len} {elapsed} ETA {eta}  {wide_msg}");
     let mut worst_drift = 0.0_f64;
     let mut progress = |event: Event<'_>| {
         match event {
-            Event::Begin { finished, .. } => {
+            Event::Begin { finished, total } => {
                 if finished > 0 {
-                    out.note(format!("{finished} of {} are in the journal already", plan.subjects.len()));
+                    out.note(format!("{finished} of {total} measurements are in the journal already"));
                 }
                 bar.set_position(finished as u64);
                 bar.reset_eta();
             }
-            Event::Measured { subject, summary, finished, .. } => {
+            Event::Measured { subject, summary, finished } => {
                 bar.set_position(finished as u64);
                 bar.set_message(format!("{} {}", summary.median, shortened(&subject.to_string())));
             }
@@ -116,7 +119,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
                 bar.set_position(finished as u64);
                 bar.suspend(|| out.note(format!("cannot measure {subject}: {reason}")));
             }
-            Event::Sentinel { drift } => worst_drift = worst_drift.max(drift),
+            Event::Sentinel { drift } => bar.set_message(format!("sentinel {:+.1} %", drift * 100.0)),
         }
         if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
@@ -124,6 +127,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         plan: &plan,
         dir: &dir,
         start: if args.resume { Start::Resume } else { Start::Fresh },
+        rounds: args.rounds,
         seed: global.seed,
         now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
     };
@@ -135,7 +139,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         out.note(format!(
             "warning: the device slowed down by up to {:.0} % now and then; {} configurations are flagged; \
              close other programs and profile again for better data",
-            worst_drift * 100.0,
+            outcome.worst_drift * 100.0,
             report.drifted
         ));
     }
@@ -213,7 +217,7 @@ fn failure(error: CampaignError, dir: &Path) -> Failure {
         )),
         CampaignError::Foreign { .. } => Failure::usage(message).remedy("another folder: -o DIR"),
         CampaignError::OtherPlan { .. } => Failure::usage(message).remedy(format!(
-            "the options of the first run (--space, --samples, --seed), or --plan {}",
+            "the options of the first run (--space, --samples, --rounds, --seed), or --plan {}",
             dir.join(crate::measure::campaign::PLAN).display()
         )),
         CampaignError::OtherIdentity { .. } => Failure::usage(message).remedy("another folder: -o DIR"),

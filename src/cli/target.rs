@@ -19,10 +19,11 @@ pub struct Target {
 }
 
 impl Target {
-    /// Opens the device; `seed` is that of weights and inputs.
-    pub fn open(&self, seed: u64) -> Result<Box<dyn Device>, Failure> {
+    /// Opens the device for measurements in `rounds` passes; `seed` is that of weights and inputs.
+    pub fn open(&self, rounds: u32, seed: u64) -> Result<Box<dyn Device>, Failure> {
         let serial = self.serial.clone();
-        let options = Options { seed, serial, simulation: self.simulate, ..Options::default() };
+        let options =
+            Options { seed, rounds, serial, simulation: self.simulate.clone(), ..Options::default() };
         Ok(device::open(&self.device, &options)?)
     }
 }
