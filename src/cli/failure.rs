@@ -1,5 +1,6 @@
 //! What can go wrong, as the user sees it: a message, a remedy, and a stable exit code.
 
+use crate::dataset::DatasetError;
 use crate::device::profile::ProfileError;
 use crate::plainnet::{ShapeError, notation::ParseError};
 use crate::proxy::ScoreError;
@@ -91,6 +92,18 @@ impl From<ShapeError> for Failure {
 impl From<UnitError> for Failure {
     fn from(error: UnitError) -> Failure {
         Failure::usage(error.to_string())
+    }
+}
+
+impl From<DatasetError> for Failure {
+    fn from(error: DatasetError) -> Failure {
+        let message = error.to_string();
+        match error {
+            DatasetError::Io { .. } if error.is_missing() => Failure::usage(message),
+            DatasetError::Io { .. } => Failure::runtime(message),
+            DatasetError::TooNew { .. } => Failure::new(Exit::BadFile, message).remedy("a newer edgezen"),
+            _ => Failure::new(Exit::BadFile, message),
+        }
     }
 }
 

@@ -1,11 +1,16 @@
 //! The command line: one verb, one file. The only part that prints.
 
 mod completions;
+mod dataset;
 mod devices;
+mod evaluate;
 mod failure;
+mod fit;
 mod info;
 mod net;
 mod output;
+mod predict;
+mod predictors;
 mod score;
 
 pub use failure::{Exit, Failure};
@@ -46,6 +51,16 @@ enum Command {
     Info(info::Args),
     /// Zero-shot scores of networks
     Score(score::Args),
+    /// Datasets: what they hold; public tables in
+    Dataset(dataset::Args),
+    /// Fit a latency predictor to datasets
+    Fit(fit::Args),
+    /// Latency of networks or kernels by a predictor
+    Predict(predict::Args),
+    /// How good a predictor is on measured kernels
+    Evaluate(evaluate::Args),
+    /// Shipped and own predictors
+    Predictors(predictors::Args),
     /// Known devices, their facts, and whether this computer is fit to measure
     Devices(devices::Args),
     /// A script that completes commands and options in your shell
@@ -58,6 +73,11 @@ pub fn run() -> Result<(), Failure> {
     match cli.command {
         Command::Info(args) => info::run(args, cli.global),
         Command::Score(args) => score::run(args, cli.global),
+        Command::Dataset(args) => dataset::run(args, cli.global),
+        Command::Fit(args) => fit::run(args, cli.global),
+        Command::Predict(args) => predict::run(args, cli.global),
+        Command::Evaluate(args) => evaluate::run(args, cli.global),
+        Command::Predictors(args) => predictors::run(args, cli.global),
         Command::Devices(args) => devices::run(args, cli.global),
         Command::Completions(args) => completions::run(args, cli.global),
     }
