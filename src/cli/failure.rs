@@ -97,6 +97,18 @@ impl From<UnitError> for Failure {
     }
 }
 
+impl From<DatasetError> for Failure {
+    fn from(error: DatasetError) -> Failure {
+        let message = error.to_string();
+        match error {
+            DatasetError::Io { .. } if error.is_missing() => Failure::usage(message),
+            DatasetError::Io { .. } => Failure::runtime(message),
+            DatasetError::TooNew { .. } => Failure::new(Exit::BadFile, message).remedy("a newer edgezen"),
+            _ => Failure::new(Exit::BadFile, message),
+        }
+    }
+}
+
 impl From<ScoreError> for Failure {
     fn from(error: ScoreError) -> Failure {
         match error {
@@ -141,18 +153,6 @@ impl From<ProfileError> for Failure {
             _ => Exit::BadFile,
         };
         Failure::new(exit, error.to_string()).remedy(remedy)
-    }
-}
-
-impl From<DatasetError> for Failure {
-    fn from(error: DatasetError) -> Failure {
-        let message = error.to_string();
-        match error {
-            DatasetError::Io { .. } if error.is_missing() => Failure::usage(message),
-            DatasetError::Io { .. } => Failure::runtime(message),
-            DatasetError::TooNew { .. } => Failure::new(Exit::BadFile, message).remedy("a newer edgezen"),
-            _ => Failure::new(Exit::BadFile, message),
-        }
     }
 }
 

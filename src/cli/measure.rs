@@ -3,17 +3,12 @@
 use super::net::{self, NetOptions};
 use super::target::Target;
 use super::{Exit, Failure, Global, output};
-use crate::dataset::{Identity, Quality, Subject};
-use crate::device::{Device, Workload};
-use crate::runner::{self, Timing};
+use crate::dataset::{Identity, Quality, Subject, Summary};
+use crate::device::Workload;
+use crate::measure::networks;
 use crate::units::{Latency, three_digits};
 use serde::Serialize;
 use std::path::Path;
-
-/// Passes over the networks; the runs of all passes are taken together.
-const ROUNDS: u32 = 3;
-/// Further passes over those that are still noisy.
-const EXTRA_ROUNDS: u32 = 3;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -46,9 +41,9 @@ struct Row {
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
     // Everything is read before anything is measured: the last argument may be the wrong one.
-    let mut workloads = Vec::new();
+    let mut nets = Vec::new();
     for net in &args.nets {
-        workloads.push(if net::is_onnx(net) {
+        nets.push(if net::is_onnx(net) {
             let path = Path::new(net);
             std::fs::metadata(path).map_err(|e| Failure::io(path, &e))?;
             Net::Onnx(net.clone())
@@ -56,26 +51,30 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             Net::Plain(Box::new(net::model(net, args.options)?))
         });
     }
-    let mut device = args.target.open(ROUNDS, global.seed)?;
-    let rounds = workloads.len() as u64 * u64::from(ROUNDS);
-    let bar = out.progress(rounds, "{bar:30} {pos}/{len} {elapsed}  {wide_msg}");
-    let mut timings: Vec<Vec<Timing>> = vec![Vec::new(); workloads.len()];
-    for round in 0..ROUNDS + EXTRA_ROUNDS {
-        for (net, timings) in workloads.iter().zip(&mut timings) {
-            let steady = matches!(runner::pooled(timings.iter()), Some((_, Quality::Good)));
-            if round >= ROUNDS && steady {
-                continue;
-            }
-            bar.set_message(net.label());
-            timings.push(net.measure(device.as_mut())?);
-            bar.inc(1);
-        }
-    }
-    bar.finish_and_clear();
-    let rows = workloads
+    let mut device = args.target.open(networks::ROUNDS, global.seed)?;
+    let batch = device.identity().batch;
+    let subjects: Vec<Subject> = nets.iter().filter_map(|net| net.subject(batch)).collect();
+    let mut plain = subjects.iter();
+    let workloads: Vec<Workload<'_>> = nets
         .iter()
-        .zip(&timings)
-        .map(|(net, timings)| net.row(timings, device.identity()))
+        .filter_map(|net| match net {
+            Net::Plain(_) => plain.next().map(Workload::Subject),
+            Net::Onnx(path) => Some(Workload::Onnx(Path::new(path))),
+        })
+        .collect();
+    let bar = out.progress(
+        nets.len() as u64 * u64::from(networks::ROUNDS),
+        "{bar:30} {pos}/{len} {elapsed}  {wide_msg}",
+    );
+    let summaries = networks::measure(device.as_mut(), &workloads, &mut |i| {
+        bar.set_message(nets[i].label());
+        bar.inc(1);
+    })?;
+    bar.finish_and_clear();
+    let rows = nets
+        .iter()
+        .zip(summaries)
+        .map(|(net, summary)| net.row(summary, device.identity()))
         .collect::<Result<Vec<Row>, Failure>>()?;
     out.result(&rows, || text(&rows))?;
     let noisy: Vec<&str> =
@@ -100,21 +99,16 @@ impl Net {
         }
     }
 
-    /// One pass.
-    fn measure(&self, device: &mut dyn Device) -> Result<Timing, Failure> {
-        let measured = match self {
-            Net::Plain(model) => {
-                let subject = Subject::network(model, device.identity().batch);
-                device.measure(Workload::Subject(&subject))?
-            }
-            Net::Onnx(path) => device.measure(Workload::Onnx(Path::new(path)))?,
-        };
-        Ok(measured.timing)
+    fn subject(&self, batch: u32) -> Option<Subject> {
+        match self {
+            Net::Plain(model) => Some(Subject::network(model, batch)),
+            Net::Onnx(_) => None,
+        }
     }
 
-    fn row(&self, timings: &[Timing], identity: &Identity) -> Result<Row, Failure> {
-        let (summary, quality) = runner::pooled(timings)
-            .ok_or_else(|| Failure::runtime(format!("{}: no samples came back", self.label())))?;
+    fn row(&self, summary: Option<(Summary, Quality)>, identity: &Identity) -> Result<Row, Failure> {
+        let (summary, quality) =
+            summary.ok_or_else(|| Failure::runtime(format!("{}: no samples came back", self.label())))?;
         let per_image = |latency: Latency| (latency / f64::from(identity.batch)).ms();
         let (net, name) = match self {
             Net::Plain(model) => (model.network.to_string(), model.name.clone()),

@@ -101,7 +101,6 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
 
     let total = plan.subjects.len() as u64 * u64::from(args.rounds);
     let bar = out.progress(total, "{bar:30} {pos}/{len} {elapsed} ETA {eta}  {wide_msg}");
-    let mut worst_drift = 0.0_f64;
     let mut progress = |event: Event<'_>| {
         match event {
             Event::Begin { finished, total } => {

@@ -70,6 +70,10 @@ pub enum DatasetError {
     ColumnType { path: PathBuf, column: String, found: String, expected: &'static str },
     #[error("{path}: row {row}, column {column:?}: {reason}")]
     Cell { path: PathBuf, row: usize, column: String, reason: String },
+    #[error("{path}: not a readable CSV table: {reason}")]
+    Csv { path: PathBuf, reason: String },
+    #[error("{path}: the name of a table ends in .csv, .csv.gz or .parquet")]
+    TableKind { path: PathBuf },
     #[error("{path}: the table holds no rows")]
     Empty { path: PathBuf },
 }

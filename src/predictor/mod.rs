@@ -26,6 +26,8 @@ pub mod linear;
 #[cfg(feature = "host")]
 pub mod net_level;
 #[cfg(feature = "host")]
+pub mod shipped;
+#[cfg(feature = "host")]
 pub mod training;
 
 use crate::dataset::Identity;
