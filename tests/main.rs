@@ -3,5 +3,6 @@
 mod golden;
 mod onnx;
 mod profiling;
+mod runner;
 mod scores;
 mod structures;
