@@ -6,6 +6,7 @@ mod golden;
 mod onnx;
 mod profiles;
 mod profiling;
+mod runner;
 mod scores;
 mod search_cli;
 mod searching;

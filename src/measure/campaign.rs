@@ -22,7 +22,7 @@ pub const LOOKUP_TABLE: &str = "lookup_table.csv";
 /// Measurements between two looks at the sentinel.
 const SENTINEL_EVERY: usize = 20;
 
-/// Samples next to a sentinel that was slower than usual by more than this are flagged.
+/// Samples between two sentinels that were slower than usual by more than this are flagged.
 const DRIFT: f64 = 0.10;
 
 /// A kernel of middling size, measured again and again to see whether the device has changed.
@@ -362,7 +362,7 @@ fn drift(lines: &[Line]) -> f64 {
     }
 }
 
-/// For each line, whether a sentinel before or after it ran slower than the median of all sentinels.
+/// For each line, whether the sentinels before and after it both ran slower than the median of all.
 fn drifted(lines: &[Line]) -> Vec<bool> {
     let usual = stats::median(&sentinels(lines).collect::<Vec<_>>());
     let slow = |line: &Line| match (line, usual) {
@@ -381,7 +381,7 @@ fn drifted(lines: &[Line]) -> Vec<bool> {
     let before = carry(&mut lines.iter().map(slow));
     let mut after = carry(&mut lines.iter().rev().map(slow));
     after.reverse();
-    before.into_iter().zip(after).map(|(before, after)| before || after).collect()
+    before.into_iter().zip(after).map(|(before, after)| before && after).collect()
 }
 
 /// The first field in which two identities differ.
@@ -497,11 +497,11 @@ mod tests {
     }
 
     #[test]
-    fn samples_near_a_slow_sentinel_are_flagged() {
+    fn samples_between_slow_sentinels_are_flagged() {
         let s = |median_ns| Line::Sentinel { median_ns };
         let f = |index| Line::Failed { index, reason: String::new() };
-        let lines = [s(10.0), f(0), s(10.0), f(1), s(12.0), f(2), s(10.0), f(3), s(10.0)];
+        let lines = [s(10.0), f(0), s(12.0), f(1), s(12.0), f(2), s(10.0), f(3), s(10.0)];
         let flags = drifted(&lines);
-        assert_eq!([flags[1], flags[3], flags[5], flags[7]], [false, true, true, false]);
+        assert_eq!([flags[1], flags[3], flags[5], flags[7]], [false, true, false, false]);
     }
 }
