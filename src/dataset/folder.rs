@@ -193,6 +193,17 @@ fn write_frame(path: &Path, frame: &mut polars::prelude::DataFrame) -> Result<()
 /// # Errors
 /// Whatever the disk says; the old file is then unharmed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), DatasetError> {
+    write_atomically_with(path, |file| file.write_all(bytes))
+}
+
+/// Replaces `path` in one step by what `write` writes.
+///
+/// # Errors
+/// Whatever the disk says; the old file is then unharmed.
+pub fn write_atomically_with(
+    path: &Path,
+    write: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>,
+) -> Result<(), DatasetError> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let fail = || DatasetError::io(path);
     let mut file = tempfile::Builder::new()
@@ -201,7 +212,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), DatasetError> {
         .permissions_if_unix()
         .tempfile_in(dir)
         .map_err(fail())?;
-    file.write_all(bytes).map_err(fail())?;
+    write(file.as_file_mut()).map_err(fail())?;
     file.as_file().sync_all().map_err(fail())?;
     file.persist(path).map_err(|e| DatasetError::Io { path: path.to_owned(), error: e.error })?;
     Ok(())

@@ -23,7 +23,8 @@ pub use sample::{Quality, Sample, Subject, SubjectError, Summary};
 
 #[cfg(feature = "host")]
 pub use folder::{
-    Dataset, DatasetError, Provenance, RawRun, SAMPLES, rfc3339, write, write_atomically, write_raw,
+    Dataset, DatasetError, Provenance, RawRun, SAMPLES, rfc3339, write, write_atomically,
+    write_atomically_with, write_raw,
 };
 #[cfg(feature = "host")]
 pub use kernel_table::KernelTable;

@@ -61,31 +61,37 @@ impl<'a> Weights<'a> {
         Weights { graph, seed, normalised, summed }
     }
 
-    /// Parameters of node `index`; `None` if it has none.
-    pub fn of(&self, index: usize) -> Option<Parameters> {
-        let mut draw = Draw::new(self.seed, index);
+    /// Shape of the weight of node `index`, and whether it has a bias; `None` if it has no parameters.
+    pub fn shape_of(&self, index: usize) -> Option<(Vec<usize>, bool)> {
         match self.graph.nodes[index].op {
             Op::Conv { in_c, out_c, kernel, groups, bias, .. } => {
                 let shape = [out_c, in_c / groups.max(1), kernel, kernel].map(|n| n as usize);
-                let fan_in: usize = shape[1..].iter().product();
-                let gain: f32 = if self.summed[index] { 0.5 } else { 2.0 };
-                let weight = draw.uniform(shape.iter().product(), (3.0 * gain / fan_in as f32).sqrt());
-                let bias = (bias || self.normalised[index]).then(|| draw.uniform(shape[0], 0.1));
-                Some(Parameters { shape: shape.to_vec(), weight, bias })
+                Some((shape.to_vec(), bias || self.normalised[index]))
             }
-            Op::Linear { in_c, out_c, bias } => {
-                let shape = [out_c as usize, in_c as usize];
-                let weight = draw.uniform(shape[0] * shape[1], (3.0 / shape[1] as f32).sqrt());
-                let bias = bias.then(|| draw.uniform(shape[0], 0.1));
-                Some(Parameters { shape: shape.to_vec(), weight, bias })
-            }
-            Op::BatchNorm => {
-                let channels = self.graph.nodes[index].shape.c as usize;
-                let weight = draw.uniform(channels, 0.1).into_iter().map(|w| 1.0 + w).collect();
-                Some(Parameters { shape: vec![channels], weight, bias: Some(draw.uniform(channels, 0.1)) })
-            }
+            Op::Linear { in_c, out_c, bias } => Some((vec![out_c as usize, in_c as usize], bias)),
+            Op::BatchNorm => Some((vec![self.graph.nodes[index].shape.c as usize], true)),
             _ => None,
         }
+    }
+
+    /// Parameters of node `index`; `None` if it has none.
+    pub fn of(&self, index: usize) -> Option<Parameters> {
+        let mut draw = Draw::new(self.seed, index);
+        let (shape, has_bias) = self.shape_of(index)?;
+        let fan_in: usize = shape[1..].iter().product();
+        let weight = match self.graph.nodes[index].op {
+            Op::BatchNorm => draw.uniform(shape[0], 0.1).into_iter().map(|w| 1.0 + w).collect(),
+            op => {
+                let gain: f32 = match op {
+                    Op::Conv { .. } if !self.summed[index] => 2.0,
+                    Op::Conv { .. } => 0.5,
+                    _ => 1.0,
+                };
+                draw.uniform(shape.iter().product(), (3.0 * gain / fan_in as f32).sqrt())
+            }
+        };
+        let bias = has_bias.then(|| draw.uniform(shape[0], 0.1));
+        Some(Parameters { shape, weight, bias })
     }
 }
 

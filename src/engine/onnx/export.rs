@@ -1,10 +1,12 @@
 //! A graph as an ONNX file (opset 14): static shapes, batch normalisation folded, weights inside.
 
 use super::OnnxError;
+use crate::dataset::write_atomically_with;
 use crate::engine::weights::{self, Weights};
 use crate::plainnet::Graph;
 use crate::plainnet::graph::{Act, Node, Op};
 use prost::Message;
+use std::io::Write;
 use std::path::Path;
 use tract_onnx::pb::{
     self, AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
@@ -21,11 +23,13 @@ const INT64: i32 = 7;
 /// Writes `graph` for `batch` images, weights drawn from `seed`; the file is replaced in one step.
 /// Inputs are called `input` (`input_1`, …), the output `logits`.
 ///
+/// Weights are drawn while they are written: memory holds those of one layer at a time.
+///
 /// # Errors
 /// A graph that ONNX cannot express; the disk's.
 pub fn write(graph: &Graph, batch: u32, seed: u64, path: &Path) -> Result<(), OnnxError> {
-    let bytes = encode(graph, batch, seed)?;
-    Ok(crate::dataset::write_atomically(path, &bytes)?)
+    let export = Export::of(graph, batch, seed)?;
+    Ok(write_atomically_with(path, |file| export.write(&mut std::io::BufWriter::new(file)))?)
 }
 
 /// As [`write`], into memory.
@@ -33,19 +37,129 @@ pub fn write(graph: &Graph, batch: u32, seed: u64, path: &Path) -> Result<(), On
 /// # Errors
 /// A graph that ONNX cannot express.
 pub fn encode(graph: &Graph, batch: u32, seed: u64) -> Result<Vec<u8>, OnnxError> {
-    let mut exporter = Exporter::new(graph, batch.max(1), seed);
-    for (index, node) in graph.nodes.iter().enumerate() {
-        exporter.node(index, node)?;
+    let mut bytes = Vec::new();
+    Export::of(graph, batch, seed)?.write(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// An initialiser whose values are not in memory.
+struct Initialiser {
+    /// Name, type and shape; no values.
+    header: TensorProto,
+    values: Values,
+}
+
+/// Where the values of an initialiser come from.
+enum Values {
+    /// Weight of a node, drawn when it is written.
+    Weight(usize),
+    Bias(usize),
+    /// Little-endian bytes.
+    Bytes(Vec<u8>),
+}
+
+/// A model ready to be written.
+struct Export<'a> {
+    /// The model without its graph, and the graph without its initialisers.
+    model: ModelProto,
+    graph: GraphProto,
+    initialisers: Vec<Initialiser>,
+    weights: Weights<'a>,
+}
+
+/// Protobuf readers refuse larger files.
+const MAX_BYTES: usize = i32::MAX as usize;
+
+/// Keys of length-delimited fields: `ModelProto.graph`, `GraphProto.initializer`,
+/// `TensorProto.raw_data`.
+const GRAPH: u8 = 7 << 3 | 2;
+const INITIALISER: u8 = 5 << 3 | 2;
+const RAW_DATA: u8 = 9 << 3 | 2;
+
+impl Initialiser {
+    fn value_bytes(&self) -> usize {
+        match &self.values {
+            Values::Bytes(bytes) => bytes.len(),
+            Values::Weight(_) | Values::Bias(_) => 4 * self.header.dims.iter().product::<i64>() as usize,
+        }
     }
-    let model = ModelProto {
-        ir_version: IR_VERSION,
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
-        producer_name: "edgezen".into(),
-        producer_version: env!("CARGO_PKG_VERSION").into(),
-        graph: Some(exporter.finish()),
-        ..ModelProto::default()
-    };
-    Ok(model.encode_to_vec())
+
+    fn encoded_len(&self) -> usize {
+        self.header.encoded_len() + field_len(self.value_bytes())
+    }
+}
+
+/// Length of a length-delimited field: key, length, content.
+fn field_len(content: usize) -> usize {
+    1 + prost::length_delimiter_len(content) + content
+}
+
+fn write_key(out: &mut impl Write, key: u8, content: usize) -> std::io::Result<()> {
+    let mut start = vec![key];
+    prost::encode_length_delimiter(content, &mut start).map_err(std::io::Error::other)?;
+    out.write_all(&start)
+}
+
+impl<'a> Export<'a> {
+    fn of(graph: &'a Graph, batch: u32, seed: u64) -> Result<Export<'a>, OnnxError> {
+        let mut exporter = Exporter::new(graph, batch.max(1), seed);
+        for (index, node) in graph.nodes.iter().enumerate() {
+            exporter.node(index, node)?;
+        }
+        exporter.finish();
+        let export = Export {
+            model: ModelProto {
+                ir_version: IR_VERSION,
+                opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+                producer_name: "edgezen".into(),
+                producer_version: env!("CARGO_PKG_VERSION").into(),
+                ..ModelProto::default()
+            },
+            graph: exporter.proto,
+            initialisers: exporter.initialisers,
+            weights: exporter.weights,
+        };
+        if export.graph_len() > MAX_BYTES - 4096 {
+            return Err(OnnxError::Unsupported("more than 2 GB of weights in one file".into()));
+        }
+        Ok(export)
+    }
+
+    fn graph_len(&self) -> usize {
+        let initialisers: usize = self.initialisers.iter().map(|i| field_len(i.encoded_len())).sum();
+        self.graph.encoded_len() + initialisers
+    }
+
+    fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+        out.write_all(&self.model.encode_to_vec())?;
+        write_key(out, GRAPH, self.graph_len())?;
+        out.write_all(&self.graph.encode_to_vec())?;
+        // A node's weight and bias follow one another, and are drawn together.
+        let mut drawn = None;
+        for initialiser in &self.initialisers {
+            write_key(out, INITIALISER, initialiser.encoded_len())?;
+            out.write_all(&initialiser.header.encode_to_vec())?;
+            write_key(out, RAW_DATA, initialiser.value_bytes())?;
+            let (Values::Weight(index) | Values::Bias(index)) = initialiser.values else {
+                if let Values::Bytes(bytes) = &initialiser.values {
+                    out.write_all(bytes)?;
+                }
+                continue;
+            };
+            if drawn.as_ref().is_none_or(|(of, _)| *of != index) {
+                drawn = self.weights.of(index).map(|parameters| (index, parameters));
+            }
+            let Some((_, parameters)) = &drawn else { continue };
+            let bias = parameters.bias.as_deref().unwrap_or_default();
+            let is_weight = matches!(initialiser.values, Values::Weight(_));
+            write_floats(out, if is_weight { &parameters.weight } else { bias })?;
+        }
+        out.flush()
+    }
+}
+
+fn write_floats(out: &mut impl Write, values: &[f32]) -> std::io::Result<()> {
+    values.iter().try_for_each(|value| out.write_all(&value.to_le_bytes()))
 }
 
 struct Exporter<'a> {
@@ -57,6 +171,7 @@ struct Exporter<'a> {
     rank: Vec<usize>,
     batch: u32,
     proto: GraphProto,
+    initialisers: Vec<Initialiser>,
 }
 
 impl<'a> Exporter<'a> {
@@ -71,7 +186,8 @@ impl<'a> Exporter<'a> {
             }
         }
         let proto = GraphProto { name: "edgezen".into(), ..GraphProto::default() };
-        Exporter { graph, weights: Weights::new(graph, seed), root, rank: Vec::new(), batch, proto }
+        let weights = Weights::new(graph, seed);
+        Exporter { graph, weights, root, rank: Vec::new(), batch, proto, initialisers: Vec::new() }
     }
 
     /// The name under which the value of node `index` is known.
@@ -168,11 +284,12 @@ impl<'a> Exporter<'a> {
 
     /// Initialisers of a convolution or linear layer: weight, and bias where there is one.
     fn parameters(&mut self, index: usize) -> Vec<String> {
-        let Some(p) = self.weights.of(index) else { return Vec::new() };
-        let dims: Vec<i64> = p.shape.iter().map(|&n| n as i64).collect();
-        let mut names = vec![self.floats(format!("n{index}.weight"), &dims, &p.weight)];
-        if let Some(bias) = p.bias {
-            names.push(self.floats(format!("n{index}.bias"), &dims[..1], &bias));
+        let Some((shape, has_bias)) = self.weights.shape_of(index) else { return Vec::new() };
+        let dims: Vec<i64> = shape.iter().map(|&n| n as i64).collect();
+        let mut names =
+            vec![self.initialiser(format!("n{index}.weight"), FLOAT, &dims, Values::Weight(index))];
+        if has_bias {
+            names.push(self.initialiser(format!("n{index}.bias"), FLOAT, &dims[..1], Values::Bias(index)));
         }
         names
     }
@@ -212,29 +329,24 @@ impl<'a> Exporter<'a> {
                 same.push(input);
                 continue;
             }
-            let axes = TensorProto {
-                dims: vec![2],
-                data_type: INT64,
-                name: format!("n{index}.axes{i}"),
-                raw_data: [2_i64, 3].iter().flat_map(|axis| axis.to_le_bytes()).collect(),
-                ..TensorProto::default()
-            };
+            let axes = [2_i64, 3].iter().flat_map(|axis| axis.to_le_bytes()).collect();
+            let axes = self.initialiser(format!("n{index}.axes{i}"), INT64, &[2], Values::Bytes(axes));
             let map = format!("n{index}.map{i}");
-            self.push("Unsqueeze", vec![input, axes.name.clone()], map.clone(), vec![]);
-            self.proto.initializer.push(axes);
+            self.push("Unsqueeze", vec![input, axes], map.clone(), vec![]);
             same.push(map);
         }
         same
     }
 
     fn floats(&mut self, name: String, dims: &[i64], data: &[f32]) -> String {
-        self.proto.initializer.push(TensorProto {
-            dims: dims.to_vec(),
-            data_type: FLOAT,
-            name: name.clone(),
-            raw_data: data.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            ..TensorProto::default()
-        });
+        let bytes = data.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.initialiser(name, FLOAT, dims, Values::Bytes(bytes))
+    }
+
+    fn initialiser(&mut self, name: String, data_type: i32, dims: &[i64], values: Values) -> String {
+        let header =
+            TensorProto { dims: dims.to_vec(), data_type, name: name.clone(), ..TensorProto::default() };
+        self.initialisers.push(Initialiser { header, values });
         name
     }
 
@@ -249,7 +361,7 @@ impl<'a> Exporter<'a> {
         });
     }
 
-    fn finish(mut self) -> GraphProto {
+    fn finish(&mut self) {
         let last = self.graph.nodes.len() - 1;
         let s = self.graph.nodes[last].shape;
         let dims = [self.batch, s.c, s.h, s.w];
@@ -259,7 +371,6 @@ impl<'a> Exporter<'a> {
             self.push("Identity", vec![input], "logits".into(), vec![]);
         }
         self.proto.output.push(info("logits", &dims[..self.rank[last]]));
-        self.proto
     }
 }
 
