@@ -213,11 +213,11 @@ impl Data<'_> {
         self.observations.iter().filter_map(Observation::single).filter(|k| k.kind == kind).count()
     }
 
+    /// As the finished predictor does it.
     fn kernel_ns(&self, model: Option<&Model>, kernel: &Kernel) -> f64 {
-        match model {
-            Some(model) => model.predict_ns(&Quantities::of(kernel, self.bytes_per_element)).max(1.0),
-            None => self.roofline.bound(kernel, self.bytes_per_element).ns().max(1.0),
-        }
+        let bound = self.roofline.bound(kernel, self.bytes_per_element).ns().max(1.0);
+        let predict = |model: &Model| model.predict_ns(&Quantities::of(kernel, self.bytes_per_element));
+        model.map_or(bound, |model| predict(model).max(bound))
     }
 }
 
