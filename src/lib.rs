@@ -23,6 +23,8 @@ pub mod proxy;
 #[cfg(feature = "runner")]
 pub mod runner;
 #[cfg(feature = "host")]
+pub mod runs;
+#[cfg(feature = "host")]
 pub mod search;
 pub mod space;
 pub mod stats;

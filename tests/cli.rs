@@ -60,7 +60,12 @@ fn bad_structures_are_refused_with_their_place() {
     let dir = dir.path();
     refused(dir, &["info", "SuperConvK3BNRELU(3,8,1)"], 2, &["4 parameters", "found 3"]);
     refused(dir, &["info", "SuperConvK3BNRELU(3,8,1,1)Oops(1)"], 2, &["character 27", "Oops"]);
-    refused(dir, &["info", "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(9,8,1,8,1)"], 2, &["block 2", "9", "8 arrive"]);
+    refused(
+        dir,
+        &["info", "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(9,8,1,8,1)"],
+        2,
+        &["block 2", "9", "8 arrive"],
+    );
     refused(dir, &["info", "SuperConvK3BNRELU(3,8,0,1)"], 2, &["stride 0"]);
     refused(dir, &["info", "SuperConvK3BNRELU(3,-8,1,1)"], 2, &["-8"]);
     refused(dir, &["info", "SuperConvK3BNRELU(3,99999999999,1,1)"], 2, &["integer"]);

@@ -1,10 +1,13 @@
 //! All integration tests in one binary: linking one is quicker than linking twenty.
 
+mod cli;
 mod devices;
 mod golden;
+mod onnx;
 mod profiles;
+mod profiling;
 mod scores;
+mod search_cli;
 mod searching;
-
 mod spaces;
 mod structures;

@@ -7,7 +7,8 @@ use edgezen::runs;
 #[test]
 fn pixel2_main_command() {
     let dir = tempfile::tempdir().unwrap();
-    let output = edgezen(dir.path(), &["search", "--device", "pixel2", "--latency", "80ms", "--iterations", "20000"]);
+    let output =
+        edgezen(dir.path(), &["search", "--device", "pixel2", "--latency", "80ms", "--iterations", "20000"]);
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     for word in ["SuperConvK3BNRELU(3,", "Zen-Score", "pixel2", "interval", "budget 80.0 ms"] {
@@ -17,7 +18,8 @@ fn pixel2_main_command() {
     assert!(stdout.contains(&run.best));
     assert_eq!(run.front.last().map(|found| found.net.as_str()), Some(run.best.as_str()));
     // The same command again does not touch the first run.
-    let again = edgezen(dir.path(), &["search", "--device", "pixel2", "--latency", "80ms", "--iterations", "2000"]);
+    let again =
+        edgezen(dir.path(), &["search", "--device", "pixel2", "--latency", "80ms", "--iterations", "2000"]);
     assert_eq!(again.status.code(), Some(0));
     assert!(dir.path().join("runs/pixel2-80ms-seed0-2/best.onnx").exists());
     assert_eq!(runs::read(&dir.path().join("runs/pixel2-80ms-seed0")).unwrap().best, run.best);
@@ -27,7 +29,8 @@ fn pixel2_main_command() {
 fn presets_beat_the_published_network_with_any_threads() {
     let dir = tempfile::tempdir().unwrap();
     let run = |threads: &str| {
-        let args = ["search", "--preset", "Zen_NAS_cifar_params1M", "--seed", "1", "--threads", threads, "--json"];
+        let args =
+            ["search", "--preset", "Zen_NAS_cifar_params1M", "--seed", "1", "--threads", threads, "--json"];
         edgezen_json(dir.path(), &args)
     };
     let one = run("1");
@@ -67,8 +70,22 @@ fn v100_preset_respects_its_budget() {
 fn several_devices_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let args = [
-        "search", "--space", "mobilenet", "--latency", "pixel2=90ms", "--latency", "v100=0.2ms", "--params", "8M",
-        "--layers", "14", "--iterations", "10000", "--out", "demo", "--json",
+        "search",
+        "--space",
+        "mobilenet",
+        "--latency",
+        "pixel2=90ms",
+        "--latency",
+        "v100=0.2ms",
+        "--params",
+        "8M",
+        "--layers",
+        "14",
+        "--iterations",
+        "10000",
+        "--out",
+        "demo",
+        "--json",
     ];
     let found = edgezen_json(dir.path(), &args);
     let latency = &found["best"]["latency"];
@@ -85,7 +102,12 @@ fn impossible_and_unclear_requests() {
         all.extend(args);
         all
     };
-    refused(dir, &short(&["--device", "pixel2", "--latency", "1ms"]), 6, &["pixel2", "smallest reachable latency", "ms"]);
+    refused(
+        dir,
+        &short(&["--device", "pixel2", "--latency", "1ms"]),
+        6,
+        &["pixel2", "smallest reachable latency", "ms"],
+    );
     refused(dir, &short(&["--params", "10"]), 6, &["smallest reachable"]);
     refused(dir, &short(&["--device", "pixel2", "--latency", "80"]), 2, &["unit"]);
     refused(dir, &short(&["--device", "pixle2", "--latency", "80ms"]), 2, &["pixle2", "pixel2"]);

@@ -79,9 +79,9 @@ fn info(dir: &Path) -> Result<Info, Failure> {
     let count = |name: &str| dataset.samples.iter().filter(|s| s.subject.type_name() == name).count();
     let sorted = stats::sorted(&dataset.samples.iter().map(|s| s.median.ms()).collect::<Vec<_>>());
     let quantile = |q| stats::quantile(&sorted, q).unwrap_or(0.0);
-    let qualities = dataset::Quality::ALL.into_iter().map(|quality| {
-        (quality.name(), dataset.samples.iter().filter(|s| s.quality == quality).count())
-    });
+    let qualities = dataset::Quality::ALL
+        .into_iter()
+        .map(|quality| (quality.name(), dataset.samples.iter().filter(|s| s.quality == quality).count()));
     Ok(Info {
         dir: dir.display().to_string(),
         id: dataset.identity.to_string(),

@@ -6,9 +6,9 @@ use crate::dataset::Dataset;
 use crate::dataset::folder::SAMPLES;
 use crate::plainnet::KernelKind;
 use crate::predictor::evaluate::Metrics;
+use crate::predictor::families::FitError;
 use crate::predictor::file::FitMetrics;
 use crate::predictor::fit::{self, Request};
-use crate::predictor::families::FitError;
 use crate::predictor::fitted::FittedPredictor;
 use crate::predictor::training::Roofline;
 use serde::Serialize;
@@ -139,7 +139,8 @@ impl From<FitError> for Failure {
 /// Held-out errors as a table.
 pub fn metrics_table(metrics: &FitMetrics) -> String {
     let mut rows: Vec<(String, &Metrics)> = Vec::new();
-    let levels = [("kernels", &metrics.kernels), ("blocks", &metrics.blocks), ("networks", &metrics.networks)];
+    let levels =
+        [("kernels", &metrics.kernels), ("blocks", &metrics.blocks), ("networks", &metrics.networks)];
     for (name, level) in levels {
         rows.extend(level.iter().map(|m| (name.to_owned(), m)));
         if name == "kernels" {

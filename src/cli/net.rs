@@ -47,6 +47,11 @@ pub fn structure(net: &str) -> Result<Network, Failure> {
     }
 }
 
+/// Whether the argument means an ONNX file.
+pub fn is_onnx(net: &str) -> bool {
+    Path::new(net).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
+}
+
 /// A structure string or the first line of a file, with the file's name.
 fn read(net: &str) -> Result<(Option<String>, Network), Failure> {
     let path = Path::new(net);

@@ -164,7 +164,8 @@ fn text(predictions: &[Prediction]) -> String {
             out += &format!("  without a model: {}\n", p.unknown.join(", "));
         }
         if let Some(rows) = &p.breakdown {
-            let cells = |row: &KernelRow| vec![row.kernel.clone(), three_digits(row.ms), row.support.to_owned()];
+            let cells =
+                |row: &KernelRow| vec![row.kernel.clone(), three_digits(row.ms), row.support.to_owned()];
             let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
             out += &output::table(&["kernel", "ms", "domain"], &cells);
         }
@@ -205,8 +206,11 @@ fn table(
     table.set_column("in_domain", estimates.iter().map(|(e, _)| inside(e.support).to_string()));
     let count = estimates.iter().filter(|(e, _)| inside(e.support)).count();
     if strict && let Some(row) = estimates.iter().position(|(e, _)| !inside(e.support)) {
-        let message = format!("{}: row {}: {} lies outside the domain", input.display(), row + 1, kernels[row]);
-        return Err(Failure::new(Exit::OutsideDomain, message).remedy("leave out --strict to predict it anyway"));
+        let message =
+            format!("{}: row {}: {} lies outside the domain", input.display(), row + 1, kernels[row]);
+        return Err(
+            Failure::new(Exit::OutsideDomain, message).remedy("leave out --strict to predict it anyway")
+        );
     }
     table.write(output)?;
     let report = TableReport {
@@ -216,6 +220,9 @@ fn table(
         output: output.display().to_string(),
     };
     global.output().result(&report, || {
-        format!("{} kernels, {} inside the domain of {}: {}", report.rows, report.inside, report.device, report.output)
+        format!(
+            "{} kernels, {} inside the domain of {}: {}",
+            report.rows, report.inside, report.device, report.output
+        )
     })
 }

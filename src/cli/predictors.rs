@@ -43,11 +43,8 @@ pub fn by_file(path: &Path) -> Result<Arc<FittedPredictor>, Failure> {
 /// `predictors/` here, from the user's data folder, or as shipped.
 pub fn by_device(name: &str) -> Result<Arc<FittedPredictor>, Failure> {
     let catalogue = shipped::catalogue(&folders());
-    let id = if name.contains('@') {
-        name.to_owned()
-    } else {
-        profile::by_name(name)?.identity().to_string()
-    };
+    let id =
+        if name.contains('@') { name.to_owned() } else { profile::by_name(name)?.identity().to_string() };
     let device = id.split('@').next().unwrap_or_default();
     let of_device = |entry: &&Entry| !name.contains('@') && entry.id.split('@').next() == Some(device);
     let found = catalogue.iter().find(|entry| entry.id == id).or_else(|| catalogue.iter().find(of_device));
@@ -217,7 +214,8 @@ fn info(file: &PredictorFile) -> String {
     for note in &p.notes {
         out += &format!("note   {note}\n");
     }
-    let models: Vec<String> = file.model.kinds.iter().map(|(kind, m)| format!("{kind} {}", m.name())).collect();
+    let models: Vec<String> =
+        file.model.kinds.iter().map(|(kind, m)| format!("{kind} {}", m.name())).collect();
     out += &format!("models {}; others by the roofline\n\n", models.join(", "));
     out + &super::fit::metrics_table(&file.metrics)
 }

@@ -3,11 +3,13 @@
 use super::output::Output;
 use super::{Failure, Global, predictors, score, verify};
 use crate::device::profile::{self, Profile};
-use crate::plainnet::{Model, Network, SuperBlock, notation, published, relink};
+use crate::plainnet::{Model, Network, SuperBlock, notation, relink};
 use crate::proxy::{self, Mode, Setup};
 use crate::runs::{self, BudgetTable, DeviceTable, Found, Manifest};
 use crate::search::preset::{self, Preset};
-use crate::search::{Budgets, LatencyBudget, Observer, Outcome, Phases, Progress, Rejected, RuleSet, Rules, Search};
+use crate::search::{
+    Budgets, LatencyBudget, Observer, Outcome, Phases, Progress, Rejected, RuleSet, Rules, Search,
+};
 use crate::space::{self, SearchSpace};
 use crate::units::{Bytes, Latency, Macs, Params};
 use indicatif::ProgressBar;
@@ -161,7 +163,13 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         classes: plan.classes,
         se: false,
     };
-    runs::write(&plan.out, &manifest(&plan, global.seed), &outcome, &plan.budgets, &model(&outcome.best.blocks))?;
+    runs::write(
+        &plan.out,
+        &manifest(&plan, global.seed),
+        &outcome,
+        &plan.budgets,
+        &model(&outcome.best.blocks),
+    )?;
     let verified = match &plan.device {
         Some(device) if verify_best > 0 => {
             let networks: Vec<Model> = best(&outcome, verify_best).iter().map(|b| model(b)).collect();
@@ -250,7 +258,8 @@ fn device_profile(name: &str) -> Result<Profile, Failure> {
 fn find_preset(name: &str) -> Result<&'static Preset, Failure> {
     preset::by_name(name).ok_or_else(|| {
         let known: Vec<_> = preset::ALL.iter().map(|preset| preset.name).collect();
-        Failure::usage(format!("unknown preset {name:?}")).remedy(format!("known presets: {}", known.join(", ")))
+        Failure::usage(format!("unknown preset {name:?}"))
+            .remedy(format!("known presets: {}", known.join(", ")))
     })
 }
 
@@ -336,9 +345,12 @@ fn budgets(
         && let Some(profile) = profile
     {
         let limit = budgets.latencies.iter().find_map(|budget| budget.limit);
-        budgets.layers = profile.max_layers(limit);
+        budgets.layers = profile.search.max_layers(limit);
         if let Some(layers) = budgets.layers {
-            output.note(format!("at most {layers} layers, as the profile of {} says (--layers changes it)", profile.id));
+            output.note(format!(
+                "at most {layers} layers, as the profile of {} says (--layers changes it)",
+                profile.id
+            ));
         }
     }
     let bounded = budgets.layers.is_some()
@@ -448,7 +460,11 @@ fn text(report: &Report, plan: &Plan) -> String {
         if let Some(limit) = budget.limit {
             out += &format!(", budget {limit}");
         }
-        out += &format!("\n  by {}, {:.0} % inside its domain\n", budget.predictor.identity(), 100.0 * predicted.coverage);
+        out += &format!(
+            "\n  by {}, {:.0} % inside its domain\n",
+            budget.predictor.identity(),
+            100.0 * predicted.coverage
+        );
     }
     out += &format!(
         "\n{} iterations in {:.1} s, {} networks scored; front of {} networks\n",
@@ -460,7 +476,10 @@ fn text(report: &Report, plan: &Plan) -> String {
     if !report.verified.is_empty() {
         out += &format!("\n{}", verify::text(&report.verified));
     }
-    out += &format!("\nwritten to {}: best.txt, best.onnx, front.json, run.toml, archive.parquet\n", report.run_dir);
+    out += &format!(
+        "\nwritten to {}: best.txt, best.onnx, front.json, run.toml, archive.parquet\n",
+        report.run_dir
+    );
     out
 }
 
@@ -469,7 +488,9 @@ impl From<runs::RunError> for Failure {
         use super::Exit;
         let message = error.to_string();
         match error {
-            runs::RunError::Damaged { .. } | runs::RunError::TooNew { .. } => Failure::new(Exit::BadFile, message),
+            runs::RunError::Damaged { .. } | runs::RunError::TooNew { .. } => {
+                Failure::new(Exit::BadFile, message)
+            }
             runs::RunError::Io { path, error } => Failure::io(&path, &error),
             runs::RunError::Write(error) => error.into(),
             runs::RunError::Shape(error) => error.into(),

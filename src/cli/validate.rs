@@ -4,6 +4,7 @@ use super::net::{self, NetOptions};
 use super::verify::{self, Verified};
 use super::{Failure, Global, predictors};
 use crate::plainnet::{Model, notation};
+use crate::predictor::LatencyPredictor;
 use crate::predictor::evaluate::Metrics;
 use crate::runs;
 use crate::units::Latency;

@@ -2,11 +2,12 @@
 
 use super::output::{self, Output};
 use super::{Failure, predictors};
-use crate::dataset::Subject;
-use crate::device::{self, Device, Options, Workload};
+use crate::dataset::{Quality, Subject};
+use crate::device::{self, Options, Workload};
+use crate::measure::networks;
 use crate::plainnet::Model;
+use crate::predictor::LatencyPredictor;
 use crate::predictor::evaluate::{Metrics, Pair};
-use crate::predictor::{Estimate, LatencyPredictor};
 use crate::units::Latency;
 use serde::Serialize;
 
@@ -24,7 +25,7 @@ pub struct Verified {
     /// Absent where no budget was given.
     pub inside_budget: Option<bool>,
     /// `ok`, `noisy`, …
-    pub quality: String,
+    pub quality: Quality,
 }
 
 /// Refuses a device that nothing here can measure on.
@@ -33,57 +34,50 @@ pub fn check(device: Option<&str>) -> Result<(), Failure> {
     let remedy = format!("devices that can be measured: {}", known.join(", "));
     match device {
         Some(device) if known.contains(&device) => Ok(()),
-        Some(device) => Err(Failure::usage(format!("networks cannot be measured on {device}")).remedy(remedy)),
+        Some(device) => {
+            Err(Failure::usage(format!("networks cannot be measured on {device}")).remedy(remedy))
+        }
         None => Err(Failure::usage("measuring needs --device").remedy(remedy)),
     }
 }
 
-/// Measures `networks` on the device called `name` beside what `predictor` says of them.
+/// Measures `models` on the device called `name` beside what `predictor` says of them.
 pub fn measure(
     name: &str,
-    networks: &[Model],
+    models: &[Model],
     predictor: &dyn LatencyPredictor,
     limit: Option<Latency>,
     output: Output,
 ) -> Result<Vec<Verified>, Failure> {
-    let mut device = device::open(name, &Options::default())?;
+    let mut device = device::open(name, &Options { rounds: networks::ROUNDS, ..Options::default() })?;
     predictors::same_identity(predictor.identity(), device.identity())?;
-    let bar = output.progress(networks.len() as u64, "measuring {bar:30} {pos}/{len} networks, eta {eta}");
-    let mut rows = Vec::new();
-    for model in networks {
-        let estimate = predictor.predict(&model.kernels()?);
-        rows.push(one(&mut *device, model, &estimate, limit)?);
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    Ok(rows)
-}
-
-fn one(
-    device: &mut dyn Device,
-    model: &Model,
-    estimate: &Estimate,
-    limit: Option<Latency>,
-) -> Result<Verified, Failure> {
     let batch = device.identity().batch;
-    let subject = Subject::network(model, batch);
-    let measured = device.measure(Workload::Subject(&subject))?;
-    let summary = measured
-        .timing
-        .summary()
-        .ok_or_else(|| Failure::runtime(format!("{subject}: the device returned no samples")))?;
-    let latency = summary.median / f64::from(batch);
-    Ok(Verified {
-        device: device.identity().device.clone(),
-        net: model.name.clone().unwrap_or_else(|| model.network.to_string()),
-        predicted_ms: estimate.latency.ms(),
-        lower_ms: estimate.lower.ms(),
-        upper_ms: estimate.upper.ms(),
-        measured_ms: latency.ms(),
-        inside_interval: estimate.lower <= latency && latency <= estimate.upper,
-        inside_budget: limit.map(|limit| latency <= limit),
-        quality: measured.timing.quality().name().to_owned(),
-    })
+    let subjects: Vec<Subject> = models.iter().map(|model| Subject::network(model, batch)).collect();
+    let workloads: Vec<Workload<'_>> = subjects.iter().map(Workload::Subject).collect();
+    let total = models.len() as u64 * u64::from(networks::ROUNDS);
+    let bar = output.progress(total, "measuring {bar:30} {pos}/{len} eta {eta}");
+    let summaries = networks::measure(&mut *device, &workloads, &mut |_| bar.inc(1))?;
+    bar.finish_and_clear();
+    let mut rows = Vec::new();
+    for (model, summary) in models.iter().zip(summaries) {
+        let estimate = predictor.predict(&model.kernels()?);
+        let net = model.name.clone().unwrap_or_else(|| model.network.to_string());
+        let (summary, quality) =
+            summary.ok_or_else(|| Failure::runtime(format!("{net}: no samples came back")))?;
+        let latency = summary.median / f64::from(batch);
+        rows.push(Verified {
+            device: name.to_owned(),
+            net,
+            predicted_ms: estimate.latency.ms(),
+            lower_ms: estimate.lower.ms(),
+            upper_ms: estimate.upper.ms(),
+            measured_ms: latency.ms(),
+            inside_interval: estimate.lower <= latency && latency <= estimate.upper,
+            inside_budget: limit.map(|limit| latency <= limit),
+            quality,
+        });
+    }
+    Ok(rows)
 }
 
 /// How well the predictions held.
@@ -117,7 +111,7 @@ pub fn text(rows: &[Verified]) -> String {
                 format!("{:+.1} %", 100.0 * (row.predicted_ms / row.measured_ms - 1.0)),
                 yes(row.inside_interval),
                 row.inside_budget.map_or("-".to_owned(), yes),
-                row.quality.clone(),
+                row.quality.name().to_owned(),
             ]
         })
         .collect();

@@ -160,9 +160,11 @@ pub fn write(dir: &Path, dataset: &Dataset) -> Result<(), DatasetError> {
 pub struct RawRun {
     /// Row of the subject in the samples table.
     pub sample: u32,
-    /// Order within the subject; −1 is the very first run, before any warm-up.
+    /// Pass over the plan, from 0.
+    pub round: u32,
+    /// Order within the pass; −1 is its very first run, before any warm-up.
     pub run: i32,
-    /// Time of one run: the sample's time divided by `k`.
+    /// Time of `k` runs together, as read from the clock.
     pub ns: u64,
     pub k: u32,
 }

@@ -222,8 +222,13 @@ fn tflite_hosted(table: &Table, created: &str) -> Result<Dataset, ImportError> {
         match hosted_network(network.text(row)) {
             Some(structure) => {
                 let name = format!("{}_res{side}", network.text(row));
-                let model =
-                    Model { name: Some(name), network: structure, resolution: side, classes: 1001, se: false };
+                let model = Model {
+                    name: Some(name),
+                    network: structure,
+                    resolution: side,
+                    classes: 1001,
+                    se: false,
+                };
                 model.validate().map_err(|e| network.error(row, e.to_string()))?;
                 samples.push(Sample::imported(Subject::network(&model, 1), time));
             }
@@ -360,7 +365,8 @@ mod tests {
     fn bad_tables_are_refused_by_row_and_column() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("t.csv");
-        let header = "precision,conv_type,batch,in_c,out_c,in_h,kernel,stride,groups,elmt_fused,macs,latency_ms";
+        let header =
+            "precision,conv_type,batch,in_c,out_c,in_h,kernel,stride,groups,elmt_fused,macs,latency_ms";
         let good = "fp16,regular,1,8,8,5,1,1,1,0,200,0.02";
         std::fs::write(&path, format!("{header}\n{good}\n")).unwrap();
         assert_eq!(import("v100-trt", &path, "2020").unwrap().samples.len(), 1);

@@ -121,7 +121,8 @@ impl KernelTable {
     /// No column of latencies; one that is not a positive number.
     pub fn latencies(&self) -> Result<Vec<Latency>, DatasetError> {
         let known = LATENCIES.iter().find_map(|(name, ns)| Some((self.position(name)?, *name, *ns)));
-        let missing = || DatasetError::MissingColumn { path: self.path.clone(), column: LATENCIES[0].0.into() };
+        let missing =
+            || DatasetError::MissingColumn { path: self.path.clone(), column: LATENCIES[0].0.into() };
         let (at, name, ns) = known.ok_or_else(missing)?;
         let latency = |(row, cells): (usize, &Vec<String>)| match cells[at].trim().parse::<f64>() {
             Ok(value) if value.is_finite() && value > 0.0 => Ok(Latency::from_ns(value * ns)),
@@ -154,11 +155,17 @@ impl KernelTable {
             residual: match self.text(row, "residual").to_lowercase().as_str() {
                 "" | "0" | "false" => false,
                 "1" | "true" => true,
-                other => return Err(self.cell(row, "residual", format!("{other:?} is neither true nor false"))),
+                other => {
+                    return Err(self.cell(row, "residual", format!("{other:?} is neither true nor false")));
+                }
             },
         };
         if depthwise && (in_c != out_c || kernel.groups != in_c) {
-            return Err(self.cell(row, "groups", "a depthwise convolution has as many groups as channels".into()));
+            return Err(self.cell(
+                row,
+                "groups",
+                "a depthwise convolution has as many groups as channels".into(),
+            ));
         }
         if !in_c.is_multiple_of(kernel.groups) || !out_c.is_multiple_of(kernel.groups) {
             return Err(self.cell(row, "groups", format!("{} does not divide the channels", kernel.groups)));
@@ -294,7 +301,8 @@ mod tests {
     #[test]
     fn every_layout_keeps_every_cell() {
         let dir = tempfile::tempdir().unwrap();
-        let mut table = table(dir.path(), "conv,64,8,16,5,3,2,1,\"a, b\",0.25\ndwconv,1,8,8,5,3,,,,1.5\n").unwrap();
+        let mut table =
+            table(dir.path(), "conv,64,8,16,5,3,2,1,\"a, b\",0.25\ndwconv,1,8,8,5,3,,,,1.5\n").unwrap();
         let kernels = table.kernels("fp16").unwrap();
         assert_eq!((kernels[0].in_w, kernels[0].stride, kernels[1].groups, kernels[1].stride), (5, 2, 8, 1));
         assert_eq!(table.latencies().unwrap()[1], Latency::from_ms(1.5));
@@ -325,7 +333,8 @@ mod tests {
         }
         for bad in ["-1", "NaN", "0", "", "inf"] {
             let row = good.replace("0.2", bad);
-            let error = table(dir.path(), &format!("{good}{row}")).unwrap().latencies().unwrap_err().to_string();
+            let error =
+                table(dir.path(), &format!("{good}{row}")).unwrap().latencies().unwrap_err().to_string();
             assert!(error.contains("row 2") && error.contains("latency_ms"), "{error}");
         }
         assert!(table(dir.path(), "").is_err());

@@ -3,6 +3,7 @@
 use super::{Device, DeviceError, Facts, Options, Workload};
 use crate::dataset::Identity;
 use crate::engine::{Engine, Tract, onnx};
+use crate::runner::conditions::Scheduling;
 use crate::runner::{Conditions, Measured, Policy, conditions, serve};
 use serde_json::json;
 
@@ -14,6 +15,8 @@ pub struct Host {
     seed: u64,
     /// Where the thread was allowed to run before.
     before: Vec<u32>,
+    /// How it was scheduled before.
+    scheduling: Option<Scheduling>,
 }
 
 /// Pins the calling thread until the device is dropped.
@@ -22,6 +25,7 @@ pub struct Host {
 /// More than one thread; cores that cannot be had.
 pub fn open(options: &Options) -> Result<Box<dyn Device>, DeviceError> {
     if options.threads != 1 {
+        // tract spreads only some operations over threads.
         let what = format!("measuring with {} threads", options.threads);
         return Err(DeviceError::Unsupported { device: NAME.into(), what });
     }
@@ -48,8 +52,11 @@ pub fn open(options: &Options) -> Result<Box<dyn Device>, DeviceError> {
         cores: cores.map(text),
         thermal_state: None,
     };
-    let policy = options.policy.unwrap_or(Policy::HOST);
-    Ok(Box::new(Host { identity, policy, seed: options.seed, before }))
+    // Whoever may, measures ahead of everything else on the core; the conditions tell.
+    let scheduling = conditions::scheduling();
+    conditions::schedule(Scheduling::Realtime);
+    let policy = options.policy(Policy::HOST);
+    Ok(Box::new(Host { identity, policy, seed: options.seed, before, scheduling }))
 }
 
 impl Drop for Host {
@@ -57,6 +64,9 @@ impl Drop for Host {
         if !self.before.is_empty() {
             // Nothing is left to do about a refusal here.
             let _ = conditions::pin(&self.before);
+        }
+        if let Some(scheduling) = self.scheduling {
+            conditions::schedule(scheduling);
         }
     }
 }

@@ -46,18 +46,38 @@ pub struct Options {
     pub threads: u32,
     /// Cores to pin to; the driver chooses where it says nothing.
     pub cores: Option<Vec<u32>>,
+    /// Which one, where several of a kind are attached.
+    pub serial: Option<String>,
     /// Replaces the driver's own measuring policy.
     pub policy: Option<Policy>,
+    /// Passes that each workload will be measured in: every pass does its share of the runs.
+    pub rounds: u32,
     /// Of weights and inputs.
     pub seed: u64,
     /// How a simulated device behaves.
     pub simulation: simulated::Simulation,
 }
 
+impl Options {
+    /// What one pass measures, where the driver's own policy is `usual`.
+    fn policy(&self, usual: Policy) -> Policy {
+        self.policy.unwrap_or(usual).split(self.rounds)
+    }
+}
+
 impl Default for Options {
     fn default() -> Options {
         let simulation = simulated::Simulation::default();
-        Options { batch: 1, threads: 1, cores: None, policy: None, seed: 0, simulation }
+        Options {
+            batch: 1,
+            threads: 1,
+            cores: None,
+            serial: None,
+            policy: None,
+            rounds: 1,
+            seed: 0,
+            simulation,
+        }
     }
 }
 

@@ -15,12 +15,14 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::cell::{Cell, RefCell};
 use std::hash::Hasher;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 const NAME: &str = "simulated";
 
 /// How the device behaves. Written as `delay=5ms,noise=0.01,slow_after=40,lose_after=100,fail_every=9`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Simulation {
     /// Real time that each measurement takes.
     pub delay: Latency,
@@ -32,11 +34,20 @@ pub struct Simulation {
     pub lose_after: Option<u32>,
     /// Every so-manieth measurement fails.
     pub fail_every: Option<u32>,
+    /// A file that gets a line whenever a measurement begins.
+    pub log: Option<PathBuf>,
 }
 
 impl Default for Simulation {
     fn default() -> Simulation {
-        Simulation { delay: Latency::ZERO, noise: 0.01, slow_after: None, lose_after: None, fail_every: None }
+        Simulation {
+            delay: Latency::ZERO,
+            noise: 0.01,
+            slow_after: None,
+            lose_after: None,
+            fail_every: None,
+            log: None,
+        }
     }
 }
 
@@ -59,9 +70,10 @@ impl FromStr for Simulation {
                 "slow_after" => simulation.slow_after = count()?,
                 "lose_after" => simulation.lose_after = count()?,
                 "fail_every" => simulation.fail_every = count()?,
+                "log" => simulation.log = Some(value.into()),
                 _ => {
                     return Err(format!(
-                        "unknown key {key:?}; known: delay, noise, slow_after, lose_after, fail_every"
+                        "unknown key {key:?}; known: delay, noise, slow_after, lose_after, fail_every, log"
                     ));
                 }
             }
@@ -93,9 +105,9 @@ pub fn open(options: &Options) -> Result<Box<dyn Device>, DeviceError> {
     };
     Ok(Box::new(Simulated {
         identity,
-        policy: options.policy.unwrap_or(Policy::HOST),
+        policy: options.policy(Policy::HOST),
         seed: options.seed,
-        simulation: options.simulation,
+        simulation: options.simulation.clone(),
         measured: 0,
     }))
 }
@@ -104,6 +116,10 @@ pub fn open(options: &Options) -> Result<Box<dyn Device>, DeviceError> {
 pub fn formula(kernel: &Kernel) -> Latency {
     let macs_per_ns = if kernel.kind == KernelKind::Dwconv { 5.0 } else { 20.0 };
     Latency::from_ns(3_000.0 + (kernel.macs() / macs_per_ns).max(kernel.bytes(4.0) / 10.0))
+}
+
+fn note(log: &Path) -> std::io::Result<()> {
+    std::fs::OpenOptions::new().append(true).create(true).open(log)?.write_all(b"started\n")
 }
 
 struct FakeClock(Cell<f64>);
@@ -126,7 +142,13 @@ impl Device for Simulated {
     }
 
     fn measure(&mut self, workload: Workload<'_>) -> Result<Measured, DeviceError> {
-        let Simulation { delay, noise, slow_after, lose_after, fail_every } = self.simulation;
+        let Simulation { delay, noise, slow_after, lose_after, fail_every, ref log } = self.simulation;
+        if let Some(log) = log {
+            note(log).map_err(|e| DeviceError::Lost {
+                device: NAME.into(),
+                reason: format!("{}: {e}", log.display()),
+            })?;
+        }
         std::thread::sleep(std::time::Duration::from_nanos(delay.ns() as u64));
         self.measured += 1;
         if lose_after.is_some_and(|after| self.measured > after) {

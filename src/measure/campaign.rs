@@ -1,7 +1,7 @@
 //! A campaign: a plan through a device into a dataset, journalled so that a kill loses at most the
 //! measurement in flight.
 
-use super::journal::{self, Found, Header, Journal, JournalError, Line};
+use super::journal::{self, Finished, Found, Header, Journal, JournalError, Line};
 use super::plan::Plan;
 use crate::dataset::{
     self, Dataset, DatasetError, Identity, LookupRow, Provenance, Quality, RawRun, Sample, Subject, Summary,
@@ -9,7 +9,7 @@ use crate::dataset::{
 use crate::device::{Device, DeviceError, Workload};
 use crate::plainnet::graph::Act;
 use crate::plainnet::{Kernel, KernelKind};
-use crate::stats;
+use crate::{runner, stats};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::ops::ControlFlow;
@@ -55,6 +55,9 @@ pub struct Campaign<'a> {
     pub plan: &'a Plan,
     pub dir: &'a Path,
     pub start: Start,
+    /// Passes over the plan, each in another order: the runs of one configuration then lie minutes apart,
+    /// and one slow moment does not make its median.
+    pub rounds: u32,
     /// Of the order of measurements.
     pub seed: u64,
     /// Seconds since 1970, for the provenance.
@@ -71,7 +74,6 @@ pub enum Event<'a> {
     Measured {
         subject: &'a Subject,
         summary: &'a Summary,
-        quality: Quality,
         finished: usize,
     },
     Failed {
@@ -92,12 +94,14 @@ pub struct Outcome {
     /// Configurations that the device could not run.
     pub failed: Vec<(Subject, String)>,
     pub lookup: Vec<LookupRow>,
+    /// How much slower than usual the slowest sentinel was.
+    pub worst_drift: f64,
 }
 
 /// Why a campaign ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {
-    #[error("{dir} holds an unfinished profile ({finished} of {total} configurations)")]
+    #[error("{dir} holds an unfinished profile ({finished} of {total} measurements)")]
     Unfinished { dir: PathBuf, finished: usize, total: usize },
     #[error("{dir} holds a dataset without a journal, which was not measured by this command")]
     Foreign { dir: PathBuf },
@@ -105,7 +109,7 @@ pub enum CampaignError {
     OtherPlan { dir: PathBuf },
     #[error("{dir} holds a journal of {theirs}, this device is {ours}: {difference}")]
     OtherIdentity { dir: PathBuf, theirs: String, ours: String, difference: String },
-    #[error("interrupted after {finished} of {total} configurations; all of them are in the journal")]
+    #[error("interrupted after {finished} of {total} measurements; all of them are in the journal")]
     Interrupted { finished: usize, total: usize },
     #[error("nothing could be measured; the first failure was {0}")]
     NothingMeasured(String),
@@ -127,26 +131,27 @@ impl Campaign<'_> {
         device: &mut dyn Device,
         progress: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<Outcome, CampaignError> {
-        let total = self.plan.subjects.len();
         let (mut journal, header, mut lines) = self.open(device)?;
-        let mut done = vec![false; total];
-        for index in lines.iter().filter_map(Line::index) {
-            done[index] = true;
-        }
-        let mut finished = done.iter().filter(|&&done| done).count();
+        let total = header.total();
+        let done = Finished::of(&header, &lines);
+        let mut finished = done.count();
         let interrupted = |finished| CampaignError::Interrupted { finished, total };
         if progress(Event::Begin { finished, total }).is_break() {
             return Err(interrupted(finished));
         }
 
-        let order: Vec<usize> = self.order().into_iter().filter(|&index| !done[index]).collect();
         let mut add = |line: Line, lines: &mut Vec<Line>| -> Result<(), JournalError> {
             journal.add(&line)?;
             lines.push(line);
             Ok(())
         };
-        for (position, &index) in order.iter().enumerate() {
-            if position % SENTINEL_EVERY == 0
+        let mut since_sentinel = 0;
+        let mut failed = vec![false; header.configurations];
+        for (round, index) in self.order(header.rounds) {
+            if done.has(round, index) || failed[index] {
+                continue;
+            }
+            if since_sentinel % SENTINEL_EVERY == 0
                 && let Some(line) = sentinel(device)?
             {
                 add(line, &mut lines)?;
@@ -154,30 +159,31 @@ impl Campaign<'_> {
                     return Err(interrupted(finished));
                 }
             }
+            since_sentinel += 1;
             let subject = &self.plan.subjects[index];
-            let line = match device.measure(Workload::Subject(subject)) {
-                Ok(measured) => Line::Sample { index, measured },
-                Err(e @ DeviceError::Workload { .. }) => Line::Failed { index, reason: e.to_string() },
+            let flow = match device.measure(Workload::Subject(subject)) {
+                Ok(measured) => {
+                    let summary = measured.timing.summary();
+                    add(Line::Sample { index, round, measured }, &mut lines)?;
+                    finished += 1;
+                    summary.map_or(ControlFlow::Continue(()), |summary| {
+                        progress(Event::Measured { subject, summary: &summary, finished })
+                    })
+                }
+                Err(e @ DeviceError::Workload { .. }) => {
+                    let reason = e.to_string();
+                    add(Line::Failed { index, reason: reason.clone() }, &mut lines)?;
+                    failed[index] = true;
+                    finished += (0..header.rounds).filter(|&other| !done.has(other, index)).count();
+                    progress(Event::Failed { subject, reason: &reason, finished })
+                }
                 Err(e) => return Err(e.into()),
-            };
-            add(line.clone(), &mut lines)?;
-            finished += 1;
-            let flow = match &line {
-                Line::Failed { reason, .. } => progress(Event::Failed { subject, reason, finished }),
-                Line::Sample { measured, .. } => match measured.timing.summary() {
-                    Some(summary) => {
-                        let quality = measured.timing.quality();
-                        progress(Event::Measured { subject, summary: &summary, quality, finished })
-                    }
-                    None => ControlFlow::Continue(()),
-                },
-                Line::Sentinel { .. } => ControlFlow::Continue(()),
             };
             if flow.is_break() && finished < total {
                 return Err(interrupted(finished));
             }
         }
-        if !order.is_empty()
+        if since_sentinel > 0
             && let Some(line) = sentinel(device)?
         {
             add(line, &mut lines)?;
@@ -200,7 +206,7 @@ impl Campaign<'_> {
                 return Ok((journal, found.header, found.lines));
             }
             (Some(found), Start::Fresh) => {
-                let (finished, total) = (found.finished(), found.header.configurations);
+                let (finished, total) = (found.finished().count(), found.header.total());
                 if finished < total {
                     return Err(CampaignError::Unfinished { dir: dir.to_owned(), finished, total });
                 }
@@ -226,6 +232,7 @@ impl Campaign<'_> {
             created: dataset::rfc3339(self.now),
             plan: self.plan.hash(),
             configurations: self.plan.subjects.len(),
+            rounds: self.rounds.max(1),
             seed: self.seed,
             identity: device.identity().clone(),
             environment: device.facts(),
@@ -242,72 +249,75 @@ impl Campaign<'_> {
                 difference: difference(&theirs.identity, &ours.identity),
             });
         }
-        if theirs.plan != ours.plan || theirs.configurations != ours.configurations {
+        let same = |h: &Header| (h.plan.clone(), h.configurations, h.rounds);
+        if same(theirs) != same(ours) {
             return Err(CampaignError::OtherPlan { dir: self.dir.to_owned() });
         }
         Ok(())
     }
 
-    /// All configurations in a random order that the seed fixes: drift must not look like a trend over
-    /// sizes.
-    fn order(&self) -> Vec<usize> {
+    /// All passes, each over all configurations in a random order that the seed fixes: drift must not
+    /// look like a trend over sizes.
+    fn order(&self, rounds: u32) -> Vec<(u32, usize)> {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed);
-        let mut order: Vec<usize> = (0..self.plan.subjects.len()).collect();
-        for i in (1..order.len()).rev() {
-            order.swap(i, rng.random_range(0..=i));
+        let mut order = Vec::new();
+        for round in 0..rounds {
+            let mut pass: Vec<usize> = (0..self.plan.subjects.len()).collect();
+            for i in (1..pass.len()).rev() {
+                pass.swap(i, rng.random_range(0..=i));
+            }
+            order.extend(pass.into_iter().map(|index| (round, index)));
         }
         order
     }
 
     fn finish(&self, header: &Header, lines: &[Line]) -> Result<Outcome, CampaignError> {
         let drifted = drifted(lines);
-        let mut samples: Vec<(usize, Sample)> = Vec::new();
+        let mut samples = Vec::new();
         let mut raw = Vec::new();
         let mut failed = Vec::new();
-        for (line, drifted) in lines.iter().zip(drifted) {
-            match line {
-                Line::Sentinel { .. } => {}
-                Line::Failed { index, reason } => {
-                    failed.push((self.plan.subjects[*index].clone(), reason.clone()));
-                }
-                Line::Sample { index, measured } => {
-                    let subject = self.plan.subjects[*index].clone();
-                    let Some(summary) = measured.timing.summary() else {
-                        failed.push((subject, "no samples came back".into()));
-                        continue;
-                    };
-                    let quality = if drifted { Quality::Drifted } else { measured.timing.quality() };
-                    let sample = Sample { subject, median: summary.median, summary: Some(summary), quality };
-                    samples.push((*index, sample));
+        // In the order of the plan, whatever the order of measuring.
+        for (index, subject) in self.plan.subjects.iter().enumerate() {
+            let mut passes = Vec::new();
+            let mut slow = 0;
+            let mut reason = None;
+            for (line, &drifted) in lines.iter().zip(&drifted) {
+                match line {
+                    Line::Sample { index: at, round, measured } if *at == index => {
+                        passes.push((*round, &measured.timing));
+                        slow += usize::from(drifted);
+                    }
+                    Line::Failed { index: at, reason: why } if *at == index => reason = Some(why.clone()),
+                    _ => {}
                 }
             }
+            let pooled = runner::pooled(passes.iter().map(|(_, timing)| *timing));
+            let (None, Some((summary, quality))) = (&reason, pooled) else {
+                failed.push((subject.clone(), reason.unwrap_or_else(|| "no samples came back".into())));
+                continue;
+            };
+            // One slow pass of three does not move the median.
+            let quality = if 2 * slow > passes.len() { Quality::Drifted } else { quality };
+            let sample = u32::try_from(samples.len()).unwrap_or(u32::MAX);
+            for (round, timing) in passes {
+                raw.push(RawRun { sample, round, run: -1, ns: timing.first_ns, k: 1 });
+                let k = timing.k;
+                let runs = timing.samples_ns.iter().zip(0..);
+                raw.extend(runs.map(|(&ns, run)| RawRun { sample, round, run, ns, k }));
+            }
+            let subject = subject.clone();
+            samples.push(Sample { subject, median: summary.median, summary: Some(summary), quality });
         }
         if samples.is_empty() {
             let reason = failed.first().map_or("an empty plan".into(), |(_, reason)| reason.clone());
             return Err(CampaignError::NothingMeasured(reason));
-        }
-        // In the order of the plan, whatever the order of measuring.
-        samples.sort_by_key(|(index, _)| *index);
-        let mut row = vec![None; self.plan.subjects.len()];
-        for (at, (index, _)) in samples.iter().enumerate() {
-            row[*index] = u32::try_from(at).ok();
-        }
-        for line in lines {
-            if let Line::Sample { index, measured } = line
-                && let Some(sample) = row[*index]
-            {
-                raw.push(RawRun { sample, run: -1, ns: measured.timing.first_ns, k: 1 });
-                let k = measured.timing.k;
-                let runs = measured.timing.samples_ns.iter().zip(0..);
-                raw.extend(runs.map(|(&ns, run)| RawRun { sample, run, ns, k }));
-            }
         }
         let mut environment = header.environment.clone();
         let sentinels: Vec<f64> = sentinels(lines).collect();
         environment.insert("sentinel_median_ns".into(), serde_json::json!(sentinels));
         let dataset = Dataset {
             identity: header.identity.clone(),
-            samples: samples.into_iter().map(|(_, sample)| sample).collect(),
+            samples,
             provenance: Provenance {
                 source: "measured by edgezen profile".into(),
                 licence: "CC0-1.0".into(),
@@ -320,7 +330,10 @@ impl Campaign<'_> {
         dataset::write_raw(self.dir, &raw)?;
         let lookup = dataset::lookup_table(&dataset, &self.dir.join(LOOKUP_TABLE))?;
         dataset::write(self.dir, &dataset)?;
-        Ok(Outcome { dataset, failed, lookup })
+        let usual = stats::median(&sentinels).unwrap_or(0.0);
+        let worst = sentinels.iter().fold(usual, |worst, &s| worst.max(s));
+        let worst_drift = if usual > 0.0 { worst / usual - 1.0 } else { 0.0 };
+        Ok(Outcome { dataset, failed, lookup, worst_drift })
     }
 }
 
@@ -408,7 +421,7 @@ mod tests {
     }
 
     fn campaign<'a>(plan: &'a Plan, dir: &'a Path, start: Start) -> Campaign<'a> {
-        Campaign { plan, dir, start, seed: 1, now: 0 }
+        Campaign { plan, dir, start, rounds: 2, seed: 1, now: 0 }
     }
 
     fn go_on(_: Event<'_>) -> ControlFlow<()> {
@@ -458,7 +471,7 @@ mod tests {
                 ControlFlow::Continue(())
             })
             .unwrap();
-        assert_eq!(measured, plan.subjects.len() - 14);
+        assert_eq!(measured, 2 * plan.subjects.len() - 14);
         assert_eq!(outcome.dataset.samples.len(), plan.subjects.len());
     }
 

@@ -26,6 +26,8 @@ pub struct Header {
     pub plan: String,
     /// Configurations in the plan.
     pub configurations: usize,
+    /// Passes over the plan.
+    pub rounds: u32,
     pub seed: u64,
     pub identity: Identity,
     pub environment: Facts,
@@ -35,16 +37,16 @@ pub struct Header {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case")]
 pub enum Line {
-    /// Configuration `index` of the plan was measured.
-    Sample { index: usize, measured: Measured },
-    /// It cannot be measured on this device.
+    /// Configuration `index` of the plan was measured in pass `round`.
+    Sample { index: usize, round: u32, measured: Measured },
+    /// It cannot be measured on this device, in no pass.
     Failed { index: usize, reason: String },
     /// The sentinel, which tells drift from difference.
     Sentinel { median_ns: f64 },
 }
 
 impl Line {
-    /// The configuration that this line finishes.
+    /// The configuration that this line is about.
     pub fn index(&self) -> Option<usize> {
         match self {
             Line::Sample { index, .. } | Line::Failed { index, .. } => Some(*index),
@@ -75,10 +77,48 @@ pub struct Found {
     whole: u64,
 }
 
+impl Header {
+    /// Measurements in all.
+    pub fn total(&self) -> usize {
+        self.configurations * self.rounds as usize
+    }
+}
+
+/// What is finished: for each pass, for each configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished(Vec<Vec<bool>>);
+
+impl Finished {
+    pub fn of(header: &Header, lines: &[Line]) -> Finished {
+        let mut done = vec![vec![false; header.configurations]; header.rounds as usize];
+        for line in lines {
+            match *line {
+                Line::Sample { index, round, .. } => {
+                    if let Some(done) = done.get_mut(round as usize).and_then(|pass| pass.get_mut(index)) {
+                        *done = true;
+                    }
+                }
+                Line::Failed { index, .. } => {
+                    done.iter_mut().filter_map(|pass| pass.get_mut(index)).for_each(|done| *done = true);
+                }
+                Line::Sentinel { .. } => {}
+            }
+        }
+        Finished(done)
+    }
+
+    pub fn has(&self, round: u32, index: usize) -> bool {
+        self.0[round as usize][index]
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.iter().flatten().filter(|&&done| done).count()
+    }
+}
+
 impl Found {
-    /// Configurations that are finished.
-    pub fn finished(&self) -> usize {
-        self.lines.iter().filter(|line| line.index().is_some()).count()
+    pub fn finished(&self) -> Finished {
+        Finished::of(&self.header, &self.lines)
     }
 }
 
@@ -113,6 +153,11 @@ pub fn read(path: &Path) -> Result<Option<Found>, JournalError> {
             && index >= header.configurations
         {
             return Err(damaged(number, format!("configuration {index} is not in the plan")));
+        }
+        if let Line::Sample { round, .. } = line
+            && round >= header.rounds
+        {
+            return Err(damaged(number, format!("there is no pass {round}")));
         }
         parsed.push(line);
     }
@@ -197,6 +242,7 @@ mod tests {
             created: "now".into(),
             plan: "p".into(),
             configurations: 9,
+            rounds: 2,
             seed: 1,
             identity: Identity {
                 device: "d".into(),

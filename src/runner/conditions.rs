@@ -27,13 +27,17 @@ pub struct Conditions {
     /// Cores that this thread may run on, read back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cores: Vec<u32>,
+    /// How this thread competes for its core.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduling: Option<Scheduling>,
 }
 
 impl Conditions {
     /// The conditions now.
     pub fn observe() -> Conditions {
         let cores = affinity().unwrap_or_default();
-        Conditions { cores: cores.clone(), ..Conditions::read(Path::new("/"), cores.first().copied()) }
+        let files = Conditions::read(Path::new("/"), cores.first().copied());
+        Conditions { cores, scheduling: scheduling(), ..files }
     }
 
     /// The part that is read from files under `root`.
@@ -51,6 +55,7 @@ impl Conditions {
             max_clock_khz: frequency("scaling_max_freq").and_then(|khz| khz.parse().ok()),
             temperatures_c: temperatures(&root.join("sys/class/thermal")),
             cores: Vec::new(),
+            scheduling: None,
         }
     }
 }
@@ -104,9 +109,32 @@ pub fn affinity() -> Result<Vec<u32>, PinError> {
     system::get()
 }
 
+/// How a thread competes with others for its core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scheduling {
+    /// In turns with everybody else.
+    Shared,
+    /// Ahead of all ordinary programs.
+    Realtime,
+}
+
+/// How the calling thread is scheduled, where the system tells.
+pub fn scheduling() -> Option<Scheduling> {
+    system::scheduling()
+}
+
+/// Asks for another scheduling of the calling thread and gives what it has afterwards: only privileged
+/// users may go ahead of others. Where it is granted, a measurement does not share its core; the system
+/// still keeps a few per cent for the rest.
+pub fn schedule(scheduling: Scheduling) -> Option<Scheduling> {
+    system::schedule(scheduling);
+    system::scheduling()
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod system {
-    use super::PinError;
+    use super::{PinError, Scheduling};
 
     pub fn set(cores: &[u32]) -> Result<(), PinError> {
         let refused = |error| PinError::Refused { cores: cores.to_vec(), error };
@@ -125,6 +153,30 @@ mod system {
         if status == 0 { Ok(()) } else { Err(refused(std::io::Error::last_os_error())) }
     }
 
+    pub fn scheduling() -> Option<Scheduling> {
+        // SAFETY: takes a plain number; 0 is the calling thread.
+        match unsafe { libc::sched_getscheduler(0) } & !libc::SCHED_RESET_ON_FORK {
+            libc::SCHED_FIFO | libc::SCHED_RR => Some(Scheduling::Realtime),
+            policy if policy >= 0 => Some(Scheduling::Shared),
+            _ => None,
+        }
+    }
+
+    pub fn schedule(scheduling: Scheduling) {
+        let (policy, priority) = match scheduling {
+            Scheduling::Shared => (libc::SCHED_OTHER, 0),
+            // Threads started meanwhile compete as usual.
+            Scheduling::Realtime => (libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, 1),
+        };
+        // SAFETY: an all-zero `sched_param` is valid, and the kernel only reads it. A refusal shows when
+        // the scheduling is read back.
+        unsafe {
+            let mut parameters: libc::sched_param = std::mem::zeroed();
+            parameters.sched_priority = priority;
+            libc::sched_setscheduler(0, policy, &raw const parameters);
+        }
+    }
+
     pub fn get() -> Result<Vec<u32>, PinError> {
         // SAFETY: as above; the kernel writes at most the size given.
         unsafe {
@@ -139,7 +191,7 @@ mod system {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod system {
-    use super::PinError;
+    use super::{PinError, Scheduling};
 
     pub fn set(_: &[u32]) -> Result<(), PinError> {
         Err(PinError::Unsupported)
@@ -147,6 +199,10 @@ mod system {
     pub fn get() -> Result<Vec<u32>, PinError> {
         Err(PinError::Unsupported)
     }
+    pub fn scheduling() -> Option<Scheduling> {
+        None
+    }
+    pub fn schedule(_: Scheduling) {}
 }
 
 #[cfg(test)]
@@ -186,6 +242,10 @@ mod tests {
             pin(&[last]).unwrap();
             assert_eq!(affinity().unwrap(), [last]);
             assert!(matches!(pin(&[100_000]), Err(PinError::Refused { .. })));
+            // Going ahead of others may be refused, going back is not.
+            schedule(Scheduling::Realtime);
+            assert_eq!(schedule(Scheduling::Shared), Some(Scheduling::Shared));
+            assert_eq!(Conditions::observe().scheduling, Some(Scheduling::Shared));
         })
         .join()
         .unwrap();

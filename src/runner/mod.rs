@@ -8,4 +8,4 @@ pub mod serve;
 
 pub use conditions::Conditions;
 pub use protocol::Measured;
-pub use sampler::{Clock, Monotonic, Policy, Timing};
+pub use sampler::{Clock, Monotonic, Policy, Timing, pooled};

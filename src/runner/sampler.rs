@@ -90,6 +90,24 @@ impl Policy {
     };
 }
 
+impl Policy {
+    /// The share of one of `rounds` passes: together they make as many runs as one pass would.
+    #[must_use]
+    pub fn split(self, rounds: u32) -> Policy {
+        let rounds = rounds.max(1);
+        let share = |runs: u32| runs.div_ceil(rounds);
+        Policy {
+            warmup_min_runs: share(self.warmup_min_runs).max(3),
+            warmup_min_ns: self.warmup_min_ns / u64::from(rounds),
+            warmup_max_ns: self.warmup_max_ns / u64::from(rounds),
+            min_runs: share(self.min_runs),
+            max_runs: share(self.max_runs),
+            max_ns: self.max_ns / u64::from(rounds),
+            ..self
+        }
+    }
+}
+
 /// What the stopwatch saw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,7 +121,7 @@ pub struct Timing {
     pub samples_ns: Vec<u64>,
     /// Checksum of the output; a wrong run is not a fast one.
     pub checksum: f64,
-    /// The threshold that [`Timing::quality`] judges by.
+    /// The threshold that [`pooled`] judges by.
     pub noisy_half_width: f64,
 }
 
@@ -117,13 +135,21 @@ impl Timing {
     pub fn summary(&self) -> Option<Summary> {
         Summary::of(&self.per_run_ns(), self.k)
     }
+}
 
-    pub fn quality(&self) -> Quality {
-        match self.summary() {
-            Some(summary) if summary.relative_half_width() <= self.noisy_half_width => Quality::Good,
-            _ => Quality::Noisy,
-        }
+/// The runs of several passes taken together, with their quality; `None` if there are none.
+///
+/// Passes lie minutes apart, so that the median is not that of one lucky or unlucky moment.
+pub fn pooled<'a>(passes: impl IntoIterator<Item = &'a Timing>) -> Option<(Summary, Quality)> {
+    let (mut runs, mut k, mut threshold) = (Vec::new(), 1, f64::INFINITY);
+    for timing in passes {
+        runs.extend(timing.per_run_ns());
+        k = k.max(timing.k);
+        threshold = threshold.min(timing.noisy_half_width);
     }
+    let summary = Summary::of(&runs, k)?;
+    let steady = summary.relative_half_width() <= threshold;
+    Some((summary, if steady { Quality::Good } else { Quality::Noisy }))
 }
 
 /// Why nothing was measured.
@@ -247,7 +273,7 @@ mod tests {
         assert_eq!(timing.samples_ns, vec![1_000_000; 30]);
         let summary = timing.summary().unwrap();
         assert_eq!((summary.median.ns(), summary.runs), (1e6, 30));
-        assert_eq!(timing.quality(), Quality::Good);
+        assert_eq!(pooled([&timing]), Some((summary, Quality::Good)));
         assert_eq!(timing.checksum, 1.5);
     }
 
@@ -287,7 +313,17 @@ mod tests {
         let timing = timing(&Policy::HOST, |run| if run % 2 == 0 { 1_000_000 } else { 2_000_000 });
         let spent: u64 = timing.samples_ns.iter().sum();
         assert!(timing.samples_ns.len() > 300 && (600_000_000..603_000_000).contains(&spent));
-        assert_eq!(timing.quality(), Quality::Noisy);
+        assert_eq!(pooled([&timing]).unwrap().1, Quality::Noisy);
+    }
+
+    #[test]
+    fn passes_are_pooled() {
+        let third = Policy::HOST.split(3);
+        assert_eq!((third.min_runs, third.warmup_min_runs), (10, 4));
+        let passes = [1_000_000, 1_100_000, 1_000_000].map(|ns| timing(&third, |_| ns));
+        let (summary, _) = pooled(&passes).unwrap();
+        assert_eq!((summary.runs, summary.median.ns(), summary.p90.ns()), (30, 1e6, 1.1e6));
+        assert_eq!(pooled([]), None);
     }
 
     #[test]
