@@ -52,6 +52,7 @@ pub fn by_device(name: &str) -> Result<Arc<FittedPredictor>, Failure> {
         Some(entry) => Ok(Arc::new(entry.load()?)),
         None => {
             let mut known: Vec<&str> = catalogue.iter().map(|entry| entry.id.as_str()).collect();
+            known.sort_unstable();
             known.dedup();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             let remedy = format!(

@@ -102,3 +102,58 @@ pub enum FitError {
     #[error("{subject}: {reason}")]
     Subject { subject: String, reason: String },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::Kernel;
+    use crate::plainnet::graph::Act;
+    use crate::predictor::training::{Observation, Roofline};
+    use crate::units::Latency;
+
+    #[test]
+    fn every_family_gives_positive_finite_times_that_grow_with_the_work() {
+        let kernel = |kind: KernelKind, c: u32, side: u32, k: u32| Kernel {
+            kind,
+            batch: 1,
+            in_c: c,
+            out_c: c,
+            in_h: side,
+            in_w: side,
+            kernel: k,
+            stride: 1,
+            groups: if kind == KernelKind::Dwconv { c } else { 1 },
+            act: Act::Relu,
+            residual: false,
+        };
+        let mut observations = Vec::new();
+        for kind in [KernelKind::Conv, KernelKind::Dwconv] {
+            for c in 1..=40 {
+                for side in [7, 14, 28, 56, 112] {
+                    for k in [1, 3, 5] {
+                        let kernel = kernel(kind, 8 * c, side, k);
+                        let ns = 900.0 + 0.04 * kernel.macs() + 0.3 * kernel.bytes(4.0);
+                        observations.push(Observation::kernel(kernel, Latency::from_ns(ns)));
+                    }
+                }
+            }
+        }
+        let rows: Vec<&Observation> = observations.iter().collect();
+        let roofline = Roofline::from_data(&observations, 4.0);
+        let training = Training { observations: &rows, bytes_per_element: 4.0, roofline: &roofline };
+        for family in registry() {
+            let fit = family.fit(&training).unwrap();
+            for (kind, model) in &fit.models {
+                model.check().unwrap();
+                let ns = |c, side| model.predict_ns(&Quantities::of(&kernel(*kind, c, side, 3), 4.0));
+                for side in [1, 7, 56, 480] {
+                    let times = [1, 8, 64, 320, 4096].map(|c| ns(c, side));
+                    assert!(times.iter().all(|t| t.is_finite() && *t > 0.0), "{}: {times:?}", family.name());
+                    let monotone = times.windows(2).all(|pair| pair[0] <= pair[1]);
+                    assert!(monotone || family.min_rows() > 0, "{} {kind}: {times:?}", family.name());
+                }
+            }
+            assert!(!fit.models.contains_key(&KernelKind::Pool), "{}: a kind without data", family.name());
+        }
+    }
+}

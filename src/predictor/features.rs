@@ -100,6 +100,12 @@ impl Quantities {
     fn tiles(&self, rows: f64, columns: f64) -> f64 {
         (self.rows / rows).ceil() * (self.out_c / columns).ceil()
     }
+    /// Distinct ways in which windows overlap the edge, both axes together.
+    fn zones(&self) -> f64 {
+        let reach = (self.kernel.kernel / 2).div_ceil(self.kernel.stride.max(1));
+        let along = |side: u32| f64::from(side.min(2 * reach + 1));
+        along(self.kernel.out_h()) * along(self.kernel.out_w())
+    }
     fn is_spatial(&self) -> bool {
         self.kernel.kernel > 1
     }
@@ -140,11 +146,8 @@ pub static ALL: &[Feature] = features! {
     "dw5_mmacs" ["10^6 MAC"] = |q| when((4..=5).contains(&q.kernel.kernel), q.macs * MEGA);
     "dw7_mmacs" ["10^6 MAC"] = |q| when(q.kernel.kernel > 5, q.macs * MEGA);
     "dw_strided_mmacs" ["10^6 MAC"] = |q| when(q.kernel.stride > 1, q.macs * MEGA);
-    "dw_border_mmacs" ["10^6 MAC"] = |q| {
-        let reach = f64::from(q.kernel.kernel / 2);
-        let ring = 2.0 * reach * f64::from(q.kernel.out_h() + q.kernel.out_w());
-        when(q.is_spatial(), q.batch * q.out_c * ring * q.taps * MEGA)
-    };
+    // Runtimes treat each way of leaving the map (left, right, top, …) on its own, channel by channel.
+    "dw_zones" ["10^3"] = |q| q.batch * q.out_c * q.zones() * 1e-3;
     "channels" ["10^3"] = |q| q.batch * q.out_c * 1e-3;
     "rows" ["10^3"] = |q| q.batch * q.out_c * f64::from(q.kernel.out_h()) * 1e-3;
     "im2col_mb" ["MB"] = |q| when(q.is_spatial() && q.kernel.groups <= 1, q.mb(q.rows * q.fan_in));
@@ -152,7 +155,11 @@ pub static ALL: &[Feature] = features! {
     "spatial_input_mb" ["MB"] = |q| when(q.is_spatial(), q.mb(q.input));
     "pointwise_input_mb" ["MB"] = |q| when(!q.is_spatial(), q.mb(q.input));
     "output_mb" ["MB"] = |q| q.mb(q.output);
+    // A strided 1×1 convolution first gathers the pixels that it uses.
+    "gathered_mb" ["MB"] = |q| when(!q.is_spatial() && q.kernel.stride > 1, q.mb(q.rows * q.in_c));
     "weight_mb" ["MB"] = |q| q.mb(q.params);
+    // Beyond what a cache keeps from one run to the next.
+    "cold_weight_mb" ["MB"] = |q| (q.mb(q.params) - 1.0).max(0.0);
     "bytes_mb" ["MB"] = |q| q.bytes * MEGA;
     "residual_mb" ["MB"] = |q| when(q.kernel.residual, q.mb(q.output));
     "unfused_act_mb" ["MB"] = |q| when(q.is_spatial() && q.kernel.act != Act::None, q.mb(q.output));
@@ -201,8 +208,10 @@ pub fn costs(kind: KernelKind) -> &'static [&'static str] {
             "im2col_mb",
             "spatial_input_mb",
             "pointwise_input_mb",
+            "gathered_mb",
             "output_mb",
             "weight_mb",
+            "cold_weight_mb",
             "residual_mb",
             "unfused_act_mb",
             "slow_act_mb",
@@ -213,7 +222,7 @@ pub fn costs(kind: KernelKind) -> &'static [&'static str] {
             "dw5_mmacs",
             "dw7_mmacs",
             "dw_strided_mmacs",
-            "dw_border_mmacs",
+            "dw_zones",
             "channels",
             "rows",
             "input_mb",
@@ -221,7 +230,7 @@ pub fn costs(kind: KernelKind) -> &'static [&'static str] {
             "residual_mb",
             "slow_act_mb",
         ],
-        KernelKind::Linear => &["launch", "mmacs"],
+        KernelKind::Linear => &["launch", "weight_mb", "cold_weight_mb"],
         KernelKind::Maxpool => &["launch", "window_melements", "input_mb", "output_mb"],
         KernelKind::Pool => &["launch", "channels", "input_mb"],
         KernelKind::Add | KernelKind::Scale | KernelKind::Act | KernelKind::Concat => {

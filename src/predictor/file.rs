@@ -1,8 +1,9 @@
 //! Predictor files: JSON, data only.
 //!
 //! The text is canonical: keys sorted, numbers with at most six significant digits, one layout. The
-//! field `sha256` is the SHA-256 of the same JSON without that field, keys sorted, no whitespace.
-//! So any changed byte is noticed, and fitting the same data twice gives the same bytes.
+//! field `sha256` is the SHA-256 of the same text without the line of that field:
+//! `grep -v '^ "sha256"' FILE | sha256sum`. So any changed byte is noticed, and fitting the same data
+//! twice gives the same bytes.
 //!
 //! [`SCHEMA`] grows when a reader of the old number would misread a file; new optional fields are such
 //! a change too, because unknown fields are refused.
@@ -233,25 +234,20 @@ fn round(value: &mut Value) {
 }
 
 fn checksum(value: &Value) -> String {
-    let mut text = String::new();
-    write(value, None, &mut text);
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(pretty(value).as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Objects one field to a line, lists of plain values on one line.
 fn pretty(value: &Value) -> String {
     let mut text = String::new();
-    write(value, Some(0), &mut text);
+    write(value, 0, &mut text);
     text + "\n"
 }
 
-fn write(value: &Value, indent: Option<usize>, out: &mut String) {
-    let deeper = indent.map(|depth| depth + 1);
-    let newline = |indent: Option<usize>, out: &mut String| {
-        if let Some(depth) = indent {
-            out.push('\n');
-            out.extend(std::iter::repeat_n(' ', depth));
-        }
+fn write(value: &Value, depth: usize, out: &mut String) {
+    let newline = |depth: usize, out: &mut String| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n(' ', depth));
     };
     match value {
         Value::Object(fields) if !fields.is_empty() => {
@@ -260,25 +256,199 @@ fn write(value: &Value, indent: Option<usize>, out: &mut String) {
             out.push('{');
             for (i, (key, field)) in fields.into_iter().enumerate() {
                 out.push_str(if i > 0 { "," } else { "" });
-                newline(deeper, out);
+                newline(depth + 1, out);
                 out.push_str(&Value::String(key.clone()).to_string());
-                out.push_str(if indent.is_some() { ": " } else { ":" });
-                write(field, deeper, out);
+                out.push_str(": ");
+                write(field, depth + 1, out);
             }
-            newline(indent, out);
+            newline(depth, out);
             out.push('}');
         }
         Value::Array(items) if items.iter().any(|item| item.is_array() || item.is_object()) => {
             out.push('[');
             for (i, item) in items.iter().enumerate() {
                 out.push_str(if i > 0 { "," } else { "" });
-                newline(deeper, out);
-                write(item, deeper, out);
+                newline(depth + 1, out);
+                write(item, depth + 1, out);
             }
-            newline(indent, out);
+            newline(depth, out);
             out.push(']');
         }
         // Plain values and lists of them: serde_json's compact form has no choices left.
         plain => out.push_str(&plain.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::Kernel;
+    use crate::plainnet::graph::Act;
+    use crate::predictor::LatencyPredictor;
+    use crate::predictor::fit::{self, Request};
+    use crate::predictor::fitted::FittedPredictor;
+    use crate::predictor::training::Observation;
+    use crate::units::Latency;
+    use rand::{RngExt, SeedableRng};
+    use rand_xoshiro::Xoshiro256PlusPlus;
+
+    fn kernel(in_c: u32, out_c: u32, side: u32, kernel: u32) -> Kernel {
+        let kind = KernelKind::Conv;
+        let (act, residual) = (Act::Relu, false);
+        Kernel {
+            kind,
+            batch: 1,
+            in_c,
+            out_c,
+            in_h: side,
+            in_w: side,
+            kernel,
+            stride: 1,
+            groups: 1,
+            act,
+            residual,
+        }
+    }
+
+    /// A small predictor with trees.
+    fn file() -> PredictorFile {
+        let mut observations = Vec::new();
+        for i in 1..=10 {
+            for j in 1..=8 {
+                for side in [7, 14, 28, 56] {
+                    for k in [1, 3] {
+                        let kernel = kernel(8 * i, 8 * j, side, k);
+                        // A cliff: narrow outputs take half as long again.
+                        let cliff = if j < 4 { 1.5 } else { 1.0 };
+                        let ns = cliff * (2e3 + 0.05 * kernel.macs());
+                        observations.push(Observation::kernel(kernel, Latency::from_ns(ns)));
+                    }
+                }
+            }
+        }
+        let identity = Identity {
+            device: "test".into(),
+            runtime: "none".into(),
+            runtime_version: None,
+            precision: "fp32".into(),
+            batch: 1,
+            threads: 1,
+            cores: None,
+            thermal_state: None,
+        };
+        let request = Request {
+            identity,
+            roofline: None,
+            created: "2020-01-01T00:00:00Z".into(),
+            licence: "MIT".into(),
+            sources: vec!["a \"test\"".into()],
+            notes: vec![],
+            dataset_sha256: String::new(),
+        };
+        fit::fit(&observations, request).unwrap().file().clone()
+    }
+
+    fn parse(text: &str) -> Result<PredictorFile, FileError> {
+        PredictorFile::parse(text.as_bytes(), Path::new("p.json"))
+    }
+
+    /// `value` with the checksum that belongs to it.
+    fn signed(mut value: Value) -> String {
+        value.as_object_mut().unwrap().remove("sha256");
+        let sum = checksum(&value);
+        value.as_object_mut().unwrap().insert("sha256".into(), sum.into());
+        pretty(&value)
+    }
+
+    #[test]
+    fn files_round_trip_and_trees_see_the_cliff() {
+        let file = file();
+        assert!(matches!(file.model.kinds[&KernelKind::Conv], Model::Boosted(_)), "{:?}", file.metrics);
+        assert!(
+            file.metrics.families["boosted"]["kernels"] < 0.5 * file.metrics.families["physical"]["kernels"]
+        );
+        let text = file.text().unwrap();
+        let read = parse(&text).unwrap();
+        assert_eq!(read.text().unwrap(), text);
+        let (before, after) = (FittedPredictor::new(file), FittedPredictor::new(read));
+        for c in [8, 24, 64, 500] {
+            let kernel = kernel(c, c, 14, 3);
+            let ratio = before.kernel(&kernel).latency.ns() / after.kernel(&kernel).latency.ns();
+            assert!((ratio - 1.0).abs() < 1e-3, "{ratio}");
+        }
+    }
+
+    #[test]
+    fn every_changed_byte_is_noticed() {
+        let text = file().text().unwrap();
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+        for _ in 0..2000 {
+            let mut bytes = text.clone().into_bytes();
+            let at = rng.random_range(0..bytes.len());
+            let new: u8 = rng.random_range(0..=255);
+            if bytes[at] != new {
+                bytes[at] = new;
+                assert!(PredictorFile::parse(&bytes, Path::new("p")).is_err(), "byte {at} became {new}");
+            }
+        }
+        for cut in [0, 1, text.len() / 2, text.len() - 1] {
+            assert!(parse(&text[..cut]).is_err());
+        }
+    }
+
+    #[test]
+    fn damage_behind_a_good_checksum_never_panics_or_hangs() {
+        let value: Value = serde_json::from_str(&file().text().unwrap()).unwrap();
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
+        let numbers = [-1e300, -1.0, 0.0, 0.5, 1.0, 200.0, 1e9, 1e300];
+        for _ in 0..500 {
+            let mut damaged = value.clone();
+            damage(&mut damaged, &mut rng, &numbers);
+            if let Ok(file) = parse(&signed(damaged)) {
+                let estimate = FittedPredictor::new(file).predict(&[kernel(16, 40, 28, 3)]);
+                assert!(estimate.latency.ns() > 0.0, "{estimate:?}");
+            }
+        }
+    }
+
+    /// Changes, removes or retypes something at random depth.
+    fn damage(value: &mut Value, rng: &mut Xoshiro256PlusPlus, numbers: &[f64]) {
+        let size = match value {
+            Value::Object(fields) => fields.len(),
+            Value::Array(items) => items.len(),
+            _ => 0,
+        };
+        let at = rng.random_range(0..size.max(1));
+        match value {
+            Value::Object(fields) if size > 0 => {
+                let key = fields.keys().nth(at).unwrap().clone();
+                if rng.random_range(0..20) == 0 {
+                    fields.remove(&key);
+                } else {
+                    damage(&mut fields[&key], rng, numbers);
+                }
+            }
+            Value::Array(items) if size > 0 => match rng.random_range(0..20) {
+                0 => drop(items.remove(at)),
+                1 => items.push(items[at].clone()),
+                _ => damage(&mut items[at], rng, numbers),
+            },
+            _ => {
+                let number = numbers[rng.random_range(0..numbers.len())];
+                *value = if rng.random_range(0..5) == 0 { Value::Null } else { number.into() };
+            }
+        }
+    }
+
+    #[test]
+    fn newer_files_say_so() {
+        let mut value: Value = serde_json::from_str(&file().text().unwrap()).unwrap();
+        value["schema_version"] = 2.into();
+        value["something_new"] = true.into();
+        let error = parse(&signed(value.clone())).unwrap_err();
+        assert!(matches!(error, FileError::TooNew { found: 2, .. }), "{error}");
+        value["schema_version"] = 1.into();
+        let error = parse(&signed(value)).unwrap_err();
+        assert!(error.to_string().contains("something_new"), "{error}");
     }
 }

@@ -213,9 +213,13 @@ impl Data<'_> {
         self.observations.iter().filter_map(Observation::single).filter(|k| k.kind == kind).count()
     }
 
+    /// As the finished predictor does it.
     fn kernel_ns(&self, model: Option<&Model>, kernel: &Kernel) -> f64 {
         match model {
-            Some(model) => model.predict_ns(&Quantities::of(kernel, self.bytes_per_element)).max(1.0),
+            Some(model) => {
+                let quantities = Quantities::of(kernel, self.bytes_per_element);
+                model.predict_ns(&quantities).max(self.roofline.floor_ns(kernel, self.bytes_per_element))
+            }
             None => self.roofline.bound(kernel, self.bytes_per_element).ns().max(1.0),
         }
     }
@@ -442,4 +446,88 @@ fn units(kinds: &BTreeMap<KernelKind, Model>) -> BTreeMap<String, String> {
         .flat_map(Model::features)
         .map(|feature| (feature.0.name.to_owned(), feature.0.unit.to_owned()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::predictor::LatencyPredictor;
+    use std::path::Path;
+
+    /// The dataset and the request that `edgezen fit` makes of it.
+    fn shipped(id: &str) -> (Dataset, Request) {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets").join(id);
+        let dataset = Dataset::read(&dir).unwrap_or_else(|e| panic!("{e}"));
+        let roofline = dataset.environment.get("roofline").cloned();
+        let request = Request {
+            identity: dataset.identity.clone(),
+            roofline: roofline.map(|value| serde_json::from_value(value).unwrap()),
+            created: dataset.provenance.created.clone(),
+            licence: dataset.provenance.licence.clone(),
+            sources: vec![dataset.provenance.source.clone()],
+            notes: vec![],
+            dataset_sha256: String::new(),
+        };
+        (dataset, request)
+    }
+
+    #[test]
+    fn fitting_twice_gives_the_same_bytes_and_few_networks_do() {
+        let (mut dataset, request) = shipped("pixel2@tflite@fp32");
+        dataset.samples.retain(|sample| !sample.subject.to_string().starts_with("resnet"));
+        let observations = observations(&dataset).unwrap();
+        let predictor = fit(&observations, request.clone()).unwrap();
+        let again = fit(&observations, request).unwrap();
+        assert_eq!(predictor.file().text().unwrap(), again.file().text().unwrap());
+        // Ten MobileNets: within 8 % of what they are fitted to, and honest about how few they are.
+        for observation in &observations {
+            let estimate = predictor.predict(&observation.kernels);
+            let error = estimate.latency.ns() / observation.latency.ns() - 1.0;
+            assert!(error.abs() < 0.08, "{error}");
+            assert!(estimate.lower < observation.latency && observation.latency < estimate.upper);
+            assert!(estimate.upper.ns() > 1.1 * estimate.latency.ns() && estimate.coverage > 0.99);
+        }
+    }
+
+    #[test]
+    fn every_shipped_dataset_is_readable() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets");
+        for entry in std::fs::read_dir(root).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                let dataset = Dataset::read(&path).unwrap_or_else(|e| panic!("{e}"));
+                assert!(!dataset.provenance.licence.is_empty() && path.join("README.md").is_file());
+                assert_eq!(path.file_name().unwrap().to_str().unwrap(), dataset.identity.to_string());
+                assert!(!observations(&dataset).unwrap().is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn trees_are_chosen_where_they_are_better() {
+        let (dataset, request) = shipped("v100@tensorrt@fp16");
+        // A tenth of the table is enough to see it, and quick.
+        let all = observations(&dataset).unwrap();
+        let tenth: Vec<Observation> = all.iter().step_by(10).cloned().collect();
+        let predictor = fit(&tenth, request).unwrap();
+        let file = predictor.file();
+        assert!(matches!(file.model.kinds[&KernelKind::Conv], Model::Boosted(_)));
+        let kernels = file.metrics.kernels.unwrap();
+        assert!(kernels.mape_percent < 20.0, "{kernels:?}");
+        assert!(kernels.mape_percent < 0.6 * file.metrics.baseline_flops.unwrap().mape_percent);
+        assert!((80.0..=97.0).contains(&kernels.coverage_percent.unwrap()), "{kernels:?}");
+        // Unseen rows, outside the tenth.
+        let unseen = all.iter().enumerate().filter(|(i, _)| i % 10 == 5).map(|(_, o)| o);
+        let errors: Vec<f64> = unseen
+            .map(|o| (predictor.estimate(&o.kernels[0]).latency.ns() / o.latency.ns() - 1.0).abs())
+            .collect();
+        assert!(crate::stats::mean(&errors).unwrap() < 0.2);
+    }
+
+    #[test]
+    fn too_few_rows_are_refused() {
+        let (dataset, request) = shipped("pixel2@tflite@fp32");
+        let observations = observations(&dataset).unwrap();
+        assert!(matches!(fit(&observations[..3], request), Err(FitError::TooFew { found: 3, .. })));
+    }
 }

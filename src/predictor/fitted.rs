@@ -43,15 +43,17 @@ impl FittedPredictor {
         self.bytes_per_element
     }
 
-    /// Latency of one kernel with its *own* batch.
+    /// Latency of one kernel with its *own* batch. Nothing is predicted to be quicker than the roofline
+    /// allows: a linear model may have no price for what is too small to show in its data.
     pub fn estimate(&self, kernel: &Kernel) -> KernelEstimate {
+        let roofline = &self.file.model.roofline;
         let Some(model) = self.file.model.kinds.get(&kernel.kind) else {
-            let latency = self.file.model.roofline.bound(kernel, self.bytes_per_element);
-            let latency = Latency::from_ns(latency.ns().max(FLOOR_NS));
-            return KernelEstimate { latency, support: Support::Bound };
+            let bound = roofline.bound(kernel, self.bytes_per_element).ns().max(FLOOR_NS);
+            return KernelEstimate { latency: Latency::from_ns(bound), support: Support::Bound };
         };
+        let floor = roofline.floor_ns(kernel, self.bytes_per_element);
         let quantities = Quantities::of(kernel, self.bytes_per_element);
-        let latency = Latency::from_ns(model.predict_ns(&quantities).max(FLOOR_NS));
+        let latency = Latency::from_ns(model.predict_ns(&quantities).max(floor));
         let inside = self.file.domain.get(&kernel.kind).is_some_and(|d| d.contains(kernel, &quantities));
         KernelEstimate { latency, support: if inside { Support::Inside } else { Support::Outside } }
     }

@@ -84,8 +84,12 @@ pub(super) fn fit(
     for kind in KernelKind::ALL {
         let seen = rows.iter().filter(|row| row.kernels.iter().any(|k| k.kind == kind)).count();
         let heavy = matches!(kind, KernelKind::Conv | KernelKind::Dwconv);
-        if training.count(kind) >= MIN_ROWS || (heavy && seen >= MIN_ROWS) {
+        let alone = training.count(kind);
+        if alone >= MIN_ROWS || (heavy && seen >= MIN_ROWS) {
             columns.extend(features::named(costs(kind)).into_iter().map(|feature| (kind, feature)));
+        } else if alone > 0 {
+            let few = features::named(features::coarse_costs(kind));
+            columns.extend(few.into_iter().map(|feature| (kind, feature)));
         } else if seen > 0 {
             // Too few to price: a light kind inside networks is taken at the memory's speed.
             let feature = features::named(&["bytes_mb"])[0];

@@ -110,7 +110,13 @@ impl Roofline {
         }
     }
 
-    /// No run of `kernel` is quicker.
+    /// What no prediction may fall below: caches beat the memory bus, but not by more than this.
+    pub fn floor_ns(&self, kernel: &Kernel, bytes_per_element: f64) -> f64 {
+        const CACHES: f64 = 4.0;
+        (self.bound(kernel, bytes_per_element).ns() / CACHES).max(1.0)
+    }
+
+    /// No run of `kernel` from memory is quicker.
     pub fn bound(&self, kernel: &Kernel, bytes_per_element: f64) -> Latency {
         let compute = kernel.macs() / self.peak_gmacs_per_s;
         let memory = kernel.bytes(bytes_per_element) / self.gbytes_per_s;
