@@ -50,20 +50,28 @@ impl Boosted {
 
     /// Sum of the leaves that a row of bins falls into.
     fn sum(&self, bins: &[u8; MAX_FEATURES]) -> i64 {
+        /// Trees walked side by side: each step waits for the one before, so one tree alone leaves the
+        /// processor idle.
+        const ABREAST: usize = 8;
         let leaves = 1_usize << self.depth;
         let inner = leaves - 1;
-        let trees = self.node_feature.chunks_exact(inner).zip(self.node_bin.chunks_exact(inner));
-        trees
-            .zip(self.leaf.chunks_exact(leaves))
-            .map(|((features, cuts), values)| {
-                let mut at = 0;
-                for _ in 0..self.depth {
-                    let right = bins[usize::from(features[at]) % MAX_FEATURES] > cuts[at];
-                    at = 2 * at + 1 + usize::from(right);
+        let trees = self.leaf.len() / leaves;
+        let mut sum = 0;
+        for first in (0..trees).step_by(ABREAST) {
+            let count = ABREAST.min(trees - first);
+            let mut at = [0_usize; ABREAST];
+            for _ in 0..self.depth {
+                for (lane, at) in at.iter_mut().enumerate().take(count) {
+                    let node = (first + lane) * inner + *at;
+                    let bin = bins[usize::from(self.node_feature[node]) % MAX_FEATURES];
+                    *at = 2 * *at + 1 + usize::from(bin > self.node_bin[node]);
                 }
-                i64::from(values[at - inner])
-            })
-            .sum()
+            }
+            for (lane, at) in at.iter().enumerate().take(count) {
+                sum += i64::from(self.leaf[(first + lane) * leaves + at - inner]);
+            }
+        }
+        sum
     }
 
     /// What is wrong with trees that were read from a file.
