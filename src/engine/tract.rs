@@ -148,7 +148,7 @@ impl<'a> Lowering<'a> {
     fn node(&mut self, index: usize, node: &Node) -> Result<OutletId, EngineError> {
         if let Op::AdaptiveAvgPool { size } = node.op {
             let input = self.graph.nodes[node.inputs[0]].shape;
-            if input.h % size != 0 || input.w % size != 0 {
+            if !input.h.is_multiple_of(size) || !input.w.is_multiple_of(size) {
                 let what = format!("pooling {input} to a grid of {size}×{size}, which does not divide it");
                 return Err(EngineError::Unsupported { engine: NAME, what });
             }
@@ -426,7 +426,8 @@ mod tests {
     #[test]
     fn activations_and_pools_compute_what_they_should() {
         let x = |graph: &Graph| weights::input(graph, 0, 1, 3);
-        let cases: [(Act, fn(f32) -> f32); 6] = [
+        type Function = fn(f32) -> f32;
+        let cases: [(Act, Function); 6] = [
             (Act::Relu, |v| v.max(0.0)),
             (Act::Relu6, |v| v.clamp(0.0, 6.0)),
             (Act::Sigmoid, |v| 1.0 / (1.0 + (-v).exp())),

@@ -164,7 +164,7 @@ impl Campaign<'_> {
             let flow = match device.measure(Workload::Subject(subject)) {
                 Ok(measured) => {
                     let summary = measured.timing.summary();
-                    add(Line::Sample { index, round, measured }, &mut lines)?;
+                    add(Line::Sample { index, round, measured: Box::new(measured) }, &mut lines)?;
                     finished += 1;
                     summary.map_or(ControlFlow::Continue(()), |summary| {
                         progress(Event::Measured { subject, summary: &summary, finished })

@@ -38,7 +38,7 @@ pub struct Header {
 #[serde(tag = "line", rename_all = "snake_case")]
 pub enum Line {
     /// Configuration `index` of the plan was measured in pass `round`.
-    Sample { index: usize, round: u32, measured: Measured },
+    Sample { index: usize, round: u32, measured: Box<Measured> },
     /// It cannot be measured on this device, in no pass.
     Failed { index: usize, reason: String },
     /// The sentinel, which tells drift from difference.

@@ -185,7 +185,7 @@ fn kernel_problem(kernel: &Kernel) -> Option<String> {
     if !kernel.in_c.is_multiple_of(kernel.groups) || !kernel.out_c.is_multiple_of(kernel.groups) {
         return Some(format!("{} groups do not divide the channels", kernel.groups));
     }
-    (kernel.kernel % 2 == 0).then(|| format!("kernel {} is even", kernel.kernel))
+    kernel.kernel.is_multiple_of(2).then(|| format!("kernel {} is even", kernel.kernel))
 }
 
 struct Wanted {

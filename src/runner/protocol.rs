@@ -41,7 +41,7 @@ pub enum Reply {
     },
     Done {
         id: u64,
-        measured: Measured,
+        measured: Box<Measured>,
     },
     /// The job could not be run; the next one can.
     Failed {

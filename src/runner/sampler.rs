@@ -198,7 +198,7 @@ pub fn sample<E>(
         if samples >= policy.min_runs.max(1) {
             let late = clock.now_ns().saturating_sub(started) >= policy.max_ns;
             // The interval takes a sort: looked at every tenth sample only.
-            let due = samples == policy.min_runs || samples % 10 == 0;
+            let due = samples == policy.min_runs || samples.is_multiple_of(10);
             if late || samples >= policy.max_runs || (due && precise(&samples_ns, policy)) {
                 break;
             }

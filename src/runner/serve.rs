@@ -61,7 +61,7 @@ fn answer(engine: &dyn Engine, line: &str) -> Reply {
         .map_err(|e| e.to_string())
         .and_then(|mut l| measure(l.as_mut(), &job.policy).map_err(|e| e.to_string()))
     {
-        Ok(measured) => Reply::Done { id: job.id, measured },
+        Ok(measured) => Reply::Done { id: job.id, measured: Box::new(measured) },
         Err(reason) => failed(reason),
     }
 }

@@ -255,7 +255,7 @@ impl<'a> Exporter<'a> {
             Op::GlobalAvgPool => self.push("GlobalAveragePool", inputs, out, vec![]),
             Op::AdaptiveAvgPool { size } => {
                 let from = self.graph.nodes[node.inputs[0]].shape;
-                if from.h % size != 0 || from.w % size != 0 {
+                if !from.h.is_multiple_of(size) || !from.w.is_multiple_of(size) {
                     let what = format!("pooling {from} to a grid of {size}×{size}, which does not divide it");
                     return Err(OnnxError::Unsupported(what));
                 }

@@ -389,7 +389,8 @@ impl<'a> Importer<'a> {
             return Some(self.graph().push(Op::GlobalAvgPool, vec![x]));
         }
         let strides = attribute(node, "strides").map(|a| a.ints.clone());
-        let tiles = strides.is_some_and(|s| s == *kernel) && shape.h % h == 0 && shape.w % w == 0;
+        let tiles =
+            strides.is_some_and(|s| s == *kernel) && shape.h.is_multiple_of(h) && shape.w.is_multiple_of(w);
         let size = shape.h / h;
         (tiles && size == shape.w / w).then(|| self.graph().push(Op::AdaptiveAvgPool { size }, vec![x]))
     }
