@@ -167,6 +167,8 @@ pub struct RawRun {
     /// Time of `k` runs together, as read from the clock.
     pub ns: u64,
     pub k: u32,
+    /// Whether the core was at its usual speed before and after; unknown where nobody looked.
+    pub undisturbed: Option<bool>,
 }
 
 /// Writes every timed run to `raw/runs.parquet`.

@@ -4,14 +4,18 @@ use super::{Device, DeviceError, Facts, Options, Workload};
 use crate::dataset::Identity;
 use crate::engine::{Engine, Tract, onnx};
 use crate::runner::conditions::Scheduling;
-use crate::runner::{Conditions, Measured, Policy, conditions, serve};
+use crate::runner::{Conditions, Measured, Monotonic, Pace, Policy, conditions, serve};
 use serde_json::json;
 
 const NAME: &str = "host";
 
+/// Time spent on learning how fast the core usually is.
+const LEARN_NS: u64 = 2_000_000_000;
+
 pub struct Host {
     identity: Identity,
     policy: Policy,
+    pace: Pace<'static>,
     seed: u64,
     /// Where the thread was allowed to run before.
     before: Vec<u32>,
@@ -56,7 +60,9 @@ pub fn open(options: &Options) -> Result<Box<dyn Device>, DeviceError> {
     let scheduling = conditions::scheduling();
     conditions::schedule(Scheduling::Realtime);
     let policy = options.policy(Policy::HOST);
-    Ok(Box::new(Host { identity, policy, seed: options.seed, before, scheduling }))
+    let mut pace = Pace::default();
+    pace.learn(&Monotonic::start(), if policy.patience_ns == 0 { 0 } else { LEARN_NS });
+    Ok(Box::new(Host { identity, policy, pace, seed: options.seed, before, scheduling }))
 }
 
 impl Drop for Host {
@@ -106,7 +112,8 @@ impl Device for Host {
             Workload::Onnx(path) => onnx::load(path, batch, self.seed)
                 .map_err(|e| DeviceError::BadFile { path: path.to_owned(), reason: e.to_string() })?,
         };
-        serve::measure(loaded.as_mut(), &self.policy).map_err(|e| DeviceError::workload(workload, e))
+        serve::measure(loaded.as_mut(), &self.policy, Some(&mut self.pace))
+            .map_err(|e| DeviceError::workload(workload, e))
     }
 }
 

@@ -177,7 +177,7 @@ impl Device for Simulated {
         hasher.write_u64(self.seed);
         let rng = RefCell::new(Xoshiro256PlusPlus::seed_from_u64(hasher.finish()));
         let clock = FakeClock(Cell::new(0.0));
-        let timing = sampler::sample(&clock, &self.policy, || {
+        let timing = sampler::sample(&clock, &self.policy, None, || {
             let spread: f64 = rng.borrow_mut().random_range(-1.0..1.0);
             clock.0.set(clock.0.get() + sum.ns() * slow * (1.0 + noise * spread));
             Ok::<f64, std::convert::Infallible>(1.0)

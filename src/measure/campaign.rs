@@ -300,10 +300,21 @@ impl Campaign<'_> {
             let quality = if 2 * slow > passes.len() { Quality::Drifted } else { quality };
             let sample = u32::try_from(samples.len()).unwrap_or(u32::MAX);
             for (round, timing) in passes {
-                raw.push(RawRun { sample, round, run: -1, ns: timing.first_ns, k: 1 });
+                raw.push(RawRun { sample, round, run: -1, ns: timing.first_ns, k: 1, undisturbed: None });
                 let k = timing.k;
-                let runs = timing.samples_ns.iter().zip(0..);
-                raw.extend(runs.map(|(&ns, run)| RawRun { sample, round, run, ns, k }));
+                let calm = |run: usize| {
+                    let probe = timing.probes_ns.get(run)?;
+                    timing.usual_probe_ns.map(|usual| runner::pace::undisturbed(*probe, usual))
+                };
+                let runs = timing.samples_ns.iter().enumerate().zip(0..);
+                raw.extend(runs.map(|((i, &ns), run)| RawRun {
+                    sample,
+                    round,
+                    run,
+                    ns,
+                    k,
+                    undisturbed: calm(i),
+                }));
             }
             let subject = subject.clone();
             samples.push(Sample { subject, median: summary.median, summary: Some(summary), quality });

@@ -2,10 +2,12 @@
 //! by which jobs come in and results go out. Everything here compiles for a phone.
 
 pub mod conditions;
+pub mod pace;
 pub mod protocol;
 pub mod sampler;
 pub mod serve;
 
 pub use conditions::Conditions;
+pub use pace::Pace;
 pub use protocol::Measured;
 pub use sampler::{Clock, Monotonic, Policy, Timing, pooled};

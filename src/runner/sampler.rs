@@ -3,11 +3,14 @@
 //! 1. One run on its own; its time is kept apart (caches, page faults and clocks are cold).
 //! 2. Warm-up until enough runs *and* enough time have passed and the last runs are stable.
 //! 3. Short runs are batched: a sample is `k` runs, so that it lasts long enough for the clock.
-//! 4. At least `min_runs` samples; more until the 95 % interval of the median (order statistics) is
+//! 4. Where the core's pace is probed, each sample begins when the core is at its usual speed, or when
+//!    patience is at its end; a probe after it tells whether the core stayed so.
+//! 5. At least `min_runs` undisturbed samples; more until the 95 % interval of the median (order statistics) is
 //!    narrow enough, or the time is up.
 //!
-//! Nothing is dropped: every sample is returned as it was read.
+//! Nothing is dropped: every sample is returned as it was read, with its probe.
 
+use super::pace::{Pace, undisturbed};
 use crate::dataset::{Quality, Summary};
 use crate::stats;
 use serde::{Deserialize, Serialize};
@@ -58,6 +61,8 @@ pub struct Policy {
     pub max_ns: u64,
     /// A sample lasts at least this long.
     pub min_sample_ns: u64,
+    /// Time for waiting until the core is at its usual speed, and for repeating disturbed samples.
+    pub patience_ns: u64,
 }
 
 impl Policy {
@@ -73,6 +78,7 @@ impl Policy {
         noisy_half_width: 0.05,
         max_ns: 600_000_000,
         min_sample_ns: 200_000,
+        patience_ns: 2_400_000_000,
     };
 
     /// A phone: half a second of warm-up for its governor, longer samples.
@@ -87,6 +93,7 @@ impl Policy {
         noisy_half_width: 0.05,
         max_ns: 10_000_000_000,
         min_sample_ns: 2_000_000,
+        patience_ns: 0,
     };
 }
 
@@ -103,6 +110,7 @@ impl Policy {
             min_runs: share(self.min_runs),
             max_runs: share(self.max_runs),
             max_ns: self.max_ns / u64::from(rounds),
+            patience_ns: self.patience_ns / u64::from(rounds),
             ..self
         }
     }
@@ -119,6 +127,10 @@ pub struct Timing {
     pub k: u32,
     /// Each sample: the time of `k` runs.
     pub samples_ns: Vec<u64>,
+    /// The slower one of the probes before and after each sample; empty where the pace is not probed.
+    pub probes_ns: Vec<u64>,
+    /// Length of a probe at the core's usual speed, as far as it was known by then.
+    pub usual_probe_ns: Option<u64>,
     /// Checksum of the output; a wrong run is not a fast one.
     pub checksum: f64,
     /// The threshold that [`pooled`] judges by.
@@ -137,18 +149,32 @@ impl Timing {
     }
 }
 
-/// The runs of several passes taken together, with their quality; `None` if there are none.
+/// With fewer undisturbed samples than this, all samples are taken, and count as noisy.
+const MIN_UNDISTURBED: usize = 5;
+
+/// The samples of several passes taken together, with their quality; `None` if there are none.
 ///
-/// Passes lie minutes apart, so that the median is not that of one lucky or unlucky moment.
+/// Passes lie minutes apart, so that the median is not that of one lucky or unlucky moment. Where the
+/// core's pace was probed, the undisturbed samples stand for all.
 pub fn pooled<'a>(passes: impl IntoIterator<Item = &'a Timing>) -> Option<(Summary, Quality)> {
-    let (mut runs, mut k, mut threshold) = (Vec::new(), 1, f64::INFINITY);
-    for timing in passes {
-        runs.extend(timing.per_run_ns());
-        k = k.max(timing.k);
-        threshold = threshold.min(timing.noisy_half_width);
+    let passes: Vec<&Timing> = passes.into_iter().collect();
+    let k = passes.iter().map(|timing| timing.k).max()?;
+    let threshold = passes.iter().map(|timing| timing.noisy_half_width).fold(f64::INFINITY, f64::min);
+    // What the core can do is known better with every pass.
+    let usual = passes.iter().filter_map(|timing| timing.usual_probe_ns).min();
+    let (mut all, mut calm) = (Vec::new(), Vec::new());
+    for timing in &passes {
+        let runs = timing.per_run_ns();
+        if let Some(usual) = usual {
+            let pairs = runs.iter().zip(&timing.probes_ns);
+            calm.extend(pairs.filter(|&(_, &probe)| undisturbed(probe, usual)).map(|(&run, _)| run));
+        }
+        all.extend(runs);
     }
-    let summary = Summary::of(&runs, k)?;
-    let steady = summary.relative_half_width() <= threshold;
+    let few = usual.is_some() && calm.len() < MIN_UNDISTURBED;
+    let chosen = if usual.is_some() && !few { &calm } else { &all };
+    let summary = Summary::of(chosen, k)?;
+    let steady = !few && summary.relative_half_width() <= threshold;
     Some((summary, if steady { Quality::Good } else { Quality::Noisy }))
 }
 
@@ -168,6 +194,7 @@ pub enum SampleError<E> {
 pub fn sample<E>(
     clock: &impl Clock,
     policy: &Policy,
+    mut pace: Option<&mut Pace<'_>>,
     mut run: impl FnMut() -> Result<f64, E>,
 ) -> Result<Timing, SampleError<E>> {
     let start = clock.now_ns();
@@ -192,24 +219,53 @@ pub fn sample<E>(
     let run_ns = stats::median(recent).unwrap_or(first_ns as f64).max(1.0);
     let k = (policy.min_sample_ns as f64 / run_ns).ceil().clamp(1.0, 1e6) as u32;
     let started = clock.now_ns();
+    let elapsed = || clock.now_ns().saturating_sub(started);
     let mut samples_ns = Vec::with_capacity(policy.min_runs as usize);
+    let mut probes_ns = Vec::new();
+    // The samples that count, and the time spent on those that do not.
+    let mut calm = Vec::with_capacity(policy.min_runs as usize);
+    let mut lost_ns = 0;
     loop {
+        let patient = lost_ns < policy.patience_ns;
         let samples = samples_ns.len() as u32;
-        if samples >= policy.min_runs.max(1) {
-            let late = clock.now_ns().saturating_sub(started) >= policy.max_ns;
+        let counted = if patient { calm.len() as u32 } else { samples };
+        if counted >= policy.min_runs.max(1) {
+            let late = elapsed() >= policy.max_ns + lost_ns.min(policy.patience_ns);
             // The interval takes a sort: looked at every tenth sample only.
-            let due = samples == policy.min_runs || samples.is_multiple_of(10);
-            if late || samples >= policy.max_runs || (due && precise(&samples_ns, policy)) {
+            let due = counted == policy.min_runs || counted.is_multiple_of(10);
+            if late || samples >= policy.max_runs || (due && precise(&calm, policy)) {
                 break;
             }
         }
-        samples_ns.push(timed(k)?);
+        let Some(pace) = pace.as_deref_mut() else {
+            let ns = timed(k)?;
+            samples_ns.push(ns);
+            calm.push(ns);
+            continue;
+        };
+        let begin = elapsed();
+        let mut before = pace.probe(clock);
+        while !undisturbed(before, pace.usual_ns()) && lost_ns + (elapsed() - begin) < policy.patience_ns {
+            before = pace.probe(clock);
+        }
+        lost_ns += elapsed() - begin;
+        let ns = timed(k)?;
+        let probe = before.max(pace.probe(clock));
+        samples_ns.push(ns);
+        probes_ns.push(probe);
+        if undisturbed(probe, pace.usual_ns()) {
+            calm.push(ns);
+        } else {
+            lost_ns += ns;
+        }
     }
     Ok(Timing {
         first_ns,
         warmup_runs: warmup.len() as u32,
         k,
         samples_ns,
+        probes_ns,
+        usual_probe_ns: pace.map(|pace| pace.usual_ns()),
         checksum,
         noisy_half_width: policy.noisy_half_width,
     })
@@ -255,7 +311,7 @@ mod tests {
     fn timing(policy: &Policy, duration: impl Fn(u64) -> u64) -> Timing {
         let clock = Fake::default();
         let runs = Cell::new(0);
-        sample(&clock, policy, || {
+        sample(&clock, policy, None, || {
             clock.0.set(clock.0.get() + duration(runs.get()));
             runs.set(runs.get() + 1);
             Ok::<f64, ()>(1.5)
@@ -327,15 +383,42 @@ mod tests {
     }
 
     #[test]
+    fn disturbed_samples_are_repeated_and_do_not_count() {
+        // The core is slow in two of every three tenths of a second, runs and probes alike.
+        let clock = Fake::default();
+        let spend = |ns: u64| {
+            let slow = clock.0.get() / 100_000_000 % 3 != 0;
+            clock.0.set(clock.0.get() + if slow { ns * 8 / 5 } else { ns });
+        };
+        let mut pace = Pace::new(|| spend(30_000));
+        pace.learn(&clock, 1_000_000_000);
+        let run = || {
+            spend(5_000_000);
+            Ok::<f64, ()>(1.0)
+        };
+        let timing = sample(&clock, &Policy::HOST, Some(&mut pace), run).unwrap();
+        assert_eq!(timing.probes_ns.len(), timing.samples_ns.len());
+        let (summary, quality) = pooled([&timing]).unwrap();
+        assert_eq!((summary.median.ns(), quality), (5e6, Quality::Good));
+        assert!(summary.runs >= 30, "{}", summary.runs);
+        // All are kept.
+        assert!(timing.samples_ns.iter().any(|&ns| ns > 5_000_000));
+        // Without patience all samples count, as long as there are no undisturbed ones.
+        let mut late = timing.clone();
+        late.probes_ns.iter_mut().for_each(|probe| *probe = 60_000);
+        assert_eq!(pooled([&late]).unwrap().1, Quality::Noisy);
+    }
+
+    #[test]
     fn a_run_that_computes_something_else_is_an_error() {
         let clock = Fake::default();
         let runs = Cell::new(0.0);
-        let error = sample(&clock, &Policy::HOST, || {
+        let error = sample(&clock, &Policy::HOST, None, || {
             clock.0.set(clock.0.get() + 1_000_000);
             runs.set(runs.get() + 1.0);
             Ok::<f64, ()>(runs.get())
         });
         assert_eq!(error, Err(SampleError::Inconsistent));
-        assert_eq!(sample(&clock, &Policy::HOST, || Err("no")), Err(SampleError::Run("no")));
+        assert_eq!(sample(&clock, &Policy::HOST, None, || Err("no")), Err(SampleError::Run("no")));
     }
 }

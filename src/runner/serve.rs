@@ -2,17 +2,22 @@
 
 use super::protocol::{Job, Measured, Reply, VERSION};
 use super::sampler::{self, SampleError};
-use super::{Conditions, Monotonic, Policy};
+use super::{Conditions, Monotonic, Pace, Policy};
 use crate::engine::{Engine, EngineError, Loaded};
 use std::io::{BufRead, Write};
 
-/// Times `loaded` under `policy`, with the conditions before and after.
+/// Times `loaded` under `policy`, with the conditions before and after; probes the core's `pace` where
+/// there is one.
 ///
 /// # Errors
 /// The engine's.
-pub fn measure(loaded: &mut dyn Loaded, policy: &Policy) -> Result<Measured, SampleError<EngineError>> {
+pub fn measure(
+    loaded: &mut dyn Loaded,
+    policy: &Policy,
+    pace: Option<&mut Pace<'_>>,
+) -> Result<Measured, SampleError<EngineError>> {
     let before = Conditions::observe();
-    let timing = sampler::sample(&Monotonic::start(), policy, || loaded.run_once())?;
+    let timing = sampler::sample(&Monotonic::start(), policy, pace, || loaded.run_once())?;
     Ok(Measured { timing, before, after: Conditions::observe() })
 }
 
@@ -59,7 +64,7 @@ fn answer(engine: &dyn Engine, line: &str) -> Reply {
     let loaded = engine.load(&graph, job.batch, job.seed);
     match loaded
         .map_err(|e| e.to_string())
-        .and_then(|mut l| measure(l.as_mut(), &job.policy).map_err(|e| e.to_string()))
+        .and_then(|mut l| measure(l.as_mut(), &job.policy, None).map_err(|e| e.to_string()))
     {
         Ok(measured) => Reply::Done { id: job.id, measured: Box::new(measured) },
         Err(reason) => failed(reason),
