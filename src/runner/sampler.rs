@@ -387,8 +387,10 @@ mod tests {
         // The core is slow in two of every three tenths of a second, runs and probes alike.
         let clock = Fake::default();
         let spend = |ns: u64| {
-            let slow = clock.0.get() / 100_000_000 % 3 != 0;
-            clock.0.set(clock.0.get() + if slow { ns * 8 / 5 } else { ns });
+            for _ in 0..ns / 10_000 {
+                let slow = clock.0.get() / 100_000_000 % 3 != 0;
+                clock.0.set(clock.0.get() + if slow { 16_000 } else { 10_000 });
+            }
         };
         let mut pace = Pace::new(|| spend(30_000));
         pace.learn(&clock, 1_000_000_000);
