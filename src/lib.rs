@@ -18,6 +18,7 @@ pub mod engine;
 #[cfg(feature = "host")]
 pub mod measure;
 pub mod plainnet;
+#[cfg(feature = "host")]
 pub mod predictor;
 pub mod proxy;
 #[cfg(feature = "runner")]

@@ -26,14 +26,14 @@ fn write_floats(path: &Path, numbers: &[f32]) {
     std::fs::write(path, bytes).unwrap();
 }
 
-fn compare(python: &Path, dir: &Path, name: &str, graph: &Graph, batch: u32) {
-    let seed = 11;
-    let file = dir.join(format!("{name}.onnx"));
-    onnx::write(graph, batch, seed, &file).unwrap();
+/// Checks that tract and onnxruntime compute with `file` what tract computes with `graph`.
+fn compare(python: &Path, file: &Path, graph: &Graph, batch: u32, seed: u64) {
+    let name = file.display();
+    let dir = file.parent().unwrap();
     let input: Tensor = weights::input(graph, 0, batch, seed);
     let inputs = std::slice::from_ref(&input);
     let expected = Tract.load(graph, batch, seed).unwrap().run(inputs).unwrap();
-    let through_file = onnx::load(&file, batch, seed).unwrap().run(inputs).unwrap();
+    let through_file = onnx::load(file, batch, seed).unwrap().run(inputs).unwrap();
     let scale = expected[0].data.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
     let differs = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-4 * scale;
     assert!(!expected[0].data.iter().zip(&through_file[0].data).any(differs), "{name}: tract differs");
@@ -43,7 +43,7 @@ fn compare(python: &Path, dir: &Path, name: &str, graph: &Graph, batch: u32) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/check_onnx.py");
     let output = Command::new(python)
         .arg(script)
-        .arg(&file)
+        .arg(file)
         .arg("--input")
         .arg(&input_file)
         .arg("--expect")
@@ -88,6 +88,29 @@ fn onnxruntime_computes_the_same() {
         ("mobilenet_v2", named("mobilenet_v2"), 1),
         ("basic", basic, 2),
     ] {
-        compare(&python, dir.path(), name, &model.graph().unwrap(), batch);
+        let (graph, seed) = (model.graph().unwrap(), 11);
+        let file = dir.path().join(format!("{name}.onnx"));
+        onnx::write(&graph, batch, seed, &file).unwrap();
+        compare(&python, &file, &graph, batch, seed);
+    }
+}
+
+#[test]
+fn the_best_network_of_a_search_runs_everywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["search", "--device", "pixel2", "--latency", "60ms", "--iterations", "3000", "--seed", "5"];
+    crate::cli::edgezen_json(dir.path(), &[&args[..], &["--out", "found", "--json"]].concat());
+    let found = dir.path().join("found");
+    let run = edgezen::runs::read(&found).unwrap();
+    let model = Model {
+        name: None,
+        network: notation::parse(&run.best).unwrap(),
+        resolution: run.manifest.resolution,
+        classes: run.manifest.classes,
+        se: false,
+    };
+    match python() {
+        Ok(python) => compare(&python, &found.join("best.onnx"), &model.graph().unwrap(), 1, 5),
+        Err(reason) => println!("skipped: no Python with onnxruntime: {reason}"),
     }
 }

@@ -3,31 +3,18 @@
 //! A predictor estimates each kernel, and corrects the sum for the whole network. Both steps are
 //! separate here because the search adds up kernels per block and caches the sums: see [`Terms`].
 
-#[cfg(feature = "host")]
 pub mod boosted;
-#[cfg(feature = "host")]
 pub mod conformal;
-#[cfg(feature = "host")]
 pub mod domain;
-#[cfg(feature = "host")]
 pub mod evaluate;
-#[cfg(feature = "host")]
 pub mod families;
-#[cfg(feature = "host")]
 pub mod features;
-#[cfg(feature = "host")]
 pub mod file;
-#[cfg(feature = "host")]
 pub mod fit;
-#[cfg(feature = "host")]
 pub mod fitted;
-#[cfg(feature = "host")]
 pub mod linear;
-#[cfg(feature = "host")]
 pub mod net_level;
-#[cfg(feature = "host")]
 pub mod shipped;
-#[cfg(feature = "host")]
 pub mod training;
 
 use crate::dataset::Identity;

@@ -32,7 +32,7 @@ pub fn write(graph: &Graph, batch: u32, seed: u64, path: &Path) -> Result<(), On
     Ok(write_atomically_with(path, |file| export.write(&mut std::io::BufWriter::new(file)))?)
 }
 
-/// As [`write`], into memory.
+/// As [`write()`], into memory.
 ///
 /// # Errors
 /// A graph that ONNX cannot express.

@@ -1,6 +1,6 @@
 //! ONNX: networks handed over as files, and networks of other people read in.
 //!
-//! * [`write`]: a graph with its seeded weights as a file that any runtime opens;
+//! * [`write()`]: a graph with its seeded weights as a file that any runtime opens;
 //! * [`load`]: any CNN that tract can run, ready to be timed as it is;
 //! * [`read`]: the file as a [`Graph`](crate::plainnet::Graph), so that its kernels can be predicted.
 //!   Operators that have no counterpart are returned by name, never dropped silently.
