@@ -15,9 +15,16 @@ pub mod device;
 pub mod embedded;
 #[cfg(feature = "runner")]
 pub mod engine;
+#[cfg(feature = "host")]
+pub mod measure;
 pub mod plainnet;
+#[cfg(feature = "host")]
 pub mod predictor;
 pub mod proxy;
+#[cfg(feature = "runner")]
+pub mod runner;
+#[cfg(feature = "host")]
+pub mod runs;
 #[cfg(feature = "host")]
 pub mod search;
 pub mod space;

@@ -5,7 +5,7 @@
 //! score by iteration). Each file is replaced atomically.
 
 use crate::dataset::{DatasetError, write_atomically};
-use crate::engine::{EngineError, onnx};
+use crate::engine::onnx::{self, OnnxError};
 use crate::plainnet::{Model, Network, ShapeError};
 use crate::proxy::Mode;
 use crate::search::{Budgets, Individual, Outcome, Rules};
@@ -132,7 +132,7 @@ pub enum RunError {
     #[error("the best network cannot be exported: {0}")]
     Shape(#[from] ShapeError),
     #[error("the best network cannot be exported: {0}")]
-    Onnx(#[from] EngineError),
+    Onnx(#[from] OnnxError),
 }
 
 /// Networks kept in `front.json`.

@@ -1,11 +1,16 @@
 //! All integration tests in one binary: linking one is quicker than linking twenty.
 
+mod cli;
+mod devices;
 mod exact;
 mod golden;
+mod onnx;
 mod profiles;
+mod profiling;
 mod proxies;
+mod runner;
 mod scores;
+mod search_cli;
 mod searching;
-
 mod spaces;
 mod structures;

@@ -138,3 +138,14 @@ fn names_never_leave_the_folder() {
     let error = profile::by_name_in(Path::new("device-profiles"), "../device-profiles/pixel2").unwrap_err();
     assert!(matches!(error, ProfileError::Unknown { .. }), "{error}");
 }
+
+#[test]
+fn damaged_files_are_errors_and_never_panics() {
+    for (_, text) in DEVICE_PROFILES {
+        for end in (0..text.len()).step_by(23).filter(|&end| text.is_char_boundary(end)) {
+            let _ = Profile::parse(&text[..end], "cut.toml");
+            let doubled = format!("{}\n{}", &text[..end], text.get(end / 2..).unwrap_or_default());
+            let _ = Profile::parse(&doubled, "mixed.toml");
+        }
+    }
+}

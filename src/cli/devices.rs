@@ -1,6 +1,6 @@
 //! `edgezen devices [list|show NAME|doctor]`: which devices are known, and whether this one can measure.
 
-use super::{Failure, Global, output};
+use super::{Failure, Global};
 use crate::dataset::Identity;
 use crate::device::computer::{Complaint, Computer, Severity};
 use crate::device::profile::{self, Fact, Origin, Peaks, Profile};
@@ -137,21 +137,19 @@ fn list() -> List {
 }
 
 fn list_text(list: &List) -> String {
-    let rows: Vec<Vec<String>> = list
-        .devices
-        .iter()
-        .map(|row| {
-            let identity = row.identity.as_ref();
-            vec![
-                row.name.clone(),
-                row.kind.clone().unwrap_or_else(|| "unusable".into()),
-                identity.map_or("-".into(), ToString::to_string),
-                identity.map_or("-".into(), |identity| identity.batch.to_string()),
-                if row.predictors.is_empty() { "-".into() } else { row.predictors.join(", ") },
-            ]
-        })
-        .collect();
-    let mut out = output::table(&["device", "kind", "default identity", "batch", "shipped predictor"], &rows);
+    let header = ["device", "kind", "default identity", "batch", "shipped predictor"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(list.devices.iter().map(|row| {
+        let identity = row.identity.as_ref();
+        vec![
+            row.name.clone(),
+            row.kind.clone().unwrap_or_else(|| "unusable".into()),
+            identity.map_or("-".into(), ToString::to_string),
+            identity.map_or("-".into(), |identity| identity.batch.to_string()),
+            if row.predictors.is_empty() { "-".into() } else { row.predictors.join(", ") },
+        ]
+    }));
+    let mut out = columns(&rows);
     for row in &list.devices {
         if let Some(error) = &row.error {
             out += &format!("\n{}: {error}", row.name);
@@ -204,13 +202,19 @@ fn show_text(show: &Show<'_>) -> String {
     let search = &profile.search;
     line(
         "search",
-        format!("space {}, resolution {}, {} classes", search.space, search.resolution, search.classes),
+        format!(
+            "space {}, resolution {}, {} classes, at most {} layers",
+            search.space,
+            search.resolution,
+            search.classes,
+            search.max_layers(None).map_or("?".into(), |layers| layers.to_string())
+        ),
     );
     let measure = &profile.measure;
     line(
         "measuring",
         format!(
-            "warm-up {} runs and {} ms, then {} runs within {} ms, {} launches",
+            "warm-up {} runs and {} ms, then {} runs within {} ms, processes {}",
             measure.warmup_min_runs, measure.warmup_min_ms, measure.runs, measure.max_ms, measure.launches
         ),
     );
@@ -235,13 +239,25 @@ fn show_text(show: &Show<'_>) -> String {
     if show.facts.is_empty() {
         return out;
     }
-    let width =
-        |text: fn(&Fact) -> &str| show.facts.iter().map(|f| text(f).chars().count()).max().unwrap_or(0);
-    let (paths, values) = (width(|fact| &fact.path), width(|fact| &fact.value));
-    out.push('\n');
-    for fact in show.facts {
+    let rows = show.facts.iter().map(|fact| {
         let source = fact.source.as_deref().unwrap_or("no source given");
-        out += &format!("{:<paths$}  {:<values$}  {source}\n", fact.path, fact.value);
+        vec![fact.path.clone(), fact.value.clone(), source.to_owned()]
+    });
+    out + "\n" + &columns(&rows.collect::<Vec<_>>())
+}
+
+/// Rows of words, every column to the left.
+fn columns(rows: &[Vec<String>]) -> String {
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let mut out = String::new();
+    for row in rows {
+        let cells = row.iter().enumerate().map(|(column, cell)| {
+            let pad = width(column).unwrap_or(0).saturating_sub(cell.chars().count());
+            format!("{cell}{}", " ".repeat(pad))
+        });
+        out += cells.collect::<Vec<_>>().join("  ").trim_end();
+        out.push('\n');
     }
     out
 }

@@ -1,6 +1,9 @@
 //! What can go wrong, as the user sees it: a message, a remedy, and a stable exit code.
 
+use crate::dataset::DatasetError;
+use crate::device::DeviceError;
 use crate::device::profile::ProfileError;
+use crate::measure::journal::JournalError;
 use crate::plainnet::{ShapeError, notation::ParseError};
 use crate::proxy::ScoreError;
 use crate::search::SearchError;
@@ -94,6 +97,18 @@ impl From<UnitError> for Failure {
     }
 }
 
+impl From<DatasetError> for Failure {
+    fn from(error: DatasetError) -> Failure {
+        let message = error.to_string();
+        match error {
+            DatasetError::Io { .. } if error.is_missing() => Failure::usage(message),
+            DatasetError::Io { .. } => Failure::runtime(message),
+            DatasetError::TooNew { .. } => Failure::new(Exit::BadFile, message).remedy("a newer edgezen"),
+            _ => Failure::new(Exit::BadFile, message),
+        }
+    }
+}
+
 impl From<ScoreError> for Failure {
     fn from(error: ScoreError) -> Failure {
         match error {
@@ -138,5 +153,30 @@ impl From<ProfileError> for Failure {
             _ => Exit::BadFile,
         };
         Failure::new(exit, error.to_string()).remedy(remedy)
+    }
+}
+
+impl From<DeviceError> for Failure {
+    fn from(error: DeviceError) -> Failure {
+        let exit = match &error {
+            DeviceError::Unknown { .. } | DeviceError::Unsupported { .. } => Exit::Usage,
+            DeviceError::Lost { .. } => Exit::Device,
+            DeviceError::BadFile { .. } => Exit::BadFile,
+            DeviceError::Pin { .. } | DeviceError::Workload { .. } => Exit::Runtime,
+        };
+        Failure::new(exit, error.to_string())
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Failure {
+        let message = error.to_string();
+        match error {
+            JournalError::Io { .. } => Failure::runtime(message),
+            JournalError::InUse { .. } => Failure::new(Exit::Device, message),
+            JournalError::TooNew { .. } => Failure::new(Exit::BadFile, message).remedy("a newer edgezen"),
+            JournalError::Damaged { .. } => Failure::new(Exit::BadFile, message)
+                .remedy("another folder (-o DIR); the lines before the damage are still good"),
+        }
     }
 }

@@ -1,13 +1,25 @@
 //! The command line: one verb, one file. The only part that prints.
 
 mod completions;
+mod dataset;
 mod devices;
+mod evaluate;
 mod experiment;
+mod export;
 mod failure;
+mod fit;
 mod info;
+mod measure;
 mod net;
 mod output;
+mod predict;
+mod predictors;
+mod profile;
 mod score;
+mod search;
+mod target;
+mod validate;
+mod verify;
 
 pub use failure::{Exit, Failure};
 
@@ -43,12 +55,32 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Known devices, their facts, and whether this computer is fit to measure
+    Devices(devices::Args),
+    /// Measure kernels, blocks and networks of a search space on a device
+    Profile(profile::Args),
+    /// Datasets: what they hold; public tables in
+    Dataset(dataset::Args),
+    /// Fit a latency predictor to datasets
+    Fit(fit::Args),
+    /// Shipped and own predictors
+    Predictors(predictors::Args),
+    /// Latency of networks or kernels by a predictor
+    Predict(predict::Args),
+    /// How good a predictor is on measured kernels
+    Evaluate(evaluate::Args),
     /// Layers, parameters, MACs, memory and kernels of a network
     Info(info::Args),
     /// Zero-shot scores of networks
     Score(score::Args),
-    /// Known devices, their facts, and whether this computer is fit to measure
-    Devices(devices::Args),
+    /// The best network that fits the budgets
+    Search(search::Args),
+    /// True latency of networks on a device
+    Measure(measure::Args),
+    /// Predicted against measured latency of networks or of a search's results
+    Validate(validate::Args),
+    /// Write a network as a file for other programs
+    Export(export::Args),
     /// Figures and tables of the paper, as csv and svg
     Experiment(experiment::Args),
     /// A script that completes commands and options in your shell
@@ -59,9 +91,19 @@ enum Command {
 pub fn run() -> Result<(), Failure> {
     let cli = Cli::parse();
     match cli.command {
+        Command::Devices(args) => devices::run(args, cli.global),
+        Command::Profile(args) => profile::run(args, cli.global),
+        Command::Dataset(args) => dataset::run(args, cli.global),
+        Command::Fit(args) => fit::run(args, cli.global),
+        Command::Predictors(args) => predictors::run(args, cli.global),
+        Command::Predict(args) => predict::run(args, cli.global),
+        Command::Evaluate(args) => evaluate::run(args, cli.global),
         Command::Info(args) => info::run(args, cli.global),
         Command::Score(args) => score::run(args, cli.global),
-        Command::Devices(args) => devices::run(args, cli.global),
+        Command::Search(args) => search::run(args, cli.global),
+        Command::Measure(args) => measure::run(args, cli.global),
+        Command::Validate(args) => validate::run(args, cli.global),
+        Command::Export(args) => export::run(args, cli.global),
         Command::Experiment(args) => experiment::run(args, cli.global),
         Command::Completions(args) => completions::run(args, cli.global),
     }

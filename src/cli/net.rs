@@ -2,7 +2,7 @@
 //! of a published network.
 
 use super::failure::Failure;
-use crate::plainnet::{Model, notation, published};
+use crate::plainnet::{Block, Model, Network, notation, published};
 use std::path::Path;
 
 /// How to run a structure whose resolution, classes and SE are not part of its name.
@@ -39,27 +39,43 @@ pub fn model(net: &str, options: NetOptions) -> Result<Model, Failure> {
     Ok(model)
 }
 
-fn unnamed(net: &str) -> Result<Model, Failure> {
+/// Reads a NET argument as a structure alone.
+pub fn structure(net: &str) -> Result<Network, Failure> {
+    match published::by_name(net) {
+        Some(model) => Ok(model.network),
+        None => read(net).map(|(_, network)| network),
+    }
+}
+
+/// Whether the argument means an ONNX file.
+pub fn is_onnx(net: &str) -> bool {
+    Path::new(net).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
+}
+
+/// A structure string or the first line of a file, with the file's name.
+fn read(net: &str) -> Result<(Option<String>, Network), Failure> {
     let path = Path::new(net);
-    let (name, network) = if net.contains('(') {
-        (None, notation::parse(net)?)
-    } else if path.exists() {
-        let text = std::fs::read(path).map_err(|e| Failure::io(path, &e))?;
-        let text = String::from_utf8(text).map_err(|_| Failure::bad_file(path, "is not a text file"))?;
-        let network = notation::parse(notation::first_line(&text))
-            .map_err(|e| Failure::bad_file(path, format!("line 1: {e}")))?;
-        (path.file_stem().map(|stem| stem.to_string_lossy().into_owned()), network)
-    } else {
+    if net.contains('(') {
+        return Ok((None, notation::parse(net)?));
+    }
+    if !path.exists() {
         let known: Vec<_> = published::names().collect();
-        return Err(Failure::usage(format!(
-            "unknown network {net:?}: not a published name, a file, or a structure string"
-        ))
-        .remedy(format!("known names: {}", known.join(", "))));
-    };
+        let message = format!("unknown network {net:?}: not a published name, a file, or a structure string");
+        return Err(Failure::usage(message).remedy(format!("known names: {}", known.join(", "))));
+    }
+    let text = std::fs::read(path).map_err(|e| Failure::io(path, &e))?;
+    let text = String::from_utf8(text).map_err(|_| Failure::bad_file(path, "is not a text file"))?;
+    let network = notation::parse(notation::first_line(&text))
+        .map_err(|e| Failure::bad_file(path, format!("line 1: {e}")))?;
+    Ok((path.file_stem().map(|stem| stem.to_string_lossy().into_owned()), network))
+}
+
+fn unnamed(net: &str) -> Result<Model, Failure> {
+    let (name, network) = read(net)?;
     // Without a name the stem tells: CIFAR networks begin at stride 1.
     let small = matches!(
         network.blocks.first(),
-        Some(crate::plainnet::Block::Super(block)) if block.stride == 1
+        Some(Block::Super(block)) if block.stride == 1
     );
     let (resolution, classes) = if small { (32, 10) } else { (224, 1000) };
     Ok(Model { name, network, resolution, classes, se: false })

@@ -1,13 +1,15 @@
 //! `edgezen search`: the best network that fits the budgets.
 
-use super::output::{self, Output};
-use super::{Failure, Global, devices, predictors, score, verify};
-use crate::device::profile::Profile;
-use crate::plainnet::{Model, Network, SuperBlock, notation, published, relink};
+use super::output::Output;
+use super::{Failure, Global, predictors, score, verify};
+use crate::device::profile::{self, Profile};
+use crate::plainnet::{Model, Network, SuperBlock, notation, relink};
 use crate::proxy::{self, Mode, Setup};
 use crate::runs::{self, BudgetTable, DeviceTable, Found, Manifest};
 use crate::search::preset::{self, Preset};
-use crate::search::{Budgets, LatencyBudget, Observer, Outcome, Phases, Progress, Rejected, RuleSet, Rules, Search};
+use crate::search::{
+    Budgets, LatencyBudget, Observer, Outcome, Phases, Progress, Rejected, RuleSet, Rules, Search,
+};
 use crate::space::{self, SearchSpace};
 use crate::units::{Bytes, Latency, Macs, Params};
 use indicatif::ProgressBar;
@@ -161,14 +163,20 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         classes: plan.classes,
         se: false,
     };
-    runs::write(&plan.out, &manifest(&plan, global.seed), &outcome, &plan.budgets, &model(&outcome.best.blocks))?;
+    runs::write(
+        &plan.out,
+        &manifest(&plan, global.seed),
+        &outcome,
+        &plan.budgets,
+        &model(&outcome.best.blocks),
+    )?;
     let verified = match &plan.device {
         Some(device) if verify_best > 0 => {
             let networks: Vec<Model> = best(&outcome, verify_best).iter().map(|b| model(b)).collect();
-            let budget = plan.budgets.latencies.iter().find(|b| &b.device == device);
-            let limit = budget.and_then(|b| b.limit);
-            let predictor = budget.map(|b| &*b.predictor);
-            verify::measure(device, &networks, predictor, limit, output)?
+            match plan.budgets.latencies.iter().find(|b| &b.device == device) {
+                Some(budget) => verify::measure(device, &networks, &*budget.predictor, budget.limit, output)?,
+                None => Vec::new(),
+            }
         }
         _ => Vec::new(),
     };
@@ -208,7 +216,7 @@ fn best(outcome: &Outcome, count: usize) -> Vec<Box<[SuperBlock]>> {
 
 fn plan(args: Args, seed: u64, output: Output) -> Result<Plan, Failure> {
     let preset = args.preset.as_deref().map(find_preset).transpose()?;
-    let profile = args.device.as_deref().map(devices::profile).transpose()?;
+    let profile = args.device.as_deref().map(device_profile).transpose()?;
     let space = find_space(&args, preset, profile.as_ref())?;
     let initial = initial(args.init.as_deref(), preset, space)?;
     let defaults = profile.as_ref().map(|profile| &profile.search);
@@ -242,10 +250,16 @@ fn plan(args: Args, seed: u64, output: Output) -> Result<Plan, Failure> {
     })
 }
 
+/// The profile of a device named in short (`pixel2`) or by its whole identity (`pixel2@tract`).
+fn device_profile(name: &str) -> Result<Profile, Failure> {
+    Ok(profile::by_name(name.split('@').next().unwrap_or(name))?)
+}
+
 fn find_preset(name: &str) -> Result<&'static Preset, Failure> {
     preset::by_name(name).ok_or_else(|| {
         let known: Vec<_> = preset::ALL.iter().map(|preset| preset.name).collect();
-        Failure::usage(format!("unknown preset {name:?}")).remedy(format!("known presets: {}", known.join(", ")))
+        Failure::usage(format!("unknown preset {name:?}"))
+            .remedy(format!("known presets: {}", known.join(", ")))
     })
 }
 
@@ -331,9 +345,12 @@ fn budgets(
         && let Some(profile) = profile
     {
         let limit = budgets.latencies.iter().find_map(|budget| budget.limit);
-        budgets.layers = profile.search.layers_within(limit);
+        budgets.layers = profile.search.max_layers(limit);
         if let Some(layers) = budgets.layers {
-            output.note(format!("at most {layers} layers, as the profile of {} says (--layers changes it)", profile.id));
+            output.note(format!(
+                "at most {layers} layers, as the profile of {} says (--layers changes it)",
+                profile.id
+            ));
         }
     }
     let bounded = budgets.layers.is_some()
@@ -443,7 +460,11 @@ fn text(report: &Report, plan: &Plan) -> String {
         if let Some(limit) = budget.limit {
             out += &format!(", budget {limit}");
         }
-        out += &format!("\n  by {}, {:.0} % inside its domain\n", budget.predictor.identity(), 100.0 * predicted.coverage);
+        out += &format!(
+            "\n  by {}, {:.0} % inside its domain\n",
+            budget.predictor.identity(),
+            100.0 * predicted.coverage
+        );
     }
     out += &format!(
         "\n{} iterations in {:.1} s, {} networks scored; front of {} networks\n",
@@ -455,7 +476,10 @@ fn text(report: &Report, plan: &Plan) -> String {
     if !report.verified.is_empty() {
         out += &format!("\n{}", verify::text(&report.verified));
     }
-    out += &format!("\nwritten to {}: best.txt, best.onnx, front.json, run.toml, archive.parquet\n", report.run_dir);
+    out += &format!(
+        "\nwritten to {}: best.txt, best.onnx, front.json, run.toml, archive.parquet\n",
+        report.run_dir
+    );
     out
 }
 
@@ -464,7 +488,9 @@ impl From<runs::RunError> for Failure {
         use super::Exit;
         let message = error.to_string();
         match error {
-            runs::RunError::Damaged { .. } | runs::RunError::TooNew { .. } => Failure::new(Exit::BadFile, message),
+            runs::RunError::Damaged { .. } | runs::RunError::TooNew { .. } => {
+                Failure::new(Exit::BadFile, message)
+            }
             runs::RunError::Io { path, error } => Failure::io(&path, &error),
             runs::RunError::Write(error) => error.into(),
             runs::RunError::Shape(error) => error.into(),

@@ -70,6 +70,10 @@ pub enum DatasetError {
     ColumnType { path: PathBuf, column: String, found: String, expected: &'static str },
     #[error("{path}: row {row}, column {column:?}: {reason}")]
     Cell { path: PathBuf, row: usize, column: String, reason: String },
+    #[error("{path}: not a readable CSV table: {reason}")]
+    Csv { path: PathBuf, reason: String },
+    #[error("{path}: the name of a table ends in .csv, .csv.gz or .parquet")]
+    TableKind { path: PathBuf },
     #[error("{path}: the table holds no rows")]
     Empty { path: PathBuf },
 }
@@ -156,11 +160,15 @@ pub fn write(dir: &Path, dataset: &Dataset) -> Result<(), DatasetError> {
 pub struct RawRun {
     /// Row of the subject in the samples table.
     pub sample: u32,
-    /// Order within the subject; −1 is the very first run, before any warm-up.
+    /// Pass over the plan, from 0.
+    pub round: u32,
+    /// Order within the pass; −1 is its very first run, before any warm-up.
     pub run: i32,
-    /// Time of one run: the sample's time divided by `k`.
+    /// Time of `k` runs together, as read from the clock.
     pub ns: u64,
     pub k: u32,
+    /// Whether the core was at its usual speed before and after; unknown where nobody looked.
+    pub undisturbed: Option<bool>,
 }
 
 /// Writes every timed run to `raw/runs.parquet`.
@@ -187,6 +195,17 @@ fn write_frame(path: &Path, frame: &mut polars::prelude::DataFrame) -> Result<()
 /// # Errors
 /// Whatever the disk says; the old file is then unharmed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), DatasetError> {
+    write_atomically_with(path, |file| file.write_all(bytes))
+}
+
+/// Replaces `path` in one step by what `write` writes.
+///
+/// # Errors
+/// Whatever the disk says; the old file is then unharmed.
+pub fn write_atomically_with(
+    path: &Path,
+    write: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>,
+) -> Result<(), DatasetError> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let fail = || DatasetError::io(path);
     let mut file = tempfile::Builder::new()
@@ -195,7 +214,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), DatasetError> {
         .permissions_if_unix()
         .tempfile_in(dir)
         .map_err(fail())?;
-    file.write_all(bytes).map_err(fail())?;
+    write(file.as_file_mut()).map_err(fail())?;
     file.as_file().sync_all().map_err(fail())?;
     file.persist(path).map_err(|e| DatasetError::Io { path: path.to_owned(), error: e.error })?;
     Ok(())

@@ -8,7 +8,11 @@ mod identity;
 mod sample;
 
 #[cfg(feature = "host")]
-mod folder;
+pub mod folder;
+#[cfg(feature = "host")]
+pub mod import;
+#[cfg(feature = "host")]
+mod kernel_table;
 #[cfg(feature = "host")]
 mod lookup;
 #[cfg(feature = "host")]
@@ -18,6 +22,11 @@ pub use identity::Identity;
 pub use sample::{Quality, Sample, Subject, SubjectError, Summary};
 
 #[cfg(feature = "host")]
-pub use folder::{Dataset, DatasetError, Provenance, RawRun, rfc3339, write, write_atomically, write_raw};
+pub use folder::{
+    Dataset, DatasetError, Provenance, RawRun, SAMPLES, rfc3339, write, write_atomically,
+    write_atomically_with, write_raw,
+};
+#[cfg(feature = "host")]
+pub use kernel_table::KernelTable;
 #[cfg(feature = "host")]
 pub use lookup::{LookupRow, lookup_table};

@@ -106,9 +106,14 @@ pub fn raw_frame(runs: &[RawRun]) -> PolarsResult<DataFrame> {
         runs.len(),
         vec![
             Column::new("sample".into(), runs.iter().map(|r| r.sample).collect::<Vec<u32>>()),
+            Column::new("round".into(), runs.iter().map(|r| r.round).collect::<Vec<u32>>()),
             Column::new("run".into(), runs.iter().map(|r| r.run).collect::<Vec<i32>>()),
             Column::new("ns".into(), runs.iter().map(|r| r.ns).collect::<Vec<u64>>()),
             Column::new("k".into(), runs.iter().map(|r| r.k).collect::<Vec<u32>>()),
+            Column::new(
+                "undisturbed".into(),
+                runs.iter().map(|r| r.undisturbed).collect::<Vec<Option<bool>>>(),
+            ),
         ],
     )
 }

@@ -127,7 +127,7 @@ impl Computer {
             complain(
                 Severity::Caution,
                 format!("other virtual machines took {:.0} % of the CPU time", 100.0 * stolen),
-                "measure on a machine of your own, or at a quieter time; validate with --repeats",
+                "measure on a machine of your own, or at a quieter time",
             );
         }
         match self.governor.as_deref() {

@@ -3,8 +3,27 @@
 //! Batch normalisation is folded into the convolution before it, as every inference runtime does.
 //! Weights are drawn from a seed: latencies do not depend on their values, and nothing has to be shipped.
 
+mod tract;
+pub mod weights;
+
+#[cfg(feature = "host")]
+pub mod onnx;
+
+pub use tract::Tract;
+
 use crate::plainnet::Graph;
+use crate::plainnet::graph::Op;
 use std::fmt;
+
+/// All engines that are built in.
+pub fn registry() -> &'static [&'static dyn Engine] {
+    &[&Tract]
+}
+
+/// The engine called `name`.
+pub fn by_name(name: &str) -> Option<&'static dyn Engine> {
+    registry().iter().copied().find(|engine| engine.name() == name)
+}
 
 /// A dense f32 tensor, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,9 +49,33 @@ pub trait Loaded {
     /// Runs once on `inputs` (NCHW), one tensor for each input of the graph.
     fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EngineError>;
 
-    /// Runs once on fixed inputs drawn from the seed; this is what is timed. Gives the sum of the
-    /// output's elements, so that a wrong run does not pass for a fast one.
+    /// Runs once on fixed inputs drawn from the seed; this is what is timed. Gives the [`checksum`] of
+    /// the outputs, so that a wrong run does not pass for a fast one.
     fn run_once(&mut self) -> Result<f64, EngineError>;
+}
+
+/// Sum of up to 256 evenly spaced elements. Not of all: it is computed within the timed run, and a sum
+/// over a large map would take a good part of the time of a small convolution.
+pub fn checksum(output: &[f32]) -> f64 {
+    let step = output.len().div_ceil(256).max(1);
+    output.iter().step_by(step).map(|&value| f64::from(value)).sum()
+}
+
+/// Checks what every engine relies on: inputs come before their use, sizes are not zero.
+fn check(graph: &Graph, engine: &'static str) -> Result<(), EngineError> {
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let what = if node.inputs.iter().any(|&input| input >= index) {
+            "a graph out of order"
+        } else if (node.op == Op::Input) != node.inputs.is_empty() {
+            "an operation without inputs"
+        } else if node.shape.elements() == 0 {
+            "an empty feature map"
+        } else {
+            continue;
+        };
+        return Err(EngineError::Unsupported { engine, what: format!("{what} (node {index})") });
+    }
+    Ok(())
 }
 
 /// Why an engine could not do its work.

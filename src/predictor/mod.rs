@@ -3,6 +3,20 @@
 //! A predictor estimates each kernel, and corrects the sum for the whole network. Both steps are
 //! separate here because the search adds up kernels per block and caches the sums: see [`Terms`].
 
+pub mod boosted;
+pub mod conformal;
+pub mod domain;
+pub mod evaluate;
+pub mod families;
+pub mod features;
+pub mod file;
+pub mod fit;
+pub mod fitted;
+pub mod linear;
+pub mod net_level;
+pub mod shipped;
+pub mod training;
+
 use crate::dataset::Identity;
 use crate::plainnet::Kernel;
 use crate::units::Latency;

@@ -4,7 +4,7 @@
 //! belong to the network as built. What a predictor says of a sublayer is remembered: the same
 //! sublayers come back in most mutations.
 
-use crate::plainnet::{Shape, ShapeError, SuperBlock, Variant, cost, graph, kernel, layers};
+use crate::plainnet::{Graph, Kernel, Shape, ShapeError, SuperBlock, Variant, cost, graph, kernel, layers};
 use crate::predictor::{Estimate, LatencyPredictor, Terms};
 use crate::units::{Bytes, Latency, Macs, Params};
 use rustc_hash::FxHashMap;
@@ -144,6 +144,8 @@ pub struct Accountant<'a> {
     classes: u32,
     sublayers: FxHashMap<(SuperBlock, u32), Sublayer>,
     heads: FxHashMap<(i32, u32), Box<[Terms]>>,
+    /// Kernels come back in different sublayers more often than sublayers come back.
+    kernels: FxHashMap<Kernel, Box<[Terms]>>,
     sums: Vec<Terms>,
 }
 
@@ -155,6 +157,7 @@ impl<'a> Accountant<'a> {
             classes,
             sublayers: FxHashMap::default(),
             heads: FxHashMap::default(),
+            kernels: FxHashMap::default(),
             sums: Vec::new(),
         }
     }
@@ -241,12 +244,14 @@ impl<'a> Accountant<'a> {
             }
         }
         if let Some(last) = blocks.last() {
-            let (classes, budgets) = (self.classes, self.budgets);
-            let head = self.heads.entry((last.out_c, side)).or_insert_with(|| {
+            let key = (last.out_c, side);
+            if !self.heads.contains_key(&key) {
                 let map = Shape::square(last.out_c.unsigned_abs(), side);
-                terms(&graph::with_classifier(graph::Graph::new(map), classes), budgets)
-            });
-            self.sums.iter_mut().zip(head.iter()).for_each(|(sum, term)| *sum = *sum + *term);
+                let terms = self.terms(&graph::with_classifier(graph::Graph::new(map), self.classes));
+                self.heads.insert(key, terms);
+            }
+            let head = self.heads.get(&key).map_or(&[][..], |terms| terms);
+            self.sums.iter_mut().zip(head).for_each(|(sum, term)| *sum = *sum + *term);
         }
         Ok(peak)
     }
@@ -265,7 +270,9 @@ impl<'a> Accountant<'a> {
             SuperBlock { sublayers: 0, in_c: block.out_c, stride: 1, ..block }
         };
         if !self.sublayers.contains_key(&(key, side)) {
-            let sublayer = sublayer(block, first, side, self.budgets)?;
+            let in_c = if first { block.in_c } else { block.out_c };
+            let graph = graph::sublayer(&block, first, Shape::square(in_c.unsigned_abs(), side))?;
+            let sublayer = Sublayer { terms: self.terms(&graph), peak_elements: graph.peak_elements() };
             self.sublayers.insert((key, side), sublayer);
         }
         let Some(known) = self.sublayers.get(&(key, side)) else { return Ok(0) };
@@ -274,16 +281,24 @@ impl<'a> Accountant<'a> {
         }
         Ok(known.peak_elements)
     }
-}
 
-fn sublayer(block: SuperBlock, first: bool, side: u32, budgets: &Budgets) -> Result<Sublayer, ShapeError> {
-    let in_c = if first { block.in_c } else { block.out_c };
-    let graph = graph::sublayer(&block, first, Shape::square(in_c.unsigned_abs(), side))?;
-    Ok(Sublayer { terms: terms(&graph, budgets), peak_elements: graph.peak_elements() })
-}
-
-fn terms(graph: &graph::Graph, budgets: &Budgets) -> Box<[Terms]> {
-    let kernels = kernel::fused(graph);
-    let of = |predictor: &dyn LatencyPredictor| kernels.iter().map(|k| Terms::of(predictor.kernel(k))).sum();
-    budgets.latencies.iter().map(|budget| of(&*budget.predictor)).collect()
+    /// The sums over the kernels of `graph`, one for each device.
+    fn terms(&mut self, graph: &Graph) -> Box<[Terms]> {
+        let budgets = self.budgets;
+        let mut sums = vec![Terms::default(); budgets.latencies.len()];
+        if sums.is_empty() {
+            return sums.into();
+        }
+        if self.kernels.len() > REMEMBERED {
+            self.kernels.clear();
+        }
+        for kernel in kernel::fused(graph) {
+            let terms = self.kernels.entry(kernel).or_insert_with(|| {
+                let of = |budget: &LatencyBudget| Terms::of(budget.predictor.kernel(&kernel));
+                budgets.latencies.iter().map(of).collect()
+            });
+            sums.iter_mut().zip(terms.iter()).for_each(|(sum, term)| *sum = *sum + *term);
+        }
+        sums.into()
+    }
 }

@@ -254,7 +254,7 @@ impl Search<'_> {
         worker: &mut Worker<'_>,
         observer: &dyn Observer,
     ) -> Fate {
-        let timed = iteration % TIMED_EVERY == 0;
+        let timed = iteration.is_multiple_of(TIMED_EVERY);
         let started = timed.then(|| observer.now());
         let mut rng = self.rng(iteration);
         let (parent, replaces) = if population.len() <= Rules::SEEDLING {

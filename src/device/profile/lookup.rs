@@ -93,9 +93,15 @@ pub fn catalogue_in(folder: &Path) -> Vec<Entry> {
 /// # Errors
 /// The file cannot be read, or is not a usable profile.
 pub fn read(path: &Path) -> Result<Profile, ProfileError> {
-    let text =
-        fs::read_to_string(path).map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
-    Profile::parse(&text, &path.display().to_string())
+    let bytes = fs::read(path).map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
+    let file = path.display().to_string();
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Profile::parse(text, &file),
+        Err(error) => {
+            let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+            Err(ProfileError::Syntax { file, line, field: None, message: "not a text file (UTF-8)".into() })
+        }
+    }
 }
 
 /// Names and paths of the `.toml` files in `folder`; none where it does not exist or cannot be read.

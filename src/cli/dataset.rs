@@ -1,0 +1,133 @@
+//! `edgezen dataset`: what a dataset holds; foreign tables in.
+
+use super::failure::{Exit, Failure};
+use super::{Global, output};
+use crate::dataset::import::{self, FORMATS, ImportError};
+use crate::dataset::{self, Dataset, Identity, Provenance};
+use crate::stats;
+use crate::units::Latency;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// What a dataset holds and where it comes from
+    Info {
+        /// Folder of the dataset
+        dir: PathBuf,
+    },
+    /// Makes a dataset of a published table
+    Import {
+        /// Format of the table
+        #[arg(long, value_name = "FORMAT", value_parser = formats())]
+        format: String,
+        /// Table: .csv or .csv.gz
+        file: PathBuf,
+        /// Folder of the dataset
+        #[arg(short, long, value_name = "DIR")]
+        output: PathBuf,
+        /// Date of the import, RFC 3339 [default: now]
+        #[arg(long, value_name = "DATE")]
+        created: Option<String>,
+    },
+}
+
+fn formats() -> clap::builder::PossibleValuesParser {
+    FORMATS.iter().map(|f| clap::builder::PossibleValue::new(f.name).help(f.about)).collect::<Vec<_>>().into()
+}
+
+#[derive(Serialize)]
+struct Info {
+    dir: String,
+    id: String,
+    identity: Identity,
+    provenance: Provenance,
+    kernels: usize,
+    blocks: usize,
+    networks: usize,
+    min_ms: f64,
+    median_ms: f64,
+    max_ms: f64,
+    quality: Vec<(&'static str, usize)>,
+}
+
+pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    let dir = match args.action {
+        Action::Info { dir } => dir,
+        Action::Import { format, file, output, created } => {
+            let created = created.unwrap_or_else(|| {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH);
+                dataset::rfc3339(now.map_or(0, |since| since.as_secs()))
+            });
+            dataset::write(&output, &import::import(&format, &file, &created)?)?;
+            output
+        }
+    };
+    let info = info(&dir)?;
+    global.output().result(&info, || text(&info))
+}
+
+fn info(dir: &Path) -> Result<Info, Failure> {
+    let dataset = Dataset::read(dir)?;
+    let count = |name: &str| dataset.samples.iter().filter(|s| s.subject.type_name() == name).count();
+    let sorted = stats::sorted(&dataset.samples.iter().map(|s| s.median.ms()).collect::<Vec<_>>());
+    let quantile = |q| stats::quantile(&sorted, q).unwrap_or(0.0);
+    let qualities = dataset::Quality::ALL
+        .into_iter()
+        .map(|quality| (quality.name(), dataset.samples.iter().filter(|s| s.quality == quality).count()));
+    Ok(Info {
+        dir: dir.display().to_string(),
+        id: dataset.identity.to_string(),
+        kernels: count("kernel"),
+        blocks: count("block"),
+        networks: count("network"),
+        min_ms: quantile(0.0),
+        median_ms: quantile(0.5),
+        max_ms: quantile(1.0),
+        quality: qualities.filter(|(_, count)| *count > 0).collect(),
+        identity: dataset.identity,
+        provenance: dataset.provenance,
+    })
+}
+
+fn text(info: &Info) -> String {
+    let ms = |value: f64| Latency::from_ms(value).to_string();
+    let quality: Vec<String> = info.quality.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    let rows = vec![
+        row("identity", format!("batch {}, threads {}", info.identity.batch, info.identity.threads)),
+        row("kernels", info.kernels.to_string()),
+        row("blocks", info.blocks.to_string()),
+        row("networks", info.networks.to_string()),
+        row("shortest", ms(info.min_ms)),
+        row("median", ms(info.median_ms)),
+        row("longest", ms(info.max_ms)),
+        row("quality", quality.join(", ")),
+        row("licence", info.provenance.licence.clone()),
+        row("created", info.provenance.created.clone()),
+    ];
+    let mut out = output::table(&[&info.id, &info.dir], &rows);
+    out += &format!("\nsource: {}\n", info.provenance.source);
+    for note in &info.provenance.notes {
+        out += &format!("note: {note}\n");
+    }
+    out
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Failure {
+        match error {
+            ImportError::Io { path, error } => Failure::io(&path, &error),
+            ImportError::UnknownFormat(_) => Failure::usage(error.to_string()),
+            other => Failure::new(Exit::BadFile, other.to_string())
+                .remedy("edgezen dataset import --help says what each format is"),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `edgezen evaluate`: how good a predictor is on a table or dataset that it has not seen.
+
+use super::failure::Failure;
+use super::{Global, fit, predictors};
+use crate::dataset::{Dataset, KernelTable};
+use crate::plainnet::Kernel;
+use crate::predictor::LatencyPredictor;
+use crate::predictor::evaluate::{FlopsOnly, KernelPair, Metrics, Pair, Part, parts, roofline_scale};
+use crate::predictor::fit::observations;
+use crate::predictor::fitted::FittedPredictor;
+use crate::predictor::training::{Level, Observation};
+use serde::Serialize;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Predictor file, device or identity
+    #[arg(long, value_name = "P")]
+    predictor: String,
+    /// Table of kernels with latencies (.csv, .csv.gz, .parquet), or the folder of a dataset
+    #[arg(long, value_name = "TABLE")]
+    data: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Report {
+    predictor: String,
+    data: String,
+    rows: u32,
+    /// Of the kernels; of the networks where there are no kernels.
+    metrics: Option<Metrics>,
+    blocks: Option<Metrics>,
+    networks: Option<Metrics>,
+    parts: Vec<Part>,
+    /// Fitted to the table itself, which flatters it.
+    baseline_flops: Option<Metrics>,
+    /// With the scale that fits the table best.
+    baseline_roofline: Option<Metrics>,
+}
+
+pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    let predictor = predictors::by_name_or_file(&args.predictor)?;
+    let observations = if args.data.is_dir() {
+        let dataset = Dataset::read(&args.data)?;
+        predictors::same_identity(predictor.identity(), &dataset.identity)?;
+        observations(&dataset)?
+    } else {
+        let table = KernelTable::read(&args.data)?;
+        let kernels = table.kernels(&predictor.identity().precision)?;
+        let pairs = kernels.into_iter().zip(table.latencies()?);
+        pairs.map(|(kernel, latency)| Observation::kernel(kernel, latency)).collect()
+    };
+    let report = report(&predictor, &observations, args.data.display().to_string());
+    global.output().result(&report, || text(&report))
+}
+
+fn report(predictor: &FittedPredictor, observations: &[Observation], data: String) -> Report {
+    let kernels: Vec<KernelPair> = observations
+        .iter()
+        .filter_map(|o| {
+            let kernel = *o.single()?;
+            let estimate = predictor.estimate(&kernel);
+            let (low, high) = predictor.interval(&kernel, &estimate);
+            let interval = Some((low.ns(), high.ns()));
+            let pair = Pair { predicted: estimate.latency.ns(), interval, measured: o.latency.ns() };
+            Some(KernelPair { kernel, pair })
+        })
+        .collect();
+    let whole = |level: Level| -> Vec<Pair> {
+        let of_level = observations.iter().filter(|o| o.level == level);
+        of_level.map(|o| whole(predictor, o)).collect()
+    };
+    let networks = Metrics::of(&whole(Level::Network));
+    let of_kernels = Metrics::of(&kernels.iter().map(|k| k.pair).collect::<Vec<_>>());
+    let rows: Vec<(Kernel, f64)> = kernels.iter().map(|k| (k.kernel, k.pair.measured)).collect();
+    let (macs, scale) = baselines(predictor, &rows);
+    Report {
+        predictor: predictor.identity().to_string(),
+        data,
+        rows: u32::try_from(observations.len()).unwrap_or(u32::MAX),
+        metrics: of_kernels.or(networks),
+        blocks: Metrics::of(&whole(Level::Block)),
+        networks,
+        parts: parts(&kernels),
+        baseline_flops: macs,
+        baseline_roofline: scale,
+    }
+}
+
+fn whole(predictor: &FittedPredictor, observation: &Observation) -> Pair {
+    let measured = observation.latency.ns();
+    if observation.level == Level::Network {
+        let estimate = predictor.predict(&observation.kernels);
+        // Estimates are per image, observations for the batch.
+        let batch = f64::from(predictor.identity().batch);
+        let interval = Some((estimate.lower.ns() * batch, estimate.upper.ns() * batch));
+        return Pair { predicted: estimate.latency.ns() * batch, interval, measured };
+    }
+    let predicted = observation.kernels.iter().map(|k| predictor.estimate(k).latency.ns()).sum();
+    Pair { predicted, interval: None, measured }
+}
+
+fn baselines(predictor: &FittedPredictor, rows: &[(Kernel, f64)]) -> (Option<Metrics>, Option<Metrics>) {
+    let metrics = |predict: &dyn Fn(&Kernel) -> f64| {
+        let pair = |(kernel, measured): &(Kernel, f64)| Pair {
+            predicted: predict(kernel),
+            interval: None,
+            measured: *measured,
+        };
+        Metrics::of(&rows.iter().map(pair).collect::<Vec<_>>())
+    };
+    let macs: Vec<(f64, f64)> = rows.iter().map(|(kernel, ns)| (kernel.macs(), *ns)).collect();
+    let line = FlopsOnly::fit(&macs);
+    let roofline = &predictor.file().model.roofline;
+    let bytes = predictor.bytes_per_element();
+    let scale = roofline_scale(roofline, rows, bytes);
+    (
+        line.and_then(|line| metrics(&|kernel| line.predict_ns(kernel.macs()))),
+        scale.and_then(|scale| metrics(&|kernel| scale * roofline.bound(kernel, bytes).ns())),
+    )
+}
+
+fn text(report: &Report) -> String {
+    let mut rows: Vec<(String, &Metrics)> = Vec::new();
+    rows.extend(report.metrics.iter().map(|m| ("all".to_owned(), m)));
+    rows.extend(report.blocks.iter().map(|m| ("blocks".to_owned(), m)));
+    rows.extend(report.networks.iter().map(|m| ("networks".to_owned(), m)));
+    rows.extend(report.parts.iter().map(|part| (part.part.clone(), &part.metrics)));
+    rows.extend(report.baseline_flops.iter().map(|m| ("FLOPs only".to_owned(), m)));
+    rows.extend(report.baseline_roofline.iter().map(|m| ("roofline".to_owned(), m)));
+    format!("{} on {}\n{}", report.predictor, report.data, fit::table(&rows))
+}

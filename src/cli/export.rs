@@ -1,0 +1,99 @@
+//! `edgezen export`: a network as a file for other programs.
+
+use super::net::{self, NetOptions};
+use super::{Failure, Global};
+use crate::dataset::write_atomically;
+use crate::engine::onnx;
+use crate::plainnet::{Kernel, Model};
+use serde::Serialize;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Structure string, file, or published name
+    net: String,
+    #[command(flatten)]
+    options: NetOptions,
+    /// What to write
+    #[arg(long, value_enum)]
+    format: Format,
+    /// The file; an existing one is replaced
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Images per run that the file is made for
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    batch: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+enum Format {
+    /// ONNX, opset 14, with random weights from --seed: for benchmarks and as a starting point
+    Onnx,
+    /// Structure, blocks, and kernels as JSON
+    Json,
+}
+
+#[derive(Serialize)]
+struct Exported {
+    net: String,
+    format: Format,
+    file: PathBuf,
+    bytes: u64,
+    seed: u64,
+}
+
+#[derive(Serialize)]
+struct Description<'a> {
+    net: String,
+    name: &'a Option<String>,
+    resolution: u32,
+    classes: u32,
+    se: bool,
+    blocks: Vec<String>,
+    kernels: Vec<Kernel>,
+}
+
+pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    let model = net::model(&args.net, args.options)?;
+    match args.format {
+        Format::Onnx => onnx::write(&model.graph()?, args.batch, global.seed, &args.output)
+            .map_err(|e| onnx_failure(&args.output, e))?,
+        Format::Json => {
+            let json = serde_json::to_string_pretty(&describe(&model, args.batch)?)
+                .map_err(|e| Failure::runtime(format!("cannot write the network as JSON: {e}")))?;
+            write_atomically(&args.output, (json + "\n").as_bytes())?;
+        }
+    }
+    let bytes = std::fs::metadata(&args.output).map_err(|e| Failure::io(&args.output, &e))?.len();
+    let exported = Exported {
+        net: model.network.to_string(),
+        format: args.format,
+        file: args.output,
+        bytes,
+        seed: global.seed,
+    };
+    global.output().result(&exported, || {
+        format!("{} ({})", exported.file.display(), crate::units::Bytes(exported.bytes as f64))
+    })
+}
+
+fn describe(model: &Model, batch: u32) -> Result<Description<'_>, Failure> {
+    Ok(Description {
+        net: model.network.to_string(),
+        name: &model.name,
+        resolution: model.resolution,
+        classes: model.classes,
+        se: model.se,
+        blocks: model.network.blocks.iter().map(ToString::to_string).collect(),
+        kernels: model.kernels()?.into_iter().map(|kernel| kernel.with_batch(batch)).collect(),
+    })
+}
+
+fn onnx_failure(path: &std::path::Path, error: onnx::OnnxError) -> Failure {
+    match error {
+        onnx::OnnxError::Io(error) => Failure::io(path, &error),
+        onnx::OnnxError::Write(error) => error.into(),
+        other => Failure::runtime(format!("{}: {other}", path.display())),
+    }
+}

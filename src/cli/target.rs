@@ -1,0 +1,29 @@
+//! The device argument of the commands that measure.
+
+use super::failure::Failure;
+use crate::device::simulated::Simulation;
+use crate::device::{self, Device, Options};
+
+/// Which device, and how to reach it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Target {
+    /// Device to measure on: host, …
+    #[arg(long, value_name = "NAME")]
+    pub device: String,
+    /// Serial number, where several of a kind are attached
+    #[arg(long, value_name = "S", env = "ANDROID_SERIAL")]
+    pub serial: Option<String>,
+    /// Behaviour of the simulated device: delay=5ms,noise=0.01,slow_after=N,lose_after=N,fail_every=N
+    #[arg(long, value_name = "SPEC", env = "EDGEZEN_SIMULATE", hide = true, default_value = "")]
+    pub simulate: Simulation,
+}
+
+impl Target {
+    /// Opens the device for measurements in `rounds` passes; `seed` is that of weights and inputs.
+    pub fn open(&self, rounds: u32, seed: u64) -> Result<Box<dyn Device>, Failure> {
+        let serial = self.serial.clone();
+        let options =
+            Options { seed, rounds, serial, simulation: self.simulate.clone(), ..Options::default() };
+        Ok(device::open(&self.device, &options)?)
+    }
+}

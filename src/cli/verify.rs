@@ -1,0 +1,133 @@
+//! Predicted against measured: what `search --verify` and `validate` share.
+
+use super::output::{self, Output};
+use super::{Failure, predictors};
+use crate::dataset::{Quality, Subject};
+use crate::device::{self, Options, Workload};
+use crate::measure::networks;
+use crate::plainnet::Model;
+use crate::predictor::LatencyPredictor;
+use crate::predictor::evaluate::{Metrics, Pair};
+use crate::units::Latency;
+use serde::Serialize;
+
+/// One network, predicted and measured, per image.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verified {
+    pub device: String,
+    pub net: String,
+    pub predicted_ms: f64,
+    pub lower_ms: f64,
+    pub upper_ms: f64,
+    pub measured_ms: f64,
+    /// Inside the predictor's 90 % interval.
+    pub inside_interval: bool,
+    /// Absent where no budget was given.
+    pub inside_budget: Option<bool>,
+    /// `ok`, `noisy`, …
+    pub quality: Quality,
+}
+
+/// Refuses a device that nothing here can measure on.
+pub fn check(device: Option<&str>) -> Result<(), Failure> {
+    let known: Vec<_> = device::registry().iter().map(|driver| driver.name).collect();
+    let remedy = format!("devices that can be measured: {}", known.join(", "));
+    match device {
+        Some(device) if known.contains(&device) => Ok(()),
+        Some(device) => {
+            Err(Failure::usage(format!("networks cannot be measured on {device}")).remedy(remedy))
+        }
+        None => Err(Failure::usage("measuring needs --device").remedy(remedy)),
+    }
+}
+
+/// Measures `models` on the device called `name` beside what `predictor` says of them.
+pub fn measure(
+    name: &str,
+    models: &[Model],
+    predictor: &dyn LatencyPredictor,
+    limit: Option<Latency>,
+    output: Output,
+) -> Result<Vec<Verified>, Failure> {
+    let mut device = device::open(name, &Options { rounds: networks::ROUNDS, ..Options::default() })?;
+    predictors::same_identity(predictor.identity(), device.identity())?;
+    let batch = device.identity().batch;
+    let subjects: Vec<Subject> = models.iter().map(|model| Subject::network(model, batch)).collect();
+    let workloads: Vec<Workload<'_>> = subjects.iter().map(Workload::Subject).collect();
+    let total = models.len() as u64 * u64::from(networks::ROUNDS);
+    let bar = output.progress(total, "measuring {bar:30} {pos}/{len} eta {eta}");
+    let summaries = networks::measure(&mut *device, &workloads, &mut |_| bar.inc(1))?;
+    bar.finish_and_clear();
+    let mut rows = Vec::new();
+    for (model, summary) in models.iter().zip(summaries) {
+        let estimate = predictor.predict(&model.kernels()?);
+        let net = model.name.clone().unwrap_or_else(|| model.network.to_string());
+        let (summary, quality) =
+            summary.ok_or_else(|| Failure::runtime(format!("{net}: no samples came back")))?;
+        let latency = summary.median / f64::from(batch);
+        rows.push(Verified {
+            device: name.to_owned(),
+            net,
+            predicted_ms: estimate.latency.ms(),
+            lower_ms: estimate.lower.ms(),
+            upper_ms: estimate.upper.ms(),
+            measured_ms: latency.ms(),
+            inside_interval: estimate.lower <= latency && latency <= estimate.upper,
+            inside_budget: limit.map(|limit| latency <= limit),
+            quality,
+        });
+    }
+    Ok(rows)
+}
+
+/// How well the predictions held.
+pub fn metrics(rows: &[Verified]) -> Option<Metrics> {
+    let pairs: Vec<Pair> = rows
+        .iter()
+        .map(|row| Pair {
+            predicted: row.predicted_ms,
+            interval: Some((row.lower_ms, row.upper_ms)),
+            measured: row.measured_ms,
+        })
+        .collect();
+    Metrics::of(&pairs)
+}
+
+/// The rows as a table, and the metrics below it.
+pub fn text(rows: &[Verified]) -> String {
+    let ms = |value: f64| Latency::from_ms(value).to_string();
+    let short = |net: &str| match net.char_indices().nth(40) {
+        Some((cut, _)) => format!("{}…", &net[..cut]),
+        None => net.to_owned(),
+    };
+    let yes = |inside: bool| if inside { "yes" } else { "no" }.to_owned();
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            vec![
+                short(&row.net),
+                ms(row.predicted_ms),
+                ms(row.measured_ms),
+                format!("{:+.1} %", 100.0 * (row.predicted_ms / row.measured_ms - 1.0)),
+                yes(row.inside_interval),
+                row.inside_budget.map_or("-".to_owned(), yes),
+                row.quality.name().to_owned(),
+            ]
+        })
+        .collect();
+    let header = ["network", "predicted", "measured", "error", "in interval", "in budget", "quality"];
+    let mut out = output::table(&header, &cells);
+    if let Some(metrics) = metrics(rows).filter(|_| rows.len() > 1) {
+        let correlation = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.3}"));
+        out += &format!(
+            "\nMAPE {:.1} %, median {:.1} %, within 10 %: {:.0} %, Spearman {}, Kendall {}, in the 90 % interval: {:.0} %\n",
+            metrics.mape_percent,
+            metrics.median_percent,
+            metrics.within_10_percent,
+            correlation(metrics.spearman),
+            correlation(metrics.kendall),
+            metrics.coverage_percent.unwrap_or(0.0),
+        );
+    }
+    out
+}

@@ -1,0 +1,10 @@
+//! Measuring: what to measure (the plan), the journal that survives a kill, the campaign; and a few
+//! networks on their own.
+
+pub mod campaign;
+pub mod journal;
+pub mod networks;
+pub mod plan;
+
+pub use campaign::{Campaign, CampaignError, Event, Outcome, Start};
+pub use plan::{Plan, PlanError};

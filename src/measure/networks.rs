@@ -1,0 +1,36 @@
+//! Measuring a handful of networks well: several passes over all of them, minutes or seconds apart, so
+//! that no median is that of one lucky or unlucky moment.
+
+use crate::dataset::{Quality, Summary};
+use crate::device::{Device, DeviceError, Workload};
+use crate::runner::{self, Timing};
+
+/// Passes over the networks; the runs of all passes are taken together.
+pub const ROUNDS: u32 = 3;
+/// Further passes over those that are still noisy.
+pub const EXTRA_ROUNDS: u32 = 3;
+
+/// Measures each workload; `progress` hears the index of the one that comes next.
+///
+/// Latencies are those of the whole batch. An entry without samples is `None`.
+///
+/// # Errors
+/// Whatever the device says of the first workload that it cannot measure.
+pub fn measure(
+    device: &mut dyn Device,
+    workloads: &[Workload<'_>],
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<Option<(Summary, Quality)>>, DeviceError> {
+    let mut timings: Vec<Vec<Timing>> = vec![Vec::new(); workloads.len()];
+    for round in 0..ROUNDS + EXTRA_ROUNDS {
+        for (i, (workload, timings)) in workloads.iter().zip(&mut timings).enumerate() {
+            let steady = matches!(runner::pooled(timings.iter()), Some((_, Quality::Good)));
+            if round >= ROUNDS && steady {
+                continue;
+            }
+            progress(i);
+            timings.push(device.measure(*workload)?.timing);
+        }
+    }
+    Ok(timings.iter().map(runner::pooled).collect())
+}

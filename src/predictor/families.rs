@@ -1,0 +1,159 @@
+//! Families of models: how the latency of a kernel follows from its features.
+
+use super::boosted::{Boosted, BoostedTrees};
+use super::features::{Named, Quantities};
+use super::linear::{Coarse, Linear, Physical};
+use super::training::Training;
+use crate::plainnet::KernelKind;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A way to fit kernels' latencies. A new one is one file and one line in [`registry`].
+pub trait Family: Sync {
+    fn name(&self) -> &'static str;
+
+    /// Kernels of one kind, measured on their own, that it takes to try this family on the kind.
+    fn min_rows(&self) -> usize {
+        0
+    }
+
+    /// Fits all kinds that the data can tell about.
+    ///
+    /// # Errors
+    /// No data, or a failure of the solver.
+    fn fit(&self, training: &Training) -> Result<Fit, FitError>;
+}
+
+/// All families, simplest first: of equally good ones the first is taken.
+pub fn registry() -> &'static [&'static dyn Family] {
+    &[&Coarse, &Physical, &BoostedTrees]
+}
+
+/// What a family makes of the data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fit {
+    pub models: BTreeMap<KernelKind, Model>,
+    /// Constant per run of a whole network, for the whole batch, in nanoseconds.
+    pub network_ns: f64,
+}
+
+/// A fitted model of one kind: plain data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "family", rename_all = "snake_case")]
+pub enum Model {
+    Linear(Linear),
+    Boosted(Boosted),
+}
+
+impl Model {
+    /// Latency for the whole batch in nanoseconds, without the floor that callers apply.
+    pub fn predict_ns(&self, quantities: &Quantities) -> f64 {
+        match self {
+            Model::Linear(model) => model.predict_ns(quantities),
+            Model::Boosted(model) => model.predict_ns(quantities),
+        }
+    }
+
+    /// All features that it reads.
+    pub fn features(&self) -> Vec<Named> {
+        let terms = |linear: &Linear| linear.terms.iter().map(|term| term.feature).collect::<Vec<_>>();
+        match self {
+            Model::Linear(model) => terms(model),
+            Model::Boosted(model) => [terms(&model.base), model.features.clone()].concat(),
+        }
+    }
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            Model::Linear(_) => "linear",
+            Model::Boosted(_) => "boosted",
+        }
+    }
+
+    /// What is wrong with a model that was read from a file.
+    pub fn check(&self) -> Result<(), String> {
+        let (linear, boosted) = match self {
+            Model::Linear(model) => (model, None),
+            Model::Boosted(model) => (&model.base, Some(model)),
+        };
+        if linear.terms.is_empty() {
+            return Err("a linear model without terms".into());
+        }
+        for term in &linear.terms {
+            if !(term.ns.is_finite() && term.ns >= 0.0) {
+                return Err(format!("the price of {} is {}", term.feature.0.name, term.ns));
+            }
+        }
+        boosted.map_or(Ok(()), Boosted::check)
+    }
+}
+
+/// Why nothing could be fitted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FitError {
+    #[error("there is nothing to fit: no usable rows")]
+    NoData,
+    #[error("too few rows to fit and to judge the fit: {found}, at least {needed} are needed")]
+    TooFew { found: usize, needed: usize },
+    #[error("the least-squares solver failed: {0}")]
+    Solver(String),
+    #[error("the datasets describe different things: {0} and {1}; fit them apart")]
+    MixedIdentities(String, String),
+    #[error("{subject}: {reason}")]
+    Subject { subject: String, reason: String },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::Kernel;
+    use crate::plainnet::graph::Act;
+    use crate::predictor::training::{Observation, Roofline};
+    use crate::units::Latency;
+
+    #[test]
+    fn every_family_gives_positive_finite_times_that_grow_with_the_work() {
+        let kernel = |kind: KernelKind, c: u32, side: u32, k: u32| Kernel {
+            kind,
+            batch: 1,
+            in_c: c,
+            out_c: c,
+            in_h: side,
+            in_w: side,
+            kernel: k,
+            stride: 1,
+            groups: if kind == KernelKind::Dwconv { c } else { 1 },
+            act: Act::Relu,
+            residual: false,
+        };
+        let mut observations = Vec::new();
+        for kind in [KernelKind::Conv, KernelKind::Dwconv] {
+            for c in 1..=40 {
+                for side in [7, 14, 28, 56, 112] {
+                    for k in [1, 3, 5] {
+                        let kernel = kernel(kind, 8 * c, side, k);
+                        let ns = 900.0 + 0.04 * kernel.macs() + 0.3 * kernel.bytes(4.0);
+                        observations.push(Observation::kernel(kernel, Latency::from_ns(ns)));
+                    }
+                }
+            }
+        }
+        let rows: Vec<&Observation> = observations.iter().collect();
+        let roofline = Roofline::from_data(&observations, 4.0);
+        let training = Training { observations: &rows, bytes_per_element: 4.0, roofline: &roofline };
+        for family in registry() {
+            let fit = family.fit(&training).unwrap();
+            for (kind, model) in &fit.models {
+                model.check().unwrap();
+                let ns = |c, side| model.predict_ns(&Quantities::of(&kernel(*kind, c, side, 3), 4.0));
+                for side in [1, 7, 56, 480] {
+                    let times = [1, 8, 64, 320, 4096].map(|c| ns(c, side));
+                    assert!(times.iter().all(|t| t.is_finite() && *t > 0.0), "{}: {times:?}", family.name());
+                    let monotone = times.windows(2).all(|pair| pair[0] <= pair[1]);
+                    assert!(monotone || family.min_rows() > 0, "{} {kind}: {times:?}", family.name());
+                }
+            }
+            assert!(!fit.models.contains_key(&KernelKind::Pool), "{}: a kind without data", family.name());
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What measures on the device itself: the stopwatch, the conditions it runs under, and the protocol
+//! by which jobs come in and results go out. Everything here compiles for a phone.
+
+pub mod conditions;
+pub mod pace;
+pub mod protocol;
+pub mod sampler;
+pub mod serve;
+
+pub use conditions::Conditions;
+pub use pace::Pace;
+pub use protocol::Measured;
+pub use sampler::{Clock, Monotonic, Policy, Timing, pooled};
