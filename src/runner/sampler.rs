@@ -78,7 +78,7 @@ impl Policy {
         noisy_half_width: 0.05,
         max_ns: 600_000_000,
         min_sample_ns: 200_000,
-        patience_ns: 2_400_000_000,
+        patience_ns: 1_800_000_000,
     };
 
     /// A phone: half a second of warm-up for its governor, longer samples.
