@@ -4,6 +4,7 @@ use super::failure::{Exit, Failure};
 use super::{Global, output};
 use crate::dataset::Dataset;
 use crate::dataset::folder::SAMPLES;
+use crate::device::Facts;
 use crate::plainnet::KernelKind;
 use crate::predictor::evaluate::Metrics;
 use crate::predictor::families::FitError;
@@ -89,6 +90,7 @@ fn fit(args: &Args) -> Result<FittedPredictor, Failure> {
                     licence: dataset.provenance.licence,
                     sources: vec![dataset.provenance.source],
                     notes,
+                    usual_probe_ns: usual_probe_ns(&dataset.environment),
                     dataset_sha256: String::new(),
                 });
             }
@@ -107,6 +109,8 @@ fn fit(args: &Args) -> Result<FittedPredictor, Failure> {
                 if !request.sources.contains(&dataset.provenance.source) {
                     request.sources.push(dataset.provenance.source);
                 }
+                let usual = usual_probe_ns(&dataset.environment);
+                request.usual_probe_ns = request.usual_probe_ns.into_iter().chain(usual).min();
                 request.notes.extend(notes);
             }
         }
@@ -114,6 +118,11 @@ fn fit(args: &Args) -> Result<FittedPredictor, Failure> {
     let Some(mut request) = request else { return Err(Failure::usage("--data is needed")) };
     request.dataset_sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(fit::fit(&observations, request)?)
+}
+
+/// Length of a probe at the usual speed of the core, where the pace was probed.
+fn usual_probe_ns(environment: &Facts) -> Option<u64> {
+    environment.get("usual_probe_ns")?.as_u64()
 }
 
 /// The device's own figures, if the dataset has them.

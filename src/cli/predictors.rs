@@ -63,6 +63,11 @@ pub fn by_device(name: &str) -> Result<Arc<FittedPredictor>, Failure> {
     }
 }
 
+/// The usual length of a probe of the core's pace on the device called `name`, if its predictor knows.
+pub fn usual_probe_ns(name: &str) -> Option<u64> {
+    by_device(name).ok()?.file().provenance.usual_probe_ns
+}
+
 /// Refuses to judge a predictor by measurements of something else.
 pub fn same_identity(predictor: &Identity, measured: &Identity) -> Result<(), Failure> {
     let same = predictor.to_string() == measured.to_string()

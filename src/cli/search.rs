@@ -174,7 +174,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         Some(device) if verify_best > 0 => {
             let networks: Vec<Model> = best(&outcome, verify_best).iter().map(|b| model(b)).collect();
             match plan.budgets.latencies.iter().find(|b| &b.device == device) {
-                Some(budget) => verify::measure(device, &networks, &*budget.predictor, budget.limit, output)?,
+                Some(budget) => {
+                    let usual = predictors::usual_probe_ns(device);
+                    verify::measure(device, &networks, &*budget.predictor, usual, budget.limit, output)?
+                }
                 None => Vec::new(),
             }
         }

@@ -1,6 +1,7 @@
 //! The device argument of the commands that measure.
 
 use super::failure::Failure;
+use super::predictors;
 use crate::device::simulated::Simulation;
 use crate::device::{self, Device, Options};
 
@@ -19,11 +20,18 @@ pub struct Target {
 }
 
 impl Target {
-    /// Opens the device for measurements in `rounds` passes; `seed` is that of weights and inputs.
+    /// Opens the device for measurements in `rounds` passes; `seed` is that of weights and inputs. What its
+    /// predictor knows of the core's usual pace is taken over.
     pub fn open(&self, rounds: u32, seed: u64) -> Result<Box<dyn Device>, Failure> {
         let serial = self.serial.clone();
-        let options =
-            Options { seed, rounds, serial, simulation: self.simulate.clone(), ..Options::default() };
+        let options = Options {
+            seed,
+            rounds,
+            serial,
+            usual_probe_ns: predictors::usual_probe_ns(&self.device),
+            simulation: self.simulate.clone(),
+            ..Options::default()
+        };
         Ok(device::open(&self.device, &options)?)
     }
 }

@@ -2,7 +2,8 @@
 
 use super::net::{self, NetOptions};
 use super::verify::{self, Verified};
-use super::{Failure, Global, predictors};
+use super::{Exit, Failure, Global, predictors};
+use crate::dataset::Quality;
 use crate::plainnet::{Model, notation};
 use crate::predictor::LatencyPredictor;
 use crate::predictor::evaluate::Metrics;
@@ -60,14 +61,21 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             networks.push(net::model(what, args.options)?);
         }
     }
-    let rows = verify::measure(&args.device, &networks, &*predictor, limit, output)?;
+    let usual = predictor.file().provenance.usual_probe_ns;
+    let rows = verify::measure(&args.device, &networks, &*predictor, usual, limit, output)?;
     let report = Report {
         device: args.device,
         predictor: predictor.identity().to_string(),
         metrics: verify::metrics(&rows),
         rows,
     };
-    output.result(&report, || verify::text(&report.rows))
+    output.result(&report, || verify::text(&report.rows))?;
+    let noisy = report.rows.iter().filter(|row| row.quality != Quality::Good).count();
+    if 2 * noisy <= report.rows.len() {
+        return Ok(());
+    }
+    let message = format!("{noisy} of {} measurements are too noisy to judge by", report.rows.len());
+    Err(Failure::new(Exit::Quality, message).remedy("close other programs, or wait, then validate again"))
 }
 
 /// The best network of a run, and others spread over its front.

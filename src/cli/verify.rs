@@ -8,6 +8,7 @@ use crate::measure::networks;
 use crate::plainnet::Model;
 use crate::predictor::LatencyPredictor;
 use crate::predictor::evaluate::{Metrics, Pair};
+use crate::runner::pace;
 use crate::units::Latency;
 use serde::Serialize;
 
@@ -41,15 +42,18 @@ pub fn check(device: Option<&str>) -> Result<(), Failure> {
     }
 }
 
-/// Measures `models` on the device called `name` beside what `predictor` says of them.
+/// Measures `models` on the device called `name` beside what `predictor` says of them;
+/// `usual_probe_ns` is the pace of the core that its data stand for.
 pub fn measure(
     name: &str,
     models: &[Model],
     predictor: &dyn LatencyPredictor,
+    usual_probe_ns: Option<u64>,
     limit: Option<Latency>,
     output: Output,
 ) -> Result<Vec<Verified>, Failure> {
-    let mut device = device::open(name, &Options { rounds: networks::ROUNDS, ..Options::default() })?;
+    let mut device =
+        device::open(name, &Options { rounds: networks::ROUNDS, usual_probe_ns, ..Options::default() })?;
     predictors::same_identity(predictor.identity(), device.identity())?;
     let batch = device.identity().batch;
     let subjects: Vec<Subject> = models.iter().map(|model| Subject::network(model, batch)).collect();
@@ -58,6 +62,13 @@ pub fn measure(
     let bar = output.progress(total, "measuring {bar:30} {pos}/{len} eta {eta}");
     let summaries = networks::measure(&mut *device, &workloads, &mut |_| bar.inc(1))?;
     bar.finish_and_clear();
+    if let Some((known, now)) = usual_probe_ns.zip(device.usual_probe_ns())
+        && !pace::undisturbed(known, now)
+    {
+        output.note(
+            "the core is quicker now than while the predictor's data were taken: it predicts too much; profile again",
+        );
+    }
     let mut rows = Vec::new();
     for (model, summary) in models.iter().zip(summaries) {
         let estimate = predictor.predict(&model.kernels()?);

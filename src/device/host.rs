@@ -6,6 +6,7 @@ use crate::engine::{Engine, Tract, onnx};
 use crate::runner::conditions::Scheduling;
 use crate::runner::{Conditions, Measured, Monotonic, Pace, Policy, conditions, serve};
 use serde_json::json;
+use std::time::Duration;
 
 const NAME: &str = "host";
 
@@ -60,7 +61,7 @@ pub fn open(options: &Options) -> Result<Box<dyn Device>, DeviceError> {
     let scheduling = conditions::scheduling();
     conditions::schedule(Scheduling::Realtime);
     let policy = options.policy(Policy::HOST);
-    let mut pace = Pace::default();
+    let mut pace = Pace::default().knowing(options.usual_probe_ns);
     pace.learn(&Monotonic::start(), if policy.patience_ns == 0 { 0 } else { LEARN_NS });
     Ok(Box::new(Host { identity, policy, pace, seed: options.seed, before, scheduling }))
 }
@@ -114,6 +115,14 @@ impl Device for Host {
         };
         serve::measure(loaded.as_mut(), &self.policy, Some(&mut self.pace))
             .map_err(|e| DeviceError::workload(workload, e))
+    }
+
+    fn settle(&mut self, patience: Duration) {
+        self.pace.settle(&Monotonic::start(), patience);
+    }
+
+    fn usual_probe_ns(&self) -> Option<u64> {
+        Some(self.pace.usual_ns())
     }
 }
 

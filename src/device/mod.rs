@@ -11,6 +11,7 @@ use crate::engine::EngineError;
 use crate::runner::conditions::PinError;
 use crate::runner::{Measured, Policy};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Facts about a device, as they go into `environment.json`.
 pub type Facts = serde_json::Map<String, serde_json::Value>;
@@ -28,6 +29,15 @@ pub trait Device {
     /// # Errors
     /// [`DeviceError::Workload`] concerns this workload only; anything else, the device.
     fn measure(&mut self, workload: Workload<'_>) -> Result<Measured, DeviceError>;
+
+    /// Waits until the device is fit to measure again, at most so long. Devices that cannot tell do not
+    /// wait.
+    fn settle(&mut self, _patience: Duration) {}
+
+    /// Length of a probe of the core's pace at its usual speed; `None` where the pace is not probed.
+    fn usual_probe_ns(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// What a device can be asked to measure.
@@ -52,6 +62,8 @@ pub struct Options {
     pub policy: Option<Policy>,
     /// Passes that each workload will be measured in: every pass does its share of the runs.
     pub rounds: u32,
+    /// What an earlier session found to be the usual length of a probe of the core's pace.
+    pub usual_probe_ns: Option<u64>,
     /// Of weights and inputs.
     pub seed: u64,
     /// How a simulated device behaves.
@@ -75,6 +87,7 @@ impl Default for Options {
             serial: None,
             policy: None,
             rounds: 1,
+            usual_probe_ns: None,
             seed: 0,
             simulation,
         }

@@ -326,6 +326,13 @@ impl Campaign<'_> {
         let mut environment = header.environment.clone();
         let sentinels: Vec<f64> = sentinels(lines).collect();
         environment.insert("sentinel_median_ns".into(), serde_json::json!(sentinels));
+        let usual = lines.iter().filter_map(|line| match line {
+            Line::Sample { measured, .. } => measured.timing.usual_probe_ns,
+            _ => None,
+        });
+        if let Some(usual) = usual.min() {
+            environment.insert("usual_probe_ns".into(), serde_json::json!(usual));
+        }
         let dataset = Dataset {
             identity: header.identity.clone(),
             samples,

@@ -4,11 +4,14 @@
 use crate::dataset::{Quality, Summary};
 use crate::device::{Device, DeviceError, Workload};
 use crate::runner::{self, Timing};
+use std::time::Duration;
 
 /// Passes over the networks; the runs of all passes are taken together.
 pub const ROUNDS: u32 = 3;
-/// Further passes over those that are still noisy.
-pub const EXTRA_ROUNDS: u32 = 3;
+/// Further passes over those that are still noisy, after the device has settled.
+pub const EXTRA_ROUNDS: u32 = 6;
+/// Longest wait before each network of a further pass.
+const SETTLE: Duration = Duration::from_secs(20);
 
 /// Measures each workload; `progress` hears the index of the one that comes next.
 ///
@@ -27,6 +30,9 @@ pub fn measure(
             let steady = matches!(runner::pooled(timings.iter()), Some((_, Quality::Good)));
             if round >= ROUNDS && steady {
                 continue;
+            }
+            if round >= ROUNDS {
+                device.settle(SETTLE);
             }
             progress(i);
             timings.push(device.measure(*workload)?.timing);

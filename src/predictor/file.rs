@@ -63,6 +63,10 @@ pub struct Provenance {
     pub blocks: u32,
     pub networks: u32,
     pub notes: Vec<String>,
+    /// How long a probe of the core's pace took at the speed that the data stand for; absent where the
+    /// pace was not probed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usual_probe_ns: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -343,6 +347,7 @@ mod tests {
             licence: "MIT".into(),
             sources: vec!["a \"test\"".into()],
             notes: vec![],
+            usual_probe_ns: Some(22_029),
             dataset_sha256: String::new(),
         };
         fit::fit(&observations, request).unwrap().file().clone()

@@ -34,6 +34,8 @@ pub struct Request {
     pub licence: String,
     pub sources: Vec<String>,
     pub notes: Vec<String>,
+    /// See [`Provenance::usual_probe_ns`].
+    pub usual_probe_ns: Option<u64>,
     pub dataset_sha256: String,
 }
 
@@ -183,6 +185,7 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
             blocks: level(Level::Block),
             networks: level(Level::Network),
             notes: request.notes,
+            usual_probe_ns: request.usual_probe_ns,
         },
         device: request.identity.device.clone(),
         identity: request.identity,
@@ -466,6 +469,7 @@ mod tests {
             licence: dataset.provenance.licence.clone(),
             sources: vec![dataset.provenance.source.clone()],
             notes: vec![],
+            usual_probe_ns: Some(22_029),
             dataset_sha256: String::new(),
         };
         (dataset, request)

@@ -7,6 +7,7 @@
 
 use super::sampler::Clock;
 use std::hint::black_box;
+use std::time::Duration;
 
 /// Probes of this relative length or less count as undisturbed.
 pub const TOLERANCE: f64 = 1.15;
@@ -29,6 +30,8 @@ pub struct Pace<'a> {
     bins: Vec<u32>,
     count: u32,
     remembered_at: Option<u64>,
+    /// The usual length, as an earlier session found it.
+    known_ns: Option<u64>,
 }
 
 impl Default for Pace<'_> {
@@ -53,7 +56,14 @@ impl Default for Pace<'_> {
 impl<'a> Pace<'a> {
     /// Probes with `work`.
     pub fn new(work: impl FnMut() + 'a) -> Pace<'a> {
-        Pace { work: Box::new(work), bins: vec![0; BINS], count: 0, remembered_at: None }
+        Pace { work: Box::new(work), bins: vec![0; BINS], count: 0, remembered_at: None, known_ns: None }
+    }
+
+    /// Takes over what an earlier session found usual on this core: a neighbour who stays for the whole
+    /// session would otherwise pass for the usual speed.
+    #[must_use]
+    pub fn knowing(self, known_ns: Option<u64>) -> Pace<'a> {
+        Pace { known_ns, ..self }
     }
 
     /// Times the work once, in nanoseconds.
@@ -78,8 +88,26 @@ impl<'a> Pace<'a> {
         }
     }
 
-    /// Length of a probe at the usual speed: the quickest tenth are at most this long.
+    /// Waits until ten probes in a row are undisturbed, or `patience` has passed; sleeps in between, so
+    /// that waiting does not heat the core.
+    pub fn settle(&mut self, clock: &impl Clock, patience: Duration) {
+        let start = clock.now_ns();
+        let mut calm = 0;
+        while calm < 10 && u128::from(clock.now_ns().saturating_sub(start)) < patience.as_nanos() {
+            std::thread::sleep(Duration::from_millis(20));
+            // The first probe after a sleep wakes the core up.
+            self.probe(clock);
+            calm = if undisturbed(self.probe(clock), self.usual_ns()) { calm + 1 } else { 0 };
+        }
+    }
+
+    /// Length of a probe at the usual speed: the quickest tenth of this session's are at most this long,
+    /// unless an earlier session was quicker.
     pub fn usual_ns(&self) -> u64 {
+        self.known_ns.map_or(self.learnt_ns(), |known| known.min(self.learnt_ns()))
+    }
+
+    fn learnt_ns(&self) -> u64 {
         let mut left = (QUICKEST * f64::from(self.count)).ceil() as u32;
         for (bin, &count) in self.bins.iter().enumerate() {
             if count >= left {
@@ -127,6 +155,20 @@ mod tests {
         let usual = pace.usual_ns();
         assert!((28_500..29_100).contains(&usual), "{usual}");
         assert!(undisturbed(28_500, usual) && undisturbed(20_000, usual) && !undisturbed(43_000, usual));
+    }
+
+    #[test]
+    fn an_earlier_session_knows_better_than_a_disturbed_one() {
+        let clock = Fake(Cell::new(0));
+        let slow = || clock.0.set(clock.0.get() + 43_000);
+        let mut pace = Pace::new(slow).knowing(Some(28_500));
+        pace.learn(&clock, 100_000_000);
+        assert_eq!(pace.usual_ns(), 28_500);
+        assert!(!undisturbed(pace.probe(&clock), pace.usual_ns()));
+        // A session that is quicker than the earlier one is believed.
+        let mut pace = Pace::new(slow).knowing(Some(90_000));
+        pace.learn(&clock, 100_000_000);
+        assert!((43_000..44_000).contains(&pace.usual_ns()));
     }
 
     #[test]
