@@ -15,6 +15,7 @@ mod output;
 mod predict;
 mod predictors;
 mod profile;
+mod rescore;
 mod score;
 mod search;
 mod target;

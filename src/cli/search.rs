@@ -1,7 +1,7 @@
 //! `edgezen search`: the best network that fits the budgets.
 
 use super::output::Output;
-use super::{Failure, Global, predictors, score, verify};
+use super::{Failure, Global, predictors, rescore, score, verify};
 use crate::device::profile::{self, Profile};
 use crate::plainnet::{Model, Network, SuperBlock, notation, relink};
 use crate::proxy::{self, Mode, Setup};
@@ -77,6 +77,13 @@ pub struct Args {
     /// Measure the K best networks on the device
     #[arg(long, value_name = "K", default_value_t = 0)]
     verify: usize,
+    /// Score the best networks again with another engine, and print how far both orders agree
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    rescore: Option<rescore::Engine>,
+    /// How many networks --rescore looks at
+    #[arg(long, value_name = "K", default_value_t = rescore::TOP, requires = "rescore",
+        value_parser = clap::value_parser!(u16).range(2..=512))]
+    rescore_top: u16,
 }
 
 /// `80ms` or `pixel2=80ms`.
@@ -130,12 +137,18 @@ struct Report {
     seed: u64,
     run_dir: String,
     verified: Vec<verify::Verified>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rescored: Option<rescore::Rescored>,
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let output = global.output();
     let verify_best = args.verify;
+    let rescore_top = args.rescore.map(|rescore::Engine::Exact| usize::from(args.rescore_top));
     let plan = plan(args, global.seed, output)?;
+    if rescore_top.is_some() {
+        rescore::check(plan.proxy.name)?;
+    }
     if verify_best > 0 {
         verify::check(plan.device.as_deref())?;
     }
@@ -183,6 +196,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         }
         _ => Vec::new(),
     };
+    let rescored = rescore_top
+        .map(|top| rescore::run(&outcome.population, top, plan.mode, plan.resolution, global.seed));
     let report = Report {
         best: Found::of(&outcome.best, &plan.budgets),
         front: outcome.front.spread(runs::FRONT_SIZE).iter().map(|n| Found::of(n, &plan.budgets)).collect(),
@@ -197,6 +212,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         seed: global.seed,
         run_dir: plan.out.display().to_string(),
         verified,
+        rescored,
     };
     output.result(&report, || text(&report, &plan))
 }
@@ -478,6 +494,9 @@ fn text(report: &Report, plan: &Plan) -> String {
     );
     if !report.verified.is_empty() {
         out += &format!("\n{}", verify::text(&report.verified));
+    }
+    if let Some(rescored) = &report.rescored {
+        out += &format!("\n{}", rescore::text(rescored));
     }
     out += &format!(
         "\nwritten to {}: best.txt, best.onnx, front.json, run.toml, archive.parquet\n",
