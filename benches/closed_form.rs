@@ -1,0 +1,295 @@
+//! The closed-form Zen-Score against Monte-Carlo: `cargo bench --bench closed_form [-- NETWORKS REPEATS]`.
+//!
+//! Draws fresh structures of every population, scores each with `REPEATS` draws of weights and images
+//! (batch 16) and by closed form, in both modes, and prints the table of `docs/closed-form.md`. No structure was
+//! used in making the closed form. Last, the time that the closed form takes.
+
+use edgezen::plainnet::{Network, SuperBlock, cost, notation, published, relink};
+use edgezen::proxy::exact::{Randomness, Settings, score};
+use edgezen::proxy::{Mode, zen::ZenScore};
+use edgezen::search::mutation::Mutator;
+use edgezen::space::{self, Reach, Weights};
+use edgezen::stats;
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use std::time::Instant;
+
+struct Population {
+    name: &'static str,
+    space: &'static str,
+    initial: &'static str,
+    side: u32,
+    params: f64,
+    flops: f64,
+    layers: i64,
+    /// Mutations behind each structure; evolved towards a high score where there are many.
+    steps: usize,
+    evolved: bool,
+}
+
+const POPULATIONS: &[Population] = &[
+    Population {
+        name: "CIFAR, space I, 32",
+        space: "resnet",
+        initial: published::INIT_CIFAR,
+        side: 32,
+        params: 8e6,
+        flops: 4e8,
+        layers: 22,
+        steps: 40,
+        evolved: false,
+    },
+    Population {
+        name: "CIFAR, space II, 32",
+        space: "mobilenet",
+        initial: published::INIT_IMAGENET_FLOPS,
+        side: 32,
+        params: 8e6,
+        flops: 2e8,
+        layers: 16,
+        steps: 40,
+        evolved: false,
+    },
+    Population {
+        name: "ImageNet, space I, 64",
+        space: "resnet",
+        initial: published::INIT_IMAGENET_LATENCY,
+        side: 64,
+        params: 6e7,
+        flops: 4e8,
+        layers: 22,
+        steps: 40,
+        evolved: false,
+    },
+    Population {
+        name: "ImageNet, space II, 64",
+        space: "mobilenet",
+        initial: published::INIT_IMAGENET_FLOPS,
+        side: 64,
+        params: 1e7,
+        flops: 2e8,
+        layers: 16,
+        steps: 40,
+        evolved: false,
+    },
+    Population {
+        name: "ImageNet, space I, 224",
+        space: "resnet",
+        initial: published::INIT_IMAGENET_LATENCY,
+        side: 224,
+        params: 6e7,
+        flops: 1e9,
+        layers: 16,
+        steps: 40,
+        evolved: false,
+    },
+    Population {
+        name: "evolved, CIFAR, 1 M parameters",
+        space: "resnet",
+        initial: published::INIT_CIFAR,
+        side: 32,
+        params: 1e6,
+        flops: f64::INFINITY,
+        layers: 18,
+        steps: 40_000,
+        evolved: true,
+    },
+    Population {
+        name: "evolved, space II, 400 M FLOPs, at 64",
+        space: "mobilenet",
+        initial: published::INIT_IMAGENET_FLOPS,
+        side: 64,
+        params: f64::INFINITY,
+        flops: 4e8 * 64.0 * 64.0 / (224.0 * 224.0),
+        layers: 14,
+        steps: 40_000,
+        evolved: true,
+    },
+];
+
+type Structure = Vec<SuperBlock>;
+
+impl Population {
+    fn fits(&self, blocks: &[SuperBlock]) -> bool {
+        let network = Network::from(blocks);
+        let variant = edgezen::plainnet::Variant::BUILT;
+        let Ok(cost) = cost::official(&network.blocks, i64::from(self.side), variant) else { return false };
+        cost.params.0 <= self.params
+            && cost.flops.0 <= self.flops
+            && edgezen::plainnet::layers(blocks) <= self.layers
+    }
+
+    fn draw(&self, count: usize, rng: &mut Xoshiro256PlusPlus) -> Vec<Structure> {
+        let mut initial = notation::parse(self.initial).unwrap().super_blocks("the bench varies").unwrap();
+        relink(&mut initial);
+        let space = space::by_name(self.space).unwrap();
+        let mutator = Mutator { space, weights: Weights::Uniform, reach: Reach::Reference };
+        if self.evolved {
+            return self.evolve(count, &initial, &mutator, rng);
+        }
+        let mut all = Vec::new();
+        while all.len() < count {
+            let mut blocks = initial.clone();
+            let mut child = Vec::new();
+            for _ in 0..self.steps {
+                mutator.mutate(&blocks, 1, rng, &mut child);
+                if self.fits(&child) {
+                    std::mem::swap(&mut blocks, &mut child);
+                }
+            }
+            all.push(blocks);
+        }
+        all
+    }
+
+    /// The plainest evolution: of two random members the better has a child, which replaces the worst.
+    fn evolve(
+        &self,
+        count: usize,
+        initial: &[SuperBlock],
+        mutator: &Mutator<'_>,
+        rng: &mut Xoshiro256PlusPlus,
+    ) -> Vec<Structure> {
+        let zen = ZenScore::new(Mode::Reference, self.side);
+        let mut members: Vec<(f64, Structure)> = Vec::new();
+        let mut child = Vec::new();
+        for _ in 0..self.steps {
+            match members.len() {
+                0..10 => mutator.mutate(initial, 1, rng, &mut child),
+                n => {
+                    let [a, b] = [rng.random_range(0..n), rng.random_range(0..n)];
+                    let parent = if members[a].0 > members[b].0 { a } else { b };
+                    mutator.mutate(&members[parent].1, 2, rng, &mut child);
+                }
+            }
+            if !self.fits(&child) || members.iter().any(|(_, blocks)| *blocks == child) {
+                continue;
+            }
+            let Ok(score) = zen.score_blocks(&child) else { continue };
+            members.push((score, child.clone()));
+            if members.len() > 4 * count {
+                let worst =
+                    (0..members.len()).min_by(|&a, &b| members[a].0.total_cmp(&members[b].0)).unwrap();
+                members.swap_remove(worst);
+            }
+        }
+        members.into_iter().map(|(_, blocks)| blocks).step_by(4).take(count).collect()
+    }
+}
+
+/// Closed form and draws of one mode.
+#[derive(Default)]
+struct Scores {
+    closed: Vec<f64>,
+    draws: Vec<Vec<f64>>,
+}
+
+/// Both modes' scores of independent draws.
+fn draws(network: &Network, side: u32, repeats: u32, seed: u64) -> [Vec<f64>; 2] {
+    let mut both = [Vec::new(), Vec::new()];
+    for repeat in 0..repeats {
+        let randomness = Randomness::Seeded { seed: seed + u64::from(repeat), common: false };
+        let settings = Settings { randomness, ..Settings::new(Mode::Reference, 0) };
+        let exact = score::<f32>(network, side, &settings).unwrap();
+        let sample = &exact.samples[0];
+        both[0].push(exact.score);
+        let logs = sample.bn.iter().map(|[clean, _]| 0.5 * clean.biased.ln()).sum::<f64>();
+        both[1].push(sample.delta_l2.ln() + logs);
+    }
+    both
+}
+
+fn row(name: &str, mode: Mode, layers: (usize, usize), scores: &Scores) {
+    let means: Vec<f64> = scores.draws.iter().map(|draws| stats::mean(draws).unwrap()).collect();
+    let errors: Vec<f64> = scores.closed.iter().zip(&means).map(|(c, m)| c - m).collect();
+    // Of one draw: unbiased variance, averaged over networks.
+    let variance = |draws: &Vec<f64>| {
+        let n = draws.len() as f64;
+        stats::std_dev(draws).unwrap().powi(2) * n / (n - 1.0)
+    };
+    let noise = stats::mean(&scores.draws.iter().map(variance).collect::<Vec<f64>>()).unwrap().sqrt();
+    // One draw against the mean of the others; the closed form against the same means.
+    let repeats = scores.draws[0].len();
+    let (mut one, mut ours) = (Vec::new(), Vec::new());
+    for held in 0..repeats {
+        let single: Vec<f64> = scores.draws.iter().map(|draws| draws[held]).collect();
+        let others = |draws: &Vec<f64>| (draws.iter().sum::<f64>() - draws[held]) / (repeats as f64 - 1.0);
+        let others: Vec<f64> = scores.draws.iter().map(others).collect();
+        one.push(stats::kendall(&single, &others).unwrap());
+        ours.push(stats::kendall(&scores.closed, &others).unwrap());
+    }
+    println!(
+        "| {name} | {mode} | {} | {}–{} | {:.3} | {:.3} | {:+.2} | {:.2} | {:.2} |",
+        scores.closed.len(),
+        layers.0,
+        layers.1,
+        stats::mean(&ours).unwrap(),
+        stats::mean(&one).unwrap(),
+        stats::mean(&errors).unwrap(),
+        stats::std_dev(&errors).unwrap(),
+        noise,
+    );
+}
+
+fn main() {
+    let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
+    let count = numbers.first().copied().unwrap_or(40);
+    let repeats = numbers.get(1).copied().unwrap_or(4) as u32;
+    println!(
+        "| population | mode | networks | BN layers | τ closed | τ one draw | bias | sd of error | sd of one draw |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(20_260);
+    let mut timed: Vec<(u32, Structure)> = Vec::new();
+    for population in POPULATIONS {
+        let count = if population.side > 64 { count / 4 } else { count };
+        let structures = population.draw(count, &mut rng);
+        let mut modes = [Scores::default(), Scores::default()];
+        let (mut least, mut most) = (usize::MAX, 0);
+        for (i, blocks) in structures.iter().enumerate() {
+            let network = Network::from(&blocks[..]);
+            let draws = draws(&network, population.side, repeats, 1_000 * i as u64);
+            for ((mode, scores), draws) in
+                [Mode::Reference, Mode::Paper].into_iter().zip(&mut modes).zip(draws)
+            {
+                scores.closed.push(ZenScore::new(mode, population.side).score_blocks(blocks).unwrap());
+                scores.draws.push(draws);
+            }
+            let convs = convs(blocks);
+            (least, most) = (least.min(convs), most.max(convs));
+        }
+        for (mode, scores) in [Mode::Reference, Mode::Paper].into_iter().zip(&modes) {
+            row(population.name, mode, (least, most), scores);
+        }
+        timed.extend(structures.into_iter().map(|blocks| (population.side, blocks)));
+    }
+    time(&timed);
+}
+
+fn convs(blocks: &[SuperBlock]) -> usize {
+    let graph =
+        edgezen::proxy::exact::network_graph(&Network::from(blocks), 224, edgezen::plainnet::Variant::SCORED);
+    edgezen::proxy::exact::forward::weighted(&graph.unwrap()).len()
+}
+
+/// Microseconds for 100 convolutions on one core, by side; the median of several rounds.
+fn time(structures: &[(u32, Structure)]) {
+    for side in [32, 64, 224] {
+        let zen = ZenScore::new(Mode::Paper, side);
+        let all: Vec<&Structure> = structures.iter().filter(|(s, _)| *s == side).map(|(_, b)| b).collect();
+        let total: usize = all.iter().map(|blocks| convs(blocks)).sum();
+        let rounds: Vec<f64> = (0..21)
+            .map(|_| {
+                let started = Instant::now();
+                for _ in 0..20 {
+                    for blocks in &all {
+                        std::hint::black_box(zen.score_blocks(std::hint::black_box(blocks)).unwrap());
+                    }
+                }
+                started.elapsed().as_secs_f64() / 20.0
+            })
+            .collect();
+        let seconds = stats::median(&rounds).unwrap();
+        println!("\nat {side}: {:.2} µs for 100 convolutions", 1e8 * seconds / total as f64);
+    }
+}

@@ -1,0 +1,242 @@
+//! What a convolution window does to a zero-padded square map: tables by side, kernel and stride.
+//!
+//! Positions along one axis fall into classes by their distance to the border; the last class holds the
+//! whole interior. Fluctuations of the map are split into octaves of spatial frequency.
+
+use super::recursion::few_inputs;
+use std::f64::consts::PI;
+
+/// Classes of positions, and octaves of frequency.
+pub const CLASSES: usize = 8;
+/// One number for each class or octave.
+pub type Row = [f32; CLASSES];
+
+/// Kernel sizes with tables; the super blocks have no others.
+const KERNELS: [u32; 4] = [1, 3, 5, 7];
+
+/// One window on one map.
+#[derive(Clone, Debug)]
+pub struct Geometry {
+    pub side: u32,
+    pub out_side: u32,
+    /// Neither averages nor subsamples: kernel 1, stride 1.
+    pub is_point: bool,
+    /// Sum over the taps inside the map, along one axis: by class of the input, then of the output.
+    pub window: [Row; CLASSES],
+    /// The same with each tap weighted by the share of positions at which it lies inside.
+    pub weighted: [Row; CLASSES],
+    /// Share of the output positions in each class.
+    pub share: Row,
+    /// 1 / Σ q² over the taps of one axis, q = share of positions whose tap lies inside the map.
+    pub per_axis_squares: f32,
+    /// 1 / (Σ q)²: one over the taps inside the map, in two dimensions.
+    pub per_taps: f32,
+    /// Images of a batch, and the output positions of all of them.
+    pub batch: f32,
+    pub pixels: f32,
+    pub per_pixels: f32,
+    /// Σ q² / (Σ q)² in two dimensions: what is left of independent noise in correlations.
+    pub mixing: f32,
+    /// By octave: share of the modes, and what the window leaves of their power.
+    pub modes: Row,
+    pub response: Row,
+    /// By octave: what a stride leaves in place, and where the rest goes.
+    pub kept: Row,
+    pub folded: Row,
+}
+
+fn class(position: u32, side: u32) -> usize {
+    (position.min(side - 1 - position) as usize).min(CLASSES - 1)
+}
+
+/// Modes of an octave, from the one behind `.0` to `.1`; octave j holds those with 2^(j−1) < n ≤ 2^j.
+fn octave(j: usize, side: u32) -> (u32, u32) {
+    let low = if j == 0 { 0 } else { 1 << (j - 1) };
+    let high = if j == CLASSES - 1 { side } else { 1 << j };
+    (side.min(low), side.min(high))
+}
+
+/// Share of the two-dimensional modes of each octave.
+fn modes(side: u32) -> Row {
+    std::array::from_fn(|j| {
+        let (low, high) = octave(j, side);
+        let square = |n: u32| (f64::from(n) / f64::from(side)).powi(2);
+        (square(high) - square(low)) as f32
+    })
+}
+
+/// What a window of `kernel` taps leaves of the power of each octave, between absorbing borders.
+fn response(side: u32, kernel: u32) -> [f64; CLASSES] {
+    let k = f64::from(kernel);
+    let deviation = ((k * k - 1.0) / 12.0).sqrt();
+    // A walk of such steps feels the border this far outside; 0.5826 is the mean overshoot of a walk.
+    let length = f64::from(side) - 1.0 + 2.0 * (0.5826 * deviation + 0.5);
+    let mut sums = vec![0.0; side as usize + 1];
+    for n in 1..=side as usize {
+        let half = PI * n as f64 / length / 2.0;
+        sums[n] = sums[n - 1] + ((k * half).sin() / (k * half.sin())).powi(2);
+    }
+    std::array::from_fn(|j| {
+        let (low, high) = octave(j, side);
+        let modes = f64::from(high).powi(2) - f64::from(low).powi(2);
+        let power = sums[high as usize].powi(2) - sums[low as usize].powi(2);
+        if modes > 0.0 { power / modes } else { 0.0 }
+    })
+}
+
+impl Geometry {
+    pub fn new(side: u32, kernel: u32, stride: u32, batch: u32) -> Geometry {
+        let out_side = side.div_ceil(stride);
+        let pad = i64::from(kernel / 2);
+        let inside = |at: u32, tap: u32| {
+            let position = i64::from(at * stride) + i64::from(tap) - pad;
+            (0..i64::from(side)).contains(&position).then_some(position as u32)
+        };
+        let coverage: Vec<f64> = (0..kernel)
+            .map(|tap| {
+                (0..out_side).filter(|&at| inside(at, tap).is_some()).count() as f64 / f64::from(out_side)
+            })
+            .collect();
+        let mut window = [[0.0; CLASSES]; CLASSES];
+        let mut weighted = window;
+        let mut count = [0.0; CLASSES];
+        for at in 0..out_side {
+            let to = class(at, out_side);
+            count[to] += 1.0;
+            for tap in 0..kernel {
+                if let Some(position) = inside(at, tap) {
+                    let from = class(position, side);
+                    window[from][to] += 1.0;
+                    weighted[from][to] += coverage[tap as usize];
+                }
+            }
+        }
+        let mean = |sums: [[f64; CLASSES]; CLASSES]| {
+            sums.map(|row| std::array::from_fn(|to| (row[to] / f64::max(count[to], 1.0)) as f32))
+        };
+        let sum: f64 = coverage.iter().sum();
+        let squares: f64 = coverage.iter().map(|q| q * q).sum();
+
+        let (modes, after) = (modes(side), modes(out_side));
+        let mut left = response(side, kernel);
+        if kernel > 1 {
+            // White noise is averaged over the taps that lie inside; its share in the widest mode stays.
+            let others: f64 = (1..CLASSES).map(|j| f64::from(modes[j]) * left[j]).sum();
+            let want = (1.0 / (sum * sum) - f64::from(modes[0])).max(0.0);
+            let scale = if others > 0.0 { want / others } else { 0.0 };
+            left[1..].iter_mut().for_each(|left| *left *= scale);
+        }
+        left[0] = 1.0;
+        let kept = std::array::from_fn(|j| {
+            let (low, high) = octave(j, side);
+            let square = |n: u32| f64::from(n).powi(2);
+            let all = square(high) - square(low);
+            // The finer half of the modes looks like coarser ones at every second position.
+            let below = square(high.min(out_side)) - square(low.min(out_side));
+            if stride == 1 || all == 0.0 { 1.0 } else { (below / all) as f32 }
+        });
+        let pixels = batch as f32 * out_side as f32 * out_side as f32;
+        Geometry {
+            side,
+            out_side,
+            is_point: kernel == 1 && stride == 1,
+            window: mean(window),
+            weighted: mean(weighted),
+            share: count.map(|n| (n / f64::from(out_side)) as f32),
+            per_axis_squares: (1.0 / squares) as f32,
+            per_taps: (1.0 / (sum * sum)) as f32,
+            batch: batch as f32,
+            pixels,
+            per_pixels: 1.0 / pixels,
+            mixing: (squares * squares / sum.powi(4)) as f32,
+            modes,
+            response: left.map(|x| x as f32),
+            kept,
+            folded: after,
+        }
+    }
+}
+
+/// The tables of every map that a network of strides 1 and 2 can have on inputs of one side.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    levels: Vec<Geometry>,
+    /// What few inputs change, by their number.
+    few: Vec<f32>,
+}
+
+/// From this number of inputs on, a sum of them is normal as far as the first order says.
+const MANY: usize = 64;
+
+impl Tables {
+    pub fn new(resolution: u32, batch: u32) -> Tables {
+        let mut all = Vec::new();
+        let mut side = resolution;
+        loop {
+            for kernel in KERNELS {
+                all.extend([1, 2].map(|stride| Geometry::new(side, kernel, stride, batch)));
+            }
+            if side <= 1 {
+                let few = (0..MANY).map(|n| few_inputs(n.max(1) as f32)).collect();
+                return Tables { levels: all, few };
+            }
+            side = side.div_ceil(2);
+        }
+    }
+
+    /// [`few_inputs`] of a number of inputs.
+    #[inline(always)]
+    pub fn few(&self, inputs: u32) -> f32 {
+        self.few.get(inputs as usize).copied().unwrap_or(1.0)
+    }
+
+    /// The table for a window, if there is one.
+    #[inline(always)]
+    pub fn find(&self, side: u32, kernel: u32, stride: u32) -> Option<&Geometry> {
+        if kernel.is_multiple_of(2) || kernel > 7 || !(1..=2).contains(&stride) {
+            return None;
+        }
+        let within = (kernel - 1 + stride - 1) as usize;
+        self.levels
+            .chunks_exact(2 * KERNELS.len())
+            .find(|level| level[0].side == side)
+            .map(|level| &level[within])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coverage_of_a_small_map() {
+        // Side 2, 3×3: per axis the outer taps cover half of the positions.
+        let g = Geometry::new(2, 3, 1, 16);
+        assert_eq!((g.per_taps, g.per_axis_squares), (0.25, 1.0 / 1.5));
+        assert_eq!(g.window[0][0], 2.0);
+        let point = Geometry::new(7, 1, 1, 16);
+        assert!(point.is_point && point.per_taps == 1.0 && point.mixing == 1.0);
+    }
+
+    #[test]
+    fn tables_are_found() {
+        let tables = Tables::new(224, 16);
+        for side in [224, 112, 56, 28, 14, 7, 4, 2, 1] {
+            for kernel in KERNELS {
+                for stride in [1, 2] {
+                    let g = tables.find(side, kernel, stride).unwrap();
+                    assert_eq!((g.side, g.out_side), (side, side.div_ceil(stride)));
+                    assert!((g.share.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+                    assert!((g.modes.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+                    // White noise over the taps inside.
+                    let left: f32 = g.modes.iter().zip(g.response).map(|(m, r)| m * r).sum();
+                    assert!(
+                        (left / g.per_taps - 1.0).abs() < 1e-3 || left == g.modes[0],
+                        "{side} {kernel}: {left}"
+                    );
+                }
+            }
+        }
+        assert!(tables.find(100, 3, 1).is_none() && tables.find(7, 9, 1).is_none());
+    }
+}
