@@ -42,6 +42,18 @@ const POPULATIONS: &[Population] = &[
     Population {
         name: "CIFAR, space II, 32",
         space: "mobilenet",
+        initial: "SuperConvK3BNRELU(3,8,1,1)SuperResIDWE6K3(8,32,1,8,1)SuperResIDWE6K3(32,48,2,32,1)\
+                  SuperResIDWE6K3(48,96,2,48,1)SuperResIDWE6K3(96,128,2,96,1)SuperConvK1BNRELU(128,512,1,1)",
+        side: 32,
+        params: 8e6,
+        flops: 2e8,
+        layers: 16,
+        steps: 40,
+        evolved: false,
+    },
+    Population {
+        name: "space II down to maps of side 1, 32",
+        space: "mobilenet",
         initial: published::INIT_IMAGENET_FLOPS,
         side: 32,
         params: 8e6,

@@ -283,34 +283,51 @@ mod plain {
 
 #[test]
 fn published_networks_agree_with_the_reference_within_four_standard_errors() {
-    let golden = golden::json("zen_published_nets.json");
     for (name, side, repeats) in [
         ("cifar_model_size05M_res32", "32", 12),
         ("cifar_model_size1M_res32", "32", 12),
         ("imagenet1k_flops400M_res224", "64", 6),
+        ("imagenet1k_flops400M_res224", "224", 3),
+        ("imagenet1k_latency01ms_res224", "224", 3),
         ("resnet18_noreslink", "64", 6),
         ("resnet50_noreslink", "32", 6),
     ] {
-        let want = &golden[name]["zen"][side];
-        let network = match name.split_once("_noreslink") {
-            Some((resnet, _)) => published::by_name(resnet).unwrap().network,
-            None => notation::parse(text(&golden[name], "struct")).unwrap(),
-        };
-        let draws: Vec<f64> = (0..repeats)
-            .map(|seed| {
-                score::<f32>(&network, side.parse().unwrap(), &Settings::new(Mode::Reference, seed))
-                    .unwrap()
-                    .score
-            })
-            .collect();
-        let (mean, std) = (stats::mean(&draws).unwrap(), stats::std_dev(&draws).unwrap());
-        let (want_mean, want_std) = (number(want, "fresh_repeat1_mean"), number(want, "fresh_repeat1_std"));
-        // Both deviations are estimated from few draws; the larger is the safer.
-        let spread = std.max(want_std);
-        let error = spread * (1.0 / repeats as f64 + 1.0 / number(want, "reps")).sqrt();
-        println!("{name} at {side}: {mean:.3} ± {std:.3}, reference {want_mean:.3} ± {want_std:.3}");
-        assert!((mean - want_mean).abs() < 4.0 * error, "{name}: {mean} against {want_mean}, error {error}");
+        agrees(name, side, repeats);
     }
+}
+
+/// Some minutes on one core: `cargo test --release -- --ignored published`.
+#[test]
+#[ignore = "minutes"]
+fn all_published_networks_agree_with_the_reference_at_all_resolutions() {
+    for (name, case) in golden::json("zen_published_nets.json").as_object().unwrap() {
+        for (side, want) in case["zen"].as_object().unwrap() {
+            agrees(name, side, number(want, "reps").min(8.0) as u64);
+        }
+    }
+}
+
+fn agrees(name: &str, side: &str, repeats: u64) {
+    let golden = golden::json("zen_published_nets.json");
+    let want = &golden[name]["zen"][side];
+    let network = match name.split_once("_noreslink") {
+        Some((resnet, _)) => published::by_name(resnet).unwrap().network,
+        None => notation::parse(text(&golden[name], "struct")).unwrap(),
+    };
+    let draws: Vec<f64> = (0..repeats)
+        .map(|seed| {
+            score::<f32>(&network, side.parse().unwrap(), &Settings::new(Mode::Reference, seed))
+                .unwrap()
+                .score
+        })
+        .collect();
+    let (mean, std) = (stats::mean(&draws).unwrap(), stats::std_dev(&draws).unwrap());
+    let (want_mean, want_std) = (number(want, "fresh_repeat1_mean"), number(want, "fresh_repeat1_std"));
+    // Both deviations are estimated from few draws; the larger is the safer.
+    let spread = std.max(want_std);
+    let error = spread * (1.0 / repeats as f64 + 1.0 / number(want, "reps")).sqrt();
+    println!("{name} at {side}: {mean:.3} ± {std:.3}, reference {want_mean:.3} ± {want_std:.3}");
+    assert!((mean - want_mean).abs() < 4.0 * error, "{name}: {mean} against {want_mean}, error {error}");
 }
 
 #[test]

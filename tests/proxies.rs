@@ -3,7 +3,7 @@
 use crate::golden::{self, list, number, text};
 use edgezen::plainnet::{Graph, notation};
 use edgezen::proxy::exact::forward::weighted;
-use edgezen::proxy::exact::source::{Golden, Scaling};
+use edgezen::proxy::exact::source::{Golden, Scaling, Source, Tensor};
 use edgezen::proxy::on_graph::scored_graph;
 use edgezen::proxy::{grad_norm, naswot, patterns, synflow, te_nas};
 use serde_json::Value;
@@ -51,10 +51,17 @@ fn golden_values_of_the_other_proxies() {
         let single = grad_norm::norm::<f32>(&graph, &labels, &unit).unwrap();
         let double = grad_norm::norm::<f64>(&graph, &labels, &unit).unwrap();
         println!("case {i}: grad-norm {single} {double} {}", case["gradnorm_fp32"]);
-        // The gradient of the deep network is chaotic: here single and double precision differ by a third.
-        let tolerance = if i == 6 { 0.4 } else { 1e-4 };
-        close(single, number(case, "gradnorm_fp32"), tolerance, &format!("case {i}, grad-norm"));
-        close(double, number(case, "gradnorm_fp32"), tolerance, &format!("case {i}, grad-norm in f64"));
+        let want = number(case, "gradnorm_fp32");
+        // The gradient of the deep network is chaotic: the golden value is one of single precision, and
+        // rounding is all that it has in common with others. How far rounding goes is measured.
+        let tolerance = if i == 6 { 4.0 * rounding_spread(&graph, &labels, &unit) } else { 1e-4 };
+        for (got, precision) in [(single, "f32"), (double, "f64")] {
+            let error = (got / want).ln().abs();
+            assert!(
+                error <= tolerance,
+                "case {i}, grad-norm in {precision}: {got} against {want}, {tolerance}"
+            );
+        }
 
         let flow = synflow::flow(&graph, &unit, synflow::Sign::Negated).unwrap();
         close(flow, number(case, "synflow_fp64"), 1e-9, &format!("case {i}, synflow"));
@@ -83,6 +90,35 @@ fn golden_values_of_the_other_proxies() {
             }
         }
     }
+}
+
+/// A source whose weights are rounded another way: the last bit of single precision up or down.
+struct Rounded<'a> {
+    source: &'a Golden,
+    seed: u64,
+}
+
+impl Source<f64> for Rounded<'_> {
+    fn block(&self, index: usize, first: usize, rows: usize, fan_in: usize, out: &mut [f64]) {
+        self.source.block(index, first, rows, fan_in, out);
+        let mut state = self.seed ^ ((index as u64) << 32) ^ first as u64;
+        for value in out {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *value *= 1.0 + 2f64.powi(-24) * if state >> 63 == 0 { 1.0 } else { -1.0 };
+        }
+    }
+    fn fill(&self, tensor: Tensor, first: usize, out: &mut [f64]) {
+        self.source.fill(tensor, first, out);
+    }
+}
+
+/// Deviation of ln grad-norm in double precision where only the last bit of the weights differs.
+fn rounding_spread(graph: &Graph, labels: &[usize], source: &Golden) -> f64 {
+    let logs: Vec<f64> = (1..=6)
+        .map(|seed| grad_norm::norm::<f64>(graph, labels, &Rounded { source, seed }).unwrap().ln())
+        .collect();
+    println!("ln grad-norm by rounding of the weights: {logs:?}");
+    edgezen::stats::std_dev(&logs).unwrap()
 }
 
 mod entropy {

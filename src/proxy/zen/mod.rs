@@ -91,11 +91,23 @@ impl ZenScore {
                 crate::plainnet::shape::validate_scored(&Network::from(blocks).blocks, self.resolution)?;
             }
             side = side.div_ceil(block.stride.unsigned_abs().max(1));
-            block.walk(Variant::SCORED, &mut |step| {
-                if let Step::Layer(layer) = step {
-                    convs.extend(self.conv(layer));
+            let sublayer = |first, convs: &mut Vec<Conv>| {
+                block.walk_sublayer(first, Variant::SCORED, &mut |step| {
+                    if let Step::Layer(layer) = step {
+                        convs.extend(self.conv(layer));
+                    }
+                });
+            };
+            sublayer(true, &mut convs);
+            if block.sublayers > 1 {
+                let second = convs.len();
+                sublayer(false, &mut convs);
+                // The others are like the second.
+                let second = second..convs.len();
+                for _ in 2..block.sublayers.min(SuperBlock::MAX_SUBLAYERS) {
+                    convs.extend_from_within(second.clone());
                 }
-            });
+            }
         }
         self.score_convs(&convs)
     }

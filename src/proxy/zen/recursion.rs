@@ -263,7 +263,11 @@ impl State {
         };
         self.per_spread = per_spread;
         self.fluctuation = after;
-        self.mean_squared = MEAN_SQUARED * per_spread.sqrt().sqrt() * (1.0 + 0.5 * self.correlation) * shape;
+        self.mean_squared = MEAN_SQUARED
+            * per_spread.sqrt().sqrt()
+            * (1.0 + 0.5 * self.correlation)
+            * (1.0 - 0.5 * PI as f32 * g.per_pixels)
+            * shape;
 
         // The mean over channels fluctuates, and the logarithm of a mean is less than the mean logarithm.
         let noise =
