@@ -243,6 +243,16 @@ fn row(name: &str, mode: Mode, layers: (usize, usize), scores: &Scores) {
     );
 }
 
+/// Says on stderr where the closed form is farthest off.
+fn worst(mode: Mode, structures: &[Structure], scores: &Scores) {
+    let error = |i: usize| scores.closed[i] - stats::mean(&scores.draws[i]).unwrap();
+    let most = (0..structures.len()).max_by(|&a, &b| error(a).abs().total_cmp(&error(b).abs()));
+    if let Some(i) = most {
+        let draws = &scores.draws[i];
+        eprintln!("{mode}: {:+.2}, draws {draws:.1?}: {}", error(i), Network::from(&structures[i][..]));
+    }
+}
+
 fn main() {
     let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
     let count = numbers.first().copied().unwrap_or(40);
@@ -254,7 +264,7 @@ fn main() {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(20_260);
     let mut timed: Vec<(u32, Structure)> = Vec::new();
     for population in POPULATIONS {
-        let count = if population.side > 64 { count / 4 } else { count };
+        let count = if population.side > 64 { (count / 4).max(4) } else { count };
         let structures = population.draw(count, &mut rng);
         let mut modes = [Scores::default(), Scores::default()];
         let (mut least, mut most) = (usize::MAX, 0);
@@ -272,6 +282,7 @@ fn main() {
         }
         for (mode, scores) in [Mode::Reference, Mode::Paper].into_iter().zip(&modes) {
             row(population.name, mode, (least, most), scores);
+            worst(mode, &structures, scores);
         }
         timed.extend(structures.into_iter().map(|blocks| (population.side, blocks)));
     }

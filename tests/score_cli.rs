@@ -43,6 +43,22 @@ fn every_flag_shows_in_the_json() {
 }
 
 #[test]
+fn residual_links_and_squeeze_excite_stay_in_where_asked() {
+    let net = "zennet_imagenet1k_flops400M_SE_res224";
+    let exact = ["--engine", "exact", "--batch", "2", "--resolution", "32"];
+    let of = |more: &[&str]| {
+        let args: Vec<&str> = [net].iter().chain(&exact).chain(more).copied().collect();
+        score(&args)[0].clone()
+    };
+    let (vanilla, built) = (of(&[]), of(&["--built"]));
+    assert_eq!((vanilla.get("built"), &built["built"]), (None, &Value::Bool(true)));
+    assert_ne!(number(&vanilla, "score"), number(&built, "score"));
+    let dir = tempfile::tempdir().unwrap();
+    refused(dir.path(), &["score", net, "--built"], 2, &["residual links", "SuperResIDWE", "--engine exact"]);
+    refused(dir.path(), &["score", net, "--proxy", "flops", "--built"], 2, &["flops", "--built"]);
+}
+
+#[test]
 fn exact_scores_are_seeded_and_do_not_depend_on_threads() {
     let of = |seed: &str, threads: &str| {
         let args = [SMALL, "--engine", "exact", "--resolution", "16", "--seed", seed, "--threads", threads];
