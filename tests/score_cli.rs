@@ -64,6 +64,8 @@ fn exact_scores_are_seeded_and_do_not_depend_on_threads() {
         let args = [SMALL, "--engine", "exact", "--resolution", "16", "--seed", seed, "--threads", threads];
         number(&score(&args)[0], "score")
     };
+    let args = [SMALL, "--engine", "exact", "--resolution", "16", "--seed", "1", "--independent"];
+    assert_ne!(of("1", "1"), number(&score(&args)[0], "score"));
     assert_eq!(of("1", "1"), of("1", "2"));
     assert_ne!(of("1", "1"), of("2", "1"));
 }

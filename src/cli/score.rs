@@ -3,7 +3,7 @@
 use super::net::{self, NetOptions};
 use super::{Failure, Global, output};
 use crate::plainnet::{Model, Variant};
-use crate::proxy::exact::{self, Settings};
+use crate::proxy::exact::{self, Randomness, Settings};
 use crate::proxy::zen::ZenScore;
 use crate::proxy::{self, Mode, Proxy, Setup};
 use crate::stats;
@@ -36,6 +36,10 @@ pub struct Args {
     /// Threads; they do not change the score [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Draw other random numbers for every network; else all share them layer by layer, which takes much of
+    /// the noise out of comparisons
+    #[arg(long)]
+    independent: bool,
     /// Leave residual links and squeeze-excite in; the Zen-Score is defined without
     #[arg(long)]
     built: bool,
@@ -197,6 +201,7 @@ fn zen_exact(args: &Args, model: &Model, seed: u64) -> Result<Scored, Failure> {
     let mut settings = Settings { repeats: args.repeats, ..Settings::new(args.mode, seed) };
     settings.batch = args.batch.unwrap_or(settings.batch);
     settings.variant = variant(args, model);
+    settings.randomness = Randomness::Seeded { seed, common: !args.independent };
     let exact = exact::score::<f32>(&model.network, model.resolution, &settings)
         .map_err(|error| Failure::from(proxy::ScoreError::from(error)))?;
     Ok(Scored {
