@@ -1,13 +1,15 @@
 //! `edgezen evaluate`: how good a predictor is on a table or dataset that it has not seen.
 
 use super::failure::Failure;
-use super::{Global, fit, predictors};
+use super::{Global, evaluate_networks, fit, predictors};
+use crate::dataset::network_table::NetworkTable;
 use crate::dataset::{Dataset, KernelTable};
 use crate::plainnet::Kernel;
 use crate::predictor::LatencyPredictor;
 use crate::predictor::evaluate::{FlopsOnly, KernelPair, Metrics, Pair, Part, parts, roofline_scale};
 use crate::predictor::fit::observations;
 use crate::predictor::fitted::FittedPredictor;
+use crate::predictor::shipped::Loaded;
 use crate::predictor::training::{Level, Observation};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -17,9 +19,12 @@ pub struct Args {
     /// Predictor file, device or identity
     #[arg(long, value_name = "P")]
     predictor: String,
-    /// Table of kernels with latencies (.csv, .csv.gz, .parquet), or the folder of a dataset
+    /// Table of kernels or networks with latencies (.csv, .csv.gz, .parquet), or the folder of a dataset
     #[arg(long, value_name = "TABLE")]
     data: PathBuf,
+    /// Architectures of a table of networks that has only arch_id [default: archs.csv.gz beside it]
+    #[arg(long, value_name = "TABLE")]
+    archs: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -39,18 +44,35 @@ struct Report {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
-    let predictor = predictors::by_name_or_file(&args.predictor)?;
-    let observations = if args.data.is_dir() {
-        let dataset = Dataset::read(&args.data)?;
-        predictors::same_identity(predictor.identity(), &dataset.identity)?;
+    let loaded = predictors::by_name_or_file(&args.predictor)?;
+    let name = args.data.display().to_string();
+    let dataset = if args.data.is_dir() { Some(Dataset::read(&args.data)?) } else { None };
+    if let Some(dataset) = &dataset {
+        predictors::same_identity(loaded.identity(), &dataset.identity)?;
+        if dataset.samples.iter().all(|sample| sample.subject.type_name() == "network") {
+            return evaluate_networks::samples_of(&loaded, &dataset.samples, Vec::new(), name, global);
+        }
+    }
+    let table = if dataset.is_none() { Some(KernelTable::read(&args.data)?) } else { None };
+    if table.as_ref().is_some_and(|table| NetworkTable::is_one(table.columns())) {
+        let Some(table) = table else { return Ok(()) };
+        return evaluate_networks::table(&loaded, table, args.archs.as_deref(), name, global);
+    }
+    let predictor = match loaded {
+        Loaded::Kernels(predictor) => predictor,
+        Loaded::Networks(predictor) => {
+            return Err(predictors::foreign(&predictor, "the data hold kernels or blocks"));
+        }
+    };
+    let observations = if let Some(dataset) = dataset {
         observations(&dataset)?
     } else {
-        let table = KernelTable::read(&args.data)?;
+        let Some(table) = table else { return Ok(()) };
         let kernels = table.kernels(&predictor.identity().precision)?;
         let pairs = kernels.into_iter().zip(table.latencies()?);
         pairs.map(|(kernel, latency)| Observation::kernel(kernel, latency)).collect()
     };
-    let report = report(&predictor, &observations, args.data.display().to_string());
+    let report = report(&predictor, &observations, name);
     global.output().result(&report, || text(&report))
 }
 

@@ -1,9 +1,11 @@
 //! The command line: one verb, one file. The only part that prints.
 
+mod breakdown;
 mod completions;
 mod dataset;
 mod devices;
 mod evaluate;
+mod evaluate_networks;
 mod experiment;
 mod export;
 mod failure;
@@ -13,11 +15,13 @@ mod measure;
 mod net;
 mod output;
 mod predict;
+mod predict_table;
 mod predictors;
 mod profile;
 mod score;
 mod search;
 mod target;
+mod training_data;
 mod validate;
 mod verify;
 

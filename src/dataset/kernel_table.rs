@@ -87,6 +87,25 @@ impl KernelTable {
         self.rows.len()
     }
 
+    /// A table of so many rows and no columns yet.
+    pub fn empty(rows: usize) -> KernelTable {
+        KernelTable { path: PathBuf::new(), header: Vec::new(), rows: vec![Vec::new(); rows] }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Names of the columns.
+    pub fn columns(&self) -> &[String] {
+        &self.header
+    }
+
+    /// The cells of a row, counted from 0, in the order of the columns.
+    pub fn row(&self, row: usize) -> &[String] {
+        &self.rows[row]
+    }
+
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

@@ -11,7 +11,9 @@ use super::fitted::FittedPredictor;
 use super::net_level::{self, NetLevel, NetworkSum};
 use super::training::{Level, Observation, Roofline, Training, folds, group_of};
 use crate::dataset::{Dataset, Identity, Quality, Subject};
-use crate::plainnet::{Kernel, KernelKind, kernel};
+use crate::plainnet::kernel::Lowering;
+use crate::plainnet::{Kernel, KernelKind};
+use crate::zoo::Encoded;
 use std::collections::BTreeMap;
 
 /// Fewest observations that can be fitted and judged.
@@ -52,19 +54,21 @@ pub fn observations(dataset: &Dataset) -> Result<Vec<Observation>, FitError> {
             let mut observation = match &sample.subject {
                 Subject::Kernel(kernel) => Observation::kernel(*kernel, sample.median),
                 subject => {
-                    let graph = subject.graph().map_err(|e| failed(e.to_string()))?;
+                    let lowering = Lowering::of_runtime(&dataset.identity.runtime);
+                    let kernels = subject.kernels(lowering).map_err(|e| failed(e.to_string()))?;
                     let batch = subject.batch().unwrap_or(dataset.identity.batch);
-                    let kernels = kernel::fused(&graph).into_iter().map(|k| k.with_batch(batch)).collect();
+                    let kernels = kernels.into_iter().map(|k| k.with_batch(batch)).collect();
                     let (level, group) = match subject {
-                        Subject::Network { structure, .. } => (Level::Network, structure),
-                        Subject::Block { structure, .. } => (Level::Block, structure),
+                        Subject::Network { structure, .. } => (Level::Network, structure.clone()),
+                        Subject::Encoded { code, .. } => (Level::Network, family(&code.0)),
+                        Subject::Block { structure, .. } => (Level::Block, structure.clone()),
                         Subject::Kernel(_) => return Err(failed("is a kernel".into())),
                     };
                     Observation {
                         level,
                         kernels,
                         latency: sample.median,
-                        group: group_of(group),
+                        group: group_of(&group),
                         weight: 1.0,
                     }
                 }
@@ -75,6 +79,14 @@ pub fn observations(dataset: &Dataset) -> Result<Vec<Observation>, FitError> {
             Ok(observation)
         })
         .collect()
+}
+
+/// What stands for a network outside PlainNet in cross-validation: its name, whatever the resolution.
+fn family(network: &Encoded) -> String {
+    match network {
+        Encoded::Named(named) => named.name().to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// Fits a predictor.

@@ -39,6 +39,13 @@ impl FittedPredictor {
         &self.file
     }
 
+    /// The same predictor for another number of images per run.
+    pub fn with_batch(&self, batch: u32) -> FittedPredictor {
+        let mut other = self.clone();
+        other.file.identity.batch = batch.max(1);
+        other
+    }
+
     pub fn bytes_per_element(&self) -> f64 {
         self.bytes_per_element
     }

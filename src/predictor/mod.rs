@@ -14,11 +14,13 @@ pub mod fit;
 pub mod fitted;
 pub mod linear;
 pub mod net_level;
+pub mod network;
 pub mod shipped;
 pub mod training;
 
 use crate::dataset::Identity;
 use crate::plainnet::Kernel;
+use crate::plainnet::kernel::Lowering;
 use crate::units::Latency;
 
 /// What is known of one kernel.
@@ -95,6 +97,11 @@ pub struct Estimate {
 /// Predicts latencies for one identity.
 pub trait LatencyPredictor: Send + Sync {
     fn identity(&self) -> &Identity;
+
+    /// Which kernels the identity's runtime makes of a graph.
+    fn lowering(&self) -> Lowering {
+        Lowering::of_runtime(&self.identity().runtime)
+    }
 
     /// Latency of one kernel; its own `batch` is replaced by the identity's.
     fn kernel(&self, kernel: &Kernel) -> KernelEstimate;

@@ -4,7 +4,8 @@
 //! belong to the network as built. What a predictor says of a sublayer is remembered: the same
 //! sublayers come back in most mutations.
 
-use crate::plainnet::{Graph, Kernel, Shape, ShapeError, SuperBlock, Variant, cost, graph, kernel, layers};
+use crate::plainnet::kernel::Lowering;
+use crate::plainnet::{Graph, Kernel, Shape, ShapeError, SuperBlock, Variant, cost, graph, layers};
 use crate::predictor::{Estimate, LatencyPredictor, Terms};
 use crate::units::{Bytes, Latency, Macs, Params};
 use rustc_hash::FxHashMap;
@@ -292,12 +293,21 @@ impl<'a> Accountant<'a> {
         if self.kernels.len() > REMEMBERED {
             self.kernels.clear();
         }
-        for kernel in kernel::fused(graph) {
-            let terms = self.kernels.entry(kernel).or_insert_with(|| {
-                let of = |budget: &LatencyBudget| Terms::of(budget.predictor.kernel(&kernel));
-                budgets.latencies.iter().map(of).collect()
-            });
-            sums.iter_mut().zip(terms.iter()).for_each(|(sum, term)| *sum = *sum + *term);
+        // Runtimes differ in what they make a kernel of.
+        for lowering in [Lowering::Fused, Lowering::Eager] {
+            let meant = |budget: &LatencyBudget| budget.predictor.lowering() == lowering;
+            if !budgets.latencies.iter().any(meant) {
+                continue;
+            }
+            for kernel in lowering.kernels(graph) {
+                let terms = self.kernels.entry(kernel).or_insert_with(|| {
+                    let of = |budget: &LatencyBudget| Terms::of(budget.predictor.kernel(&kernel));
+                    budgets.latencies.iter().map(of).collect()
+                });
+                let summed = sums.iter_mut().zip(terms.iter()).zip(&budgets.latencies);
+                let summed = summed.filter(|(_, budget)| meant(budget));
+                summed.for_each(|((sum, term), _)| *sum = *sum + *term);
+            }
         }
         sums.into()
     }

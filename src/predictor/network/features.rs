@@ -1,0 +1,143 @@
+//! What a network outside PlainNet is described by: quantities summed over the kernels of its blocks.
+
+use crate::plainnet::kernel::Lowering;
+use crate::plainnet::{Kernel, KernelKind};
+use crate::predictor::features::{self, Named, Quantities};
+use crate::zoo::{Encoded, Space};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A quantity summed over a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sum {
+    /// Blocks of this group only; absent: all blocks.
+    pub group: Option<String>,
+    /// Kernels of this kind only; absent: all kernels.
+    pub kind: Option<KernelKind>,
+    pub of: Amount,
+}
+
+/// What is summed: something of networks, or a feature of kernels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Amount {
+    Blocks,
+    /// Side of the input image; not a sum.
+    InputSide,
+    /// Outputs of depthwise convolutions with each line filled up to whole strips of seven, 10^6.
+    Strips,
+    Feature(Named),
+}
+
+const OWN: [Amount; 3] = [Amount::Blocks, Amount::InputSide, Amount::Strips];
+/// Outputs of a line that are computed together.
+const STRIP: u32 = 7;
+
+impl Amount {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Amount::Blocks => "blocks",
+            Amount::InputSide => "input_side",
+            Amount::Strips => "strips_melements",
+            Amount::Feature(feature) => feature.0.name,
+        }
+    }
+
+    pub fn unit(&self) -> &'static str {
+        match self {
+            Amount::Blocks | Amount::InputSide => "1",
+            Amount::Strips => "10^6",
+            Amount::Feature(feature) => feature.0.unit,
+        }
+    }
+}
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let unknown = || serde::de::Error::custom(format!("unknown feature {name:?}"));
+        let own = OWN.into_iter().find(|amount| amount.name() == name);
+        own.or_else(|| features::by_name(&name).map(|f| Amount::Feature(Named(f)))).ok_or_else(unknown)
+    }
+}
+
+/// The values of `sums` for a network that runs with `batch` images.
+pub fn values(network: &Encoded, sums: &[Sum], batch: u32, bytes_per_element: f64) -> Vec<f64> {
+    let mut values = vec![0.0; sums.len()];
+    for (index, part) in network.parts().into_iter().enumerate() {
+        let kernels: Vec<(Kernel, Quantities)> = Lowering::Fused
+            .kernels(&part.graph)
+            .iter()
+            .map(|kernel| kernel.with_batch(batch))
+            .map(|kernel| (kernel, Quantities::of(&kernel, bytes_per_element)))
+            .collect();
+        for (value, sum) in values.iter_mut().zip(sums) {
+            if sum.group.as_deref().is_some_and(|group| group != part.group) {
+                continue;
+            }
+            *value += match sum.of {
+                Amount::Blocks => 1.0,
+                Amount::InputSide if index == 0 => f64::from(part.graph.input().h),
+                Amount::InputSide => 0.0,
+                Amount::Strips => kernels.iter().map(|(kernel, _)| strips(kernel)).sum(),
+                Amount::Feature(feature) => kernels
+                    .iter()
+                    .filter(|(kernel, _)| sum.kind.is_none_or(|wanted| wanted == kernel.kind))
+                    .map(|(_, quantities)| feature.0.of(quantities))
+                    .sum(),
+            };
+        }
+    }
+    values
+}
+
+fn strips(kernel: &Kernel) -> f64 {
+    if kernel.kind != KernelKind::Dwconv {
+        return 0.0;
+    }
+    let line = kernel.out_w().div_ceil(STRIP) * STRIP;
+    f64::from(kernel.batch) * f64::from(kernel.out_c) * f64::from(kernel.out_h()) * f64::from(line) * 1e-6
+}
+
+/// What is summed over networks of `space`: few enough quantities for some tens of networks, each with a
+/// physical price.
+pub fn candidates(space: Space) -> Vec<Sum> {
+    let of_feature = |name: &str| features::by_name(name).map(|f| Amount::Feature(Named(f)));
+    let sum = |kind: Option<KernelKind>, name: &str| Some(Sum { group: None, kind, of: of_feature(name)? });
+    let blocks = |group: &str| Some(Sum { group: Some(group.to_owned()), kind: None, of: Amount::Blocks });
+    let all = |of: Amount| Some(Sum { group: None, kind: None, of });
+    let (conv, dw) = (Some(KernelKind::Conv), Some(KernelKind::Dwconv));
+    let found: Vec<Option<Sum>> = match space {
+        Space::FbNet => vec![
+            all(Amount::Blocks),
+            blocks("skip"),
+            sum(dw, "dw3_mmacs"),
+            sum(dw, "dw5_mmacs"),
+            sum(conv, "pointwise_mmacs"),
+            sum(conv, "grouped_mmacs"),
+            of_feature("mmacs").map(|of| Sum { group: Some("skip".into()), kind: conv, of }),
+            sum(None, "output_mb"),
+            sum(None, "weight_mb"),
+            sum(dw, "channels"),
+        ],
+        Space::NasBench201 => space.groups().iter().filter(|g| **g != "fixed").map(|g| blocks(g)).collect(),
+        Space::Ofa => vec![
+            all(Amount::Blocks),
+            sum(conv, "pointwise_mmacs"),
+            sum(dw, "dw3_mmacs"),
+            sum(dw, "dw5_mmacs"),
+            sum(dw, "dw7_mmacs"),
+            sum(None, "output_mb"),
+            sum(None, "weight_mb"),
+            all(Amount::InputSide),
+            all(Amount::Strips),
+            of_feature("mmacs").map(|of| Sum { group: Some("head".into()), kind: conv, of }),
+        ],
+        Space::Named => Vec::new(),
+    };
+    found.into_iter().flatten().collect()
+}
