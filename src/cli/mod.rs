@@ -22,6 +22,7 @@ mod score;
 mod search;
 mod target;
 mod training_data;
+mod transfer;
 mod validate;
 mod verify;
 
@@ -67,6 +68,8 @@ enum Command {
     Dataset(dataset::Args),
     /// Fit a latency predictor to datasets
     Fit(fit::Args),
+    /// Adapt a predictor to another device from a few measurements
+    Transfer(transfer::Args),
     /// Shipped and own predictors
     Predictors(predictors::Args),
     /// Latency of networks or kernels by a predictor
@@ -99,6 +102,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Profile(args) => profile::run(args, cli.global),
         Command::Dataset(args) => dataset::run(args, cli.global),
         Command::Fit(args) => fit::run(args, cli.global),
+        Command::Transfer(args) => transfer::run(args, cli.global),
         Command::Predictors(args) => predictors::run(args, cli.global),
         Command::Predict(args) => predict::run(args, cli.global),
         Command::Evaluate(args) => evaluate::run(args, cli.global),

@@ -80,8 +80,17 @@ pub fn read(folders: &[PathBuf], leave_out: &[String]) -> Result<Data, Failure> 
         datasets.push(dataset);
     }
     let Some(mut request) = request else { return Err(Failure::usage("--data is needed")) };
-    request.dataset_sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    request.dataset_sha256 = hex(&hash.finalize());
     Ok(Data { datasets, request })
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// SHA-256 of some lines.
+pub fn sha256_of(lines: &[String]) -> String {
+    hex(&Sha256::digest(lines.join("\n").as_bytes()))
 }
 
 /// What a predictor file says of `dataset`, which came from `folder`.

@@ -4,7 +4,8 @@
 //! [`device`], [`runtime`] and [`network`].
 
 use super::network_table::{NetworkTable, NetworkTableError, Select};
-use super::{Dataset, Identity, Provenance, Sample, Subject};
+use super::{Dataset, Identity, KernelTable, Provenance, Sample, Subject};
+use crate::zoo::Space;
 use std::path::Path;
 
 /// A published table of networks.
@@ -118,6 +119,31 @@ pub const SOURCES: &[Source] = &[
         defaults: Defaults { device: None, runtime: None, precision: None, cores: None },
     },
 ];
+
+/// The source that a table of networks of `space` seems to come from.
+pub fn guess(table: &KernelTable, space: Space) -> &'static Source {
+    let has = |name: &str| table.columns().iter().any(|column| column == name);
+    let name = if has("arch_id") && !has("latency_ms") {
+        match space {
+            Space::FbNet => "help-fbnet",
+            Space::NasBench201 => "help-nb201",
+            Space::Ofa => "help-ofa",
+            Space::Named => "networks",
+        }
+    } else if has("powersave") {
+        "ncnn"
+    } else if has("family") && has("model") {
+        "paddleclas"
+    } else if has("mmacs") {
+        "tflite-mobilenet"
+    } else if has("network") && has("runtime") && has("threads") {
+        "tflite-hosted"
+    } else {
+        "networks"
+    };
+    let generic = &SOURCES[SOURCES.len() - 1];
+    SOURCES.iter().find(|source| source.name == name).unwrap_or(generic)
+}
 
 /// Reads `path` as a table of `source`; `select` says which of its identities, `created` is its date.
 ///

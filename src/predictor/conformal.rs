@@ -62,6 +62,11 @@ impl KernelCalibration {
         Some(KernelCalibration { edges_ns, margins, rows: pairs.len() as u32 })
     }
 
+    /// One margin for all sizes, that no rows stand behind.
+    pub fn flat(margin: Margin) -> KernelCalibration {
+        KernelCalibration { edges_ns: Vec::new(), margins: vec![margin], rows: 0 }
+    }
+
     pub fn margin(&self, predicted_ns: f64) -> Margin {
         let bin = self.edges_ns.partition_point(|&edge| edge <= predicted_ns);
         self.margins[bin.min(self.margins.len() - 1)]

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Domain {
     pub parts: Vec<Part>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    everything: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -55,14 +57,22 @@ impl Domain {
         domain
     }
 
+    /// A domain that holds all kernels: of models that are physics rather than experience.
+    pub fn everything() -> Domain {
+        Domain { parts: Vec::new(), everything: true }
+    }
+
     pub fn contains(&self, kernel: &Kernel, quantities: &Quantities) -> bool {
+        if self.everything {
+            return true;
+        }
         let part = self.parts.iter().find(|part| part.kernel == kernel.kernel);
         part.is_some_and(|part| part.contains(kernel, quantities))
     }
 
     /// What is wrong with a domain that was read from a file.
     pub fn check(&self) -> Result<(), String> {
-        if self.parts.is_empty() {
+        if self.parts.is_empty() && !self.everything {
             return Err("an empty domain".into());
         }
         let mut ranges = self.parts.iter().flat_map(|part| &part.ranges);

@@ -54,6 +54,16 @@ impl Model {
         }
     }
 
+    /// The same model with every latency `factor` times as long.
+    pub fn scaled(&self, factor: f64) -> Model {
+        let mut model = self.clone();
+        match &mut model {
+            Model::Linear(linear) => linear.scale(factor),
+            Model::Boosted(boosted) => boosted.base.scale(factor),
+        }
+        model
+    }
+
     /// All features that it reads.
     pub fn features(&self) -> Vec<Named> {
         let terms = |linear: &Linear| linear.terms.iter().map(|term| term.feature).collect::<Vec<_>>();

@@ -32,6 +32,10 @@ pub struct Term {
 }
 
 impl Linear {
+    pub fn scale(&mut self, factor: f64) {
+        self.terms.iter_mut().for_each(|term| term.ns *= factor);
+    }
+
     pub fn predict_ns(&self, quantities: &Quantities) -> f64 {
         self.terms.iter().map(|term| term.ns * term.feature.0.of(quantities)).sum()
     }

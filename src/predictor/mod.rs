@@ -15,8 +15,10 @@ pub mod fitted;
 pub mod linear;
 pub mod net_level;
 pub mod network;
+mod ridge;
 pub mod shipped;
 pub mod training;
+pub mod transfer;
 
 use crate::dataset::Identity;
 use crate::plainnet::Kernel;

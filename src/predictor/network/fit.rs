@@ -7,7 +7,6 @@
 
 use super::features::{self, Sum, candidates};
 use super::file::{Calibration, FitMetrics, Model, NetLevel, NetworkPredictor, Provenance, Range, Term};
-use super::ridge::{self, Solution};
 use crate::plainnet::Kernel;
 use crate::plainnet::kernel::Lowering;
 use crate::predictor::conformal::{self, NetworkCalibration};
@@ -16,6 +15,8 @@ use crate::predictor::families::FitError;
 use crate::predictor::features::bytes_per_element;
 use crate::predictor::file::SCHEMA;
 use crate::predictor::fit::Request;
+use crate::predictor::ridge::{Fitted, best, relative};
+use crate::predictor::transfer;
 use crate::stats;
 use crate::units::Latency;
 use crate::zoo::{Encoded, Space};
@@ -26,12 +27,6 @@ use std::collections::BTreeMap;
 const MIN_ROWS: usize = 5;
 /// Penalties that are tried from scratch, in networks' worth of belief that a price is nothing.
 const FROM_SCRATCH: [f64; 9] = [1e-5, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0];
-/// The same in a transfer, for the belief in the other devices' prices: few networks cannot overrule it.
-const TOWARDS: [f64; 5] = [10.0, 30.0, 100.0, 300.0, 1000.0];
-/// Belief in the scale of another device's prices.
-const SCALE_BELIEF: f64 = 0.3;
-/// Rounds of reweighting: networks that stay far off count less.
-const ROUNDS: usize = 3;
 /// No prediction falls below this share of the shortest latency seen.
 const FLOOR: f64 = 0.5;
 
@@ -106,22 +101,6 @@ impl Design {
     }
 }
 
-/// Prices of a design's sums, the constant last.
-#[derive(Clone, Debug)]
-struct Fitted {
-    prices: Vec<f64>,
-    /// Prediction of each row by a fit to all others, in nanoseconds.
-    left_out: Vec<f64>,
-}
-
-impl Fitted {
-    /// Mean relative error, in which no single network counts for more than a half.
-    fn error(&self, measured: &[f64]) -> f64 {
-        let errors = self.left_out.iter().zip(measured).map(|(p, m)| (p / m - 1.0).abs().min(0.5));
-        errors.sum::<f64>() / measured.len().max(1) as f64
-    }
-}
-
 /// Fits a predictor to `rows`; with `sources`, towards those predictors.
 ///
 /// # Errors
@@ -161,7 +140,7 @@ pub fn fit(rows: &[Row], request: Request, sources: &[&NetworkPredictor]) -> Res
             Range { low, high: column.iter().copied().fold(f64::NEG_INFINITY, f64::max) }
         })
         .collect();
-    let (constant, prices) = match fitted.prices.split_last() {
+    let (constant, prices) = match fitted.coefficients.split_last() {
         Some((constant, prices)) => (*constant, prices),
         None => return Err(FitError::NoData),
     };
@@ -197,37 +176,6 @@ pub fn fit(rows: &[Row], request: Request, sources: &[&NetworkPredictor]) -> Res
     })
 }
 
-/// Least squares of relative errors, in which networks that stay far off count less and less (Huber's
-/// weights). `belief` is what each column's price is worth, in networks.
-fn solve(values: &Array2<f64>, measured: &[f64], belief: &[f64], prior: &[f64]) -> Option<Fitted> {
-    let mut a = values.clone();
-    a.rows_mut().into_iter().zip(measured).for_each(|(mut row, y)| row /= *y);
-    let n = measured.len() as f64;
-    let square = |column: ndarray::ArrayView1<f64>| column.dot(&column) / n;
-    let penalties: Vec<f64> =
-        a.columns().into_iter().map(square).zip(belief).map(|(s, b)| (s * b).max(1e-30)).collect();
-    let mut weights = vec![1.0_f64; measured.len()];
-    let mut fitted = None;
-    for _ in 0..ROUNDS {
-        let roots = Array1::from_iter(weights.iter().map(|weight| weight.sqrt()));
-        let mut scaled = a.clone();
-        scaled.rows_mut().into_iter().zip(&roots).for_each(|(mut row, root)| row *= *root);
-        let Solution { coefficients, left_out } = ridge::solve(&scaled, &roots, &penalties, prior)?;
-        let rest: Vec<f64> = left_out.iter().zip(&roots).map(|(rest, root)| rest / root).collect();
-        let sizes: Vec<f64> = rest.iter().map(|rest| rest.abs()).collect();
-        let limit = 2.0 * stats::median(&sizes)? + 1e-4;
-        weights = sizes.iter().map(|size| (limit / size.max(limit)).min(1.0)).collect();
-        let left_out = rest.iter().zip(measured).map(|(rest, y)| y * (1.0 - rest)).collect();
-        fitted = Some(Fitted { prices: coefficients, left_out });
-    }
-    fitted
-}
-
-/// The best of `choices` by leaving each row out.
-fn best(choices: impl Iterator<Item = Fitted>, measured: &[f64]) -> Option<Fitted> {
-    choices.min_by(|a, b| a.error(measured).total_cmp(&b.error(measured)))
-}
-
 fn singular() -> FitError {
     FitError::Solver("the normal equations are singular".into())
 }
@@ -242,7 +190,7 @@ fn from_scratch(
         let mut belief = vec![strength; design.width()];
         // The constant is next to free.
         belief[design.width() - 1] = 0.01 * strength;
-        solve(&design.values, measured, &belief, &zero)
+        relative(&design.values, measured, &belief, &zero)
     });
     let ridge = best(fits, measured).ok_or_else(singular)?;
     families.insert("ridge".into(), percent(&ridge.left_out, measured));
@@ -278,18 +226,18 @@ fn towards(
     let before: Vec<f64> =
         values.rows().into_iter().map(|row| row.iter().take(count).sum::<f64>() * share).collect();
     families.insert("sources alone".into(), percent(&before, measured));
-    let fits = TOWARDS.iter().filter_map(|&strength| {
+    let fits = transfer::BELIEFS.iter().filter_map(|&strength| {
         let mut belief = vec![strength; values.ncols()];
-        belief[..count].fill(SCALE_BELIEF);
-        solve(&values, measured, &belief, &prior)
+        belief[..count].fill(transfer::SCALE_BELIEF);
+        relative(&values, measured, &belief, &prior)
     });
     let fitted = best(fits, measured).ok_or_else(singular)?;
     families.insert("towards sources".into(), percent(&fitted.left_out, measured));
     // The sources' prices and the differences from them are prices of the same sums.
-    let (weights, own) = fitted.prices.split_at(count);
+    let (weights, own) = fitted.coefficients.split_at(count);
     let of_sources = |j: usize| weights.iter().zip(&scaled).map(|(w, prices)| w * prices[j]).sum::<f64>();
     let prices = own.iter().enumerate().map(|(j, own)| own + of_sources(j)).collect();
-    Ok((Fitted { prices, left_out: fitted.left_out }, before))
+    Ok((Fitted { coefficients: prices, left_out: fitted.left_out }, before))
 }
 
 fn percent(predicted: &[f64], measured: &[f64]) -> f64 {

@@ -8,6 +8,5 @@
 pub mod features;
 pub mod file;
 pub mod fit;
-mod ridge;
 
 pub use file::NetworkPredictor;
