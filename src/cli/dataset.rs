@@ -28,8 +28,12 @@ enum Action {
         /// Format of the table
         #[arg(long, value_name = "FORMAT", value_parser = formats())]
         format: String,
-        /// Table: .csv or .csv.gz
-        file: PathBuf,
+        /// Tables: .csv or .csv.gz
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Which device, where the tables hold several
+        #[arg(long, value_name = "NAME")]
+        device: Option<String>,
         /// Folder of the dataset
         #[arg(short, long, value_name = "DIR")]
         output: PathBuf,
@@ -61,12 +65,13 @@ struct Info {
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let dir = match args.action {
         Action::Info { dir } => dir,
-        Action::Import { format, file, output, created } => {
+        Action::Import { format, files, device, output, created } => {
             let created = created.unwrap_or_else(|| {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
                 dataset::rfc3339(now.map_or(0, |since| since.as_secs()))
             });
-            dataset::write(&output, &import::import(&format, &file, &created)?)?;
+            let imported = import::import(&format, &files, device.as_deref(), &created)?;
+            dataset::write(&output, &imported)?;
             output
         }
     };
@@ -125,7 +130,9 @@ impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Failure {
         match error {
             ImportError::Io { path, error } => Failure::io(&path, &error),
-            ImportError::UnknownFormat(_) => Failure::usage(error.to_string()),
+            ImportError::UnknownFormat(_) | ImportError::Tables { .. } | ImportError::Device { .. } => {
+                Failure::usage(error.to_string())
+            }
             other => Failure::new(Exit::BadFile, other.to_string())
                 .remedy("edgezen dataset import --help says what each format is"),
         }

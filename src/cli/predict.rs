@@ -6,11 +6,12 @@ use super::predictors::Which;
 use super::{Global, output};
 use crate::dataset::KernelTable;
 use crate::engine::onnx;
-use crate::plainnet::{Kernel, kernel};
-use crate::predictor::fitted::FittedPredictor;
+use crate::plainnet::{Kernel, KernelKind, kernel};
+use crate::predictor::fitted::{Bounded, FittedPredictor};
 use crate::predictor::{LatencyPredictor, Support, Terms};
 use crate::units::{Latency, three_digits};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Least share of a network inside the domain that `--strict` lets pass.
@@ -178,6 +179,8 @@ struct TableReport {
     device: String,
     rows: usize,
     inside: usize,
+    /// Kinds of kernel that the predictor has no model for: their rows hold a bound.
+    unknown: Vec<&'static str>,
     output: String,
 }
 
@@ -190,22 +193,16 @@ fn table(
 ) -> Result<(), Failure> {
     let mut table = KernelTable::read(input)?;
     let kernels = table.kernels(&predictor.identity().precision)?;
-    let estimates: Vec<_> = kernels
-        .iter()
-        .map(|kernel| {
-            let estimate = predictor.estimate(kernel);
-            (estimate, predictor.interval(kernel, &estimate))
-        })
-        .collect();
+    let bounded = predictor.bounded_many(&kernels);
     // Milliseconds to the nanosecond's thousandth: more digits would only look exact.
     let ms = |latency: Latency| format!("{:.9}", latency.ms());
     let inside = |support: Support| support == Support::Inside;
-    table.set_column("predicted_ms", estimates.iter().map(|(e, _)| ms(e.latency)));
-    table.set_column("lower_ms", estimates.iter().map(|(_, (low, _))| ms(*low)));
-    table.set_column("upper_ms", estimates.iter().map(|(_, (_, high))| ms(*high)));
-    table.set_column("in_domain", estimates.iter().map(|(e, _)| inside(e.support).to_string()));
-    let count = estimates.iter().filter(|(e, _)| inside(e.support)).count();
-    if strict && let Some(row) = estimates.iter().position(|(e, _)| !inside(e.support)) {
+    table.set_column("predicted_ms", bounded.iter().map(|b| ms(b.estimate.latency)));
+    table.set_column("lower_ms", bounded.iter().map(|b| ms(b.lower)));
+    table.set_column("upper_ms", bounded.iter().map(|b| ms(b.upper)));
+    table.set_column("in_domain", bounded.iter().map(|b| inside(b.estimate.support).to_string()));
+    let count = bounded.iter().filter(|b| inside(b.estimate.support)).count();
+    if strict && let Some(row) = bounded.iter().position(|b| !inside(b.estimate.support)) {
         let message =
             format!("{}: row {}: {} lies outside the domain", input.display(), row + 1, kernels[row]);
         return Err(
@@ -217,12 +214,24 @@ fn table(
         device: predictor.identity().to_string(),
         rows: table.len(),
         inside: count,
+        unknown: unknown(&kernels, &bounded),
         output: output.display().to_string(),
     };
     global.output().result(&report, || {
-        format!(
+        let mut text = format!(
             "{} kernels, {} inside the domain of {}: {}",
             report.rows, report.inside, report.device, report.output
-        )
+        );
+        if !report.unknown.is_empty() {
+            text += &format!("\nwithout a model, by a bound only: {}", report.unknown.join(", "));
+        }
+        text
     })
+}
+
+/// Names of the kinds that only a bound is known of.
+fn unknown(kernels: &[Kernel], bounded: &[Bounded]) -> Vec<&'static str> {
+    let bounds = kernels.iter().zip(bounded).filter(|(_, b)| b.estimate.support == Support::Bound);
+    let kinds: BTreeSet<KernelKind> = bounds.map(|(kernel, _)| kernel.kind).collect();
+    kinds.into_iter().map(KernelKind::name).collect()
 }

@@ -2,10 +2,13 @@
 //!
 //! An importer knows one published format. A new one is one entry in [`FORMATS`].
 
+mod neusight;
+
 use super::{Dataset, Identity, Provenance, Sample, Subject};
 use crate::plainnet::graph::Act;
 use crate::plainnet::{Block, Kernel, KernelKind, Layer, Model, Network, published};
 use crate::units::Latency;
+use rustc_hash::FxHashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +16,26 @@ use std::path::{Path, PathBuf};
 pub struct Format {
     pub name: &'static str,
     pub about: &'static str,
-    read: fn(&Table, &str) -> Result<Dataset, ImportError>,
+    read: fn(&Source) -> Result<Dataset, ImportError>,
+}
+
+/// What is imported.
+struct Source<'a> {
+    tables: Vec<Table>,
+    /// Which device, where a table holds several.
+    device: Option<&'a str>,
+    /// Date of the import.
+    created: &'a str,
+}
+
+impl Source<'_> {
+    /// The table of a format that has one.
+    fn single(&self) -> Result<&Table, ImportError> {
+        match self.tables.as_slice() {
+            [table] => Ok(table),
+            tables => Err(ImportError::Tables { found: tables.len() }),
+        }
+    }
 }
 
 /// All formats, by name.
@@ -27,6 +49,11 @@ pub const FORMATS: &[Format] = &[
         name: "tflite-hosted",
         about: "TensorFlow documentation: hosted models on a Pixel 2, one big core, fp32, TFLite of 2018",
         read: tflite_hosted,
+    },
+    Format {
+        name: "neusight",
+        about: "NeuSight: operators on NVIDIA GPUs with PyTorch 2.1, fp32; tables conv2d, linear, elementwise; --device",
+        read: neusight::read,
     },
 ];
 
@@ -45,16 +72,27 @@ pub enum ImportError {
     Cell { path: PathBuf, row: usize, column: String, reason: String },
     #[error("{path}: no row of the table could be used")]
     Empty { path: PathBuf },
+    #[error("{found} tables, while this format has one")]
+    Tables { found: usize },
+    #[error("this format holds several devices: choose one of {}", known.join(", "))]
+    Device { known: Vec<String> },
 }
 
-/// Reads `path` (CSV, or gzipped CSV) as a table of `format`; `created` is its date.
+/// Reads `paths` (CSV, or gzipped CSV) as tables of `format`; `device` is the one to take where they hold
+/// several, `created` the date.
 ///
 /// # Errors
 /// An unknown format, or a table that is not of that format, by row and column.
-pub fn import(format: &str, path: &Path, created: &str) -> Result<Dataset, ImportError> {
+pub fn import(
+    format: &str,
+    paths: &[PathBuf],
+    device: Option<&str>,
+    created: &str,
+) -> Result<Dataset, ImportError> {
     let known = FORMATS.iter().find(|known| known.name == format);
     let known = known.ok_or_else(|| ImportError::UnknownFormat(format.to_owned()))?;
-    (known.read)(&Table::read(path)?, created)
+    let tables = paths.iter().map(|path| Table::read(path)).collect::<Result<_, _>>()?;
+    (known.read)(&Source { tables, device, created })
 }
 
 /// A CSV table with its header.
@@ -132,7 +170,8 @@ impl<'a> Column<'a> {
     }
 }
 
-fn v100_trt(table: &Table, created: &str) -> Result<Dataset, ImportError> {
+fn v100_trt(source: &Source) -> Result<Dataset, ImportError> {
+    let table = source.single()?;
     let column = |name| table.column(name);
     let (precision, kind, residual) = (column("precision")?, column("conv_type")?, column("elmt_fused")?);
     let counts = ["batch", "in_c", "out_c", "in_h", "kernel", "stride", "groups"].map(column);
@@ -141,6 +180,7 @@ fn v100_trt(table: &Table, created: &str) -> Result<Dataset, ImportError> {
     let (kernel, stride, groups, latency) = (kernel?, stride?, groups?, column("latency_ms")?);
     let of_table = if table.rows.is_empty() { "fp16" } else { precision.text(0) };
     let mut samples = Vec::with_capacity(table.rows.len());
+    let mut seen: FxHashMap<Kernel, usize> = FxHashMap::default();
     for row in 0..table.rows.len() {
         if precision.text(row) != of_table {
             return Err(precision.error(row, format!("differs from the first row's {of_table:?}")));
@@ -170,6 +210,9 @@ fn v100_trt(table: &Table, created: &str) -> Result<Dataset, ImportError> {
             act: Act::None,
             residual,
         };
+        if let Some(first) = seen.insert(kernel, row) {
+            return Err(latency.error(row, format!("{kernel} was measured in row {} already", first + 1)));
+        }
         samples.push(Sample::imported(Subject::Kernel(kernel), latency.latency(row)?));
     }
     let identity = Identity {
@@ -186,24 +229,30 @@ fn v100_trt(table: &Table, created: &str) -> Result<Dataset, ImportError> {
         source: "github.com/alibaba/lightweight-neural-architecture-search at 8ccaf889, tinynas/latency/op_profiler/V100"
             .into(),
         licence: "Apache-2.0".into(),
-        created: created.to_owned(),
+        created: source.created.to_owned(),
         tool_version: env!("CARGO_PKG_VERSION").into(),
         notes: vec![
             "Convolutions only, measured once each with batches 1, 32, 64 and 128; TensorRT version and clocks are not stated.".into(),
             "elmt_fused became residual; rows that failed at the source (latency -1) are left out.".into(),
         ],
     };
-    let fp32 = of_table == "fp32";
+    let peak = match of_table {
+        "fp32" => 7850.0,
+        "int8" => 31350.0,
+        _ => 62500.0,
+    };
     let roofline = serde_json::json!({
-        "peak_gmacs_per_s": if fp32 { 7850.0 } else { 62500.0 },
+        "peak_gmacs_per_s": peak,
         "gbytes_per_s": 900.0,
         "launch_ns": 6000.0,
-        "source": "NVIDIA V100 data sheet (SXM2: 125 TFLOP/s tensor, 15.7 TFLOP/s fp32, 900 GB/s); launch: shortest kernels of the table",
+        "processors": 80,
+        "source": "NVIDIA V100 data sheet (SXM2: 125 TFLOP/s tensor, 15.7 TFLOP/s fp32, 900 GB/s, 80 multiprocessors), int8 four times fp32; launch: shortest kernels of the table",
     });
     table.dataset(identity, provenance, roofline, samples)
 }
 
-fn tflite_hosted(table: &Table, created: &str) -> Result<Dataset, ImportError> {
+fn tflite_hosted(source: &Source) -> Result<Dataset, ImportError> {
+    let table = source.single()?;
     let column = |name| table.column(name);
     let (network, resolution, latency) = (column("network")?, column("resolution")?, column("latency_ms")?);
     let filters = [
@@ -248,7 +297,7 @@ fn tflite_hosted(table: &Table, created: &str) -> Result<Dataset, ImportError> {
     let provenance = Provenance {
         source: "TensorFlow documentation, github.com/tensorflow/tensorflow at 6e81d72e, tensorflow/lite/g3doc/models.md".into(),
         licence: "Apache-2.0".into(),
-        created: created.to_owned(),
+        created: source.created.to_owned(),
         tool_version: env!("CARGO_PKG_VERSION").into(),
         notes: vec![
             format!("Left out, because they cannot be written as PlainNets: {}.", skipped.join(", ")),
@@ -365,19 +414,29 @@ mod tests {
     fn bad_tables_are_refused_by_row_and_column() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("t.csv");
+        let paths = [path.clone()];
         let header =
             "precision,conv_type,batch,in_c,out_c,in_h,kernel,stride,groups,elmt_fused,macs,latency_ms";
         let good = "fp16,regular,1,8,8,5,1,1,1,0,200,0.02";
         std::fs::write(&path, format!("{header}\n{good}\n")).unwrap();
-        assert_eq!(import("v100-trt", &path, "2020").unwrap().samples.len(), 1);
+        assert_eq!(import("v100-trt", &paths, None, "2020").unwrap().samples.len(), 1);
         for (bad, column) in [("-1", "latency_ms"), ("nan", "latency_ms"), ("", "latency_ms")] {
             std::fs::write(&path, format!("{header}\n{good}\n{}\n", good.replace("0.02", bad))).unwrap();
-            let error = import("v100-trt", &path, "2020").unwrap_err().to_string();
+            let error = import("v100-trt", &paths, None, "2020").unwrap_err().to_string();
             assert!(error.contains("row 2") && error.contains(column), "{error}");
         }
+        let other = good.replace(",8,5,", ",16,5,");
+        std::fs::write(&path, format!("{header}\n{good}\n{other}\n{}\n", good.replace("0.02", "0.03")))
+            .unwrap();
+        let error = import("v100-trt", &paths, None, "2020").unwrap_err().to_string();
+        assert!(error.contains("row 3") && error.contains("row 1"), "{error}");
+        let (first, second) = (good, other.replace("fp16", "int8"));
+        std::fs::write(&path, format!("{header}\n{first}\n{second}\n")).unwrap();
+        let error = import("v100-trt", &paths, None, "2020").unwrap_err().to_string();
+        assert!(error.contains("row 2") && error.contains("precision"), "{error}");
         std::fs::write(&path, "a,b\n1,2\n").unwrap();
-        let error = import("v100-trt", &path, "2020").unwrap_err();
+        let error = import("v100-trt", &paths, None, "2020").unwrap_err();
         assert!(matches!(error, ImportError::MissingColumn { .. }), "{error}");
-        assert!(matches!(import("x", &path, "2020"), Err(ImportError::UnknownFormat(_))));
+        assert!(matches!(import("x", &paths, None, "2020"), Err(ImportError::UnknownFormat(_))));
     }
 }

@@ -35,6 +35,17 @@ impl Linear {
     pub fn predict_ns(&self, quantities: &Quantities) -> f64 {
         self.terms.iter().map(|term| term.ns * term.feature.0.of(quantities)).sum()
     }
+
+    /// What is wrong with a model that was read from a file.
+    pub fn check(&self) -> Result<(), String> {
+        if self.terms.is_empty() {
+            return Err("a linear model without terms".into());
+        }
+        match self.terms.iter().find(|term| !(term.ns.is_finite() && term.ns >= 0.0)) {
+            Some(term) => Err(format!("the price of {} is {}", term.feature.0.name, term.ns)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Few prices, for few data.
@@ -102,8 +113,7 @@ pub(super) fn fit(
     let mut matrix = Array2::zeros((rows.len(), width));
     let mut target = Array1::zeros(rows.len());
     let mut weights = vec![1.0; rows.len()];
-    let bytes = training.bytes_per_element;
-    let quantities = |kernel: &Kernel| Quantities::of(kernel, bytes);
+    let quantities = |kernel: &Kernel| Quantities::of(kernel, &training.machine);
     for (i, row) in rows.iter().enumerate() {
         let y = row.latency.ns();
         let known: f64 = row

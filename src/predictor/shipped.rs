@@ -67,6 +67,7 @@ mod tests {
     use super::*;
     use crate::plainnet::graph::Act;
     use crate::plainnet::{Kernel, KernelKind};
+    use crate::predictor::fitted::Bounded;
     use crate::predictor::{LatencyPredictor, Support};
 
     #[test]
@@ -90,12 +91,11 @@ mod tests {
                         act: Act::Relu,
                         residual: false,
                     };
-                    let estimate = predictor.kernel(&kernel);
+                    let Bounded { estimate, lower: low, upper: high } = predictor.bounded(&kernel);
                     let ns = estimate.latency.ns();
                     assert!(ns.is_finite() && ns > 0.0, "{}: {kernel}: {ns}", entry.id);
                     let known = predictor.file().model.kinds.contains_key(&kind);
                     assert_eq!(estimate.support == Support::Bound, !known, "{}: {kernel}", entry.id);
-                    let (low, high) = predictor.interval(&kernel, &estimate);
                     assert!(low <= estimate.latency && estimate.latency <= high);
                 }
             }
