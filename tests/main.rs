@@ -5,6 +5,7 @@ mod devices;
 mod exact;
 mod golden;
 mod onnx;
+mod predictors;
 mod profiles;
 mod profiling;
 mod proxies;

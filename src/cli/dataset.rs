@@ -34,8 +34,9 @@ enum Action {
         /// Format of the table
         #[arg(long, value_name = "FORMAT", value_parser = formats())]
         format: String,
-        /// Table: .csv or .csv.gz
-        file: PathBuf,
+        /// Tables: .csv or .csv.gz
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
         #[command(flatten)]
         which: WhichRows,
         /// Folder of the dataset
@@ -98,18 +99,21 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         Action::Info { dir } => dir,
         Action::Export(args) => return export::run(&args, global),
         Action::Merge(args) => merge::run(&args)?,
-        Action::Import { format, file, which, output, created } => {
+        Action::Import { format, files, which, output, created } => {
             let created = created.unwrap_or_else(|| {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
                 dataset::rfc3339(now.map_or(0, |since| since.as_secs()))
             });
             let imported = match SOURCES.iter().find(|source| source.name == format) {
                 Some(source) => {
+                    let [file] = files.as_slice() else {
+                        return Err(Failure::usage(format!("{format} takes one table")));
+                    };
                     let WhichRows { device, runtime, precision, batch, threads, archs } = which;
                     let select = Select { device, runtime, precision, batch, threads };
-                    network_import::import(source, &file, archs.as_deref(), &select, &created)?
+                    network_import::import(source, file, archs.as_deref(), &select, &created)?
                 }
-                None => import::import(&format, &file, &created)?,
+                None => import::import(&format, &files, which.device.as_deref(), &created)?,
             };
             dataset::write(&output, &imported)?;
             output
@@ -188,7 +192,9 @@ impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Failure {
         match error {
             ImportError::Io { path, error } => Failure::io(&path, &error),
-            ImportError::UnknownFormat(_) => Failure::usage(error.to_string()),
+            ImportError::UnknownFormat(_) | ImportError::Tables { .. } | ImportError::Device { .. } => {
+                Failure::usage(error.to_string())
+            }
             other => Failure::new(Exit::BadFile, other.to_string())
                 .remedy("edgezen dataset import --help says what each format is"),
         }

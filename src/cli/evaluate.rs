@@ -1,14 +1,16 @@
 //! `edgezen evaluate`: how good a predictor is on a table or dataset that it has not seen.
 
+mod scatter;
+
 use super::failure::Failure;
 use super::{Global, evaluate_networks, fit, predictors};
 use crate::dataset::network_table::NetworkTable;
-use crate::dataset::{Dataset, KernelTable};
+use crate::dataset::{Dataset, KernelTable, write_atomically};
 use crate::plainnet::Kernel;
 use crate::predictor::LatencyPredictor;
 use crate::predictor::evaluate::{FlopsOnly, KernelPair, Metrics, Pair, Part, parts, roofline_scale};
 use crate::predictor::fit::observations;
-use crate::predictor::fitted::FittedPredictor;
+use crate::predictor::fitted::{Bounded, FittedPredictor};
 use crate::predictor::shipped::Loaded;
 use crate::predictor::training::{Level, Observation};
 use serde::Serialize;
@@ -25,6 +27,9 @@ pub struct Args {
     /// Architectures of a table of networks that has only arch_id [default: archs.csv.gz beside it]
     #[arg(long, value_name = "TABLE")]
     archs: Option<PathBuf>,
+    /// Draws predicted over measured into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -68,26 +73,39 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         observations(&dataset)?
     } else {
         let Some(table) = table else { return Ok(()) };
-        let kernels = table.kernels(&predictor.identity().precision)?;
-        let pairs = kernels.into_iter().zip(table.latencies()?);
-        pairs.map(|(kernel, latency)| Observation::kernel(kernel, latency)).collect()
+        let measured = table.measured(&predictor.identity().precision)?;
+        measured.into_iter().map(|(kernel, latency)| Observation::kernel(kernel, latency)).collect()
     };
-    let report = report(&predictor, &observations, name);
+    let pairs = kernel_pairs(&predictor, &observations);
+    if let Some(path) = &args.svg {
+        let networks = observations.iter().filter(|o| o.level == Level::Network);
+        let networks = networks.map(|o| whole(&predictor, o));
+        let points: Vec<Pair> = pairs.iter().map(|k| k.pair).chain(networks).collect();
+        let title = format!("{} on {}", predictor.identity(), args.data.display());
+        write_atomically(path, scatter::draw(&title, &points).as_bytes())?;
+    }
+    let report = report(&predictor, &observations, &pairs, name);
     global.output().result(&report, || text(&report))
 }
 
-fn report(predictor: &FittedPredictor, observations: &[Observation], data: String) -> Report {
-    let kernels: Vec<KernelPair> = observations
-        .iter()
-        .filter_map(|o| {
-            let kernel = *o.single()?;
-            let estimate = predictor.estimate(&kernel);
-            let (low, high) = predictor.interval(&kernel, &estimate);
-            let interval = Some((low.ns(), high.ns()));
-            let pair = Pair { predicted: estimate.latency.ns(), interval, measured: o.latency.ns() };
-            Some(KernelPair { kernel, pair })
-        })
-        .collect();
+fn kernel_pairs(predictor: &FittedPredictor, observations: &[Observation]) -> Vec<KernelPair> {
+    let singles: Vec<(Kernel, f64)> =
+        observations.iter().filter_map(|o| Some((*o.single()?, o.latency.ns()))).collect();
+    let kernels: Vec<Kernel> = singles.iter().map(|(kernel, _)| *kernel).collect();
+    let pair = |(&(kernel, measured), bounded): (&(Kernel, f64), Bounded)| {
+        let interval = Some((bounded.lower.ns(), bounded.upper.ns()));
+        let pair = Pair { predicted: bounded.estimate.latency.ns(), interval, measured };
+        KernelPair { kernel, place: predictor.place(&kernel), pair }
+    };
+    singles.iter().zip(predictor.bounded_many(&kernels)).map(pair).collect()
+}
+
+fn report(
+    predictor: &FittedPredictor,
+    observations: &[Observation],
+    kernels: &[KernelPair],
+    data: String,
+) -> Report {
     let whole = |level: Level| -> Vec<Pair> {
         let of_level = observations.iter().filter(|o| o.level == level);
         of_level.map(|o| whole(predictor, o)).collect()
@@ -103,7 +121,7 @@ fn report(predictor: &FittedPredictor, observations: &[Observation], data: Strin
         metrics: of_kernels.or(networks),
         blocks: Metrics::of(&whole(Level::Block)),
         networks,
-        parts: parts(&kernels),
+        parts: parts(kernels),
         baseline_flops: macs,
         baseline_roofline: scale,
     }

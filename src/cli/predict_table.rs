@@ -5,12 +5,14 @@ use super::predictors;
 use super::Global;
 use crate::dataset::KernelTable;
 use crate::dataset::network_table::NetworkTable;
-use crate::predictor::fitted::FittedPredictor;
+use crate::plainnet::KernelKind;
+use crate::predictor::fitted::{Bounded, FittedPredictor};
 use crate::predictor::shipped::Loaded;
 use crate::predictor::{LatencyPredictor, Support};
 use crate::units::Latency;
 use crate::zoo::Encoded;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 #[derive(Serialize)]
@@ -18,8 +20,9 @@ struct TableReport {
     device: String,
     rows: usize,
     inside: usize,
-    /// Rows whose network is not known, and that got no prediction.
-    unknown: usize,
+    /// Kinds of kernel that the predictor has no model for: their rows hold a bound. Of networks, names that
+    /// are not known: their rows hold nothing.
+    unknown: Vec<String>,
     output: String,
 }
 
@@ -47,15 +50,17 @@ pub fn kernels(
     };
     let table = KernelTable::read(input)?;
     let kernels = table.kernels(&predictor.identity().precision)?;
-    let row = |kernel: &crate::plainnet::Kernel| {
-        let estimate = predictor.estimate(kernel);
-        let (lower, upper) = predictor.interval(kernel, &estimate);
-        let inside = estimate.support == Support::Inside;
-        Some(Row { latency: estimate.latency, lower, upper, inside })
+    let bounded = predictor.bounded_many(&kernels);
+    let row = |b: &Bounded| {
+        let inside = b.estimate.support == Support::Inside;
+        Some(Row { latency: b.estimate.latency, lower: b.lower, upper: b.upper, inside })
     };
-    let rows: Vec<Option<Row>> = kernels.iter().map(row).collect();
+    let rows: Vec<Option<Row>> = bounded.iter().map(row).collect();
+    let bounds = kernels.iter().zip(&bounded).filter(|(_, b)| b.estimate.support == Support::Bound);
+    let kinds: BTreeSet<KernelKind> = bounds.map(|(kernel, _)| kernel.kind).collect();
+    let unknown = kinds.into_iter().map(|kind| kind.name().to_owned()).collect();
     let name = |at: usize| kernels[at].to_string();
-    finish(table, &rows, &name, &Job { loaded, input, output, strict, global })
+    finish(table, &rows, unknown, &name, &Job { loaded, input, output, strict, global })
 }
 
 /// A table of networks.
@@ -67,7 +72,7 @@ pub fn networks(
     strict: bool,
     global: Global,
 ) -> Result<(), Failure> {
-    let NetworkTable { table, networks, .. } = NetworkTable::read(input, archs)?;
+    let NetworkTable { table, networks, unknown } = NetworkTable::read(input, archs)?;
     let mut rows = Vec::with_capacity(networks.len());
     for (at, network) in networks.iter().enumerate() {
         rows.push(match network {
@@ -76,7 +81,7 @@ pub fn networks(
         });
     }
     let name = |at: usize| networks[at].as_ref().map_or(String::new(), Encoded::to_string);
-    finish(table, &rows, &name, &Job { loaded, input, output, strict, global })
+    finish(table, &rows, unknown, &name, &Job { loaded, input, output, strict, global })
 }
 
 /// Images per run of a row, where the table says so.
@@ -131,6 +136,7 @@ struct Job<'a> {
 fn finish(
     mut table: KernelTable,
     rows: &[Option<Row>],
+    unknown: Vec<String>,
     name: &dyn Fn(usize) -> String,
     job: &Job,
 ) -> Result<(), Failure> {
@@ -157,13 +163,17 @@ fn finish(
         device: job.loaded.identity().to_string(),
         rows: table.len(),
         inside: rows.iter().flatten().filter(|row| row.inside).count(),
-        unknown: rows.iter().filter(|row| row.is_none()).count(),
+        unknown,
         output: job.output.display().to_string(),
     };
     job.global.output().result(&report, || {
-        format!(
+        let mut text = format!(
             "{} rows, {} inside the domain of {}: {}",
             report.rows, report.inside, report.device, report.output
-        )
+        );
+        if !report.unknown.is_empty() {
+            text += &format!("\nwithout a model: {}", report.unknown.join(", "));
+        }
+        text
     })
 }

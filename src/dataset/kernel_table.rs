@@ -7,6 +7,7 @@ use crate::plainnet::graph::Act;
 use crate::plainnet::{Kernel, KernelKind};
 use crate::units::Latency;
 use polars::prelude::{Column, DataFrame, DataType, ParquetReader, ParquetWriter, SerReader};
+use rustc_hash::FxHashMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -148,6 +149,22 @@ impl KernelTable {
             _ => Err(self.cell(row, name, format!("{:?} is not a positive latency", cells[at]))),
         };
         self.rows.iter().enumerate().map(latency).collect()
+    }
+
+    /// Kernels with their latencies; each kernel once.
+    ///
+    /// # Errors
+    /// See [`KernelTable::kernels`] and [`KernelTable::latencies`]; a kernel that comes back, by its rows.
+    pub fn measured(&self, precision: &str) -> Result<Vec<(Kernel, Latency)>, DatasetError> {
+        let measured: Vec<_> = self.kernels(precision)?.into_iter().zip(self.latencies()?).collect();
+        let mut seen: FxHashMap<Kernel, usize> = FxHashMap::default();
+        for (row, (kernel, _)) in measured.iter().enumerate() {
+            if let Some(first) = seen.insert(*kernel, row) {
+                let reason = format!("{kernel} stands in row {} already", first + 1);
+                return Err(self.cell(row, "kind", reason));
+            }
+        }
+        Ok(measured)
     }
 
     fn kernel(&self, row: usize, precision: &str) -> Result<Kernel, DatasetError> {
@@ -356,6 +373,9 @@ mod tests {
                 table(dir.path(), &format!("{good}{row}")).unwrap().latencies().unwrap_err().to_string();
             assert!(error.contains("row 2") && error.contains("latency_ms"), "{error}");
         }
+        let error = table(dir.path(), &format!("{good}{}", good.replace("0.2", "0.3"))).unwrap();
+        let error = error.measured("fp32").unwrap_err().to_string();
+        assert!(error.contains("row 2") && error.contains("row 1"), "{error}");
         assert!(table(dir.path(), "").is_err());
         let path = dir.path().join("t.csv");
         std::fs::write(&path, "kind,in_c\nconv,1\n").unwrap();

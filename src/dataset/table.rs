@@ -9,6 +9,7 @@ use crate::zoo::Encoded;
 use polars::prelude::{
     Column, DataFrame, DataType, Float64Chunked, Int64Chunked, PolarsResult, StringChunked,
 };
+use rustc_hash::FxHashMap;
 use std::path::Path;
 
 /// All samples, one row each. Columns that do not apply to a row are null.
@@ -174,7 +175,16 @@ pub fn samples(frame: &DataFrame, identity: &Identity, path: &Path) -> Result<Ve
         k: int("k")?,
         quality: text("quality")?,
     };
-    (0..frame.height()).map(|row| columns.sample(row)).collect()
+    let samples: Vec<Sample> =
+        (0..frame.height()).map(|row| columns.sample(row)).collect::<Result<_, _>>()?;
+    let mut seen: FxHashMap<String, usize> = FxHashMap::default();
+    for (row, sample) in samples.iter().enumerate() {
+        if let Some(first) = seen.insert(format!("{:?}", sample.subject), row) {
+            let reason = format!("{} stands in row {} already", sample.subject, first + 1);
+            return Err(columns.kind.at.cell(row, reason));
+        }
+    }
+    Ok(samples)
 }
 
 fn check_identity(frame: &DataFrame, identity: &Identity, path: &Path) -> Result<(), DatasetError> {

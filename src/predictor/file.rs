@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Newest layout that this program reads and the one it writes.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 /// Larger files are not read at all.
 const MAX_BYTES: u64 = 32 << 20;
 
@@ -468,11 +468,14 @@ mod tests {
     #[test]
     fn newer_files_say_so() {
         let mut value: Value = serde_json::from_str(&file().text().unwrap()).unwrap();
-        value["schema_version"] = 2.into();
+        value["schema_version"] = (SCHEMA + 1).into();
         value["something_new"] = true.into();
         let error = parse(&signed(value.clone())).unwrap_err();
-        assert!(matches!(error, FileError::TooNew { found: 2, .. }), "{error}");
-        value["schema_version"] = 1.into();
+        assert!(
+            matches!(error, FileError::TooNew { found, .. } if found == u64::from(SCHEMA + 1)),
+            "{error}"
+        );
+        value["schema_version"] = SCHEMA.into();
         let error = parse(&signed(value)).unwrap_err();
         assert!(error.to_string().contains("something_new"), "{error}");
     }

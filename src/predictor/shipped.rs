@@ -103,7 +103,8 @@ mod tests {
     use super::*;
     use crate::plainnet::graph::Act;
     use crate::plainnet::{Kernel, KernelKind};
-    use crate::predictor::Support;
+    use crate::predictor::fitted::Bounded;
+    use crate::predictor::{LatencyPredictor, Support};
 
     #[test]
     fn every_shipped_predictor_keeps_the_contract() {
@@ -127,12 +128,11 @@ mod tests {
                         act: Act::Relu,
                         residual: false,
                     };
-                    let estimate = predictor.kernel(&kernel);
+                    let Bounded { estimate, lower: low, upper: high } = predictor.bounded(&kernel);
                     let ns = estimate.latency.ns();
                     assert!(ns.is_finite() && ns > 0.0, "{}: {kernel}: {ns}", entry.id);
                     let known = predictor.file().model.kinds.contains_key(&kind);
                     assert_eq!(estimate.support == Support::Bound, !known, "{}: {kernel}", entry.id);
-                    let (low, high) = predictor.interval(&kernel, &estimate);
                     assert!(low <= estimate.latency && estimate.latency <= high);
                 }
             }

@@ -7,7 +7,6 @@ use crate::dataset::network_import;
 use crate::dataset::network_table::NetworkTable;
 use crate::dataset::{Dataset, KernelTable, Subject};
 use crate::predictor::evaluate::{Metrics, Pair};
-use crate::predictor::features::bytes_per_element;
 use crate::predictor::network::fit::{Design, Row};
 use crate::predictor::network::{self, NetworkPredictor};
 use crate::predictor::transfer::choose;
@@ -42,8 +41,7 @@ pub fn run(args: &Args, sources: &[NetworkPredictor], global: Global) -> Result<
     }
     let mut request = training_data::of(&dataset, data)?;
     let networks: Vec<&Encoded> = rows.iter().map(|row| &row.network).collect();
-    let design =
-        Design::of(&networks, request.identity.batch, bytes_per_element(&request.identity.precision))?;
+    let design = Design::of(&networks, request.identity.batch, &request.identity.precision)?;
     // The rows are chosen by what the sources say; only then is a latency looked at.
     let said = |network: &Encoded| -> f64 {
         let each = sources.iter().filter_map(|source| source.predict(network));

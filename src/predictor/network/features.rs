@@ -2,7 +2,8 @@
 
 use crate::plainnet::kernel::Lowering;
 use crate::plainnet::{Kernel, KernelKind};
-use crate::predictor::features::{self, Named, Quantities};
+use crate::predictor::features::{self, Machine, Named, Quantities};
+use crate::predictor::training::Roofline;
 use crate::zoo::{Encoded, Space};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -24,10 +25,12 @@ pub enum Amount {
     InputSide,
     /// Outputs of depthwise convolutions with each line filled up to whole strips of seven, 10^6.
     Strips,
+    /// Outputs of convolutions, 10^6: gates and pools run beside them.
+    ConvOutputs,
     Feature(Named),
 }
 
-const OWN: [Amount; 3] = [Amount::Blocks, Amount::InputSide, Amount::Strips];
+const OWN: [Amount; 4] = [Amount::Blocks, Amount::InputSide, Amount::Strips, Amount::ConvOutputs];
 /// Outputs of a line that are computed together.
 const STRIP: u32 = 7;
 
@@ -37,6 +40,7 @@ impl Amount {
             Amount::Blocks => "blocks",
             Amount::InputSide => "input_side",
             Amount::Strips => "strips_melements",
+            Amount::ConvOutputs => "conv_output_melements",
             Amount::Feature(feature) => feature.0.name,
         }
     }
@@ -44,7 +48,7 @@ impl Amount {
     pub fn unit(&self) -> &'static str {
         match self {
             Amount::Blocks | Amount::InputSide => "1",
-            Amount::Strips => "10^6",
+            Amount::Strips | Amount::ConvOutputs => "10^6",
             Amount::Feature(feature) => feature.0.unit,
         }
     }
@@ -66,14 +70,14 @@ impl<'de> Deserialize<'de> for Amount {
 }
 
 /// The values of `sums` for a network that runs with `batch` images.
-pub fn values(network: &Encoded, sums: &[Sum], batch: u32, bytes_per_element: f64) -> Vec<f64> {
+pub fn values(network: &Encoded, sums: &[Sum], batch: u32, machine: &Machine) -> Vec<f64> {
     let mut values = vec![0.0; sums.len()];
     for (index, part) in network.parts().into_iter().enumerate() {
         let kernels: Vec<(Kernel, Quantities)> = Lowering::Fused
             .kernels(&part.graph)
             .iter()
             .map(|kernel| kernel.with_batch(batch))
-            .map(|kernel| (kernel, Quantities::of(&kernel, bytes_per_element)))
+            .map(|kernel| (kernel, Quantities::of(&kernel, machine)))
             .collect();
         for (value, sum) in values.iter_mut().zip(sums) {
             if sum.group.as_deref().is_some_and(|group| group != part.group) {
@@ -84,6 +88,10 @@ pub fn values(network: &Encoded, sums: &[Sum], batch: u32, bytes_per_element: f6
                 Amount::InputSide if index == 0 => f64::from(part.graph.input().h),
                 Amount::InputSide => 0.0,
                 Amount::Strips => kernels.iter().map(|(kernel, _)| strips(kernel)).sum(),
+                Amount::ConvOutputs => {
+                    let convs = kernels.iter().filter(|(kernel, _)| kernel.macs() > 0.0);
+                    convs.map(|(kernel, _)| kernel.output_elements() * 1e-6).sum()
+                }
                 Amount::Feature(feature) => kernels
                     .iter()
                     .filter(|(kernel, _)| sum.kind.is_none_or(|wanted| wanted == kernel.kind))
@@ -93,6 +101,14 @@ pub fn values(network: &Encoded, sums: &[Sum], batch: u32, bytes_per_element: f6
         }
     }
     values
+}
+
+/// What kernels are looked at with: amounts only, no rates, which such a table does not tell.
+pub fn machine(precision: &str) -> Machine {
+    let source = String::new();
+    let roofline =
+        Roofline { peak_gmacs_per_s: 1.0, gbytes_per_s: 1.0, launch_ns: 0.0, processors: None, source };
+    Machine::new(precision, &roofline)
 }
 
 fn strips(kernel: &Kernel) -> f64 {
@@ -131,7 +147,7 @@ pub fn candidates(space: Space) -> Vec<Sum> {
             sum(dw, "dw3_mmacs"),
             sum(dw, "dw5_mmacs"),
             sum(dw, "dw7_mmacs"),
-            sum(None, "output_mb"),
+            all(Amount::ConvOutputs),
             sum(None, "weight_mb"),
             all(Amount::InputSide),
             all(Amount::Strips),

@@ -8,7 +8,6 @@ use crate::dataset::{Identity, write_atomically};
 use crate::predictor::Estimate;
 use crate::predictor::conformal::NetworkCalibration;
 use crate::predictor::evaluate::Metrics;
-use crate::predictor::features::bytes_per_element;
 use crate::predictor::file::{self, FileError};
 use crate::plainnet::KernelKind;
 use crate::units::Latency;
@@ -201,8 +200,8 @@ impl NetworkPredictor {
             return None;
         }
         let sums: Vec<Sum> = self.model.terms.iter().map(Term::sum).collect();
-        let bytes = bytes_per_element(&self.identity.precision);
-        let values = features::values(network, &sums, self.identity.batch, bytes);
+        let machine = features::machine(&self.identity.precision);
+        let values = features::values(network, &sums, self.identity.batch, &machine);
         Some(self.of_values(&values))
     }
 

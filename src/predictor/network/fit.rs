@@ -12,7 +12,6 @@ use crate::plainnet::kernel::Lowering;
 use crate::predictor::conformal::{self, NetworkCalibration};
 use crate::predictor::evaluate::{FlopsOnly, Metrics, Pair};
 use crate::predictor::families::FitError;
-use crate::predictor::features::bytes_per_element;
 use crate::predictor::file::SCHEMA;
 use crate::predictor::fit::Request;
 use crate::predictor::ridge::{Fitted, best, relative};
@@ -57,7 +56,7 @@ pub struct Design {
 impl Design {
     /// # Errors
     /// Networks of several spaces, or of one that these predictors do not know.
-    pub fn of(networks: &[&Encoded], batch: u32, bytes_per_element: f64) -> Result<Design, FitError> {
+    pub fn of(networks: &[&Encoded], batch: u32, precision: &str) -> Result<Design, FitError> {
         let mixed = || FitError::Subject {
             subject: networks.first().map_or(String::new(), |network| network.to_string()),
             reason: "networks of one search space only can be fitted together".into(),
@@ -67,10 +66,11 @@ impl Design {
             return Err(mixed());
         }
         let sums = candidates(space);
+        let machine = features::machine(precision);
         let mut values = Array2::ones((networks.len(), sums.len() + 1));
         let mut mmacs = Vec::with_capacity(networks.len());
         for (i, network) in networks.iter().enumerate() {
-            let row = features::values(network, &sums, batch, bytes_per_element);
+            let row = features::values(network, &sums, batch, &machine);
             row.iter().enumerate().for_each(|(j, value)| values[(i, j)] = *value);
             let kernels = network.parts().into_iter().flat_map(|part| Lowering::Fused.kernels(&part.graph));
             mmacs.push(kernels.map(|k: Kernel| k.with_batch(batch).macs()).sum::<f64>() * 1e-6);
@@ -110,8 +110,7 @@ pub fn fit(rows: &[Row], request: Request, sources: &[&NetworkPredictor]) -> Res
         return Err(FitError::TooFew { found: rows.len(), needed: MIN_ROWS });
     }
     let networks: Vec<&Encoded> = rows.iter().map(|row| &row.network).collect();
-    let bytes = bytes_per_element(&request.identity.precision);
-    let design = Design::of(&networks, request.identity.batch, bytes)?;
+    let design = Design::of(&networks, request.identity.batch, &request.identity.precision)?;
     let measured: Vec<f64> = rows.iter().map(|row| row.latency.ns()).collect();
     let mut families = BTreeMap::new();
     let (fitted, before) = if sources.is_empty() {
