@@ -61,7 +61,7 @@ pub struct Physical;
 
 /// How strongly: rows' worth of belief that a cost is free. A trace of it only keeps collinear costs
 /// from cancelling.
-const TRACE: f64 = 0.0;
+pub(super) const TRACE: f64 = 0.0;
 const SHRUNKEN: f64 = 0.05;
 
 impl Family for Coarse {
@@ -162,7 +162,12 @@ pub(super) fn fit(
         };
         weights[i] = weight * row.weight / alike as f64;
     }
-    let prices = robust_non_negative(&matrix, &target, &weights, belief)?;
+    let mut beliefs = vec![belief; width];
+    if has_networks {
+        // The constant is next to free.
+        beliefs[width - 1] = 0.01 * belief;
+    }
+    let prices = robust_non_negative(&matrix, &target, &weights, &beliefs)?;
     let mut models = assumed;
     for ((kind, feature), &ns) in columns.iter().zip(&prices) {
         if ns > 0.0 {
@@ -180,7 +185,7 @@ fn robust_non_negative(
     matrix: &Array2<f64>,
     target: &Array1<f64>,
     weights: &[f64],
-    belief: f64,
+    beliefs: &[f64],
 ) -> Result<Vec<f64>, FitError> {
     let mut factors = vec![1.0; weights.len()];
     let mut solution = Vec::new();
@@ -194,7 +199,7 @@ fn robust_non_negative(
             row *= w;
             scaled_target[i] *= w;
         }
-        solution = shrunken(&scaled, &scaled_target, belief)?;
+        solution = shrunken(&scaled, &scaled_target, beliefs)?;
         let fitted = matrix.dot(&Array1::from(solution.clone()));
         let residuals: Vec<f64> = fitted.iter().zip(target).map(|(f, t)| (f - t).abs()).collect();
         let limit = 2.0 * stats::median(&residuals).unwrap_or(0.0) + 0.01;
@@ -208,21 +213,20 @@ fn robust_non_negative(
 /// min ‖A·x − b‖ with x ≥ 0: the active-set method of Lawson & Hanson (Solving Least Squares Problems,
 /// 1974, chapter 23); linfa solves the unconstrained problems inside.
 pub(super) fn non_negative(matrix: &Array2<f64>, target: &Array1<f64>) -> Result<Vec<f64>, FitError> {
-    shrunken(matrix, target, TRACE)
+    shrunken(matrix, target, &vec![TRACE; matrix.ncols()])
 }
 
-/// [`non_negative`] with each coefficient pulled towards nothing, by `belief` rows' worth.
-fn shrunken(matrix: &Array2<f64>, target: &Array1<f64>, belief: f64) -> Result<Vec<f64>, FitError> {
+/// [`non_negative`] with each coefficient pulled towards nothing, by so many rows' worth.
+fn shrunken(matrix: &Array2<f64>, target: &Array1<f64>, beliefs: &[f64]) -> Result<Vec<f64>, FitError> {
     let (n, width) = matrix.dim();
     let norms: Vec<f64> = matrix.columns().into_iter().map(|column| column.dot(&column).sqrt()).collect();
     // Unit columns, and a trace of ridge, so that collinear costs share instead of cancelling.
-    let ridge = (belief / n.max(1) as f64).sqrt().max(1e-4);
     let mut a = Array2::zeros((n + width, width));
     for j in (0..width).filter(|&j| norms[j] > 0.0) {
         for i in 0..n {
             a[(i, j)] = matrix[(i, j)] / norms[j];
         }
-        a[(n + j, j)] = ridge;
+        a[(n + j, j)] = (beliefs[j] / n.max(1) as f64).sqrt().max(1e-4);
     }
     let mut b = Array1::zeros(n + width);
     b.slice_mut(ndarray::s![..n]).assign(target);

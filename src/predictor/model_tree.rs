@@ -194,7 +194,7 @@ fn prices(
     }
     let observations: Vec<&Observation> = rows.iter().map(|(o, _)| *o).collect();
     let part = Training { observations: &observations, ..*training };
-    let mut fit = linear::fit(&part, features::costs)?;
+    let mut fit = linear::fit(&part, features::costs, linear::TRACE)?;
     Ok(match fit.models.remove(&kind) {
         Some(Model::Linear(linear)) if !linear.terms.is_empty() => Some(linear),
         _ => None,
