@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn fitting_twice_gives_the_same_bytes_and_few_networks_do() {
         let (mut dataset, request) = shipped("pixel2@tflite@fp32");
-        dataset.samples.retain(|sample| !sample.subject.to_string().starts_with("resnet"));
+        dataset.samples.retain(|sample| !sample.subject.to_string().starts_with("zoo:resnet"));
         let observations = observations(&dataset).unwrap();
         let predictor = fit(&observations, request.clone()).unwrap();
         let again = fit(&observations, request).unwrap();
@@ -318,7 +318,8 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets");
         for entry in std::fs::read_dir(root).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
+            // Tables of whole networks are kept as published.
+            if path.is_dir() && !path.ends_with("tables") {
                 let dataset = Dataset::read(&path).unwrap_or_else(|e| panic!("{e}"));
                 assert!(!dataset.provenance.licence.is_empty() && path.join("README.md").is_file());
                 assert_eq!(path.file_name().unwrap().to_str().unwrap(), dataset.identity.to_string());

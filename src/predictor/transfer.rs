@@ -11,7 +11,7 @@ use super::file::{Calibration, FitMetrics, Models, PredictorFile, Provenance, SC
 use super::fit::Request;
 use super::fitted::FittedPredictor;
 use super::net_level::NetLevel;
-use super::ridge::{Fitted, best, relative};
+use super::ridge::{Fitted, relative};
 use super::training::{Level, Observation, Roofline};
 use crate::plainnet::KernelKind;
 use crate::stats;
@@ -20,8 +20,11 @@ use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::collections::BTreeMap;
 
-/// Beliefs that are tried in the other device's prices, in measurements: few ones cannot overrule them.
-pub(super) const BELIEFS: [f64; 5] = [10.0, 30.0, 100.0, 300.0, 1000.0];
+/// Beliefs that are tried in the other device's prices, in measurements, the strongest first.
+pub(super) const BELIEFS: [f64; 10] = [1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03];
+/// A weaker belief must leave this share of the error at most: with ten measurements leaving one out says
+/// little, and noise must not look like a difference between devices.
+const ADVANTAGE: f64 = 0.75;
 /// Belief in the scale of another device's prices.
 pub(super) const SCALE_BELIEF: f64 = 0.3;
 /// How much of the pool is looked at for each measurement.
@@ -73,6 +76,20 @@ pub fn choose(
         chosen.push(row);
     }
     chosen.sort_unstable();
+    chosen
+}
+
+/// The strongest belief that no weaker one is clearly better than.
+pub(super) fn cautious(fits: impl Iterator<Item = Fitted>, measured: &[f64]) -> Option<Fitted> {
+    let mut chosen: Option<Fitted> = None;
+    let mut error = f64::INFINITY;
+    for fit in fits {
+        let found = fit.error(measured);
+        if found < error * ADVANTAGE || chosen.is_none() {
+            error = found;
+            chosen = Some(fit);
+        }
+    }
     chosen
 }
 
@@ -135,7 +152,7 @@ pub fn adapt(
         relative(&values, &measured, &belief, &prior)
     });
     let singular = || FitError::Solver("the normal equations are singular".into());
-    let Fitted { coefficients, left_out } = best(fits, &measured).ok_or_else(singular)?;
+    let Fitted { coefficients, left_out } = cautious(fits, &measured).ok_or_else(singular)?;
     let scale = common * coefficients[0].clamp(1.0 / MOST, MOST);
     let factors: BTreeMap<KernelKind, f64> = KernelKind::ALL
         .into_iter()

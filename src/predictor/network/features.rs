@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// A quantity summed over a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sum {
-    /// Blocks of this group only; absent: all blocks.
+    /// Blocks of this group only, or of all groups that begin like it (`stage*`); absent: all blocks.
     pub group: Option<String>,
     /// Kernels of this kind only; absent: all kernels.
     pub kind: Option<KernelKind>,
@@ -25,14 +25,27 @@ pub enum Amount {
     InputSide,
     /// Outputs of depthwise convolutions with each line filled up to whole strips of seven, 10^6.
     Strips,
+    /// MACs of depthwise convolutions with maps filled up to whole tiles of 16 × 16, 10^6.
+    TiledWindows,
     /// Outputs of convolutions, 10^6: gates and pools run beside them.
     ConvOutputs,
     Feature(Named),
 }
 
-const OWN: [Amount; 4] = [Amount::Blocks, Amount::InputSide, Amount::Strips, Amount::ConvOutputs];
+const OWN: [Amount; 5] =
+    [Amount::Blocks, Amount::InputSide, Amount::Strips, Amount::TiledWindows, Amount::ConvOutputs];
 /// Outputs of a line that are computed together.
 const STRIP: u32 = 7;
+/// Side of a tile of the map.
+const TILE: u32 = 16;
+
+/// Whether a block of `group` is meant by `pattern`.
+pub fn belongs(group: &str, pattern: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(begins) => group.starts_with(begins),
+        None => group == pattern,
+    }
+}
 
 impl Amount {
     pub fn name(&self) -> &'static str {
@@ -40,6 +53,7 @@ impl Amount {
             Amount::Blocks => "blocks",
             Amount::InputSide => "input_side",
             Amount::Strips => "strips_melements",
+            Amount::TiledWindows => "tiled_window_mmacs",
             Amount::ConvOutputs => "conv_output_melements",
             Amount::Feature(feature) => feature.0.name,
         }
@@ -49,6 +63,7 @@ impl Amount {
         match self {
             Amount::Blocks | Amount::InputSide => "1",
             Amount::Strips | Amount::ConvOutputs => "10^6",
+            Amount::TiledWindows => "10^6 MAC",
             Amount::Feature(feature) => feature.0.unit,
         }
     }
@@ -80,7 +95,7 @@ pub fn values(network: &Encoded, sums: &[Sum], batch: u32, machine: &Machine) ->
             .map(|kernel| (kernel, Quantities::of(&kernel, machine)))
             .collect();
         for (value, sum) in values.iter_mut().zip(sums) {
-            if sum.group.as_deref().is_some_and(|group| group != part.group) {
+            if sum.group.as_deref().is_some_and(|pattern| !belongs(part.group, pattern)) {
                 continue;
             }
             *value += match sum.of {
@@ -88,6 +103,7 @@ pub fn values(network: &Encoded, sums: &[Sum], batch: u32, machine: &Machine) ->
                 Amount::InputSide if index == 0 => f64::from(part.graph.input().h),
                 Amount::InputSide => 0.0,
                 Amount::Strips => kernels.iter().map(|(kernel, _)| strips(kernel)).sum(),
+                Amount::TiledWindows => kernels.iter().map(|(kernel, _)| tiled_windows(kernel)).sum(),
                 Amount::ConvOutputs => {
                     let convs = kernels.iter().filter(|(kernel, _)| kernel.macs() > 0.0);
                     convs.map(|(kernel, _)| kernel.output_elements() * 1e-6).sum()
@@ -119,6 +135,15 @@ fn strips(kernel: &Kernel) -> f64 {
     f64::from(kernel.batch) * f64::from(kernel.out_c) * f64::from(kernel.out_h()) * f64::from(line) * 1e-6
 }
 
+fn tiled_windows(kernel: &Kernel) -> f64 {
+    if kernel.kind != KernelKind::Dwconv {
+        return 0.0;
+    }
+    let up = |side: u32| f64::from(side.div_ceil(TILE) * TILE);
+    let map = up(kernel.out_h()) * up(kernel.out_w());
+    f64::from(kernel.batch) * f64::from(kernel.out_c) * kernel.fan_in() * map * 1e-6
+}
+
 /// What is summed over networks of `space`: few enough quantities for some tens of networks, each with a
 /// physical price.
 pub fn candidates(space: Space) -> Vec<Sum> {
@@ -126,6 +151,8 @@ pub fn candidates(space: Space) -> Vec<Sum> {
     let sum = |kind: Option<KernelKind>, name: &str| Some(Sum { group: None, kind, of: of_feature(name)? });
     let blocks = |group: &str| Some(Sum { group: Some(group.to_owned()), kind: None, of: Amount::Blocks });
     let all = |of: Amount| Some(Sum { group: None, kind: None, of });
+    let in_stages =
+        |kind, of: Option<Amount>| Some(Sum { group: Some("stage*".into()), kind, of: of? });
     let (conv, dw) = (Some(KernelKind::Conv), Some(KernelKind::Dwconv));
     let found: Vec<Option<Sum>> = match space {
         Space::FbNet => vec![
@@ -142,15 +169,16 @@ pub fn candidates(space: Space) -> Vec<Sum> {
         ],
         Space::NasBench201 => space.groups().iter().filter(|g| **g != "fixed").map(|g| blocks(g)).collect(),
         Space::Ofa => vec![
-            all(Amount::Blocks),
-            sum(conv, "pointwise_mmacs"),
-            sum(dw, "dw3_mmacs"),
-            sum(dw, "dw5_mmacs"),
-            sum(dw, "dw7_mmacs"),
-            all(Amount::ConvOutputs),
-            sum(None, "weight_mb"),
+            in_stages(None, Some(Amount::Blocks)),
+            in_stages(conv, of_feature("pointwise_mmacs")),
+            in_stages(dw, of_feature("dw3_mmacs")),
+            in_stages(dw, of_feature("dw5_mmacs")),
+            in_stages(dw, of_feature("dw7_mmacs")),
+            in_stages(None, Some(Amount::ConvOutputs)),
+            in_stages(None, of_feature("weight_mb")),
             all(Amount::InputSide),
-            all(Amount::Strips),
+            in_stages(None, Some(Amount::Strips)),
+            in_stages(None, Some(Amount::TiledWindows)),
             of_feature("mmacs").map(|of| Sum { group: Some("head".into()), kind: conv, of }),
         ],
         Space::Named => Vec::new(),

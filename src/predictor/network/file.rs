@@ -183,7 +183,8 @@ impl NetworkPredictor {
         }
         let groups = self.model.space.groups();
         for term in &self.model.terms {
-            if let Some(group) = term.group.as_deref().filter(|group| !groups.contains(group)) {
+            let known = |pattern: &&str| groups.iter().any(|group| features::belongs(group, pattern));
+            if let Some(group) = term.group.as_deref().filter(|group| !known(group)) {
                 return Err(format!("{} has no group {group:?}", self.model.space));
             }
         }

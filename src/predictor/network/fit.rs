@@ -230,7 +230,7 @@ fn towards(
         belief[..count].fill(transfer::SCALE_BELIEF);
         relative(&values, measured, &belief, &prior)
     });
-    let fitted = best(fits, measured).ok_or_else(singular)?;
+    let fitted = transfer::cautious(fits, measured).ok_or_else(singular)?;
     families.insert("towards sources".into(), percent(&fitted.left_out, measured));
     // The sources' prices and the differences from them are prices of the same sums.
     let (weights, own) = fitted.coefficients.split_at(count);
