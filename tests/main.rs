@@ -4,6 +4,7 @@ mod cli;
 mod devices;
 mod exact;
 mod golden;
+mod networks;
 mod onnx;
 mod predictors;
 mod profiles;

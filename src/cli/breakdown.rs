@@ -153,9 +153,7 @@ pub fn bars(rows: &[BlockRow], limit: Option<Latency>) -> String {
     for row in rows {
         let mut bar = String::new();
         let (mut drawn, mut upto) = (0, 0.0);
-        for ((_, mark, code), part) in
-            PARTS.iter().zip([row.compute_ms, row.memory_ms, row.overhead_ms])
-        {
+        for ((_, mark, code), part) in PARTS.iter().zip([row.compute_ms, row.memory_ms, row.overhead_ms]) {
             upto += part;
             let end = ((upto / longest * space as f64).round() as usize).min(space);
             bar += &paint(mark.to_string().repeat(end.saturating_sub(drawn)), code);

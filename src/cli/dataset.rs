@@ -75,7 +75,8 @@ struct WhichRows {
 fn formats() -> clap::builder::PossibleValuesParser {
     let kernels = FORMATS.iter().map(|f| (f.name, f.about));
     let networks = SOURCES.iter().map(|s| (s.name, s.about));
-    let value = |(name, about): (&'static str, &'static str)| clap::builder::PossibleValue::new(name).help(about);
+    let value =
+        |(name, about): (&'static str, &'static str)| clap::builder::PossibleValue::new(name).help(about);
     kernels.chain(networks).map(value).collect::<Vec<_>>().into()
 }
 
@@ -178,9 +179,8 @@ impl From<NetworkTableError> for Failure {
             NetworkTableError::Mixed { column, .. } => {
                 Failure::usage(message).remedy(format!("choose one with --{column}"))
             }
-            NetworkTableError::NoLatencies { .. } => {
-                Failure::usage(message).remedy("choose with --device, --runtime, --precision, --batch, --threads")
-            }
+            NetworkTableError::NoLatencies { .. } => Failure::usage(message)
+                .remedy("choose with --device, --runtime, --precision, --batch, --threads"),
             NetworkTableError::Archs { .. } => Failure::usage(message),
             NetworkTableError::NotNetworks { .. } => Failure::new(Exit::BadFile, message)
                 .remedy("edgezen dataset import --help says what each format is"),

@@ -155,7 +155,8 @@ fn parts(judged: &[Judged]) -> Vec<Part> {
 fn flops(judged: &[Judged]) -> Option<Metrics> {
     let rows: Vec<(f64, f64)> = judged.iter().map(|j| (j.macs, j.pair.measured)).collect();
     let line = FlopsOnly::fit(&rows)?;
-    let pair = |&(macs, measured): &(f64, f64)| Pair { predicted: line.predict_ns(macs), interval: None, measured };
+    let pair =
+        |&(macs, measured): &(f64, f64)| Pair { predicted: line.predict_ns(macs), interval: None, measured };
     Metrics::of(&rows.iter().map(pair).collect::<Vec<_>>())
 }
 

@@ -100,7 +100,14 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         return predict_table::kernels(&loaded, kernels, output, args.strict, global);
     }
     if let (Some(networks), Some(output)) = (&args.networks, &args.output) {
-        return predict_table::networks(&loaded, networks, args.archs.as_deref(), output, args.strict, global);
+        return predict_table::networks(
+            &loaded,
+            networks,
+            args.archs.as_deref(),
+            output,
+            args.strict,
+            global,
+        );
     }
     if args.output.is_some() {
         return Err(Failure::usage("--output goes with a table: --kernels TABLE or --networks TABLE"));
@@ -187,7 +194,8 @@ fn predict(predictor: &FittedPredictor, net: &str, args: &Args) -> Result<Predic
         for kernel in &section.kernels {
             let estimate = predictor.kernel(kernel);
             terms = terms + Terms::of(estimate);
-            if estimate.support == Support::Bound && !unknown.iter().any(|known| known == kernel.kind.name()) {
+            if estimate.support == Support::Bound && !unknown.iter().any(|known| known == kernel.kind.name())
+            {
                 unknown.push(kernel.kind.name().to_owned());
             }
             let shares = split(predictor, kernel, estimate.latency);

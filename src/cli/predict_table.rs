@@ -1,8 +1,8 @@
 //! `edgezen predict --kernels TABLE` and `--networks TABLE`: a table in, the same table with predictions out.
 
+use super::Global;
 use super::failure::{Exit, Failure};
 use super::predictors;
-use super::Global;
 use crate::dataset::KernelTable;
 use crate::dataset::network_table::NetworkTable;
 use crate::plainnet::KernelKind;
@@ -76,7 +76,9 @@ pub fn networks(
     let mut rows = Vec::with_capacity(networks.len());
     for (at, network) in networks.iter().enumerate() {
         rows.push(match network {
-            Some(network) => Some(whole(loaded, network, batch(&table, at)).ok_or_else(|| wrong(loaded, network))?),
+            Some(network) => {
+                Some(whole(loaded, network, batch(&table, at)).ok_or_else(|| wrong(loaded, network))?)
+            }
             None => None,
         });
     }
@@ -92,7 +94,9 @@ fn batch(table: &KernelTable, row: usize) -> Option<u32> {
 
 fn wrong(loaded: &Loaded, network: &Encoded) -> Failure {
     match loaded {
-        Loaded::Networks(predictor) => predictors::foreign(predictor, &format!("{network} is of another space")),
+        Loaded::Networks(predictor) => {
+            predictors::foreign(predictor, &format!("{network} is of another space"))
+        }
         Loaded::Kernels(predictor) => {
             Failure::usage(format!("{} cannot take {network}", predictor.identity()))
         }

@@ -79,7 +79,8 @@ pub fn any_by_device(name: &str) -> Result<Loaded, Failure> {
             } else {
                 format!("of {device} there are {}", of_device.join(", "))
             };
-            let remedy = format!("edgezen profile --device {device}, then edgezen fit --data datasets/…; {others}");
+            let remedy =
+                format!("edgezen profile --device {device}, then edgezen fit --data datasets/…; {others}");
             Err(Failure::usage(format!("there is no predictor for {name}")).remedy(remedy))
         }
     }
@@ -192,12 +193,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             let rows: Vec<Row> = shipped::catalogue(&folders()).iter().map(row).collect();
             global.output().result(&rows, || text(&rows))
         }
-        Action::Info { predictor } => {
-            match by_name_or_file(&predictor)? {
-                Loaded::Kernels(p) => global.output().result(&summary(p.file()), || info(p.file())),
-                Loaded::Networks(p) => global.output().result(&*p, || network_info(&p)),
-            }
-        }
+        Action::Info { predictor } => match by_name_or_file(&predictor)? {
+            Loaded::Kernels(p) => global.output().result(&summary(p.file()), || info(p.file())),
+            Loaded::Networks(p) => global.output().result(&*p, || network_info(&p)),
+        },
         Action::Verify { files } => verify(&files, global),
     }
 }

@@ -45,7 +45,12 @@ pub const SOURCES: &[Source] = &[
         source: HELP,
         licence: "MIT",
         notes: &HELP_NOTES,
-        defaults: Defaults { device: None, runtime: Some("help-fbnet"), precision: Some("fp32"), cores: None },
+        defaults: Defaults {
+            device: None,
+            runtime: Some("help-fbnet"),
+            precision: Some("fp32"),
+            cores: None,
+        },
     },
     Source {
         name: "help-nb201",
@@ -53,7 +58,12 @@ pub const SOURCES: &[Source] = &[
         source: HELP,
         licence: "MIT",
         notes: &HELP_NOTES,
-        defaults: Defaults { device: None, runtime: Some("help-nb201"), precision: Some("fp32"), cores: None },
+        defaults: Defaults {
+            device: None,
+            runtime: Some("help-nb201"),
+            precision: Some("fp32"),
+            cores: None,
+        },
     },
     Source {
         name: "help-ofa",
@@ -206,7 +216,10 @@ pub fn import(
     let mut notes: Vec<String> = source.notes.iter().map(|&note| note.to_owned()).collect();
     if !table.unknown.is_empty() {
         let count = table.unknown.len();
-        notes.push(format!("Left out, because their structure is not known here: {count} names ({}).", some(&table.unknown)));
+        notes.push(format!(
+            "Left out, because their structure is not known here: {count} names ({}).",
+            some(&table.unknown)
+        ));
     }
     if batches.len() > 1 {
         let batches: Vec<String> = batches.iter().map(u32::to_string).collect();

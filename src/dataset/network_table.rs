@@ -243,7 +243,8 @@ fn encoding(columns: &[String]) -> Option<Space> {
 /// Whether a column belongs to an encoding rather than to a device.
 fn is_encoding(name: &str) -> bool {
     let numbered = |prefix: &str| {
-        name.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit()))
+        name.strip_prefix(prefix)
+            .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit()))
     };
     ["op", "ks", "e", "d"].into_iter().any(numbered) || name.starts_with("n_") || name == "resolution"
 }
@@ -361,7 +362,8 @@ impl Cells<'_> {
         for row in 0..self.0.len() {
             let text = self.0.row(row)[self.required(name)?].trim();
             if Encoded::is_code(text) {
-                let code = text.parse().map_err(|e: crate::zoo::CodeError| self.error(row, name, e.to_string()))?;
+                let code =
+                    text.parse().map_err(|e: crate::zoo::CodeError| self.error(row, name, e.to_string()))?;
                 networks.push(Some(code));
                 continue;
             }

@@ -30,7 +30,10 @@ pub enum Subject {
         batch: u32,
     },
     /// A network outside PlainNet, by its code.
-    Encoded { code: Code, batch: u32 },
+    Encoded {
+        code: Code,
+        batch: u32,
+    },
 }
 
 /// An [`Encoded`] that is text in files.

@@ -232,12 +232,22 @@ pub enum Lowering {
     Fused,
     /// Each operation is a kernel of its own, as eager PyTorch runs them.
     Eager,
+    /// The same in half precision on tensor cores: they want channels last, PyTorch keeps channels first, so
+    /// the input of each dense convolution is rearranged before it.
+    EagerRearranged,
 }
 
 impl Lowering {
-    /// What the runtime called `runtime` does: `torch`, `torch2.1`, … run eagerly, all others fuse.
-    pub fn of_runtime(runtime: &str) -> Lowering {
-        if runtime.starts_with("torch") { Lowering::Eager } else { Lowering::Fused }
+    pub const ALL: [Lowering; 3] = [Lowering::Fused, Lowering::Eager, Lowering::EagerRearranged];
+
+    /// What the runtime called `runtime` does in `precision`: `torch`, `torch2.1`, … run eagerly, all others
+    /// fuse.
+    pub fn of_runtime(runtime: &str, precision: &str) -> Lowering {
+        match (runtime.starts_with("torch"), precision) {
+            (true, "fp16") => Lowering::EagerRearranged,
+            (true, _) => Lowering::Eager,
+            (false, _) => Lowering::Fused,
+        }
     }
 
     /// The kernels of `graph` for one image, in order.
@@ -249,15 +259,28 @@ impl Lowering {
     pub fn located(self, graph: &Graph) -> Vec<(usize, Kernel)> {
         match self {
             Lowering::Fused => located(graph),
-            Lowering::Eager => eager(graph),
+            Lowering::Eager => eager(graph, false),
+            Lowering::EagerRearranged => eager(graph, true),
         }
     }
 }
 
 /// The kernels of `graph` for one image, one for each operation that computes something.
-fn eager(graph: &Graph) -> Vec<(usize, Kernel)> {
-    let computes = |i: &usize| !matches!(graph.nodes[*i].op, Op::Input | Op::Flatten);
-    (0..graph.nodes.len()).filter(computes).map(|i| (i, bare(graph, i))).collect()
+fn eager(graph: &Graph, rearranged: bool) -> Vec<(usize, Kernel)> {
+    let mut kernels = Vec::with_capacity(graph.nodes.len());
+    for (i, node) in graph.nodes.iter().enumerate() {
+        if matches!(node.op, Op::Input | Op::Flatten) {
+            continue;
+        }
+        let kernel = bare(graph, i);
+        if rearranged && kernel.kind == KernelKind::Conv {
+            let out_c = kernel.in_c;
+            let kind = KernelKind::Act;
+            kernels.push((i, Kernel { kind, out_c, kernel: 1, stride: 1, groups: 1, ..kernel }));
+        }
+        kernels.push((i, kernel));
+    }
+    kernels
 }
 
 /// The kernels of `graph` for one image, in order, fused as inference runtimes do it.
@@ -408,6 +431,9 @@ mod tests {
         // 20 convolutions each with its normalisation, 17 ReLUs, 8 sums, two pools, a classifier.
         assert_eq!(eager.len(), 20 + 20 + 17 + 8 + 2 + 1);
         assert!(eager.iter().all(|kernel| !kernel.residual));
-        assert_eq!(Lowering::of_runtime("torch2.1"), Lowering::Eager);
+        assert_eq!(Lowering::of_runtime("torch2.1", "fp32"), Lowering::Eager);
+        // In half precision the input of each convolution is moved once more.
+        let half = Lowering::of_runtime("torch", "fp16").kernels(&graph);
+        assert_eq!((half.len(), sum(&half, &Kernel::macs)), (eager.len() + 20, sum(&eager, &Kernel::macs)));
     }
 }

@@ -57,7 +57,8 @@ pub fn observations(dataset: &Dataset) -> Result<Vec<Observation>, FitError> {
             let mut observation = match &sample.subject {
                 Subject::Kernel(kernel) => Observation::kernel(*kernel, sample.median),
                 subject => {
-                    let lowering = Lowering::of_runtime(&dataset.identity.runtime);
+                    let lowering =
+                        Lowering::of_runtime(&dataset.identity.runtime, &dataset.identity.precision);
                     let kernels = subject.kernels(lowering).map_err(|e| failed(e.to_string()))?;
                     let batch = subject.batch().unwrap_or(dataset.identity.batch);
                     let kernels = kernels.into_iter().map(|k| k.with_batch(batch)).collect();

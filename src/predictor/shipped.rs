@@ -104,7 +104,7 @@ mod tests {
     use crate::plainnet::graph::Act;
     use crate::plainnet::{Kernel, KernelKind};
     use crate::predictor::fitted::Bounded;
-    use crate::predictor::{LatencyPredictor, Support};
+    use crate::predictor::Support;
 
     #[test]
     fn every_shipped_predictor_keeps_the_contract() {

@@ -188,8 +188,7 @@ fn file(
     mut request: Request,
 ) -> PredictorFile {
     let of = |kind: &KernelKind| factors.get(kind).copied().unwrap_or(scale);
-    let kinds =
-        source.model.kinds.iter().map(|(kind, model)| (*kind, model.scaled(of(kind)))).collect();
+    let kinds = source.model.kinds.iter().map(|(kind, model)| (*kind, model.scaled(of(kind)))).collect();
     let roofline = &source.model.roofline;
     let roofline = Roofline {
         peak_gmacs_per_s: roofline.peak_gmacs_per_s / scale,

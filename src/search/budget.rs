@@ -294,7 +294,7 @@ impl<'a> Accountant<'a> {
             self.kernels.clear();
         }
         // Runtimes differ in what they make a kernel of.
-        for lowering in [Lowering::Fused, Lowering::Eager] {
+        for lowering in Lowering::ALL {
             let meant = |budget: &LatencyBudget| budget.predictor.lowering() == lowering;
             if !budgets.latencies.iter().any(meant) {
                 continue;

@@ -67,9 +67,13 @@ impl FbNet {
 
 fn mbconv(net: &mut Net, width: u32, stride: u32, (kernel, expansion, groups): (u32, u32, u32)) {
     let (input, in_c) = (net.at, net.channels());
-    net.grouped(in_c * expansion, 1, 1, groups, Act::Relu)
-        .depthwise(kernel, stride, Act::Relu)
-        .grouped(width, 1, 1, groups, Act::None);
+    net.grouped(in_c * expansion, 1, 1, groups, Act::Relu).depthwise(kernel, stride, Act::Relu).grouped(
+        width,
+        1,
+        1,
+        groups,
+        Act::None,
+    );
     if stride == 1 && in_c == width {
         net.add(input);
     }

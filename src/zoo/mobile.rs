@@ -65,15 +65,25 @@ fn mobilenet_v1(mut net: Net, width: f64) -> Net {
 
 /// Sandler et al. 2018, table 2.
 fn mobilenet_v2(mut net: Net, width: f64) -> Net {
-    let rows =
-        [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)];
+    let rows = [
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    ];
     let wide = |c: u32| divisible(f64::from(c) * width, 8);
     net.conv(wide(32), 3, 2, Act::Relu6);
     for (expansion, out_c, count, stride) in rows {
         for i in 0..count {
             let stride = if i == 0 { stride } else { 1 };
             let middle = net.channels() * expansion;
-            bottleneck(&mut net, Unit { kernel: 3, middle, out_c: wide(out_c), stride, act: Act::Relu6, se: None });
+            bottleneck(
+                &mut net,
+                Unit { kernel: 3, middle, out_c: wide(out_c), stride, act: Act::Relu6, se: None },
+            );
         }
     }
     let last = if width > 1.0 { wide(1280) } else { 1280 };

@@ -3,8 +3,8 @@
 
 use super::builder::Net;
 use super::{CodeError, Part};
-use crate::plainnet::graph::{Act, Op};
 use crate::plainnet::Graph;
+use crate::plainnet::graph::{Act, Op};
 use std::fmt;
 use std::str::FromStr;
 

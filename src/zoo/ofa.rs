@@ -27,8 +27,14 @@ pub struct Ofa {
 impl Ofa {
     /// # Errors
     /// Values that the space does not have.
-    pub fn new(resolution: u32, depths: &[u32], kernels: &[u32], expansions: &[u32]) -> Result<Ofa, CodeError> {
-        let all = |what: &str, values: &[u32], known: &[u32]| match values.iter().find(|v| !known.contains(v)) {
+    pub fn new(
+        resolution: u32,
+        depths: &[u32],
+        kernels: &[u32],
+        expansions: &[u32],
+    ) -> Result<Ofa, CodeError> {
+        let all = |what: &str, values: &[u32], known: &[u32]| match values.iter().find(|v| !known.contains(v))
+        {
             Some(value) => Err(CodeError(format!("{what} {value} is none of {known:?}"))),
             None => Ok(()),
         };
@@ -38,9 +44,8 @@ impl Ofa {
         all("depth", depths, &[2, 3, 4])?;
         all("kernel", kernels, &[3, 5, 7])?;
         all("expansion", expansions, &[3, 4, 6])?;
-        let count = |what: &str, found: usize, want: usize| {
-            CodeError(format!("{found} {what}s instead of {want}"))
-        };
+        let count =
+            |what: &str, found: usize, want: usize| CodeError(format!("{found} {what}s instead of {want}"));
         let slots = |what: &str, values: &[u32]| -> Result<[u8; SLOTS], CodeError> {
             let values: Vec<u8> = values.iter().map(|&value| value as u8).collect();
             let found = values.len();
@@ -87,7 +92,9 @@ impl Ofa {
         }
         let mut head = Net::new(channels, side);
         head.conv(960, 1, 1, Act::HardSwish);
-        head.then(crate::plainnet::graph::Op::GlobalAvgPool).linear(1280, Act::HardSwish).linear(1000, Act::None);
+        head.then(crate::plainnet::graph::Op::GlobalAvgPool)
+            .linear(1280, Act::HardSwish)
+            .linear(1000, Act::None);
         parts.push(Part { group: "head", graph: head.graph });
         parts
     }

@@ -1,7 +1,7 @@
 //! `edgezen dataset export`: the samples of a dataset as a table.
 
-use super::super::failure::Failure;
 use super::super::Global;
+use super::super::failure::Failure;
 use crate::dataset::{Dataset, KernelTable, Sample, Subject};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -102,10 +102,7 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
     set("quality", &|sample| sample.quality.name().to_owned());
     set("latency_ms", &|sample| format!("{:.9}", sample.median.ms()));
     table.write(&args.output)?;
-    let report = Exported {
-        id: identity.to_string(),
-        rows: samples.len(),
-        output: args.output.display().to_string(),
-    };
+    let report =
+        Exported { id: identity.to_string(), rows: samples.len(), output: args.output.display().to_string() };
     global.output().result(&report, || format!("{} rows of {}: {}", report.rows, report.id, report.output))
 }

@@ -28,7 +28,8 @@ pub fn run(args: &Args) -> Result<PathBuf, Failure> {
             continue;
         };
         if merged.identity != other.identity {
-            let describe = |id: &dataset::Identity| format!("{id}, batch {}, {} threads", id.batch, id.threads);
+            let describe =
+                |id: &dataset::Identity| format!("{id}, batch {}, {} threads", id.batch, id.threads);
             return Err(Failure::usage(format!(
                 "{} is of {}, the datasets before it of {}; measurements of different identity never mix",
                 dir.display(),

@@ -2,6 +2,8 @@
 //!
 //! Convolutions are taken as they are. All else (normalisation, activation, sums, gates, pooling, the
 //! classifier) is bound by the memory: each kernel takes the time of starting it and that of its bytes. The
+//! In half precision the input of each dense convolution is rearranged as well: tensor cores want channels
+//! last, PyTorch keeps channels first (NVIDIA, Deep Learning Performance Guide, convolutional layers). The
 //! speed of the memory comes from element-wise kernels that were measured in PyTorch on the device, else
 //! from the peak rate of the device's profile.
 
@@ -93,7 +95,8 @@ fn measured_rate(dir: &Path) -> Result<(f64, String), Failure> {
         })
         .collect();
     let rate = stats::median(&rates).ok_or_else(|| {
-        let message = format!("{}: no sums or activations of {} MB and more", dir.display(), LARGE_BYTES / 1e6);
+        let message =
+            format!("{}: no sums or activations of {} MB and more", dir.display(), LARGE_BYTES / 1e6);
         Failure::usage(message).remedy("leave the folder out: the device's peak rate is then taken")
     })?;
     Ok((rate, format!("median of {} element-wise kernels of {}", rates.len(), dataset.identity)))
@@ -126,14 +129,12 @@ fn derive(from: &PredictorFile, gbytes_per_s: f64, rate_source: &str) -> Predict
         }
     }
     let wide = from.calibration.network.margin;
-    file.calibration.network.margin = Margin {
-        lower_log: wide.lower_log.max(UNSEEN_LOG),
-        upper_log: wide.upper_log.max(UNSEEN_LOG),
-    };
+    file.calibration.network.margin =
+        Margin { lower_log: wide.lower_log.max(UNSEEN_LOG), upper_log: wide.upper_log.max(UNSEEN_LOG) };
     // What was held out was another runtime's.
     file.metrics = Default::default();
     file.provenance.notes.push(format!(
-        "Not measured: derived from {}. Convolutions are TensorRT's; normalisation, activation, sums, gates, pooling and the classifier are kernels of their own, bound by the memory ({gbytes_per_s:.0} GB/s: {rate_source}). The interval is a judgement.",
+        "Not measured: derived from {}. Convolutions are taken as they are there; normalisation, activation, sums, gates, pooling, the classifier and in half precision the rearranging of each convolution's input are kernels of their own, bound by the memory ({gbytes_per_s:.0} GB/s: {rate_source}). The interval is a judgement.",
         from.id
     ));
     file

@@ -94,8 +94,10 @@ fn from_data(
     let pool = observations(&dataset)?;
     let seen = informative(source, &pool, count, seed);
     let mut request = training_data::of(&dataset, data)?;
-    let described: Vec<String> =
-        seen.iter().map(|&row| format!("{} {}", dataset.samples[row].subject, dataset.samples[row].median)).collect();
+    let described: Vec<String> = seen
+        .iter()
+        .map(|&row| format!("{} {}", dataset.samples[row].subject, dataset.samples[row].median))
+        .collect();
     request.dataset_sha256 = training_data::sha256_of(&described);
     Ok((dataset, seen, request))
 }
@@ -111,7 +113,13 @@ fn table(args: &Args, data: &Path, source: &FittedPredictor) -> Result<Dataset, 
             select.runtime = select.runtime.or_else(|| Some(from.runtime.clone()));
             select.precision = select.precision.or_else(|| Some(from.precision.clone()));
         }
-        return Ok(network_import::import(guessed, data, args.archs.as_deref(), &select, &source.file().created)?);
+        return Ok(network_import::import(
+            guessed,
+            data,
+            args.archs.as_deref(),
+            &select,
+            &source.file().created,
+        )?);
     }
     let identity = Identity {
         device: args.device.clone().unwrap_or_else(|| from.device.clone()),
@@ -191,8 +199,8 @@ fn from_device(
     bar.finish_and_clear();
     let mut measured = Vec::new();
     for (sample, summary) in dataset.samples.iter().zip(summaries) {
-        let (summary, quality) = summary
-            .ok_or_else(|| Failure::runtime(format!("{}: no samples came back", sample.subject)))?;
+        let (summary, quality) =
+            summary.ok_or_else(|| Failure::runtime(format!("{}: no samples came back", sample.subject)))?;
         if quality != Quality::Good {
             output.note(format!("{}: {}", sample.subject, quality.name()));
         }

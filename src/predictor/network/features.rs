@@ -151,8 +151,7 @@ pub fn candidates(space: Space) -> Vec<Sum> {
     let sum = |kind: Option<KernelKind>, name: &str| Some(Sum { group: None, kind, of: of_feature(name)? });
     let blocks = |group: &str| Some(Sum { group: Some(group.to_owned()), kind: None, of: Amount::Blocks });
     let all = |of: Amount| Some(Sum { group: None, kind: None, of });
-    let in_stages =
-        |kind, of: Option<Amount>| Some(Sum { group: Some("stage*".into()), kind, of: of? });
+    let in_stages = |kind, of: Option<Amount>| Some(Sum { group: Some("stage*".into()), kind, of: of? });
     let (conv, dw) = (Some(KernelKind::Conv), Some(KernelKind::Dwconv));
     let found: Vec<Option<Sum>> = match space {
         Space::FbNet => vec![

@@ -5,11 +5,11 @@
 
 use super::features::{self, Amount, Sum};
 use crate::dataset::{Identity, write_atomically};
+use crate::plainnet::KernelKind;
 use crate::predictor::Estimate;
 use crate::predictor::conformal::NetworkCalibration;
 use crate::predictor::evaluate::Metrics;
 use crate::predictor::file::{self, FileError};
-use crate::plainnet::KernelKind;
 use crate::units::Latency;
 use crate::zoo::{Encoded, Space};
 use serde::{Deserialize, Serialize};

@@ -105,7 +105,11 @@ impl Design {
 ///
 /// # Errors
 /// Too few rows, several spaces, or sources of another space.
-pub fn fit(rows: &[Row], request: Request, sources: &[&NetworkPredictor]) -> Result<NetworkPredictor, FitError> {
+pub fn fit(
+    rows: &[Row],
+    request: Request,
+    sources: &[&NetworkPredictor],
+) -> Result<NetworkPredictor, FitError> {
     if rows.len() < MIN_ROWS {
         return Err(FitError::TooFew { found: rows.len(), needed: MIN_ROWS });
     }
