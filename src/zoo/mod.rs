@@ -141,11 +141,12 @@ impl FromStr for Encoded {
     type Err = CodeError;
     fn from_str(text: &str) -> Result<Self, CodeError> {
         let (space, code) = text.split_once(':').unwrap_or((text, ""));
+        let bad = |e: CodeError| CodeError(format!("{space} code {code:?}: {e}"));
         match space {
-            "fbnet" => code.parse().map(Encoded::FbNet),
-            "nasbench201" => code.parse().map(Encoded::NasBench201),
-            "ofa" => code.parse().map(Encoded::Ofa),
-            "zoo" => code.parse().map(Encoded::Named),
+            "fbnet" => code.parse().map(Encoded::FbNet).map_err(bad),
+            "nasbench201" => code.parse().map(Encoded::NasBench201).map_err(bad),
+            "ofa" => code.parse().map(Encoded::Ofa).map_err(bad),
+            "zoo" => code.parse().map(Encoded::Named).map_err(bad),
             _ => {
                 let known: Vec<&str> = Space::ALL.iter().map(|space| space.example()).collect();
                 Err(CodeError(format!("{text:?} is no code of a network; known: {}", known.join(", "))))
