@@ -217,3 +217,27 @@ fn the_breakdown_shows_which_block_breaks_the_budget() {
         assert!(!text.contains('\x1b') && text.contains("compute"), "{text}");
     }
 }
+
+#[test]
+fn measured_networks_are_fed_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    edgezen_json(
+        dir,
+        &["profile", "--device", "simulated", "--space", "mobilenet", "--samples", "40", "--json"],
+    );
+    edgezen_json(dir, &["fit", "--data", "datasets/simulated@formula", "--json"]);
+    let before = edgezen_json(dir, &["dataset", "info", "datasets/simulated@formula", "--json"]);
+    let nets = ["mobilenet_v2", "resnet18", "zennet_imagenet1k_flops400M_SE_res224"];
+    let args = [&["validate"], &nets[..], &["--device", "simulated", "--refit", "--json"]].concat();
+    let report = edgezen_json(dir, &args);
+    assert!(text(&report, "refitted").ends_with("simulated@formula@fp32.json"));
+    let after = edgezen_json(dir, &["dataset", "info", "datasets/simulated@formula", "--json"]);
+    assert_eq!(number(&after, "networks"), number(&before, "networks") + 3.0);
+    // The same networks again replace themselves.
+    edgezen_json(dir, &args);
+    assert_eq!(
+        edgezen_json(dir, &["dataset", "info", "datasets/simulated@formula", "--json"])["networks"],
+        after["networks"]
+    );
+}

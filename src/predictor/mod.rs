@@ -25,6 +25,7 @@ pub mod transfer;
 use crate::dataset::Identity;
 use crate::plainnet::Kernel;
 use crate::plainnet::kernel::Lowering;
+use crate::stats;
 use crate::units::Latency;
 
 /// What is known of one kernel.
@@ -96,6 +97,15 @@ pub struct Estimate {
     pub upper: Latency,
     /// Share of the latency that lies inside the predictor's training domain, 0 to 1.
     pub coverage: f64,
+}
+
+impl Estimate {
+    /// The latency that holds with this probability, one-sided: the upper end of the 90 % interval is that of
+    /// 0.95. The logarithm of the error is taken to be normal between the ends.
+    pub fn upper_at(&self, confidence: f64) -> Latency {
+        let spread = self.upper.ns() / self.latency.ns().max(f64::MIN_POSITIVE);
+        self.latency * spread.powf(stats::normal_quantile(confidence) / stats::normal_quantile(0.95))
+    }
 }
 
 /// Predicts latencies for one identity.

@@ -85,31 +85,12 @@ impl Rejected {
     }
 }
 
-/// Multiplier of the half interval (a 90 % one) for a one-sided bound at `confidence`: the ratio of the
-/// normal quantiles.
-fn interval_factor(confidence: f64) -> f64 {
-    normal_quantile(confidence) / normal_quantile(0.95)
-}
-
-/// Quantile of the standard normal distribution (Abramowitz & Stegun 26.2.23, error below 4.5e-4).
-fn normal_quantile(p: f64) -> f64 {
-    let tail = p.min(1.0 - p).max(1e-12);
-    let t = (-2.0 * tail.ln()).sqrt();
-    let z = t
-        - (2.515_517 + t * (0.802_853 + t * 0.010_328))
-            / (1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308)));
-    if p < 0.5 { -z } else { z }
-}
-
 impl Budgets {
     /// The latency that is compared with the budget.
     pub fn budgeted(&self, estimate: &Estimate) -> Latency {
         match self.confidence {
             None => estimate.latency,
-            Some(confidence) => {
-                let spread = estimate.upper.ns() / estimate.latency.ns();
-                Latency::from_ns(estimate.latency.ns() * spread.powf(interval_factor(confidence)))
-            }
+            Some(confidence) => estimate.upper_at(confidence),
         }
     }
 

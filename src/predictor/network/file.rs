@@ -176,9 +176,8 @@ impl NetworkPredictor {
             return Err("a range of the domain is no range".into());
         }
         let NetLevel { constant_ns, floor_ns } = self.net_level;
-        if !self.model.terms.iter().map(|term| term.ns).chain([constant_ns]).all(f64::is_finite)
-            || !(floor_ns.is_finite() && floor_ns > 0.0)
-        {
+        let mut prices = self.model.terms.iter().map(|term| term.ns).chain([constant_ns, floor_ns]);
+        if !prices.all(f64::is_finite) || floor_ns <= 0.0 {
             return Err("a price is not a number".into());
         }
         let groups = self.model.space.groups();
