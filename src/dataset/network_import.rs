@@ -1,7 +1,7 @@
 //! Public tables of whole networks as datasets of one identity each.
 //!
 //! A source is one entry in [`SOURCES`]; what it calls devices, runtimes and networks is translated by
-//! [`device`], [`runtime`] and [`network`].
+//! functions below.
 
 use super::network_table::{NetworkTable, NetworkTableError, Select};
 use super::{Dataset, Identity, KernelTable, Provenance, Sample, Subject};
