@@ -2,7 +2,7 @@
 //!
 //! The parts, from the bottom up; dependencies point downwards only:
 //!
-//! * core, pure values: `units`, `stats`, `plainnet`;
+//! * core, pure values: `units`, `stats`, `plainnet`, `zoo`;
 //! * models, pure decisions: `space`, `predictor`, `proxy`, `search`;
 //! * engines and the only stopwatch: `engine`, `runner`;
 //! * devices and measuring: `device`, `measure`, `dataset`;
@@ -30,6 +30,7 @@ pub mod search;
 pub mod space;
 pub mod stats;
 pub mod units;
+pub mod zoo;
 
 #[cfg(feature = "host")]
 pub mod cli;

@@ -125,6 +125,16 @@ fn inversions(values: &mut [f64]) -> u64 {
     count
 }
 
+/// Quantile of the standard normal distribution (Abramowitz & Stegun 26.2.23, error below 4.5e-4).
+pub fn normal_quantile(p: f64) -> f64 {
+    let tail = p.min(1.0 - p).max(1e-12);
+    let t = (-2.0 * tail.ln()).sqrt();
+    let z = t
+        - (2.515_517 + t * (0.802_853 + t * 0.010_328))
+            / (1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308)));
+    if p < 0.5 { -z } else { z }
+}
+
 /// |predicted − measured| / measured for each pair.
 pub fn relative_errors(predicted: &[f64], measured: &[f64]) -> Vec<f64> {
     assert_eq!(predicted.len(), measured.len(), "paired samples");

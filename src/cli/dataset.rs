@@ -1,8 +1,14 @@
-//! `edgezen dataset`: what a dataset holds; foreign tables in.
+//! `edgezen dataset`: what a dataset holds; foreign tables in, our tables out; datasets of one identity
+//! put together.
+
+mod export;
+mod merge;
 
 use super::failure::{Exit, Failure};
 use super::{Global, output};
 use crate::dataset::import::{self, FORMATS, ImportError};
+use crate::dataset::network_import::{self, SOURCES};
+use crate::dataset::network_table::{NetworkTableError, Select};
 use crate::dataset::{self, Dataset, Identity, Provenance};
 use crate::stats;
 use crate::units::Latency;
@@ -28,8 +34,11 @@ enum Action {
         /// Format of the table
         #[arg(long, value_name = "FORMAT", value_parser = formats())]
         format: String,
-        /// Table: .csv or .csv.gz
-        file: PathBuf,
+        /// Tables: .csv or .csv.gz
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        which: WhichRows,
         /// Folder of the dataset
         #[arg(short, long, value_name = "DIR")]
         output: PathBuf,
@@ -37,10 +46,38 @@ enum Action {
         #[arg(long, value_name = "DATE")]
         created: Option<String>,
     },
+    /// Writes a dataset as a table that other programs read
+    Export(export::Args),
+    /// Puts datasets of one identity together
+    Merge(merge::Args),
+}
+
+/// Which of a table's identities is meant, where it holds several.
+#[derive(Debug, clap::Args)]
+struct WhichRows {
+    /// Device, as the table calls it
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    runtime: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    precision: Option<String>,
+    /// Images per run [default: all batches of the table]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    batch: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    threads: Option<u32>,
+    /// Architectures of a table that has only arch_id [default: archs.csv.gz beside it]
+    #[arg(long, value_name = "TABLE")]
+    archs: Option<PathBuf>,
 }
 
 fn formats() -> clap::builder::PossibleValuesParser {
-    FORMATS.iter().map(|f| clap::builder::PossibleValue::new(f.name).help(f.about)).collect::<Vec<_>>().into()
+    let kernels = FORMATS.iter().map(|f| (f.name, f.about));
+    let networks = SOURCES.iter().map(|s| (s.name, s.about));
+    let value =
+        |(name, about): (&'static str, &'static str)| clap::builder::PossibleValue::new(name).help(about);
+    kernels.chain(networks).map(value).collect::<Vec<_>>().into()
 }
 
 #[derive(Serialize)]
@@ -61,12 +98,25 @@ struct Info {
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let dir = match args.action {
         Action::Info { dir } => dir,
-        Action::Import { format, file, output, created } => {
+        Action::Export(args) => return export::run(&args, global),
+        Action::Merge(args) => merge::run(&args)?,
+        Action::Import { format, files, which, output, created } => {
             let created = created.unwrap_or_else(|| {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
                 dataset::rfc3339(now.map_or(0, |since| since.as_secs()))
             });
-            dataset::write(&output, &import::import(&format, &file, &created)?)?;
+            let imported = match SOURCES.iter().find(|source| source.name == format) {
+                Some(source) => {
+                    let [file] = files.as_slice() else {
+                        return Err(Failure::usage(format!("{format} takes one table")));
+                    };
+                    let WhichRows { device, runtime, precision, batch, threads, archs } = which;
+                    let select = Select { device, runtime, precision, batch, threads };
+                    network_import::import(source, file, archs.as_deref(), &select, &created)?
+                }
+                None => import::import(&format, &files, which.device.as_deref(), &created)?,
+            };
+            dataset::write(&output, &imported)?;
             output
         }
     };
@@ -121,11 +171,30 @@ fn text(info: &Info) -> String {
     out
 }
 
+impl From<NetworkTableError> for Failure {
+    fn from(error: NetworkTableError) -> Failure {
+        let message = error.to_string();
+        match error {
+            NetworkTableError::Table(error) => error.into(),
+            NetworkTableError::Mixed { column, .. } => {
+                Failure::usage(message).remedy(format!("choose one with --{column}"))
+            }
+            NetworkTableError::NoLatencies { .. } => Failure::usage(message)
+                .remedy("choose with --device, --runtime, --precision, --batch, --threads"),
+            NetworkTableError::Archs { .. } => Failure::usage(message),
+            NetworkTableError::NotNetworks { .. } => Failure::new(Exit::BadFile, message)
+                .remedy("edgezen dataset import --help says what each format is"),
+        }
+    }
+}
+
 impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Failure {
         match error {
             ImportError::Io { path, error } => Failure::io(&path, &error),
-            ImportError::UnknownFormat(_) => Failure::usage(error.to_string()),
+            ImportError::UnknownFormat(_) | ImportError::Tables { .. } | ImportError::Device { .. } => {
+                Failure::usage(error.to_string())
+            }
             other => Failure::new(Exit::BadFile, other.to_string())
                 .remedy("edgezen dataset import --help says what each format is"),
         }

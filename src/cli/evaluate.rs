@@ -1,13 +1,17 @@
 //! `edgezen evaluate`: how good a predictor is on a table or dataset that it has not seen.
 
+mod scatter;
+
 use super::failure::Failure;
-use super::{Global, fit, predictors};
-use crate::dataset::{Dataset, KernelTable};
+use super::{Global, evaluate_networks, fit, predictors};
+use crate::dataset::network_table::NetworkTable;
+use crate::dataset::{Dataset, KernelTable, write_atomically};
 use crate::plainnet::Kernel;
 use crate::predictor::LatencyPredictor;
 use crate::predictor::evaluate::{FlopsOnly, KernelPair, Metrics, Pair, Part, parts, roofline_scale};
 use crate::predictor::fit::observations;
-use crate::predictor::fitted::FittedPredictor;
+use crate::predictor::fitted::{Bounded, FittedPredictor};
+use crate::predictor::shipped::Loaded;
 use crate::predictor::training::{Level, Observation};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -17,9 +21,15 @@ pub struct Args {
     /// Predictor file, device or identity
     #[arg(long, value_name = "P")]
     predictor: String,
-    /// Table of kernels with latencies (.csv, .csv.gz, .parquet), or the folder of a dataset
+    /// Table of kernels or networks with latencies (.csv, .csv.gz, .parquet), or the folder of a dataset
     #[arg(long, value_name = "TABLE")]
     data: PathBuf,
+    /// Architectures of a table of networks that has only arch_id [default: archs.csv.gz beside it]
+    #[arg(long, value_name = "TABLE")]
+    archs: Option<PathBuf>,
+    /// Draws predicted over measured into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -39,33 +49,63 @@ struct Report {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
-    let predictor = predictors::by_name_or_file(&args.predictor)?;
-    let observations = if args.data.is_dir() {
-        let dataset = Dataset::read(&args.data)?;
-        predictors::same_identity(predictor.identity(), &dataset.identity)?;
+    let loaded = predictors::by_name_or_file(&args.predictor)?;
+    let name = args.data.display().to_string();
+    let dataset = if args.data.is_dir() { Some(Dataset::read(&args.data)?) } else { None };
+    if let Some(dataset) = &dataset {
+        predictors::same_identity(loaded.identity(), &dataset.identity)?;
+        if dataset.samples.iter().all(|sample| sample.subject.type_name() == "network") {
+            return evaluate_networks::samples_of(&loaded, &dataset.samples, Vec::new(), name, global);
+        }
+    }
+    let table = if dataset.is_none() { Some(KernelTable::read(&args.data)?) } else { None };
+    if table.as_ref().is_some_and(|table| NetworkTable::is_one(table.columns())) {
+        let Some(table) = table else { return Ok(()) };
+        return evaluate_networks::table(&loaded, table, args.archs.as_deref(), name, global);
+    }
+    let predictor = match loaded {
+        Loaded::Kernels(predictor) => predictor,
+        Loaded::Networks(predictor) => {
+            return Err(predictors::foreign(&predictor, "the data hold kernels or blocks"));
+        }
+    };
+    let observations = if let Some(dataset) = dataset {
         observations(&dataset)?
     } else {
-        let table = KernelTable::read(&args.data)?;
-        let kernels = table.kernels(&predictor.identity().precision)?;
-        let pairs = kernels.into_iter().zip(table.latencies()?);
-        pairs.map(|(kernel, latency)| Observation::kernel(kernel, latency)).collect()
+        let Some(table) = table else { return Ok(()) };
+        let measured = table.measured(&predictor.identity().precision)?;
+        measured.into_iter().map(|(kernel, latency)| Observation::kernel(kernel, latency)).collect()
     };
-    let report = report(&predictor, &observations, args.data.display().to_string());
+    let pairs = kernel_pairs(&predictor, &observations);
+    if let Some(path) = &args.svg {
+        let networks = observations.iter().filter(|o| o.level == Level::Network);
+        let networks = networks.map(|o| whole(&predictor, o));
+        let points: Vec<Pair> = pairs.iter().map(|k| k.pair).chain(networks).collect();
+        let title = format!("{} on {}", predictor.identity(), args.data.display());
+        write_atomically(path, scatter::draw(&title, &points).as_bytes())?;
+    }
+    let report = report(&predictor, &observations, &pairs, name);
     global.output().result(&report, || text(&report))
 }
 
-fn report(predictor: &FittedPredictor, observations: &[Observation], data: String) -> Report {
-    let kernels: Vec<KernelPair> = observations
-        .iter()
-        .filter_map(|o| {
-            let kernel = *o.single()?;
-            let estimate = predictor.estimate(&kernel);
-            let (low, high) = predictor.interval(&kernel, &estimate);
-            let interval = Some((low.ns(), high.ns()));
-            let pair = Pair { predicted: estimate.latency.ns(), interval, measured: o.latency.ns() };
-            Some(KernelPair { kernel, pair })
-        })
-        .collect();
+fn kernel_pairs(predictor: &FittedPredictor, observations: &[Observation]) -> Vec<KernelPair> {
+    let singles: Vec<(Kernel, f64)> =
+        observations.iter().filter_map(|o| Some((*o.single()?, o.latency.ns()))).collect();
+    let kernels: Vec<Kernel> = singles.iter().map(|(kernel, _)| *kernel).collect();
+    let pair = |(&(kernel, measured), bounded): (&(Kernel, f64), Bounded)| {
+        let interval = Some((bounded.lower.ns(), bounded.upper.ns()));
+        let pair = Pair { predicted: bounded.estimate.latency.ns(), interval, measured };
+        KernelPair { kernel, place: predictor.place(&kernel), pair }
+    };
+    singles.iter().zip(predictor.bounded_many(&kernels)).map(pair).collect()
+}
+
+fn report(
+    predictor: &FittedPredictor,
+    observations: &[Observation],
+    kernels: &[KernelPair],
+    data: String,
+) -> Report {
     let whole = |level: Level| -> Vec<Pair> {
         let of_level = observations.iter().filter(|o| o.level == level);
         of_level.map(|o| whole(predictor, o)).collect()
@@ -81,7 +121,7 @@ fn report(predictor: &FittedPredictor, observations: &[Observation], data: Strin
         metrics: of_kernels.or(networks),
         blocks: Metrics::of(&whole(Level::Block)),
         networks,
-        parts: parts(&kernels),
+        parts: parts(kernels),
         baseline_flops: macs,
         baseline_roofline: scale,
     }

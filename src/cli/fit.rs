@@ -1,19 +1,14 @@
 //! `edgezen fit`: datasets in, predictor file out.
 
 use super::failure::{Exit, Failure};
-use super::{Global, output};
-use crate::dataset::Dataset;
-use crate::dataset::folder::SAMPLES;
-use crate::device::Facts;
+use super::{Global, output, training_data};
 use crate::plainnet::KernelKind;
 use crate::predictor::evaluate::Metrics;
 use crate::predictor::families::FitError;
 use crate::predictor::file::FitMetrics;
-use crate::predictor::fit::{self, Request};
-use crate::predictor::fitted::FittedPredictor;
-use crate::predictor::training::Roofline;
+use crate::predictor::fit;
+use crate::predictor::network::{self, NetworkPredictor};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -30,21 +25,27 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct Report<M> {
     predictor: String,
     file: String,
     rows: u32,
-    metrics: FitMetrics,
+    metrics: M,
     baseline_flops: Option<Metrics>,
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
-    let predictor = fit(&args)?;
-    let file = predictor.file();
-    let path = args.output.unwrap_or_else(|| Path::new("predictors").join(format!("{}.json", file.id)));
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|e| Failure::io(folder, &e))?;
+    let data = training_data::read(&args.data, &args.leave_out)?;
+    if let Some(rows) = data.networks() {
+        let predictor = network::fit::fit(&rows, data.request, &[])?;
+        return write_networks(&predictor, args.output, global);
     }
+    let mut observations = Vec::new();
+    for dataset in &data.datasets {
+        observations.extend(fit::observations(dataset)?);
+    }
+    let predictor = fit::fit(&observations, data.request)?;
+    let file = predictor.file();
+    let path = destination(args.output, &file.id)?;
     file.write(&path)?;
     let p = &file.provenance;
     let report = Report {
@@ -59,79 +60,32 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     })
 }
 
-fn fit(args: &Args) -> Result<FittedPredictor, Failure> {
-    let mut observations = Vec::new();
-    let mut request: Option<Request> = None;
-    let mut hash = Sha256::new();
-    for folder in &args.data {
-        let mut dataset = Dataset::read(folder)?;
-        let samples = folder.join(SAMPLES);
-        hash.update(std::fs::read(&samples).map_err(|e| Failure::io(&samples, &e))?);
-        let mut left_out = Vec::new();
-        dataset.samples.retain(|sample| {
-            let name = sample.subject.to_string();
-            let out = args.leave_out.iter().any(|prefix| name.starts_with(prefix.as_str()));
-            if out {
-                left_out.push(name);
-            }
-            !out
-        });
-        observations.extend(fit::observations(&dataset)?);
-        let mut notes = dataset.provenance.notes.clone();
-        if !left_out.is_empty() {
-            notes.push(format!("Not fitted: {}.", left_out.join(", ")));
-        }
-        match &mut request {
-            None => {
-                request = Some(Request {
-                    roofline: roofline(&dataset, folder)?,
-                    identity: dataset.identity,
-                    created: dataset.provenance.created,
-                    licence: dataset.provenance.licence,
-                    sources: vec![dataset.provenance.source],
-                    notes,
-                    usual_probe_ns: usual_probe_ns(&dataset.environment),
-                    dataset_sha256: String::new(),
-                });
-            }
-            Some(request) => {
-                if request.identity != dataset.identity {
-                    let names = [&request.identity, &dataset.identity].map(|id| {
-                        format!("{id} (batch {}, {} threads, {:?})", id.batch, id.threads, id.runtime_version)
-                    });
-                    let [first, second] = names;
-                    return Err(FitError::MixedIdentities(first, second).into());
-                }
-                request.created = request.created.clone().max(dataset.provenance.created);
-                if request.licence != dataset.provenance.licence {
-                    request.licence = format!("{} AND {}", request.licence, dataset.provenance.licence);
-                }
-                if !request.sources.contains(&dataset.provenance.source) {
-                    request.sources.push(dataset.provenance.source);
-                }
-                let usual = usual_probe_ns(&dataset.environment);
-                request.usual_probe_ns = request.usual_probe_ns.into_iter().chain(usual).min();
-                request.notes.extend(notes);
-            }
-        }
+/// The predictor's file, in a folder that is there.
+pub fn destination(given: Option<PathBuf>, id: &str) -> Result<PathBuf, Failure> {
+    let path = given.unwrap_or_else(|| Path::new("predictors").join(format!("{id}.json")));
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|e| Failure::io(folder, &e))?;
     }
-    let Some(mut request) = request else { return Err(Failure::usage("--data is needed")) };
-    request.dataset_sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(fit::fit(&observations, request)?)
+    Ok(path)
 }
 
-/// Length of a probe at the usual speed of the core, where the pace was probed.
-fn usual_probe_ns(environment: &Facts) -> Option<u64> {
-    environment.get("usual_probe_ns")?.as_u64()
-}
-
-/// The device's own figures, if the dataset has them.
-fn roofline(dataset: &Dataset, folder: &Path) -> Result<Option<Roofline>, Failure> {
-    let parse = |value: &serde_json::Value| {
-        serde_json::from_value(value.clone())
-            .map_err(|e| Failure::bad_file(&folder.join("environment.json"), format!("roofline: {e}")))
+fn write_networks(
+    predictor: &NetworkPredictor,
+    output: Option<PathBuf>,
+    global: Global,
+) -> Result<(), Failure> {
+    let path = destination(output, &predictor.id)?;
+    predictor.write(&path)?;
+    let report = Report {
+        predictor: predictor.id.clone(),
+        file: path.display().to_string(),
+        rows: predictor.provenance.networks,
+        metrics: predictor.metrics.clone(),
+        baseline_flops: predictor.metrics.baseline_flops,
     };
-    dataset.environment.get("roofline").map(parse).transpose()
+    global.output().result(&report, || {
+        format!("{}\n\n{} written to {}", network_table(&report.metrics), report.predictor, report.file)
+    })
 }
 
 impl From<FitError> for Failure {
@@ -160,6 +114,15 @@ pub fn metrics_table(metrics: &FitMetrics) -> String {
     rows.extend(metrics.baseline_flops.iter().map(|m| ("FLOPs only".to_owned(), m)));
     rows.extend(metrics.baseline_roofline.iter().map(|m| ("roofline".to_owned(), m)));
     format!("held-out error ({} folds)\n", metrics.folds) + &table(&rows)
+}
+
+/// Errors of networks that were left out, as a table.
+pub fn network_table(metrics: &network::file::FitMetrics) -> String {
+    let mut rows: Vec<(String, &Metrics)> = Vec::new();
+    rows.extend(metrics.before.iter().map(|m| ("before, scaled".to_owned(), m)));
+    rows.extend(metrics.networks.iter().map(|m| ("networks".to_owned(), m)));
+    rows.extend(metrics.baseline_flops.iter().map(|m| ("FLOPs only".to_owned(), m)));
+    "held-out error (each network left out in turn)\n".to_owned() + &table(&rows)
 }
 
 /// One row of figures for each set.

@@ -1,9 +1,11 @@
 //! The command line: one verb, one file. The only part that prints.
 
+mod breakdown;
 mod completions;
 mod dataset;
 mod devices;
 mod evaluate;
+mod evaluate_networks;
 mod experiment;
 mod export;
 mod failure;
@@ -13,12 +15,15 @@ mod measure;
 mod net;
 mod output;
 mod predict;
+mod predict_table;
 mod predictors;
 mod profile;
 mod rescore;
 mod score;
 mod search;
 mod target;
+mod training_data;
+mod transfer;
 mod validate;
 mod verify;
 
@@ -64,6 +69,8 @@ enum Command {
     Dataset(dataset::Args),
     /// Fit a latency predictor to datasets
     Fit(fit::Args),
+    /// Adapt a predictor to another device from a few measurements
+    Transfer(transfer::Args),
     /// Shipped and own predictors
     Predictors(predictors::Args),
     /// Latency of networks or kernels by a predictor
@@ -96,6 +103,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Profile(args) => profile::run(args, cli.global),
         Command::Dataset(args) => dataset::run(args, cli.global),
         Command::Fit(args) => fit::run(args, cli.global),
+        Command::Transfer(args) => transfer::run(args, cli.global),
         Command::Predictors(args) => predictors::run(args, cli.global),
         Command::Predict(args) => predict::run(args, cli.global),
         Command::Evaluate(args) => evaluate::run(args, cli.global),

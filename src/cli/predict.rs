@@ -1,15 +1,18 @@
-//! `edgezen predict`: milliseconds of networks, or of a table of kernels.
+//! `edgezen predict`: milliseconds of networks, or of a table of kernels or networks.
 
+use super::breakdown::{self, BlockRow, Section};
 use super::failure::{Exit, Failure};
 use super::net::{self, NetOptions};
-use super::predictors::Which;
-use super::{Global, output};
-use crate::dataset::KernelTable;
+use super::predictors::{self, Which};
+use super::{Global, output, predict_table};
 use crate::engine::onnx;
-use crate::plainnet::{Kernel, kernel};
+use crate::plainnet::{Kernel, published};
 use crate::predictor::fitted::FittedPredictor;
-use crate::predictor::{LatencyPredictor, Support, Terms};
+use crate::predictor::network::NetworkPredictor;
+use crate::predictor::shipped::Loaded;
+use crate::predictor::{Estimate, LatencyPredictor, Support, Terms};
 use crate::units::{Latency, three_digits};
+use crate::zoo::{Encoded, Named};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -20,14 +23,22 @@ const STRICT_COVERAGE: f64 = 0.9;
 pub struct Args {
     #[command(flatten)]
     which: Which,
-    /// Structure strings, files, .onnx files or published names
-    #[arg(value_name = "NET", required_unless_present = "kernels", conflicts_with = "kernels")]
+    /// Structure strings, files, .onnx files, published names or codes of other search spaces
+    #[arg(value_name = "NET", required_unless_present_any = ["kernels", "networks"],
+        conflicts_with_all = ["kernels", "networks"])]
     nets: Vec<String>,
     #[command(flatten)]
     options: NetOptions,
-    /// Show every kernel
-    #[arg(long)]
-    breakdown: bool,
+    /// Show where the time goes, block by block or kernel by kernel
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "blocks",
+        value_name = "BY")]
+    breakdown: Option<By>,
+    /// Budget per image: the breakdown marks the block with which it is used up
+    #[arg(long, value_name = "TIME")]
+    latency: Option<Latency>,
+    /// Images per run [default: the predictor's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    batch: Option<u32>,
     /// Fail (exit 5) if less than 90 % of a network's latency, or any kernel of a table, lies inside the
     /// predictor's domain
     #[arg(long)]
@@ -35,9 +46,21 @@ pub struct Args {
     /// Table of kernels to predict instead: .csv, .csv.gz or .parquet
     #[arg(long, value_name = "TABLE", requires = "output")]
     kernels: Option<PathBuf>,
+    /// Table of networks to predict instead, as `dataset import` takes them
+    #[arg(long, value_name = "TABLE", requires = "output", conflicts_with = "kernels")]
+    networks: Option<PathBuf>,
+    /// Architectures of a table of networks that has only arch_id [default: archs.csv.gz beside it]
+    #[arg(long, value_name = "TABLE", requires = "networks")]
+    archs: Option<PathBuf>,
     /// Where the table goes, with predicted_ms, lower_ms, upper_ms (whole batch) and in_domain added
-    #[arg(short, long, value_name = "TABLE", requires = "kernels")]
+    #[arg(short, long, value_name = "TABLE")]
     output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum By {
+    Blocks,
+    Kernels,
 }
 
 #[derive(Serialize)]
@@ -51,8 +74,13 @@ struct Prediction {
     coverage: f64,
     /// Kernels, or operators of a file, that the predictor has no model for.
     unknown: Vec<String>,
+    /// Absent without a budget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inside_budget: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     breakdown: Option<Vec<KernelRow>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocks: Option<Vec<BlockRow>>,
 }
 
 /// A kernel's share, per image and before the network-level correction.
@@ -64,15 +92,34 @@ struct KernelRow {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
-    let predictor = args.which.load()?;
+    let mut loaded = args.which.load()?;
+    if let (Loaded::Kernels(predictor), Some(batch)) = (&mut loaded, args.batch) {
+        **predictor = predictor.with_batch(batch);
+    }
     if let (Some(kernels), Some(output)) = (&args.kernels, &args.output) {
-        return table(&predictor, kernels, output, args.strict, global);
+        return predict_table::kernels(&loaded, kernels, output, args.strict, global);
+    }
+    if let (Some(networks), Some(output)) = (&args.networks, &args.output) {
+        return predict_table::networks(
+            &loaded,
+            networks,
+            args.archs.as_deref(),
+            output,
+            args.strict,
+            global,
+        );
+    }
+    if args.output.is_some() {
+        return Err(Failure::usage("--output goes with a table: --kernels TABLE or --networks TABLE"));
     }
     let mut predictions = Vec::new();
     for net in &args.nets {
-        predictions.push(predict(&predictor, net, &args)?);
+        predictions.push(match &loaded {
+            Loaded::Kernels(predictor) => predict(predictor, net, &args)?,
+            Loaded::Networks(predictor) => predict_whole(predictor, net, &args)?,
+        });
     }
-    global.output().result(&predictions, || text(&predictions))?;
+    global.output().result(&predictions, || text(&predictions, &args))?;
     match predictions.iter().find(|p| args.strict && (p.coverage < STRICT_COVERAGE || has_foreign(p))) {
         None => Ok(()),
         Some(p) => {
@@ -83,7 +130,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
                 p.device
             );
             Err(Failure::new(Exit::OutsideDomain, message)
-                .remedy("--breakdown shows which kernels; measure such networks and fit again"))
+                .remedy("--breakdown=kernels shows which kernels; measure such networks and fit again"))
         }
     }
 }
@@ -95,49 +142,130 @@ fn has_foreign(prediction: &Prediction) -> bool {
 
 const FOREIGN: &str = "operator ";
 
-/// Name, kernels and unknown operators of a NET argument.
-fn kernels(net: &str, options: NetOptions) -> Result<(String, Vec<Kernel>, Vec<String>), Failure> {
+/// A NET argument, taken apart.
+struct Taken {
+    name: String,
+    sections: Vec<Section>,
+    /// Operators that have no counterpart.
+    unknown: Vec<String>,
+}
+
+fn take(net: &str, options: NetOptions, predictor: &FittedPredictor) -> Result<Taken, Failure> {
+    let lowering = predictor.lowering();
     let path = Path::new(net);
-    if path.extension().is_some_and(|extension| extension == "onnx") {
+    if net::is_onnx(net) {
         let imported = onnx::read(path).map_err(|e| Failure::bad_file(path, e))?;
         let mut unknown: Vec<String> = imported.unknown.iter().map(|op| format!("{FOREIGN}{op}")).collect();
         unknown.sort();
         unknown.dedup();
-        return Ok((net.to_owned(), kernel::fused(&imported.graph), unknown));
+        let sections = breakdown::of_graph(&imported.graph, lowering);
+        return Ok(Taken { name: net.to_owned(), sections, unknown });
+    }
+    if let Some(encoded) = encoded(net, options)? {
+        let of = |part: crate::zoo::Part| breakdown::of_graph(&part.graph, lowering);
+        let sections = encoded.parts().into_iter().flat_map(of).collect();
+        return Ok(Taken { name: net.to_owned(), sections, unknown: Vec::new() });
     }
     let model = net::model(net, options)?;
     let name = model.name.clone().unwrap_or_else(|| model.network.to_string());
-    Ok((name, model.kernels()?, Vec::new()))
+    let graph = model.graph()?;
+    Ok(Taken { name, sections: breakdown::of_model(&model, &graph, lowering), unknown: Vec::new() })
+}
+
+/// A code, or a name of the zoo that is no name here.
+fn encoded(net: &str, options: NetOptions) -> Result<Option<Encoded>, Failure> {
+    if Encoded::is_code(net) {
+        let code = net.parse::<Encoded>().map_err(|e| Failure::usage(e.to_string()))?;
+        return Ok(Some(code));
+    }
+    if published::by_name(net).is_some() {
+        return Ok(None);
+    }
+    Ok(Named::new(net, options.resolution.unwrap_or(224)).ok().map(Encoded::Named))
 }
 
 fn predict(predictor: &FittedPredictor, net: &str, args: &Args) -> Result<Prediction, Failure> {
-    let (net, kernels, mut unknown) = kernels(net, args.options)?;
+    let Taken { name, sections, mut unknown } = take(net, args.options, predictor)?;
     let batch = f64::from(predictor.identity().batch);
     let mut terms = Terms::default();
-    let mut rows = Vec::new();
-    for kernel in &kernels {
-        let estimate = predictor.kernel(kernel);
-        terms = terms + Terms::of(estimate);
-        if estimate.support == Support::Bound && !unknown.iter().any(|known| known == kernel.kind.name()) {
-            unknown.push(kernel.kind.name().to_owned());
+    let (mut kernels, mut blocks) = (Vec::new(), Vec::new());
+    for section in &sections {
+        let mut parts = [Latency::ZERO; 3];
+        for kernel in &section.kernels {
+            let estimate = predictor.kernel(kernel);
+            terms = terms + Terms::of(estimate);
+            if estimate.support == Support::Bound && !unknown.iter().any(|known| known == kernel.kind.name())
+            {
+                unknown.push(kernel.kind.name().to_owned());
+            }
+            let shares = split(predictor, kernel, estimate.latency);
+            parts.iter_mut().zip(shares).for_each(|(part, share)| *part += share / batch);
+            kernels.push(KernelRow {
+                kernel: kernel.to_string(),
+                ms: (estimate.latency / batch).ms(),
+                support: support(estimate.support),
+            });
         }
-        rows.push(KernelRow {
-            kernel: kernel.to_string(),
-            ms: (estimate.latency / batch).ms(),
-            support: support(estimate.support),
+        let [compute_ms, memory_ms, overhead_ms] = parts.map(Latency::ms);
+        blocks.push(BlockRow {
+            block: section.label.clone(),
+            kernels: section.kernels.len(),
+            ms: compute_ms + memory_ms + overhead_ms,
+            compute_ms,
+            memory_ms,
+            overhead_ms,
+            breaks_budget: None,
         });
     }
     let estimate = predictor.network(&terms);
-    Ok(Prediction {
+    if let Some(limit) = args.latency {
+        let sum: f64 = blocks.iter().map(|row| row.ms).sum();
+        breakdown::mark(&mut blocks, estimate.latency.ms() / sum.max(f64::MIN_POSITIVE), limit);
+    }
+    let mut prediction = prediction(name, predictor.identity().to_string(), &estimate, args);
+    prediction.unknown = unknown;
+    if args.breakdown.is_some() {
+        prediction.breakdown = Some(kernels);
+        prediction.blocks = Some(blocks);
+    }
+    Ok(prediction)
+}
+
+fn split(predictor: &FittedPredictor, kernel: &Kernel, latency: Latency) -> [Latency; 3] {
+    let kernel = kernel.with_batch(predictor.identity().batch);
+    breakdown::split(&kernel, latency, &predictor.file().model.roofline, predictor.bytes_per_element())
+}
+
+fn predict_whole(predictor: &NetworkPredictor, net: &str, args: &Args) -> Result<Prediction, Failure> {
+    if args.batch.is_some_and(|batch| batch != predictor.identity.batch) {
+        let message = format!("{} knows batches of {} images only", predictor.id, predictor.identity.batch);
+        return Err(Failure::usage(message));
+    }
+    if args.breakdown.is_some() {
+        return Err(Failure::usage(format!("{} knows whole networks only: no breakdown", predictor.id))
+            .remedy("leave out --breakdown"));
+    }
+    let estimate = match encoded(net, args.options)? {
+        Some(code) => predictor.predict(&code),
+        None => None,
+    };
+    let estimate = estimate.ok_or_else(|| predictors::foreign(predictor, &format!("{net:?} is none")))?;
+    Ok(prediction(net.to_owned(), predictor.id.clone(), &estimate, args))
+}
+
+fn prediction(net: String, device: String, estimate: &Estimate, args: &Args) -> Prediction {
+    Prediction {
         net,
-        device: predictor.identity().to_string(),
+        device,
         ms: estimate.latency.ms(),
         lower_ms: estimate.lower.ms(),
         upper_ms: estimate.upper.ms(),
         coverage: estimate.coverage,
-        unknown,
-        breakdown: args.breakdown.then_some(rows),
-    })
+        unknown: Vec::new(),
+        inside_budget: args.latency.map(|limit| estimate.latency <= limit),
+        breakdown: None,
+        blocks: None,
+    }
 }
 
 fn support(support: Support) -> &'static str {
@@ -148,7 +276,7 @@ fn support(support: Support) -> &'static str {
     }
 }
 
-fn text(predictions: &[Prediction]) -> String {
+fn text(predictions: &[Prediction], args: &Args) -> String {
     let mut out = String::new();
     for p in predictions {
         out += &format!(
@@ -163,66 +291,19 @@ fn text(predictions: &[Prediction]) -> String {
         if !p.unknown.is_empty() {
             out += &format!("  without a model: {}\n", p.unknown.join(", "));
         }
-        if let Some(rows) = &p.breakdown {
-            let cells =
-                |row: &KernelRow| vec![row.kernel.clone(), three_digits(row.ms), row.support.to_owned()];
-            let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
-            out += &output::table(&["kernel", "ms", "domain"], &cells);
+        if let (Some(limit), Some(inside)) = (args.latency, p.inside_budget) {
+            out += &format!("  {} the budget of {limit}\n", if inside { "inside" } else { "over" });
+        }
+        match (args.breakdown, &p.blocks, &p.breakdown) {
+            (Some(By::Blocks), Some(blocks), _) => out += &breakdown::bars(blocks, args.latency),
+            (Some(By::Kernels), _, Some(rows)) => {
+                let cells =
+                    |row: &KernelRow| vec![row.kernel.clone(), three_digits(row.ms), row.support.to_owned()];
+                let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
+                out += &output::table(&["kernel", "ms", "domain"], &cells);
+            }
+            _ => {}
         }
     }
     out
-}
-
-#[derive(Serialize)]
-struct TableReport {
-    device: String,
-    rows: usize,
-    inside: usize,
-    output: String,
-}
-
-fn table(
-    predictor: &FittedPredictor,
-    input: &Path,
-    output: &Path,
-    strict: bool,
-    global: Global,
-) -> Result<(), Failure> {
-    let mut table = KernelTable::read(input)?;
-    let kernels = table.kernels(&predictor.identity().precision)?;
-    let estimates: Vec<_> = kernels
-        .iter()
-        .map(|kernel| {
-            let estimate = predictor.estimate(kernel);
-            (estimate, predictor.interval(kernel, &estimate))
-        })
-        .collect();
-    // Milliseconds to the nanosecond's thousandth: more digits would only look exact.
-    let ms = |latency: Latency| format!("{:.9}", latency.ms());
-    let inside = |support: Support| support == Support::Inside;
-    table.set_column("predicted_ms", estimates.iter().map(|(e, _)| ms(e.latency)));
-    table.set_column("lower_ms", estimates.iter().map(|(_, (low, _))| ms(*low)));
-    table.set_column("upper_ms", estimates.iter().map(|(_, (_, high))| ms(*high)));
-    table.set_column("in_domain", estimates.iter().map(|(e, _)| inside(e.support).to_string()));
-    let count = estimates.iter().filter(|(e, _)| inside(e.support)).count();
-    if strict && let Some(row) = estimates.iter().position(|(e, _)| !inside(e.support)) {
-        let message =
-            format!("{}: row {}: {} lies outside the domain", input.display(), row + 1, kernels[row]);
-        return Err(
-            Failure::new(Exit::OutsideDomain, message).remedy("leave out --strict to predict it anyway")
-        );
-    }
-    table.write(output)?;
-    let report = TableReport {
-        device: predictor.identity().to_string(),
-        rows: table.len(),
-        inside: count,
-        output: output.display().to_string(),
-    };
-    global.output().result(&report, || {
-        format!(
-            "{} kernels, {} inside the domain of {}: {}",
-            report.rows, report.inside, report.device, report.output
-        )
-    })
 }

@@ -4,10 +4,10 @@ use super::failure::{Exit, Failure};
 use super::{Global, output};
 use crate::dataset::Identity;
 use crate::device::profile;
-use crate::predictor::LatencyPredictor;
 use crate::predictor::file::{FileError, PredictorFile};
 use crate::predictor::fitted::FittedPredictor;
-use crate::predictor::shipped::{self, Entry, Origin};
+use crate::predictor::network::NetworkPredictor;
+use crate::predictor::shipped::{self, Entry, Loaded, Origin};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,42 +25,90 @@ pub struct Which {
 }
 
 impl Which {
-    pub fn load(&self) -> Result<Arc<FittedPredictor>, Failure> {
+    pub fn load(&self) -> Result<Loaded, Failure> {
         match (&self.predictor, &self.device) {
-            (Some(path), _) => by_file(path),
-            (None, Some(device)) => by_device(device),
+            (Some(path), _) => Ok(Loaded::read(path)?),
+            (None, Some(device)) => any_by_device(device),
             (None, None) => Err(Failure::usage("--device or --predictor is needed")),
         }
     }
 }
 
-/// The predictor in a file.
+/// The predictor of kernels in a file.
 pub fn by_file(path: &Path) -> Result<Arc<FittedPredictor>, Failure> {
-    Ok(Arc::new(FittedPredictor::read(path)?))
+    of_kernels(Loaded::read(path)?)
 }
 
-/// The predictor of a device by its short name (its default identity), or of a full identity: from
-/// `predictors/` here, from the user's data folder, or as shipped.
+/// The predictor of kernels of a device; see [`any_by_device`].
 pub fn by_device(name: &str) -> Result<Arc<FittedPredictor>, Failure> {
+    of_kernels(any_by_device(name)?)
+}
+
+/// Refuses predictors that take only the networks of one space.
+fn of_kernels(loaded: Loaded) -> Result<Arc<FittedPredictor>, Failure> {
+    match loaded {
+        Loaded::Kernels(predictor) => Ok(Arc::new(*predictor)),
+        Loaded::Networks(predictor) => Err(foreign(&predictor, "this needs a predictor of kernels")),
+    }
+}
+
+/// A network, or a use, that `predictor` cannot serve.
+pub fn foreign(predictor: &NetworkPredictor, why: &str) -> Failure {
+    let space = predictor.space();
+    Failure::usage(format!("{} predicts networks of {space} only: {why}", predictor.id)).remedy(format!(
+        "give it a code like {}, or choose another predictor (edgezen predictors list)",
+        space.example()
+    ))
+}
+
+/// The predictor of a device by its short name (its default identity), of a full identity, or of its
+/// beginning (`pixel3@tflite`): from `predictors/` here, from the user's data folder, or as shipped.
+pub fn any_by_device(name: &str) -> Result<Loaded, Failure> {
     let catalogue = shipped::catalogue(&folders());
-    let id =
-        if name.contains('@') { name.to_owned() } else { profile::by_name(name)?.identity().to_string() };
-    let device = id.split('@').next().unwrap_or_default();
-    let of_device = |entry: &&Entry| !name.contains('@') && entry.id.split('@').next() == Some(device);
-    let found = catalogue.iter().find(|entry| entry.id == id).or_else(|| catalogue.iter().find(of_device));
-    match found {
-        Some(entry) => Ok(Arc::new(entry.load()?)),
+    match find(&catalogue, name)? {
+        Some(entry) => Ok(entry.load()?),
         None => {
+            let device = name.split('@').next().unwrap_or_default();
+            let near = |id: &&str| id.split('@').next().is_some_and(|other| other == device);
             let mut known: Vec<&str> = catalogue.iter().map(|entry| entry.id.as_str()).collect();
             known.sort_unstable();
             known.dedup();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            let remedy = format!(
-                "edgezen profile --device {device}, then edgezen fit --data datasets/…; there are predictors for: {known}"
-            );
-            Err(Failure::usage(format!("there is no predictor for {id}")).remedy(remedy))
+            let of_device: Vec<&str> = known.iter().copied().filter(near).collect();
+            let others = if of_device.is_empty() {
+                format!("edgezen predictors list shows the {} that there are", known.len())
+            } else {
+                format!("of {device} there are {}", of_device.join(", "))
+            };
+            let remedy =
+                format!("edgezen profile --device {device}, then edgezen fit --data datasets/…; {others}");
+            Err(Failure::usage(format!("there is no predictor for {name}")).remedy(remedy))
         }
     }
+}
+
+fn find<'a>(catalogue: &'a [Entry], name: &str) -> Result<Option<&'a Entry>, Failure> {
+    let begins = |entry: &&Entry| entry.id.strip_prefix(name).is_some_and(|rest| rest.starts_with('@'));
+    if name.contains('@') {
+        let exact = catalogue.iter().find(|entry| entry.id == name);
+        // fp32 before others, where the precision is not said.
+        let plain = |entry: &&Entry| begins(entry) && entry.id.ends_with("@fp32");
+        return Ok(exact.or_else(|| catalogue.iter().find(plain)).or_else(|| catalogue.iter().find(begins)));
+    }
+    let id = match profile::by_name(name) {
+        Ok(profile) => profile.identity().to_string(),
+        // A device without a profile may still have a predictor.
+        Err(error) => match catalogue.iter().find(begins) {
+            Some(entry) => return Ok(Some(entry)),
+            None => return Err(error.into()),
+        },
+    };
+    let device = id.split('@').next().unwrap_or_default();
+    let of_device = |entry: &&Entry| entry.id.split('@').next() == Some(device);
+    // The default identity; else another one, of kernels if there is one.
+    let exact = catalogue.iter().find(|entry| entry.id == id);
+    let kernels =
+        |entry: &&Entry| of_device(entry) && matches!(entry.load(), Ok(Loaded::Kernels(_)) | Err(_));
+    Ok(exact.or_else(|| catalogue.iter().find(kernels)).or_else(|| catalogue.iter().find(of_device)))
 }
 
 /// The usual length of a probe of the core's pace on the device called `name`, if its predictor knows.
@@ -145,19 +193,19 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             let rows: Vec<Row> = shipped::catalogue(&folders()).iter().map(row).collect();
             global.output().result(&rows, || text(&rows))
         }
-        Action::Info { predictor } => {
-            let predictor = by_name_or_file(&predictor)?;
-            global.output().result(&summary(predictor.file()), || info(predictor.file()))
-        }
+        Action::Info { predictor } => match by_name_or_file(&predictor)? {
+            Loaded::Kernels(p) => global.output().result(&summary(p.file()), || info(p.file())),
+            Loaded::Networks(p) => global.output().result(&*p, || network_info(&p)),
+        },
         Action::Verify { files } => verify(&files, global),
     }
 }
 
 /// A file if it looks like one, else a device.
-pub fn by_name_or_file(name: &str) -> Result<Arc<FittedPredictor>, Failure> {
+pub fn by_name_or_file(name: &str) -> Result<Loaded, Failure> {
     let path = Path::new(name);
     let is_file = path.extension().is_some_and(|extension| extension == "json") || path.is_file();
-    if is_file { by_file(path) } else { by_device(name) }
+    if is_file { Ok(Loaded::read(path)?) } else { any_by_device(name) }
 }
 
 fn row(entry: &Entry) -> Row {
@@ -166,11 +214,15 @@ fn row(entry: &Entry) -> Row {
         Origin::File(path) => path.display().to_string(),
     };
     let (rows, mape_percent, error) = match entry.load() {
-        Ok(predictor) => {
+        Ok(Loaded::Kernels(predictor)) => {
             let metrics = &predictor.file().metrics;
             let best = metrics.networks.as_ref().or(metrics.kernels.as_ref());
             let p = &predictor.file().provenance;
             (Some(p.kernels + p.blocks + p.networks), best.map(|m| m.mape_percent), None)
+        }
+        Ok(Loaded::Networks(predictor)) => {
+            let best = predictor.metrics.networks.as_ref();
+            (Some(predictor.provenance.networks), best.map(|m| m.mape_percent), None)
         }
         Err(error) => (None, None, Some(error.to_string())),
     };
@@ -226,6 +278,28 @@ fn info(file: &PredictorFile) -> String {
     out + &super::fit::metrics_table(&file.metrics)
 }
 
+fn network_info(file: &NetworkPredictor) -> String {
+    let p = &file.provenance;
+    let mut out = format!(
+        "{}, batch {}; takes networks of {} ({})\n",
+        file.id,
+        file.identity.batch,
+        file.space(),
+        file.space().example()
+    );
+    out += &format!("from {} networks, {} prices\n", p.networks, file.model.terms.len());
+    for from in &p.adapted_from {
+        out += &format!("adapted from {from}\n");
+    }
+    for source in &p.sources {
+        out += &format!("source {source} ({})\n", file.licence);
+    }
+    for note in &p.notes {
+        out += &format!("note   {note}\n");
+    }
+    out + "\n" + &super::fit::network_table(&file.metrics)
+}
+
 #[derive(Serialize)]
 struct Verified {
     file: String,
@@ -239,7 +313,7 @@ fn verify(files: &[PathBuf], global: Global) -> Result<(), Failure> {
         let check = |entry: &Entry| verdict(row(entry).origin + " " + &entry.id, entry.load());
         catalogue.iter().map(check).collect()
     } else {
-        files.iter().map(|path| verdict(path.display().to_string(), FittedPredictor::read(path))).collect()
+        files.iter().map(|path| verdict(path.display().to_string(), Loaded::read(path))).collect()
     };
     let (rows, failures): (Vec<Verified>, Vec<Option<Failure>>) = checked.into_iter().unzip();
     global.output().result(&rows, || {
@@ -252,7 +326,7 @@ fn verify(files: &[PathBuf], global: Global) -> Result<(), Failure> {
     failures.into_iter().flatten().next().map_or(Ok(()), Err)
 }
 
-fn verdict(file: String, loaded: Result<FittedPredictor, FileError>) -> (Verified, Option<Failure>) {
+fn verdict(file: String, loaded: Result<Loaded, FileError>) -> (Verified, Option<Failure>) {
     match loaded {
         Ok(p) => (Verified { file, id: Some(p.identity().to_string()), error: None }, None),
         Err(error) => (Verified { file, id: None, error: Some(error.to_string()) }, Some(error.into())),

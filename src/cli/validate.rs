@@ -2,11 +2,11 @@
 
 use super::net::{self, NetOptions};
 use super::verify::{self, Verified};
-use super::{Exit, Failure, Global, predictors};
-use crate::dataset::Quality;
+use super::{Exit, Failure, Global, fit, predictors, training_data};
+use crate::dataset::{self, Dataset, Identity, Quality, Sample, Subject};
 use crate::plainnet::{Model, notation};
-use crate::predictor::LatencyPredictor;
 use crate::predictor::evaluate::Metrics;
+use crate::predictor::{self, LatencyPredictor};
 use crate::runs;
 use crate::units::Latency;
 use serde::Serialize;
@@ -29,6 +29,12 @@ pub struct Args {
     /// Most networks taken from each run: the best one, and others spread over its front
     #[arg(long, value_name = "K", default_value_t = 5)]
     top: usize,
+    /// Adds the measurements to the device's dataset and fits its predictor anew
+    #[arg(long, conflicts_with = "predictor")]
+    refit: bool,
+    /// The dataset that --refit adds to [default: datasets/<device>@<runtime>]
+    #[arg(long, value_name = "DIR", requires = "refit")]
+    data: Option<PathBuf>,
     #[command(flatten)]
     options: NetOptions,
 }
@@ -39,6 +45,8 @@ struct Report {
     predictor: String,
     metrics: Option<Metrics>,
     rows: Vec<Verified>,
+    /// The predictor file that was fitted anew; absent without --refit.
+    refitted: Option<String>,
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
@@ -63,19 +71,60 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     }
     let usual = predictor.file().provenance.usual_probe_ns;
     let rows = verify::measure(&args.device, &networks, &*predictor, usual, limit, output)?;
+    let refitted = match args.refit {
+        true => Some(refit(args.data.as_deref(), predictor.identity(), &networks, &rows)?),
+        false => None,
+    };
     let report = Report {
         device: args.device,
         predictor: predictor.identity().to_string(),
         metrics: verify::metrics(&rows),
         rows,
+        refitted,
     };
-    output.result(&report, || verify::text(&report.rows))?;
+    output.result(&report, || {
+        let refitted = report.refitted.iter().map(|file| format!("\nfitted anew: {file}\n"));
+        verify::text(&report.rows) + &refitted.collect::<String>()
+    })?;
     let noisy = report.rows.iter().filter(|row| row.quality != Quality::Good).count();
     if 2 * noisy <= report.rows.len() {
         return Ok(());
     }
     let message = format!("{noisy} of {} measurements are too noisy to judge by", report.rows.len());
     Err(Failure::new(Exit::Quality, message).remedy("close other programs, or wait, then validate again"))
+}
+
+/// Feeds measured networks back: into the dataset, and from there into the predictor. Noisy measurements
+/// are left out.
+fn refit(
+    data: Option<&Path>,
+    identity: &Identity,
+    networks: &[Model],
+    rows: &[Verified],
+) -> Result<String, Failure> {
+    let usual = Path::new("datasets").join(format!("{}@{}", identity.device, identity.runtime));
+    let dir = data.unwrap_or(&usual);
+    let mut dataset = Dataset::read(dir).map_err(|error| {
+        Failure::from(error).remedy("--refit adds to the dataset that the predictor came from: --data DIR")
+    })?;
+    predictors::same_identity(identity, &dataset.identity)?;
+    for (model, row) in networks.iter().zip(rows).filter(|(_, row)| row.quality == Quality::Good) {
+        let batch = dataset.identity.batch;
+        let subject = Subject::network(model, batch);
+        let median = Latency::from_ms(row.measured_ms) * f64::from(batch);
+        let sample = Sample { subject, median, summary: None, quality: row.quality };
+        match dataset.samples.iter().position(|known| known.subject == sample.subject) {
+            Some(at) => dataset.samples[at] = sample,
+            None => dataset.samples.push(sample),
+        }
+    }
+    dataset::write(dir, &dataset)?;
+    let data = training_data::read(&[dir.to_owned()], &[])?;
+    let observations = predictor::fit::observations(&dataset)?;
+    let predictor = predictor::fit::fit(&observations, data.request)?;
+    let path = fit::destination(None, &predictor.file().id)?;
+    predictor.file().write(&path)?;
+    Ok(path.display().to_string())
 }
 
 /// The best network of a run, and others spread over its front.

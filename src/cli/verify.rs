@@ -71,7 +71,7 @@ pub fn measure(
     }
     let mut rows = Vec::new();
     for (model, summary) in models.iter().zip(summaries) {
-        let estimate = predictor.predict(&model.kernels()?);
+        let estimate = predictor.predict(&model.lowered(predictor.lowering())?);
         let net = model.name.clone().unwrap_or_else(|| model.network.to_string());
         let (summary, quality) =
             summary.ok_or_else(|| Failure::runtime(format!("{net}: no samples came back")))?;

@@ -2,10 +2,13 @@
 //!
 //! An importer knows one published format. A new one is one entry in [`FORMATS`].
 
+mod neusight;
+
 use super::{Dataset, Identity, Provenance, Sample, Subject};
 use crate::plainnet::graph::Act;
-use crate::plainnet::{Block, Kernel, KernelKind, Layer, Model, Network, published};
+use crate::plainnet::{Kernel, KernelKind};
 use crate::units::Latency;
+use rustc_hash::FxHashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +16,26 @@ use std::path::{Path, PathBuf};
 pub struct Format {
     pub name: &'static str,
     pub about: &'static str,
-    read: fn(&Table, &str) -> Result<Dataset, ImportError>,
+    read: fn(&Source) -> Result<Dataset, ImportError>,
+}
+
+/// What is imported.
+struct Source<'a> {
+    tables: Vec<Table>,
+    /// Which device, where a table holds several.
+    device: Option<&'a str>,
+    /// Date of the import.
+    created: &'a str,
+}
+
+impl Source<'_> {
+    /// The table of a format that has one.
+    fn single(&self) -> Result<&Table, ImportError> {
+        match self.tables.as_slice() {
+            [table] => Ok(table),
+            tables => Err(ImportError::Tables { found: tables.len() }),
+        }
+    }
 }
 
 /// All formats, by name.
@@ -24,9 +46,9 @@ pub const FORMATS: &[Format] = &[
         read: v100_trt,
     },
     Format {
-        name: "tflite-hosted",
-        about: "TensorFlow documentation: hosted models on a Pixel 2, one big core, fp32, TFLite of 2018",
-        read: tflite_hosted,
+        name: "neusight",
+        about: "NeuSight: operators on NVIDIA GPUs with PyTorch 2.1, fp32; tables conv2d, linear, elementwise; --device",
+        read: neusight::read,
     },
 ];
 
@@ -45,16 +67,27 @@ pub enum ImportError {
     Cell { path: PathBuf, row: usize, column: String, reason: String },
     #[error("{path}: no row of the table could be used")]
     Empty { path: PathBuf },
+    #[error("{found} tables, while this format has one")]
+    Tables { found: usize },
+    #[error("this format holds several devices: choose one of {}", known.join(", "))]
+    Device { known: Vec<String> },
 }
 
-/// Reads `path` (CSV, or gzipped CSV) as a table of `format`; `created` is its date.
+/// Reads `paths` (CSV, or gzipped CSV) as tables of `format`; `device` is the one to take where they hold
+/// several, `created` the date.
 ///
 /// # Errors
 /// An unknown format, or a table that is not of that format, by row and column.
-pub fn import(format: &str, path: &Path, created: &str) -> Result<Dataset, ImportError> {
+pub fn import(
+    format: &str,
+    paths: &[PathBuf],
+    device: Option<&str>,
+    created: &str,
+) -> Result<Dataset, ImportError> {
     let known = FORMATS.iter().find(|known| known.name == format);
     let known = known.ok_or_else(|| ImportError::UnknownFormat(format.to_owned()))?;
-    (known.read)(&Table::read(path)?, created)
+    let tables = paths.iter().map(|path| Table::read(path)).collect::<Result<_, _>>()?;
+    (known.read)(&Source { tables, device, created })
 }
 
 /// A CSV table with its header.
@@ -132,7 +165,8 @@ impl<'a> Column<'a> {
     }
 }
 
-fn v100_trt(table: &Table, created: &str) -> Result<Dataset, ImportError> {
+fn v100_trt(source: &Source) -> Result<Dataset, ImportError> {
+    let table = source.single()?;
     let column = |name| table.column(name);
     let (precision, kind, residual) = (column("precision")?, column("conv_type")?, column("elmt_fused")?);
     let counts = ["batch", "in_c", "out_c", "in_h", "kernel", "stride", "groups"].map(column);
@@ -141,6 +175,7 @@ fn v100_trt(table: &Table, created: &str) -> Result<Dataset, ImportError> {
     let (kernel, stride, groups, latency) = (kernel?, stride?, groups?, column("latency_ms")?);
     let of_table = if table.rows.is_empty() { "fp16" } else { precision.text(0) };
     let mut samples = Vec::with_capacity(table.rows.len());
+    let mut seen: FxHashMap<Kernel, usize> = FxHashMap::default();
     for row in 0..table.rows.len() {
         if precision.text(row) != of_table {
             return Err(precision.error(row, format!("differs from the first row's {of_table:?}")));
@@ -170,6 +205,9 @@ fn v100_trt(table: &Table, created: &str) -> Result<Dataset, ImportError> {
             act: Act::None,
             residual,
         };
+        if let Some(first) = seen.insert(kernel, row) {
+            return Err(latency.error(row, format!("{kernel} was measured in row {} already", first + 1)));
+        }
         samples.push(Sample::imported(Subject::Kernel(kernel), latency.latency(row)?));
     }
     let identity = Identity {
@@ -186,198 +224,59 @@ fn v100_trt(table: &Table, created: &str) -> Result<Dataset, ImportError> {
         source: "github.com/alibaba/lightweight-neural-architecture-search at 8ccaf889, tinynas/latency/op_profiler/V100"
             .into(),
         licence: "Apache-2.0".into(),
-        created: created.to_owned(),
+        created: source.created.to_owned(),
         tool_version: env!("CARGO_PKG_VERSION").into(),
         notes: vec![
             "Convolutions only, measured once each with batches 1, 32, 64 and 128; TensorRT version and clocks are not stated.".into(),
             "elmt_fused became residual; rows that failed at the source (latency -1) are left out.".into(),
         ],
     };
-    let fp32 = of_table == "fp32";
+    let peak = match of_table {
+        "fp32" => 7850.0,
+        "int8" => 31350.0,
+        _ => 62500.0,
+    };
     let roofline = serde_json::json!({
-        "peak_gmacs_per_s": if fp32 { 7850.0 } else { 62500.0 },
+        "peak_gmacs_per_s": peak,
         "gbytes_per_s": 900.0,
         "launch_ns": 6000.0,
-        "source": "NVIDIA V100 data sheet (SXM2: 125 TFLOP/s tensor, 15.7 TFLOP/s fp32, 900 GB/s); launch: shortest kernels of the table",
+        "processors": 80,
+        "source": "NVIDIA V100 data sheet (SXM2: 125 TFLOP/s tensor, 15.7 TFLOP/s fp32, 900 GB/s, 80 multiprocessors), int8 four times fp32; launch: shortest kernels of the table",
     });
     table.dataset(identity, provenance, roofline, samples)
-}
-
-fn tflite_hosted(table: &Table, created: &str) -> Result<Dataset, ImportError> {
-    let column = |name| table.column(name);
-    let (network, resolution, latency) = (column("network")?, column("resolution")?, column("latency_ms")?);
-    let filters = [
-        (column("device")?, "pixel2"),
-        (column("runtime")?, "tflite_2018"),
-        (column("threads")?, "1_big"),
-        (column("precision")?, "fp32"),
-    ];
-    let mut samples = Vec::new();
-    let mut skipped = Vec::new();
-    for row in 0..table.rows.len() {
-        if filters.iter().any(|(column, wanted)| column.text(row) != *wanted) {
-            continue;
-        }
-        let (side, time) = (resolution.count(row)?, latency.latency(row)?);
-        match hosted_network(network.text(row)) {
-            Some(structure) => {
-                let name = format!("{}_res{side}", network.text(row));
-                let model = Model {
-                    name: Some(name),
-                    network: structure,
-                    resolution: side,
-                    classes: 1001,
-                    se: false,
-                };
-                model.validate().map_err(|e| network.error(row, e.to_string()))?;
-                samples.push(Sample::imported(Subject::network(&model, 1), time));
-            }
-            None => skipped.push(network.text(row)),
-        }
-    }
-    let identity = Identity {
-        device: "pixel2".into(),
-        runtime: "tflite".into(),
-        runtime_version: Some("2018".into()),
-        precision: "fp32".into(),
-        batch: 1,
-        threads: 1,
-        cores: Some("one big core".into()),
-        thermal_state: None,
-    };
-    let provenance = Provenance {
-        source: "TensorFlow documentation, github.com/tensorflow/tensorflow at 6e81d72e, tensorflow/lite/g3doc/models.md".into(),
-        licence: "Apache-2.0".into(),
-        created: created.to_owned(),
-        tool_version: env!("CARGO_PKG_VERSION").into(),
-        notes: vec![
-            format!("Left out, because they cannot be written as PlainNets: {}.", skipped.join(", ")),
-            "ReLU6 is written as ReLU; the three strided identity shortcuts of ResNet-v2-101 as 1x1 convolutions (2 % of its MACs).".into(),
-            "TFLite kernels of 2018: newer releases give other numbers on the same phone.".into(),
-        ],
-    };
-    let roofline = serde_json::json!({
-        "peak_gmacs_per_s": 18.8,
-        "gbytes_per_s": 29.8,
-        "launch_ns": 1000.0,
-        "source": "Snapdragon 835: one Kryo 280 Gold core at 2.35 GHz, at most 8 fp32 MACs a cycle; LPDDR4X-1866, two 32-bit channels; launch: assumed",
-    });
-    table.dataset(identity, provenance, roofline, samples)
-}
-
-/// A hosted model as a PlainNet, if it can be one.
-fn hosted_network(name: &str) -> Option<Network> {
-    if let Some(width) = name.strip_prefix("mobilenet_v1_") {
-        return Some(mobilenet_v1(width.parse().ok()?));
-    }
-    match name {
-        "mobilenet_v2_1.0" => published::by_name("mobilenet_v2").map(|model| model.network),
-        "resnet_v2_101" => Some(resnet_v2([3, 4, 23, 3])),
-        _ => None,
-    }
-}
-
-fn conv(in_c: i32, out_c: i32, kernel: i32, stride: i32) -> Block {
-    Block::Layer(Layer::Conv { in_c, out_c, kernel, stride, groups: 1 })
-}
-
-fn bn_relu(channels: i32) -> [Block; 2] {
-    [Block::Layer(Layer::Bn { channels }), Block::Layer(Layer::Relu { channels })]
-}
-
-/// MobileNet-v1 (Howard et al. 2017, table 1) with its width multiplier.
-pub fn mobilenet_v1(width: f64) -> Network {
-    let wide = |c: i32| ((f64::from(c) * width) as i32).max(8);
-    let pairs = [
-        (64, 1),
-        (128, 2),
-        (128, 1),
-        (256, 2),
-        (256, 1),
-        (512, 2),
-        (512, 1),
-        (512, 1),
-        (512, 1),
-        (512, 1),
-        (512, 1),
-        (1024, 2),
-        (1024, 1),
-    ];
-    let mut channels = wide(32);
-    let mut blocks = vec![conv(3, channels, 3, 2)];
-    blocks.extend(bn_relu(channels));
-    for (out_c, stride) in pairs {
-        blocks.push(Block::Layer(Layer::DwConv { channels, kernel: 3, stride }));
-        blocks.extend(bn_relu(channels));
-        blocks.push(conv(channels, wide(out_c), 1, 1));
-        channels = wide(out_c);
-        blocks.extend(bn_relu(channels));
-    }
-    Network { blocks }
-}
-
-/// ResNet-v2 with pre-activation bottlenecks (He et al. 2016), the stride in the last unit of a stage
-/// as in TensorFlow's model.
-pub fn resnet_v2(units: [usize; 4]) -> Network {
-    let mut blocks =
-        vec![conv(3, 64, 7, 2), Block::Layer(Layer::MaxPool { channels: 64, kernel: 3, stride: 2 })];
-    let mut channels = 64;
-    for (stage, (count, hidden)) in units.into_iter().zip([64, 128, 256, 512]).enumerate() {
-        for unit in 0..count {
-            let stride = if stage < 3 && unit + 1 == count { 2 } else { 1 };
-            let mut body = bn_relu(channels).to_vec();
-            body.push(conv(channels, hidden, 1, 1));
-            body.extend(bn_relu(hidden));
-            body.push(conv(hidden, hidden, 3, stride));
-            body.extend(bn_relu(hidden));
-            body.push(conv(hidden, 4 * hidden, 1, 1));
-            blocks.push(Block::Residual { in_c: channels, stride, body, always_project: false });
-            channels = 4 * hidden;
-        }
-    }
-    blocks.extend(bn_relu(channels));
-    Network { blocks }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plainnet::Variant;
-
-    fn model(network: Network, resolution: u32) -> Model {
-        Model { name: None, network, resolution, classes: 1001, se: false }
-    }
-
-    #[test]
-    fn hosted_networks_have_their_published_costs() {
-        // 569 M MACs and 4.2 M parameters; 41 M for a quarter of the width.
-        let full = model(mobilenet_v1(1.0), 224).exact(Variant::BUILT).unwrap();
-        assert!((full.macs() as f64 / 569e6 - 1.0).abs() < 0.01, "{}", full.macs());
-        assert!((full.params as f64 / 4.23e6 - 1.0).abs() < 0.02, "{}", full.params);
-        let quarter = model(mobilenet_v1(0.25), 224).exact(Variant::BUILT).unwrap();
-        assert!((quarter.macs() as f64 / 41e6 - 1.0).abs() < 0.02, "{}", quarter.macs());
-        // 44.5 M parameters, and those of the three projections that PlainNet needs.
-        let deep = model(resnet_v2([3, 4, 23, 3]), 299).exact(Variant::BUILT).unwrap();
-        assert!((deep.params as f64 / 44.5e6 - 1.0).abs() < 0.05, "{}", deep.params);
-    }
 
     #[test]
     fn bad_tables_are_refused_by_row_and_column() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("t.csv");
+        let paths = [path.clone()];
         let header =
             "precision,conv_type,batch,in_c,out_c,in_h,kernel,stride,groups,elmt_fused,macs,latency_ms";
         let good = "fp16,regular,1,8,8,5,1,1,1,0,200,0.02";
         std::fs::write(&path, format!("{header}\n{good}\n")).unwrap();
-        assert_eq!(import("v100-trt", &path, "2020").unwrap().samples.len(), 1);
+        assert_eq!(import("v100-trt", &paths, None, "2020").unwrap().samples.len(), 1);
         for (bad, column) in [("-1", "latency_ms"), ("nan", "latency_ms"), ("", "latency_ms")] {
             std::fs::write(&path, format!("{header}\n{good}\n{}\n", good.replace("0.02", bad))).unwrap();
-            let error = import("v100-trt", &path, "2020").unwrap_err().to_string();
+            let error = import("v100-trt", &paths, None, "2020").unwrap_err().to_string();
             assert!(error.contains("row 2") && error.contains(column), "{error}");
         }
+        let other = good.replace(",8,5,", ",16,5,");
+        std::fs::write(&path, format!("{header}\n{good}\n{other}\n{}\n", good.replace("0.02", "0.03")))
+            .unwrap();
+        let error = import("v100-trt", &paths, None, "2020").unwrap_err().to_string();
+        assert!(error.contains("row 3") && error.contains("row 1"), "{error}");
+        let (first, second) = (good, other.replace("fp16", "int8"));
+        std::fs::write(&path, format!("{header}\n{first}\n{second}\n")).unwrap();
+        let error = import("v100-trt", &paths, None, "2020").unwrap_err().to_string();
+        assert!(error.contains("row 2") && error.contains("precision"), "{error}");
         std::fs::write(&path, "a,b\n1,2\n").unwrap();
-        let error = import("v100-trt", &path, "2020").unwrap_err();
+        let error = import("v100-trt", &paths, None, "2020").unwrap_err();
         assert!(matches!(error, ImportError::MissingColumn { .. }), "{error}");
-        assert!(matches!(import("x", &path, "2020"), Err(ImportError::UnknownFormat(_))));
+        assert!(matches!(import("x", &paths, None, "2020"), Err(ImportError::UnknownFormat(_))));
     }
 }

@@ -7,6 +7,7 @@ use crate::plainnet::graph::Act;
 use crate::plainnet::{Kernel, KernelKind};
 use crate::units::Latency;
 use polars::prelude::{Column, DataFrame, DataType, ParquetReader, ParquetWriter, SerReader};
+use rustc_hash::FxHashMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -87,6 +88,25 @@ impl KernelTable {
         self.rows.len()
     }
 
+    /// A table of so many rows and no columns yet.
+    pub fn empty(rows: usize) -> KernelTable {
+        KernelTable { path: PathBuf::new(), header: Vec::new(), rows: vec![Vec::new(); rows] }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Names of the columns.
+    pub fn columns(&self) -> &[String] {
+        &self.header
+    }
+
+    /// The cells of a row, counted from 0, in the order of the columns.
+    pub fn row(&self, row: usize) -> &[String] {
+        &self.rows[row]
+    }
+
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -129,6 +149,22 @@ impl KernelTable {
             _ => Err(self.cell(row, name, format!("{:?} is not a positive latency", cells[at]))),
         };
         self.rows.iter().enumerate().map(latency).collect()
+    }
+
+    /// Kernels with their latencies; each kernel once.
+    ///
+    /// # Errors
+    /// See [`KernelTable::kernels`] and [`KernelTable::latencies`]; a kernel that comes back, by its rows.
+    pub fn measured(&self, precision: &str) -> Result<Vec<(Kernel, Latency)>, DatasetError> {
+        let measured: Vec<_> = self.kernels(precision)?.into_iter().zip(self.latencies()?).collect();
+        let mut seen: FxHashMap<Kernel, usize> = FxHashMap::default();
+        for (row, (kernel, _)) in measured.iter().enumerate() {
+            if let Some(first) = seen.insert(*kernel, row) {
+                let reason = format!("{kernel} stands in row {} already", first + 1);
+                return Err(self.cell(row, "kind", reason));
+            }
+        }
+        Ok(measured)
     }
 
     fn kernel(&self, row: usize, precision: &str) -> Result<Kernel, DatasetError> {
@@ -337,6 +373,9 @@ mod tests {
                 table(dir.path(), &format!("{good}{row}")).unwrap().latencies().unwrap_err().to_string();
             assert!(error.contains("row 2") && error.contains("latency_ms"), "{error}");
         }
+        let error = table(dir.path(), &format!("{good}{}", good.replace("0.2", "0.3"))).unwrap();
+        let error = error.measured("fp32").unwrap_err().to_string();
+        assert!(error.contains("row 2") && error.contains("row 1"), "{error}");
         assert!(table(dir.path(), "").is_err());
         let path = dir.path().join("t.csv");
         std::fs::write(&path, "kind,in_c\nconv,1\n").unwrap();

@@ -16,10 +16,14 @@ mod kernel_table;
 #[cfg(feature = "host")]
 mod lookup;
 #[cfg(feature = "host")]
+pub mod network_import;
+#[cfg(feature = "host")]
+pub mod network_table;
+#[cfg(feature = "host")]
 mod table;
 
 pub use identity::Identity;
-pub use sample::{Quality, Sample, Subject, SubjectError, Summary};
+pub use sample::{Code, Quality, Sample, Subject, SubjectError, Summary};
 
 #[cfg(feature = "host")]
 pub use folder::{

@@ -1,9 +1,11 @@
 //! One measured latency.
 
+use crate::plainnet::kernel::Lowering;
 use crate::plainnet::{Graph, Shape, Variant};
 use crate::plainnet::{Kernel, Model, ShapeError, graph, notation};
 use crate::stats;
 use crate::units::Latency;
+use crate::zoo::{CodeError, Encoded};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -27,6 +29,29 @@ pub enum Subject {
         se: bool,
         batch: u32,
     },
+    /// A network outside PlainNet, by its code.
+    Encoded {
+        code: Code,
+        batch: u32,
+    },
+}
+
+/// An [`Encoded`] that is text in files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Code(pub Encoded);
+
+impl From<Code> for String {
+    fn from(code: Code) -> String {
+        code.0.to_string()
+    }
+}
+
+impl TryFrom<String> for Code {
+    type Error = CodeError;
+    fn try_from(text: String) -> Result<Code, CodeError> {
+        text.parse().map(Code)
+    }
 }
 
 /// Why a subject cannot be turned into something that runs.
@@ -36,6 +61,8 @@ pub enum SubjectError {
     Structure(#[from] notation::ParseError),
     #[error("{0}")]
     Shape(#[from] ShapeError),
+    #[error("{0} is known by its blocks only, and cannot be run as a whole")]
+    Blocks(String),
 }
 
 impl Subject {
@@ -44,8 +71,12 @@ impl Subject {
         match self {
             Subject::Kernel(_) => "kernel",
             Subject::Block { .. } => "block",
-            Subject::Network { .. } => "network",
+            Subject::Network { .. } | Subject::Encoded { .. } => "network",
         }
+    }
+
+    pub fn encoded(network: Encoded, batch: u32) -> Subject {
+        Subject::Encoded { code: Code(network), batch }
     }
 
     pub fn network(model: &Model, batch: u32) -> Subject {
@@ -64,7 +95,7 @@ impl Subject {
         match self {
             Subject::Kernel(kernel) => Some(kernel.batch),
             Subject::Block { .. } => None,
-            Subject::Network { batch, .. } => Some(*batch),
+            Subject::Network { batch, .. } | Subject::Encoded { batch, .. } => Some(*batch),
         }
     }
 
@@ -90,6 +121,26 @@ impl Subject {
                     Model { name: None, network, resolution: *resolution, classes: *classes, se: *se };
                 Ok(model.graph()?)
             }
+            Subject::Encoded { code, .. } => {
+                let parts: [_; 1] =
+                    code.0.parts().try_into().map_err(|_| SubjectError::Blocks(code.0.to_string()))?;
+                let [part] = parts;
+                Ok(part.graph)
+            }
+        }
+    }
+
+    /// Its kernels for one image, as a runtime that works like `lowering` launches them.
+    ///
+    /// # Errors
+    /// A structure that cannot be read or does not fit its resolution.
+    pub fn kernels(&self, lowering: Lowering) -> Result<Vec<Kernel>, SubjectError> {
+        match self {
+            Subject::Kernel(kernel) => Ok(vec![*kernel]),
+            Subject::Encoded { code, .. } => {
+                Ok(code.0.parts().iter().flat_map(|part| lowering.kernels(&part.graph)).collect())
+            }
+            Subject::Block { .. } | Subject::Network { .. } => Ok(lowering.kernels(&self.graph()?)),
         }
     }
 }
@@ -101,6 +152,7 @@ impl fmt::Display for Subject {
             Subject::Block { structure, resolution } => write!(f, "{structure} @{resolution}"),
             Subject::Network { name: Some(name), .. } => f.write_str(name),
             Subject::Network { structure, resolution, .. } => write!(f, "{structure} @{resolution}"),
+            Subject::Encoded { code, .. } => code.0.fmt(f),
         }
     }
 }

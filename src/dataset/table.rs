@@ -1,13 +1,15 @@
 //! Samples as a table, and back: the only place that knows the columns of `samples.parquet`.
 
 use super::folder::{Dataset, DatasetError, RawRun};
-use super::{Identity, Quality, Sample, Subject, Summary};
+use super::{Code, Identity, Quality, Sample, Subject, Summary};
 use crate::plainnet::graph::Act;
 use crate::plainnet::{Kernel, KernelKind};
 use crate::units::Latency;
+use crate::zoo::Encoded;
 use polars::prelude::{
     Column, DataFrame, DataType, Float64Chunked, Int64Chunked, PolarsResult, StringChunked,
 };
+use rustc_hash::FxHashMap;
 use std::path::Path;
 
 /// All samples, one row each. Columns that do not apply to a row are null.
@@ -56,13 +58,14 @@ pub fn frame(dataset: &Dataset) -> PolarsResult<DataFrame> {
                 Subject::Block { structure, .. } | Subject::Network { structure, .. } => {
                     Some(structure.clone())
                 }
+                Subject::Encoded { code, .. } => Some(code.0.to_string()),
                 Subject::Kernel(_) => None,
             }),
             network("resolution", |s| match s {
                 Subject::Block { resolution, .. } | Subject::Network { resolution, .. } => {
                     Some(i64::from(*resolution))
                 }
-                Subject::Kernel(_) => None,
+                Subject::Kernel(_) | Subject::Encoded { .. } => None,
             }),
             network("classes", |s| match s {
                 Subject::Network { classes, .. } => Some(i64::from(*classes)),
@@ -172,7 +175,16 @@ pub fn samples(frame: &DataFrame, identity: &Identity, path: &Path) -> Result<Ve
         k: int("k")?,
         quality: text("quality")?,
     };
-    (0..frame.height()).map(|row| columns.sample(row)).collect()
+    let samples: Vec<Sample> =
+        (0..frame.height()).map(|row| columns.sample(row)).collect::<Result<_, _>>()?;
+    let mut seen: FxHashMap<String, usize> = FxHashMap::default();
+    for (row, sample) in samples.iter().enumerate() {
+        if let Some(first) = seen.insert(format!("{:?}", sample.subject), row) {
+            let reason = format!("{} stands in row {} already", sample.subject, first + 1);
+            return Err(columns.kind.at.cell(row, reason));
+        }
+    }
+    Ok(samples)
 }
 
 fn check_identity(frame: &DataFrame, identity: &Identity, path: &Path) -> Result<(), DatasetError> {
@@ -273,6 +285,10 @@ impl Columns<'_> {
                 structure: self.structure.required_text(row)?.to_owned(),
                 resolution: self.resolution.positive(row)?,
             },
+            "network" if Encoded::is_code(self.structure.required_text(row)?) => Subject::Encoded {
+                code: Code(self.structure.parse::<Encoded>(row)?),
+                batch: self.kernel.batch.positive(row)?,
+            },
             "network" => Subject::Network {
                 name: self.name.cells.get(row).map(str::to_owned),
                 structure: self.structure.required_text(row)?.to_owned(),
@@ -364,8 +380,11 @@ impl<'a> Texts<'a> {
         self.cells.get(row).ok_or_else(|| self.at.cell(row, "is empty"))
     }
 
-    fn parse<T: std::str::FromStr<Err = String>>(&self, row: usize) -> Result<T, DatasetError> {
-        self.required_text(row)?.parse().map_err(|reason| self.at.cell(row, reason))
+    fn parse<T>(&self, row: usize) -> Result<T, DatasetError>
+    where
+        T: std::str::FromStr<Err: std::fmt::Display>,
+    {
+        self.required_text(row)?.parse().map_err(|reason: T::Err| self.at.cell(row, reason.to_string()))
     }
 }
 

@@ -7,7 +7,8 @@
 use super::{Device, DeviceError, Facts, Options, Workload};
 use crate::dataset::{Identity, Subject};
 use crate::engine::onnx;
-use crate::plainnet::{Kernel, KernelKind, kernel};
+use crate::plainnet::kernel::{self, Lowering};
+use crate::plainnet::{Kernel, KernelKind};
 use crate::runner::sampler::{self, Clock};
 use crate::runner::{Conditions, Measured, Policy};
 use crate::units::Latency;
@@ -195,7 +196,7 @@ impl Simulated {
     ) -> Result<(Vec<Kernel>, String), DeviceError> {
         let kernels = match subject {
             Subject::Kernel(kernel) => vec![*kernel],
-            _ => kernel::fused(&subject.graph().map_err(|e| DeviceError::workload(workload, e))?),
+            _ => subject.kernels(Lowering::Fused).map_err(|e| DeviceError::workload(workload, e))?,
         };
         Ok((kernels, format!("{subject:?}")))
     }

@@ -126,6 +126,26 @@ impl Graph {
         uses
     }
 
+    /// Nodes after which nothing but their own output is still to be read: the seams between the blocks of a
+    /// network that somebody else drew.
+    pub fn seams(&self) -> Vec<usize> {
+        let mut last_use = vec![0; self.nodes.len()];
+        for (i, node) in self.nodes.iter().enumerate() {
+            for &input in &node.inputs {
+                last_use[input] = i;
+            }
+        }
+        let (mut seams, mut alive) = (Vec::new(), Vec::new());
+        for i in 0..self.nodes.len() {
+            alive.retain(|&node: &usize| last_use[node] > i);
+            if alive.is_empty() {
+                seams.push(i);
+            }
+            alive.push(i);
+        }
+        seams
+    }
+
     /// Largest sum of feature maps that are alive at once, in elements for one image.
     pub fn peak_elements(&self) -> u64 {
         let mut last_use = vec![0; self.nodes.len()];
@@ -167,6 +187,14 @@ pub fn body(blocks: &[Block], input: Shape, variant: Variant) -> Result<Graph, S
         block.walk(variant, &mut |step| builder.step(step));
     }
     Ok(builder.graph)
+}
+
+/// For each of `blocks` the number of nodes of [`body`] before it.
+///
+/// # Errors
+/// As [`body`].
+pub fn block_starts(blocks: &[Block], input: Shape, variant: Variant) -> Result<Vec<usize>, ShapeError> {
+    (0..blocks.len()).map(|before| Ok(body(&blocks[..before], input, variant)?.nodes.len())).collect()
 }
 
 /// Graph of one sublayer of `block`: the first, or any of the others.

@@ -224,8 +224,71 @@ impl fmt::Display for Kernel {
     }
 }
 
+/// How a runtime turns operations into kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lowering {
+    /// Normalisation, activation and residual sum run inside the convolution before them.
+    Fused,
+    /// Each operation is a kernel of its own, as eager PyTorch runs them.
+    Eager,
+    /// The same in half precision on tensor cores: they want channels last, PyTorch keeps channels first, so
+    /// the input of each dense convolution is rearranged before it.
+    EagerRearranged,
+}
+
+impl Lowering {
+    pub const ALL: [Lowering; 3] = [Lowering::Fused, Lowering::Eager, Lowering::EagerRearranged];
+
+    /// What the runtime called `runtime` does in `precision`: `torch`, `torch2.1`, … run eagerly, all others
+    /// fuse.
+    pub fn of_runtime(runtime: &str, precision: &str) -> Lowering {
+        match (runtime.starts_with("torch"), precision) {
+            (true, "fp16") => Lowering::EagerRearranged,
+            (true, _) => Lowering::Eager,
+            (false, _) => Lowering::Fused,
+        }
+    }
+
+    /// The kernels of `graph` for one image, in order.
+    pub fn kernels(self, graph: &Graph) -> Vec<Kernel> {
+        self.located(graph).into_iter().map(|(_, kernel)| kernel).collect()
+    }
+
+    /// The kernels with the node of the graph that each begins at.
+    pub fn located(self, graph: &Graph) -> Vec<(usize, Kernel)> {
+        match self {
+            Lowering::Fused => located(graph),
+            Lowering::Eager => eager(graph, false),
+            Lowering::EagerRearranged => eager(graph, true),
+        }
+    }
+}
+
+/// The kernels of `graph` for one image, one for each operation that computes something.
+fn eager(graph: &Graph, rearranged: bool) -> Vec<(usize, Kernel)> {
+    let mut kernels = Vec::with_capacity(graph.nodes.len());
+    for (i, node) in graph.nodes.iter().enumerate() {
+        if matches!(node.op, Op::Input | Op::Flatten) {
+            continue;
+        }
+        let kernel = bare(graph, i);
+        if rearranged && kernel.kind == KernelKind::Conv {
+            let out_c = kernel.in_c;
+            let kind = KernelKind::Act;
+            kernels.push((i, Kernel { kind, out_c, kernel: 1, stride: 1, groups: 1, ..kernel }));
+        }
+        kernels.push((i, kernel));
+    }
+    kernels
+}
+
 /// The kernels of `graph` for one image, in order, fused as inference runtimes do it.
 pub fn fused(graph: &Graph) -> Vec<Kernel> {
+    Lowering::Fused.kernels(graph)
+}
+
+fn located(graph: &Graph) -> Vec<(usize, Kernel)> {
     let uses = graph.uses();
     let mut consumer = vec![usize::MAX; graph.nodes.len()];
     for (i, node) in graph.nodes.iter().enumerate() {
@@ -264,7 +327,7 @@ pub fn fused(graph: &Graph) -> Vec<Kernel> {
                 at = after;
             }
         }
-        kernels.push(kernel);
+        kernels.push((i, kernel));
     }
     kernels
 }
@@ -350,5 +413,27 @@ impl Kernel {
             graph.push(Op::Act(self.act), vec![at]);
         }
         graph
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::published;
+
+    #[test]
+    fn eager_kernels_do_the_same_arithmetic_and_move_more_bytes() {
+        let graph = published::by_name("resnet18").unwrap().graph().unwrap();
+        let (fused, eager) = (fused(&graph), Lowering::Eager.kernels(&graph));
+        let sum = |kernels: &[Kernel], of: &dyn Fn(&Kernel) -> f64| kernels.iter().map(of).sum::<f64>();
+        assert_eq!(sum(&fused, &Kernel::macs), sum(&eager, &Kernel::macs));
+        assert!(sum(&eager, &|k| k.bytes(2.0)) > 1.5 * sum(&fused, &|k| k.bytes(2.0)));
+        // 20 convolutions each with its normalisation, 17 ReLUs, 8 sums, two pools, a classifier.
+        assert_eq!(eager.len(), 20 + 20 + 17 + 8 + 2 + 1);
+        assert!(eager.iter().all(|kernel| !kernel.residual));
+        assert_eq!(Lowering::of_runtime("torch2.1", "fp32"), Lowering::Eager);
+        // In half precision the input of each convolution is moved once more.
+        let half = Lowering::of_runtime("torch", "fp16").kernels(&graph);
+        assert_eq!((half.len(), sum(&half, &Kernel::macs)), (eager.len() + 20, sum(&eager, &Kernel::macs)));
     }
 }

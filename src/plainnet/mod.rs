@@ -131,7 +131,12 @@ impl Model {
 
     /// Fused kernels of the network for one image.
     pub fn kernels(&self) -> Result<Vec<Kernel>, ShapeError> {
-        Ok(kernel::fused(&self.graph()?))
+        self.lowered(kernel::Lowering::Fused)
+    }
+
+    /// Kernels of the network for one image, as a runtime that works like `lowering` launches them.
+    pub fn lowered(&self, lowering: kernel::Lowering) -> Result<Vec<Kernel>, ShapeError> {
+        Ok(lowering.kernels(&self.graph()?))
     }
 
     /// Largest memory that feature maps take at once, for one image in f32.

@@ -5,6 +5,7 @@
 //! because short kernels are noisier. Networks are calibrated on networks, as long as there are any;
 //! with few, a Student-t prediction interval keeps the interval honestly wide.
 
+use super::domain::Place;
 use crate::stats;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,8 @@ const MAX_BINS: usize = 8;
 const UNSEEN_NETWORKS_LOG: f64 = 0.25;
 /// How far off kernels outside the domain may be.
 const OUTSIDE_FACTOR: f64 = 2.0;
+/// Margins of kernels between the lines of a grid are not stretched further.
+const MAX_STRETCH: f64 = 10.0;
 
 /// measured / predicted lies within e^−lower … e^upper.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +48,10 @@ pub struct KernelCalibration {
     pub margins: Vec<Margin>,
     /// Held-out rows behind it.
     pub rows: u32,
+    /// How many times as wide (in the logarithm) margins are between the lines of a grid: where the side
+    /// of the map was never seen, and where a number of channels was not.
+    pub new_side: f64,
+    pub new_channels: f64,
 }
 
 impl KernelCalibration {
@@ -59,7 +66,47 @@ impl KernelCalibration {
         let margins: Option<Vec<Margin>> = chunks.iter().map(|chunk| margin(&log(chunk))).collect();
         let edges_ns = chunks.iter().skip(1).map(|chunk| chunk[0].0).collect();
         let margins = margins.filter(|margins| !margins.is_empty())?;
-        Some(KernelCalibration { edges_ns, margins, rows: pairs.len() as u32 })
+        let rows = pairs.len() as u32;
+        Some(KernelCalibration { edges_ns, margins, rows, new_side: 1.0, new_channels: 1.0 })
+    }
+
+    /// How many times as wide margins must be to hold (predicted, measured) `pairs` of another sort, at
+    /// least 1.
+    pub fn stretch(&self, pairs: &[(f64, f64)]) -> f64 {
+        let needed = pairs.iter().map(|&(predicted, measured)| {
+            let Margin { lower_log, upper_log } = self.margin(predicted);
+            let log = (measured / predicted).ln();
+            if log < 0.0 { -log / lower_log } else { log / upper_log }
+        });
+        let sorted = stats::sorted(&needed.collect::<Vec<f64>>());
+        let rank = ((sorted.len() + 1) as f64 * LEVEL).ceil() as usize;
+        match rank.min(sorted.len()).checked_sub(1) {
+            Some(at) => sorted[at].clamp(1.0, MAX_STRETCH),
+            None => 1.0,
+        }
+    }
+
+    /// The margin of a kernel at its place in the domain.
+    pub fn margin_at(&self, predicted_ns: f64, place: Place) -> Margin {
+        let Margin { lower_log, upper_log } = self.margin(predicted_ns);
+        let Place::Inside { new_side, new_channels } = place else {
+            return Margin { lower_log, upper_log };
+        };
+        let side = if new_side { self.new_side } else { 1.0 };
+        let channels = if new_channels { self.new_channels } else { 1.0 };
+        let stretch = side.max(channels);
+        Margin { lower_log: lower_log * stretch, upper_log: upper_log * stretch }
+    }
+
+    /// One margin for all sizes, that no rows stand behind.
+    pub fn flat(margin: Margin) -> KernelCalibration {
+        KernelCalibration {
+            edges_ns: Vec::new(),
+            margins: vec![margin],
+            rows: 0,
+            new_side: 1.0,
+            new_channels: 1.0,
+        }
     }
 
     pub fn margin(&self, predicted_ns: f64) -> Margin {
@@ -72,6 +119,10 @@ impl KernelCalibration {
         let finite = self.edges_ns.iter().all(|edge| edge.is_finite());
         if self.margins.len() != self.edges_ns.len() + 1 || !ascending || !finite {
             return Err("calibration bins do not fit together".into());
+        }
+        let stretch = 1.0..=MAX_STRETCH;
+        if !stretch.contains(&self.new_side) || !stretch.contains(&self.new_channels) {
+            return Err("the stretch of margins between the lines of a grid is out of range".into());
         }
         self.margins.iter().try_for_each(Margin::check)
     }

@@ -1,5 +1,6 @@
 //! How good predictions are: errors, ranks and interval coverage, beside two plain baselines.
 
+use super::domain::Place;
 use super::linear::non_negative;
 use super::training::Roofline;
 use crate::plainnet::Kernel;
@@ -102,6 +103,8 @@ pub fn roofline_scale(roofline: &Roofline, rows: &[(Kernel, f64)], bytes_per_ele
 #[derive(Clone, Copy, Debug)]
 pub struct KernelPair {
     pub kernel: Kernel,
+    /// In the predictor's domain.
+    pub place: Place,
     pub pair: Pair,
 }
 
@@ -112,7 +115,7 @@ pub struct Part {
     pub metrics: Metrics,
 }
 
-/// By kind, batch and decile of the measured latency.
+/// By kind, batch, place in the domain and decile of the measured latency.
 pub fn parts(pairs: &[KernelPair]) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut push = |part: String, pairs: Vec<Pair>| {
@@ -133,6 +136,15 @@ pub fn parts(pairs: &[KernelPair]) -> Vec<Part> {
     }
     for batch in distinct(&|kernel| u64::from(kernel.batch)) {
         push(format!("batch {batch}"), select(&|p| u64::from(p.kernel.batch) == batch));
+    }
+    let places: [(&str, fn(Place) -> bool); 4] = [
+        ("seen sides and channels", |p| p == Place::Inside { new_side: false, new_channels: false }),
+        ("new sides", |p| matches!(p, Place::Inside { new_side: true, .. })),
+        ("new channels", |p| matches!(p, Place::Inside { new_channels: true, .. })),
+        ("outside the domain", |p| p == Place::Outside),
+    ];
+    for (name, of_place) in places {
+        push(name.to_owned(), select(&|p| of_place(p.place)));
     }
     let sorted = stats::sorted(&pairs.iter().map(|p| p.pair.measured).collect::<Vec<_>>());
     let edge = |decile: usize| stats::quantile(&sorted, decile as f64 / 10.0).unwrap_or(0.0);

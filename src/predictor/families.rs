@@ -2,7 +2,9 @@
 
 use super::boosted::{Boosted, BoostedTrees};
 use super::features::{Named, Quantities};
-use super::linear::{Coarse, Linear, Physical};
+use super::glm::{Glm, LogLink};
+use super::linear::{Coarse, Linear, Physical, Shrunken};
+use super::model_tree::{ModelTree, Regimes};
 use super::training::Training;
 use crate::plainnet::KernelKind;
 use serde::{Deserialize, Serialize};
@@ -26,7 +28,7 @@ pub trait Family: Sync {
 
 /// All families, simplest first: of equally good ones the first is taken.
 pub fn registry() -> &'static [&'static dyn Family] {
-    &[&Coarse, &Physical, &BoostedTrees]
+    &[&Coarse, &Shrunken, &Physical, &LogLink, &Regimes, &BoostedTrees]
 }
 
 /// What a family makes of the data.
@@ -42,6 +44,8 @@ pub struct Fit {
 #[serde(tag = "family", rename_all = "snake_case")]
 pub enum Model {
     Linear(Linear),
+    Glm(Glm),
+    ModelTree(ModelTree),
     Boosted(Boosted),
 }
 
@@ -50,7 +54,29 @@ impl Model {
     pub fn predict_ns(&self, quantities: &Quantities) -> f64 {
         match self {
             Model::Linear(model) => model.predict_ns(quantities),
+            Model::Glm(model) => model.predict_ns(quantities),
+            Model::ModelTree(model) => model.predict_ns(quantities),
             Model::Boosted(model) => model.predict_ns(quantities),
+        }
+    }
+
+    /// The same model with every latency `factor` times as long.
+    pub fn scaled(&self, factor: f64) -> Model {
+        let mut model = self.clone();
+        match &mut model {
+            Model::Linear(linear) => linear.scale(factor),
+            Model::Glm(glm) => glm.constant_ln_ns += factor.ln(),
+            Model::ModelTree(tree) => tree.root.scale(factor),
+            Model::Boosted(boosted) => boosted.base.scale(factor),
+        }
+        model
+    }
+
+    /// As [`Model::predict_ns`], one result for each of `quantities`.
+    pub fn predict_many(&self, quantities: &[Quantities], ns: &mut [f64]) {
+        match self {
+            Model::Boosted(model) => model.predict_many(quantities, ns),
+            other => ns.iter_mut().zip(quantities).for_each(|(ns, q)| *ns = other.predict_ns(q)),
         }
     }
 
@@ -59,6 +85,8 @@ impl Model {
         let terms = |linear: &Linear| linear.terms.iter().map(|term| term.feature).collect::<Vec<_>>();
         match self {
             Model::Linear(model) => terms(model),
+            Model::Glm(model) => model.factors.iter().map(|factor| factor.feature).collect(),
+            Model::ModelTree(model) => model.features(),
             Model::Boosted(model) => [terms(&model.base), model.features.clone()].concat(),
         }
     }
@@ -66,25 +94,20 @@ impl Model {
     pub fn name(&self) -> &'static str {
         match self {
             Model::Linear(_) => "linear",
+            Model::Glm(_) => "glm",
+            Model::ModelTree(_) => "model tree",
             Model::Boosted(_) => "boosted",
         }
     }
 
     /// What is wrong with a model that was read from a file.
     pub fn check(&self) -> Result<(), String> {
-        let (linear, boosted) = match self {
-            Model::Linear(model) => (model, None),
-            Model::Boosted(model) => (&model.base, Some(model)),
-        };
-        if linear.terms.is_empty() {
-            return Err("a linear model without terms".into());
+        match self {
+            Model::Linear(model) => model.check(),
+            Model::Glm(model) => model.check(),
+            Model::ModelTree(model) => model.check(),
+            Model::Boosted(model) => model.check(),
         }
-        for term in &linear.terms {
-            if !(term.ns.is_finite() && term.ns >= 0.0) {
-                return Err(format!("the price of {} is {}", term.feature.0.name, term.ns));
-            }
-        }
-        boosted.map_or(Ok(()), Boosted::check)
     }
 }
 
@@ -108,6 +131,7 @@ mod tests {
     use super::*;
     use crate::plainnet::Kernel;
     use crate::plainnet::graph::Act;
+    use crate::predictor::features::Machine;
     use crate::predictor::training::{Observation, Roofline};
     use crate::units::Latency;
 
@@ -140,12 +164,13 @@ mod tests {
         }
         let rows: Vec<&Observation> = observations.iter().collect();
         let roofline = Roofline::from_data(&observations, 4.0);
-        let training = Training { observations: &rows, bytes_per_element: 4.0, roofline: &roofline };
+        let machine = Machine::new("fp32", &roofline);
+        let training = Training { observations: &rows, machine, roofline: &roofline };
         for family in registry() {
             let fit = family.fit(&training).unwrap();
             for (kind, model) in &fit.models {
                 model.check().unwrap();
-                let ns = |c, side| model.predict_ns(&Quantities::of(&kernel(*kind, c, side, 3), 4.0));
+                let ns = |c, side| model.predict_ns(&Quantities::of(&kernel(*kind, c, side, 3), &machine));
                 for side in [1, 7, 56, 480] {
                     let times = [1, 8, 64, 320, 4096].map(|c| ns(c, side));
                     assert!(times.iter().all(|t| t.is_finite() && *t > 0.0), "{}: {times:?}", family.name());

@@ -5,6 +5,7 @@
 //! (tiles, waves, alignment) and are what trees split on. Predictor files name features, so a name
 //! never changes its meaning; a new meaning gets a new name.
 
+use super::training::Roofline;
 use crate::plainnet::graph::Act;
 use crate::plainnet::{Kernel, KernelKind};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -28,7 +29,7 @@ impl Feature {
 #[derive(Clone, Copy, Debug)]
 pub struct Quantities {
     kernel: Kernel,
-    bytes_per_element: f64,
+    machine: Machine,
     batch: f64,
     in_c: f64,
     out_c: f64,
@@ -55,13 +56,38 @@ pub fn bytes_per_element(precision: &str) -> f64 {
     }
 }
 
+/// What features need to know of the device.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Machine {
+    pub bytes_per_element: f64,
+    /// Multiprocessors of a GPU, over which tiles are dealt out in waves; 1 where there are none.
+    processors: f64,
+    /// Nanoseconds.
+    per_mac: f64,
+    per_byte: f64,
+    launch: f64,
+}
+
+impl Machine {
+    pub fn new(precision: &str, roofline: &Roofline) -> Machine {
+        Machine {
+            bytes_per_element: bytes_per_element(precision),
+            processors: f64::from(roofline.processors.unwrap_or(1).max(1)),
+            per_mac: 1.0 / roofline.peak_gmacs_per_s,
+            per_byte: 1.0 / roofline.gbytes_per_s,
+            launch: roofline.launch_ns,
+        }
+    }
+}
+
 impl Quantities {
-    pub fn of(kernel: &Kernel, bytes_per_element: f64) -> Quantities {
+    pub fn of(kernel: &Kernel, machine: &Machine) -> Quantities {
+        let bytes_per_element = machine.bytes_per_element;
         let batch = f64::from(kernel.batch);
         let k = f64::from(kernel.kernel);
         Quantities {
             kernel: *kernel,
-            bytes_per_element,
+            machine: *machine,
             batch,
             in_c: f64::from(kernel.in_c),
             out_c: f64::from(kernel.out_c),
@@ -89,13 +115,28 @@ impl Quantities {
 
     /// Millions of bytes of so many elements.
     fn mb(&self, elements: f64) -> f64 {
-        elements * self.bytes_per_element * MEGA
+        elements * self.machine.bytes_per_element * MEGA
     }
     /// Matrix product with rows, columns and depth rounded up to whole tiles, in MACs.
     fn tiled(&self, rows: f64, columns: f64, depth: f64) -> f64 {
         let groups = f64::from(self.kernel.groups.max(1));
         let up = |value: f64, tile: f64| (value / tile).ceil() * tile;
         groups * up(self.rows, rows) * up(self.out_c / groups, columns) * up(self.fan_in, depth)
+    }
+    /// Nanoseconds at the device's peak rates.
+    fn compute_ns(&self) -> f64 {
+        self.macs * self.machine.per_mac
+    }
+    fn memory_ns(&self) -> f64 {
+        self.bytes * self.machine.per_byte
+    }
+    /// Rounds in which the multiprocessors work off tiles of so many rows and columns.
+    fn waves(&self, rows: f64, columns: f64) -> f64 {
+        (self.tiles(rows, columns) / self.machine.processors).ceil()
+    }
+    /// How far those rounds are filled: 1 is full.
+    fn fill(&self, rows: f64, columns: f64) -> f64 {
+        self.tiles(rows, columns) / (self.waves(rows, columns) * self.machine.processors)
     }
     fn tiles(&self, rows: f64, columns: f64) -> f64 {
         (self.rows / rows).ceil() * (self.out_c / columns).ceil()
@@ -119,11 +160,6 @@ const MEGA: f64 = 1e-6;
 /// `value` where `condition` holds, else nothing.
 fn when(condition: bool, value: f64) -> f64 {
     if condition { value } else { 0.0 }
-}
-
-/// How far the last wave of `tiles` on `units` processors is filled: 1 is full.
-fn wave_fill(tiles: f64, units: f64) -> f64 {
-    tiles / ((tiles / units).ceil() * units)
 }
 
 macro_rules! features {
@@ -181,13 +217,22 @@ pub static ALL: &[Feature] = features! {
     "tile_fill" ["1"] = |q| q.macs / q.tiled(128.0, 128.0, 32.0).max(1.0);
     "tiles_128" ["1"] = |q| q.tiles(128.0, 128.0);
     "tiles_64" ["1"] = |q| q.tiles(64.0, 64.0);
-    "wave_fill_128" ["1"] = |q| wave_fill(q.tiles(128.0, 128.0), 80.0);
-    "wave_fill_64" ["1"] = |q| wave_fill(q.tiles(128.0, 64.0), 80.0);
+    "roofline_us" ["µs"] = |q| (q.machine.launch + q.compute_ns().max(q.memory_ns())) * 1e-3;
+    "compute_us" ["µs"] = |q| q.compute_ns() * 1e-3;
+    "memory_us" ["µs"] = |q| q.memory_ns() * 1e-3;
+    "waves_256x128" ["1"] = |q| q.waves(256.0, 128.0);
+    "waves_128x128" ["1"] = |q| q.waves(128.0, 128.0);
+    "waves_128x64" ["1"] = |q| q.waves(128.0, 64.0);
+    "waves_64x64" ["1"] = |q| q.waves(64.0, 64.0);
+    "fill_256x128" ["1"] = |q| q.fill(256.0, 128.0);
+    "fill_128x128" ["1"] = |q| q.fill(128.0, 128.0);
+    "fill_128x64" ["1"] = |q| q.fill(128.0, 64.0);
+    "fill_64x64" ["1"] = |q| q.fill(64.0, 64.0);
     "pixel_remainder" ["1"] = |q| (f64::from(q.kernel.out_h() * q.kernel.out_w()) / 32.0).fract();
     "side_remainder" ["1"] = |q| f64::from(q.kernel.out_h() % 4);
     "in_c_remainder" ["1"] = |q| f64::from(q.kernel.in_c % 32);
     "out_c_remainder" ["1"] = |q| f64::from(q.kernel.out_c % 64);
-    "map_bytes" ["B"] = |q| q.input * q.bytes_per_element;
+    "map_bytes" ["B"] = |q| q.input * q.machine.bytes_per_element;
 };
 
 /// The feature called `name`.
@@ -248,6 +293,28 @@ pub fn coarse_costs(kind: KernelKind) -> &'static [&'static str] {
     }
 }
 
+/// Costs whose powers a generalised linear model multiplies: few, because they are collinear.
+pub fn powers(kind: KernelKind) -> &'static [&'static str] {
+    match kind {
+        KernelKind::Conv => {
+            &["roofline_us", "mmacs", "tiled_mmacs", "input_mb", "output_mb", "weight_mb", "residual_mb"]
+        }
+        KernelKind::Dwconv => &["roofline_us", "mmacs", "input_mb", "output_mb", "channels", "residual_mb"],
+        KernelKind::Linear => &["roofline_us", "mmacs", "tiled_mmacs", "weight_mb", "output_mb"],
+        _ => &["roofline_us", "bytes_mb"],
+    }
+}
+
+/// What the time of mobile networks is made of on a CPU, for some ten whole networks to price: depthwise
+/// convolutions cost several times as much per MAC, wide layers must fetch their weights.
+pub fn mobile_costs(kind: KernelKind) -> &'static [&'static str] {
+    match kind {
+        KernelKind::Conv => &["mmacs", "output_mb", "weight_mb"],
+        KernelKind::Dwconv => &["mmacs", "output_mb"],
+        _ => &["bytes_mb"],
+    }
+}
+
 /// What trees split on, besides the kinds that have too little to tell.
 pub fn shapes(kind: KernelKind) -> &'static [&'static str] {
     match kind {
@@ -272,8 +339,9 @@ pub fn shapes(kind: KernelKind) -> &'static [&'static str] {
             "tile_fill",
             "tiles_128",
             "tiles_64",
-            "wave_fill_128",
-            "wave_fill_64",
+            "roofline_us",
+            "fill_128x128",
+            "fill_128x64",
             "pixel_remainder",
             "side_remainder",
             "in_c_remainder",
@@ -365,7 +433,14 @@ mod tests {
             act: Act::Relu,
             residual: true,
         };
-        let q = Quantities::of(&kernel, 4.0);
+        let roofline = Roofline {
+            peak_gmacs_per_s: 100.0,
+            gbytes_per_s: 10.0,
+            launch_ns: 1000.0,
+            processors: Some(4),
+            source: String::new(),
+        };
+        let q = Quantities::of(&kernel, &Machine::new("fp32", &roofline));
         let value = |name: &str| by_name(name).unwrap().of(&q);
         // 2 images × 5×5 pixels × 24 channels × 16·9 weights.
         assert!((value("mmacs") - 2.0 * 25.0 * 24.0 * 144.0 * 1e-6).abs() < 1e-12);

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Newest layout that this program reads and the one it writes.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 /// Larger files are not read at all.
 const MAX_BYTES: u64 = 32 << 20;
 
@@ -128,11 +128,7 @@ impl PredictorFile {
     /// # Errors
     /// A missing, damaged, too new or nonsensical file.
     pub fn read(path: &Path) -> Result<PredictorFile, FileError> {
-        let io = |error| FileError::Io { path: path.to_owned(), error };
-        if std::fs::metadata(path).map_err(io)?.len() > MAX_BYTES {
-            return Err(FileError::Format { path: path.to_owned(), reason: "it is far too large".into() });
-        }
-        PredictorFile::parse(&std::fs::read(path).map_err(io)?, path)
+        PredictorFile::parse(&bytes(path)?, path)
     }
 
     /// Checks the bytes of a file; `path` is for the messages.
@@ -140,25 +136,12 @@ impl PredictorFile {
     /// # Errors
     /// See [`PredictorFile::read`].
     pub fn parse(bytes: &[u8], path: &Path) -> Result<PredictorFile, FileError> {
-        let path = || path.to_owned();
-        let format = |reason: String| FileError::Format { path: path(), reason };
-        let text = std::str::from_utf8(bytes).map_err(|_| format("it is not text".into()))?;
-        let mut value: Value = serde_json::from_str(text).map_err(|e| format(e.to_string()))?;
-        match value.get("schema_version").and_then(Value::as_u64) {
-            None => return Err(format("schema_version is missing".into())),
-            Some(found) if found > u64::from(SCHEMA) => {
-                return Err(FileError::TooNew { path: path(), found });
-            }
-            Some(_) => {}
-        }
-        if pretty(&value) != text {
-            return Err(FileError::Checksum { path: path() });
-        }
-        let sum = value.as_object_mut().and_then(|object| object.remove("sha256"));
-        if sum.as_ref().and_then(Value::as_str) != Some(checksum(&value).as_str()) {
-            return Err(FileError::Checksum { path: path() });
-        }
-        let content = |reason: String| FileError::Content { path: path(), reason };
+        PredictorFile::of(verified(bytes, path)?, path)
+    }
+
+    /// From a value without checksum, as [`verified`] gives it.
+    pub(super) fn of(value: Value, path: &Path) -> Result<PredictorFile, FileError> {
+        let content = |reason: String| FileError::Content { path: path.to_owned(), reason };
         let file: PredictorFile = serde_json::from_value(value).map_err(|e| content(e.to_string()))?;
         file.check().map_err(content)?;
         Ok(file)
@@ -169,13 +152,7 @@ impl PredictorFile {
     /// # Errors
     /// A number that JSON cannot hold.
     pub fn text(&self) -> Result<String, serde_json::Error> {
-        let mut value = serde_json::to_value(self)?;
-        round(&mut value);
-        let sum = checksum(&value);
-        if let Some(object) = value.as_object_mut() {
-            object.insert("sha256".into(), Value::String(sum));
-        }
-        Ok(pretty(&value))
+        canonical(self)
     }
 
     /// Writes the file in one step.
@@ -220,6 +197,49 @@ impl PredictorFile {
         }
         Ok(())
     }
+}
+
+/// The bytes of a predictor file.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, FileError> {
+    let io = |error| FileError::Io { path: path.to_owned(), error };
+    if std::fs::metadata(path).map_err(io)?.len() > MAX_BYTES {
+        return Err(FileError::Format { path: path.to_owned(), reason: "it is far too large".into() });
+    }
+    std::fs::read(path).map_err(io)
+}
+
+/// The value in `bytes`, of a known schema and with the right checksum, which is taken out.
+pub(super) fn verified(bytes: &[u8], path: &Path) -> Result<Value, FileError> {
+    let path = || path.to_owned();
+    let format = |reason: String| FileError::Format { path: path(), reason };
+    let text = std::str::from_utf8(bytes).map_err(|_| format("it is not text".into()))?;
+    let mut value: Value = serde_json::from_str(text).map_err(|e| format(e.to_string()))?;
+    match value.get("schema_version").and_then(Value::as_u64) {
+        None => return Err(format("schema_version is missing".into())),
+        Some(found) if found > u64::from(SCHEMA) => {
+            return Err(FileError::TooNew { path: path(), found });
+        }
+        Some(_) => {}
+    }
+    if pretty(&value) != text {
+        return Err(FileError::Checksum { path: path() });
+    }
+    let sum = value.as_object_mut().and_then(|object| object.remove("sha256"));
+    if sum.as_ref().and_then(Value::as_str) != Some(checksum(&value).as_str()) {
+        return Err(FileError::Checksum { path: path() });
+    }
+    Ok(value)
+}
+
+/// The text of a file that holds `content`, with its checksum.
+pub(super) fn canonical(content: &impl Serialize) -> Result<String, serde_json::Error> {
+    let mut value = serde_json::to_value(content)?;
+    round(&mut value);
+    let sum = checksum(&value);
+    if let Some(object) = value.as_object_mut() {
+        object.insert("sha256".into(), Value::String(sum));
+    }
+    Ok(pretty(&value))
 }
 
 /// Six significant digits: finer than any latency is known, and exact through every JSON reader.
@@ -448,11 +468,14 @@ mod tests {
     #[test]
     fn newer_files_say_so() {
         let mut value: Value = serde_json::from_str(&file().text().unwrap()).unwrap();
-        value["schema_version"] = 2.into();
+        value["schema_version"] = (SCHEMA + 1).into();
         value["something_new"] = true.into();
         let error = parse(&signed(value.clone())).unwrap_err();
-        assert!(matches!(error, FileError::TooNew { found: 2, .. }), "{error}");
-        value["schema_version"] = 1.into();
+        assert!(
+            matches!(error, FileError::TooNew { found, .. } if found == u64::from(SCHEMA + 1)),
+            "{error}"
+        );
+        value["schema_version"] = SCHEMA.into();
         let error = parse(&signed(value)).unwrap_err();
         assert!(error.to_string().contains("something_new"), "{error}");
     }

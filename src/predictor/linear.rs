@@ -32,22 +32,53 @@ pub struct Term {
 }
 
 impl Linear {
+    pub fn scale(&mut self, factor: f64) {
+        self.terms.iter_mut().for_each(|term| term.ns *= factor);
+    }
+
     pub fn predict_ns(&self, quantities: &Quantities) -> f64 {
         self.terms.iter().map(|term| term.ns * term.feature.0.of(quantities)).sum()
+    }
+
+    /// What is wrong with a model that was read from a file.
+    pub fn check(&self) -> Result<(), String> {
+        if self.terms.is_empty() {
+            return Err("a linear model without terms".into());
+        }
+        match self.terms.iter().find(|term| !(term.ns.is_finite() && term.ns >= 0.0)) {
+            Some(term) => Err(format!("the price of {} is {}", term.feature.0.name, term.ns)),
+            None => Ok(()),
+        }
     }
 }
 
 /// Few prices, for few data.
 pub struct Coarse;
+/// More prices than few data can tell apart, each pulled towards nothing.
+pub struct Shrunken;
 /// A price for every known cost.
 pub struct Physical;
+
+/// How strongly: rows' worth of belief that a cost is free. A trace of it only keeps collinear costs
+/// from cancelling.
+pub(super) const TRACE: f64 = 0.0;
+const SHRUNKEN: f64 = 0.05;
 
 impl Family for Coarse {
     fn name(&self) -> &'static str {
         "coarse"
     }
     fn fit(&self, training: &Training) -> Result<Fit, FitError> {
-        fit(training, features::coarse_costs)
+        fit(training, features::coarse_costs, TRACE)
+    }
+}
+
+impl Family for Shrunken {
+    fn name(&self) -> &'static str {
+        "shrunken"
+    }
+    fn fit(&self, training: &Training) -> Result<Fit, FitError> {
+        fit(training, features::mobile_costs, SHRUNKEN)
     }
 }
 
@@ -56,7 +87,7 @@ impl Family for Physical {
         "physical"
     }
     fn fit(&self, training: &Training) -> Result<Fit, FitError> {
-        fit(training, features::costs)
+        fit(training, features::costs, TRACE)
     }
 }
 
@@ -73,6 +104,7 @@ const LEVEL_WEIGHTS: [(Level, f64); 3] = [(Level::Kernel, 1.0), (Level::Block, 2
 pub(super) fn fit(
     training: &Training,
     costs: fn(KernelKind) -> &'static [&'static str],
+    belief: f64,
 ) -> Result<Fit, FitError> {
     let step = training.observations.len().div_ceil(MAX_ROWS).max(1);
     let rows: Vec<&Observation> = training.observations.iter().copied().step_by(step).collect();
@@ -102,8 +134,7 @@ pub(super) fn fit(
     let mut matrix = Array2::zeros((rows.len(), width));
     let mut target = Array1::zeros(rows.len());
     let mut weights = vec![1.0; rows.len()];
-    let bytes = training.bytes_per_element;
-    let quantities = |kernel: &Kernel| Quantities::of(kernel, bytes);
+    let quantities = |kernel: &Kernel| Quantities::of(kernel, &training.machine);
     for (i, row) in rows.iter().enumerate() {
         let y = row.latency.ns();
         let known: f64 = row
@@ -131,7 +162,12 @@ pub(super) fn fit(
         };
         weights[i] = weight * row.weight / alike as f64;
     }
-    let prices = robust_non_negative(&matrix, &target, &weights)?;
+    let mut beliefs = vec![belief; width];
+    if has_networks {
+        // The constant is next to free.
+        beliefs[width - 1] = 0.01 * belief;
+    }
+    let prices = robust_non_negative(&matrix, &target, &weights, &beliefs)?;
     let mut models = assumed;
     for ((kind, feature), &ns) in columns.iter().zip(&prices) {
         if ns > 0.0 {
@@ -149,6 +185,7 @@ fn robust_non_negative(
     matrix: &Array2<f64>,
     target: &Array1<f64>,
     weights: &[f64],
+    beliefs: &[f64],
 ) -> Result<Vec<f64>, FitError> {
     let mut factors = vec![1.0; weights.len()];
     let mut solution = Vec::new();
@@ -162,7 +199,7 @@ fn robust_non_negative(
             row *= w;
             scaled_target[i] *= w;
         }
-        solution = non_negative(&scaled, &scaled_target)?;
+        solution = shrunken(&scaled, &scaled_target, beliefs)?;
         let fitted = matrix.dot(&Array1::from(solution.clone()));
         let residuals: Vec<f64> = fitted.iter().zip(target).map(|(f, t)| (f - t).abs()).collect();
         let limit = 2.0 * stats::median(&residuals).unwrap_or(0.0) + 0.01;
@@ -176,16 +213,20 @@ fn robust_non_negative(
 /// min ‖A·x − b‖ with x ≥ 0: the active-set method of Lawson & Hanson (Solving Least Squares Problems,
 /// 1974, chapter 23); linfa solves the unconstrained problems inside.
 pub(super) fn non_negative(matrix: &Array2<f64>, target: &Array1<f64>) -> Result<Vec<f64>, FitError> {
+    shrunken(matrix, target, &vec![TRACE; matrix.ncols()])
+}
+
+/// [`non_negative`] with each coefficient pulled towards nothing, by so many rows' worth.
+fn shrunken(matrix: &Array2<f64>, target: &Array1<f64>, beliefs: &[f64]) -> Result<Vec<f64>, FitError> {
     let (n, width) = matrix.dim();
     let norms: Vec<f64> = matrix.columns().into_iter().map(|column| column.dot(&column).sqrt()).collect();
     // Unit columns, and a trace of ridge, so that collinear costs share instead of cancelling.
-    let ridge = 1e-4;
     let mut a = Array2::zeros((n + width, width));
     for j in (0..width).filter(|&j| norms[j] > 0.0) {
         for i in 0..n {
             a[(i, j)] = matrix[(i, j)] / norms[j];
         }
-        a[(n + j, j)] = ridge;
+        a[(n + j, j)] = (beliefs[j] / n.max(1) as f64).sqrt().max(1e-4);
     }
     let mut b = Array1::zeros(n + width);
     b.slice_mut(ndarray::s![..n]).assign(target);

@@ -12,13 +12,20 @@ pub mod features;
 pub mod file;
 pub mod fit;
 pub mod fitted;
+pub mod glm;
 pub mod linear;
+pub mod model_tree;
 pub mod net_level;
+pub mod network;
+mod ridge;
 pub mod shipped;
 pub mod training;
+pub mod transfer;
 
 use crate::dataset::Identity;
 use crate::plainnet::Kernel;
+use crate::plainnet::kernel::Lowering;
+use crate::stats;
 use crate::units::Latency;
 
 /// What is known of one kernel.
@@ -92,9 +99,23 @@ pub struct Estimate {
     pub coverage: f64,
 }
 
+impl Estimate {
+    /// The latency that holds with this probability, one-sided: the upper end of the 90 % interval is that of
+    /// 0.95. The logarithm of the error is taken to be normal between the ends.
+    pub fn upper_at(&self, confidence: f64) -> Latency {
+        let spread = self.upper.ns() / self.latency.ns().max(f64::MIN_POSITIVE);
+        self.latency * spread.powf(stats::normal_quantile(confidence) / stats::normal_quantile(0.95))
+    }
+}
+
 /// Predicts latencies for one identity.
 pub trait LatencyPredictor: Send + Sync {
     fn identity(&self) -> &Identity;
+
+    /// Which kernels the identity's runtime makes of a graph.
+    fn lowering(&self) -> Lowering {
+        Lowering::of_runtime(&self.identity().runtime, &self.identity().precision)
+    }
 
     /// Latency of one kernel; its own `batch` is replaced by the identity's.
     fn kernel(&self, kernel: &Kernel) -> KernelEstimate;

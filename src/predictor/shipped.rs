@@ -1,7 +1,10 @@
 //! Predictors compiled into the program, and where else predictor files are looked for.
 
-use super::file::{FileError, PredictorFile};
+use super::LatencyPredictor;
+use super::file::{self, FileError, PredictorFile};
 use super::fitted::FittedPredictor;
+use super::network::NetworkPredictor;
+use crate::dataset::Identity;
 use crate::embedded::PREDICTORS;
 use std::path::{Path, PathBuf};
 
@@ -20,18 +23,51 @@ pub struct Entry {
     pub origin: Origin,
 }
 
+/// A predictor of either kind.
+#[derive(Clone, Debug)]
+pub enum Loaded {
+    /// Of kernels, and so of any network.
+    Kernels(Box<FittedPredictor>),
+    /// Of whole networks of one space.
+    Networks(Box<NetworkPredictor>),
+}
+
+impl Loaded {
+    /// Reads and checks a predictor file.
+    ///
+    /// # Errors
+    /// See [`PredictorFile::read`].
+    pub fn read(path: &Path) -> Result<Loaded, FileError> {
+        Loaded::parse(&file::bytes(path)?, path)
+    }
+
+    fn parse(bytes: &[u8], path: &Path) -> Result<Loaded, FileError> {
+        let value = file::verified(bytes, path)?;
+        if NetworkPredictor::is_one(&value) {
+            return Ok(Loaded::Networks(Box::new(NetworkPredictor::of(value, path)?)));
+        }
+        Ok(Loaded::Kernels(Box::new(FittedPredictor::new(PredictorFile::of(value, path)?))))
+    }
+
+    pub fn identity(&self) -> &Identity {
+        match self {
+            Loaded::Kernels(predictor) => predictor.identity(),
+            Loaded::Networks(predictor) => &predictor.identity,
+        }
+    }
+}
+
 impl Entry {
     /// Reads and checks it.
     ///
     /// # Errors
     /// See [`PredictorFile::read`].
-    pub fn load(&self) -> Result<FittedPredictor, FileError> {
+    pub fn load(&self) -> Result<Loaded, FileError> {
         match &self.origin {
-            Origin::File(path) => FittedPredictor::read(path),
+            Origin::File(path) => Loaded::read(path),
             Origin::Shipped => {
                 let text = PREDICTORS.iter().find(|(name, _)| *name == self.id).map_or("", |(_, text)| text);
-                let path = PathBuf::from(format!("predictors/{}.json", self.id));
-                PredictorFile::parse(text.as_bytes(), &path).map(FittedPredictor::new)
+                Loaded::parse(text.as_bytes(), &PathBuf::from(format!("predictors/{}.json", self.id)))
             }
         }
     }
@@ -67,13 +103,15 @@ mod tests {
     use super::*;
     use crate::plainnet::graph::Act;
     use crate::plainnet::{Kernel, KernelKind};
-    use crate::predictor::{LatencyPredictor, Support};
+    use crate::predictor::Support;
+    use crate::predictor::fitted::Bounded;
 
     #[test]
     fn every_shipped_predictor_keeps_the_contract() {
         for entry in catalogue(&[]) {
-            let predictor = entry.load().unwrap_or_else(|e| panic!("{}: {e}", entry.id));
-            assert_eq!(predictor.identity().to_string(), entry.id);
+            let loaded = entry.load().unwrap_or_else(|e| panic!("{}: {e}", entry.id));
+            assert_eq!(loaded.identity().to_string(), entry.id);
+            let Loaded::Kernels(predictor) = loaded else { continue };
             for kind in KernelKind::ALL {
                 for (c, side, k) in [(1, 1, 1), (8, 7, 3), (64, 56, 3), (512, 14, 5), (4096, 480, 7)] {
                     let depthwise = kind == KernelKind::Dwconv;
@@ -90,12 +128,11 @@ mod tests {
                         act: Act::Relu,
                         residual: false,
                     };
-                    let estimate = predictor.kernel(&kernel);
+                    let Bounded { estimate, lower: low, upper: high } = predictor.bounded(&kernel);
                     let ns = estimate.latency.ns();
                     assert!(ns.is_finite() && ns > 0.0, "{}: {kernel}: {ns}", entry.id);
                     let known = predictor.file().model.kinds.contains_key(&kind);
                     assert_eq!(estimate.support == Support::Bound, !known, "{}: {kernel}", entry.id);
-                    let (low, high) = predictor.interval(&kernel, &estimate);
                     assert!(low <= estimate.latency && estimate.latency <= high);
                 }
             }

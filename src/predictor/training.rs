@@ -1,5 +1,6 @@
 //! What predictors are fitted to: latencies of kernels, blocks and networks, all as lists of kernels.
 
+use super::features::{Machine, Quantities};
 use crate::plainnet::{Kernel, KernelKind};
 use crate::stats;
 use crate::units::Latency;
@@ -84,6 +85,9 @@ pub struct Roofline {
     /// 10^9 bytes per second.
     pub gbytes_per_s: f64,
     pub launch_ns: f64,
+    /// Multiprocessors of a GPU; absent elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processors: Option<u32>,
     /// Where the figures come from.
     pub source: String,
 }
@@ -106,6 +110,7 @@ impl Roofline {
             peak_gmacs_per_s: rate(&|kernel| kernel.macs()),
             gbytes_per_s: rate(&|kernel| kernel.bytes(bytes_per_element)),
             launch_ns: if shortest.is_finite() { shortest } else { 0.0 },
+            processors: None,
             source: "best rates in the data".into(),
         }
     }
@@ -128,7 +133,7 @@ impl Roofline {
 #[derive(Clone, Copy)]
 pub struct Training<'a> {
     pub observations: &'a [&'a Observation],
-    pub bytes_per_element: f64,
+    pub machine: Machine,
     pub roofline: &'a Roofline,
 }
 
@@ -136,5 +141,12 @@ impl Training<'_> {
     /// Kernels of `kind` measured on their own.
     pub fn count(&self, kind: KernelKind) -> usize {
         self.observations.iter().filter_map(|o| o.single()).filter(|k| k.kind == kind).count()
+    }
+
+    /// Those kernels, with their latencies in nanoseconds.
+    pub fn singles(&self, kind: KernelKind) -> Vec<(Quantities, f64)> {
+        let kernels = self.observations.iter().filter_map(|o| Some((o.single()?, o.latency.ns())));
+        let of_kind = kernels.filter(|(kernel, _)| kernel.kind == kind);
+        of_kind.map(|(kernel, ns)| (Quantities::of(kernel, &self.machine), ns)).collect()
     }
 }

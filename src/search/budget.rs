@@ -4,7 +4,8 @@
 //! belong to the network as built. What a predictor says of a sublayer is remembered: the same
 //! sublayers come back in most mutations.
 
-use crate::plainnet::{Graph, Kernel, Shape, ShapeError, SuperBlock, Variant, cost, graph, kernel, layers};
+use crate::plainnet::kernel::Lowering;
+use crate::plainnet::{Graph, Kernel, Shape, ShapeError, SuperBlock, Variant, cost, graph, layers};
 use crate::predictor::{Estimate, LatencyPredictor, Terms};
 use crate::units::{Bytes, Latency, Macs, Params};
 use rustc_hash::FxHashMap;
@@ -84,31 +85,12 @@ impl Rejected {
     }
 }
 
-/// Multiplier of the half interval (a 90 % one) for a one-sided bound at `confidence`: the ratio of the
-/// normal quantiles.
-fn interval_factor(confidence: f64) -> f64 {
-    normal_quantile(confidence) / normal_quantile(0.95)
-}
-
-/// Quantile of the standard normal distribution (Abramowitz & Stegun 26.2.23, error below 4.5e-4).
-fn normal_quantile(p: f64) -> f64 {
-    let tail = p.min(1.0 - p).max(1e-12);
-    let t = (-2.0 * tail.ln()).sqrt();
-    let z = t
-        - (2.515_517 + t * (0.802_853 + t * 0.010_328))
-            / (1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308)));
-    if p < 0.5 { -z } else { z }
-}
-
 impl Budgets {
     /// The latency that is compared with the budget.
     pub fn budgeted(&self, estimate: &Estimate) -> Latency {
         match self.confidence {
             None => estimate.latency,
-            Some(confidence) => {
-                let spread = estimate.upper.ns() / estimate.latency.ns();
-                Latency::from_ns(estimate.latency.ns() * spread.powf(interval_factor(confidence)))
-            }
+            Some(confidence) => estimate.upper_at(confidence),
         }
     }
 
@@ -292,12 +274,21 @@ impl<'a> Accountant<'a> {
         if self.kernels.len() > REMEMBERED {
             self.kernels.clear();
         }
-        for kernel in kernel::fused(graph) {
-            let terms = self.kernels.entry(kernel).or_insert_with(|| {
-                let of = |budget: &LatencyBudget| Terms::of(budget.predictor.kernel(&kernel));
-                budgets.latencies.iter().map(of).collect()
-            });
-            sums.iter_mut().zip(terms.iter()).for_each(|(sum, term)| *sum = *sum + *term);
+        // Runtimes differ in what they make a kernel of.
+        for lowering in Lowering::ALL {
+            let meant = |budget: &LatencyBudget| budget.predictor.lowering() == lowering;
+            if !budgets.latencies.iter().any(meant) {
+                continue;
+            }
+            for kernel in lowering.kernels(graph) {
+                let terms = self.kernels.entry(kernel).or_insert_with(|| {
+                    let of = |budget: &LatencyBudget| Terms::of(budget.predictor.kernel(&kernel));
+                    budgets.latencies.iter().map(of).collect()
+                });
+                let summed = sums.iter_mut().zip(terms.iter()).zip(&budgets.latencies);
+                let summed = summed.filter(|(_, budget)| meant(budget));
+                summed.for_each(|((sum, term), _)| *sum = *sum + *term);
+            }
         }
         sums.into()
     }

@@ -228,22 +228,38 @@ mod tests {
             attempt(&bytes[..cut]);
             assert!(load_bytes(&bytes[..cut], 1, 0).is_err(), "cut at {cut} of {}", bytes.len());
         }
+    }
+
+    #[test]
+    fn ten_thousand_mutated_files_cause_no_panic() {
         use rand::{RngExt, SeedableRng};
-        let mut rng = rand_xoshiro::Xoshiro256PlusPlus::seed_from_u64(5);
-        for _ in 0..400 {
+        use rayon::prelude::*;
+        let network = notation::parse("SuperConvK3BNRELU(3,8,2,1)SuperResIDWE2K3(8,8,1,8,1)").unwrap();
+        let model = Model { name: None, network, resolution: 8, classes: 4, se: true };
+        let bytes = encode(&model.graph().unwrap(), 1, 1).unwrap();
+        (0..10_000_u64).into_par_iter().for_each(|seed| {
+            let mut rng = rand_xoshiro::Xoshiro256PlusPlus::seed_from_u64(seed);
             let mut damaged = bytes.clone();
             for _ in 0..rng.random_range(1..6) {
                 let at = rng.random_range(0..damaged.len());
-                match rng.random_range(0..3) {
+                match rng.random_range(0..5) {
                     0 => damaged[at] = rng.random_range(0..=255),
                     1 => damaged[at] ^= 1 << rng.random_range(0..8),
+                    2 => drop(damaged.remove(at)),
+                    3 => damaged.insert(at, rng.random_range(0..=255)),
                     _ => {
-                        damaged.remove(at);
+                        let to = (at + rng.random_range(1..40)).min(damaged.len());
+                        let piece = damaged[at..to].to_vec();
+                        damaged.splice(at..at, piece);
                     }
                 }
             }
-            attempt(&damaged);
-        }
+            let _ = decode(&damaged);
+            // Running takes longer than reading.
+            if seed % 5 == 0 {
+                let _ = load_bytes(&damaged, 1, 0);
+            }
+        });
     }
 
     #[test]

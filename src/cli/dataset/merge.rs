@@ -1,0 +1,66 @@
+//! `edgezen dataset merge`: several datasets of one identity as one.
+
+use super::super::failure::Failure;
+use crate::dataset::{self, Dataset};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folders of datasets of one identity; where they hold the same configuration, the last one counts
+    #[arg(required = true, num_args = 2.., value_name = "DIR")]
+    dirs: Vec<PathBuf>,
+    /// Folder of the new dataset
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+}
+
+/// Merges; gives the new folder.
+pub fn run(args: &Args) -> Result<PathBuf, Failure> {
+    let mut merged: Option<Dataset> = None;
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    for dir in &args.dirs {
+        let mut other = Dataset::read(dir)?;
+        let Some(merged) = &mut merged else {
+            let named = other.samples.iter().enumerate();
+            places = named.map(|(i, sample)| (format!("{:?}", sample.subject), i)).collect();
+            merged = Some(other);
+            continue;
+        };
+        if merged.identity != other.identity {
+            let describe =
+                |id: &dataset::Identity| format!("{id}, batch {}, {} threads", id.batch, id.threads);
+            return Err(Failure::usage(format!(
+                "{} is of {}, the datasets before it of {}; measurements of different identity never mix",
+                dir.display(),
+                describe(&other.identity),
+                describe(&merged.identity)
+            )));
+        }
+        let (ours, theirs) = (&mut merged.provenance, other.provenance);
+        if ours.source != theirs.source {
+            ours.source = format!("{}; {}", ours.source, theirs.source);
+        }
+        if ours.licence != theirs.licence {
+            ours.licence = format!("{} AND {}", ours.licence, theirs.licence);
+        }
+        ours.created = ours.created.clone().max(theirs.created);
+        ours.notes.extend(theirs.notes);
+        ours.notes.dedup();
+        for (name, fact) in std::mem::take(&mut other.environment) {
+            merged.environment.entry(name).or_insert(fact);
+        }
+        for sample in other.samples {
+            match places.get(&format!("{:?}", sample.subject)) {
+                Some(&at) => merged.samples[at] = sample,
+                None => {
+                    places.insert(format!("{:?}", sample.subject), merged.samples.len());
+                    merged.samples.push(sample);
+                }
+            }
+        }
+    }
+    let Some(merged) = merged else { return Err(Failure::usage("nothing to merge")) };
+    dataset::write(&args.output, &merged)?;
+    Ok(args.output.clone())
+}

@@ -1,0 +1,113 @@
+//! Families in competition: each is fitted with one fold of the data left out at a time, and judged by
+//! what it says of that fold.
+
+use super::Data;
+use crate::plainnet::KernelKind;
+use crate::predictor::families::{Family, Fit, FitError};
+use crate::predictor::training::{Level, Observation};
+use std::collections::BTreeMap;
+
+/// How much better (relative) a family must be to be taken over a simpler one.
+const ADVANTAGE: f64 = 0.98;
+
+/// A family with its fits, one for each fold left out.
+pub(super) struct Candidate {
+    pub family: &'static dyn Family,
+    fits: Vec<Fit>,
+    /// Held-out prediction of each observation by this family alone.
+    held_out: Vec<f64>,
+}
+
+impl Candidate {
+    pub fn cross_validate(
+        family: &'static dyn Family,
+        data: &Data,
+        fold: &[usize],
+        folds: usize,
+    ) -> Result<Candidate, FitError> {
+        let mut fits = Vec::new();
+        for left_out in 0..folds {
+            let rows: Vec<&Observation> =
+                data.observations.iter().zip(fold).filter(|(_, f)| **f != left_out).map(|(o, _)| o).collect();
+            fits.push(family.fit(&data.training(&rows))?);
+        }
+        let predict = |(o, &f): (&Observation, &usize)| {
+            let fit = &fits[f];
+            let sum: f64 = o.kernels.iter().map(|k| data.kernel_ns(fit.models.get(&k.kind), k)).sum();
+            if o.level == Level::Network { sum + fit.network_ns } else { sum }
+        };
+        let held_out = data.observations.iter().zip(fold).map(predict).collect();
+        Ok(Candidate { family, fits, held_out })
+    }
+
+    pub fn mean_error(&self, data: &Data, keep: impl Fn(&Observation) -> bool) -> Option<f64> {
+        let errors: Vec<f64> = data
+            .observations
+            .iter()
+            .zip(&self.held_out)
+            .filter(|(o, _)| keep(o))
+            .map(|(o, p)| (p / o.latency.ns() - 1.0).abs())
+            .collect();
+        crate::stats::mean(&errors)
+    }
+
+    /// The figure that simple families compete by: networks count double.
+    pub fn score(&self, data: &Data) -> f64 {
+        let levels = [(Level::Kernel, 1.0), (Level::Block, 1.0), (Level::Network, 2.0)];
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for (level, weight) in levels {
+            if let Some(error) = self.mean_error(data, |o| o.level == level) {
+                sum += weight * error;
+                weights += weight;
+            }
+        }
+        sum / weights
+    }
+}
+
+/// Which candidate models which kind.
+pub(super) struct Choice {
+    /// For all kinds without a choice of their own, and for the constant of networks.
+    pub base: usize,
+    by_kind: BTreeMap<KernelKind, usize>,
+}
+
+impl Choice {
+    pub fn of(&self, kind: KernelKind) -> usize {
+        self.by_kind.get(&kind).copied().unwrap_or(self.base)
+    }
+
+    pub fn held_out_ns(
+        &self,
+        data: &Data,
+        candidates: &[Candidate],
+        fold: &[usize],
+        i: usize,
+        o: &Observation,
+    ) -> f64 {
+        let fit = |kind| &candidates[self.of(kind)].fits[fold[i]];
+        o.kernels.iter().map(|k| data.kernel_ns(fit(k.kind).models.get(&k.kind), k)).sum()
+    }
+}
+
+pub(super) fn choose(data: &Data, candidates: &[Candidate]) -> Choice {
+    let simple = |c: &Candidate| c.family.min_rows() == 0;
+    let mut choice = Choice { base: 0, by_kind: BTreeMap::new() };
+    for (i, candidate) in candidates.iter().enumerate().filter(|(_, c)| simple(c)) {
+        if candidate.score(data) < candidates[choice.base].score(data) {
+            choice.base = i;
+        }
+    }
+    for kind in KernelKind::ALL {
+        let error = |c: &Candidate| c.mean_error(data, |o| o.single().is_some_and(|k| k.kind == kind));
+        for (i, candidate) in candidates.iter().enumerate().filter(|(_, c)| !simple(c)) {
+            let current = error(&candidates[choice.of(kind)]);
+            let better =
+                matches!((error(candidate), current), (Some(new), Some(old)) if new < ADVANTAGE * old);
+            if better && data.count(kind) >= candidate.family.min_rows() {
+                choice.by_kind.insert(kind, i);
+            }
+        }
+    }
+    choice
+}

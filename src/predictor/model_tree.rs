@@ -1,0 +1,202 @@
+//! Model trees: a decision tree tells regimes of kernels apart, a linear model prices each of them.
+//!
+//! The tree is a classifier of linfa-trees. As in GUIDE (Loh, Regression trees with unbiased variable
+//! selection and interaction detection, 2002) it learns the *sign* of what one linear model for all
+//! leaves over: where kernels of a kind take longer than their costs explain, and where less, another
+//! algorithm is at work. With two classes the fit does not depend on the order in which a hash map is
+//! walked, so it can be repeated.
+
+use super::families::{Family, Fit, FitError, Model};
+use super::features::{self, Named, Quantities};
+use super::linear::{self, Linear, Physical};
+use super::training::{Observation, Training};
+use crate::plainnet::KernelKind;
+use linfa::traits::Fit as _;
+use linfa_trees::{DecisionTree, SplitQuality, TreeNode};
+use ndarray::{Array1, Array2};
+use serde::{Deserialize, Serialize};
+
+/// A tree with linear models at its leaves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelTree {
+    pub root: Node,
+}
+
+impl Node {
+    /// Makes every latency `factor` times as long.
+    pub fn scale(&mut self, factor: f64) {
+        match self {
+            Node::Split { below, above, .. } => {
+                below.scale(factor);
+                above.scale(factor);
+            }
+            Node::Leaf(linear) => linear.scale(factor),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Node {
+    Split {
+        feature: Named,
+        /// Values up to this one go to `below`.
+        at: f64,
+        below: Box<Node>,
+        above: Box<Node>,
+    },
+    Leaf(Linear),
+}
+
+/// Deepest tree that a file may hold.
+const MAX_DEPTH: usize = 12;
+const DEPTH: usize = 6;
+/// Fewest kernels of a regime.
+const MIN_LEAF: usize = 80;
+/// Rows beyond this many do not help to find the borders.
+const MAX_ROWS: usize = 20_000;
+
+impl ModelTree {
+    pub fn predict_ns(&self, quantities: &Quantities) -> f64 {
+        self.root.predict_ns(quantities)
+    }
+
+    /// All features that it reads.
+    pub fn features(&self) -> Vec<Named> {
+        self.root.features()
+    }
+
+    /// What is wrong with a tree that was read from a file.
+    pub fn check(&self) -> Result<(), String> {
+        self.root.check(0)
+    }
+}
+
+impl Node {
+    fn predict_ns(&self, quantities: &Quantities) -> f64 {
+        match self {
+            Node::Leaf(linear) => linear.predict_ns(quantities),
+            Node::Split { feature, at, below, above } => {
+                let side = if feature.0.of(quantities) <= *at { below } else { above };
+                side.predict_ns(quantities)
+            }
+        }
+    }
+
+    fn features(&self) -> Vec<Named> {
+        match self {
+            Node::Leaf(linear) => linear.terms.iter().map(|term| term.feature).collect(),
+            Node::Split { feature, below, above, .. } => {
+                [vec![*feature], below.features(), above.features()].concat()
+            }
+        }
+    }
+
+    fn check(&self, depth: usize) -> Result<(), String> {
+        match self {
+            Node::Leaf(linear) => linear.check(),
+            Node::Split { .. } if depth >= MAX_DEPTH => Err("a tree is too deep".into()),
+            Node::Split { at, .. } if !at.is_finite() => Err("a tree splits at no number".into()),
+            Node::Split { below, above, .. } => {
+                below.check(depth + 1)?;
+                above.check(depth + 1)
+            }
+        }
+    }
+}
+
+/// Linear models in the regimes of a decision tree.
+pub struct Regimes;
+
+impl Family for Regimes {
+    fn name(&self) -> &'static str {
+        "model_tree"
+    }
+    fn min_rows(&self) -> usize {
+        4 * MIN_LEAF
+    }
+    fn fit(&self, training: &Training) -> Result<Fit, FitError> {
+        let mut fit = Physical.fit(training)?;
+        for kind in KernelKind::ALL {
+            if training.count(kind) < self.min_rows() {
+                continue;
+            }
+            if let Some(Model::Linear(all)) = fit.models.get(&kind) {
+                let tree = grow(training, kind, all)?;
+                fit.models.insert(kind, Model::ModelTree(tree));
+            }
+        }
+        Ok(fit)
+    }
+}
+
+fn grow(training: &Training, kind: KernelKind, all: &Linear) -> Result<ModelTree, FitError> {
+    let rows: Vec<(&Observation, Quantities)> = training
+        .observations
+        .iter()
+        .filter_map(|o| {
+            let kernel = o.single().filter(|kernel| kernel.kind == kind)?;
+            Some((*o, Quantities::of(kernel, &training.machine)))
+        })
+        .collect();
+    let step = rows.len().div_ceil(MAX_ROWS).max(1);
+    let sample: Vec<&(&Observation, Quantities)> = rows.iter().step_by(step).collect();
+    let features = features::named(features::shapes(kind));
+    let records =
+        Array2::from_shape_fn((sample.len(), features.len()), |(i, j)| features[j].0.of(&sample[i].1));
+    let longer = sample.iter().map(|(o, q)| o.latency.ns() > all.predict_ns(q));
+    let min_leaf = (MIN_LEAF as f32 / step as f32).max(8.0);
+    let tree = DecisionTree::<f64, bool>::params()
+        .split_quality(SplitQuality::Gini)
+        .max_depth(Some(DEPTH))
+        .min_weight_split(2.0 * min_leaf)
+        .min_weight_leaf(min_leaf)
+        .fit(&linfa::Dataset::new(records, Array1::from_iter(longer)))
+        .map_err(|e| FitError::Solver(e.to_string()))?;
+    let rows: Vec<&(&Observation, Quantities)> = rows.iter().collect();
+    Ok(ModelTree { root: regime(tree.root_node(), &features, rows, training, kind, all)? })
+}
+
+/// The part of the tree below `node`, for the rows that fall there.
+fn regime(
+    node: &TreeNode<f64, bool>,
+    features: &[Named],
+    rows: Vec<&(&Observation, Quantities)>,
+    training: &Training,
+    kind: KernelKind,
+    outer: &Linear,
+) -> Result<Node, FitError> {
+    let own = prices(&rows, training, kind)?.unwrap_or_else(|| outer.clone());
+    let children = node.children();
+    let (Some(Some(left)), Some(Some(right))) = (children.first(), children.get(1)) else {
+        return Ok(Node::Leaf(own));
+    };
+    let (at_feature, at, _) = node.split();
+    let feature = features[at_feature];
+    let (low, high): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, q)| feature.0.of(q) <= at);
+    Ok(Node::Split {
+        feature,
+        at,
+        below: Box::new(regime(left, features, low, training, kind, &own)?),
+        above: Box::new(regime(right, features, high, training, kind, &own)?),
+    })
+}
+
+/// Prices of the costs in one regime; nothing where it is too small to tell.
+fn prices(
+    rows: &[&(&Observation, Quantities)],
+    training: &Training,
+    kind: KernelKind,
+) -> Result<Option<Linear>, FitError> {
+    if rows.len() < MIN_LEAF / 2 {
+        return Ok(None);
+    }
+    let observations: Vec<&Observation> = rows.iter().map(|(o, _)| *o).collect();
+    let part = Training { observations: &observations, ..*training };
+    let mut fit = linear::fit(&part, features::costs, linear::TRACE)?;
+    Ok(match fit.models.remove(&kind) {
+        Some(Model::Linear(linear)) if !linear.terms.is_empty() => Some(linear),
+        _ => None,
+    })
+}

@@ -1,0 +1,186 @@
+//! What a network outside PlainNet is described by: quantities summed over the kernels of its blocks.
+
+use crate::plainnet::kernel::Lowering;
+use crate::plainnet::{Kernel, KernelKind};
+use crate::predictor::features::{self, Machine, Named, Quantities};
+use crate::predictor::training::Roofline;
+use crate::zoo::{Encoded, Space};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A quantity summed over a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sum {
+    /// Blocks of this group only, or of all groups that begin like it (`stage*`); absent: all blocks.
+    pub group: Option<String>,
+    /// Kernels of this kind only; absent: all kernels.
+    pub kind: Option<KernelKind>,
+    pub of: Amount,
+}
+
+/// What is summed: something of networks, or a feature of kernels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Amount {
+    Blocks,
+    /// Side of the input image; not a sum.
+    InputSide,
+    /// Outputs of depthwise convolutions with each line filled up to whole strips of seven, 10^6.
+    Strips,
+    /// MACs of depthwise convolutions with maps filled up to whole tiles of 16 × 16, 10^6.
+    TiledWindows,
+    /// Outputs of convolutions, 10^6: gates and pools run beside them.
+    ConvOutputs,
+    Feature(Named),
+}
+
+const OWN: [Amount; 5] =
+    [Amount::Blocks, Amount::InputSide, Amount::Strips, Amount::TiledWindows, Amount::ConvOutputs];
+/// Outputs of a line that are computed together.
+const STRIP: u32 = 7;
+/// Side of a tile of the map.
+const TILE: u32 = 16;
+
+/// Whether a block of `group` is meant by `pattern`.
+pub fn belongs(group: &str, pattern: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(begins) => group.starts_with(begins),
+        None => group == pattern,
+    }
+}
+
+impl Amount {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Amount::Blocks => "blocks",
+            Amount::InputSide => "input_side",
+            Amount::Strips => "strips_melements",
+            Amount::TiledWindows => "tiled_window_mmacs",
+            Amount::ConvOutputs => "conv_output_melements",
+            Amount::Feature(feature) => feature.0.name,
+        }
+    }
+
+    pub fn unit(&self) -> &'static str {
+        match self {
+            Amount::Blocks | Amount::InputSide => "1",
+            Amount::Strips | Amount::ConvOutputs => "10^6",
+            Amount::TiledWindows => "10^6 MAC",
+            Amount::Feature(feature) => feature.0.unit,
+        }
+    }
+}
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let unknown = || serde::de::Error::custom(format!("unknown feature {name:?}"));
+        let own = OWN.into_iter().find(|amount| amount.name() == name);
+        own.or_else(|| features::by_name(&name).map(|f| Amount::Feature(Named(f)))).ok_or_else(unknown)
+    }
+}
+
+/// The values of `sums` for a network that runs with `batch` images.
+pub fn values(network: &Encoded, sums: &[Sum], batch: u32, machine: &Machine) -> Vec<f64> {
+    let mut values = vec![0.0; sums.len()];
+    for (index, part) in network.parts().into_iter().enumerate() {
+        let kernels: Vec<(Kernel, Quantities)> = Lowering::Fused
+            .kernels(&part.graph)
+            .iter()
+            .map(|kernel| kernel.with_batch(batch))
+            .map(|kernel| (kernel, Quantities::of(&kernel, machine)))
+            .collect();
+        for (value, sum) in values.iter_mut().zip(sums) {
+            if sum.group.as_deref().is_some_and(|pattern| !belongs(part.group, pattern)) {
+                continue;
+            }
+            *value += match sum.of {
+                Amount::Blocks => 1.0,
+                Amount::InputSide if index == 0 => f64::from(part.graph.input().h),
+                Amount::InputSide => 0.0,
+                Amount::Strips => kernels.iter().map(|(kernel, _)| strips(kernel)).sum(),
+                Amount::TiledWindows => kernels.iter().map(|(kernel, _)| tiled_windows(kernel)).sum(),
+                Amount::ConvOutputs => {
+                    let convs = kernels.iter().filter(|(kernel, _)| kernel.macs() > 0.0);
+                    convs.map(|(kernel, _)| kernel.output_elements() * 1e-6).sum()
+                }
+                Amount::Feature(feature) => kernels
+                    .iter()
+                    .filter(|(kernel, _)| sum.kind.is_none_or(|wanted| wanted == kernel.kind))
+                    .map(|(_, quantities)| feature.0.of(quantities))
+                    .sum(),
+            };
+        }
+    }
+    values
+}
+
+/// What kernels are looked at with: amounts only, no rates, which such a table does not tell.
+pub fn machine(precision: &str) -> Machine {
+    let source = String::new();
+    let roofline =
+        Roofline { peak_gmacs_per_s: 1.0, gbytes_per_s: 1.0, launch_ns: 0.0, processors: None, source };
+    Machine::new(precision, &roofline)
+}
+
+fn strips(kernel: &Kernel) -> f64 {
+    if kernel.kind != KernelKind::Dwconv {
+        return 0.0;
+    }
+    let line = kernel.out_w().div_ceil(STRIP) * STRIP;
+    f64::from(kernel.batch) * f64::from(kernel.out_c) * f64::from(kernel.out_h()) * f64::from(line) * 1e-6
+}
+
+fn tiled_windows(kernel: &Kernel) -> f64 {
+    if kernel.kind != KernelKind::Dwconv {
+        return 0.0;
+    }
+    let up = |side: u32| f64::from(side.div_ceil(TILE) * TILE);
+    let map = up(kernel.out_h()) * up(kernel.out_w());
+    f64::from(kernel.batch) * f64::from(kernel.out_c) * kernel.fan_in() * map * 1e-6
+}
+
+/// What is summed over networks of `space`: few enough quantities for some tens of networks, each with a
+/// physical price.
+pub fn candidates(space: Space) -> Vec<Sum> {
+    let of_feature = |name: &str| features::by_name(name).map(|f| Amount::Feature(Named(f)));
+    let sum = |kind: Option<KernelKind>, name: &str| Some(Sum { group: None, kind, of: of_feature(name)? });
+    let blocks = |group: &str| Some(Sum { group: Some(group.to_owned()), kind: None, of: Amount::Blocks });
+    let all = |of: Amount| Some(Sum { group: None, kind: None, of });
+    let in_stages = |kind, of: Option<Amount>| Some(Sum { group: Some("stage*".into()), kind, of: of? });
+    let (conv, dw) = (Some(KernelKind::Conv), Some(KernelKind::Dwconv));
+    let found: Vec<Option<Sum>> = match space {
+        Space::FbNet => vec![
+            all(Amount::Blocks),
+            blocks("skip"),
+            sum(dw, "dw3_mmacs"),
+            sum(dw, "dw5_mmacs"),
+            sum(conv, "pointwise_mmacs"),
+            sum(conv, "grouped_mmacs"),
+            of_feature("mmacs").map(|of| Sum { group: Some("skip".into()), kind: conv, of }),
+            sum(None, "output_mb"),
+            sum(None, "weight_mb"),
+            sum(dw, "channels"),
+        ],
+        Space::NasBench201 => space.groups().iter().filter(|g| **g != "fixed").map(|g| blocks(g)).collect(),
+        Space::Ofa => vec![
+            in_stages(None, Some(Amount::Blocks)),
+            in_stages(conv, of_feature("pointwise_mmacs")),
+            in_stages(dw, of_feature("dw3_mmacs")),
+            in_stages(dw, of_feature("dw5_mmacs")),
+            in_stages(dw, of_feature("dw7_mmacs")),
+            in_stages(None, Some(Amount::ConvOutputs)),
+            in_stages(None, of_feature("weight_mb")),
+            all(Amount::InputSide),
+            in_stages(None, Some(Amount::Strips)),
+            in_stages(None, Some(Amount::TiledWindows)),
+            of_feature("mmacs").map(|of| Sum { group: Some("head".into()), kind: conv, of }),
+        ],
+        Space::Named => Vec::new(),
+    };
+    found.into_iter().flatten().collect()
+}

@@ -1,0 +1,263 @@
+//! Fits predictors of whole networks, from scratch or towards those of other devices.
+//!
+//! Errors are relative, so each row is divided by its latency. Prices are pulled towards a prior; how
+//! strongly, leaving out each row in turn decides. From scratch the prior is nothing; in a transfer it is the
+//! other devices' prices, each scaled as a whole, and it stays strong: with ten networks leaving one out says
+//! little.
+
+use super::features::{self, Sum, candidates};
+use super::file::{Calibration, FitMetrics, Model, NetLevel, NetworkPredictor, Provenance, Range, Term};
+use crate::plainnet::Kernel;
+use crate::plainnet::kernel::Lowering;
+use crate::predictor::conformal::{self, NetworkCalibration};
+use crate::predictor::evaluate::{FlopsOnly, Metrics, Pair};
+use crate::predictor::families::FitError;
+use crate::predictor::file::SCHEMA;
+use crate::predictor::fit::Request;
+use crate::predictor::ridge::{Fitted, best, relative};
+use crate::predictor::transfer;
+use crate::stats;
+use crate::units::Latency;
+use crate::zoo::{Encoded, Space};
+use ndarray::{Array1, Array2};
+use std::collections::BTreeMap;
+
+/// Fewest networks that can be fitted and judged.
+const MIN_ROWS: usize = 5;
+/// Penalties that are tried from scratch, in networks' worth of belief that a price is nothing.
+const FROM_SCRATCH: [f64; 9] = [1e-5, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0];
+/// No prediction falls below this share of the shortest latency seen.
+const FLOOR: f64 = 0.5;
+
+/// A network with its latency for the whole batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    pub network: Encoded,
+    pub latency: Latency,
+}
+
+/// The space of `rows`, if they have one in common that predictors of whole networks know.
+pub fn space(rows: &[Row]) -> Option<Space> {
+    let space = rows.first()?.network.space();
+    let same = rows.iter().all(|row| row.network.space() == space);
+    (same && space != Space::Named).then_some(space)
+}
+
+/// Networks as numbers.
+pub struct Design {
+    pub space: Space,
+    pub sums: Vec<Sum>,
+    /// One row for each network, one column for each sum, and a last one of ones.
+    pub values: Array2<f64>,
+    /// 10^6 MACs of each network.
+    mmacs: Vec<f64>,
+}
+
+impl Design {
+    /// # Errors
+    /// Networks of several spaces, or of one that these predictors do not know.
+    pub fn of(networks: &[&Encoded], batch: u32, precision: &str) -> Result<Design, FitError> {
+        let mixed = || FitError::Subject {
+            subject: networks.first().map_or(String::new(), |network| network.to_string()),
+            reason: "networks of one search space only can be fitted together".into(),
+        };
+        let space = networks.first().ok_or(FitError::NoData)?.space();
+        if space == Space::Named || networks.iter().any(|network| network.space() != space) {
+            return Err(mixed());
+        }
+        let sums = candidates(space);
+        let machine = features::machine(precision);
+        let mut values = Array2::ones((networks.len(), sums.len() + 1));
+        let mut mmacs = Vec::with_capacity(networks.len());
+        for (i, network) in networks.iter().enumerate() {
+            let row = features::values(network, &sums, batch, &machine);
+            row.iter().enumerate().for_each(|(j, value)| values[(i, j)] = *value);
+            let kernels = network.parts().into_iter().flat_map(|part| Lowering::Fused.kernels(&part.graph));
+            mmacs.push(kernels.map(|k: Kernel| k.with_batch(batch).macs()).sum::<f64>() * 1e-6);
+        }
+        Ok(Design { space, sums, values, mmacs })
+    }
+
+    fn width(&self) -> usize {
+        self.sums.len() + 1
+    }
+
+    /// The prices of another predictor for the sums of this design, its constant last.
+    fn prices_of(&self, source: &NetworkPredictor) -> Result<Vec<f64>, FitError> {
+        let refused = |reason: String| FitError::Subject { subject: source.id.clone(), reason };
+        if source.space() != self.space {
+            return Err(refused(format!("predicts networks of {}, not of {}", source.space(), self.space)));
+        }
+        let mut prices = vec![0.0; self.width()];
+        prices[self.sums.len()] = source.net_level.constant_ns;
+        for term in &source.model.terms {
+            let known = self.sums.iter().position(|sum| *sum == term.sum());
+            let at = known.ok_or_else(|| {
+                refused(format!("prices {:?}, which this version does not; fit it anew", term.of.name()))
+            })?;
+            prices[at] += term.ns;
+        }
+        Ok(prices)
+    }
+}
+
+/// Fits a predictor to `rows`; with `sources`, towards those predictors.
+///
+/// # Errors
+/// Too few rows, several spaces, or sources of another space.
+pub fn fit(
+    rows: &[Row],
+    request: Request,
+    sources: &[&NetworkPredictor],
+) -> Result<NetworkPredictor, FitError> {
+    if rows.len() < MIN_ROWS {
+        return Err(FitError::TooFew { found: rows.len(), needed: MIN_ROWS });
+    }
+    let networks: Vec<&Encoded> = rows.iter().map(|row| &row.network).collect();
+    let design = Design::of(&networks, request.identity.batch, &request.identity.precision)?;
+    let measured: Vec<f64> = rows.iter().map(|row| row.latency.ns()).collect();
+    let mut families = BTreeMap::new();
+    let (fitted, before) = if sources.is_empty() {
+        (from_scratch(&design, &measured, &mut families)?, None)
+    } else {
+        let (fitted, before) = towards(&design, &measured, sources, &mut families)?;
+        (fitted, Some(before))
+    };
+    let logs: Vec<f64> =
+        fitted.left_out.iter().zip(&measured).map(|(p, m)| (m / p.max(0.05 * m)).ln()).collect();
+    let network = NetworkCalibration::of(&logs, &[]);
+    let (lower, upper) = network.factors(1.0);
+    let pairs = |predicted: &[f64], interval: bool| -> Vec<Pair> {
+        let pair = |(&predicted, &measured): (&f64, &f64)| Pair {
+            predicted,
+            interval: interval.then_some((predicted * lower, predicted * upper)),
+            measured,
+        };
+        predicted.iter().zip(&measured).map(pair).collect()
+    };
+    let shortest = measured.iter().copied().fold(f64::INFINITY, f64::min);
+    let domain = (0..design.sums.len())
+        .map(|j| {
+            let column = design.values.column(j);
+            let low = column.iter().copied().fold(f64::INFINITY, f64::min);
+            Range { low, high: column.iter().copied().fold(f64::NEG_INFINITY, f64::max) }
+        })
+        .collect();
+    let (constant, prices) = match fitted.coefficients.split_last() {
+        Some((constant, prices)) => (*constant, prices),
+        None => return Err(FitError::NoData),
+    };
+    let terms: Vec<Term> =
+        design.sums.iter().zip(prices).map(|(sum, &ns)| Term::new(sum.clone(), ns)).collect();
+    let units = terms.iter().map(|term| (term.of.name().to_owned(), term.of.unit().to_owned()));
+    Ok(NetworkPredictor {
+        schema_version: SCHEMA,
+        id: request.identity.to_string(),
+        created: request.created,
+        tool_version: env!("CARGO_PKG_VERSION").into(),
+        licence: request.licence,
+        provenance: Provenance {
+            sources: request.sources,
+            networks: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+            notes: request.notes,
+            adapted_from: sources.iter().map(|source| source.id.clone()).collect(),
+        },
+        device: request.identity.device.clone(),
+        dataset_sha256: request.dataset_sha256,
+        features: units.collect(),
+        model: Model { space: design.space, terms },
+        domain,
+        calibration: Calibration { level: conformal::LEVEL, network },
+        net_level: NetLevel { constant_ns: constant, floor_ns: FLOOR * shortest },
+        metrics: FitMetrics {
+            networks: Metrics::of(&pairs(&fitted.left_out, true)),
+            families,
+            baseline_flops: flops(&design, &measured).and_then(|p| Metrics::of(&pairs(&p, false))),
+            before: before.and_then(|p| Metrics::of(&pairs(&p, false))),
+        },
+        identity: request.identity,
+    })
+}
+
+fn singular() -> FitError {
+    FitError::Solver("the normal equations are singular".into())
+}
+
+fn from_scratch(
+    design: &Design,
+    measured: &[f64],
+    families: &mut BTreeMap<String, f64>,
+) -> Result<Fitted, FitError> {
+    let zero = vec![0.0; design.width()];
+    let fits = FROM_SCRATCH.iter().filter_map(|&strength| {
+        let mut belief = vec![strength; design.width()];
+        // The constant is next to free.
+        belief[design.width() - 1] = 0.01 * strength;
+        relative(&design.values, measured, &belief, &zero)
+    });
+    let ridge = best(fits, measured).ok_or_else(singular)?;
+    families.insert("ridge".into(), percent(&ridge.left_out, measured));
+    Ok(ridge)
+}
+
+/// Also gives what the sources alone say of the rows, with the scales that fit best.
+fn towards(
+    design: &Design,
+    measured: &[f64],
+    sources: &[&NetworkPredictor],
+    families: &mut BTreeMap<String, f64>,
+) -> Result<(Fitted, Vec<f64>), FitError> {
+    let count = sources.len();
+    let mut scaled: Vec<Vec<f64>> = Vec::with_capacity(count);
+    let mut values = Array2::zeros((measured.len(), count + design.width()));
+    values.slice_mut(ndarray::s![.., count..]).assign(&design.values);
+    for (k, source) in sources.iter().enumerate() {
+        let prices = Array1::from(design.prices_of(source)?);
+        let predicted = design.values.dot(&prices);
+        let ratios: Vec<f64> = measured.iter().zip(&predicted).map(|(m, p)| m / p).collect();
+        let scale = stats::median(&ratios).filter(|scale| scale.is_finite() && *scale > 0.0);
+        let scale = scale.ok_or_else(|| FitError::Subject {
+            subject: source.id.clone(),
+            reason: "predicts nothing positive for these networks".into(),
+        })?;
+        values.column_mut(k).assign(&(&predicted * scale));
+        scaled.push((prices * scale).to_vec());
+    }
+    let share = 1.0 / count as f64;
+    let mut prior = vec![0.0; values.ncols()];
+    prior[..count].fill(share);
+    let before: Vec<f64> =
+        values.rows().into_iter().map(|row| row.iter().take(count).sum::<f64>() * share).collect();
+    families.insert("sources alone".into(), percent(&before, measured));
+    let fits = transfer::BELIEFS.iter().filter_map(|&strength| {
+        let mut belief = vec![strength; values.ncols()];
+        belief[..count].fill(transfer::SCALE_BELIEF);
+        relative(&values, measured, &belief, &prior)
+    });
+    let fitted = transfer::cautious(fits, measured).ok_or_else(singular)?;
+    families.insert("towards sources".into(), percent(&fitted.left_out, measured));
+    // The sources' prices and the differences from them are prices of the same sums.
+    let (weights, own) = fitted.coefficients.split_at(count);
+    let of_sources = |j: usize| weights.iter().zip(&scaled).map(|(w, prices)| w * prices[j]).sum::<f64>();
+    let prices = own.iter().enumerate().map(|(j, own)| own + of_sources(j)).collect();
+    Ok((Fitted { coefficients: prices, left_out: fitted.left_out }, before))
+}
+
+fn percent(predicted: &[f64], measured: &[f64]) -> f64 {
+    100.0 * stats::mean(&stats::relative_errors(predicted, measured)).unwrap_or(0.0)
+}
+
+/// A line through the MACs, each row predicted by the others.
+fn flops(design: &Design, measured: &[f64]) -> Option<Vec<f64>> {
+    const FOLDS: usize = 10;
+    let rows: Vec<(f64, f64)> = design.mmacs.iter().map(|m| m * 1e6).zip(measured.iter().copied()).collect();
+    let mut predicted = vec![0.0; rows.len()];
+    for fold in 0..FOLDS.min(rows.len()) {
+        let kept: Vec<(f64, f64)> =
+            rows.iter().enumerate().filter(|(i, _)| i % FOLDS != fold).map(|(_, row)| *row).collect();
+        let line = FlopsOnly::fit(&kept)?;
+        let left_out = rows.iter().enumerate().filter(|(i, _)| i % FOLDS == fold);
+        left_out.for_each(|(i, (macs, _))| predicted[i] = line.predict_ns(*macs));
+    }
+    Some(predicted)
+}

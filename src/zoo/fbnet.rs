@@ -1,0 +1,119 @@
+//! FBNet (Wu et al., CVPR 2019) as HELP and HW-NAS-Bench measure it: 22 layers with one of nine
+//! operations each, for 32×32 images and 100 classes.
+
+use super::builder::Net;
+use super::{CodeError, Part, integers};
+use crate::plainnet::graph::Act;
+use std::fmt;
+use std::str::FromStr;
+
+pub const LAYERS: usize = 22;
+/// The operations, in the order of their numbers.
+pub const OPS: [&str; 9] =
+    ["k3_e1", "k3_e1_g2", "k3_e3", "k3_e6", "k5_e1", "k5_e1_g2", "k5_e3", "k5_e6", "skip"];
+/// The operations, and what all networks share. An identity computes nothing and is in no group.
+pub const GROUPS: [&str; 10] =
+    ["k3_e1", "k3_e1_g2", "k3_e3", "k3_e6", "k5_e1", "k5_e1_g2", "k5_e3", "k5_e6", "skip", "fixed"];
+/// Kernel, expansion, groups of the first eight.
+const SHAPES: [(u32, u32, u32); 8] =
+    [(3, 1, 1), (3, 1, 2), (3, 3, 1), (3, 6, 1), (5, 1, 1), (5, 1, 2), (5, 3, 1), (5, 6, 1)];
+/// Width, layers and stride of the stages.
+const STAGES: [(u32, usize, u32); 7] =
+    [(16, 1, 1), (24, 4, 1), (32, 4, 2), (64, 4, 2), (112, 4, 1), (184, 4, 2), (352, 1, 1)];
+
+/// The operation of each layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FbNet(pub [u8; LAYERS]);
+
+impl FbNet {
+    /// # Errors
+    /// Another number of layers, or an operation that does not exist.
+    pub fn new(ops: &[u32]) -> Result<FbNet, CodeError> {
+        let ops: [u32; LAYERS] =
+            ops.try_into().map_err(|_| CodeError(format!("{} layers instead of {LAYERS}", ops.len())))?;
+        match ops.iter().position(|&op| op as usize >= OPS.len()) {
+            Some(layer) => Err(CodeError(format!("layer {layer}: operation {} is not 0 to 8", ops[layer]))),
+            None => Ok(FbNet(ops.map(|op| op as u8))),
+        }
+    }
+
+    pub(super) fn parts(&self) -> Vec<Part> {
+        let mut stem = Net::new(3, 32);
+        stem.conv(16, 3, 1, Act::Relu);
+        let mut parts = vec![Part { group: "fixed", graph: stem.graph }];
+        let (mut channels, mut side, mut layer) = (16, 32, 0);
+        for (width, count, stride) in STAGES {
+            for i in 0..count {
+                let stride = if i == 0 { stride } else { 1 };
+                let op = usize::from(self.0[layer]);
+                let mut net = Net::new(channels, side);
+                match SHAPES.get(op) {
+                    Some(&shape) => mbconv(&mut net, width, stride, shape),
+                    None if stride == 1 && channels == width => {}
+                    None => drop(net.conv(width, 1, stride, Act::Relu)),
+                }
+                if net.at > 0 {
+                    parts.push(Part { group: OPS[op], graph: net.graph });
+                }
+                (channels, side, layer) = (width, side / stride, layer + 1);
+            }
+        }
+        let mut head = Net::new(channels, side);
+        head.conv(1504, 1, 1, Act::Relu).classifier(100);
+        parts.push(Part { group: "fixed", graph: head.graph });
+        parts
+    }
+}
+
+fn mbconv(net: &mut Net, width: u32, stride: u32, (kernel, expansion, groups): (u32, u32, u32)) {
+    let (input, in_c) = (net.at, net.channels());
+    net.grouped(in_c * expansion, 1, 1, groups, Act::Relu).depthwise(kernel, stride, Act::Relu).grouped(
+        width,
+        1,
+        1,
+        groups,
+        Act::None,
+    );
+    if stride == 1 && in_c == width {
+        net.add(input);
+    }
+}
+
+impl fmt::Display for FbNet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.map(|op| op.to_string()).join(","))
+    }
+}
+
+impl FromStr for FbNet {
+    type Err = CodeError;
+    fn from_str(text: &str) -> Result<Self, CodeError> {
+        FbNet::new(&integers(text, LAYERS)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::kernel;
+
+    #[test]
+    fn layers_have_their_published_costs() {
+        // MACs and weights of single layers from the table of HELP.
+        let cost = |op: u8, layer: usize| {
+            let mut ops = [8; LAYERS];
+            ops[layer] = op;
+            let parts = FbNet(ops).parts();
+            let part = parts.iter().find(|part| part.group == OPS[usize::from(op)]).unwrap();
+            let kernels = kernel::fused(&part.graph);
+            let biases: f64 = kernels.iter().map(|k| f64::from(k.out_c)).sum();
+            let macs: f64 = kernels.iter().map(|k| k.macs()).sum();
+            (macs, kernels.iter().map(|k| k.params()).sum::<f64>() - biases)
+        };
+        assert_eq!(cost(0, 0), (671_744.0, 656.0));
+        assert_eq!(cost(5, 0), (671_744.0, 656.0));
+        assert_eq!(cost(1, 5), (448_512.0, 888.0));
+        assert_eq!(cost(7, 20), (6_941_952.0, 433_872.0));
+        assert_eq!(cost(6, 21), (4_954_752.0, 309_672.0));
+    }
+}

@@ -1,0 +1,205 @@
+//! Networks of other people's search spaces and papers, as graphs: what public tables of latencies are
+//! about.
+//!
+//! A network here is a code (the choices of its search space, or a name) that expands into [`Part`]s:
+//! its blocks, each with the group that it belongs to (its operation, or its stage) and the graph of
+//! what it computes. Latency predictors of such tables sum quantities over the kernels of each group.
+
+mod builder;
+pub mod classic;
+pub mod fbnet;
+pub mod mobile;
+mod named;
+pub mod nasbench201;
+pub mod ofa;
+
+pub use fbnet::FbNet;
+pub use named::Named;
+pub use nasbench201::NasBench201;
+pub use ofa::Ofa;
+
+use crate::plainnet::Graph;
+use std::fmt;
+use std::str::FromStr;
+
+/// A block of a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// The operation chosen, or the stage: one of [`Space::groups`].
+    pub group: &'static str,
+    /// For one image.
+    pub graph: Graph,
+}
+
+/// Where a code comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Space {
+    /// FBNet's 22 layers of nine operations, for CIFAR-100.
+    FbNet,
+    /// The cells of NAS-Bench-201, for CIFAR-10.
+    NasBench201,
+    /// Once-for-all networks in the space of MobileNetV3, for ImageNet.
+    Ofa,
+    /// Networks that have a name.
+    Named,
+}
+
+impl Space {
+    pub const ALL: [Space; 4] = [Space::FbNet, Space::NasBench201, Space::Ofa, Space::Named];
+
+    /// The beginning of its codes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Space::FbNet => "fbnet",
+            Space::NasBench201 => "nasbench201",
+            Space::Ofa => "ofa",
+            Space::Named => "zoo",
+        }
+    }
+
+    /// The groups that its networks are made of.
+    pub fn groups(self) -> &'static [&'static str] {
+        match self {
+            Space::FbNet => &fbnet::GROUPS,
+            Space::NasBench201 => &nasbench201::GROUPS,
+            Space::Ofa => &ofa::GROUPS,
+            Space::Named => &[named::GROUP],
+        }
+    }
+
+    /// What one of its codes looks like, for messages.
+    pub fn example(self) -> &'static str {
+        match self {
+            Space::FbNet => "fbnet:7,8,1,8,… (22 operations from 0 to 8)",
+            Space::NasBench201 => "nasbench201:nor_conv_3x3,none,… (six operations)",
+            Space::Ofa => "ofa:224;2,3,4,3,2;3,5,…;4,6,… (resolution; 5 depths; 20 kernels; 20 expansions)",
+            Space::Named => "zoo:mobilenet_v3_large_1.0@224",
+        }
+    }
+}
+
+impl fmt::Display for Space {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A network outside PlainNet. As text: `fbnet:7,8,…`, `zoo:mobilenet_v1_0.25@160`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Encoded {
+    FbNet(FbNet),
+    NasBench201(NasBench201),
+    Ofa(Ofa),
+    Named(Named),
+}
+
+/// Why a code is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct CodeError(pub String);
+
+impl Encoded {
+    pub fn space(&self) -> Space {
+        match self {
+            Encoded::FbNet(_) => Space::FbNet,
+            Encoded::NasBench201(_) => Space::NasBench201,
+            Encoded::Ofa(_) => Space::Ofa,
+            Encoded::Named(_) => Space::Named,
+        }
+    }
+
+    /// Its blocks in order. Blocks that compute nothing are left out.
+    pub fn parts(&self) -> Vec<Part> {
+        match self {
+            Encoded::FbNet(code) => code.parts(),
+            Encoded::NasBench201(code) => code.parts(),
+            Encoded::Ofa(code) => code.parts(),
+            Encoded::Named(named) => named.parts(),
+        }
+    }
+
+    /// Whether `text` means to be a code.
+    pub fn is_code(text: &str) -> bool {
+        text.split_once(':').is_some_and(|(space, _)| Space::ALL.iter().any(|known| known.name() == space))
+    }
+}
+
+impl fmt::Display for Encoded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.space())?;
+        match self {
+            Encoded::FbNet(code) => code.fmt(f),
+            Encoded::NasBench201(code) => code.fmt(f),
+            Encoded::Ofa(code) => code.fmt(f),
+            Encoded::Named(code) => code.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Encoded {
+    type Err = CodeError;
+    fn from_str(text: &str) -> Result<Self, CodeError> {
+        let (space, code) = text.split_once(':').unwrap_or((text, ""));
+        let bad = |e: CodeError| CodeError(format!("{space} code {code:?}: {e}"));
+        match space {
+            "fbnet" => code.parse().map(Encoded::FbNet).map_err(bad),
+            "nasbench201" => code.parse().map(Encoded::NasBench201).map_err(bad),
+            "ofa" => code.parse().map(Encoded::Ofa).map_err(bad),
+            "zoo" => code.parse().map(Encoded::Named).map_err(bad),
+            _ => {
+                let known: Vec<&str> = Space::ALL.iter().map(|space| space.example()).collect();
+                Err(CodeError(format!("{text:?} is no code of a network; known: {}", known.join(", "))))
+            }
+        }
+    }
+}
+
+/// Comma-separated integers.
+fn integers(text: &str, count: usize) -> Result<Vec<u32>, CodeError> {
+    let values: Result<Vec<u32>, _> = text.split(',').map(|part| part.trim().parse::<u32>()).collect();
+    match values {
+        Ok(values) if values.len() == count => Ok(values),
+        Ok(values) => Err(CodeError(format!("{} integers instead of {count}", values.len()))),
+        Err(_) => Err(CodeError(format!("{text:?} are not {count} integers separated by commas"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_round_trip_and_others_are_refused() {
+        let codes = [
+            "fbnet:7,8,1,8,4,8,8,8,7,4,1,4,7,3,2,7,3,2,4,2,4,5",
+            "nasbench201:avg_pool_3x3,nor_conv_1x1,skip_connect,nor_conv_1x1,none,skip_connect",
+            "ofa:204;2,2,2,2,3;7,5,5,5,7,7,5,7,5,7,3,7,5,3,7,3,5,3,5,3;6,4,4,6,6,3,4,3,3,6,3,3,3,6,3,4,6,4,3,6",
+            "zoo:mobilenet_v3_large_1.0@224",
+        ];
+        for code in codes {
+            let encoded: Encoded = code.parse().unwrap();
+            assert_eq!(encoded.to_string(), code);
+            let groups = encoded.space().groups();
+            let parts = encoded.parts();
+            assert!(!parts.is_empty() && parts.iter().all(|part| groups.contains(&part.group)));
+        }
+        for bad in [
+            "",
+            "fbnet:",
+            "fbnet:1,2",
+            "fbnet:9,8,1,8,4,8,8,8,7,4,1,4,7,3,2,7,3,2,4,2,4,5",
+            "nasbench201:conv,none,none,none,none,none",
+            "ofa:1;2,2,2,2,3;7;6",
+            "ofa:204;2,2,2,2,9;7,5,5,5,7,7,5,7,5,7,3,7,5,3,7,3,5,3,5,3;6,4,4,6,6,3,4,3,3,6,3,3,3,6,3,4,6,4,3,6",
+            "zoo:no_such_net@224",
+            "zoo:mobilenet_v1_0.25",
+            "zoo:mobilenet_v1_0.25@0",
+            "zoo:mobilenet_v1_-1@224",
+            "zoo:mobilenet_v1_nan@224",
+            "zoo:mobilenet_v1_1e9@224",
+        ] {
+            assert!(bad.parse::<Encoded>().is_err(), "{bad}");
+        }
+    }
+}
