@@ -5,6 +5,7 @@ mod devices;
 mod exact;
 mod golden;
 mod onnx;
+mod phones;
 mod profiles;
 mod profiling;
 mod proxies;

@@ -46,7 +46,11 @@ pub fn by_device(name: &str) -> Result<Arc<FittedPredictor>, Failure> {
     let id =
         if name.contains('@') { name.to_owned() } else { profile::by_name(name)?.identity().to_string() };
     let device = id.split('@').next().unwrap_or_default();
-    let of_device = |entry: &&Entry| !name.contains('@') && entry.id.split('@').next() == Some(device);
+    // `pixel2` stands for any of its predictors, `pixel2@tract` for any precision.
+    let start = format!("{}@", name.trim_end_matches('@'));
+    let of_device = |entry: &&Entry| {
+        entry.id.starts_with(&start) || (!name.contains('@') && entry.id.split('@').next() == Some(device))
+    };
     let found = catalogue.iter().find(|entry| entry.id == id).or_else(|| catalogue.iter().find(of_device));
     match found {
         Some(entry) => Ok(Arc::new(entry.load()?)),

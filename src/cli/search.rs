@@ -1,6 +1,7 @@
 //! `edgezen search`: the best network that fits the budgets.
 
 use super::output::Output;
+use super::target::Reach;
 use super::{Failure, Global, predictors, score, verify};
 use crate::device::profile::{self, Profile};
 use crate::plainnet::{Model, Network, SuperBlock, notation, relink};
@@ -77,6 +78,8 @@ pub struct Args {
     /// Measure the K best networks on the device
     #[arg(long, value_name = "K", default_value_t = 0)]
     verify: usize,
+    #[command(flatten)]
+    reach: Reach,
 }
 
 /// `80ms` or `pixel2=80ms`.
@@ -135,6 +138,7 @@ struct Report {
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let output = global.output();
     let verify_best = args.verify;
+    let reach = args.reach.clone();
     let plan = plan(args, global.seed, output)?;
     if verify_best > 0 {
         verify::check(plan.device.as_deref())?;
@@ -176,7 +180,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             match plan.budgets.latencies.iter().find(|b| &b.device == device) {
                 Some(budget) => {
                     let usual = predictors::usual_probe_ns(device);
-                    verify::measure(device, &networks, &*budget.predictor, usual, budget.limit, output)?
+                    verify::measure(device, &reach, &networks, &*budget.predictor, usual, budget.limit, output)?
                 }
                 None => Vec::new(),
             }

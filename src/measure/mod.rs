@@ -1,7 +1,9 @@
 //! Measuring: what to measure (the plan), the journal that survives a kill, the campaign; and a few
 //! networks on their own.
 
+mod assemble;
 pub mod campaign;
+pub mod drift;
 pub mod journal;
 pub mod networks;
 pub mod plan;
