@@ -164,7 +164,8 @@ pub fn two_modes(sorted: &[f64]) -> Option<Modes> {
             best = Some((explained, Modes { low, high, high_share: right / n as f64 }));
         }
     }
-    best.filter(|(explained, modes)| *explained > 0.70 && modes.high > 1.05 * modes.low).map(|(_, modes)| modes)
+    best.filter(|(explained, modes)| *explained > 0.70 && modes.high > 1.05 * modes.low)
+        .map(|(_, modes)| modes)
 }
 
 #[cfg(test)]
@@ -201,7 +202,8 @@ mod tests {
 
     #[test]
     fn two_modes_are_two_heaps() {
-        let heaps: Vec<f64> = (0..30).map(|i| if i < 20 { 10.0 } else { 13.0 } + 0.01 * f64::from(i)).collect();
+        let heaps: Vec<f64> =
+            (0..30).map(|i| if i < 20 { 10.0 } else { 13.0 } + 0.01 * f64::from(i)).collect();
         let modes = two_modes(&sorted(&heaps)).unwrap();
         assert!((modes.low - 10.1).abs() < 0.1 && (modes.high - 13.2).abs() < 0.1, "{modes:?}");
         assert!((modes.high_share - 1.0 / 3.0).abs() < 1e-9);

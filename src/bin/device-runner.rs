@@ -50,7 +50,8 @@ fn run() -> Result<(), (u8, String)> {
             }
             "--time-limit" => {
                 let seconds = value()?;
-                let seconds = seconds.parse().map_err(|_| (2, format!("{seconds:?} are no seconds; {USAGE}")))?;
+                let seconds =
+                    seconds.parse().map_err(|_| (2, format!("{seconds:?} are no seconds; {USAGE}")))?;
                 process::limit_time(seconds);
             }
             "--job" => input = Some(Box::new(Cursor::new(value()?))),

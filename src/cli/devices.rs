@@ -247,7 +247,9 @@ fn phone_text(phone: &Seen) -> String {
     let title = phone.title.as_deref().map_or(String::new(), |title| format!(", {title}"));
     let profile = match (&phone.profile, &phone.phone) {
         (Some(profile), _) => format!(", profile {profile}"),
-        (None, Some(_)) => ", no profile: android-generic measures it, devices describe drafts one".to_owned(),
+        (None, Some(_)) => {
+            ", no profile: android-generic measures it, devices describe drafts one".to_owned()
+        }
         (None, None) => String::new(),
     };
     format!("phone {}: {}{title}{profile}\n", phone.serial, phone.state)

@@ -108,7 +108,13 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         Some(list) => list.split(',').map(|serial| Some(serial.trim().to_owned())).collect(),
         None => vec![None],
     };
-    let job = |serial: &Option<String>| Job { args: &args, serial: serial.clone(), alone: serials.len() == 1, rounds, global };
+    let job = |serial: &Option<String>| Job {
+        args: &args,
+        serial: serial.clone(),
+        alone: serials.len() == 1,
+        rounds,
+        global,
+    };
     if let [serial] = &serials[..] {
         let done = job(serial).run()?;
         out.result(&done.report, || text(&done.report, &done.lookup))?;
@@ -116,14 +122,21 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     }
     // Each phone is measured by a thread of its own, into a folder of its own.
     let results: Vec<Result<Done, Failure>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = serials.iter().map(|serial| (serial, scope.spawn(|| job(serial).run()))).collect();
-        let lost = |serial: &Option<String>| Failure::runtime(format!("the thread of {serial:?} ended early"));
-        threads.into_iter().map(|(serial, thread)| thread.join().unwrap_or_else(|_| Err(lost(serial)))).collect()
+        let threads: Vec<_> =
+            serials.iter().map(|serial| (serial, scope.spawn(|| job(serial).run()))).collect();
+        let lost =
+            |serial: &Option<String>| Failure::runtime(format!("the thread of {serial:?} ended early"));
+        threads
+            .into_iter()
+            .map(|(serial, thread)| thread.join().unwrap_or_else(|_| Err(lost(serial))))
+            .collect()
     });
     let (done, failures): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
     let done: Vec<Done> = done.into_iter().flatten().collect();
     let reports: Vec<&Profile> = done.iter().map(|done| &done.report).collect();
-    out.result(&reports, || done.iter().map(|done| text(&done.report, &done.lookup)).collect::<Vec<_>>().join("\n"))?;
+    out.result(&reports, || {
+        done.iter().map(|done| text(&done.report, &done.lookup)).collect::<Vec<_>>().join("\n")
+    })?;
     let mut failures: Vec<Failure> = failures.into_iter().filter_map(Result::err).collect();
     if let Some(last) = failures.pop() {
         failures.iter().for_each(super::report);
@@ -138,8 +151,11 @@ fn judge(reports: &[Profile]) -> Result<(), Failure> {
         return Ok(());
     };
     let (throttled, all) = (bad.throttled, bad.configurations);
-    Err(Failure::new(Exit::Quality, format!("{}: {throttled} of {all} configurations are throttled", bad.dataset))
-        .remedy("let the device cool down, out of its case and off the charger, and profile it again"))
+    Err(Failure::new(
+        Exit::Quality,
+        format!("{}: {throttled} of {all} configurations are throttled", bad.dataset),
+    )
+    .remedy("let the device cool down, out of its case and off the charger, and profile it again"))
 }
 
 /// One device to profile.
@@ -203,7 +219,8 @@ impl Job<'_> {
                     let tenth = 10 * finished as u64 / total.max(1);
                     if !self.alone && tenth > said && finished > begun {
                         said = tenth;
-                        let left = start.elapsed() * (total as u32 - finished as u32) / (finished - begun) as u32;
+                        let left =
+                            start.elapsed() * (total as u32 - finished as u32) / (finished - begun) as u32;
                         say(format!("{} of {total} measured, {} s left", finished, left.as_secs()));
                     }
                 }

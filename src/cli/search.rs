@@ -180,7 +180,15 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             match plan.budgets.latencies.iter().find(|b| &b.device == device) {
                 Some(budget) => {
                     let usual = predictors::usual_probe_ns(device);
-                    verify::measure(device, &reach, &networks, &*budget.predictor, usual, budget.limit, output)?
+                    verify::measure(
+                        device,
+                        &reach,
+                        &networks,
+                        &*budget.predictor,
+                        usual,
+                        budget.limit,
+                        output,
+                    )?
                 }
                 None => Vec::new(),
             }

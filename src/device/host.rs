@@ -146,7 +146,8 @@ mod tests {
         std::thread::spawn(|| {
             let before = conditions::affinity().unwrap();
             let policy = Policy { warmup_min_ns: 0, max_ns: 0, ..Policy::HOST };
-            let mut host = crate::device::open(NAME, &Options { policy: Some(policy), ..Options::default() }).unwrap();
+            let mut host =
+                crate::device::open(NAME, &Options { policy: Some(policy), ..Options::default() }).unwrap();
             assert_eq!(conditions::affinity().unwrap().len(), 1);
             let subject = Subject::Block { structure: "SuperResK3K3(8,16,2,8,1)".into(), resolution: 16 };
             let measured = host.measure(Workload::Subject(&subject)).unwrap();

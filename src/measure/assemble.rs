@@ -27,7 +27,8 @@ pub fn finish(plan: &Plan, dir: &Path, header: &Header, lines: &[Line]) -> Resul
     let mut spreads = Vec::new();
     // In the order of the plan, whatever the order of measuring.
     for (index, subject) in plan.subjects.iter().enumerate() {
-        let passes: Vec<&Pass<'_>> = results.passes.values().filter(|pass| pass.place.index == index).collect();
+        let passes: Vec<&Pass<'_>> =
+            results.passes.values().filter(|pass| pass.place.index == index).collect();
         let pooled = runner::pooled(passes.iter().map(|pass| pass.timing()));
         let reason = results.failed.get(&index);
         let (None, Some((summary, quality))) = (reason, pooled) else {
@@ -41,10 +42,16 @@ pub fn finish(plan: &Plan, dir: &Path, header: &Header, lines: &[Line]) -> Resul
         spreads.extend(Spread::of(&passes, &summary));
         let quality = judged(&passes, quality, two.is_some());
         passes.iter().for_each(|pass| raw.extend(pass.raw(row)));
-        samples.push(Sample { subject: subject.clone(), median: summary.median, summary: Some(summary), quality });
+        samples.push(Sample {
+            subject: subject.clone(),
+            median: summary.median,
+            summary: Some(summary),
+            quality,
+        });
     }
     if samples.is_empty() {
-        let reason = failed.first().map_or("an empty plan".into(), |(_, reason): &(Subject, String)| reason.clone());
+        let reason =
+            failed.first().map_or("an empty plan".into(), |(_, reason): &(Subject, String)| reason.clone());
         return Err(CampaignError::NothingMeasured(reason));
     }
     let sentinels: Vec<f64> = drift::sentinels(lines).collect();
@@ -168,7 +175,8 @@ impl Pass<'_> {
 
 /// The quality of a configuration. One bad pass of three does not move the median.
 fn judged(passes: &[&Pass<'_>], pooled: Quality, two_modes: bool) -> Quality {
-    let most = |is: &dyn Fn(&Pass<'_>) -> bool| 2 * passes.iter().filter(|pass| is(pass)).count() > passes.len();
+    let most =
+        |is: &dyn Fn(&Pass<'_>) -> bool| 2 * passes.iter().filter(|pass| is(pass)).count() > passes.len();
     if most(&|pass| pass.flagged == Some(Quality::Throttled)) {
         Quality::Throttled
     } else if most(&|pass| pass.drifted || pass.flagged.is_some()) {

@@ -285,7 +285,8 @@ impl<'a> Course<'a> {
                 of.iter().for_each(|&place| *attempts.entry(place).or_default() += 1);
             }
         }
-        let after = lines.iter().rposition(|line| matches!(line, Line::Sentinel { .. })).map_or(0, |at| at + 1);
+        let after =
+            lines.iter().rposition(|line| matches!(line, Line::Sentinel { .. })).map_or(0, |at| at + 1);
         let measured = |line: &&Line| matches!(line, Line::Sample { .. });
         let window = lines[after..].iter().filter(measured).flat_map(Line::places).collect();
         Course {
@@ -640,7 +641,8 @@ mod tests {
         assert_eq!((of("Repeat"), of("Note")), (1, 1), "{events:#?}");
         assert!(of("Resting") >= 1);
         assert_eq!(outcome.repeated, 20);
-        let cool = campaign(&plan, cool_dir.path(), Start::Fresh).run(device("", 1).as_mut(), &mut go_on).unwrap();
+        let cool =
+            campaign(&plan, cool_dir.path(), Start::Fresh).run(device("", 1).as_mut(), &mut go_on).unwrap();
         assert_eq!(outcome.dataset.samples, cool.dataset.samples);
     }
 

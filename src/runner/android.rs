@@ -82,11 +82,9 @@ mod tests {
     #[test]
     fn batteries() {
         let battery = parse_battery(BATTERY).unwrap();
-        assert_eq!(
-            battery,
-            Battery { percent: Some(85), temperature_c: Some(28.3), plugged: Some(true) }
-        );
-        let half = BATTERY.replace("scale: 100", "scale: 200").replace("USB powered: true", "USB powered: false");
+        assert_eq!(battery, Battery { percent: Some(85), temperature_c: Some(28.3), plugged: Some(true) });
+        let half =
+            BATTERY.replace("scale: 100", "scale: 200").replace("USB powered: true", "USB powered: false");
         let battery = parse_battery(&half).unwrap();
         assert_eq!((battery.percent, battery.plugged), (Some(43), Some(false)));
         assert_eq!(parse_battery("Can't find service: battery\n"), None);

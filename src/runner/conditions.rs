@@ -83,7 +83,8 @@ impl Conditions {
     fn read(root: &Path, cores: &[u32]) -> Conditions {
         let text =
             |path: String| std::fs::read_to_string(root.join(path)).ok().map(|text| text.trim().to_owned());
-        let frequency = |core: u32, name: &str| text(format!("sys/devices/system/cpu/cpu{core}/cpufreq/{name}"));
+        let frequency =
+            |core: u32, name: &str| text(format!("sys/devices/system/cpu/cpu{core}/cpufreq/{name}"));
         let frequencies = |name: &str| {
             let khz = |&core: &u32| Some((core, frequency(core, name)?.parse().ok()?));
             cores.iter().filter_map(khz).collect()
@@ -340,7 +341,8 @@ mod tests {
         assert!(found.max_clocks_khz.is_empty());
         let zones = [("cpu-0-1".to_owned(), 38.0), ("msm_therm".to_owned(), 41.5)];
         assert_eq!(found.temperatures_c, BTreeMap::from(zones));
-        let hottest = |zones: &[&str]| found.hottest_c(&zones.iter().map(|&z| z.to_owned()).collect::<Vec<_>>());
+        let hottest =
+            |zones: &[&str]| found.hottest_c(&zones.iter().map(|&z| z.to_owned()).collect::<Vec<_>>());
         assert_eq!(hottest(&["cpu*"]), Some(38.0));
         assert_eq!(hottest(&["cpu*", "msm_therm"]), Some(41.5));
         assert_eq!(hottest(&["cpu", "gpu*"]), None);

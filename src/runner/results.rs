@@ -131,7 +131,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("results.jsonl");
         let good = serde_json::to_string(&reply("a")).unwrap();
-        std::fs::write(&path, format!("\u{0}\u{1}rubbish \"a\"\n{{\"reply\":\"done\",\"id\":\"a\"}}\n{good}\n")).unwrap();
+        std::fs::write(
+            &path,
+            format!("\u{0}\u{1}rubbish \"a\"\n{{\"reply\":\"done\",\"id\":\"a\"}}\n{good}\n"),
+        )
+        .unwrap();
         assert_eq!(Results::open(&path).unwrap().find("a"), Some(reply("a")));
     }
 

@@ -40,7 +40,12 @@ fn edgezen(port: u16, arguments: &[&str]) -> Output {
 }
 
 const ROWS: [(&str, &str, &str, &str); 5] = [
-    ("S1\tunauthorized\n", "device unauthorized.\nThis adb server's $ADB_VENDOR_KEYS is not set", "unauthorized", "accept"),
+    (
+        "S1\tunauthorized\n",
+        "device unauthorized.\nThis adb server's $ADB_VENDOR_KEYS is not set",
+        "unauthorized",
+        "accept",
+    ),
     ("S1\toffline\n", "device offline", "offline", "reconnect"),
     ("S1\trecovery\n", "closed", "recovery", "reboot"),
     (

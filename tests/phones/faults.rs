@@ -112,7 +112,9 @@ impl Run<'_> {
                 for file in dir.filter(|file| file.file_name().to_string_lossy().starts_with("results-")) {
                     let opened = std::fs::OpenOptions::new().append(true).open(file.path());
                     // It may be gone by now.
-                    let _ = opened.and_then(|mut file| file.write_all(b"{\"reply\":\"done\",\"id\":\"r0-\xff\x00 garb"));
+                    let _ = opened.and_then(|mut file| {
+                        file.write_all(b"{\"reply\":\"done\",\"id\":\"r0-\xff\x00 garb")
+                    });
                 }
             }
         }
@@ -172,7 +174,8 @@ fn faults_at_random_moments_cost_nothing() {
     if !parts_are_here() {
         return;
     }
-    let runs = std::env::var("EDGEZEN_FAULTS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(FAULTS.len());
+    let runs =
+        std::env::var("EDGEZEN_FAULTS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(FAULTS.len());
     let (mut desk, mut phone) = desk_with_phone();
     desk.hurry();
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(runs as u64);
@@ -187,6 +190,8 @@ fn faults_at_random_moments_cost_nothing() {
     }
     eprintln!("{runs} profiles of 36 measurements, one fault each, {:.0} s", start.elapsed().as_secs_f64());
     for (fault, (runs, resumed)) in figures {
-        eprintln!("  {fault:?}: {runs} runs, resumed {resumed} times, none lost, none twice, settings as before");
+        eprintln!(
+            "  {fault:?}: {runs} runs, resumed {resumed} times, none lost, none twice, settings as before"
+        );
     }
 }

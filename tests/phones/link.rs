@@ -50,7 +50,10 @@ fn files_go_there_and_back() {
     assert_eq!(link.pull("/data/local/tmp/new/file", SOON).unwrap(), bytes);
     assert_eq!(link.shell("test -x /data/local/tmp/new/file", SOON).unwrap().status, 0);
     let error = link.pull("/data/none", SOON).unwrap_err();
-    assert!(matches!(&error, LinkError::Refused { reason, .. } if reason.contains("No such file")), "{error:?}");
+    assert!(
+        matches!(&error, LinkError::Refused { reason, .. } if reason.contains("No such file")),
+        "{error:?}"
+    );
     let error = link.push(b"x", "/proc/none/file", SOON).unwrap_err();
     assert!(matches!(error, LinkError::Refused { .. }), "{error:?}");
     assert_eq!(link.shell("true", SOON).unwrap().status, 0);

@@ -38,7 +38,8 @@ pub fn parts_are_here() -> bool {
     if found && private {
         return true;
     }
-    let message = "skipped: no adb, no adbd, or no right to give a phone folders of its own (scripts/setup-adb)";
+    let message =
+        "skipped: no adb, no adbd, or no right to give a phone folders of its own (scripts/setup-adb)";
     assert!(std::env::var_os("EDGEZEN_REQUIRE_ADB").is_none(), "{message}");
     eprintln!("{message}");
     false
@@ -162,20 +163,26 @@ impl Phone {
     pub fn pixel2() -> Phone {
         let folder = tempfile::tempdir().unwrap();
         let phone = Phone { folder, port: free_port(), adbd: None };
-        for dir in ["bin", "props", "settings", "dumpsys", "data", "thermal/thermal_zone0", "thermal/thermal_zone7"] {
+        for dir in
+            ["bin", "props", "settings", "dumpsys", "data", "thermal/thermal_zone0", "thermal/thermal_zone7"]
+        {
             std::fs::create_dir_all(phone.path(dir)).unwrap();
         }
         for (name, text) in PROGRAMS {
             let program = format!("#!/bin/sh\nPHONE={}\n{text}\n", phone.folder.path().display());
             phone.write(&format!("bin/{name}"), &program);
-            std::fs::set_permissions(phone.path(&format!("bin/{name}")), PermissionsExt::from_mode(0o755)).unwrap();
+            std::fs::set_permissions(phone.path(&format!("bin/{name}")), PermissionsExt::from_mode(0o755))
+                .unwrap();
         }
         for (name, value) in [
             ("ro.product.device", "walleye"),
             ("ro.product.model", "Pixel 2"),
             ("ro.product.manufacturer", "Google"),
             ("ro.board.platform", "msm8998"),
-            ("ro.build.fingerprint", "google/walleye/walleye:11/RP1A.201005.004.A1/6934943:user/release-keys"),
+            (
+                "ro.build.fingerprint",
+                "google/walleye/walleye:11/RP1A.201005.004.A1/6934943:user/release-keys",
+            ),
             ("ro.build.version.sdk", "30"),
             ("ro.build.version.release", "11"),
         ] {
@@ -279,9 +286,11 @@ impl Phone {
     pub fn runners(&self) -> Vec<u32> {
         let mine = self.path("data").display().to_string();
         let of_this_phone = |pid: &u32| {
-            let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+            let read =
+                |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
             // The phone's folder shows in the list of what is mounted for the process.
-            read("comm").starts_with("device-runner") && read("mountinfo").contains(mine.trim_start_matches("/tmp"))
+            read("comm").starts_with("device-runner")
+                && read("mountinfo").contains(mine.trim_start_matches("/tmp"))
         };
         let pids = std::fs::read_dir("/proc").unwrap().flatten();
         pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(of_this_phone).collect()

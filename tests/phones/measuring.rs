@@ -35,7 +35,10 @@ fn from_the_cable_to_a_verified_network() {
     let settings = phone.settings();
     let report = desk.json(&profile("data", "40"));
     assert_eq!(report["identity"], "pixel2@tract@fp32");
-    assert_eq!(report["configurations"].as_u64().unwrap() + report["failed"].as_array().unwrap().len() as u64, 40);
+    assert_eq!(
+        report["configurations"].as_u64().unwrap() + report["failed"].as_array().unwrap().len() as u64,
+        40
+    );
     assert_eq!(report["failed"], Value::Array(vec![]));
     assert_eq!(phone.settings(), settings, "settings were not brought back");
     let dir = desk.folder.path().join("data");
@@ -60,7 +63,8 @@ fn from_the_cable_to_a_verified_network() {
     assert!(left.len() == 1 && left[0].starts_with("device-runner-"), "{left:?}");
 
     desk.run(&["fit", "--data", "data"], 0);
-    let best = ["search", "--device", "pixel2@tract", "--latency", "400ms", "--layers", "14", "--iterations", "300"];
+    let best =
+        ["search", "--device", "pixel2@tract", "--latency", "400ms", "--layers", "14", "--iterations", "300"];
     let mut arguments = best.to_vec();
     arguments.extend(["--verify", "2", "--json", "--out", "runs/mine", "--serial"]);
     let serial = phone.serial();
@@ -71,7 +75,8 @@ fn from_the_cable_to_a_verified_network() {
     assert!(verified.iter().all(|row| row["measured_ms"].as_f64().unwrap() > 0.0), "{found}");
     let checked = desk.json(&["validate", "runs/mine", "--device", "pixel2@tract", "--top", "1", "--json"]);
     assert_eq!(checked["rows"].as_array().unwrap().len(), 1);
-    let rows = desk.edgezen(&["measure", "--device", "pixel2", "--json", "zennet_cifar10_model_size05M_res32"]);
+    let rows =
+        desk.edgezen(&["measure", "--device", "pixel2", "--json", "zennet_cifar10_model_size05M_res32"]);
     let output = { rows }.output().unwrap();
     // Two thirds of a second on a shared computer may be noisy; nothing else may be wrong.
     assert!(matches!(output.status.code(), Some(0 | 3)), "{}", errors(&output));
@@ -127,7 +132,8 @@ fn a_phone_is_used_by_one_at_a_time() {
     }
     let (desk, phone) = desk_with_phone();
     desk.hurry();
-    let mut first = desk.edgezen(&profile("first", "60")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut first =
+        desk.edgezen(&profile("first", "60")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     await_samples(&desk.folder.path().join("first"), 1);
     let output = desk.run(&profile("second", "20"), 4);
     assert!(errors(&output).contains("in use by"), "{}", errors(&output));
@@ -159,7 +165,8 @@ fn a_killed_run_is_tidied_up_by_the_next() {
     let (desk, mut phone) = desk_with_phone();
     desk.hurry();
     let settings = phone.settings();
-    let mut killed = desk.edgezen(&profile("data", "20")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut killed =
+        desk.edgezen(&profile("data", "20")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let dir = desk.folder.path().join("data");
     await_samples(&dir, 5);
     killed.kill().unwrap();
@@ -197,7 +204,8 @@ fn a_phone_that_gets_hot_rests_and_is_flagged() {
     }
     let (desk, phone) = desk_with_phone();
     desk.hurry();
-    let mut hot = desk.edgezen(&profile("data", "20")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut hot =
+        desk.edgezen(&profile("data", "20")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     await_samples(&desk.folder.path().join("data"), 3);
     phone.temperature(90.0);
     let start = Instant::now();

@@ -20,7 +20,8 @@ impl Finished {
     /// The last line of what it complained about, for messages.
     pub fn complaint(&self) -> String {
         let last = |text: &str| text.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned);
-        let said = last(&self.stderr).or_else(|| last(&self.stdout)).unwrap_or_else(|| "it said nothing".into());
+        let said =
+            last(&self.stderr).or_else(|| last(&self.stdout)).unwrap_or_else(|| "it said nothing".into());
         let meaning = match self.status {
             126 => " (cannot be executed)",
             127 => " (not found)",
@@ -112,10 +113,7 @@ fn among(attached: &[String]) -> String {
 impl LinkError {
     /// Whether waiting cannot help.
     pub fn needs_a_person(&self) -> bool {
-        matches!(
-            self,
-            LinkError::NotReady { state: State::Unauthorized | State::NoPermissions { .. }, .. }
-        )
+        matches!(self, LinkError::NotReady { state: State::Unauthorized | State::NoPermissions { .. }, .. })
     }
 
     /// Whether it may be gone after a while, and the work can go on then.
@@ -201,7 +199,10 @@ mod tests {
     #[test]
     fn words_stay_whole() {
         assert_eq!(quoted("it's"), "'it'\\''s'");
-        let echo = std::process::Command::new("sh").arg("-c").arg(format!("printf %s {}", quoted("a'b \"$x\" `"))).output();
+        let echo = std::process::Command::new("sh")
+            .arg("-c")
+            .arg(format!("printf %s {}", quoted("a'b \"$x\" `")))
+            .output();
         assert_eq!(echo.unwrap().stdout, b"a'b \"$x\" `");
     }
 }

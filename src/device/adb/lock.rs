@@ -36,13 +36,8 @@ impl Lock {
         let path = folder.join(format!("{}.lock", serial.chars().map(plain).collect::<String>()));
         let io = |error| LockError::Io { path: path.clone(), error };
         std::fs::create_dir_all(folder).map_err(io)?;
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(io)?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -62,7 +57,10 @@ impl Lock {
 /// Where locks lie: shared by all projects of this user.
 fn folder() -> PathBuf {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set("XDG_RUNTIME_DIR").filter(|dir| dir.is_dir()).unwrap_or_else(std::env::temp_dir).join("edgezen-phones")
+    set("XDG_RUNTIME_DIR")
+        .filter(|dir| dir.is_dir())
+        .unwrap_or_else(std::env::temp_dir)
+        .join("edgezen-phones")
 }
 
 #[cfg(test)]

@@ -63,7 +63,10 @@ impl AdbLink {
                     let word = state.split(['.', ' ', '\n']).next().unwrap_or_default();
                     return LinkError::NotReady { serial, state: State::parse(word) };
                 }
-                if ["closed", "protocol fault", "no devices", "connection reset"].iter().any(|t| text.contains(t)) {
+                if ["closed", "protocol fault", "no devices", "connection reset"]
+                    .iter()
+                    .any(|t| text.contains(t))
+                {
                     return self.broken(text);
                 }
                 LinkError::Refused { serial, what: what.to_owned(), reason: text.trim().to_owned() }

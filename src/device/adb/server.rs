@@ -129,10 +129,10 @@ impl Server {
     /// No server, and none that could be started.
     pub fn attached(&self) -> Result<Vec<Attached>, LinkError> {
         let text = self.ask("host:devices")?;
-        let phones = text.lines().filter_map(|line| line.split_once('\t')).map(|(serial, state)| Attached {
-            serial: serial.to_owned(),
-            state: State::parse(state.trim()),
-        });
+        let phones = text
+            .lines()
+            .filter_map(|line| line.split_once('\t'))
+            .map(|(serial, state)| Attached { serial: serial.to_owned(), state: State::parse(state.trim()) });
         Ok(phones.collect())
     }
 
@@ -154,7 +154,8 @@ impl Server {
     /// Connects to a phone on the network anew, where `serial` is an address; the answer of the server
     /// does not matter, the phone's state tells.
     pub fn reconnect(&self, serial: &str) {
-        if serial.parse::<SocketAddr>().is_ok() || serial.rsplit_once(':').is_some_and(|(_, p)| p.parse::<u16>().is_ok())
+        if serial.parse::<SocketAddr>().is_ok()
+            || serial.rsplit_once(':').is_some_and(|(_, p)| p.parse::<u16>().is_ok())
         {
             if matches!(self.state_of(serial), Ok(State::Offline)) {
                 let _ = self.ask(&format!("host:disconnect:{serial}"));

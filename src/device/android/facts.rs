@@ -68,8 +68,10 @@ impl Phone {
 
     /// One line for people.
     pub fn title(&self) -> String {
-        let words: Vec<&str> =
-            ["ro.product.manufacturer", "ro.product.model"].iter().filter_map(|name| self.property(name)).collect();
+        let words: Vec<&str> = ["ro.product.manufacturer", "ro.product.model"]
+            .iter()
+            .filter_map(|name| self.property(name))
+            .collect();
         match (words.is_empty(), self.device()) {
             (false, Some(device)) => format!("{} ({device})", words.join(" ")),
             (false, None) => words.join(" "),

@@ -13,7 +13,8 @@ pub fn best<'a>(phone: &Phone, profiles: impl Iterator<Item = &'a Profile> + Clo
         let platform = phone.property("ro.board.platform")?;
         // A profile with device names is of those devices only.
         phones.clone().find(|profile| {
-            profile.matching.product_device.is_empty() && profile.matching.platform.as_deref() == Some(platform)
+            profile.matching.product_device.is_empty()
+                && profile.matching.platform.as_deref() == Some(platform)
         })
     })
 }
@@ -35,7 +36,8 @@ pub fn differences(phone: &Phone, profile: &Profile) -> Vec<String> {
     for cluster in &profile.clusters {
         found.extend(cluster_differences(phone, cluster));
     }
-    let known: BTreeSet<u32> = profile.clusters.iter().flat_map(|cluster| cluster.cpus.iter().copied()).collect();
+    let known: BTreeSet<u32> =
+        profile.clusters.iter().flat_map(|cluster| cluster.cpus.iter().copied()).collect();
     let more: Vec<u32> = phone.cores.iter().map(|core| core.id).filter(|id| !known.contains(id)).collect();
     if !known.is_empty() && !more.is_empty() {
         found.push(format!("cores {} are not in the profile", list(&more)));
@@ -83,7 +85,11 @@ pub fn cores(phone: &Phone, profile: &Profile, asked: Option<&[u32]>) -> (Vec<u3
         None => phone.allowed.last().copied().into_iter().collect(),
     };
     let reason = wanted.map(|wanted| {
-        format!("the profile measures on cores {}, which are not all there; measuring on {}", list(&wanted), list(&cores))
+        format!(
+            "the profile measures on cores {}, which are not all there; measuring on {}",
+            list(&wanted),
+            list(&cores)
+        )
     });
     (cores, reason)
 }

@@ -321,7 +321,9 @@ impl Android {
         let waited = self.link.await_ready(self.patience);
         waited.map_err(|e| match e.needs_a_person() {
             true => DeviceError::Link(e),
-            false => self.lost(format!("{cause}; it did not come back within {} s ({e})", self.patience.as_secs())),
+            false => {
+                self.lost(format!("{cause}; it did not come back within {} s ({e})", self.patience.as_secs()))
+            }
         })?;
         let now = match Phone::read(&mut *self.link) {
             Ok(now) => now,
@@ -329,7 +331,8 @@ impl Android {
             Err(error) if error.may_pass() => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let identity = |phone: &Phone| (phone.property("ro.build.fingerprint").map(str::to_owned), serial(phone));
+        let identity =
+            |phone: &Phone| (phone.property("ro.build.fingerprint").map(str::to_owned), serial(phone));
         if identity(&now) != identity(&self.phone) {
             return Err(self.lost("another phone answers now"));
         }
@@ -364,11 +367,7 @@ struct Greeting {
 }
 
 /// Starts the runner without a job; `Err` of the inner result tells why it does not work.
-fn greet(
-    link: &mut dyn Link,
-    runner: &Pushed,
-    cores: &[u32],
-) -> Result<Result<Greeting, String>, LinkError> {
+fn greet(link: &mut dyn Link, runner: &Pushed, cores: &[u32]) -> Result<Result<Greeting, String>, LinkError> {
     let command = format!("{} --jobs /dev/null", runner_command(runner, cores, None));
     let finished = link.shell(&command, Duration::from_secs(20))?;
     Ok(match replies(&finished.stdout).into_iter().next() {
@@ -424,7 +423,13 @@ fn serial(phone: &Phone) -> Option<String> {
     phone.property("ro.serialno").map(str::to_owned)
 }
 
-fn facts_of(link: &str, phone: &Phone, runner: &Pushed, greeting: &Greeting, differences: &[String]) -> Facts {
+fn facts_of(
+    link: &str,
+    phone: &Phone,
+    runner: &Pushed,
+    greeting: &Greeting,
+    differences: &[String],
+) -> Facts {
     let mut facts = Facts::new();
     facts.insert("serial".into(), json!(serial(phone).unwrap_or_else(|| link.to_owned())));
     facts.insert("build_fingerprint".into(), json!(phone.property("ro.build.fingerprint")));
@@ -469,7 +474,8 @@ impl Device for Android {
         // What cannot be removed now is removed when it is old.
         let _ = self.link.shell(&format!("rm -f {}", self.results()), READY);
         if let Err(error) = self.release() {
-            self.notes.push(format!("its settings could not be brought back ({error}); the next run does it"));
+            self.notes
+                .push(format!("its settings could not be brought back ({error}); the next run does it"));
         }
     }
 
@@ -489,7 +495,8 @@ impl Device for Android {
     }
 
     fn continuity(&self, earlier: &Facts) -> Continuity {
-        let text = |facts: &Facts, name: &str| facts.get(name).and_then(|value| value.as_str()).map(str::to_owned);
+        let text =
+            |facts: &Facts, name: &str| facts.get(name).and_then(|value| value.as_str()).map(str::to_owned);
         let changed = |name: &str| {
             let (then, now) = (text(earlier, name)?, text(&self.facts, name)?);
             (then != now).then(|| format!("{name} {then} then, {now} now"))

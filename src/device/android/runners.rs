@@ -34,7 +34,12 @@ pub fn triples(phone: &Phone, profile: &Profile) -> Vec<String> {
     let own = architectures.iter().flat_map(|arch| systems.map(|system| format!("{arch}-{system}")));
     let mut triples: Vec<String> = named.into_iter().filter(fits).chain(own).collect();
     let mut seen = Vec::new();
-    triples.retain(|triple| !seen.contains(triple) && { seen.push(triple.clone()); true });
+    triples.retain(|triple| {
+        !seen.contains(triple) && {
+            seen.push(triple.clone());
+            true
+        }
+    });
     triples
 }
 
@@ -76,7 +81,11 @@ pub fn find(phone: &Phone, triples: &[String]) -> Result<Vec<PathBuf>, Vec<Strin
 ///
 /// # Errors
 /// A file that cannot be read here, as `Err` of the inner result; the link's.
-pub fn push(link: &mut dyn Link, local: &Path, dir: &str) -> Result<Result<Pushed, std::io::Error>, LinkError> {
+pub fn push(
+    link: &mut dyn Link,
+    local: &Path,
+    dir: &str,
+) -> Result<Result<Pushed, std::io::Error>, LinkError> {
     let bytes = match std::fs::read(local) {
         Ok(bytes) => bytes,
         Err(e) => return Ok(Err(e)),

@@ -49,11 +49,18 @@ pub fn restore(link: &mut dyn Link, dir: &str) -> Result<bool, LinkError> {
 ///
 /// # Errors
 /// The link's. Whatever was changed by then can be brought back by [`restore`].
-pub fn prepare(link: &mut dyn Link, dir: &str, profile: &Profile, root: bool) -> Result<Vec<String>, LinkError> {
+pub fn prepare(
+    link: &mut dyn Link,
+    dir: &str,
+    profile: &Profile,
+    root: bool,
+) -> Result<Vec<String>, LinkError> {
     let mut notes = Vec::new();
     let old = read(link)?;
     if old.is_empty() {
-        notes.push("its settings cannot be read: screen, airplane mode and battery saver stay as they are".into());
+        notes.push(
+            "its settings cannot be read: screen, airplane mode and battery saver stay as they are".into(),
+        );
     }
     let mut changes = Vec::new();
     let mut undo = Vec::new();
@@ -92,10 +99,14 @@ pub fn prepare(link: &mut dyn Link, dir: &str, profile: &Profile, root: bool) ->
         // Every line runs, even if one before it fails.
         let text = quoted(&format!("{}\nexit 0\n", undo.join("\n")));
         let script = undo_script(dir);
-        let write = format!("mkdir -p {dir} && printf %s {text} > {script}.tmp && mv {script}.tmp {script} && sync");
+        let write =
+            format!("mkdir -p {dir} && printf %s {text} > {script}.tmp && mv {script}.tmp {script} && sync");
         let written = link.shell(&write, LIMIT)?;
         if !written.ok() {
-            notes.push(format!("settings stay as they are: {script} cannot be written ({})", written.complaint()));
+            notes.push(format!(
+                "settings stay as they are: {script} cannot be written ({})",
+                written.complaint()
+            ));
             return Ok(notes);
         }
     }
@@ -292,7 +303,8 @@ esac
 
     #[test]
     fn a_phone_on_the_network_keeps_its_radio() {
-        let airplane = |network| wanted(&pixel2(), network).iter().any(|((_, key), _)| *key == "airplane_mode_on");
+        let airplane =
+            |network| wanted(&pixel2(), network).iter().any(|((_, key), _)| *key == "airplane_mode_on");
         assert!(airplane(false) && !airplane(true));
     }
 }

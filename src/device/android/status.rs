@@ -100,17 +100,26 @@ impl Status {
             complain(Severity::Unfit, finding, "charge it, then let it cool down");
         }
         if battery.plugged == Some(true) && require.charging.as_deref() == Some("forbidden") {
-            complain(Severity::Unfit, "it is charging, which heats it".into(), "use a cable that does not charge");
+            complain(
+                Severity::Unfit,
+                "it is charging, which heats it".into(),
+                "use a cable that does not charge",
+            );
         }
         if let (Some(status), Some(most)) = (self.thermal_status, require.thermal_status_max)
             && status > most
         {
             let finding = format!("thermal status {status}: Android holds the clocks down");
-            complain(Severity::Unfit, finding, "let it cool down: screen off, out of the sun, off the charger");
+            complain(
+                Severity::Unfit,
+                finding,
+                "let it cool down: screen off, out of the sun, off the charger",
+            );
         }
         let zones = profile.thermal.as_ref().map_or(&[][..], |thermal| &thermal.zones_by_type);
         let observed = Conditions { temperatures_c: self.temperatures_c.clone(), ..Conditions::default() };
-        let hottest = observed.hottest_c(zones).into_iter().chain(battery.temperature_c).max_by(f64::total_cmp);
+        let hottest =
+            observed.hottest_c(zones).into_iter().chain(battery.temperature_c).max_by(f64::total_cmp);
         if let (Some(hot), Some(most)) = (hottest, require.start_temp_max_c)
             && hot > most
         {
@@ -126,8 +135,13 @@ impl Status {
             complain(Severity::Caution, "the screen is off: cores sleep".into(), remedy);
         }
         if self.airplane_mode == Some(false) && require.airplane_mode {
-            let remedy = "profiling switches it on meanwhile where the phone lets it; by hand: quick settings";
-            complain(Severity::Caution, "airplane mode is off: the radio takes time and heats".into(), remedy);
+            let remedy =
+                "profiling switches it on meanwhile where the phone lets it; by hand: quick settings";
+            complain(
+                Severity::Caution,
+                "airplane mode is off: the radio takes time and heats".into(),
+                remedy,
+            );
         }
         let governor = phone.cores.iter().rev().find_map(|core| core.governor.as_deref());
         match governor {
@@ -148,7 +162,11 @@ impl Status {
             && load > cores / 2.0
         {
             let finding = format!("load average {load:.1} on {cores:.0} cores: other programs are running");
-            complain(Severity::Caution, finding, "close apps, wait until updates are done, or start the phone anew");
+            complain(
+                Severity::Caution,
+                finding,
+                "close apps, wait until updates are done, or start the phone anew",
+            );
         }
         complaints.sort_by_key(|complaint| std::cmp::Reverse(complaint.severity));
         complaints
@@ -178,7 +196,10 @@ mod tests {
         assert_eq!(status.battery.unwrap().percent, Some(85));
         assert_eq!((status.thermal_status, status.screen_on), (Some(0), Some(true)));
         assert_eq!((status.power_save, status.airplane_mode), (Some(false), Some(true)));
-        assert_eq!(status.temperatures_c, BTreeMap::from([("msm_therm".into(), 33.0), ("battery".into(), 29.0)]));
+        assert_eq!(
+            status.temperatures_c,
+            BTreeMap::from([("msm_therm".into(), 33.0), ("battery".into(), 29.0)])
+        );
         assert_eq!(status.owner, None);
         // Only the governor is left.
         let findings = findings(ANSWER);
@@ -200,7 +221,10 @@ mod tests {
         ] {
             assert!(ANSWER.contains(from));
             let findings = findings(&ANSWER.replace(from, to));
-            assert!(findings.iter().any(|(s, text)| *s == severity && text.contains(word)), "{word}: {findings:?}");
+            assert!(
+                findings.iter().any(|(s, text)| *s == severity && text.contains(word)),
+                "{word}: {findings:?}"
+            );
         }
     }
 

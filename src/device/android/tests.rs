@@ -12,8 +12,7 @@ fn subject() -> Subject {
 
 fn phone(answers: Vec<Result<Finished, LinkError>>) -> Android {
     let profile = profile::by_name_in(Path::new("none"), "pixel2").unwrap();
-    let runner =
-        Pushed { remote: "/tmp/runner".into(), sha256: "ab".into(), local: PathBuf::from("runner") };
+    let runner = Pushed { remote: "/tmp/runner".into(), sha256: "ab".into(), local: PathBuf::from("runner") };
     let greeting =
         Greeting { engine: "tract".into(), engine_version: "1".into(), target: "aarch64-android".into() };
     let facts = facts_of("S", &pixel2(), &runner, &greeting, &[]);
@@ -58,8 +57,7 @@ fn done(id: &str, ns: u64) -> String {
         checksum: 1.0,
         noisy_half_width: 0.05,
     };
-    let measured =
-        Box::new(Measured { timing, before: Conditions::default(), after: Conditions::default() });
+    let measured = Box::new(Measured { timing, before: Conditions::default(), after: Conditions::default() });
     serde_json::to_string(&Reply::Done { id: id.into(), measured }).unwrap() + "\n"
 }
 
@@ -92,10 +90,9 @@ fn a_result_survives_garbage_and_broken_links() {
 
 #[test]
 fn what_cannot_be_measured_fails_alone() {
-    for (answers, word) in [
-        (vec![says(&failed("r0-7"), 0)], "no memory"),
-        (vec![says("", 139); 4], "4 times without a result"),
-    ] {
+    for (answers, word) in
+        [(vec![says(&failed("r0-7"), 0)], "no memory"), (vec![says("", 139); 4], "4 times without a result")]
+    {
         match measure(answers) {
             Err(DeviceError::Workload { reason, .. }) => assert!(reason.contains(word), "{reason}"),
             other => panic!("{other:?}"),
