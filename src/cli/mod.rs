@@ -15,6 +15,7 @@ mod output;
 mod predict;
 mod predictors;
 mod profile;
+mod repeat;
 mod score;
 mod search;
 mod target;

@@ -34,6 +34,9 @@ pub struct Args {
     /// Go on with an unfinished profile; nothing is measured twice
     #[arg(long)]
     resume: bool,
+    /// Measure a twentieth of this dataset once more, and say how much it differs from one day to another
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["plan", "resume", "output"])]
+    repeat: Option<PathBuf>,
     /// Folder of the dataset [default: datasets/<device>@<runtime>]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -98,6 +101,9 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         }
     })
     .map_err(|e| Failure::runtime(format!("cannot listen for Ctrl-C: {e}")))?;
+    if let Some(dir) = &args.repeat {
+        return super::repeat::run(&args.target, dir, global);
+    }
     let (profile, _) = device::find(&args.target.device)?;
     let rounds = args.rounds.unwrap_or(match profile.kind {
         // A pass is a launch there.

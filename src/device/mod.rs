@@ -87,6 +87,8 @@ pub struct Vigilance {
     pub retries: u32,
     /// A device that is hotter than this after a measurement was too hot during it.
     pub too_hot_c: Option<f64>,
+    /// A device that is not hotter than this is not slow for heat.
+    pub cool_c: Option<f64>,
     /// Thermal zones to watch, by type.
     pub zones: Vec<String>,
     /// Highest thermal status of Android.
@@ -107,6 +109,16 @@ impl Vigilance {
         }
         let (hot, limit) = (after.hottest_c(&self.zones)?, self.too_hot_c?);
         (hot > limit).then(|| format!("{hot:.0} °C, allowed {limit:.0}"))
+    }
+
+    /// Whether the device shows that it is cool: resting would not help then. A device that shows nothing
+    /// is not.
+    pub fn is_cool(&self, measured: &Measured) -> bool {
+        let after = &measured.after;
+        let hottest = after.hottest_c(&self.zones);
+        let told = hottest.is_some() || after.thermal_status.is_some();
+        let below = hottest.zip(self.cool_c).is_none_or(|(hot, cool)| hot <= cool);
+        told && below && self.complaint(measured).is_none()
     }
 }
 
@@ -183,8 +195,11 @@ pub struct Driver {
     pub about: &'static str,
     /// The kind of profile that it measures for.
     pub kind: profile::Kind,
-    pub open: fn(&Profile, &Options) -> Result<Box<dyn Device>, DeviceError>,
+    pub open: Open,
 }
+
+/// Opens the device that a profile describes.
+pub type Open = fn(&Profile, &Options) -> Result<Box<dyn Device>, DeviceError>;
 
 /// All drivers that are built in.
 pub fn registry() -> &'static [Driver] {

@@ -263,6 +263,8 @@ struct Course<'a> {
     window: Vec<Place>,
     /// Repetitions of each measurement so far.
     attempts: FxHashMap<Place, u32>,
+    /// The device showed at the last look that it is cool.
+    cool: bool,
     /// The device did not get better by all the rests there are.
     hopeless: bool,
 }
@@ -302,6 +304,7 @@ impl<'a> Course<'a> {
             queue,
             window,
             attempts,
+            cool: false,
             hopeless: false,
         }
     }
@@ -381,6 +384,7 @@ impl<'a> Course<'a> {
         };
         let Some(summary) = measured.timing.summary() else { return Ok(None) };
         self.add(Line::Sentinel { median_ns: summary.median.ns() })?;
+        self.cool = self.vigilance.as_ref().is_some_and(|vigilance| vigilance.is_cool(&measured));
         let tolerance = self.vigilance.as_ref().map_or(drift::DRIFT, |vigilance| vigilance.drift);
         let drift = drift::of_last(&self.lines, tolerance);
         self.tell(Event::Sentinel { drift })?;
@@ -396,8 +400,14 @@ impl<'a> Course<'a> {
         if drift <= vigilance.drift {
             return Ok(());
         }
+        // A moment's disturbance is none of the window's.
+        let drift = self.look()?.map_or(drift, |again| again.min(drift));
+        if drift <= vigilance.drift {
+            return Ok(());
+        }
         let reason = format!("the sentinel is {:.0} % slower than usual", 100.0 * drift);
-        let throttled = drift > vigilance.throttled;
+        // Slow and cool: something else runs on it, and resting does not help.
+        let throttled = drift > vigilance.throttled && !self.cool;
         if throttled {
             self.rest(&reason)?;
         }
@@ -468,7 +478,7 @@ impl<'a> Course<'a> {
 }
 
 /// The first field in which two identities differ.
-fn difference(theirs: &Identity, ours: &Identity) -> String {
+pub fn difference(theirs: &Identity, ours: &Identity) -> String {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
     let fields = |i: &Identity| {
         [
@@ -611,6 +621,7 @@ mod tests {
                 rests: vec![Duration::from_millis(1); 2],
                 retries: 2,
                 too_hot_c: None,
+                cool_c: None,
                 zones: vec![],
                 thermal_status: None,
             })
@@ -632,7 +643,7 @@ mod tests {
         let mut events = Vec::new();
         // Three looks, twenty measurements, a look; then ten good and ten bad measurements.
         let outcome = campaign(&plan, dir.path(), Start::Fresh)
-            .run(&mut hot(34..45), &mut |event| {
+            .run(&mut hot(34..46), &mut |event| {
                 events.push(format!("{event:?}"));
                 ControlFlow::Continue(())
             })
@@ -663,7 +674,7 @@ mod tests {
         let plan = plan(50);
         let mut repeated = false;
         let mut after = 0;
-        let stop = campaign(&plan, dir.path(), Start::Fresh).run(&mut hot(34..45), &mut |event| {
+        let stop = campaign(&plan, dir.path(), Start::Fresh).run(&mut hot(34..46), &mut |event| {
             repeated |= matches!(event, Event::Repeat { .. });
             after += usize::from(repeated && matches!(event, Event::Measured { .. }));
             if after == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -8,5 +8,5 @@ pub mod journal;
 pub mod networks;
 pub mod plan;
 
-pub use campaign::{Campaign, CampaignError, Event, Outcome, Start};
+pub use campaign::{Campaign, CampaignError, Event, Outcome, Start, difference};
 pub use plan::{Plan, PlanError};

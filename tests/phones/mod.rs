@@ -4,6 +4,7 @@
 
 mod fake_server;
 mod faults;
+mod figures;
 mod link;
 mod loopback;
 mod measuring;

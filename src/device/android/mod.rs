@@ -489,6 +489,7 @@ impl Device for Android {
             rests: thermal.map_or_else(Vec::new, |thermal| thermal.cooldown_s.iter().map(seconds).collect()),
             retries: 2,
             too_hot_c: thermal.and_then(|thermal| thermal.abort_c),
+            cool_c: self.profile.require.start_temp_max_c,
             zones: thermal.map_or_else(Vec::new, |thermal| thermal.zones_by_type.clone()),
             thermal_status: self.profile.require.thermal_status_max,
         })
