@@ -1,18 +1,19 @@
 //! `edgezen profile`: measure a plan on a device; a dataset and a lookup table of blocks come out.
 
+mod report;
+
 use super::target::Target;
-use super::{Exit, Failure, Global, output};
-use crate::dataset::{Identity, LookupRow, Quality};
+use super::{Exit, Failure, Global};
+use crate::dataset::{Identity, LookupRow};
 use crate::device::profile::Kind;
 use crate::device::{self, Options};
-use crate::measure::{Campaign, CampaignError, Event, Outcome, Plan, PlanError, Start};
+use crate::measure::{Campaign, CampaignError, Event, Plan, PlanError, Start};
 use crate::space::{self, SearchSpace};
-use crate::units::three_digits;
-use serde::Serialize;
+use report::{Profile, judge, report, text};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -24,6 +25,9 @@ pub struct Args {
     /// Configurations to measure
     #[arg(long, value_name = "N", default_value_t = 200)]
     samples: usize,
+    /// Measure for about so long (90s, 20m, 2h) instead of a number of configurations
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["samples", "plan"])]
+    time: Option<Duration>,
     /// Measure what this file lists instead of drawing a plan (JSON, as in a dataset's plan.json)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["space", "samples"])]
     plan: Option<PathBuf>,
@@ -60,35 +64,6 @@ impl Spaces {
     }
 }
 
-#[derive(Serialize)]
-struct Profile {
-    dataset: String,
-    identity: String,
-    /// Of the phone, where there may be several.
-    serial: Option<String>,
-    configurations: usize,
-    kernels: usize,
-    blocks: usize,
-    networks: usize,
-    failed: Vec<FailedConfiguration>,
-    good: usize,
-    noisy: usize,
-    drifted: usize,
-    throttled: usize,
-    bimodal: usize,
-    /// Measurements that were made again, because the device was hot or slow.
-    repeated: usize,
-    seconds: f64,
-    lookup_table: String,
-    next: String,
-}
-
-#[derive(Serialize)]
-struct FailedConfiguration {
-    configuration: String,
-    reason: String,
-}
-
 /// Set by Ctrl-C.
 static STOP: AtomicBool = AtomicBool::new(false);
 
@@ -110,6 +85,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         Kind::AndroidCpu => profile.measure.launches,
         _ => 3,
     });
+    let samples = args.time.map_or(args.samples, |time| samples_in(time, &profile, rounds));
     let serials: Vec<Option<String>> = match &args.target.reach.serial {
         Some(list) => list.split(',').map(|serial| Some(serial.trim().to_owned())).collect(),
         None => vec![None],
@@ -119,6 +95,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         serial: serial.clone(),
         alone: serials.len() == 1,
         rounds,
+        samples,
         global,
     };
     if let [serial] = &serials[..] {
@@ -151,17 +128,27 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     judge(&done.into_iter().map(|done| done.report).collect::<Vec<_>>())
 }
 
-/// A profile that is mostly of a throttled device is one, and not good enough.
-fn judge(reports: &[Profile]) -> Result<(), Failure> {
-    let Some(bad) = reports.iter().find(|report| 2 * report.throttled > report.configurations) else {
-        return Ok(());
+/// `90s`, `20m` or `2h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let units = [("h", 3600.0), ("min", 60.0), ("m", 60.0), ("s", 1.0)];
+    let seconds = units.iter().find_map(|(unit, seconds)| {
+        let number: f64 = text.trim().strip_suffix(unit)?.trim().parse().ok()?;
+        Some(number * seconds)
+    });
+    match seconds {
+        Some(seconds) if (1.0..1e7).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("a time has a number and a unit, as 90s, 20m or 2h".to_owned()),
+    }
+}
+
+/// How many configurations can be measured in about `time`: a pass over one takes a third of a second beside
+/// the warm-up of a phone, and rather more on a computer that is shared with others.
+fn samples_in(time: Duration, profile: &device::profile::Profile, rounds: u32) -> usize {
+    let pass = match profile.kind {
+        Kind::AndroidCpu => Duration::from_millis(u64::from(profile.measure.warmup_min_ms) + 300),
+        _ => Duration::from_millis(570),
     };
-    let (throttled, all) = (bad.throttled, bad.configurations);
-    Err(Failure::new(
-        Exit::Quality,
-        format!("{}: {throttled} of {all} configurations are throttled", bad.dataset),
-    )
-    .remedy("let the device cool down, out of its case and off the charger, and profile it again"))
+    (time.as_secs_f64() / (pass * rounds).as_secs_f64()) as usize
 }
 
 /// One device to profile.
@@ -171,6 +158,7 @@ struct Job<'a> {
     /// No other device is profiled meanwhile.
     alone: bool,
     rounds: u32,
+    samples: usize,
     global: Global,
 }
 
@@ -192,8 +180,14 @@ impl Job<'_> {
         let identity = device.identity().clone();
         let plan = match &args.plan {
             Some(path) => Plan::read(path).map_err(|e| plan_failure(path, &e))?,
-            None => Plan::draw(&args.space.list(), args.samples, identity.batch, self.global.seed)
-                .map_err(|e| Failure::usage(format!("--samples: {e}")))?,
+            None => Plan::draw(&args.space.list(), self.samples, identity.batch, self.global.seed).map_err(
+                |e| {
+                    Failure::usage(format!(
+                        "{}: {e}",
+                        if args.time.is_some() { "--time" } else { "--samples" }
+                    ))
+                },
+            )?,
         };
         let dir = self.folder(&identity);
         let total = plan.subjects.len() as u64 * u64::from(self.rounds);
@@ -288,63 +282,6 @@ impl Job<'_> {
     }
 }
 
-fn report(outcome: &Outcome, dir: &Path, serial: Option<String>, seconds: f64) -> Profile {
-    let samples = &outcome.dataset.samples;
-    let of_type = |name: &str| samples.iter().filter(|s| s.subject.type_name() == name).count();
-    let of_quality = |quality: Quality| samples.iter().filter(|s| s.quality == quality).count();
-    Profile {
-        dataset: dir.display().to_string(),
-        identity: outcome.dataset.identity.to_string(),
-        serial,
-        configurations: samples.len(),
-        kernels: of_type("kernel"),
-        blocks: of_type("block"),
-        networks: of_type("network"),
-        failed: outcome
-            .failed
-            .iter()
-            .map(|(subject, reason)| FailedConfiguration {
-                configuration: subject.to_string(),
-                reason: reason.clone(),
-            })
-            .collect(),
-        good: of_quality(Quality::Good),
-        noisy: of_quality(Quality::Noisy),
-        drifted: of_quality(Quality::Drifted),
-        throttled: of_quality(Quality::Throttled),
-        bimodal: of_quality(Quality::Bimodal),
-        repeated: outcome.repeated,
-        seconds,
-        lookup_table: dir.join(crate::measure::campaign::LOOKUP_TABLE).display().to_string(),
-        next: format!("edgezen fit --data {}", dir.display()),
-    }
-}
-
-fn text(report: &Profile, lookup: &[LookupRow]) -> String {
-    let rows: Vec<Vec<String>> = lookup
-        .iter()
-        .map(|row| vec![row.block.clone(), row.resolution.to_string(), three_digits(row.median_ms)])
-        .collect();
-    let mut out = output::table(&["block", "side", "ms"], &rows);
-    out += &format!(
-        "\n{} kernels, {} blocks and {} networks of {} in {:.0} s",
-        report.kernels, report.blocks, report.networks, report.identity, report.seconds
-    );
-    let flagged = [
-        (report.good, "good"),
-        (report.noisy, "noisy"),
-        (report.drifted, "drifted"),
-        (report.throttled, "throttled"),
-        (report.bimodal, "bimodal"),
-        (report.failed.len(), "failed"),
-        (report.repeated, "measured again"),
-    ];
-    for (count, what) in flagged.into_iter().filter(|(count, _)| *count > 0) {
-        out += &format!(", {count} {what}");
-    }
-    out + &format!("\nin {}\nnext: {}\n", report.dataset, report.next)
-}
-
 /// The first part of a long name.
 fn shortened(text: &str) -> String {
     let mut short: String = text.chars().take(48).collect();
@@ -387,5 +324,26 @@ fn failure(error: CampaignError, dir: &Path) -> Failure {
             failure.remedy(remedy)
         }
         CampaignError::Dataset(error) => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1.5h"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("20 min"), duration("20m"));
+        for bad in ["", "20", "h", "-3s", "0s", "nanh", "1e99h"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn two_hours_on_a_phone_are_some_thousand_configurations() {
+        let pixel2 = device::profile::by_name_in(Path::new("none"), "pixel2").unwrap();
+        assert_eq!(samples_in(Duration::from_secs(7200), &pixel2, 3), 3000);
     }
 }

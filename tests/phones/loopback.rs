@@ -144,6 +144,10 @@ impl Desk {
 impl Drop for Desk {
     fn drop(&mut self) {
         self.stop();
+        // While it was away, edgezen may have started one of its own, which would stay for ever.
+        if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+            self.adb(&["kill-server"]);
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod describe;
 pub mod facts;
+mod launch;
 pub mod matching;
 mod runners;
 mod settings;
@@ -19,9 +20,10 @@ use super::profile::{Measure, Profile};
 use super::{Continuity, Device, DeviceError, Facts, Options, Vigilance, Workload, unique_name};
 use crate::dataset::{Identity, Subject};
 use crate::plainnet::kernel;
-use crate::runner::protocol::{self, Fault, Job, Reply};
+use crate::runner::protocol::{self, Job};
 use crate::runner::{Measured, Policy};
 use facts::Phone;
+use launch::{Greeting, greet, outcome, replies, runner_command, warning};
 use runners::Pushed;
 use serde_json::json;
 use status::Status;
@@ -357,65 +359,6 @@ impl Android {
         self.claimed = false;
         Ok(())
     }
-}
-
-/// What the runner said of itself.
-struct Greeting {
-    engine: String,
-    engine_version: String,
-    target: String,
-}
-
-/// Starts the runner without a job; `Err` of the inner result tells why it does not work.
-fn greet(link: &mut dyn Link, runner: &Pushed, cores: &[u32]) -> Result<Result<Greeting, String>, LinkError> {
-    let command = format!("{} --jobs /dev/null", runner_command(runner, cores, None));
-    let finished = link.shell(&command, Duration::from_secs(20))?;
-    Ok(match replies(&finished.stdout).into_iter().next() {
-        Some(Reply::Ready { protocol, engine, engine_version, target, .. }) => {
-            if protocol == protocol::VERSION {
-                Ok(Greeting { engine, engine_version, target })
-            } else {
-                Err(format!("it speaks protocol {protocol}, this program {}", protocol::VERSION))
-            }
-        }
-        _ => Err(finished.complaint()),
-    })
-}
-
-fn runner_command(
-    runner: &Pushed,
-    cores: &[u32],
-    env: Option<&std::collections::BTreeMap<String, String>>,
-) -> String {
-    let env: String =
-        env.into_iter().flatten().map(|(name, value)| format!("{name}={} ", quoted(value))).collect();
-    let cores = match cores {
-        [] => String::new(),
-        cores => format!(" --cores {}", matching::list(cores).replace(' ', "")),
-    };
-    format!("{env}{}{cores}", runner.remote)
-}
-
-/// Lines that are replies; anything else (warnings of the system's loader, garbage) is passed over.
-fn replies(stdout: &str) -> Vec<Reply> {
-    stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
-}
-
-fn outcome(replies: Vec<Reply>, wanted: &str) -> Option<Result<Measured, (Fault, String)>> {
-    replies.into_iter().find_map(|reply| match reply {
-        Reply::Done { id, measured } if id == wanted => Some(Ok(*measured)),
-        Reply::Failed { id, fault, reason } if id.as_deref().is_none_or(|id| id == wanted) => {
-            Some(Err((fault, reason)))
-        }
-        _ => None,
-    })
-}
-
-fn warning(replies: &[Reply]) -> Option<String> {
-    replies.iter().find_map(|reply| match reply {
-        Reply::Warning { reason } => Some(reason.clone()),
-        _ => None,
-    })
 }
 
 /// The number that the phone's maker gave it.

@@ -3,6 +3,7 @@ use super::*;
 use crate::device::adb::Finished;
 use crate::device::adb::fake::ScriptedLink;
 use crate::device::profile;
+use crate::runner::protocol::{Fault, Reply};
 use crate::runner::{Conditions, Timing};
 use std::path::{Path, PathBuf};
 
