@@ -141,6 +141,43 @@ pub fn relative_errors(predicted: &[f64], measured: &[f64]) -> Vec<f64> {
     predicted.iter().zip(measured).map(|(p, m)| (p - m).abs() / m).collect()
 }
 
+/// Values that fall into two groups.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Modes {
+    pub low: f64,
+    pub high: f64,
+    /// Share of the values in the upper group.
+    pub high_share: f64,
+}
+
+/// The two groups of `sorted` values, if there clearly are two: the best split explains more than 70 % of
+/// the variance, each group holds at least 15 %, and their means differ by more than 5 %.
+pub fn two_modes(sorted: &[f64]) -> Option<Modes> {
+    let n = sorted.len();
+    let (sum, squares) = sorted.iter().fold((0.0, 0.0), |(sum, squares), v| (sum + v, squares + v * v));
+    let variance = squares - sum * sum / n.max(1) as f64;
+    let least = (0.15 * n as f64).ceil() as usize;
+    if n < 10 || variance <= 0.0 {
+        return None;
+    }
+    let mut below = 0.0;
+    let mut best: Option<(f64, Modes)> = None;
+    for (i, value) in sorted.iter().enumerate().take(n - least) {
+        below += value;
+        let (left, right) = ((i + 1) as f64, (n - i - 1) as f64);
+        if i + 1 < least {
+            continue;
+        }
+        let (low, high) = (below / left, (sum - below) / right);
+        let explained = left * right / n as f64 * (high - low).powi(2) / variance;
+        if best.is_none_or(|(most, _)| explained > most) {
+            best = Some((explained, Modes { low, high, high_share: right / n as f64 }));
+        }
+    }
+    best.filter(|(explained, modes)| *explained > 0.70 && modes.high > 1.05 * modes.low)
+        .map(|(_, modes)| modes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,5 +208,23 @@ mod tests {
         let values: Vec<f64> = (0..30).map(f64::from).collect();
         let (low, high) = median_ci95(&values).unwrap();
         assert!(low < 14.5 && 14.5 < high && high - low < 14.0);
+    }
+
+    #[test]
+    fn two_modes_are_two_heaps() {
+        let heaps: Vec<f64> =
+            (0..30).map(|i| if i < 20 { 10.0 } else { 13.0 } + 0.01 * f64::from(i)).collect();
+        let modes = two_modes(&sorted(&heaps)).unwrap();
+        assert!((modes.low - 10.1).abs() < 0.1 && (modes.high - 13.2).abs() < 0.1, "{modes:?}");
+        assert!((modes.high_share - 1.0 / 3.0).abs() < 1e-9);
+        // One heap, a few outliers, heaps that nearly touch, too few values.
+        let even: Vec<f64> = (0..30).map(|i| 10.0 + 0.1 * f64::from(i)).collect();
+        assert_eq!(two_modes(&even).filter(|m| m.high > 1.3 * m.low), None);
+        let outliers: Vec<f64> = (0..30).map(|i| if i < 28 { 10.0 } else { 30.0 }).collect();
+        assert_eq!(two_modes(&outliers), None);
+        let near: Vec<f64> = (0..30).map(|i| if i < 15 { 10.0 } else { 10.3 }).collect();
+        assert_eq!(two_modes(&near), None);
+        assert_eq!(two_modes(&[1.0, 9.0]), None);
+        assert_eq!(two_modes(&[5.0; 20]), None);
     }
 }

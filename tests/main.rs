@@ -7,6 +7,7 @@ mod golden;
 mod networks;
 mod onnx;
 mod predictors;
+mod phones;
 mod profiles;
 mod profiling;
 mod proxies;

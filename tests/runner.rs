@@ -21,7 +21,7 @@ fn a_job_comes_back_timed() {
     let mut child = runner().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let job = Job {
         protocol: VERSION,
-        id: 5,
+        id: "5".into(),
         subject: Subject::network(&published::by_name("zennet_cifar10_model_size05M_res32").unwrap(), 2),
         batch: 2,
         seed: 3,
@@ -35,12 +35,12 @@ fn a_job_comes_back_timed() {
     assert!(output.status.success());
     let replies: Vec<Reply> =
         String::from_utf8(output.stdout).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    let [Reply::Ready { engine, .. }, Reply::Done { id: 5, measured }, Reply::Failed { id: None, .. }] =
+    let [Reply::Ready { engine, .. }, Reply::Done { id, measured }, Reply::Failed { id: None, .. }] =
         &replies[..]
     else {
         panic!("{replies:?}");
     };
-    assert_eq!(engine, "tract");
+    assert_eq!((engine.as_str(), id.as_str()), ("tract", "5"));
     assert_eq!(measured.timing.samples_ns.len(), 3);
     assert!(measured.timing.checksum.is_finite() && measured.timing.checksum != 0.0);
 }

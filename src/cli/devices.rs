@@ -1,12 +1,18 @@
-//! `edgezen devices [list|show NAME|doctor]`: which devices are known, and whether this one can measure.
+//! `edgezen devices [list|show NAME|doctor|describe]`: which devices are known and attached, and whether
+//! they can measure.
 
-use super::{Failure, Global};
-use crate::dataset::Identity;
+use super::{Exit, Failure, Global};
+use crate::dataset::{Identity, write_atomically};
+use crate::device::DeviceError;
+use crate::device::adb::LinkError;
+use crate::device::android::describe;
+use crate::device::android::survey::{self, Seen};
 use crate::device::computer::{Complaint, Computer, Severity};
 use crate::device::profile::{self, Fact, Origin, Peaks, Profile};
 use crate::embedded::PREDICTORS;
 use crate::units::three_digits;
 use serde::Serialize;
+use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -23,14 +29,30 @@ enum Action {
         /// Name or alias of a device, or a profile file (.toml)
         name: String,
     },
-    /// What makes this computer unfit to measure on right now, and what to do about it
-    Doctor,
+    /// What makes this computer and the attached phones unfit to measure on right now, and what to do about it
+    Doctor {
+        /// Only this phone
+        #[arg(long, value_name = "S", env = "ANDROID_SERIAL")]
+        serial: Option<String>,
+    },
+    /// A profile drafted from an attached phone, for phones that are not in the list
+    Describe {
+        /// Serial number of the phone, where several are attached
+        #[arg(long, value_name = "S", env = "ANDROID_SERIAL")]
+        serial: Option<String>,
+        /// File to write [default: standard output]
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
 }
 
 #[derive(Serialize)]
 struct List {
     devices: Vec<Row>,
     computer: Computer,
+    phones: Vec<Seen>,
+    /// Why no phone could be looked for. Absent: there was somebody to ask.
+    no_phones_because: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -75,6 +97,15 @@ struct Doctor {
     fit: bool,
     complaints: Vec<Complaint>,
     computer: Computer,
+    phones: Vec<Seen>,
+}
+
+#[derive(Serialize)]
+struct Described {
+    serial: String,
+    profile: String,
+    /// Where it was written.
+    file: Option<String>,
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
@@ -88,14 +119,51 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             let show = show(&profile);
             global.output().result(&show, || show_text(&show))
         }
-        Action::Doctor => {
+        Action::Doctor { serial } => {
             let computer = Computer::read();
             let complaints = computer.complaints();
             let fit = complaints.iter().all(|complaint| complaint.severity < Severity::Unfit);
-            let doctor = Doctor { fit, complaints, computer };
+            let phones = match survey::phones(serial.as_deref()) {
+                Ok(phones) => phones,
+                Err(error) if serial.is_some() => return Err(DeviceError::Link(error).into()),
+                Err(_) => Vec::new(),
+            };
+            let doctor = Doctor { fit, complaints, computer, phones };
             global.output().result(&doctor, || doctor_text(&doctor))
         }
+        Action::Describe { serial, output } => describe(serial.as_deref(), output, global),
     }
+}
+
+fn describe(serial: Option<&str>, output: Option<PathBuf>, global: Global) -> Result<(), Failure> {
+    let mut phones = survey::phones(serial).map_err(DeviceError::Link)?;
+    phones.retain(|phone| serial.is_some() || phone.phone.is_some());
+    let seen = match &phones[..] {
+        [] => return Err(DeviceError::Link(LinkError::NoPhone).into()),
+        [seen] => seen,
+        several => {
+            let serials = several.iter().map(|phone| phone.serial.clone()).collect();
+            return Err(DeviceError::Several { serials }.into());
+        }
+    };
+    let Some(phone) = &seen.phone else {
+        let message = format!("phone {} is {}", seen.serial, seen.state);
+        let remedy = seen.complaints.first().map(|complaint| complaint.remedy.clone());
+        return Err(Failure { exit: Exit::Device, message, remedy });
+    };
+    if let Some(profile) = &seen.profile {
+        global.output().note(format!("note: this phone has a profile already: {profile}"));
+    }
+    let profile = describe::draft(phone);
+    if let Some(path) = &output {
+        write_atomically(path, profile.as_bytes())?;
+    }
+    let file = output.map(|path| path.display().to_string());
+    let described = Described { serial: seen.serial.clone(), profile, file };
+    global.output().result(&described, || match &described.file {
+        Some(file) => format!("written to {file}; as device-profiles/<id>.toml here it is found by its id"),
+        None => described.profile.clone(),
+    })
 }
 
 /// Names of the shipped predictors for a device, whatever their runtime and precision.
@@ -133,7 +201,11 @@ fn list() -> List {
             },
         }
     });
-    List { devices: rows.collect(), computer: Computer::read() }
+    let (phones, no_phones_because) = match survey::phones(None) {
+        Ok(phones) => (phones, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    List { devices: rows.collect(), computer: Computer::read(), phones, no_phones_because }
 }
 
 fn list_text(list: &List) -> String {
@@ -155,7 +227,32 @@ fn list_text(list: &List) -> String {
             out += &format!("\n{}: {error}", row.name);
         }
     }
-    out + "\nthis computer: " + &computer_text(&list.computer)
+    out += &format!("\nthis computer: {}\n", computer_text(&list.computer));
+    match &list.no_phones_because {
+        Some(reason) => out += &format!("phones: {reason}\n"),
+        None if list.phones.is_empty() => out += "phones: none attached\n",
+        None => {}
+    }
+    for phone in &list.phones {
+        out += &phone_text(phone);
+        for difference in &phone.differences {
+            out += &format!("  differs from its profile: {difference}\n");
+        }
+    }
+    out
+}
+
+/// One line for an attached phone.
+fn phone_text(phone: &Seen) -> String {
+    let title = phone.title.as_deref().map_or(String::new(), |title| format!(", {title}"));
+    let profile = match (&phone.profile, &phone.phone) {
+        (Some(profile), _) => format!(", profile {profile}"),
+        (None, Some(_)) => {
+            ", no profile: android-generic measures it, devices describe drafts one".to_owned()
+        }
+        (None, None) => String::new(),
+    };
+    format!("phone {}: {}{title}{profile}\n", phone.serial, phone.state)
 }
 
 fn computer_text(computer: &Computer) -> String {
@@ -278,10 +375,21 @@ fn doctor_text(doctor: &Doctor) -> String {
     for complaint in &doctor.complaints {
         out += &format!("{}: {}\n  try: {}\n", complaint.severity, complaint.finding, complaint.remedy);
     }
-    out += match (doctor.fit, doctor.complaints.is_empty()) {
-        (true, true) => "fit to measure",
-        (true, false) => "can measure, with the cautions above",
-        (false, _) => "not fit to measure now",
-    };
+    out += verdict(&doctor.complaints);
+    for phone in &doctor.phones {
+        out += &format!("\n{}", phone_text(phone));
+        for complaint in &phone.complaints {
+            out += &format!("{}: {}\n  try: {}\n", complaint.severity, complaint.finding, complaint.remedy);
+        }
+        out += verdict(&phone.complaints);
+    }
     out
+}
+
+fn verdict(complaints: &[Complaint]) -> &'static str {
+    match complaints.iter().map(|complaint| complaint.severity).max() {
+        None => "fit to measure\n",
+        Some(Severity::Caution) => "can measure, with the cautions above\n",
+        Some(Severity::Unfit) => "not fit to measure now\n",
+    }
 }

@@ -158,13 +158,29 @@ impl From<ProfileError> for Failure {
 
 impl From<DeviceError> for Failure {
     fn from(error: DeviceError) -> Failure {
-        let exit = match &error {
-            DeviceError::Unknown { .. } | DeviceError::Unsupported { .. } => Exit::Usage,
-            DeviceError::Lost { .. } => Exit::Device,
-            DeviceError::BadFile { .. } => Exit::BadFile,
-            DeviceError::Pin { .. } | DeviceError::Workload { .. } => Exit::Runtime,
-        };
-        Failure::new(exit, error.to_string())
+        let message = error.to_string();
+        match error {
+            DeviceError::Profile(error) => error.into(),
+            DeviceError::NotMeasured { .. } | DeviceError::Unsupported { .. } => Failure::usage(message),
+            DeviceError::Lost { .. } => Failure::new(Exit::Device, message),
+            DeviceError::Busy { .. } => Failure::new(Exit::Device, message).remedy(
+                "wait until that is finished; if nobody measures on it: adb shell setprop debug.edgezen.owner \"''\"",
+            ),
+            DeviceError::Link(error) => Failure::new(Exit::Device, message).remedy(error.remedy()),
+            DeviceError::Several { .. } => {
+                Failure::usage(message).remedy("--serial S (or ANDROID_SERIAL) says which; edgezen devices lists them")
+            }
+            DeviceError::NoRunner { triple, .. } => {
+                Failure::runtime(message).remedy(format!("build it: scripts/build-runner {triple}"))
+            }
+            DeviceError::Runner { .. } => Failure::runtime(message)
+                .remedy("build it anew for this phone: scripts/build-runner, or name one: EDGEZEN_RUNNER=FILE"),
+            DeviceError::Unfit { remedies, .. } => {
+                Failure::new(Exit::Quality, message).remedy(remedies.join("; "))
+            }
+            DeviceError::BadFile { .. } => Failure::new(Exit::BadFile, message),
+            DeviceError::Pin { .. } | DeviceError::Workload { .. } => Failure::runtime(message),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `edgezen measure`: the true latency of networks on a device.
 
 use super::net::{self, NetOptions};
-use super::target::Target;
+use super::target::{self, Target};
 use super::{Exit, Failure, Global, output};
 use crate::dataset::{Identity, Quality, Subject, Summary};
 use crate::device::Workload;
@@ -51,7 +51,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             Net::Plain(Box::new(net::model(net, args.options)?))
         });
     }
-    let mut device = args.target.open(networks::ROUNDS, global.seed)?;
+    let mut device = args.target.open(networks::ROUNDS, global)?;
     let batch = device.identity().batch;
     let subjects: Vec<Subject> = nets.iter().filter_map(|net| net.subject(batch)).collect();
     let mut plain = subjects.iter();
@@ -71,6 +71,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         bar.inc(1);
     })?;
     bar.finish_and_clear();
+    device.finished();
+    target::notes(&mut *device, out);
     let rows = nets
         .iter()
         .zip(summaries)

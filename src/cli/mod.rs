@@ -18,6 +18,7 @@ mod predict;
 mod predict_table;
 mod predictors;
 mod profile;
+mod repeat;
 mod rescore;
 mod score;
 mod search;

@@ -1,16 +1,19 @@
 //! `edgezen profile`: measure a plan on a device; a dataset and a lookup table of blocks come out.
 
+mod report;
+
 use super::target::Target;
-use super::{Exit, Failure, Global, output};
-use crate::dataset::{LookupRow, Quality};
-use crate::measure::{Campaign, CampaignError, Event, Outcome, Plan, PlanError, Start};
+use super::{Exit, Failure, Global};
+use crate::dataset::{Identity, LookupRow};
+use crate::device::profile::Kind;
+use crate::device::{self, Options};
+use crate::measure::{Campaign, CampaignError, Event, Plan, PlanError, Start};
 use crate::space::{self, SearchSpace};
-use crate::units::three_digits;
-use serde::Serialize;
+use report::{Profile, judge, report, text};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -22,15 +25,22 @@ pub struct Args {
     /// Configurations to measure
     #[arg(long, value_name = "N", default_value_t = 200)]
     samples: usize,
+    /// Measure for about so long (90s, 20m, 2h) instead of a number of configurations
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["samples", "plan"])]
+    time: Option<Duration>,
     /// Measure what this file lists instead of drawing a plan (JSON, as in a dataset's plan.json)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["space", "samples"])]
     plan: Option<PathBuf>,
     /// Passes over the plan, minutes apart, so that no median is that of one slow moment
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
-    rounds: u32,
+    /// [default: 3, and on phones the launches of the device's profile]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: Option<u32>,
     /// Go on with an unfinished profile; nothing is measured twice
     #[arg(long)]
     resume: bool,
+    /// Measure a twentieth of this dataset once more, and say how much it differs from one day to another
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["plan", "resume", "output"])]
+    repeat: Option<PathBuf>,
     /// Folder of the dataset [default: datasets/<device>@<runtime>]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -54,43 +64,11 @@ impl Spaces {
     }
 }
 
-#[derive(Serialize)]
-struct Profile {
-    dataset: String,
-    identity: String,
-    configurations: usize,
-    kernels: usize,
-    blocks: usize,
-    networks: usize,
-    failed: Vec<FailedConfiguration>,
-    noisy: usize,
-    drifted: usize,
-    seconds: f64,
-    lookup_table: String,
-    next: String,
-}
-
-#[derive(Serialize)]
-struct FailedConfiguration {
-    configuration: String,
-    reason: String,
-}
+/// Set by Ctrl-C.
+static STOP: AtomicBool = AtomicBool::new(false);
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
-    let start = Instant::now();
-    let mut device = args.target.open(args.rounds, global.seed)?;
-    let identity = device.identity().clone();
-    let plan = match &args.plan {
-        Some(path) => Plan::read(path).map_err(|e| plan_failure(path, &e))?,
-        None => Plan::draw(&args.space.list(), args.samples, identity.batch, global.seed)
-            .map_err(|e| Failure::usage(format!("--samples: {e}")))?,
-    };
-    let dir = args
-        .output
-        .clone()
-        .unwrap_or_else(|| Path::new("datasets").join(format!("{}@{}", identity.device, identity.runtime)));
-    static STOP: AtomicBool = AtomicBool::new(false);
     ctrlc::set_handler(|| {
         // The second time nobody wants to wait for the measurement in flight; the journal is whole.
         if STOP.swap(true, Ordering::Relaxed) {
@@ -98,95 +76,210 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         }
     })
     .map_err(|e| Failure::runtime(format!("cannot listen for Ctrl-C: {e}")))?;
+    if let Some(dir) = &args.repeat {
+        return super::repeat::run(&args.target, dir, global);
+    }
+    let (profile, _) = device::find(&args.target.device)?;
+    let rounds = args.rounds.unwrap_or(match profile.kind {
+        // A pass is a launch there.
+        Kind::AndroidCpu => profile.measure.launches,
+        _ => 3,
+    });
+    let samples = args.time.map_or(args.samples, |time| samples_in(time, &profile, rounds));
+    let serials: Vec<Option<String>> = match &args.target.reach.serial {
+        Some(list) => list.split(',').map(|serial| Some(serial.trim().to_owned())).collect(),
+        None => vec![None],
+    };
+    let job = |serial: &Option<String>| Job {
+        args: &args,
+        serial: serial.clone(),
+        alone: serials.len() == 1,
+        rounds,
+        samples,
+        global,
+    };
+    if let [serial] = &serials[..] {
+        let done = job(serial).run()?;
+        out.result(&done.report, || text(&done.report, &done.lookup))?;
+        return judge(&[done.report]);
+    }
+    // Each phone is measured by a thread of its own, into a folder of its own.
+    let results: Vec<Result<Done, Failure>> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            serials.iter().map(|serial| (serial, scope.spawn(|| job(serial).run()))).collect();
+        let lost =
+            |serial: &Option<String>| Failure::runtime(format!("the thread of {serial:?} ended early"));
+        threads
+            .into_iter()
+            .map(|(serial, thread)| thread.join().unwrap_or_else(|_| Err(lost(serial))))
+            .collect()
+    });
+    let (done, failures): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    let done: Vec<Done> = done.into_iter().flatten().collect();
+    let reports: Vec<&Profile> = done.iter().map(|done| &done.report).collect();
+    out.result(&reports, || {
+        done.iter().map(|done| text(&done.report, &done.lookup)).collect::<Vec<_>>().join("\n")
+    })?;
+    let mut failures: Vec<Failure> = failures.into_iter().filter_map(Result::err).collect();
+    if let Some(last) = failures.pop() {
+        failures.iter().for_each(super::report);
+        return Err(last);
+    }
+    judge(&done.into_iter().map(|done| done.report).collect::<Vec<_>>())
+}
 
-    let total = plan.subjects.len() as u64 * u64::from(args.rounds);
-    let bar = out.progress(total, "{bar:30} {pos}/{len} {elapsed} ETA {eta}  {wide_msg}");
-    let mut progress = |event: Event<'_>| {
-        match event {
-            Event::Begin { finished, total } => {
-                if finished > 0 {
-                    out.note(format!("{finished} of {total} measurements are in the journal already"));
+/// `90s`, `20m` or `2h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let units = [("h", 3600.0), ("min", 60.0), ("m", 60.0), ("s", 1.0)];
+    let seconds = units.iter().find_map(|(unit, seconds)| {
+        let number: f64 = text.trim().strip_suffix(unit)?.trim().parse().ok()?;
+        Some(number * seconds)
+    });
+    match seconds {
+        Some(seconds) if (1.0..1e7).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("a time has a number and a unit, as 90s, 20m or 2h".to_owned()),
+    }
+}
+
+/// How many configurations can be measured in about `time`: a pass over one takes a third of a second beside
+/// the warm-up of a phone, and rather more on a computer that is shared with others.
+fn samples_in(time: Duration, profile: &device::profile::Profile, rounds: u32) -> usize {
+    let pass = match profile.kind {
+        Kind::AndroidCpu => Duration::from_millis(u64::from(profile.measure.warmup_min_ms) + 300),
+        _ => Duration::from_millis(570),
+    };
+    (time.as_secs_f64() / (pass * rounds).as_secs_f64()) as usize
+}
+
+/// One device to profile.
+struct Job<'a> {
+    args: &'a Args,
+    serial: Option<String>,
+    /// No other device is profiled meanwhile.
+    alone: bool,
+    rounds: u32,
+    samples: usize,
+    global: Global,
+}
+
+struct Done {
+    report: Profile,
+    lookup: Vec<LookupRow>,
+}
+
+impl Job<'_> {
+    fn run(&self) -> Result<Done, Failure> {
+        let (args, out) = (self.args, self.global.output());
+        let start = Instant::now();
+        let name = &args.target.device;
+        let options = Options {
+            serial: self.serial.clone(),
+            ..args.target.reach.options(name, self.rounds, self.global.seed)
+        };
+        let mut device = device::open(name, &options)?;
+        let identity = device.identity().clone();
+        let plan = match &args.plan {
+            Some(path) => Plan::read(path).map_err(|e| plan_failure(path, &e))?,
+            None => Plan::draw(&args.space.list(), self.samples, identity.batch, self.global.seed).map_err(
+                |e| {
+                    Failure::usage(format!(
+                        "{}: {e}",
+                        if args.time.is_some() { "--time" } else { "--samples" }
+                    ))
+                },
+            )?,
+        };
+        let dir = self.folder(&identity);
+        let total = plan.subjects.len() as u64 * u64::from(self.rounds);
+        let bar = match self.alone {
+            true => out.progress(total, "{bar:30} {pos}/{len} {elapsed} ETA {eta}  {wide_msg}"),
+            false => indicatif::ProgressBar::hidden(),
+        };
+        let say = |text: String| match &self.serial {
+            Some(serial) if !self.alone => out.note(format!("{serial}: {text}")),
+            _ => bar.suspend(|| out.note(text)),
+        };
+        let mut resting = false;
+        let mut said = 0;
+        let mut begun = 0;
+        let mut progress = |event: Event<'_>| {
+            match event {
+                Event::Begin { finished, total } => {
+                    if finished > 0 {
+                        say(format!("{finished} of {total} measurements are in the journal already"));
+                    }
+                    begun = finished;
+                    bar.set_position(finished as u64);
+                    bar.reset_eta();
                 }
-                bar.set_position(finished as u64);
-                bar.reset_eta();
+                Event::Measured { subject, summary, finished } => {
+                    resting = false;
+                    bar.set_position(finished as u64);
+                    bar.set_message(format!("{} {}", summary.median, shortened(&subject.to_string())));
+                    let tenth = 10 * finished as u64 / total.max(1);
+                    if !self.alone && tenth > said && finished > begun {
+                        said = tenth;
+                        let left =
+                            start.elapsed() * (total as u32 - finished as u32) / (finished - begun) as u32;
+                        say(format!("{} of {total} measured, {} s left", finished, left.as_secs()));
+                    }
+                }
+                Event::Failed { subject, reason, finished } => {
+                    bar.set_position(finished as u64);
+                    say(format!("cannot measure {subject}: {reason}"));
+                }
+                Event::Sentinel { drift } => bar.set_message(format!("sentinel {:+.1} %", drift * 100.0)),
+                Event::Repeat { count, reason, finished } => {
+                    bar.set_position(finished as u64);
+                    say(format!("{reason}: {count} measurements are made again"));
+                }
+                Event::Resting { left, reason } => {
+                    bar.set_message(format!("{reason}: cooling down, {} s left", left.as_secs() + 1));
+                    if !resting {
+                        say(format!("{reason}: cooling down for {} s", left.as_secs() + 1));
+                    }
+                    resting = true;
+                }
+                Event::Note(note) => say(format!("note: {note}")),
             }
-            Event::Measured { subject, summary, finished } => {
-                bar.set_position(finished as u64);
-                bar.set_message(format!("{} {}", summary.median, shortened(&subject.to_string())));
-            }
-            Event::Failed { subject, reason, finished } => {
-                bar.set_position(finished as u64);
-                bar.suspend(|| out.note(format!("cannot measure {subject}: {reason}")));
-            }
-            Event::Sentinel { drift } => bar.set_message(format!("sentinel {:+.1} %", drift * 100.0)),
+            if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let campaign = Campaign {
+            plan: &plan,
+            dir: &dir,
+            start: if args.resume { Start::Resume } else { Start::Fresh },
+            rounds: self.rounds,
+            seed: self.global.seed,
+            now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        };
+        let outcome = campaign.run(device.as_mut(), &mut progress);
+        bar.finish_and_clear();
+        let outcome = outcome.map_err(|e| failure(e, &dir))?;
+        let report = report(&outcome, &dir, self.serial.clone(), start.elapsed().as_secs_f64());
+        if report.drifted > 0 {
+            out.note(format!(
+                "warning: the device slowed down by up to {:.0} % now and then; {} configurations are flagged; \
+                 close other programs and profile again for better data",
+                outcome.worst_drift * 100.0,
+                report.drifted
+            ));
         }
-        if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
-    let campaign = Campaign {
-        plan: &plan,
-        dir: &dir,
-        start: if args.resume { Start::Resume } else { Start::Fresh },
-        rounds: args.rounds,
-        seed: global.seed,
-        now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-    };
-    let outcome = campaign.run(device.as_mut(), &mut progress);
-    bar.finish_and_clear();
-    let outcome = outcome.map_err(|e| failure(e, &dir))?;
-    let report = report(&outcome, &dir, start.elapsed().as_secs_f64());
-    if report.drifted > 0 {
-        out.note(format!(
-            "warning: the device slowed down by up to {:.0} % now and then; {} configurations are flagged; \
-             close other programs and profile again for better data",
-            outcome.worst_drift * 100.0,
-            report.drifted
-        ));
+        Ok(Done { report, lookup: outcome.lookup })
     }
-    out.result(&report, || text(&report, &outcome.lookup))
-}
 
-fn report(outcome: &Outcome, dir: &Path, seconds: f64) -> Profile {
-    let samples = &outcome.dataset.samples;
-    let of_type = |name: &str| samples.iter().filter(|s| s.subject.type_name() == name).count();
-    let of_quality = |quality: Quality| samples.iter().filter(|s| s.quality == quality).count();
-    Profile {
-        dataset: dir.display().to_string(),
-        identity: outcome.dataset.identity.to_string(),
-        configurations: samples.len(),
-        kernels: of_type("kernel"),
-        blocks: of_type("block"),
-        networks: of_type("network"),
-        failed: outcome
-            .failed
-            .iter()
-            .map(|(subject, reason)| FailedConfiguration {
-                configuration: subject.to_string(),
-                reason: reason.clone(),
-            })
-            .collect(),
-        noisy: of_quality(Quality::Noisy),
-        drifted: of_quality(Quality::Drifted),
-        seconds,
-        lookup_table: dir.join(crate::measure::campaign::LOOKUP_TABLE).display().to_string(),
-        next: format!("edgezen fit --data {}", dir.display()),
+    /// Where the dataset goes; phones that are measured side by side have one each.
+    fn folder(&self, identity: &Identity) -> PathBuf {
+        let usual = || Path::new("datasets").join(format!("{}@{}", identity.device, identity.runtime));
+        let dir = self.args.output.clone().unwrap_or_else(usual);
+        match &self.serial {
+            Some(serial) if !self.alone => {
+                let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+                let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                dir.with_file_name(format!("{name}-{}", serial.chars().map(plain).collect::<String>()))
+            }
+            _ => dir,
+        }
     }
-}
-
-fn text(report: &Profile, lookup: &[LookupRow]) -> String {
-    let rows: Vec<Vec<String>> = lookup
-        .iter()
-        .map(|row| vec![row.block.clone(), row.resolution.to_string(), three_digits(row.median_ms)])
-        .collect();
-    let mut out = output::table(&["block", "side", "ms"], &rows);
-    out += &format!(
-        "\n{} kernels, {} blocks and {} networks of {} in {:.0} s",
-        report.kernels, report.blocks, report.networks, report.identity, report.seconds
-    );
-    let flagged = [(report.noisy, "noisy"), (report.drifted, "drifted"), (report.failed.len(), "failed")];
-    for (count, what) in flagged.into_iter().filter(|(count, _)| *count > 0) {
-        out += &format!(", {count} {what}");
-    }
-    out + &format!("\nin {}\nnext: {}\n", report.dataset, report.next)
 }
 
 /// The first part of a long name.
@@ -220,10 +313,37 @@ fn failure(error: CampaignError, dir: &Path) -> Failure {
             dir.join(crate::measure::campaign::PLAN).display()
         )),
         CampaignError::OtherIdentity { .. } => Failure::usage(message).remedy("another folder: -o DIR"),
+        CampaignError::OtherDevice { .. } => Failure::usage(message)
+            .remedy("attach the phone of the first run (--serial S says which) and use its runner, or another folder: -o DIR"),
         CampaignError::Interrupted { .. } => Failure::new(Exit::Interrupted, message).remedy(resume),
         CampaignError::NothingMeasured(_) => Failure::runtime(message),
         CampaignError::Journal(error) => error.into(),
-        CampaignError::Device(error) => Failure::from(error).remedy(resume),
+        CampaignError::Device(error) => {
+            let failure = Failure::from(error);
+            let remedy = failure.remedy.clone().map_or(resume.to_owned(), |remedy| format!("{remedy}; then {resume}"));
+            failure.remedy(remedy)
+        }
         CampaignError::Dataset(error) => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1.5h"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("20 min"), duration("20m"));
+        for bad in ["", "20", "h", "-3s", "0s", "nanh", "1e99h"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn two_hours_on_a_phone_are_some_thousand_configurations() {
+        let pixel2 = device::profile::by_name_in(Path::new("none"), "pixel2").unwrap();
+        assert_eq!(samples_in(Duration::from_secs(7200), &pixel2, 3), 3000);
     }
 }

@@ -1,6 +1,7 @@
 //! `edgezen search`: the best network that fits the budgets.
 
 use super::output::Output;
+use super::target::Reach;
 use super::{Failure, Global, predictors, rescore, score, verify};
 use crate::device::profile::{self, Profile};
 use crate::plainnet::{Model, Network, SuperBlock, notation, relink};
@@ -84,6 +85,8 @@ pub struct Args {
     #[arg(long, value_name = "K", default_value_t = rescore::TOP, requires = "rescore",
         value_parser = clap::value_parser!(u16).range(2..=512))]
     rescore_top: u16,
+    #[command(flatten)]
+    reach: Reach,
 }
 
 /// `80ms` or `pixel2=80ms`.
@@ -145,6 +148,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let output = global.output();
     let verify_best = args.verify;
     let rescore_top = args.rescore.map(|rescore::Engine::Exact| usize::from(args.rescore_top));
+    let reach = args.reach.clone();
     let plan = plan(args, global.seed, output)?;
     if rescore_top.is_some() {
         rescore::check(plan.proxy.name)?;
@@ -189,7 +193,15 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             match plan.budgets.latencies.iter().find(|b| &b.device == device) {
                 Some(budget) => {
                     let usual = predictors::usual_probe_ns(device);
-                    verify::measure(device, &networks, &*budget.predictor, usual, budget.limit, output)?
+                    verify::measure(
+                        device,
+                        &reach,
+                        &networks,
+                        &*budget.predictor,
+                        usual,
+                        budget.limit,
+                        output,
+                    )?
                 }
                 None => Vec::new(),
             }

@@ -1,6 +1,7 @@
 //! `edgezen validate RUN|NET… --device NAME`: predicted against measured.
 
 use super::net::{self, NetOptions};
+use super::target::Reach;
 use super::verify::{self, Verified};
 use super::{Exit, Failure, Global, fit, predictors, training_data};
 use crate::dataset::{self, Dataset, Identity, Quality, Sample, Subject};
@@ -37,6 +38,8 @@ pub struct Args {
     data: Option<PathBuf>,
     #[command(flatten)]
     options: NetOptions,
+    #[command(flatten)]
+    reach: Reach,
 }
 
 #[derive(Serialize)]
@@ -70,7 +73,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         }
     }
     let usual = predictor.file().provenance.usual_probe_ns;
-    let rows = verify::measure(&args.device, &networks, &*predictor, usual, limit, output)?;
+    let rows = verify::measure(&args.device, &args.reach, &networks, &*predictor, usual, limit, output)?;
     let refitted = match args.refit {
         true => Some(refit(args.data.as_deref(), predictor.identity(), &networks, &rows)?),
         false => None,

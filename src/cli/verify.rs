@@ -1,6 +1,7 @@
 //! Predicted against measured: what `search --verify` and `validate` share.
 
 use super::output::{self, Output};
+use super::target::{self, Reach};
 use super::{Failure, predictors};
 use crate::dataset::{Quality, Subject};
 use crate::device::{self, Options, Workload};
@@ -31,14 +32,9 @@ pub struct Verified {
 
 /// Refuses a device that nothing here can measure on.
 pub fn check(device: Option<&str>) -> Result<(), Failure> {
-    let known: Vec<_> = device::registry().iter().map(|driver| driver.name).collect();
-    let remedy = format!("devices that can be measured: {}", known.join(", "));
     match device {
-        Some(device) if known.contains(&device) => Ok(()),
-        Some(device) => {
-            Err(Failure::usage(format!("networks cannot be measured on {device}")).remedy(remedy))
-        }
-        None => Err(Failure::usage("measuring needs --device").remedy(remedy)),
+        Some(device) => Ok(device::find(device).map(|_| ())?),
+        None => Err(Failure::usage("measuring needs --device")),
     }
 }
 
@@ -46,14 +42,16 @@ pub fn check(device: Option<&str>) -> Result<(), Failure> {
 /// `usual_probe_ns` is the pace of the core that its data stand for.
 pub fn measure(
     name: &str,
+    reach: &Reach,
     models: &[Model],
     predictor: &dyn LatencyPredictor,
     usual_probe_ns: Option<u64>,
     limit: Option<Latency>,
     output: Output,
 ) -> Result<Vec<Verified>, Failure> {
-    let mut device =
-        device::open(name, &Options { rounds: networks::ROUNDS, usual_probe_ns, ..Options::default() })?;
+    let options = Options { usual_probe_ns, ..reach.options(name, networks::ROUNDS, 0) };
+    let mut device = device::open(name, &options)?;
+    target::notes(&mut *device, output);
     predictors::same_identity(predictor.identity(), device.identity())?;
     let batch = device.identity().batch;
     let subjects: Vec<Subject> = models.iter().map(|model| Subject::network(model, batch)).collect();
@@ -62,6 +60,8 @@ pub fn measure(
     let bar = output.progress(total, "measuring {bar:30} {pos}/{len} eta {eta}");
     let summaries = networks::measure(&mut *device, &workloads, &mut |_| bar.inc(1))?;
     bar.finish_and_clear();
+    device.finished();
+    target::notes(&mut *device, output);
     if let Some((known, now)) = usual_probe_ns.zip(device.usual_probe_ns())
         && !pace::undisturbed(known, now)
     {

@@ -166,18 +166,36 @@ pub enum Quality {
     Noisy,
     /// The sentinel around it ran slower than at the start: a throttled or busy device.
     Drifted,
+    /// The device was too hot or held its clock down, and did not get better by waiting.
+    Throttled,
+    /// The runs fall into two groups of different latency; the median is that of one of them.
+    Bimodal,
     /// Imported, and the source does not say.
     Unknown,
 }
 
 impl Quality {
-    pub const ALL: [Quality; 4] = [Quality::Good, Quality::Noisy, Quality::Drifted, Quality::Unknown];
+    pub const ALL: [Quality; 6] = [
+        Quality::Good,
+        Quality::Noisy,
+        Quality::Drifted,
+        Quality::Throttled,
+        Quality::Bimodal,
+        Quality::Unknown,
+    ];
+
+    /// Whether something is known to be wrong with it.
+    pub fn is_doubtful(self) -> bool {
+        !matches!(self, Quality::Good | Quality::Unknown)
+    }
 
     pub fn name(self) -> &'static str {
         match self {
             Quality::Good => "good",
             Quality::Noisy => "noisy",
             Quality::Drifted => "drifted",
+            Quality::Throttled => "throttled",
+            Quality::Bimodal => "bimodal",
             Quality::Unknown => "unknown",
         }
     }

@@ -1,5 +1,6 @@
 //! The CPU of this computer: measured in this process, one thread, pinned to one core.
 
+use super::profile::Profile;
 use super::{Device, DeviceError, Facts, Options, Workload};
 use crate::dataset::Identity;
 use crate::engine::{Engine, Tract, onnx};
@@ -28,7 +29,7 @@ pub struct Host {
 ///
 /// # Errors
 /// More than one thread; cores that cannot be had.
-pub fn open(options: &Options) -> Result<Box<dyn Device>, DeviceError> {
+pub fn open(_: &Profile, options: &Options) -> Result<Box<dyn Device>, DeviceError> {
     if options.threads != 1 {
         // tract spreads only some operations over threads.
         let what = format!("measuring with {} threads", options.threads);
@@ -145,7 +146,8 @@ mod tests {
         std::thread::spawn(|| {
             let before = conditions::affinity().unwrap();
             let policy = Policy { warmup_min_ns: 0, max_ns: 0, ..Policy::HOST };
-            let mut host = open(&Options { policy: Some(policy), ..Options::default() }).unwrap();
+            let mut host =
+                crate::device::open(NAME, &Options { policy: Some(policy), ..Options::default() }).unwrap();
             assert_eq!(conditions::affinity().unwrap().len(), 1);
             let subject = Subject::Block { structure: "SuperResK3K3(8,16,2,8,1)".into(), resolution: 16 };
             let measured = host.measure(Workload::Subject(&subject)).unwrap();
@@ -158,7 +160,7 @@ mod tests {
         })
         .join()
         .unwrap();
-        assert!(open(&Options { threads: 2, ..Options::default() }).is_err());
+        assert!(crate::device::open(NAME, &Options { threads: 2, ..Options::default() }).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! The formula: 3 µs for each kernel plus the larger of its arithmetic (20 GMAC/s, depthwise 5) and its
 //! traffic (10 GB/s). Runs pass through the same stopwatch as everywhere, on a clock that does not wait.
 
+use super::profile::Profile;
 use super::{Device, DeviceError, Facts, Options, Workload};
 use crate::dataset::{Identity, Subject};
 use crate::engine::onnx;
@@ -93,7 +94,7 @@ pub struct Simulated {
 
 /// # Errors
 /// None; the signature is that of every driver.
-pub fn open(options: &Options) -> Result<Box<dyn Device>, DeviceError> {
+pub fn open(_: &Profile, options: &Options) -> Result<Box<dyn Device>, DeviceError> {
     let identity = Identity {
         device: NAME.into(),
         runtime: "formula".into(),
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn latencies_follow_the_formula() {
-        let mut device = open(&Options::default()).unwrap();
+        let mut device = crate::device::open(NAME, &Options::default()).unwrap();
         let measured = device.measure(Workload::Subject(&network())).unwrap();
         let kernels = published::by_name("mobilenet_v2").unwrap().kernels().unwrap();
         let want: Latency = kernels.iter().map(formula).sum();
@@ -226,7 +227,7 @@ mod tests {
     #[test]
     fn faults_come_on_demand() {
         let simulation: Simulation = "slow_after=1,lose_after=3,fail_every=3".parse().unwrap();
-        let mut device = open(&Options { simulation, ..Options::default() }).unwrap();
+        let mut device = crate::device::open(NAME, &Options { simulation, ..Options::default() }).unwrap();
         let median = |m: Measured| m.timing.summary().unwrap().median.ns();
         let first = median(device.measure(Workload::Subject(&network())).unwrap());
         let second = median(device.measure(Workload::Subject(&network())).unwrap());

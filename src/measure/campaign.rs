@@ -1,44 +1,27 @@
 //! A campaign: a plan through a device into a dataset, journalled so that a kill loses at most the
 //! measurement in flight.
 
-use super::journal::{self, Finished, Found, Header, Journal, JournalError, Line};
+use super::assemble;
+use super::drift::{self, SENTINEL, SENTINEL_EVERY};
+use super::journal::{self, Finished, Found, Header, Journal, JournalError, Line, Place};
 use super::plan::Plan;
-use crate::dataset::{
-    self, Dataset, DatasetError, Identity, LookupRow, Provenance, Quality, RawRun, Sample, Subject, Summary,
-};
-use crate::device::{Device, DeviceError, Workload};
-use crate::plainnet::graph::Act;
-use crate::plainnet::{Kernel, KernelKind};
-use crate::{runner, stats};
+use crate::dataset::{self, Dataset, DatasetError, Identity, LookupRow, Quality, Subject, Summary};
+use crate::device::{self, Continuity, Device, DeviceError, Facts, Vigilance, Workload};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 pub const JOURNAL: &str = "journal.jsonl";
 pub const PLAN: &str = "plan.json";
 pub const LOOKUP_TABLE: &str = "lookup_table.csv";
 
-/// Measurements between two looks at the sentinel.
-const SENTINEL_EVERY: usize = 20;
-
-/// Samples between two sentinels that were slower than usual by more than this are flagged.
-const DRIFT: f64 = 0.10;
-
-/// A kernel of middling size, measured again and again to see whether the device has changed.
-const SENTINEL: Kernel = Kernel {
-    kind: KernelKind::Conv,
-    batch: 1,
-    in_c: 64,
-    out_c: 64,
-    in_h: 28,
-    in_w: 28,
-    kernel: 3,
-    stride: 1,
-    groups: 1,
-    act: Act::Relu,
-    residual: false,
-};
+/// Looks at the sentinel before anything else, on devices whose measurements are repeated: what is usual
+/// must not be that of one moment.
+const FIRST_LOOKS: usize = 3;
 
 /// How to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,10 +64,23 @@ pub enum Event<'a> {
         reason: &'a str,
         finished: usize,
     },
-    /// Relative to the first sentinel of the journal.
+    /// Relative to what is usual.
     Sentinel {
         drift: f64,
     },
+    /// These measurements are made again.
+    Repeat {
+        count: usize,
+        reason: &'a str,
+        finished: usize,
+    },
+    /// The device rests before it goes on; said again and again until it does.
+    Resting {
+        left: Duration,
+        reason: &'a str,
+    },
+    /// Something that a person should know.
+    Note(&'a str),
 }
 
 /// A finished campaign.
@@ -96,6 +92,8 @@ pub struct Outcome {
     pub lookup: Vec<LookupRow>,
     /// How much slower than usual the slowest sentinel was.
     pub worst_drift: f64,
+    /// Measurements that were made again.
+    pub repeated: usize,
 }
 
 /// Why a campaign ended early.
@@ -109,6 +107,8 @@ pub enum CampaignError {
     OtherPlan { dir: PathBuf },
     #[error("{dir} holds a journal of {theirs}, this device is {ours}: {difference}")]
     OtherIdentity { dir: PathBuf, theirs: String, ours: String, difference: String },
+    #[error("{dir} was begun on another device, or with another runner: {difference}")]
+    OtherDevice { dir: PathBuf, difference: String },
     #[error("interrupted after {finished} of {total} measurements; all of them are in the journal")]
     Interrupted { finished: usize, total: usize },
     #[error("nothing could be measured; the first failure was {0}")]
@@ -131,64 +131,15 @@ impl Campaign<'_> {
         device: &mut dyn Device,
         progress: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<Outcome, CampaignError> {
-        let (mut journal, header, mut lines) = self.open(device)?;
-        let total = header.total();
-        let done = Finished::of(&header, &lines);
-        let mut finished = done.count();
-        let interrupted = |finished| CampaignError::Interrupted { finished, total };
-        if progress(Event::Begin { finished, total }).is_break() {
-            return Err(interrupted(finished));
-        }
-
-        let mut add = |line: Line, lines: &mut Vec<Line>| -> Result<(), JournalError> {
-            journal.add(&line)?;
-            lines.push(line);
-            Ok(())
-        };
-        let mut since_sentinel = 0;
-        let mut failed = vec![false; header.configurations];
-        for (round, index) in self.order(header.rounds) {
-            if done.has(round, index) || failed[index] {
-                continue;
-            }
-            if since_sentinel % SENTINEL_EVERY == 0
-                && let Some(line) = sentinel(device)?
-            {
-                add(line, &mut lines)?;
-                if progress(Event::Sentinel { drift: drift(&lines) }).is_break() {
-                    return Err(interrupted(finished));
-                }
-            }
-            since_sentinel += 1;
-            let subject = &self.plan.subjects[index];
-            let flow = match device.measure(Workload::Subject(subject)) {
-                Ok(measured) => {
-                    let summary = measured.timing.summary();
-                    add(Line::Sample { index, round, measured: Box::new(measured) }, &mut lines)?;
-                    finished += 1;
-                    summary.map_or(ControlFlow::Continue(()), |summary| {
-                        progress(Event::Measured { subject, summary: &summary, finished })
-                    })
-                }
-                Err(e @ DeviceError::Workload { .. }) => {
-                    let reason = e.to_string();
-                    add(Line::Failed { index, reason: reason.clone() }, &mut lines)?;
-                    failed[index] = true;
-                    finished += (0..header.rounds).filter(|&other| !done.has(other, index)).count();
-                    progress(Event::Failed { subject, reason: &reason, finished })
-                }
-                Err(e) => return Err(e.into()),
-            };
-            if flow.is_break() && finished < total {
-                return Err(interrupted(finished));
-            }
-        }
-        if since_sentinel > 0
-            && let Some(line) = sentinel(device)?
-        {
-            add(line, &mut lines)?;
-        }
-        self.finish(&header, &lines)
+        let (journal, header, lines) = self.open(device)?;
+        device.begin(&header.session);
+        let mut course = Course::new(self, device, progress, journal, header, lines);
+        course.run()?;
+        let outcome = assemble::finish(self.plan, self.dir, &course.header, &course.lines)?;
+        course.device.finished();
+        // Nobody can break off any more.
+        let _ = course.pass_on_notes();
+        Ok(outcome)
     }
 
     /// The journal, and what it holds already.
@@ -200,9 +151,14 @@ impl Campaign<'_> {
         let found = journal::read(&path)?;
         let header = self.header(device);
         match (found, self.start) {
-            (Some(found), Start::Resume) => {
-                self.check(&found, &header)?;
-                let journal = Journal::resume(&path, &found)?;
+            (Some(mut found), Start::Resume) => {
+                let restarted = self.check(&found, &header, device)?;
+                let mut journal = Journal::resume(&path, &found)?;
+                if restarted {
+                    let line = Line::Session { environment: header.environment };
+                    journal.add(&line)?;
+                    found.lines.push(line);
+                }
                 return Ok((journal, found.header, found.lines));
             }
             (Some(found), Start::Fresh) => {
@@ -236,10 +192,12 @@ impl Campaign<'_> {
             seed: self.seed,
             identity: device.identity().clone(),
             environment: device.facts(),
+            session: device::unique_name(),
         }
     }
 
-    fn check(&self, found: &Found, ours: &Header) -> Result<(), CampaignError> {
+    /// Whether the device was started anew since.
+    fn check(&self, found: &Found, ours: &Header, device: &dyn Device) -> Result<bool, CampaignError> {
         let theirs = &found.header;
         if theirs.identity != ours.identity {
             return Err(CampaignError::OtherIdentity {
@@ -253,12 +211,18 @@ impl Campaign<'_> {
         if same(theirs) != same(ours) {
             return Err(CampaignError::OtherPlan { dir: self.dir.to_owned() });
         }
-        Ok(())
+        match device.continuity(latest(found)) {
+            Continuity::Same => Ok(false),
+            Continuity::Restarted(_) => Ok(true),
+            Continuity::Other(difference) => {
+                Err(CampaignError::OtherDevice { dir: self.dir.to_owned(), difference })
+            }
+        }
     }
 
     /// All passes, each over all configurations in a random order that the seed fixes: drift must not
     /// look like a trend over sizes.
-    fn order(&self, rounds: u32) -> Vec<(u32, usize)> {
+    fn order(&self, rounds: u32) -> Vec<Place> {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed);
         let mut order = Vec::new();
         for round in 0..rounds {
@@ -266,144 +230,255 @@ impl Campaign<'_> {
             for i in (1..pass.len()).rev() {
                 pass.swap(i, rng.random_range(0..=i));
             }
-            order.extend(pass.into_iter().map(|index| (round, index)));
+            order.extend(pass.into_iter().map(|index| Place { round, index }));
         }
         order
     }
+}
 
-    fn finish(&self, header: &Header, lines: &[Line]) -> Result<Outcome, CampaignError> {
-        let drifted = drifted(lines);
-        let mut samples = Vec::new();
-        let mut raw = Vec::new();
-        let mut failed = Vec::new();
-        // In the order of the plan, whatever the order of measuring.
-        for (index, subject) in self.plan.subjects.iter().enumerate() {
-            let mut passes = Vec::new();
-            let mut slow = 0;
-            let mut reason = None;
-            for (line, &drifted) in lines.iter().zip(&drifted) {
-                match line {
-                    Line::Sample { index: at, round, measured } if *at == index => {
-                        passes.push((*round, &measured.timing));
-                        slow += usize::from(drifted);
+/// What the device said of itself when it was last started.
+fn latest(found: &Found) -> &Facts {
+    let sessions = found.lines.iter().rev().filter_map(|line| match line {
+        Line::Session { environment } => Some(environment),
+        _ => None,
+    });
+    sessions.into_iter().next().unwrap_or(&found.header.environment)
+}
+
+/// A campaign under way.
+struct Course<'a> {
+    plan: &'a Plan,
+    device: &'a mut dyn Device,
+    progress: &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    journal: Journal,
+    header: Header,
+    lines: Vec<Line>,
+    vigilance: Option<Vigilance>,
+    /// What is not measured yet.
+    queue: VecDeque<Place>,
+    /// Configurations that the device cannot run.
+    failed: Vec<bool>,
+    finished: usize,
+    /// Measured since the last look at the sentinel.
+    window: Vec<Place>,
+    /// Repetitions of each measurement so far.
+    attempts: FxHashMap<Place, u32>,
+    /// The device showed at the last look that it is cool.
+    cool: bool,
+    /// The device did not get better by all the rests there are.
+    hopeless: bool,
+}
+
+impl<'a> Course<'a> {
+    fn new(
+        campaign: &Campaign<'a>,
+        device: &'a mut dyn Device,
+        progress: &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+        journal: Journal,
+        header: Header,
+        lines: Vec<Line>,
+    ) -> Course<'a> {
+        let done = Finished::of(&header, &lines);
+        let order = campaign.order(header.rounds).into_iter();
+        let queue = order.filter(|place| !done.has(place.round, place.index)).collect();
+        let mut attempts = FxHashMap::default();
+        for line in &lines {
+            if let Line::Redo { of, .. } = line {
+                of.iter().for_each(|&place| *attempts.entry(place).or_default() += 1);
+            }
+        }
+        let after =
+            lines.iter().rposition(|line| matches!(line, Line::Sentinel { .. })).map_or(0, |at| at + 1);
+        let measured = |line: &&Line| matches!(line, Line::Sample { .. });
+        let window = lines[after..].iter().filter(measured).flat_map(Line::places).collect();
+        Course {
+            plan: campaign.plan,
+            vigilance: device.vigilance(),
+            device,
+            progress,
+            failed: vec![false; header.configurations],
+            finished: done.count(),
+            journal,
+            header,
+            lines,
+            queue,
+            window,
+            attempts,
+            cool: false,
+            hopeless: false,
+        }
+    }
+
+    fn run(&mut self) -> Result<(), CampaignError> {
+        let total = self.header.total();
+        self.pass_on_notes()?;
+        self.tell(Event::Begin { finished: self.finished, total })?;
+        if self.queue.is_empty() {
+            return Ok(());
+        }
+        // The device may have changed since the last look, which then lies long ago.
+        let looks = if self.vigilance.is_some() { FIRST_LOOKS } else { 1 };
+        for _ in drift::sentinels(&self.lines).count()..looks.saturating_sub(1) {
+            self.look()?;
+        }
+        self.check()?;
+        while let Some(place) = self.queue.pop_front() {
+            if self.failed[place.index] {
+                continue;
+            }
+            self.measure(place)?;
+            if self.window.len() >= SENTINEL_EVERY || (self.queue.is_empty() && !self.window.is_empty()) {
+                self.check()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn measure(&mut self, place: Place) -> Result<(), CampaignError> {
+        let Place { round, index } = place;
+        let plan = self.plan;
+        let subject = &plan.subjects[index];
+        let attempt = self.attempts.get(&place).copied().unwrap_or(0);
+        let name = format!("r{round}-{index}-{attempt}");
+        match self.device.measure_as(&name, Workload::Subject(subject)) {
+            Ok(measured) => {
+                let summary = measured.timing.summary();
+                let complaint = self.vigilance.as_ref().and_then(|vigilance| vigilance.complaint(&measured));
+                self.add(Line::Sample { index, round, attempt, measured: Box::new(measured) })?;
+                self.finished += 1;
+                self.window.push(place);
+                self.pass_on_notes()?;
+                if let Some(summary) = summary {
+                    let finished = self.finished;
+                    self.tell(Event::Measured { subject, summary: &summary, finished })?;
+                }
+                match complaint {
+                    Some(reason) => {
+                        self.window.pop();
+                        self.rest(&reason)?;
+                        self.repeat(&[place], Quality::Throttled, &reason)
                     }
-                    Line::Failed { index: at, reason: why } if *at == index => reason = Some(why.clone()),
-                    _ => {}
+                    None => Ok(()),
                 }
             }
-            let pooled = runner::pooled(passes.iter().map(|(_, timing)| *timing));
-            let (None, Some((summary, quality))) = (&reason, pooled) else {
-                failed.push((subject.clone(), reason.unwrap_or_else(|| "no samples came back".into())));
-                continue;
-            };
-            // One slow pass of three does not move the median.
-            let quality = if 2 * slow > passes.len() { Quality::Drifted } else { quality };
-            let sample = u32::try_from(samples.len()).unwrap_or(u32::MAX);
-            for (round, timing) in passes {
-                raw.push(RawRun { sample, round, run: -1, ns: timing.first_ns, k: 1, undisturbed: None });
-                let k = timing.k;
-                let calm = |run: usize| {
-                    let probe = timing.probes_ns.get(run)?;
-                    timing.usual_probe_ns.map(|usual| runner::pace::undisturbed(*probe, usual))
-                };
-                let runs = timing.samples_ns.iter().enumerate().zip(0..);
-                raw.extend(runs.map(|((i, &ns), run)| RawRun {
-                    sample,
-                    round,
-                    run,
-                    ns,
-                    k,
-                    undisturbed: calm(i),
-                }));
+            Err(e @ DeviceError::Workload { .. }) => {
+                let reason = e.to_string();
+                self.add(Line::Failed { index, reason: reason.clone() })?;
+                self.failed[index] = true;
+                self.finished = Finished::of(&self.header, &self.lines).count();
+                let finished = self.finished;
+                self.tell(Event::Failed { subject, reason: &reason, finished })
             }
-            let subject = subject.clone();
-            samples.push(Sample { subject, median: summary.median, summary: Some(summary), quality });
+            Err(e) => Err(e.into()),
         }
-        if samples.is_empty() {
-            let reason = failed.first().map_or("an empty plan".into(), |(_, reason)| reason.clone());
-            return Err(CampaignError::NothingMeasured(reason));
-        }
-        let mut environment = header.environment.clone();
-        let sentinels: Vec<f64> = sentinels(lines).collect();
-        environment.insert("sentinel_median_ns".into(), serde_json::json!(sentinels));
-        let usual = lines.iter().filter_map(|line| match line {
-            Line::Sample { measured, .. } => measured.timing.usual_probe_ns,
-            _ => None,
-        });
-        if let Some(usual) = usual.min() {
-            environment.insert("usual_probe_ns".into(), serde_json::json!(usual));
-        }
-        let dataset = Dataset {
-            identity: header.identity.clone(),
-            samples,
-            provenance: Provenance {
-                source: "measured by edgezen profile".into(),
-                licence: "CC0-1.0".into(),
-                created: header.created.clone(),
-                tool_version: header.tool_version.clone(),
-                notes: failed.iter().map(|(s, reason)| format!("not measured: {s}: {reason}")).collect(),
-            },
-            environment,
+    }
+
+    /// Measures the sentinel; gives how much slower than usual it is.
+    fn look(&mut self) -> Result<Option<f64>, CampaignError> {
+        let kernel = SENTINEL.with_batch(self.device.identity().batch);
+        let measured = match self.device.measure(Workload::Subject(&Subject::Kernel(kernel))) {
+            Ok(measured) => measured,
+            // The device cannot run this one kernel: the campaign goes on without a mark.
+            Err(DeviceError::Workload { .. }) => return Ok(None),
+            Err(e) => return Err(e.into()),
         };
-        dataset::write_raw(self.dir, &raw)?;
-        let lookup = dataset::lookup_table(&dataset, &self.dir.join(LOOKUP_TABLE))?;
-        dataset::write(self.dir, &dataset)?;
-        let usual = stats::median(&sentinels).unwrap_or(0.0);
-        let worst = sentinels.iter().fold(usual, |worst, &s| worst.max(s));
-        let worst_drift = if usual > 0.0 { worst / usual - 1.0 } else { 0.0 };
-        Ok(Outcome { dataset, failed, lookup, worst_drift })
+        let Some(summary) = measured.timing.summary() else { return Ok(None) };
+        self.add(Line::Sentinel { median_ns: summary.median.ns() })?;
+        self.cool = self.vigilance.as_ref().is_some_and(|vigilance| vigilance.is_cool(&measured));
+        let tolerance = self.vigilance.as_ref().map_or(drift::DRIFT, |vigilance| vigilance.drift);
+        let drift = drift::of_last(&self.lines, tolerance);
+        self.tell(Event::Sentinel { drift })?;
+        Ok(Some(drift))
     }
-}
 
-/// `None` where the device cannot run this one kernel: the campaign then goes on without a mark.
-fn sentinel(device: &mut dyn Device) -> Result<Option<Line>, CampaignError> {
-    let kernel = SENTINEL.with_batch(device.identity().batch);
-    match device.measure(Workload::Subject(&Subject::Kernel(kernel))) {
-        Ok(measured) => Ok(measured.timing.summary().map(|s| Line::Sentinel { median_ns: s.median.ns() })),
-        Err(DeviceError::Workload { .. }) => Ok(None),
-        Err(e) => Err(e.into()),
+    /// Looks whether the device is still itself; what was measured since the last look is measured again
+    /// if not.
+    fn check(&mut self) -> Result<(), CampaignError> {
+        let drift = self.look()?;
+        let window = std::mem::take(&mut self.window);
+        let (Some(drift), Some(vigilance)) = (drift, self.vigilance.clone()) else { return Ok(()) };
+        if drift <= vigilance.drift {
+            return Ok(());
+        }
+        // A moment's disturbance is none of the window's.
+        let drift = self.look()?.map_or(drift, |again| again.min(drift));
+        if drift <= vigilance.drift {
+            return Ok(());
+        }
+        let reason = format!("the sentinel is {:.0} % slower than usual", 100.0 * drift);
+        // Slow and cool: something else runs on it, and resting does not help.
+        let throttled = drift > vigilance.throttled && !self.cool;
+        if throttled {
+            self.rest(&reason)?;
+        }
+        self.repeat(&window, if throttled { Quality::Throttled } else { Quality::Drifted }, &reason)
     }
-}
 
-fn sentinels(lines: &[Line]) -> impl Iterator<Item = f64> {
-    lines.iter().filter_map(|line| match line {
-        Line::Sentinel { median_ns } => Some(*median_ns),
-        _ => None,
-    })
-}
-
-/// The last sentinel against the first.
-fn drift(lines: &[Line]) -> f64 {
-    match (sentinels(lines).next(), sentinels(lines).last()) {
-        (Some(first), Some(last)) => last / first - 1.0,
-        _ => 0.0,
+    /// Lets the device rest until it is itself again, as long as there is hope.
+    fn rest(&mut self, reason: &str) -> Result<(), CampaignError> {
+        let Some(vigilance) = self.vigilance.clone() else { return Ok(()) };
+        let rests = if self.hopeless { 1 } else { vigilance.rests.len() };
+        for pause in vigilance.rests.iter().take(rests) {
+            let start = Instant::now();
+            while let Some(left) = pause.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+                self.tell(Event::Resting { left, reason })?;
+                std::thread::sleep(left.min(Duration::from_millis(200)));
+            }
+            if self.look()?.is_none_or(|drift| drift <= vigilance.drift) {
+                return Ok(());
+            }
+        }
+        self.hopeless = true;
+        Ok(())
     }
-}
 
-/// For each line, whether the sentinels before and after it both ran slower than the median of all.
-fn drifted(lines: &[Line]) -> Vec<bool> {
-    let usual = stats::median(&sentinels(lines).collect::<Vec<_>>());
-    let slow = |line: &Line| match (line, usual) {
-        (Line::Sentinel { median_ns }, Some(usual)) => Some(*median_ns > usual * (1.0 + DRIFT)),
-        _ => None,
-    };
-    let carry = |flags: &mut dyn Iterator<Item = Option<bool>>| -> Vec<bool> {
-        let mut last = false;
-        flags
-            .map(|flag| {
-                last = flag.unwrap_or(last);
-                last
-            })
-            .collect()
-    };
-    let before = carry(&mut lines.iter().map(slow));
-    let mut after = carry(&mut lines.iter().rev().map(slow));
-    after.reverse();
-    before.into_iter().zip(after).map(|(before, after)| before && after).collect()
+    /// Puts `places` at the head of the queue again; those that were repeated often enough are flagged.
+    fn repeat(&mut self, places: &[Place], quality: Quality, reason: &str) -> Result<(), CampaignError> {
+        let retries = self.vigilance.as_ref().map_or(0, |vigilance| vigilance.retries);
+        let tried = |place: &Place| self.attempts.get(place).copied().unwrap_or(0);
+        let usable = places.iter().copied().filter(|place| !self.failed[place.index]);
+        let (again, enough): (Vec<Place>, Vec<Place>) = usable.partition(|place| tried(place) < retries);
+        if !enough.is_empty() {
+            self.add(Line::Flagged { of: enough, quality, reason: reason.to_owned() })?;
+        }
+        if again.is_empty() {
+            return Ok(());
+        }
+        self.add(Line::Redo { of: again.clone(), reason: reason.to_owned() })?;
+        self.finished -= again.len();
+        for &place in again.iter().rev() {
+            *self.attempts.entry(place).or_default() += 1;
+            self.queue.push_front(place);
+        }
+        let finished = self.finished;
+        self.tell(Event::Repeat { count: again.len(), reason, finished })
+    }
+
+    fn add(&mut self, line: Line) -> Result<(), JournalError> {
+        self.journal.add(&line)?;
+        self.lines.push(line);
+        Ok(())
+    }
+
+    /// What the device wants a person to know.
+    fn pass_on_notes(&mut self) -> Result<(), CampaignError> {
+        for note in self.device.take_notes() {
+            self.tell(Event::Note(&note))?;
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, event: Event<'_>) -> Result<(), CampaignError> {
+        let total = self.header.total();
+        if (self.progress)(event).is_break() && self.finished < total {
+            return Err(CampaignError::Interrupted { finished: self.finished, total });
+        }
+        Ok(())
+    }
 }
 
 /// The first field in which two identities differ.
-fn difference(theirs: &Identity, ours: &Identity) -> String {
+pub fn difference(theirs: &Identity, ours: &Identity) -> String {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
     let fields = |i: &Identity| {
         [
@@ -423,103 +498,4 @@ fn difference(theirs: &Identity, ours: &Identity) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::device::simulated::Simulation;
-    use crate::device::{self, Options};
-    use crate::space;
-
-    fn plan(samples: usize) -> Plan {
-        Plan::draw(&[space::by_name("mobilenet").unwrap()], samples, 1, 3).unwrap()
-    }
-
-    fn device(spec: &str, batch: u32) -> Box<dyn Device> {
-        let simulation: Simulation = spec.parse().unwrap();
-        device::open("simulated", &Options { simulation, batch, ..Options::default() }).unwrap()
-    }
-
-    fn campaign<'a>(plan: &'a Plan, dir: &'a Path, start: Start) -> Campaign<'a> {
-        Campaign { plan, dir, start, rounds: 2, seed: 1, now: 0 }
-    }
-
-    fn go_on(_: Event<'_>) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-
-    #[test]
-    fn a_plan_becomes_a_dataset() {
-        let dir = tempfile::tempdir().unwrap();
-        let plan = plan(40);
-        let outcome =
-            campaign(&plan, dir.path(), Start::Fresh).run(device("", 1).as_mut(), &mut go_on).unwrap();
-        let read = Dataset::read(dir.path()).unwrap();
-        assert_eq!(read, outcome.dataset);
-        let subjects: Vec<Subject> = read.samples.iter().map(|s| s.subject.clone()).collect();
-        assert_eq!(subjects, plan.subjects);
-        assert!(read.samples.iter().all(|s| s.quality == Quality::Good));
-        assert!(!outcome.lookup.is_empty());
-        for file in ["raw/runs.parquet", "lookup_table.csv", "plan.json", "README.md", "environment.json"] {
-            assert!(dir.path().join(file).exists(), "{file}");
-        }
-        // Finished: a new one may begin, and the old journal is kept.
-        campaign(&plan, dir.path(), Start::Fresh).run(device("", 1).as_mut(), &mut go_on).unwrap();
-        assert!(dir.path().join("journal-1970-01-01T000000Z.jsonl").exists());
-    }
-
-    #[test]
-    fn a_lost_device_can_be_resumed() {
-        let dir = tempfile::tempdir().unwrap();
-        let plan = plan(40);
-        let lost = campaign(&plan, dir.path(), Start::Fresh)
-            .run(device("lose_after=15", 1).as_mut(), &mut go_on)
-            .unwrap_err();
-        assert!(matches!(lost, CampaignError::Device(DeviceError::Lost { .. })), "{lost}");
-        let refused = campaign(&plan, dir.path(), Start::Fresh).run(device("", 1).as_mut(), &mut go_on);
-        assert!(matches!(refused, Err(CampaignError::Unfinished { finished: 14, .. })), "{refused:?}");
-        let other = campaign(&plan, dir.path(), Start::Resume).run(device("", 2).as_mut(), &mut go_on);
-        let message = other.unwrap_err().to_string();
-        assert!(message.contains("batch 1 there, 2 here"), "{message}");
-        let other = Plan::draw(&[space::by_name("mobilenet").unwrap()], 40, 1, 4).unwrap();
-        let other = campaign(&other, dir.path(), Start::Resume).run(device("", 1).as_mut(), &mut go_on);
-        assert!(matches!(other, Err(CampaignError::OtherPlan { .. })));
-        let mut measured = 0;
-        let outcome = campaign(&plan, dir.path(), Start::Resume)
-            .run(device("", 1).as_mut(), &mut |event| {
-                measured += usize::from(matches!(event, Event::Measured { .. }));
-                ControlFlow::Continue(())
-            })
-            .unwrap();
-        assert_eq!(measured, 2 * plan.subjects.len() - 14);
-        assert_eq!(outcome.dataset.samples.len(), plan.subjects.len());
-    }
-
-    #[test]
-    fn failures_and_interruptions_are_told() {
-        let dir = tempfile::tempdir().unwrap();
-        let plan = plan(30);
-        let mut seen = 0;
-        let stop = campaign(&plan, dir.path(), Start::Fresh)
-            .run(device("", 1).as_mut(), &mut |event| {
-                seen += usize::from(matches!(event, Event::Measured { .. }));
-                if seen == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            })
-            .unwrap_err();
-        assert!(matches!(stop, CampaignError::Interrupted { finished: 5, .. }), "{stop}");
-        let outcome = campaign(&plan, dir.path(), Start::Resume)
-            .run(device("fail_every=10", 1).as_mut(), &mut go_on)
-            .unwrap();
-        assert!(!outcome.failed.is_empty());
-        let all = outcome.dataset.samples.len() + outcome.failed.len();
-        assert_eq!(all, plan.subjects.len());
-        assert_eq!(outcome.dataset.provenance.notes.len(), outcome.failed.len());
-    }
-
-    #[test]
-    fn samples_between_slow_sentinels_are_flagged() {
-        let s = |median_ns| Line::Sentinel { median_ns };
-        let f = |index| Line::Failed { index, reason: String::new() };
-        let lines = [s(10.0), f(0), s(12.0), f(1), s(12.0), f(2), s(10.0), f(3), s(10.0)];
-        let flags = drifted(&lines);
-        assert_eq!([flags[1], flags[3], flags[5], flags[7]], [false, true, false, false]);
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 //! It is the truth while measuring. The first line is the header; a line that was cut off by a kill is
 //! dropped when the journal is opened again. Lines are only ever added.
 
-use crate::dataset::Identity;
+use crate::dataset::{Identity, Quality};
 use crate::device::Facts;
 use crate::runner::Measured;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Increment when a line changes its meaning.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What the journal is a journal of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,18 +31,42 @@ pub struct Header {
     pub seed: u64,
     pub identity: Identity,
     pub environment: Facts,
+    /// A name that no other campaign has: results that are still on the device are known by it.
+    #[serde(default)]
+    pub session: String,
 }
 
 /// One line after the header.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case")]
 pub enum Line {
-    /// Configuration `index` of the plan was measured in pass `round`.
-    Sample { index: usize, round: u32, measured: Box<Measured> },
+    /// Configuration `index` of the plan was measured in pass `round`; `attempt` counts repetitions.
+    Sample {
+        index: usize,
+        round: u32,
+        #[serde(default)]
+        attempt: u32,
+        measured: Box<Measured>,
+    },
     /// It cannot be measured on this device, in no pass.
     Failed { index: usize, reason: String },
     /// The sentinel, which tells drift from difference.
     Sentinel { median_ns: f64 },
+    /// These measurements are to be repeated: the device was not itself. What was measured stays in the
+    /// journal, and counts no more.
+    Redo { of: Vec<Place>, reason: String },
+    /// These measurements stay as they are after the last repetition, and are flagged.
+    Flagged { of: Vec<Place>, quality: Quality, reason: String },
+    /// The device was started anew; the facts that changed.
+    Session { environment: Facts },
+}
+
+/// One measurement of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    pub round: u32,
+    pub index: usize,
 }
 
 impl Line {
@@ -50,7 +74,16 @@ impl Line {
     pub fn index(&self) -> Option<usize> {
         match self {
             Line::Sample { index, .. } | Line::Failed { index, .. } => Some(*index),
-            Line::Sentinel { .. } => None,
+            _ => None,
+        }
+    }
+
+    /// The measurements that this line is about.
+    pub fn places(&self) -> Vec<Place> {
+        match self {
+            Line::Sample { index, round, .. } => vec![Place { round: *round, index: *index }],
+            Line::Redo { of, .. } | Line::Flagged { of, .. } => of.clone(),
+            _ => Vec::new(),
         }
     }
 }
@@ -101,7 +134,16 @@ impl Finished {
                 Line::Failed { index, .. } => {
                     done.iter_mut().filter_map(|pass| pass.get_mut(index)).for_each(|done| *done = true);
                 }
-                Line::Sentinel { .. } => {}
+                Line::Redo { ref of, .. } => {
+                    for place in of {
+                        if let Some(done) =
+                            done.get_mut(place.round as usize).and_then(|pass| pass.get_mut(place.index))
+                        {
+                            *done = false;
+                        }
+                    }
+                }
+                Line::Sentinel { .. } | Line::Flagged { .. } | Line::Session { .. } => {}
             }
         }
         Finished(done)
@@ -154,10 +196,13 @@ pub fn read(path: &Path) -> Result<Option<Found>, JournalError> {
         {
             return Err(damaged(number, format!("configuration {index} is not in the plan")));
         }
-        if let Line::Sample { round, .. } = line
-            && round >= header.rounds
-        {
-            return Err(damaged(number, format!("there is no pass {round}")));
+        for Place { round, index } in line.places() {
+            if round >= header.rounds {
+                return Err(damaged(number, format!("there is no pass {round}")));
+            }
+            if index >= header.configurations {
+                return Err(damaged(number, format!("configuration {index} is not in the plan")));
+            }
         }
         parsed.push(line);
     }
@@ -255,6 +300,7 @@ mod tests {
                 thermal_state: None,
             },
             environment: Facts::new(),
+            session: "s".into(),
         }
     }
 
@@ -268,7 +314,9 @@ mod tests {
         let path = dir.path().join("journal.jsonl");
         assert!(read(&path).unwrap().is_none());
         let mut journal = Journal::create(&path, &header()).unwrap();
-        let lines = [failed(3), Line::Sentinel { median_ns: 5.5 }, failed(4)];
+        let of = vec![Place { round: 1, index: 2 }];
+        let redo = Line::Redo { of, reason: "drift".into() };
+        let lines = [failed(3), Line::Sentinel { median_ns: 5.5 }, redo, failed(4)];
         lines.iter().for_each(|line| journal.add(line).unwrap());
         drop(journal);
         let all = std::fs::read(&path).unwrap();
@@ -303,7 +351,7 @@ mod tests {
         assert!(matches!(read(&path), Err(JournalError::Damaged { line: 3, .. })));
         std::fs::write(&path, text.clone() + "{\"line\":\"failed\",\"index\":9,\"reason\":\"\"}\n").unwrap();
         assert!(matches!(read(&path), Err(JournalError::Damaged { line: 3, .. })));
-        std::fs::write(&path, text.replace("\"version\":1", "\"version\":2")).unwrap();
-        assert!(matches!(read(&path), Err(JournalError::TooNew { found: 2, .. })));
+        std::fs::write(&path, text.replace("\"version\":2", "\"version\":3")).unwrap();
+        assert!(matches!(read(&path), Err(JournalError::TooNew { found: 3, .. })));
     }
 }

@@ -1,10 +1,12 @@
 //! Measuring: what to measure (the plan), the journal that survives a kill, the campaign; and a few
 //! networks on their own.
 
+mod assemble;
 pub mod campaign;
+pub mod drift;
 pub mod journal;
 pub mod networks;
 pub mod plan;
 
-pub use campaign::{Campaign, CampaignError, Event, Outcome, Start};
+pub use campaign::{Campaign, CampaignError, Event, Outcome, Start, difference};
 pub use plan::{Plan, PlanError};

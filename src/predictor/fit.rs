@@ -15,7 +15,7 @@ use super::file::{Calibration, Models, PredictorFile, Provenance, SCHEMA};
 use super::fitted::FittedPredictor;
 use super::net_level::{self, NetLevel, NetworkSum};
 use super::training::{Level, Observation, Roofline, Training, folds, group_of};
-use crate::dataset::{Dataset, Identity, Quality, Subject};
+use crate::dataset::{Dataset, Identity, Subject};
 use crate::plainnet::kernel::Lowering;
 use crate::plainnet::{Kernel, KernelKind};
 use crate::zoo::Encoded;
@@ -77,7 +77,7 @@ pub fn observations(dataset: &Dataset) -> Result<Vec<Observation>, FitError> {
                     }
                 }
             };
-            if matches!(sample.quality, Quality::Noisy | Quality::Drifted) {
+            if sample.quality.is_doubtful() {
                 observation.weight = DOUBTFUL;
             }
             Ok(observation)

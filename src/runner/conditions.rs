@@ -2,6 +2,7 @@
 //!
 //! Read from `/proc` and `/sys` of Linux and Android; what is not readable is absent, never guessed.
 
+use super::android::{self, Battery};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,48 +17,124 @@ pub struct Conditions {
     /// Of the first pinned core.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub governor: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub clock_khz: Option<u64>,
-    /// A drop of this is the clearest sign of throttling.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_clock_khz: Option<u64>,
+    /// Of the pinned cores, by core.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub clocks_khz: BTreeMap<u32, u64>,
+    /// What the clocks may rise to now; a drop of this is the clearest sign of throttling.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub max_clocks_khz: BTreeMap<u32, u64>,
     /// °C by the zone's type; zones are numbered differently on every device.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub temperatures_c: BTreeMap<String, f64>,
     /// Cores that this thread may run on, read back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cores: Vec<u32>,
+    /// The core that this thread ran on at that moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub core: Option<u32>,
     /// How this thread competes for its core.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheduling: Option<Scheduling>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_time: Option<CpuTime>,
+    /// Android's thermal status, 0 (none) to 6.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thermal_status: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub battery: Option<Battery>,
+}
+
+/// Time spent since the start, to be compared with a later one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CpuTime {
+    /// Of the pinned cores together: work of any program.
+    pub busy_ms: f64,
+    /// Of the pinned cores together: work and idleness.
+    pub total_ms: f64,
+    /// Of this process.
+    pub own_ms: f64,
+}
+
+/// Shorter times between two looks say nothing: the system counts in ticks of ten milliseconds.
+const SHORTEST_MS: f64 = 300.0;
+
+impl CpuTime {
+    /// Share of the cores that others used from `before` until now; `None` if that is too short a time.
+    pub fn taken_by_others(&self, before: &CpuTime) -> Option<f64> {
+        let total = self.total_ms - before.total_ms;
+        let others = (self.busy_ms - before.busy_ms) - (self.own_ms - before.own_ms);
+        (total >= SHORTEST_MS).then(|| (others / total).max(0.0))
+    }
 }
 
 impl Conditions {
     /// The conditions now.
     pub fn observe() -> Conditions {
         let cores = affinity().unwrap_or_default();
-        let files = Conditions::read(Path::new("/"), cores.first().copied());
-        Conditions { cores, scheduling: scheduling(), ..files }
+        let (core, scheduling) = (system::current_core(), scheduling());
+        let files = Conditions::read(Path::new("/"), &cores);
+        let thermal_status = android::thermal_status();
+        let battery = android::battery();
+        Conditions { cores, core, scheduling, thermal_status, battery, ..files }
     }
 
     /// The part that is read from files under `root`.
-    fn read(root: &Path, core: Option<u32>) -> Conditions {
+    fn read(root: &Path, cores: &[u32]) -> Conditions {
         let text =
             |path: String| std::fs::read_to_string(root.join(path)).ok().map(|text| text.trim().to_owned());
-        let frequency = |name: &str| {
-            let core = core?;
-            text(format!("sys/devices/system/cpu/cpu{core}/cpufreq/{name}"))
+        let frequency =
+            |core: u32, name: &str| text(format!("sys/devices/system/cpu/cpu{core}/cpufreq/{name}"));
+        let frequencies = |name: &str| {
+            let khz = |&core: &u32| Some((core, frequency(core, name)?.parse().ok()?));
+            cores.iter().filter_map(khz).collect()
         };
         Conditions {
             load_average: text("proc/loadavg".into()).and_then(|line| load_average(&line)),
-            governor: frequency("scaling_governor"),
-            clock_khz: frequency("scaling_cur_freq").and_then(|khz| khz.parse().ok()),
-            max_clock_khz: frequency("scaling_max_freq").and_then(|khz| khz.parse().ok()),
+            governor: cores.first().and_then(|&core| frequency(core, "scaling_governor")),
+            clocks_khz: frequencies("scaling_cur_freq"),
+            max_clocks_khz: frequencies("scaling_max_freq"),
             temperatures_c: temperatures(&root.join("sys/class/thermal")),
-            cores: Vec::new(),
-            scheduling: None,
+            cpu_time: text("proc/stat".into()).and_then(|stat| cpu_time(&stat, cores)),
+            ..Conditions::default()
         }
     }
+
+    /// Whether any of the cores may clock lower than `before`.
+    pub fn throttled_since(&self, before: &Conditions) -> bool {
+        let lower = |(core, khz): (&u32, &u64)| before.max_clocks_khz.get(core).is_some_and(|was| khz < was);
+        self.max_clocks_khz.iter().any(lower)
+    }
+
+    /// The hottest of the zones whose type is in `zones`, where a `*` at the end stands for anything.
+    pub fn hottest_c(&self, zones: &[String]) -> Option<f64> {
+        let matches = |kind: &str| {
+            zones.iter().any(|zone| match zone.strip_suffix('*') {
+                Some(start) => kind.starts_with(start),
+                None => kind == zone,
+            })
+        };
+        let found = self.temperatures_c.iter().filter(|(kind, _)| matches(kind)).map(|(_, &c)| c);
+        found.max_by(f64::total_cmp)
+    }
+}
+
+/// `/proc/stat` has a line for each core: `cpu4 user nice system idle iowait irq softirq steal …`.
+fn cpu_time(stat: &str, cores: &[u32]) -> Option<CpuTime> {
+    let (mut busy, mut total) = (0.0, 0.0);
+    for line in stat.lines() {
+        let Some((name, rest)) = line.split_once(' ') else { continue };
+        let core = name.strip_prefix("cpu").and_then(|number| number.parse::<u32>().ok());
+        if !core.is_some_and(|core| cores.contains(&core)) {
+            continue;
+        }
+        let ticks: Vec<f64> = rest.split_whitespace().take(8).map_while(|n| n.parse().ok()).collect();
+        let all: f64 = ticks.iter().sum();
+        total += all;
+        busy += all - ticks.get(3).unwrap_or(&0.0) - ticks.get(4).unwrap_or(&0.0);
+    }
+    let tick_ms = system::tick_ms().filter(|_| total > 0.0)?;
+    Some(CpuTime { busy_ms: busy * tick_ms, total_ms: total * tick_ms, own_ms: system::own_ms()? })
 }
 
 fn load_average(line: &str) -> Option<[f64; 3]> {
@@ -153,6 +230,27 @@ mod system {
         if status == 0 { Ok(()) } else { Err(refused(std::io::Error::last_os_error())) }
     }
 
+    pub fn current_core() -> Option<u32> {
+        // SAFETY: takes nothing, gives a number.
+        u32::try_from(unsafe { libc::sched_getcpu() }).ok()
+    }
+
+    pub fn tick_ms() -> Option<f64> {
+        // SAFETY: takes a plain number.
+        let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+        (per_second > 0).then(|| 1e3 / per_second as f64)
+    }
+
+    pub fn own_ms() -> Option<f64> {
+        // SAFETY: an all-zero `rusage` is valid, and the kernel writes no more than one.
+        let usage = unsafe {
+            let mut usage: libc::rusage = std::mem::zeroed();
+            (libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) == 0).then_some(usage)?
+        };
+        let ms = |time: libc::timeval| time.tv_sec as f64 * 1e3 + time.tv_usec as f64 / 1e3;
+        Some(ms(usage.ru_utime) + ms(usage.ru_stime))
+    }
+
     pub fn scheduling() -> Option<Scheduling> {
         // SAFETY: takes a plain number; 0 is the calling thread.
         match unsafe { libc::sched_getscheduler(0) } & !libc::SCHED_RESET_ON_FORK {
@@ -199,6 +297,15 @@ mod system {
     pub fn get() -> Result<Vec<u32>, PinError> {
         Err(PinError::Unsupported)
     }
+    pub fn current_core() -> Option<u32> {
+        None
+    }
+    pub fn tick_ms() -> Option<f64> {
+        None
+    }
+    pub fn own_ms() -> Option<f64> {
+        None
+    }
     pub fn scheduling() -> Option<Scheduling> {
         None
     }
@@ -224,12 +331,40 @@ mod tests {
         write("sys/class/thermal/thermal_zone9/temp", "41500\n");
         write("sys/class/thermal/thermal_zone1/type", "battery\n");
         write("sys/class/thermal/thermal_zone1/temp", "not a number\n");
-        let found = Conditions::read(dir.path(), Some(4));
+        write("sys/class/thermal/thermal_zone2/type", "cpu-0-1\n");
+        write("sys/class/thermal/thermal_zone2/temp", "38000\n");
+        write("proc/stat", "cpu  9 9 9 9\ncpu4 10 0 10 70 10 0 0 0 0 0\ncpu5 1 1 1 1 1 1 1 1 1 1\n");
+        let found = Conditions::read(dir.path(), &[4, 6]);
         assert_eq!(found.load_average, Some([0.5, 1.25, 2.0]));
         assert_eq!(found.governor.as_deref(), Some("schedutil"));
-        assert_eq!((found.clock_khz, found.max_clock_khz), (Some(2_035_200), None));
-        assert_eq!(found.temperatures_c, BTreeMap::from([("msm_therm".to_owned(), 41.5)]));
-        assert_eq!(Conditions::read(&dir.path().join("nowhere"), None), Conditions::default());
+        assert_eq!(found.clocks_khz, BTreeMap::from([(4, 2_035_200)]));
+        assert!(found.max_clocks_khz.is_empty());
+        let zones = [("cpu-0-1".to_owned(), 38.0), ("msm_therm".to_owned(), 41.5)];
+        assert_eq!(found.temperatures_c, BTreeMap::from(zones));
+        let hottest =
+            |zones: &[&str]| found.hottest_c(&zones.iter().map(|&z| z.to_owned()).collect::<Vec<_>>());
+        assert_eq!(hottest(&["cpu*"]), Some(38.0));
+        assert_eq!(hottest(&["cpu*", "msm_therm"]), Some(41.5));
+        assert_eq!(hottest(&["cpu", "gpu*"]), None);
+        let time = found.cpu_time.unwrap();
+        assert_eq!(time.busy_ms / time.total_ms, 0.2);
+        assert_eq!(Conditions::read(&dir.path().join("nowhere"), &[]), Conditions::default());
+    }
+
+    #[test]
+    fn others_are_what_was_busy_and_not_we() {
+        let before = CpuTime { busy_ms: 1000.0, total_ms: 5000.0, own_ms: 200.0 };
+        let after = CpuTime { busy_ms: 1900.0, total_ms: 6000.0, own_ms: 1000.0 };
+        assert_eq!(after.taken_by_others(&before), Some(0.1));
+        assert_eq!(CpuTime { total_ms: 5100.0, ..after }.taken_by_others(&before), None);
+    }
+
+    #[test]
+    fn a_lower_limit_of_the_clock_is_throttling() {
+        let at = |khz| Conditions { max_clocks_khz: BTreeMap::from([(4, khz)]), ..Conditions::default() };
+        assert!(at(1_900_800).throttled_since(&at(2_457_600)));
+        assert!(!at(2_457_600).throttled_since(&at(1_900_800)));
+        assert!(!at(1_900_800).throttled_since(&Conditions::default()));
     }
 
     #[test]

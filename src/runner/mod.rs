@@ -1,9 +1,12 @@
 //! What measures on the device itself: the stopwatch, the conditions it runs under, and the protocol
 //! by which jobs come in and results go out. Everything here compiles for a phone.
 
+pub mod android;
 pub mod conditions;
 pub mod pace;
+pub mod process;
 pub mod protocol;
+pub mod results;
 pub mod sampler;
 pub mod serve;
 

@@ -6,17 +6,19 @@
 use super::{Conditions, Policy, Timing};
 use crate::dataset::Subject;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Increment when a job or a reply changes its meaning; either side refuses another version.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Something to measure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Job {
     pub protocol: u32,
-    /// Comes back with the reply.
-    pub id: u64,
+    /// Comes back with the reply. A job whose id has a result on the device already is not run again: the
+    /// result is sent once more (see [`super::results`]).
+    pub id: String,
     pub subject: Subject,
     /// Images per run.
     pub batch: u32,
@@ -40,14 +42,51 @@ pub enum Reply {
         cores: Vec<u32>,
     },
     Done {
-        id: u64,
+        id: String,
         measured: Box<Measured>,
     },
     /// The job could not be run; the next one can.
     Failed {
-        id: Option<u64>,
+        /// Absent where the job could not be read.
+        id: Option<String>,
+        fault: Fault,
         reason: String,
     },
+    /// Something that does not spoil the results.
+    Warning {
+        reason: String,
+    },
+}
+
+/// What sort of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The line is no job.
+    BadJob,
+    /// The job is of another version of this protocol.
+    Protocol,
+    /// The structure cannot be read, or does not fit its input.
+    Subject,
+    /// The inference engine refuses it or fails at it.
+    Engine,
+    /// The same input gave another output.
+    Inconsistent,
+    /// The clock went backwards.
+    Clock,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fault::BadJob => "not a job",
+            Fault::Protocol => "another protocol",
+            Fault::Subject => "not a network",
+            Fault::Engine => "the engine failed",
+            Fault::Inconsistent => "outputs differ",
+            Fault::Clock => "the clock is wrong",
+        })
+    }
 }
 
 /// A timing with the conditions round it.

@@ -102,17 +102,33 @@ impl Policy {
     #[must_use]
     pub fn split(self, rounds: u32) -> Policy {
         let rounds = rounds.max(1);
-        let share = |runs: u32| runs.div_ceil(rounds);
         Policy {
-            warmup_min_runs: share(self.warmup_min_runs).max(3),
+            warmup_min_runs: self.warmup_min_runs.div_ceil(rounds).max(3),
             warmup_min_ns: self.warmup_min_ns / u64::from(rounds),
             warmup_max_ns: self.warmup_max_ns / u64::from(rounds),
-            min_runs: share(self.min_runs),
-            max_runs: share(self.max_runs),
-            max_ns: self.max_ns / u64::from(rounds),
             patience_ns: self.patience_ns / u64::from(rounds),
+            ..self.launch(rounds)
+        }
+    }
+
+    /// The share of one of `launches` fresh processes: the runs are shared out, but every process has to
+    /// warm up by itself.
+    #[must_use]
+    pub fn launch(self, launches: u32) -> Policy {
+        let launches = launches.max(1);
+        Policy {
+            min_runs: self.min_runs.div_ceil(launches),
+            max_runs: self.max_runs.div_ceil(launches),
+            max_ns: self.max_ns / u64::from(launches),
             ..self
         }
+    }
+
+    /// Longest time that one run of [`sample`] can take by the clock, if a single run of the network takes
+    /// `run_ns`.
+    pub fn at_most_ns(&self, run_ns: u64) -> u64 {
+        let fewest = u64::from(self.min_runs.max(1)) + 5;
+        self.warmup_max_ns + self.max_ns + 2 * self.patience_ns + fewest * run_ns.max(self.min_sample_ns)
     }
 }
 
@@ -185,12 +201,14 @@ pub enum SampleError<E> {
     Run(E),
     #[error("the output changed from one run to the next: the engine does not compute the same twice")]
     Inconsistent,
+    #[error("the clock went backwards during a run")]
+    Clock,
 }
 
 /// Times `run`, which gives a checksum of its output.
 ///
 /// # Errors
-/// The first failing run, or outputs that differ between runs.
+/// The first failing run, outputs that differ between runs, or a clock that goes backwards.
 pub fn sample<E>(
     clock: &impl Clock,
     policy: &Policy,
@@ -198,15 +216,16 @@ pub fn sample<E>(
     mut run: impl FnMut() -> Result<f64, E>,
 ) -> Result<Timing, SampleError<E>> {
     let start = clock.now_ns();
+    let since = |start: u64| clock.now_ns().checked_sub(start).ok_or(SampleError::Clock);
     let checksum = run().map_err(SampleError::Run)?;
-    let first_ns = clock.now_ns().saturating_sub(start);
+    let first_ns = since(start)?;
     let mut timed = |k: u32| -> Result<u64, SampleError<E>> {
         let start = clock.now_ns();
         let mut last = checksum;
         for _ in 0..k {
             last = run().map_err(SampleError::Run)?;
         }
-        let ns = clock.now_ns().saturating_sub(start);
+        let ns = since(start)?;
         if last.to_bits() == checksum.to_bits() { Ok(ns) } else { Err(SampleError::Inconsistent) }
     };
 
@@ -421,6 +440,12 @@ mod tests {
             Ok::<f64, ()>(runs.get())
         });
         assert_eq!(error, Err(SampleError::Inconsistent));
+        let error = sample(&clock, &Policy::HOST, None, || {
+            // Set back by somebody in the fifth run.
+            clock.0.set(if runs.replace(runs.get() + 1.0) == 5.0 { 0 } else { clock.0.get() + 1_000_000 });
+            Ok::<f64, ()>(1.5)
+        });
+        assert_eq!(error, Err(SampleError::Clock));
         assert_eq!(sample(&clock, &Policy::HOST, None, || Err("no")), Err(SampleError::Run("no")));
     }
 }

@@ -1,0 +1,110 @@
+//! What `edgezen profile` says in the end.
+
+use crate::cli::{Exit, Failure, output};
+use crate::dataset::{LookupRow, Quality};
+use crate::measure::Outcome;
+use crate::units::three_digits;
+use serde::Serialize;
+use std::path::Path;
+
+/// What a profile came to.
+#[derive(Serialize)]
+pub struct Profile {
+    pub dataset: String,
+    pub identity: String,
+    /// Of the phone, where there may be several.
+    pub serial: Option<String>,
+    pub configurations: usize,
+    pub kernels: usize,
+    pub blocks: usize,
+    pub networks: usize,
+    pub failed: Vec<FailedConfiguration>,
+    pub good: usize,
+    pub noisy: usize,
+    pub drifted: usize,
+    pub throttled: usize,
+    pub bimodal: usize,
+    /// Measurements that were made again, because the device was hot or slow.
+    pub repeated: usize,
+    pub seconds: f64,
+    pub lookup_table: String,
+    pub next: String,
+}
+
+#[derive(Serialize)]
+pub struct FailedConfiguration {
+    pub configuration: String,
+    pub reason: String,
+}
+
+/// Counts what the dataset in `dir` holds.
+pub fn report(outcome: &Outcome, dir: &Path, serial: Option<String>, seconds: f64) -> Profile {
+    let samples = &outcome.dataset.samples;
+    let of_type = |name: &str| samples.iter().filter(|s| s.subject.type_name() == name).count();
+    let of_quality = |quality: Quality| samples.iter().filter(|s| s.quality == quality).count();
+    Profile {
+        dataset: dir.display().to_string(),
+        identity: outcome.dataset.identity.to_string(),
+        serial,
+        configurations: samples.len(),
+        kernels: of_type("kernel"),
+        blocks: of_type("block"),
+        networks: of_type("network"),
+        failed: outcome
+            .failed
+            .iter()
+            .map(|(subject, reason)| FailedConfiguration {
+                configuration: subject.to_string(),
+                reason: reason.clone(),
+            })
+            .collect(),
+        good: of_quality(Quality::Good),
+        noisy: of_quality(Quality::Noisy),
+        drifted: of_quality(Quality::Drifted),
+        throttled: of_quality(Quality::Throttled),
+        bimodal: of_quality(Quality::Bimodal),
+        repeated: outcome.repeated,
+        seconds,
+        lookup_table: dir.join(crate::measure::campaign::LOOKUP_TABLE).display().to_string(),
+        next: format!("edgezen fit --data {}", dir.display()),
+    }
+}
+
+/// The lookup table and the counts, for people.
+pub fn text(report: &Profile, lookup: &[LookupRow]) -> String {
+    let rows: Vec<Vec<String>> = lookup
+        .iter()
+        .map(|row| vec![row.block.clone(), row.resolution.to_string(), three_digits(row.median_ms)])
+        .collect();
+    let mut out = output::table(&["block", "side", "ms"], &rows);
+    out += &format!(
+        "\n{} kernels, {} blocks and {} networks of {} in {:.0} s",
+        report.kernels, report.blocks, report.networks, report.identity, report.seconds
+    );
+    let flagged = [
+        (report.good, "good"),
+        (report.noisy, "noisy"),
+        (report.drifted, "drifted"),
+        (report.throttled, "throttled"),
+        (report.bimodal, "bimodal"),
+        (report.failed.len(), "failed"),
+        (report.repeated, "measured again"),
+    ];
+    for (count, what) in flagged.into_iter().filter(|(count, _)| *count > 0) {
+        out += &format!(", {count} {what}");
+    }
+    out + &format!("\nin {}\nnext: {}\n", report.dataset, report.next)
+}
+
+/// A profile that is mostly of a throttled device is one, and not good enough.
+pub fn judge(reports: &[Profile]) -> Result<(), Failure> {
+    let Some(bad) = reports.iter().find(|report| 2 * report.throttled > report.configurations) else {
+        return Ok(());
+    };
+    let (throttled, all) = (bad.throttled, bad.configurations);
+    Err(Failure::new(
+        Exit::Quality,
+        format!("{}: {throttled} of {all} configurations are throttled", bad.dataset),
+    )
+    .remedy("let the device cool down, out of its case and off the charger, and profile it again"))
+}

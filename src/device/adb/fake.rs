@@ -1,0 +1,114 @@
+//! Links for tests: one to a folder of this computer, which runs commands for real, and one that answers
+//! what it is told to.
+
+use super::link::{Finished, Link, LinkError, marked, unmarked};
+use super::server::State;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// This computer as a phone: commands run in a shell here, with programs of `bin` first.
+pub struct LocalLink {
+    bin: PathBuf,
+    /// Commands so far.
+    pub log: Vec<String>,
+}
+
+impl LocalLink {
+    pub fn new(bin: &Path) -> LocalLink {
+        LocalLink { bin: bin.to_owned(), log: Vec::new() }
+    }
+}
+
+impl Link for LocalLink {
+    fn name(&self) -> &str {
+        "local"
+    }
+
+    fn state(&mut self) -> Result<State, LinkError> {
+        Ok(State::Ready)
+    }
+
+    fn shell(&mut self, command: &str, _: Duration) -> Result<Finished, LinkError> {
+        self.log.push(command.to_owned());
+        let path = format!("{}:/usr/bin:/bin", self.bin.display());
+        let output = Command::new("sh").arg("-c").arg(marked(command)).env("PATH", path).output();
+        let broken = |reason: String| LinkError::Broken { serial: "local".into(), reason };
+        let output = output.map_err(|e| broken(e.to_string()))?;
+        unmarked(&output.stdout, &output.stderr).ok_or_else(|| broken("it did not end".into()))
+    }
+
+    fn push(&mut self, bytes: &[u8], remote: &str, _: Duration) -> Result<(), LinkError> {
+        use std::os::unix::fs::PermissionsExt;
+        let write = || -> std::io::Result<()> {
+            if let Some(parent) = Path::new(remote).parent() {
+                std::fs::create_dir_all(parent)?;
+            }
+            std::fs::write(remote, bytes)?;
+            std::fs::set_permissions(remote, std::fs::Permissions::from_mode(0o777))
+        };
+        write().map_err(|e| LinkError::Refused {
+            serial: "local".into(),
+            what: format!("writing {remote}"),
+            reason: e.to_string(),
+        })
+    }
+
+    fn pull(&mut self, remote: &str, _: Duration) -> Result<Vec<u8>, LinkError> {
+        std::fs::read(remote).map_err(|e| LinkError::Refused {
+            serial: "local".into(),
+            what: format!("reading {remote}"),
+            reason: e.to_string(),
+        })
+    }
+}
+
+/// A phone that answers what it is told to, one answer a command.
+#[derive(Default)]
+pub struct ScriptedLink {
+    pub states: VecDeque<Result<State, LinkError>>,
+    pub answers: VecDeque<Result<Finished, LinkError>>,
+    pub revived: u32,
+}
+
+impl Link for ScriptedLink {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    fn state(&mut self) -> Result<State, LinkError> {
+        self.states.pop_front().unwrap_or(Ok(State::Ready))
+    }
+
+    fn shell(&mut self, _: &str, _: Duration) -> Result<Finished, LinkError> {
+        let nothing = Finished { stdout: String::new(), stderr: String::new(), status: 0 };
+        self.answers.pop_front().unwrap_or(Ok(nothing))
+    }
+
+    fn push(&mut self, _: &[u8], _: &str, _: Duration) -> Result<(), LinkError> {
+        Ok(())
+    }
+
+    fn pull(&mut self, _: &str, _: Duration) -> Result<Vec<u8>, LinkError> {
+        Ok(Vec::new())
+    }
+
+    fn revive(&mut self) {
+        self.revived += 1;
+    }
+}
+
+#[test]
+fn waiting_ends_where_only_a_person_can_help() {
+    let lost = || LinkError::NotFound { serial: "scripted".into(), attached: vec![] };
+    let mut link = ScriptedLink::default();
+    link.states.extend([Err(lost()), Ok(State::Offline), Ok(State::Connecting)]);
+    link.await_ready(Duration::from_secs(9)).unwrap();
+    assert_eq!(link.revived, 3);
+    link.states.extend([Ok(State::Offline), Ok(State::Unauthorized)]);
+    let error = link.await_ready(Duration::from_secs(9)).unwrap_err();
+    assert!(error.needs_a_person() && error.remedy().contains("accept"), "{error}");
+    link.states.push_back(Err(lost()));
+    assert_eq!(link.await_ready(Duration::ZERO), Err(lost()));
+}

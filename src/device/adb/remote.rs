@@ -1,0 +1,122 @@
+//! A link to a phone through the adb server, by adb_client.
+//!
+//! What the library lacks is added here: the exit status of commands, limits of time, and the difference
+//! between a command that ended and a link that broke.
+
+use super::link::{Finished, Link, LinkError, marked, unmarked};
+use super::server::{Server, State};
+use adb_client::server_device::ADBServerDevice;
+use adb_client::{ADBDeviceExt, RustADBError};
+use std::io::Cursor;
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// A phone behind the adb server.
+#[derive(Debug)]
+pub struct AdbLink {
+    server: Server,
+    serial: String,
+}
+
+impl AdbLink {
+    /// A link to the phone `serial`; nothing is sent yet.
+    pub fn new(server: Server, serial: &str) -> AdbLink {
+        AdbLink { server, serial: serial.to_owned() }
+    }
+
+    /// Runs `work` with a fresh connection in a thread of its own, so that it can be given up: the library
+    /// waits for ever.
+    fn within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        what: &str,
+        work: impl FnOnce(&mut ADBServerDevice) -> Result<T, RustADBError> + Send + 'static,
+    ) -> Result<T, LinkError> {
+        let mut device = ADBServerDevice::new(self.serial.clone(), Some(self.server.address));
+        let (send, receive) = mpsc::channel();
+        std::thread::spawn(move || {
+            // Nobody listens where the time was up.
+            let _ = send.send(work(&mut device));
+        });
+        match receive.recv_timeout(limit) {
+            Ok(result) => result.map_err(|error| self.error(what, &error)),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                Err(LinkError::TooLong { serial: self.serial.clone(), what: what.to_owned(), limit })
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => Err(self.broken("the client gave up")),
+        }
+    }
+
+    fn broken(&self, reason: impl ToString) -> LinkError {
+        LinkError::Broken { serial: self.serial.clone(), reason: reason.to_string() }
+    }
+
+    /// What an error of the library means; the server's refusals are told apart by their text only.
+    fn error(&self, what: &str, error: &RustADBError) -> LinkError {
+        let serial = self.serial.clone();
+        match error {
+            RustADBError::ADBRequestFailed(text) | RustADBError::DeviceNotFound(text) => {
+                if text.contains("not found") {
+                    return LinkError::NotFound { serial, attached: Vec::new() };
+                }
+                if let Some(state) = text.strip_prefix("device ") {
+                    let word = state.split(['.', ' ', '\n']).next().unwrap_or_default();
+                    return LinkError::NotReady { serial, state: State::parse(word) };
+                }
+                if ["closed", "protocol fault", "no devices", "connection reset"]
+                    .iter()
+                    .any(|t| text.contains(t))
+                {
+                    return self.broken(text);
+                }
+                LinkError::Refused { serial, what: what.to_owned(), reason: text.trim().to_owned() }
+            }
+            // The server's refusal of a file arrives as an error of its own making.
+            RustADBError::IOError(e) if e.kind() == std::io::ErrorKind::Other => {
+                LinkError::Refused { serial, what: what.to_owned(), reason: e.to_string() }
+            }
+            RustADBError::IOError(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => {
+                LinkError::NoServer { address: self.server.address.to_string(), reason: e.to_string() }
+            }
+            error => self.broken(error),
+        }
+    }
+}
+
+impl Link for AdbLink {
+    fn name(&self) -> &str {
+        &self.serial
+    }
+
+    fn state(&mut self) -> Result<State, LinkError> {
+        self.server.state_of(&self.serial)
+    }
+
+    fn shell(&mut self, command: &str, limit: Duration) -> Result<Finished, LinkError> {
+        let text = marked(command);
+        let (stdout, stderr) = self.within(limit, "a command", move |device| {
+            let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+            device.shell_command(&text, Some(&mut stdout), Some(&mut stderr))?;
+            Ok((stdout, stderr))
+        })?;
+        unmarked(&stdout, &stderr).ok_or_else(|| self.broken("the command did not end"))
+    }
+
+    fn push(&mut self, bytes: &[u8], remote: &str, limit: Duration) -> Result<(), LinkError> {
+        let (mut bytes, path) = (Cursor::new(bytes.to_vec()), remote.to_owned());
+        self.within(limit, &format!("writing {remote}"), move |device| device.push(&mut bytes, &path))
+    }
+
+    fn pull(&mut self, remote: &str, limit: Duration) -> Result<Vec<u8>, LinkError> {
+        let path = remote.to_owned();
+        self.within(limit, &format!("reading {remote}"), move |device| {
+            let mut bytes = Vec::new();
+            device.pull(&path, &mut bytes)?;
+            Ok(bytes)
+        })
+    }
+
+    fn revive(&mut self) {
+        self.server.reconnect(&self.serial);
+    }
+}

@@ -1,0 +1,138 @@
+//! A profile drafted from what a phone says of itself, for phones that no profile knows.
+
+use super::facts::{Core, Phone};
+use super::matching;
+use std::fmt::Write as _;
+
+/// The draft as a profile file; it can be used as it is, and says what it could not find out.
+pub fn draft(phone: &Phone) -> String {
+    let clusters = clusters(phone);
+    let id = phone.device().map_or_else(|| "my-phone".to_owned(), name);
+    let text = |value: &str| toml::Value::String(value.to_owned()).to_string();
+    let mut out = String::new();
+    let mut line = |text: String| {
+        let _ = writeln!(out, "{text}");
+    };
+    line("# Drafted by a program from what the phone says of itself; look it over.".into());
+    line("schema = 1".into());
+    line(format!("id = {}", text(&id)));
+    line("kind = \"android-cpu\"".into());
+    line(format!("description = {}", text(&phone.title())));
+    line("generated = true".into());
+    if phone.device().is_some() {
+        line("\n[match]".into());
+        line(format!("product_device = [{}]", text(phone.device().unwrap_or_default())));
+        if let Some(platform) = phone.property("ro.board.platform") {
+            line(format!("platform = {}", text(platform)));
+        }
+    }
+    line("\n[default]\nruntime = \"tract\"\nprecision = \"fp32\"\nbatch = 1\nthreads = 1".into());
+    line("\n[search]\nspace = \"mobilenet\"\nresolution = 224\nclasses = 1000\nlayers = 14".into());
+    let soc = phone.property("ro.soc.model").or_else(|| phone.property("ro.board.platform"));
+    if let Some(soc) = soc {
+        line(format!("\n[soc]\nname = {}", text(soc)));
+    }
+    for (name, cores) in &clusters {
+        line(format!("\n[[cluster]]\nname = \"{name}\""));
+        line(format!("cpus = [{}]", matching::list(&ids(cores))));
+        if let Some(midr) = cores.first().and_then(|core| core.midr.as_deref()) {
+            line(format!("midr = {}", text(midr)));
+        }
+        if let Some(khz) = cores.first().and_then(|core| core.max_khz) {
+            line(format!("max_khz = {khz}"));
+        }
+    }
+    line("\n[measure]".into());
+    if let Some((_, cores)) = clusters.first() {
+        line(format!("taskset = \"{}\" # the fastest cluster", matching::mask(&ids(cores))));
+    }
+    line("launches = 3\nstate = \"warm\"".into());
+    line(
+        "\n[require]\nairplane_mode = true\nscreen = \"on-dim\"\nbattery_min_pct = 30\ncharging = \"allowed\"\n\
+         thermal_status_max = 0\nstart_temp_max_c = 40.0\nsentinel_drift_max = 0.05"
+            .into(),
+    );
+    line("\n[thermal]".into());
+    let zones: Vec<String> = zones(phone).iter().map(|zone| text(zone)).collect();
+    line(format!("zones_by_type = [{}]", zones.join(", ")));
+    line("cooldown_s = [30, 60, 120, 300]".into());
+    let architecture = phone.architectures().first().copied().unwrap_or("aarch64");
+    line("\n[runner]\npush_dir = \"/data/local/tmp\"".into());
+    line(format!("triple = \"{architecture}-linux-android\""));
+    let build = phone.property("ro.build.fingerprint").unwrap_or("an unknown build");
+    let source = text(&format!("read from a phone with {build}"));
+    line("\n[sources]".into());
+    if phone.device().is_some() {
+        line(format!("match = {source}"));
+    }
+    if soc.is_some() {
+        line(format!("soc = {source}"));
+    }
+    if !clusters.is_empty() {
+        line(format!("cluster = {source}"));
+    }
+    out
+}
+
+/// A device name as the id of a profile.
+fn name(device: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { '-' };
+    device.chars().map(plain).collect()
+}
+
+fn ids(cores: &[&Core]) -> Vec<u32> {
+    cores.iter().map(|core| core.id).collect()
+}
+
+/// Cores of the same design and clock, the fastest first, with a name each.
+fn clusters(phone: &Phone) -> Vec<(&'static str, Vec<&Core>)> {
+    let mut groups: Vec<Vec<&Core>> = Vec::new();
+    for core in &phone.cores {
+        let same = |group: &&mut Vec<&Core>| group[0].max_khz == core.max_khz && group[0].midr == core.midr;
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(core),
+            None => groups.push(vec![core]),
+        }
+    }
+    groups.sort_by_key(|group| std::cmp::Reverse(group[0].max_khz));
+    let names: &[&str] = match groups.len() {
+        1 => &["cores"],
+        2 => &["big", "little"],
+        3 => &["prime", "big", "little"],
+        _ => &["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"],
+    };
+    names.iter().copied().zip(groups).collect()
+}
+
+/// Zones that tell about the chip; all that there usually are where none is known.
+fn zones(phone: &Phone) -> Vec<String> {
+    let of_the_chip = ["cpu", "gpu", "soc", "tsens", "msm", "big", "little", "mid"];
+    let matching = |zone: &&String| of_the_chip.iter().any(|start| zone.to_lowercase().starts_with(start));
+    let found: Vec<String> = phone.zones.iter().filter(matching).cloned().collect();
+    if found.is_empty() { vec!["cpu*".into(), "soc*".into()] } else { found }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::tests::pixel2;
+    use super::*;
+    use crate::device::profile::Profile;
+
+    #[test]
+    fn a_draft_is_a_profile() {
+        let mut phone = pixel2();
+        phone.properties.insert("ro.product.device".into(), "Some \"Phone\"".into());
+        let profile = Profile::parse(&draft(&phone), "draft.toml").unwrap();
+        assert_eq!((profile.id.as_str(), profile.generated), ("some--phone-", true));
+        assert_eq!(profile.matching.product_device, ["Some \"Phone\""]);
+        assert_eq!(profile.clusters.len(), 2, "{:?}", profile.clusters);
+        assert!(profile.facts().iter().all(|fact| fact.source.is_some()));
+        assert_eq!(matching::differences(&phone, &profile), [] as [String; 0]);
+    }
+
+    #[test]
+    fn a_phone_that_tells_nothing_still_has_a_draft() {
+        let profile = Profile::parse(&draft(&Phone::default()), "draft.toml").unwrap();
+        assert_eq!((profile.id.as_str(), profile.clusters.len()), ("my-phone", 0));
+    }
+}

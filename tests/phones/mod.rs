@@ -1,0 +1,10 @@
+//! Phones over adb, with real parts: a real adb server, and a real adbd for each phone, on the loopback
+//! interface. `scripts/setup-adb` installs both; where they cannot be had, these tests say that they were
+//! skipped (and fail instead where `EDGEZEN_REQUIRE_ADB` is set, as in `scripts/test`).
+
+mod fake_server;
+mod faults;
+mod figures;
+mod link;
+mod loopback;
+mod measuring;
