@@ -15,6 +15,7 @@ mod output;
 mod predict;
 mod predictors;
 mod profile;
+mod report;
 mod score;
 mod search;
 mod target;
@@ -79,6 +80,8 @@ enum Command {
     Measure(measure::Args),
     /// Predicted against measured latency of networks or of a search's results
     Validate(validate::Args),
+    /// One page with the plots of a search, and the plots as files
+    Report(report::Args),
     /// Write a network as a file for other programs
     Export(export::Args),
     /// Figures and tables of the paper, as csv and svg
@@ -103,6 +106,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Search(args) => search::run(args, cli.global),
         Command::Measure(args) => measure::run(args, cli.global),
         Command::Validate(args) => validate::run(args, cli.global),
+        Command::Report(args) => report::run(args, cli.global),
         Command::Export(args) => export::run(args, cli.global),
         Command::Experiment(args) => experiment::run(args, cli.global),
         Command::Completions(args) => completions::run(args, cli.global),

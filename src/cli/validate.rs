@@ -1,13 +1,14 @@
 //! `edgezen validate RUN|NET… --device NAME`: predicted against measured.
 
 use super::net::{self, NetOptions};
-use super::verify::{self, Verified};
+use super::target::Reach;
+use super::verify;
 use super::{Exit, Failure, Global, predictors};
 use crate::dataset::Quality;
 use crate::plainnet::{Model, notation};
 use crate::predictor::LatencyPredictor;
 use crate::predictor::evaluate::Metrics;
-use crate::runs;
+use crate::runs::{self, Verified};
 use crate::units::Latency;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub struct Args {
     top: usize,
     #[command(flatten)]
     options: NetOptions,
+    #[command(flatten)]
+    reach: Reach,
 }
 
 #[derive(Serialize)]
@@ -62,7 +65,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         }
     }
     let usual = predictor.file().provenance.usual_probe_ns;
-    let rows = verify::measure(&args.device, &networks, &*predictor, usual, limit, output)?;
+    let rows = verify::measure(&args.device, &args.reach, &networks, &*predictor, usual, limit, output)?;
     let report = Report {
         device: args.device,
         predictor: predictor.identity().to_string(),

@@ -1,33 +1,17 @@
 //! Predicted against measured: what `search --verify` and `validate` share.
 
 use super::output::{self, Output};
+use super::target::Reach;
 use super::{Failure, predictors};
-use crate::dataset::{Quality, Subject};
+use crate::dataset::Subject;
 use crate::device::{self, Options, Workload};
 use crate::measure::networks;
 use crate::plainnet::Model;
 use crate::predictor::LatencyPredictor;
 use crate::predictor::evaluate::{Metrics, Pair};
 use crate::runner::pace;
+use crate::runs::Verified;
 use crate::units::Latency;
-use serde::Serialize;
-
-/// One network, predicted and measured, per image.
-#[derive(Clone, Debug, Serialize)]
-pub struct Verified {
-    pub device: String,
-    pub net: String,
-    pub predicted_ms: f64,
-    pub lower_ms: f64,
-    pub upper_ms: f64,
-    pub measured_ms: f64,
-    /// Inside the predictor's 90 % interval.
-    pub inside_interval: bool,
-    /// Absent where no budget was given.
-    pub inside_budget: Option<bool>,
-    /// `ok`, `noisy`, …
-    pub quality: Quality,
-}
 
 /// Refuses a device that nothing here can measure on.
 pub fn check(device: Option<&str>) -> Result<(), Failure> {
@@ -46,14 +30,15 @@ pub fn check(device: Option<&str>) -> Result<(), Failure> {
 /// `usual_probe_ns` is the pace of the core that its data stand for.
 pub fn measure(
     name: &str,
+    reach: &Reach,
     models: &[Model],
     predictor: &dyn LatencyPredictor,
     usual_probe_ns: Option<u64>,
     limit: Option<Latency>,
     output: Output,
 ) -> Result<Vec<Verified>, Failure> {
-    let mut device =
-        device::open(name, &Options { rounds: networks::ROUNDS, usual_probe_ns, ..Options::default() })?;
+    let options = Options { usual_probe_ns, ..reach.options(name, networks::ROUNDS, 0) };
+    let mut device = device::open(name, &options)?;
     predictors::same_identity(predictor.identity(), device.identity())?;
     let batch = device.identity().batch;
     let subjects: Vec<Subject> = models.iter().map(|model| Subject::network(model, batch)).collect();
@@ -79,6 +64,7 @@ pub fn measure(
         rows.push(Verified {
             device: name.to_owned(),
             net,
+            score: None,
             predicted_ms: estimate.latency.ms(),
             lower_ms: estimate.lower.ms(),
             upper_ms: estimate.upper.ms(),
@@ -116,7 +102,7 @@ pub fn text(rows: &[Verified]) -> String {
         .iter()
         .map(|row| {
             vec![
-                short(&row.net),
+                row.score.map_or_else(|| short(&row.net), |score| format!("score {score:.2}")),
                 ms(row.predicted_ms),
                 ms(row.measured_ms),
                 format!("{:+.1} %", 100.0 * (row.predicted_ms / row.measured_ms - 1.0)),
@@ -131,7 +117,7 @@ pub fn text(rows: &[Verified]) -> String {
     if let Some(metrics) = metrics(rows).filter(|_| rows.len() > 1) {
         let correlation = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.3}"));
         out += &format!(
-            "\nMAPE {:.1} %, median {:.1} %, within 10 %: {:.0} %, Spearman {}, Kendall {}, in the 90 % interval: {:.0} %\n",
+            "\nMAPE {:.1} %, median {:.1} %, within 10 %: {:.0} %, Spearman {}, Kendall {},\n  in the 90 % interval: {:.0} %\n",
             metrics.mape_percent,
             metrics.median_percent,
             metrics.within_10_percent,

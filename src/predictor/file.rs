@@ -169,13 +169,23 @@ impl PredictorFile {
     /// # Errors
     /// A number that JSON cannot hold.
     pub fn text(&self) -> Result<String, serde_json::Error> {
+        let sum = self.sha256()?;
         let mut value = serde_json::to_value(self)?;
         round(&mut value);
-        let sum = checksum(&value);
         if let Some(object) = value.as_object_mut() {
             object.insert("sha256".into(), Value::String(sum));
         }
         Ok(pretty(&value))
+    }
+
+    /// The checksum that stands in the file.
+    ///
+    /// # Errors
+    /// A number that JSON cannot hold.
+    pub fn sha256(&self) -> Result<String, serde_json::Error> {
+        let mut value = serde_json::to_value(self)?;
+        round(&mut value);
+        Ok(checksum(&value))
     }
 
     /// Writes the file in one step.

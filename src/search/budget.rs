@@ -8,7 +8,7 @@ use crate::plainnet::{Graph, Kernel, Shape, ShapeError, SuperBlock, Variant, cos
 use crate::predictor::{Estimate, LatencyPredictor, Terms};
 use crate::units::{Bytes, Latency, Macs, Params};
 use rustc_hash::FxHashMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Latency budget on one device.
@@ -35,6 +35,30 @@ pub struct Budgets {
     pub confidence: Option<f64>,
 }
 
+/// One budget, as [`super::Search::budget`] takes it.
+#[derive(Clone)]
+pub enum Budget {
+    Layers(u32),
+    /// Official count (SPEC 3.1).
+    Params(Params),
+    /// Official count (SPEC 3.2).
+    Flops(Macs),
+    /// Peak activation memory of one image in f32.
+    Memory(Bytes),
+    Latency(LatencyBudget),
+}
+
+impl Budget {
+    /// At most `limit` per image on `device`, as `predictor` says.
+    pub fn latency(
+        device: impl Into<String>,
+        predictor: Arc<dyn LatencyPredictor>,
+        limit: Latency,
+    ) -> Budget {
+        Budget::Latency(LatencyBudget { device: device.into(), predictor, limit: Some(limit) })
+    }
+}
+
 /// What a network violates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Constraint {
@@ -57,7 +81,8 @@ pub struct Costs {
 }
 
 /// Candidates rejected, by the first constraint that they violate.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rejected {
     pub layers: u64,
     pub params: u64,
@@ -84,6 +109,19 @@ impl Rejected {
     }
 }
 
+impl std::ops::AddAssign for Rejected {
+    fn add_assign(&mut self, other: Rejected) {
+        self.layers += other.layers;
+        self.params += other.params;
+        self.flops += other.flops;
+        self.memory += other.memory;
+        self.latency += other.latency;
+        self.duplicate += other.duplicate;
+        self.unscored += other.unscored;
+        self.invalid += other.invalid;
+    }
+}
+
 /// Multiplier of the half interval (a 90 % one) for a one-sided bound at `confidence`: the ratio of the
 /// normal quantiles.
 fn interval_factor(confidence: f64) -> f64 {
@@ -101,6 +139,29 @@ fn normal_quantile(p: f64) -> f64 {
 }
 
 impl Budgets {
+    /// Adds a budget, or replaces the one of its kind (and device).
+    pub fn set(&mut self, budget: Budget) {
+        match budget {
+            Budget::Layers(limit) => self.layers = Some(limit),
+            Budget::Params(limit) => self.params = Some(limit),
+            Budget::Flops(limit) => self.flops = Some(limit),
+            Budget::Memory(limit) => self.memory = Some(limit),
+            Budget::Latency(limit) => {
+                self.latencies.retain(|known| known.device != limit.device);
+                self.latencies.push(limit);
+            }
+        }
+    }
+
+    /// Whether anything is bounded at all.
+    pub fn any(&self) -> bool {
+        self.layers.is_some()
+            || self.params.is_some()
+            || self.flops.is_some()
+            || self.memory.is_some()
+            || self.latencies.iter().any(|budget| budget.limit.is_some())
+    }
+
     /// The latency that is compared with the budget.
     pub fn budgeted(&self, estimate: &Estimate) -> Latency {
         match self.confidence {
@@ -224,10 +285,8 @@ impl<'a> Accountant<'a> {
     /// Sums the terms of all sublayers and the classifier into `sums`; gives the peak of the feature
     /// maps in elements.
     fn sum_up(&mut self, blocks: &[SuperBlock]) -> Result<u64, ShapeError> {
-        let devices = self.budgets.latencies.len();
-        self.sums.clear();
-        self.sums.resize(devices, Terms::default());
-        if devices == 0 && self.budgets.memory.is_none() {
+        self.clear();
+        if self.sums.is_empty() && self.budgets.memory.is_none() {
             return Ok(0);
         }
         if self.sublayers.len() > REMEMBERED {
@@ -236,24 +295,60 @@ impl<'a> Accountant<'a> {
         let mut side = self.resolution;
         let mut peak = 0;
         for block in blocks {
-            peak = peak.max(self.add_sublayers(*block, true, side, 1)?);
-            side = side.div_ceil(block.stride.unsigned_abs().max(1));
-            if block.sublayers > 1 {
-                peak =
-                    peak.max(self.add_sublayers(*block, false, side, block.sublayers.unsigned_abs() - 1)?);
-            }
+            peak = peak.max(self.add_block(block, &mut side)?);
         }
         if let Some(last) = blocks.last() {
-            let key = (last.out_c, side);
-            if !self.heads.contains_key(&key) {
-                let map = Shape::square(last.out_c.unsigned_abs(), side);
-                let terms = self.terms(&graph::with_classifier(graph::Graph::new(map), self.classes));
-                self.heads.insert(key, terms);
-            }
-            let head = self.heads.get(&key).map_or(&[][..], |terms| terms);
-            self.sums.iter_mut().zip(head).for_each(|(sum, term)| *sum = *sum + *term);
+            self.add_head(last.out_c, side);
         }
         Ok(peak)
+    }
+
+    /// The sums of each block on each device, and those of the classifier with its pooling at the end.
+    ///
+    /// # Errors
+    /// A structure that has no shape.
+    pub fn by_block(&mut self, blocks: &[SuperBlock]) -> Result<Vec<Vec<Terms>>, ShapeError> {
+        let mut side = self.resolution;
+        let mut parts = Vec::with_capacity(blocks.len() + 1);
+        for block in blocks {
+            self.clear();
+            self.add_block(block, &mut side)?;
+            parts.push(self.sums.clone());
+        }
+        if let Some(last) = blocks.last() {
+            self.clear();
+            self.add_head(last.out_c, side);
+            parts.push(self.sums.clone());
+        }
+        Ok(parts)
+    }
+
+    fn clear(&mut self) {
+        self.sums.clear();
+        self.sums.resize(self.budgets.latencies.len(), Terms::default());
+    }
+
+    /// Adds a block that reads a map of `side`, which becomes the side of what it writes.
+    fn add_block(&mut self, block: &SuperBlock, side: &mut u32) -> Result<u64, ShapeError> {
+        let mut peak = self.add_sublayers(*block, true, *side, 1)?;
+        *side = side.div_ceil(block.stride.unsigned_abs().max(1));
+        if block.sublayers > 1 {
+            let more = block.sublayers.unsigned_abs() - 1;
+            peak = peak.max(self.add_sublayers(*block, false, *side, more)?);
+        }
+        Ok(peak)
+    }
+
+    /// Adds pooling and the classifier.
+    fn add_head(&mut self, out_c: i32, side: u32) {
+        let key = (out_c, side);
+        if !self.heads.contains_key(&key) {
+            let map = Shape::square(out_c.unsigned_abs(), side);
+            let terms = self.terms(&graph::with_classifier(graph::Graph::new(map), self.classes));
+            self.heads.insert(key, terms);
+        }
+        let head = self.heads.get(&key).map_or(&[][..], |terms| terms);
+        self.sums.iter_mut().zip(head).for_each(|(sum, term)| *sum = *sum + *term);
     }
 
     fn add_sublayers(
