@@ -50,20 +50,6 @@ fn search<'a>(name: &str, proxy: &'a dyn Proxy, rules: Rules, seed: u64) -> Sear
             .threads(2)
     }
 }
-fn tune() -> bool {
-    let knob = edgezen::search::islands::knob;
-    let Ok(which) = std::env::var("TUNE") else { return false };
-    let target = &TARGETS[which.parse::<usize>().unwrap()];
-    let preset = preset::by_name(target.preset).unwrap();
-    let zen = (proxy::by_name("zen").unwrap().make)(Setup { mode: Mode::Reference, resolution: preset.resolution });
-    let rules = Rules { iterations: knob("ITER", 96000.0) as u64, islands: knob("ISLANDS", 8.0) as usize, population: knob("POP", 256.0) as usize, round: knob("ROUND", 2000.0) as usize, ..Rules::ISLANDS };
-    let runs: Vec<(f64, Individual)> = (0..knob("SEEDS", 5.0) as u64).map(|s| timed(&search(target.preset, &*zen, rules, s))).collect();
-    let scores: Vec<f64> = runs.iter().map(|r| r.1.score).collect();
-    println!("{:.2?} min {:.2} median {:.2} | {:.2} s", scores, scores.iter().fold(1e9_f64, |a, &b| a.min(b)), median(&scores), median(&runs.iter().map(|r| r.0).collect::<Vec<_>>()));
-    if std::env::var("SHOW").is_ok() { for r in &runs { println!("{}", Network::from(&r.1.blocks[..])); } }
-    true
-}
-
 
 fn timed(search: &Search<'_>) -> (f64, Individual) {
     let started = Instant::now();
@@ -87,7 +73,6 @@ fn exact_score(best: &Individual, resolution: u32) -> f64 {
 }
 
 fn main() {
-    if tune() { return; }
     let quick = std::env::args().any(|arg| arg == "--quick");
     for target in TARGETS {
         let preset = preset::by_name(target.preset).unwrap();

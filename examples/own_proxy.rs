@@ -12,7 +12,9 @@ use std::sync::Arc;
 /// Deep and wide is good; more of either helps less and less.
 struct Roomy;
 impl Proxy for Roomy {
-    fn name(&self) -> &'static str { "roomy" }
+    fn name(&self) -> &'static str {
+        "roomy"
+    }
     fn score(&self, net: Candidate<'_>, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
         Ok(net.blocks.iter().map(|b| f64::from(b.sublayers) * f64::from(b.out_c).ln()).sum())
     }
@@ -21,7 +23,9 @@ impl Proxy for Roomy {
 /// 2 µs for each kernel and 1 ns for 4,000 multiply-adds.
 struct Rule(Identity);
 impl LatencyPredictor for Rule {
-    fn identity(&self) -> &Identity { &self.0 }
+    fn identity(&self) -> &Identity {
+        &self.0
+    }
     fn kernel(&self, kernel: &Kernel) -> KernelEstimate {
         let latency = Latency::from_ns(2_000.0 + kernel.macs() / 4_000.0);
         KernelEstimate { latency, support: Support::Inside }

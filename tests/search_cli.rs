@@ -145,8 +145,20 @@ fn spawn(dir: &Path, args: &[&str]) -> std::process::Child {
 }
 
 const INTERRUPTED: [&str; 14] = [
-    "search", "--params", "1M", "--layers", "18", "--resolution", "32", "--device", "v100", "--iterations",
-    "200000", "--checkpoint-every", "5ms", "--resume",
+    "search",
+    "--params",
+    "1M",
+    "--layers",
+    "18",
+    "--resolution",
+    "32",
+    "--device",
+    "v100",
+    "--iterations",
+    "200000",
+    "--checkpoint-every",
+    "5ms",
+    "--resume",
 ];
 
 #[test]
@@ -192,8 +204,19 @@ fn ctrl_c_writes_a_checkpoint() {
     let dir = dir.path();
     // Longer than anyone waits; the checkpoint comes with the signal.
     let long = [
-        "search", "--params", "1M", "--layers", "18", "--resolution", "32", "--iterations", "400000000",
-        "--checkpoint-every", "100s", "--out", "long",
+        "search",
+        "--params",
+        "1M",
+        "--layers",
+        "18",
+        "--resolution",
+        "32",
+        "--iterations",
+        "400000000",
+        "--checkpoint-every",
+        "100s",
+        "--out",
+        "long",
     ];
     let child = spawn(dir, &long);
     let began = Instant::now();
@@ -216,8 +239,22 @@ fn a_report_is_one_page_and_repeats_its_run() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let args = [
-        "search", "--space", "mobilenet", "--latency", "pixel2=60ms", "--latency", "v100=0.3ms", "--params",
-        "8M", "--memory", "12MB", "--iterations", "20000", "--out", "demo", "--json",
+        "search",
+        "--space",
+        "mobilenet",
+        "--latency",
+        "pixel2=60ms",
+        "--latency",
+        "v100=0.3ms",
+        "--params",
+        "8M",
+        "--memory",
+        "12MB",
+        "--iterations",
+        "20000",
+        "--out",
+        "demo",
+        "--json",
     ];
     let found = edgezen_json(dir, &args);
     let front = list(&found["front"]);
@@ -239,7 +276,8 @@ fn a_report_is_one_page_and_repeats_its_run() {
 
     let written = edgezen_json(dir, &["report", "demo", "--json"]);
     let page = std::fs::read_to_string(dir.join(text(&written, "report"))).unwrap();
-    for word in ["<svg", "pixel2", "v100", "ZenNet-400M", "MobileNetV2", "ResNet-50", "prefers-color-scheme"] {
+    for word in ["<svg", "pixel2", "v100", "ZenNet-400M", "MobileNetV2", "ResNet-50", "prefers-color-scheme"]
+    {
         assert!(page.contains(word), "no {word}");
     }
     for foreign in ["http:", "https:", "<script", "<link", "<img", "url(", "NaN", "inf"] {
@@ -267,8 +305,19 @@ fn a_report_is_one_page_and_repeats_its_run() {
 fn the_table_fits_80_columns() {
     let dir = tempfile::tempdir().unwrap();
     let args = [
-        "search", "--space", "mobilenet", "--latency", "pixel2=60ms", "--latency", "v100=0.3ms", "--params",
-        "8M", "--iterations", "10000", "--out", "demo",
+        "search",
+        "--space",
+        "mobilenet",
+        "--latency",
+        "pixel2=60ms",
+        "--latency",
+        "v100=0.3ms",
+        "--params",
+        "8M",
+        "--iterations",
+        "10000",
+        "--out",
+        "demo",
     ];
     let output = edgezen(dir.path(), &args);
     let stdout = String::from_utf8_lossy(&output.stdout);
@@ -289,8 +338,20 @@ fn verifying_corrects_the_predictor_until_networks_fit() {
     edgezen_json(dir, &["fit", "--data", "data", "--json"]);
     // The device is half as fast as when it was profiled.
     let args = [
-        "search", "--device", "simulated", "--latency", "4ms", "--iterations", "20000", "--verify", "3",
-        "--simulate", "slow_after=0", "--out", "run", "--json",
+        "search",
+        "--device",
+        "simulated",
+        "--latency",
+        "4ms",
+        "--iterations",
+        "20000",
+        "--verify",
+        "3",
+        "--simulate",
+        "slow_after=0",
+        "--out",
+        "run",
+        "--json",
     ];
     let found = edgezen_json(dir, &args);
     let verified = list(&found["verified"]);

@@ -6,8 +6,8 @@ use edgezen::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Te
 use edgezen::proxy::zen::ZenScore;
 use edgezen::proxy::{self, Mode, Proxy, Setup};
 use edgezen::search::{
-    Budget, Budgets, Checkpoint, Constraint, Individual, LatencyBudget, Observer, Outcome, Progress, Rules, Search,
-    SearchError, Wish, preset,
+    Budget, Budgets, Checkpoint, Constraint, Individual, LatencyBudget, Observer, Outcome, Progress, Rules,
+    Search, SearchError, Wish, preset,
 };
 use edgezen::space;
 use edgezen::units::{Bytes, Latency, Macs, Params};
@@ -226,9 +226,7 @@ fn an_infeasible_budget_names_the_smallest_reachable() {
     let mut search = search_of("Zen_NAS_ImageNet_latency0.1ms", &zen, few(Rules::PAPER, 3_000));
     // Two times the 5 µs per kernel are far too little.
     search.budgets.latencies[0].limit = Some(Latency::from_ns(10_000.0));
-    let Err(SearchError::Infeasible(why)) = search.run() else {
-        panic!("found a network in 10 µs")
-    };
+    let Err(SearchError::Infeasible(why)) = search.run() else { panic!("found a network in 10 µs") };
     let smallest = why.smallest_latency.unwrap();
     assert_eq!(why.device.as_deref(), Some("toy"));
     // What it names can be reached, and a little less cannot.
@@ -306,8 +304,7 @@ fn an_interrupted_search_ends_like_any_other() {
         let mut checkpoint: Option<Checkpoint> = None;
         let mut sessions = 0;
         let outcome = loop {
-            let observer =
-                Interrupter { stop_after: steps, asked: Mutex::new(0), saved: Mutex::new(None) };
+            let observer = Interrupter { stop_after: steps, asked: Mutex::new(0), saved: Mutex::new(None) };
             let outcome = search.observed(&observer, checkpoint.as_ref()).unwrap();
             if outcome.iterations == rules.iterations {
                 break outcome;
@@ -393,10 +390,7 @@ fn each_constraint_can_be_the_one_that_binds() {
         (Budget::Params(Params(1e4)), Constraint::Params),
         (Budget::Flops(Macs(1e5)), Constraint::Flops),
         (Budget::Memory(Bytes(1e4)), Constraint::Memory),
-        (
-            Budget::latency("toy", Arc::new(Toy::new()), Latency::from_ns(100.0)),
-            Constraint::Latency(0),
-        ),
+        (Budget::latency("toy", Arc::new(Toy::new()), Latency::from_ns(100.0)), Constraint::Latency(0)),
     ] {
         let Err(SearchError::Infeasible(why)) = base.clone().budget(budget).run() else {
             panic!("{constraint:?} was met")

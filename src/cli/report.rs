@@ -43,8 +43,9 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         .map_err(|failure| failure.remedy("give the folder of a run, as runs/pixel2-80ms-seed0"))?;
     if !dir.join("result.json").exists() {
         let remedy = format!("edgezen search --resume --out {}", dir.display());
-        return Err(Failure::new(Exit::Usage, format!("the run in {} is not finished", dir.display()))
-            .remedy(remedy));
+        return Err(
+            Failure::new(Exit::Usage, format!("the run in {} is not finished", dir.display())).remedy(remedy)
+        );
     }
     let manifest_text = std::fs::read_to_string(dir.join("run.toml"))
         .map_err(|error| Failure::io(&dir.join("run.toml"), &error))?;
@@ -85,14 +86,15 @@ fn comparisons(manifest: &Manifest, global: Global) -> Result<Vec<Comparison>, F
         match predictors::by_device(&device.name) {
             Ok(predictor) => predictors.push((&device.name, predictor)),
             // The run has its own predictions; only the comparison lacks a column.
-            Err(failure) => global.output().note(format!("no comparison on {}: {}", device.name, failure.message)),
+            Err(failure) => {
+                global.output().note(format!("no comparison on {}: {}", device.name, failure.message))
+            }
         }
     }
     let mut all = Vec::new();
     for name in published::names().filter(|name| comparable(name, manifest)) {
         let Some(known) = published::by_name(name) else { continue };
-        let model =
-            Model { resolution: manifest.resolution, classes: manifest.classes, se: false, ..known };
+        let model = Model { resolution: manifest.resolution, classes: manifest.classes, se: false, ..known };
         let Ok(kernels) = model.kernels() else { continue };
         let (params, flops) = model.official(Variant::BUILT)?;
         let (score, sampled) = score_of(&*proxy, &model, manifest);
@@ -150,9 +152,9 @@ fn short_name(name: &str) -> String {
         "mobilenet_v2" => return "MobileNetV2".into(),
         _ => {}
     }
-    let size = name
-        .split('_')
-        .find_map(|part| part.strip_prefix("latency").or(part.strip_prefix("flops")).or(part.strip_prefix("size")));
+    let size = name.split('_').find_map(|part| {
+        part.strip_prefix("latency").or(part.strip_prefix("flops")).or(part.strip_prefix("size"))
+    });
     // 05ms and 05M are 0.5.
     let size = size.map(|size| match size.strip_prefix('0') {
         Some(rest) => format!("0.{rest}"),
@@ -171,9 +173,9 @@ fn command(manifest: &Manifest) -> String {
         option("preset", preset.name.to_owned());
     }
     option("space", manifest.space.clone());
-    let usual = preset.map(|preset| preset.initial).or_else(|| {
-        space::by_name(&manifest.space).map(|space| space.default_structure())
-    });
+    let usual = preset
+        .map(|preset| preset.initial)
+        .or_else(|| space::by_name(&manifest.space).map(|space| space.default_structure()));
     let linked = |text: &str| {
         let mut blocks = notation::parse(text).ok()?.super_blocks("").ok()?;
         crate::plainnet::relink(&mut blocks);
@@ -189,8 +191,7 @@ fn command(manifest: &Manifest) -> String {
         }
     }
     let budget = &manifest.budget;
-    for (name, value) in
-        [("flops", budget.flops), ("params", budget.params), ("memory", budget.memory_bytes)]
+    for (name, value) in [("flops", budget.flops), ("params", budget.params), ("memory", budget.memory_bytes)]
     {
         if let Some(value) = value {
             option(name, value.to_string());

@@ -30,7 +30,14 @@ pub fn draw(explanation: &Explanation, resolution: u32, classes: u32) -> Drawing
     };
     let mut body = String::new();
     let mut y = 8.0;
-    text(&mut body, MIDDLE, y + 11.0, Anchor::Middle, "muted", &format!("image, {resolution}×{resolution}, 3 channels"));
+    text(
+        &mut body,
+        MIDDLE,
+        y + 11.0,
+        Anchor::Middle,
+        "muted",
+        &format!("image, {resolution}×{resolution}, 3 channels"),
+    );
     y += 16.0;
     for (i, (block, side, name)) in blocks.iter().enumerate() {
         arrow(&mut body, y);
@@ -53,7 +60,7 @@ pub fn draw(explanation: &Explanation, resolution: u32, classes: u32) -> Drawing
         text(&mut body, MIDDLE, middle, Anchor::Middle, "on", &format!("{name}{times}"));
         let out = side.div_ceil(block.stride.unsigned_abs().max(1));
         let map = if block.stride > 1 { format!("{side}→{out} px") } else { format!("{side} px") };
-        text(&mut body, 8.0, middle, Anchor::Start, "muted", &format!("{}  {map}", i + 1));
+        text(&mut body, 8.0, middle, Anchor::Start, "muted", &format!("{}. {map}", i + 1));
         let hidden = if block.kind.is_conv() { String::new() } else { format!(" ({})", block.bottleneck) };
         let channels = format!("{}→{}{hidden}", block.in_c, block.out_c);
         text(&mut body, WIDTH - 6.0, middle, Anchor::End, "muted", &channels);

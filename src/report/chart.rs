@@ -90,16 +90,20 @@ impl Chart {
             let mut at = LEFT;
             for (colour, name) in line {
                 let middle = 8.0 + LINE * row as f64;
-                let _ = writeln!(body, "<rect x=\"{at:.1}\" y=\"{:.1}\" width=\"10\" height=\"8\" rx=\"2\" class=\"f{colour}\"/>", middle - 4.0);
+                let _ = writeln!(
+                    body,
+                    "<rect x=\"{at:.1}\" y=\"{:.1}\" width=\"10\" height=\"8\" rx=\"2\" class=\"f{colour}\"/>",
+                    middle - 4.0
+                );
                 text(&mut body, at + 15.0, middle + 4.0, Anchor::Start, "", name);
                 at += 15.0 + text_width(name) + 16.0;
             }
         }
         for (value, name) in &self.limits {
             let at = x.at(*value);
-            let _ = writeln!(body, "<path d=\"M{at:.1} {:.1}V{:.1}\" class=\"limit\"/>", top, HEIGHT - BOTTOM);
-            let (anchor, shift) =
-                if at > WIDTH / 2.0 { (Anchor::End, -4.0) } else { (Anchor::Start, 4.0) };
+            let _ =
+                writeln!(body, "<path d=\"M{at:.1} {:.1}V{:.1}\" class=\"limit\"/>", top, HEIGHT - BOTTOM);
+            let (anchor, shift) = if at > WIDTH / 2.0 { (Anchor::End, -4.0) } else { (Anchor::Start, 4.0) };
             text(&mut body, at + shift, HEIGHT - BOTTOM - 6.0, anchor, "muted small halo", name);
         }
         let mut taken: Vec<Room> = Vec::new();
@@ -163,11 +167,8 @@ impl Chart {
             escape(&self.y.text)
         );
         if self.diagonal {
-            let _ = writeln!(
-                body,
-                "<path d=\"M{LEFT} {bottom:.1}L{right} {:.1}\" class=\"grid\"/>",
-                top + 4.0
-            );
+            let _ =
+                writeln!(body, "<path d=\"M{LEFT} {bottom:.1}L{right} {:.1}\" class=\"grid\"/>", top + 4.0);
         }
     }
 }
@@ -218,7 +219,7 @@ impl Series {
     fn names(&self, body: &mut String, x: &Axis, y: &Axis, top: f64, taken: &mut Vec<Room>) {
         for dot in self.points.iter().filter(|dot| !dot.name.is_empty()) {
             let Some(value) = dot.y else { continue };
-            let (cx, cy, width) = (x.at(dot.x), y.at(value), text_width(&dot.name) * 0.92);
+            let (cx, cy, width) = (x.at(dot.x), y.at(value), text_width(&dot.name) * 1.05);
             let places = [
                 (cx + 7.0, cy + 3.5, Anchor::Start),
                 (cx - 7.0, cy + 3.5, Anchor::End),
@@ -238,10 +239,11 @@ impl Series {
                 (left, base - 9.0, left + width, base + 2.0)
             };
             let free = |room: &Room| {
-                let inside =
-                    room.0 >= LEFT && room.2 <= WIDTH - 2.0 && room.1 >= top - 4.0 && room.3 <= HEIGHT - BOTTOM;
-                inside
-                    && taken.iter().all(|t| room.2 < t.0 || t.2 < room.0 || room.3 < t.1 || t.3 < room.1)
+                let inside = room.0 >= LEFT
+                    && room.2 <= WIDTH - 2.0
+                    && room.1 >= top - 4.0
+                    && room.3 <= HEIGHT - BOTTOM;
+                inside && taken.iter().all(|t| room.2 < t.0 || t.2 < room.0 || room.3 < t.1 || t.3 < room.1)
             };
             if let Some(place) = places.into_iter().find(|&place| free(&room(place))) {
                 text(body, place.0, place.1, place.2, "small halo", &dot.name);

@@ -140,7 +140,8 @@ impl Report {
             };
             let near = cost <= high * NEAR && cost >= low / NEAR;
             let dot = Dot::new(cost, comparison.score?);
-            let about = format!("{}: {:.2}, {} {unit}", comparison.name, comparison.score?, axis::label(round(cost)));
+            let about =
+                format!("{}: {:.2}, {} {unit}", comparison.name, comparison.score?, axis::label(round(cost)));
             near.then_some(Dot { name: comparison.name.clone(), about, ..dot })
         };
         let limit = device.and_then(|device| {
@@ -149,7 +150,10 @@ impl Report {
         });
         let flops = self.manifest.budget.flops.filter(|_| device.is_none());
         let flops = flops.map(|flops| (flops / 1e6, format!("budget {} M", axis::label(flops / 1e6))));
-        let best = Dot { name: "best".into(), ..Dot::new(cost(&self.result.best).unwrap_or(0.0), self.result.best.score) };
+        let best = Dot {
+            name: "best".into(),
+            ..Dot::new(cost(&self.result.best).unwrap_or(0.0), self.result.best.score)
+        };
         Chart {
             title: device.map_or("Score and FLOPs".into(), |d| format!("Score and latency on {d}")),
             x: Label {

@@ -24,7 +24,8 @@ summary{cursor:pointer;color:var(--muted)}details{margin-top:8px}.good{color:var
 
 pub(super) fn page(report: &Report, plots: &[Plot]) -> String {
     let title = title(report);
-    let mut main = format!("<h1>{}</h1>\n<p class=\"muted\">{}</p>\n", escape(&title), escape(&subtitle(report)));
+    let mut main =
+        format!("<h1>{}</h1>\n<p class=\"muted\">{}</p>\n", escape(&title), escape(&subtitle(report)));
     main += &tiles(report);
     main += "<div class=\"grid\">\n";
     for plot in plots {
@@ -181,7 +182,9 @@ fn edits(report: &Report) -> String {
         let rows: Vec<Vec<String>> = list.iter().map(row).collect();
         format!("<p class=\"muted\">{title}</p>{}", table(&["block: change", "score", &unit, "fits"], &rows))
     };
-    part("Most score for what it costs", &edits.gain) + "<br>" + &part("Least score lost for what it saves", &edits.save)
+    part("Most score for what it costs", &edits.gain)
+        + "<br>"
+        + &part("Least score lost for what it saves", &edits.save)
 }
 
 fn verified(report: &Report) -> String {
@@ -273,9 +276,15 @@ fn comparisons(report: &Report) -> String {
             row
         })
         .collect();
-    let note = if sampled { " * by one forward pass of random weights, not by the formula of the search." } else { "" };
+    let note = if sampled {
+        " * by one forward pass of random weights, not by the formula of the search."
+    } else {
+        ""
+    };
     table(&header, &rows)
-        + &format!("<p class=\"muted\">Latencies are predicted. Squeeze-excite is left out, as in the search.{note}</p>")
+        + &format!(
+            "<p class=\"muted\">Latencies are predicted. Squeeze-excite is left out, as in the search.{note}</p>"
+        )
 }
 
 fn statistics(report: &Report) -> String {

@@ -33,10 +33,8 @@ impl Drawing {
 
     /// As a file of its own.
     pub fn standalone(&self) -> String {
-        self.tag(
-            " xmlns=\"http://www.w3.org/2000/svg\"",
-            &format!("<style>{COLOURS}{STYLE}</style>\n"),
-        ) + "\n"
+        self.tag(" xmlns=\"http://www.w3.org/2000/svg\"", &format!("<style>{COLOURS}{STYLE}</style>\n"))
+            + "\n"
     }
 
     fn tag(&self, attributes: &str, style: &str) -> String {

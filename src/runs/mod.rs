@@ -57,9 +57,7 @@ const VERIFIED: &str = "verified.json";
 pub fn begin(dir: &Path, manifest: &Manifest) -> Result<(), RunError> {
     std::fs::create_dir_all(dir).map_err(|error| RunError::Io { path: dir.to_owned(), error })?;
     SavedSearch::remove(dir)?;
-    for name in
-        [RESULT, VERIFIED, "best.txt", "best.onnx", "front.json", "history.csv", "archive.parquet"]
-    {
+    for name in [RESULT, VERIFIED, "best.txt", "best.onnx", "front.json", "history.csv", "archive.parquet"] {
         remove(&dir.join(name))?;
     }
     let text = toml::to_string_pretty(manifest).map_err(|e| damaged(dir, RUN, &e))?;

@@ -175,7 +175,9 @@ impl Fronts {
         for on in &mut all {
             for (i, front) in self.fronts.iter().enumerate() {
                 let cost = cost(on.individual, i);
-                if !on.fronts.contains(&i) && front.points.iter().any(|p| p.0 == cost && p.1.score == on.individual.score) {
+                if !on.fronts.contains(&i)
+                    && front.points.iter().any(|p| p.0 == cost && p.1.score == on.individual.score)
+                {
                     on.fronts.push(i);
                 }
             }

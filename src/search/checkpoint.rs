@@ -71,9 +71,7 @@ struct Saved {
 impl Saved {
     fn of(individual: &Individual) -> Saved {
         let costs = &individual.costs;
-        let latency = |e: &Estimate| {
-            [e.latency.ns(), e.lower.ns(), e.upper.ns(), e.coverage].map(Exact::of)
-        };
+        let latency = |e: &Estimate| [e.latency.ns(), e.lower.ns(), e.upper.ns(), e.coverage].map(Exact::of);
         Saved {
             net: Network::from(&individual.blocks[..]).to_string(),
             score: Exact::of(individual.score),

@@ -212,8 +212,7 @@ fn edits_around(
     let mut gain: Vec<EditEffect> = effects.iter().filter(|e| e.score > 0.0).cloned().collect();
     gain.sort_by(|a, b| worth(b).total_cmp(&worth(a)).then(b.score.total_cmp(&a.score)));
     let price = |effect: &EditEffect| effect.score_per_cost.unwrap_or(f64::INFINITY);
-    let mut save: Vec<EditEffect> =
-        effects.into_iter().filter(|e| e.cost < 0.0 && e.score <= 0.0).collect();
+    let mut save: Vec<EditEffect> = effects.into_iter().filter(|e| e.cost < 0.0 && e.score <= 0.0).collect();
     save.sort_by(|a, b| price(a).total_cmp(&price(b)).then(a.cost.total_cmp(&b.cost)));
     gain.truncate(KEPT);
     save.truncate(KEPT);

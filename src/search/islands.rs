@@ -29,21 +29,20 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Threshold of acceptance at the start and at the end of a run, in typical differences.
-pub fn knob(name: &str, default: f64) -> f64 {
-    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
-}
+const HOT: f64 = 0.3;
+const COLD: f64 = 0.003;
 
 /// One child in so many descends from a network on a front.
 const FROM_FRONT: u32 = 8;
 
 /// One child in so many is crossed from two members.
-const CROSSED: u32 = 16;
+const CROSSED: u32 = 5;
 
 /// One member in so many makes room between rounds.
 const CULLED: usize = 8;
 
 /// Rounds between two visits from the neighbouring island.
-const VISITS: u64 = 4;
+const VISITS: u64 = 1;
 
 /// Fewest differences that say what is typical.
 const ENOUGH: usize = 16;
@@ -62,8 +61,6 @@ struct Round<'a> {
     heat: f64,
     /// Members of each island.
     size: usize,
-    from_front: u32,
-    crossed: u32,
 }
 
 /// One round of all islands.
@@ -82,8 +79,7 @@ pub(super) fn round<'a>(
         search,
         start,
         fronts: &state.fronts,
-        heat: { let (h, c) = (knob("HOT", 0.3), knob("COLD", 0.003)); h * (c / h).powf(progress) },
-        from_front: knob("FRONT", 8.0) as u32, crossed: knob("CROSS", 16.0) as u32,
+        heat: HOT * (COLD / HOT).powf(progress),
         size: (rules.population / count).max(2),
     };
     let first = state.iteration;
@@ -117,7 +113,7 @@ pub(super) fn round<'a>(
     state.iteration += length;
     if state.iteration < rules.iterations {
         make_room(rules, state);
-        if (first / rules.round.max(1) as u64).is_multiple_of(knob("VISITS", 4.0) as u64) {
+        if (first / rules.round.max(1) as u64).is_multiple_of(VISITS) {
             visit(rules, state);
         }
     }
@@ -128,7 +124,7 @@ fn make_room(rules: &Rules, state: &mut State) {
     let size = (rules.population / state.islands.len()).max(2);
     for island in &mut state.islands {
         if island.population.len() >= size {
-            island.population.shrink_to((size - (size as f64 / knob("CULL", 8.0)) as usize).max(2));
+            island.population.shrink_to((size - size / CULLED).max(2));
         }
     }
 }
@@ -201,7 +197,7 @@ impl Round<'_> {
     fn bred(&self, island: &Island, rng: &mut impl rand::Rng, child: &mut Vec<SuperBlock>) -> Option<usize> {
         let mutator = self.search.mutator();
         let population = &island.population;
-        if rng.random_ratio(1, self.from_front) {
+        if rng.random_ratio(1, FROM_FRONT) {
             let front = self.fronts.get(rng.random_range(0..self.fronts.count()));
             if let Some(parent) = front.at(rng.random()) {
                 mutator.vary(&parent.blocks, rng, child);
@@ -214,7 +210,7 @@ impl Round<'_> {
         }
         let slot = rng.random_range(0..population.len());
         let parent = &population.get(slot).blocks;
-        if rng.random_ratio(1, self.crossed) {
+        if rng.random_ratio(1, CROSSED) {
             let mate = &population.get(rng.random_range(0..population.len())).blocks;
             if mutation::cross(parent, mate, rng, child) {
                 return Some(slot);

@@ -229,11 +229,8 @@ impl<'a> Search<'a> {
             if state.iteration / REPORT_EVERY > before / REPORT_EVERY || done {
                 state.report(self.rules.iterations, observer);
             }
-            let wish = if done || state.iteration.is_multiple_of(ASK_EVERY) {
-                observer.wish()
-            } else {
-                Wish::GoOn
-            };
+            let wish =
+                if done || state.iteration.is_multiple_of(ASK_EVERY) { observer.wish() } else { Wish::GoOn };
             if wish != Wish::GoOn || done {
                 state.collect(&mut workers);
                 observer.save(&Checkpoint::of(&state));
@@ -279,7 +276,8 @@ impl<'a> Search<'a> {
             let name = proxy.name();
             let reason = state.tally.failed;
             return Err(SearchError::Unscored(
-                reason.unwrap_or_else(|| format!("no candidate fitted the budgets, none was given to {name}")),
+                reason
+                    .unwrap_or_else(|| format!("no candidate fitted the budgets, none was given to {name}")),
             ));
         };
         let scale = if state.timed == 0 { 0.0 } else { state.iteration as f64 / state.timed as f64 };

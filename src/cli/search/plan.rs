@@ -110,8 +110,7 @@ pub fn plan(args: &Args, seed: u64, output: Output) -> Result<(Plan, Option<Save
     }
     let differences = plan.manifest().differences(&runs::read_manifest(&plan.out)?);
     if !differences.is_empty() {
-        let message =
-            format!("the run in {} has other {}", plan.out.display(), differences.join(", other "));
+        let message = format!("the run in {} has other {}", plan.out.display(), differences.join(", other "));
         return Err(Failure::usage(message)
             .remedy(format!("edgezen search --resume --out {} goes on with it", plan.out.display())));
     }
@@ -156,10 +155,8 @@ fn verified_on(named: Option<&str>, budgets: &Budgets) -> Option<String> {
 /// A latency budget with the checksum of its predictor.
 fn latency_budget(device: String, limit: Option<Latency>) -> Result<(LatencyBudget, String), Failure> {
     let predictor = predictors::by_device(&device)?;
-    let sha256 = predictor
-        .file()
-        .sha256()
-        .map_err(|e| Failure::runtime(format!("the predictor of {device}: {e}")))?;
+    let sha256 =
+        predictor.file().sha256().map_err(|e| Failure::runtime(format!("the predictor of {device}: {e}")))?;
     Ok((LatencyBudget { device, predictor, limit }, sha256))
 }
 
@@ -176,8 +173,7 @@ fn from_manifest(manifest: &Manifest, args: &Args, dir: &Path) -> Result<Plan, F
     };
     let mut checksums = Vec::new();
     for device in &manifest.device {
-        let (budget, sha256) =
-            latency_budget(device.name.clone(), device.limit_ms.map(Latency::from_ms))?;
+        let (budget, sha256) = latency_budget(device.name.clone(), device.limit_ms.map(Latency::from_ms))?;
         if device.predictor_sha256.as_ref().is_some_and(|recorded| *recorded != sha256) {
             let message = format!("the predictor of {} is not the one that the run began with", device.name);
             return Err(Failure::usage(message).remedy("put the old predictor back, or start a new run"));
@@ -185,8 +181,9 @@ fn from_manifest(manifest: &Manifest, args: &Args, dir: &Path) -> Result<Plan, F
         budgets.latencies.push(budget);
         checksums.push(sha256);
     }
-    let space = space::by_name(&manifest.space)
-        .ok_or_else(|| Failure::bad_file(&dir.join("run.toml"), format!("unknown space {:?}", manifest.space)))?;
+    let space = space::by_name(&manifest.space).ok_or_else(|| {
+        Failure::bad_file(&dir.join("run.toml"), format!("unknown space {:?}", manifest.space))
+    })?;
     let initial = notation::parse(&manifest.initial)?.super_blocks("a search varies")?;
     Ok(Plan {
         space,

@@ -163,8 +163,10 @@ fn short_change(change: &str) -> String {
     change.split(' ').map(short).collect::<Vec<_>>().join(" ")
 }
 
-/// A few networks of the front, the last of them the best.
+/// A few networks of the front on the first device, the last of them the best.
 fn front(front: &[Found], devices: &[&str]) -> String {
+    let on_first = |found: &&Found| devices.first().is_none_or(|d| found.on_front.iter().any(|on| on == d));
+    let front: Vec<&Found> = front.iter().filter(on_first).collect();
     let n = front.len();
     let count = SHOWN.min(n);
     let pick = |i: usize| if count < 2 { 0 } else { i * (n - 1) / (count - 1) };
@@ -184,7 +186,7 @@ fn front(front: &[Found], devices: &[&str]) -> String {
     };
     let rows: Vec<Vec<String>> = (0..count)
         .map(|i| {
-            let mut cells = row(&front[pick(i)]);
+            let mut cells = row(front[pick(i)]);
             cells[0] = format!("{} of {n}", pick(i) + 1);
             cells
         })

@@ -133,8 +133,15 @@ impl Loop<'_> {
     fn measure(&self, networks: &[Individual], budget: &LatencyBudget) -> Result<Vec<Verified>, Failure> {
         let models: Vec<Model> = networks.iter().map(|n| self.plan.model(&n.blocks)).collect();
         let usual = predictors::usual_probe_ns(self.device);
-        let mut rows =
-            verify::measure(self.device, self.reach, &models, &*budget.predictor, usual, budget.limit, self.output)?;
+        let mut rows = verify::measure(
+            self.device,
+            self.reach,
+            &models,
+            &*budget.predictor,
+            usual,
+            budget.limit,
+            self.output,
+        )?;
         for (row, network) in rows.iter_mut().zip(networks) {
             row.score = Some(network.score);
         }
@@ -143,8 +150,7 @@ impl Loop<'_> {
 
     /// `network` with its costs as the uncorrected predictors see them.
     fn weighed(&self, network: &Individual) -> Result<Individual, Failure> {
-        let mut accountant =
-            Accountant::new(&self.plan.budgets, self.plan.resolution, self.plan.classes);
+        let mut accountant = Accountant::new(&self.plan.budgets, self.plan.resolution, self.plan.classes);
         Ok(Individual { costs: accountant.costs(&network.blocks)?, ..network.clone() })
     }
 }

@@ -59,8 +59,7 @@ impl Watch {
             pause,
             due: AtomicU64::new(nanos(pause)),
             failed: Mutex::new(None),
-            bar: output
-                .progress(iterations, "{bar:16} {percent:>3} %  {msg}  {per_sec}  {eta} left"),
+            bar: output.progress(iterations, "{bar:16} {percent:>3} %  {msg}  {per_sec}  {eta} left"),
         })
     }
 
