@@ -1,21 +1,18 @@
 //! A search with a proxy and a latency predictor of one's own: `cargo run --release --example own_proxy`.
 
-use edgezen::dataset::Identity;
 use edgezen::plainnet::{Kernel, Network};
 use edgezen::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
 use edgezen::proxy::{Candidate, Proxy, ScoreError};
 use edgezen::search::{Budget, Search};
-use edgezen::units::{Latency, Params};
-use rand_xoshiro::Xoshiro256PlusPlus;
-use std::sync::Arc;
+use edgezen::{dataset::Identity, space, units::Latency};
 
-/// Deep and wide is good; more of either helps less and less.
+/// Deep and wide is good; more width helps less and less.
 struct Roomy;
 impl Proxy for Roomy {
     fn name(&self) -> &'static str {
         "roomy"
     }
-    fn score(&self, net: Candidate<'_>, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
+    fn score(&self, net: Candidate<'_>, _: &mut rand_xoshiro::Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
         Ok(net.blocks.iter().map(|b| f64::from(b.sublayers) * f64::from(b.out_c).ln()).sum())
     }
 }
@@ -36,10 +33,8 @@ impl LatencyPredictor for Rule {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let rule = Arc::new(Rule("board@rule@fp32".parse()?));
-    let space = edgezen::space::by_name("mobilenet").ok_or("no such space")?;
-    let search = Search::new(space).proxy(&Roomy).budget(Budget::Params(Params(4e6)));
-    let found = search.budget(Budget::latency("board", rule, Latency::from_ms(0.2))).run()?.best;
-    println!("{:.1} {}", found.score, Network::from(&found.blocks[..]));
-    Ok(())
+    let board = Budget::latency("board", Rule("board@rule@fp32".parse()?), Latency::from_ms(0.2));
+    let space = space::by_name("mobilenet").ok_or("no such space")?;
+    let best = Search::new(space).proxy(&Roomy).budget(board).run()?.best;
+    Ok(println!("{:.1} {}", best.score, Network::from(&best.blocks[..])))
 }

@@ -350,8 +350,8 @@ fn builder_and_fields_are_the_same_search() {
     let space = space::by_name("mobilenet").unwrap();
     let found = Search::new(space)
         .budget(Budget::Flops(Macs(3e8)))
-        .budget(Budget::latency("toy", Arc::new(Toy::new()), Latency::from_ms(0.9)))
-        .budget(Budget::latency("toy", Arc::new(Toy::new()), Latency::from_ms(0.8)))
+        .budget(Budget::latency("toy", Toy::new(), Latency::from_ms(0.9)))
+        .budget(Budget::latency("toy", Toy::new(), Latency::from_ms(0.8)))
         .iterations(4_000)
         .input(192, 100)
         .seed(3)
@@ -390,7 +390,7 @@ fn each_constraint_can_be_the_one_that_binds() {
         (Budget::Params(Params(1e4)), Constraint::Params),
         (Budget::Flops(Macs(1e5)), Constraint::Flops),
         (Budget::Memory(Bytes(1e4)), Constraint::Memory),
-        (Budget::latency("toy", Arc::new(Toy::new()), Latency::from_ns(100.0)), Constraint::Latency(0)),
+        (Budget::latency("toy", Toy::new(), Latency::from_ns(100.0)), Constraint::Latency(0)),
     ] {
         let Err(SearchError::Infeasible(why)) = base.clone().budget(budget).run() else {
             panic!("{constraint:?} was met")

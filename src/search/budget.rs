@@ -52,9 +52,10 @@ impl Budget {
     /// At most `limit` per image on `device`, as `predictor` says.
     pub fn latency(
         device: impl Into<String>,
-        predictor: Arc<dyn LatencyPredictor>,
+        predictor: impl LatencyPredictor + 'static,
         limit: Latency,
     ) -> Budget {
+        let predictor = Arc::new(predictor);
         Budget::Latency(LatencyBudget { device: device.into(), predictor, limit: Some(limit) })
     }
 }
