@@ -9,6 +9,7 @@ mod profiles;
 mod profiling;
 mod proxies;
 mod runner;
+mod score_cli;
 mod scores;
 mod search_cli;
 mod searching;

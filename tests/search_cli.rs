@@ -373,3 +373,46 @@ fn verifying_corrects_the_predictor_until_networks_fit() {
     // Without the means to measure, nothing begins.
     refused(dir, &["search", "--device", "v100", "--latency", "1ms", "--verify", "2"], 2, &["measured"]);
 }
+
+#[test]
+fn the_best_can_be_scored_again_exactly() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = [
+        "search",
+        "--space",
+        "resnet",
+        "--init",
+        "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,1,8,1)SuperConvK1BNRELU(16,32,1,1)",
+    ];
+    let more =
+        ["--params", "40k", "--layers", "5", "--resolution", "16", "--iterations", "2000", "--seed", "3"];
+    let asked = ["--rescore", "exact", "--rescore-top", "6"];
+    let all: Vec<&str> = args.into_iter().chain(more).chain(asked).chain(["--json"]).collect();
+    let found = edgezen_json(dir.path(), &all);
+    let rescored = &found["rescored"];
+    assert_eq!(rescored["networks"], 6, "{rescored}");
+    assert_eq!(rescored["mode"], "paper");
+    assert!((-1.0..=1.0).contains(&number(rescored, "kendall")), "{rescored}");
+    let ranking = list(&rescored["ranking"]);
+    assert!(ranking.windows(2).all(|pair| number(&pair[0], "exact") >= number(&pair[1], "exact")));
+    let first = ranking.iter().find(|row| row["place"] == 1).unwrap();
+    assert_eq!(first["net"], found["best"]["net"]);
+    // What `score` says with the same seed.
+    let net = text(first, "net");
+    let args = ["score", net, "--engine", "exact", "--resolution", "16", "--seed", "3", "--json"];
+    assert_eq!(number(&edgezen_json(dir.path(), &args)[0], "score"), number(first, "exact"));
+    let plain: Vec<&str> = args_without(&all, "--json");
+    let output = edgezen(dir.path(), &plain);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("rank agreement over 6 networks: Kendall"));
+    refused(
+        dir.path(),
+        &["search", "--params", "1M", "--proxy", "flops", "--rescore", "exact"],
+        2,
+        &["flops", "zen"],
+    );
+    refused(dir.path(), &["search", "--params", "1M", "--rescore-top", "4"], 2, &["--rescore"]);
+}
+
+fn args_without<'a>(args: &[&'a str], flag: &str) -> Vec<&'a str> {
+    args.iter().copied().filter(|arg| *arg != flag).collect()
+}

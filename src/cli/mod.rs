@@ -16,6 +16,7 @@ mod predict;
 mod predictors;
 mod profile;
 mod report;
+mod rescore;
 mod score;
 mod search;
 mod target;

@@ -2,8 +2,9 @@
 
 use super::net::{self, NetOptions};
 use super::{Failure, Global, output};
-use crate::plainnet::Model;
+use crate::plainnet::{Model, Variant};
 use crate::proxy::exact::{self, Settings};
+use crate::proxy::zen::ZenScore;
 use crate::proxy::{self, Mode, Proxy, Setup};
 use crate::stats;
 use rand::SeedableRng;
@@ -35,6 +36,9 @@ pub struct Args {
     /// Threads; they do not change the score [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Leave residual links and squeeze-excite in; the Zen-Score is defined without
+    #[arg(long)]
+    built: bool,
     #[command(flatten)]
     options: NetOptions,
 }
@@ -70,6 +74,9 @@ struct Row {
     batch: Option<u32>,
     resolution: u32,
     seconds: f64,
+    /// Residual links and squeeze-excite were left in.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    built: bool,
 }
 
 /// A score with its spread over repeats.
@@ -94,6 +101,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         let started = Instant::now();
         let scored = pool.install(|| match (engine, entry.name) {
             (Engine::Exact, "zen") => zen_exact(&args, &model, global.seed),
+            (Engine::Closed, "zen") => zen_closed(&args, &model),
             _ => by_proxy(&args, entry, &model, global.seed),
         })?;
         rows.push(Row {
@@ -107,6 +115,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             batch: scored.batch,
             resolution: model.resolution,
             seconds: started.elapsed().as_secs_f64(),
+            built: args.built,
         });
     }
     global.output().result(&rows, || {
@@ -143,12 +152,33 @@ fn engine_of(args: &Args, entry: &proxy::Entry) -> Result<Engine, Failure> {
         return Err(Failure::usage("a closed form has neither images nor repeats")
             .remedy("--engine exact, or leave out --batch and --repeats"));
     }
+    if args.built && entry.name != "zen" {
+        return Err(Failure::usage(format!("{} is taken without residual links", entry.name))
+            .remedy("leave out --built"));
+    }
     Ok(engine)
+}
+
+/// The parts of the network that are scored.
+fn variant(args: &Args, model: &Model) -> Variant {
+    if args.built { Variant::built(model.se) } else { Variant::SCORED }
+}
+
+fn zen_closed(args: &Args, model: &Model) -> Result<Scored, Failure> {
+    let zen = ZenScore::new(args.mode, model.resolution);
+    match zen.score_variant(&model.network, variant(args, model)) {
+        Ok(score) => Ok(Scored { score, std: None, batch: None, repeats: 1 }),
+        Err(error @ proxy::ScoreError::Undefined { .. }) => {
+            Err(Failure::usage(error.to_string()).remedy("--engine exact runs any network"))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn zen_exact(args: &Args, model: &Model, seed: u64) -> Result<Scored, Failure> {
     let mut settings = Settings { repeats: args.repeats, ..Settings::new(args.mode, seed) };
     settings.batch = args.batch.unwrap_or(settings.batch);
+    settings.variant = variant(args, model);
     let exact = exact::score::<f32>(&model.network, model.resolution, &settings)
         .map_err(|error| Failure::from(proxy::ScoreError::from(error)))?;
     Ok(Scored {

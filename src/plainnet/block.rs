@@ -130,6 +130,16 @@ impl Layer {
             _ => self.out_c(),
         }
     }
+
+    /// Stride; 1 where the layer has none.
+    pub fn stride(&self) -> i32 {
+        match *self {
+            Layer::Conv { stride, .. } | Layer::DwConv { stride, .. } | Layer::MaxPool { stride, .. } => {
+                stride
+            }
+            _ => 1,
+        }
+    }
 }
 
 /// How the branches of a [`Block::Branches`] are joined.

@@ -53,6 +53,19 @@ pub const MAX_RESOLUTION: u32 = 8_192;
 /// # Errors
 /// The first block that breaks a rule of SPEC 1.3, with the reason.
 pub fn validate(blocks: &[Block], resolution: u32) -> Result<Shape, ShapeError> {
+    check(blocks, resolution, false)
+}
+
+/// Checks the same, and that no stride is larger than the map that it walks over: what scores are defined
+/// on. Such networks can be built; but a stage of theirs does nothing.
+///
+/// # Errors
+/// The first block that breaks a rule, with the reason.
+pub fn validate_scored(blocks: &[Block], resolution: u32) -> Result<Shape, ShapeError> {
+    check(blocks, resolution, true)
+}
+
+fn check(blocks: &[Block], resolution: u32, strides_fit: bool) -> Result<Shape, ShapeError> {
     if blocks.is_empty() {
         return Err(ShapeError::Empty);
     }
@@ -61,7 +74,8 @@ pub fn validate(blocks: &[Block], resolution: u32) -> Result<Shape, ShapeError> 
     }
     let mut shape = Shape::square(3, resolution);
     for (index, block) in blocks.iter().enumerate() {
-        shape = block_output(block, shape, Variant::BUILT).map_err(|reason| ShapeError::Block {
+        let tracker = Tracker { strides_fit, ..Tracker::at(shape) };
+        shape = track(block, tracker, Variant::BUILT).map_err(|reason| ShapeError::Block {
             index,
             block: block.to_string(),
             reason,
@@ -72,10 +86,13 @@ pub fn validate(blocks: &[Block], resolution: u32) -> Result<Shape, ShapeError> 
 
 /// The shape that `block` makes of `input`, or what is wrong with it.
 pub fn block_output(block: &Block, input: Shape, variant: Variant) -> Result<Shape, String> {
+    track(block, Tracker::at(input), variant)
+}
+
+fn track(block: &Block, mut tracker: Tracker, variant: Variant) -> Result<Shape, String> {
     if let Block::Super(block) = block {
         check_super(block)?;
     }
-    let mut tracker = Tracker { shape: input, open: Vec::new(), cat: 0, problem: None };
     block.walk(variant, &mut |step| tracker.step(step));
     tracker.problem.map_or(Ok(tracker.shape), Err)
 }
@@ -113,9 +130,15 @@ struct Tracker {
     /// Channels collected by the branches of the current fork.
     cat: u32,
     problem: Option<String>,
+    /// Whether a stride may not be larger than the map.
+    strides_fit: bool,
 }
 
 impl Tracker {
+    fn at(shape: Shape) -> Tracker {
+        Tracker { shape, open: Vec::new(), cat: 0, problem: None, strides_fit: false }
+    }
+
     fn step(&mut self, step: Step) {
         if self.problem.is_some() {
             return;
@@ -127,7 +150,14 @@ impl Tracker {
 
     fn try_step(&mut self, step: Step) -> Result<(), String> {
         match step {
-            Step::Layer(layer) => self.shape = layer_output(layer, self.shape)?,
+            Step::Layer(layer) => {
+                let out = layer_output(layer, self.shape)?;
+                let stride = layer.stride();
+                if self.strides_fit && i64::from(stride) > i64::from(self.shape.h.min(self.shape.w)) {
+                    return Err(format!("{layer}: stride {stride} on a map of {}", self.shape));
+                }
+                self.shape = out;
+            }
             Step::Enter(_) => self.open.push((self.shape, None)),
             Step::Leave(shortcut) => {
                 let Some((start, _)) = self.open.pop() else { return Ok(()) };

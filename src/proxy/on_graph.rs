@@ -35,7 +35,7 @@ pub struct OnGraph<P>(pub P);
 /// # Errors
 /// The structure is not a usable network.
 pub fn scored_graph(network: &Network, resolution: u32, classes: u32) -> Result<Graph, ShapeError> {
-    crate::plainnet::shape::validate(&network.blocks, resolution)?;
+    crate::plainnet::shape::validate_scored(&network.blocks, resolution)?;
     let body = graph::body(&network.blocks, Shape::square(3, resolution), Variant::SCORED)?;
     Ok(graph::with_classifier(body, classes))
 }

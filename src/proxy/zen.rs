@@ -272,12 +272,20 @@ impl ZenScore {
     /// # Errors
     /// Names the layer that the closed form does not cover.
     pub fn score_network(&self, network: &Network) -> Result<f64, ScoreError> {
-        crate::plainnet::shape::validate(&network.blocks, self.resolution)?;
+        self.score_variant(network, Variant::SCORED)
+    }
+
+    /// Score of a network with the parts that `variant` keeps.
+    ///
+    /// # Errors
+    /// Names the part that the closed form does not cover: residual links and squeeze-excite among them.
+    pub fn score_variant(&self, network: &Network, variant: Variant) -> Result<f64, ScoreError> {
+        crate::plainnet::shape::validate_scored(&network.blocks, self.resolution)?;
         let mut state = self.start();
         let mut pending = Pending::Nothing;
         let mut problem = None;
         for block in &network.blocks {
-            block.walk(Variant::SCORED, &mut |step| {
+            block.walk(variant, &mut |step| {
                 if problem.is_some() {
                     return;
                 }
@@ -328,8 +336,10 @@ enum Pending {
 
 impl Pending {
     fn then(self, step: Step) -> Result<Pending, String> {
-        let Step::Layer(layer) = step else {
-            return Err("branches are not covered".into());
+        let layer = match step {
+            Step::Layer(layer) => layer,
+            Step::Enter(_) | Step::Leave(_) => return Err("residual links are not covered".into()),
+            Step::Fork | Step::Branch | Step::Join(_) => return Err("branches are not covered".into()),
         };
         match (self, layer) {
             (Pending::Nothing, Layer::Conv { .. } | Layer::DwConv { .. }) => Ok(Pending::Bn),

@@ -9,12 +9,14 @@
 mod checkpoint;
 mod found;
 mod manifest;
+mod rescored;
 mod result;
 mod verification;
 
 pub use checkpoint::SavedSearch;
 pub use found::{Found, PredictedMs};
 pub use manifest::{BudgetTable, DeviceTable, Manifest, SCHEMA};
+pub use rescored::{NotRescored, Rescored, RescoredNetwork};
 pub use result::SearchResult;
 pub use verification::{Verification, Verified, VerifyRound};
 

@@ -1,6 +1,6 @@
 //! `result.json`: what a search printed, and all that a report is made of.
 
-use super::{Found, Verification, Verified};
+use super::{Found, Rescored, Verification, Verified};
 use crate::proxy::Mode;
 use crate::search::explain::Explanation;
 use crate::search::{Phases, Rejected, RuleSet};
@@ -27,6 +27,8 @@ pub struct SearchResult {
     /// The same in rounds, with what was learnt in each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rescored: Option<Rescored>,
     /// Why the best network is as it is.
     pub explanation: Explanation,
 }

@@ -6,7 +6,7 @@ mod verification;
 mod watch;
 
 use super::target::Reach;
-use super::{Exit, Failure, Global, verify};
+use super::{Exit, Failure, Global, rescore, verify};
 use crate::plainnet::SuperBlock;
 use crate::proxy::{Mode, Setup};
 use crate::runs::{self, Found, SavedSearch, SearchResult};
@@ -82,6 +82,13 @@ pub struct Args {
     /// Measure the best networks of the front on the device, until K are measured inside the budget
     #[arg(long, value_name = "K", default_value_t = 0)]
     verify: usize,
+    /// Score the best networks again with another engine, and print how far both orders agree
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    rescore: Option<rescore::Engine>,
+    /// How many networks --rescore looks at
+    #[arg(long, value_name = "K", default_value_t = rescore::TOP, requires = "rescore",
+        value_parser = clap::value_parser!(u16).range(2..=512))]
+    rescore_top: u16,
     /// Least time between two checkpoints
     #[arg(long, value_name = "TIME", hide = true, default_value = "1s")]
     checkpoint_every: Latency,
@@ -113,6 +120,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let (plan, checkpoint) = plan::plan(&args, global.seed, output)?;
     if args.verify > 0 {
         verify::check(plan.device.as_deref())?;
+    }
+    let rescore_top = args.rescore.map(|rescore::Engine::Exact| usize::from(args.rescore_top));
+    if rescore_top.is_some() {
+        rescore::check(plan.proxy.name)?;
     }
     let proxy = (plan.proxy.make)(Setup { mode: plan.mode, resolution: plan.resolution });
     let search = plan.search(&*proxy);
@@ -158,6 +169,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         _ => None,
     };
     let blocks: &[SuperBlock] = &best.blocks;
+    let rescored = rescore_top.map(|top| rescore::run(&outcome, top, plan.mode, plan.resolution, plan.seed));
     let result = SearchResult {
         best: Found::of(&best, &plan.budgets),
         front: runs::front(&outcome, &plan.budgets),
@@ -173,6 +185,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         run_dir: plan.out.display().to_string(),
         verified: verification.iter().flat_map(|v| v.networks()).cloned().collect(),
         verification,
+        rescored,
         explanation: explain::explain(&search, &*proxy, blocks)?,
     };
     runs::write_result(&plan.out, &result)?;

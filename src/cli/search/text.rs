@@ -1,7 +1,7 @@
 //! The result of a search as a person reads it: no line but the structure is wider than 80 columns.
 
 use super::plan::Plan;
-use crate::cli::{output, verify};
+use crate::cli::{output, rescore, verify};
 use crate::plainnet::notation;
 use crate::runs::{Found, SearchResult};
 use crate::search::explain::{EditEffect, Explanation, Used};
@@ -58,6 +58,9 @@ pub fn text(result: &SearchResult, plan: &Plan) -> String {
             verification.asked,
             verification.rounds.len(),
         );
+    }
+    if let Some(rescored) = &result.rescored {
+        out += &format!("\n{}", rescore::text(rescored));
     }
     out += &format!("\nwritten to {}; edgezen report {} draws it\n", result.run_dir, result.run_dir);
     out

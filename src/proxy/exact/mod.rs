@@ -183,7 +183,7 @@ pub fn score<T: Real>(network: &Network, resolution: u32, settings: &Settings) -
 
 /// The graph up to global pooling, after checking that the structure is a network.
 pub fn network_graph(network: &Network, resolution: u32, variant: Variant) -> Result<Graph, ShapeError> {
-    crate::plainnet::shape::validate(&network.blocks, resolution)?;
+    crate::plainnet::shape::validate_scored(&network.blocks, resolution)?;
     graph::body(&network.blocks, Shape::square(3, resolution), variant)
 }
 
