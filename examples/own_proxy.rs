@@ -6,7 +6,6 @@ use edgezen::proxy::{Candidate, Proxy, ScoreError};
 use edgezen::search::{Budget, Search};
 use edgezen::{dataset::Identity, space, units::Latency};
 
-/// Deep and wide is good; more width helps less and less.
 struct Roomy;
 impl Proxy for Roomy {
     fn name(&self) -> &'static str {
@@ -34,7 +33,8 @@ impl LatencyPredictor for Rule {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let board = Budget::latency("board", Rule("board@rule@fp32".parse()?), Latency::from_ms(0.2));
-    let space = space::by_name("mobilenet").ok_or("no such space")?;
-    let best = Search::new(space).proxy(&Roomy).budget(board).run()?.best;
-    Ok(println!("{:.1} {}", best.score, Network::from(&best.blocks[..])))
+    let search = Search::new(space::by_name("mobilenet").ok_or("no such space")?);
+    let best = search.proxy(&Roomy).budget(board).run()?.best;
+    println!("{:.1} {}", best.score, Network::from(&best.blocks[..]));
+    Ok(())
 }

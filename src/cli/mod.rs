@@ -76,7 +76,7 @@ enum Command {
     /// Zero-shot scores of networks
     Score(score::Args),
     /// The best network that fits the budgets
-    Search(search::Args),
+    Search(Box<search::Args>),
     /// True latency of networks on a device
     Measure(measure::Args),
     /// Predicted against measured latency of networks or of a search's results
@@ -104,7 +104,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Evaluate(args) => evaluate::run(args, cli.global),
         Command::Info(args) => info::run(args, cli.global),
         Command::Score(args) => score::run(args, cli.global),
-        Command::Search(args) => search::run(args, cli.global),
+        Command::Search(args) => search::run(&args, cli.global),
         Command::Measure(args) => measure::run(args, cli.global),
         Command::Validate(args) => validate::run(args, cli.global),
         Command::Report(args) => report::run(args, cli.global),

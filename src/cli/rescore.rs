@@ -39,7 +39,7 @@ pub fn run(outcome: &Outcome, top: usize, mode: Mode, resolution: u32, seed: u64
     let settings = Settings::new(mode, seed);
     let (done, failed, agreement) = rescore::rescore(&networks, resolution, &settings);
     let net = |index: usize| Network::from(networks[index].0).to_string();
-    let ranking = done.into_iter().map(|r| Row {
+    let ranking = done.into_iter().map(|r| RescoredNetwork {
         net: net(r.index),
         place: r.index + 1,
         score: r.given,

@@ -41,8 +41,9 @@ const CROSSED: u32 = 5;
 /// One member in so many makes room between rounds.
 const CULLED: usize = 8;
 
-/// Rounds between two visits from the neighbouring island.
-const VISITS: u64 = 1;
+/// Rounds of a run, as long as each has so many children at least, and [`Rules::round`] at most.
+const ROUNDS: u64 = 100;
+const SHORTEST: u64 = 500;
 
 /// Fewest differences that say what is typical.
 const ENOUGH: usize = 16;
@@ -72,7 +73,8 @@ pub(super) fn round<'a>(
     pool: &rayon::ThreadPool,
 ) {
     let rules = &search.rules;
-    let length = (rules.iterations - state.iteration).min(rules.round.max(1) as u64);
+    let longest = (rules.round as u64).max(SHORTEST);
+    let length = (rules.iterations / ROUNDS).clamp(SHORTEST, longest).min(rules.iterations - state.iteration);
     let progress = state.iteration as f64 / rules.iterations as f64;
     let count = state.islands.len();
     let context = Round {
@@ -113,9 +115,7 @@ pub(super) fn round<'a>(
     state.iteration += length;
     if state.iteration < rules.iterations {
         make_room(rules, state);
-        if (first / rules.round.max(1) as u64).is_multiple_of(VISITS) {
-            visit(rules, state);
-        }
+        visit(rules, state);
     }
 }
 

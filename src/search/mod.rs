@@ -229,8 +229,11 @@ impl<'a> Search<'a> {
             if state.iteration / REPORT_EVERY > before / REPORT_EVERY || done {
                 state.report(self.rules.iterations, observer);
             }
-            let wish =
-                if done || state.iteration.is_multiple_of(ASK_EVERY) { observer.wish() } else { Wish::GoOn };
+            let wish = if done || state.iteration / ASK_EVERY > before / ASK_EVERY {
+                observer.wish()
+            } else {
+                Wish::GoOn
+            };
             if wish != Wish::GoOn || done {
                 state.collect(&mut workers);
                 observer.save(&Checkpoint::of(&state));

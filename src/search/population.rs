@@ -53,7 +53,7 @@ pub struct Rules {
     /// The initial structure is a member from the start, if it fits the budgets.
     pub start_inside: bool,
     pub reject_duplicates: bool,
-    /// Children drawn from one state of the population; with islands, children of all of them between
+    /// Children drawn from one state of the population; with islands, most children of all of them between
     /// two exchanges. Fixed by the rules, never by the number of threads, so that threads cannot change
     /// the result.
     pub round: usize,
@@ -98,17 +98,17 @@ impl Rules {
         islands: 1,
     };
 
-    /// The default: the paper's iterations and population, divided over islands that are annealed.
+    /// The default: the paper's iterations, on islands that are annealed.
     pub const ISLANDS: Rules = Rules {
         set: RuleSet::Islands,
         iterations: 96_000,
-        population: 256,
+        population: 64,
         replaces: 1,
         weights: Weights::Uniform,
         reach: Reach::Reference,
         start_inside: true,
         reject_duplicates: true,
-        round: 2_000,
+        round: 20_000,
         islands: 8,
     };
 }

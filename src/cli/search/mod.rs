@@ -64,7 +64,7 @@ pub struct Args {
     /// [default: 480000 for presets and the released rules, else 96000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     iterations: Option<u64>,
-    /// [default: 512 with the released rules, else 256]
+    /// [default: 64 on islands, 256 with the paper's rules, 512 with the released ones]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     population: Option<u32>,
     /// Threads; the result does not depend on them [default: all cores]
@@ -115,9 +115,9 @@ impl FromStr for LatencyArg {
     }
 }
 
-pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
     let output = global.output();
-    let (plan, checkpoint) = plan::plan(&args, global.seed, output)?;
+    let (plan, checkpoint) = plan::plan(args, global.seed, output)?;
     if args.verify > 0 {
         verify::check(plan.device.as_deref())?;
     }
