@@ -4,11 +4,13 @@
 //! belong to the network as built. What a predictor says of a sublayer is remembered: the same
 //! sublayers come back in most mutations.
 
+use crate::plainnet::cost::Official;
 use crate::plainnet::{Graph, Kernel, Shape, ShapeError, SuperBlock, Variant, cost, graph, kernel, layers};
 use crate::predictor::{Estimate, LatencyPredictor, Terms};
 use crate::units::{Bytes, Latency, Macs, Params};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHasher};
 use serde::{Deserialize, Serialize};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// Latency budget on one device.
@@ -189,6 +191,9 @@ impl Budgets {
     }
 }
 
+/// Places for the official costs of blocks; a newcomer takes the place of whoever was there.
+const PLACES: usize = 1 << 12;
+
 /// Sublayers remembered before the table starts anew; bounds the memory to some tens of MB.
 const REMEMBERED: usize = 1 << 17;
 
@@ -204,6 +209,7 @@ pub struct Accountant<'a> {
     budgets: &'a Budgets,
     resolution: u32,
     classes: u32,
+    official: Box<[Option<(SuperBlock, i64, Official)>]>,
     sublayers: FxHashMap<(SuperBlock, u32), Sublayer>,
     heads: FxHashMap<(i32, u32), Box<[Terms]>>,
     /// Kernels come back in different sublayers more often than sublayers come back.
@@ -217,6 +223,7 @@ impl<'a> Accountant<'a> {
             budgets,
             resolution,
             classes,
+            official: vec![None; PLACES].into(),
             sublayers: FxHashMap::default(),
             heads: FxHashMap::default(),
             kernels: FxHashMap::default(),
@@ -270,17 +277,34 @@ impl<'a> Accountant<'a> {
         Ok(Costs { layers: layers(blocks), params, flops, memory, latencies })
     }
 
-    fn official(&self, blocks: &[SuperBlock]) -> Result<(Params, Macs), ShapeError> {
+    fn official(&mut self, blocks: &[SuperBlock]) -> Result<(Params, Macs), ShapeError> {
         let mut resolution = i64::from(self.resolution);
         let (mut params, mut flops) = (Params(0.0), Macs(0.0));
         for block in blocks {
-            let part = cost::official_block(block, resolution, Variant::BUILT)?;
+            let part = self.official_block(block, resolution)?;
             params += part.params;
             flops += part.flops;
             resolution = part.resolution;
         }
         let head = cost::official_head(blocks.last().map_or(0, |block| block.out_c), self.classes);
         Ok((params + head.params, flops + head.flops))
+    }
+
+    fn official_block(&mut self, block: &SuperBlock, resolution: i64) -> Result<Official, ShapeError> {
+        let mut hasher = FxHasher::default();
+        (block, resolution).hash(&mut hasher);
+        // The high bits are the well mixed ones.
+        let place = (hasher.finish() >> (64 - PLACES.ilog2())) as usize;
+        match self.official.get(place) {
+            Some(Some((known, at, part))) if known == block && *at == resolution => Ok(*part),
+            _ => {
+                let part = cost::official_block(block, resolution, Variant::BUILT)?;
+                if let Some(slot) = self.official.get_mut(place) {
+                    *slot = Some((*block, resolution, part));
+                }
+                Ok(part)
+            }
+        }
     }
 
     /// Sums the terms of all sublayers and the classifier into `sums`; gives the peak of the feature
