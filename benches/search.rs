@@ -41,7 +41,7 @@ fn run(case: &Case, seed: u64) -> (f64, Outcome) {
     let search = Search {
         space: space::by_name(preset.space).unwrap(),
         initial,
-        proxy: &*proxy,
+        proxy: Some(&*proxy),
         budgets,
         rules: case.rules,
         resolution: preset.resolution,
@@ -50,7 +50,7 @@ fn run(case: &Case, seed: u64) -> (f64, Outcome) {
         threads: case.threads,
     };
     let watch = Watch(Instant::now());
-    let outcome = search.run(&watch).unwrap();
+    let outcome = search.observed(&watch, None).unwrap();
     (watch.now().as_secs_f64(), outcome)
 }
 

@@ -6,6 +6,7 @@
 //! * models, pure decisions: `space`, `predictor`, `proxy`, `search`;
 //! * engines and the only stopwatch: `engine`, `runner`;
 //! * devices and measuring: `device`, `measure`, `dataset`;
+//! * what a search leaves behind, and its drawing: `runs`, `report`;
 //! * the only place that prints: `cli`.
 
 pub mod dataset;
@@ -21,6 +22,8 @@ pub mod plainnet;
 #[cfg(feature = "host")]
 pub mod predictor;
 pub mod proxy;
+#[cfg(feature = "host")]
+pub mod report;
 #[cfg(feature = "runner")]
 pub mod runner;
 #[cfg(feature = "host")]

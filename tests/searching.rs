@@ -6,19 +6,21 @@ use edgezen::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Te
 use edgezen::proxy::zen::ZenScore;
 use edgezen::proxy::{self, Mode, Proxy, Setup};
 use edgezen::search::{
-    Budgets, LatencyBudget, Observer, Outcome, Progress, Rules, Search, SearchError, preset,
+    Budget, Budgets, Checkpoint, Constraint, Individual, LatencyBudget, Observer, Outcome, Progress, Rules,
+    Search, SearchError, Wish, preset,
 };
 use edgezen::space;
 use edgezen::units::{Bytes, Latency, Macs, Params};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// Remembers what it was told.
 #[derive(Default)]
-struct Silent {
+struct Watcher {
     seen: Mutex<Vec<Progress>>,
 }
 
-impl Observer for Silent {
+impl Observer for Watcher {
     fn now(&self) -> Duration {
         Duration::ZERO
     }
@@ -80,7 +82,7 @@ fn search_of<'a>(name: &str, proxy: &'a dyn Proxy, rules: Rules) -> Search<'a> {
     Search {
         space: space::by_name(preset.space).unwrap(),
         initial,
-        proxy,
+        proxy: Some(proxy),
         budgets,
         rules,
         resolution: preset.resolution,
@@ -90,12 +92,23 @@ fn search_of<'a>(name: &str, proxy: &'a dyn Proxy, rules: Rules) -> Search<'a> {
     }
 }
 
+fn fronts(outcome: &Outcome) -> impl Iterator<Item = &Individual> {
+    outcome.fronts.iter().flat_map(|front| front.iter())
+}
+
+/// All of an outcome that must not depend on threads or interruptions.
+fn everything(outcome: &Outcome) -> impl PartialEq + std::fmt::Debug + use<> {
+    let members: Vec<Individual> = outcome.population.iter().map(|m| Individual::clone(m)).collect();
+    let front: Vec<Individual> = fronts(outcome).cloned().collect();
+    (outcome.best.clone(), members, front, outcome.history.clone(), outcome.scored, outcome.rejected.clone())
+}
+
 fn few(rules: Rules, iterations: u64) -> Rules {
     Rules { iterations, ..rules }
 }
 
 fn check_within(search: &Search<'_>, outcome: &Outcome) {
-    for member in outcome.population.iter().chain(outcome.front.iter()) {
+    for member in outcome.population.iter().map(|member| &**member).chain(fronts(outcome)) {
         let model = Model {
             name: None,
             network: Network::from(&member.blocks[..]),
@@ -128,7 +141,7 @@ fn check_within(search: &Search<'_>, outcome: &Outcome) {
 fn one_million_parameters_beat_the_published_network() {
     let zen = ZenScore::new(Mode::Reference, 32);
     let search = search_of("Zen_NAS_cifar_params1M", &zen, few(Rules::REFERENCE, 200_000));
-    let outcome = search.run(&Silent::default()).unwrap();
+    let outcome = search.run().unwrap();
     check_within(&search, &outcome);
     let published = published::by_name("zennet_cifar10_model_size1M_res32").unwrap();
     let theirs = zen.score_network(&published.network).unwrap();
@@ -148,16 +161,17 @@ fn threads_do_not_change_the_result() {
         ("Zen_NAS_ImageNet_flops400M", few(Rules::PAPER, 10_000)),
         ("Zen_NAS_ImageNet_latency0.3ms", few(Rules::PAPER, 3_000)),
         ("Random_NAS_cifar_params1M", few(Rules::PAPER, 10_000)),
+        ("Zen_NAS_cifar_params1M", few(Rules::ISLANDS, 20_500)),
+        ("Zen_NAS_ImageNet_latency0.3ms", few(Rules::ISLANDS, 5_000)),
+        ("Random_NAS_cifar_params1M", few(Rules::ISLANDS, 10_000)),
     ] {
         let preset = preset::by_name(name).unwrap();
         let setup = Setup { mode: Mode::Paper, resolution: preset.resolution };
         let proxy = (proxy::by_name(preset.proxy).unwrap().make)(setup);
         let run = |threads| {
             let search = Search { threads, ..search_of(name, &*proxy, rules) };
-            let outcome = search.run(&Silent::default()).unwrap();
-            let members: Vec<_> = outcome.population.iter().cloned().collect();
-            let front: Vec<_> = outcome.front.iter().cloned().collect();
-            (outcome.best, members, front, outcome.history, outcome.scored, outcome.rejected)
+            let outcome = search.run().unwrap();
+            everything(&outcome)
         };
         let one = run(1);
         assert_eq!(run(2), one, "{name}");
@@ -170,7 +184,7 @@ fn seeds_change_the_result() {
     let zen = ZenScore::new(Mode::Paper, 32);
     let run = |seed| {
         let search = Search { seed, ..search_of("Zen_NAS_cifar_params1M", &zen, few(Rules::PAPER, 5_000)) };
-        search.run(&Silent::default()).unwrap().best
+        search.run().unwrap().best
     };
     assert_eq!(run(3), run(3));
     assert_ne!(run(3), run(4));
@@ -187,10 +201,10 @@ fn all_budgets_hold_together() {
     search.budgets.memory = Some(Bytes(9e6));
     search.budgets.confidence = Some(0.9);
     search.budgets.latencies[0].limit = Some(Latency::from_ms(0.9));
-    let observer = Silent::default();
-    let outcome = search.run(&observer).unwrap();
+    let observer = Watcher::default();
+    let outcome = search.observed(&observer, None).unwrap();
     check_within(&search, &outcome);
-    assert!(outcome.front.len() > 5);
+    assert!(outcome.fronts.iter().all(|front| front.len() > 5));
     let seen = observer.seen.into_inner().unwrap();
     assert_eq!(seen.last().map(|p| p.iteration), Some(20_000));
     assert!(seen.windows(2).all(|pair| pair[0].best <= pair[1].best), "the best is never lost");
@@ -202,7 +216,7 @@ fn a_start_outside_the_budget_walks_into_it() {
     let mut search = search_of("Zen_NAS_ImageNet_flops400M", &zen, few(Rules::PAPER, 3_000));
     // The initial structure has 162 MFLOPs.
     search.budgets.flops = Some(Macs(6e7));
-    let outcome = search.run(&Silent::default()).unwrap();
+    let outcome = search.run().unwrap();
     check_within(&search, &outcome);
 }
 
@@ -212,17 +226,15 @@ fn an_infeasible_budget_names_the_smallest_reachable() {
     let mut search = search_of("Zen_NAS_ImageNet_latency0.1ms", &zen, few(Rules::PAPER, 3_000));
     // Two times the 5 µs per kernel are far too little.
     search.budgets.latencies[0].limit = Some(Latency::from_ns(10_000.0));
-    let Err(SearchError::Infeasible(why)) = search.run(&Silent::default()) else {
-        panic!("found a network in 10 µs")
-    };
+    let Err(SearchError::Infeasible(why)) = search.run() else { panic!("found a network in 10 µs") };
     let smallest = why.smallest_latency.unwrap();
     assert_eq!(why.device.as_deref(), Some("toy"));
     // What it names can be reached, and a little less cannot.
     search.budgets.latencies[0].limit = Some(smallest * 1.0001);
-    let outcome = search.run(&Silent::default()).unwrap();
+    let outcome = search.run().unwrap();
     check_within(&search, &outcome);
     search.budgets.latencies[0].limit = Some(smallest * 0.95);
-    assert!(matches!(search.run(&Silent::default()), Err(SearchError::Infeasible(_))));
+    assert!(matches!(search.run(), Err(SearchError::Infeasible(_))));
 }
 
 /// A score that fails for deep networks and is not a number for others.
@@ -250,7 +262,140 @@ impl Proxy for Moody {
 #[test]
 fn failed_scores_never_enter_the_population() {
     let search = search_of("Zen_NAS_cifar_params1M", &Moody, few(Rules::PAPER, 5_000));
-    let outcome = search.run(&Silent::default()).unwrap();
+    let outcome = search.run().unwrap();
     assert!(outcome.rejected.unscored > 0);
     assert!(outcome.population.iter().all(|member| member.score.is_finite() && member.score <= 10.0));
+}
+
+/// Stops a search at certain iterations and keeps what it saves.
+struct Interrupter {
+    stop_after: u64,
+    asked: Mutex<u64>,
+    saved: Mutex<Option<Checkpoint>>,
+}
+
+impl Observer for Interrupter {
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+    fn progress(&self, _: Progress) {}
+    fn wish(&self) -> Wish {
+        let mut asked = self.asked.lock().unwrap();
+        *asked += 1;
+        if *asked >= self.stop_after { Wish::Stop } else { Wish::GoOn }
+    }
+    fn save(&self, checkpoint: &Checkpoint) {
+        *self.saved.lock().unwrap() = Some(checkpoint.clone());
+    }
+}
+
+#[test]
+fn an_interrupted_search_ends_like_any_other() {
+    for (name, rules, steps) in [
+        ("Zen_NAS_cifar_params1M", few(Rules::ISLANDS, 21_000), 3),
+        ("Zen_NAS_ImageNet_latency0.3ms", few(Rules::ISLANDS, 7_000), 1),
+        ("Zen_NAS_cifar_params1M", few(Rules::PAPER, 6_000), 20),
+        ("Zen_NAS_cifar_params1M", few(Rules::REFERENCE, 6_000), 200),
+    ] {
+        let preset = preset::by_name(name).unwrap();
+        let zen = ZenScore::new(Mode::Paper, preset.resolution);
+        let search = search_of(name, &zen, rules);
+        let want = everything(&search.run().unwrap());
+        let mut checkpoint: Option<Checkpoint> = None;
+        let mut sessions = 0;
+        let outcome = loop {
+            let observer = Interrupter { stop_after: steps, asked: Mutex::new(0), saved: Mutex::new(None) };
+            let outcome = search.observed(&observer, checkpoint.as_ref()).unwrap();
+            if outcome.iterations == rules.iterations {
+                break outcome;
+            }
+            // Through text, as on disk.
+            let saved = observer.saved.into_inner().unwrap().unwrap();
+            let text = serde_json::to_string(&saved).unwrap();
+            checkpoint = Some(serde_json::from_str(&text).unwrap());
+            sessions += 1;
+        };
+        assert!(sessions > 1, "{name}: {sessions}");
+        assert!(everything(&outcome) == want, "{name} {:?} differs after an interruption", rules.set);
+        // From its last checkpoint a finished search gives its result again.
+        let other = Search { rules: Rules { islands: rules.islands + 1, ..rules }, ..search };
+        assert!(matches!(
+            other.observed(&edgezen::search::Silent, checkpoint.as_ref()),
+            Err(SearchError::Checkpoint(_))
+        ));
+    }
+}
+
+#[test]
+fn islands_do_not_collapse_and_gain_from_iterations() {
+    let zen = ZenScore::new(Mode::Reference, 32);
+    let best = |rules| {
+        let search = search_of("Zen_NAS_cifar_params1M", &zen, rules);
+        let outcome = search.run().unwrap();
+        check_within(&search, &outcome);
+        let distinct: std::collections::HashSet<_> =
+            outcome.population.iter().map(|m| m.blocks.clone()).collect();
+        (outcome.best.score, distinct.len() as f64 / outcome.population.len() as f64)
+    };
+    let (short, _) = best(few(Rules::ISLANDS, 30_000));
+    let (long, distinct) = best(few(Rules::ISLANDS, 240_000));
+    assert!(long > short, "{long} after {short}");
+    // The best of each island also visits the others; apart from that, all networks are different.
+    assert!(distinct > 0.4, "{distinct} of the networks are different");
+    let (reference, _) = best(few(Rules::REFERENCE, 240_000));
+    assert!(long > reference, "{long} against {reference}");
+}
+
+#[test]
+fn builder_and_fields_are_the_same_search() {
+    let space = space::by_name("mobilenet").unwrap();
+    let found = Search::new(space)
+        .budget(Budget::Flops(Macs(3e8)))
+        .budget(Budget::latency("toy", Toy::new(), Latency::from_ms(0.9)))
+        .budget(Budget::latency("toy", Toy::new(), Latency::from_ms(0.8)))
+        .iterations(4_000)
+        .input(192, 100)
+        .seed(3)
+        .threads(1)
+        .run()
+        .unwrap();
+    let costs = &found.best.costs;
+    assert!(costs.flops.0 <= 3e8 && costs.latencies.len() == 1, "{costs:?}");
+    assert!(costs.latencies[0].latency <= Latency::from_ms(0.8));
+}
+
+#[test]
+fn explanations_add_up() {
+    let zen = ZenScore::new(Mode::Paper, 224);
+    let search = search_of("Zen_NAS_ImageNet_latency0.5ms", &zen, few(Rules::ISLANDS, 6_000));
+    let best = search.run().unwrap().best;
+    let why = edgezen::search::explain::explain(&search, &zen, &best.blocks).unwrap();
+    let close = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 1e-9, "{a} {b}");
+    close(why.blocks.iter().map(|share| share.score.unwrap()).sum(), best.score);
+    let latency: f64 = why.blocks.iter().map(|share| share.latency_ms["toy"]).sum();
+    close(latency + why.classifier_ms["toy"], best.costs.latencies[0].latency.ms());
+    assert!(why.budgets.windows(2).all(|pair| pair[0].share >= pair[1].share));
+    assert!(why.budgets[0].share <= 1.0 && why.budgets.len() == 2);
+    let edits = &why.edits;
+    assert_eq!((edits.unit.as_str(), edits.device.as_deref()), ("ms", Some("toy")));
+    assert!(!edits.save.is_empty() && edits.save.iter().all(|e| e.cost < 0.0 && e.score <= 0.0));
+    assert!(edits.gain.iter().all(|e| e.score > 0.0));
+}
+
+#[test]
+fn each_constraint_can_be_the_one_that_binds() {
+    let zen = ZenScore::new(Mode::Paper, 224);
+    let base = search_of("Zen_NAS_ImageNet_flops400M", &zen, few(Rules::ISLANDS, 1_000));
+    for (budget, constraint) in [
+        (Budget::Layers(2), Constraint::Layers),
+        (Budget::Params(Params(1e4)), Constraint::Params),
+        (Budget::Flops(Macs(1e5)), Constraint::Flops),
+        (Budget::Memory(Bytes(1e4)), Constraint::Memory),
+        (Budget::latency("toy", Toy::new(), Latency::from_ns(100.0)), Constraint::Latency(0)),
+    ] {
+        let Err(SearchError::Infeasible(why)) = base.clone().budget(budget).run() else {
+            panic!("{constraint:?} was met")
+        };
+        assert_eq!(why.constraint, constraint);
+    }
 }

@@ -129,6 +129,8 @@ impl From<SearchError> for Failure {
                 .remedy("raise that budget, or start from a smaller structure with --init"),
             SearchError::Unscored(_) => Failure::new(Exit::Infeasible, message)
                 .remedy("raise the budgets or the number of --iterations"),
+            SearchError::Checkpoint(_) => Failure::new(Exit::BadFile, message)
+                .remedy("the same command without --resume starts the run anew"),
             SearchError::Threads { .. } => Failure::runtime(message),
         }
     }

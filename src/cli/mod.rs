@@ -19,6 +19,7 @@ mod predict_table;
 mod predictors;
 mod profile;
 mod repeat;
+mod report;
 mod rescore;
 mod score;
 mod search;
@@ -83,11 +84,13 @@ enum Command {
     /// Zero-shot scores of networks
     Score(score::Args),
     /// The best network that fits the budgets
-    Search(search::Args),
+    Search(Box<search::Args>),
     /// True latency of networks on a device
     Measure(measure::Args),
     /// Predicted against measured latency of networks or of a search's results
     Validate(validate::Args),
+    /// One page with the plots of a search, and the plots as files
+    Report(report::Args),
     /// Write a network as a file for other programs
     Export(export::Args),
     /// Figures and tables of the paper, as csv and svg
@@ -110,9 +113,10 @@ pub fn run() -> Result<(), Failure> {
         Command::Evaluate(args) => evaluate::run(args, cli.global),
         Command::Info(args) => info::run(args, cli.global),
         Command::Score(args) => score::run(args, cli.global),
-        Command::Search(args) => search::run(args, cli.global),
+        Command::Search(args) => search::run(&args, cli.global),
         Command::Measure(args) => measure::run(args, cli.global),
         Command::Validate(args) => validate::run(args, cli.global),
+        Command::Report(args) => report::run(args, cli.global),
         Command::Export(args) => export::run(args, cli.global),
         Command::Experiment(args) => experiment::run(args, cli.global),
         Command::Completions(args) => completions::run(args, cli.global),

@@ -5,9 +5,9 @@ use super::{Failure, output};
 use crate::plainnet::{Network, SuperBlock};
 use crate::proxy::Mode;
 use crate::proxy::exact::Settings;
-use crate::proxy::exact::rescore::{self, Agreement};
-use crate::search::Population;
-use serde::Serialize;
+use crate::proxy::exact::rescore;
+use crate::runs::{NotRescored, Rescored, RescoredNetwork};
+use crate::search::Outcome;
 
 /// The engine that scores again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -18,35 +18,6 @@ pub enum Engine {
 
 /// Networks that are scored again, where nobody says how many.
 pub const TOP: u16 = 16;
-
-/// What came of it.
-#[derive(Debug, Serialize)]
-pub struct Rescored {
-    engine: &'static str,
-    mode: Mode,
-    batch: u32,
-    /// Rank correlation of the search's scores and the exact ones.
-    #[serde(flatten)]
-    agreement: Agreement,
-    /// Best first by exact score.
-    ranking: Vec<Row>,
-    failed: Vec<Failed>,
-}
-
-#[derive(Debug, Serialize)]
-struct Row {
-    net: String,
-    /// Place in the search's order, from 1.
-    place: usize,
-    score: f64,
-    exact: f64,
-}
-
-#[derive(Debug, Serialize)]
-struct Failed {
-    net: String,
-    reason: String,
-}
 
 /// Only the Zen-Score has two engines.
 ///
@@ -60,45 +31,30 @@ pub fn check(proxy: &str) -> Result<(), Failure> {
         .remedy("leave out --rescore, or search by --proxy zen"))
 }
 
-/// Scores the `top` best structures of `population` again, all of them on the same random numbers
+/// Scores the `top` best structures of `outcome` again, all of them on the same random numbers
 /// layer by layer: `score NET --engine exact` with the same seed gives the same values.
-pub fn run(population: &Population, top: usize, mode: Mode, resolution: u32, seed: u64) -> Rescored {
-    let networks = best(population, top);
+pub fn run(outcome: &Outcome, top: usize, mode: Mode, resolution: u32, seed: u64) -> Rescored {
+    let networks: Vec<(&[SuperBlock], f64)> =
+        outcome.ranked().into_iter().take(top).map(|n| (&*n.blocks, n.score)).collect();
     let settings = Settings::new(mode, seed);
     let (done, failed, agreement) = rescore::rescore(&networks, resolution, &settings);
     let net = |index: usize| Network::from(networks[index].0).to_string();
-    let ranking = done.into_iter().map(|r| Row {
+    let ranking = done.into_iter().map(|r| RescoredNetwork {
         net: net(r.index),
         place: r.index + 1,
         score: r.given,
         exact: r.exact.score,
     });
     let failed =
-        failed.into_iter().map(|(index, error)| Failed { net: net(index), reason: error.to_string() });
+        failed.into_iter().map(|(index, error)| NotRescored { net: net(index), reason: error.to_string() });
     Rescored {
-        engine: "exact",
+        engine: "exact".into(),
         mode,
         batch: settings.batch,
         agreement,
         ranking: ranking.collect(),
         failed: failed.collect(),
     }
-}
-
-/// The best structures, each once, best first; of equals the first to arrive.
-fn best(population: &Population, count: usize) -> Vec<(&[SuperBlock], f64)> {
-    let mut members: Vec<_> = population.iter().collect();
-    members.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let mut chosen: Vec<(&[SuperBlock], f64)> = Vec::new();
-    for member in members {
-        if chosen.len() == count {
-            break;
-        }
-        if chosen.iter().all(|&(blocks, _)| *blocks != *member.blocks) {
-            chosen.push((&member.blocks, member.score));
-        }
-    }
-    chosen
 }
 
 /// The ranking as a table, the agreement, and the best network by exact score. The other structures are

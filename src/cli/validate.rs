@@ -2,13 +2,13 @@
 
 use super::net::{self, NetOptions};
 use super::target::Reach;
-use super::verify::{self, Verified};
+use super::verify;
 use super::{Exit, Failure, Global, fit, predictors, training_data};
 use crate::dataset::{self, Dataset, Identity, Quality, Sample, Subject};
 use crate::plainnet::{Model, notation};
 use crate::predictor::evaluate::Metrics;
 use crate::predictor::{self, LatencyPredictor};
-use crate::runs;
+use crate::runs::{self, Verified};
 use crate::units::Latency;
 use serde::Serialize;
 use std::path::{Path, PathBuf};

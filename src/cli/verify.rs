@@ -3,32 +3,15 @@
 use super::output::{self, Output};
 use super::target::{self, Reach};
 use super::{Failure, predictors};
-use crate::dataset::{Quality, Subject};
+use crate::dataset::Subject;
 use crate::device::{self, Options, Workload};
 use crate::measure::networks;
 use crate::plainnet::Model;
 use crate::predictor::LatencyPredictor;
 use crate::predictor::evaluate::{Metrics, Pair};
 use crate::runner::pace;
+use crate::runs::Verified;
 use crate::units::Latency;
-use serde::Serialize;
-
-/// One network, predicted and measured, per image.
-#[derive(Clone, Debug, Serialize)]
-pub struct Verified {
-    pub device: String,
-    pub net: String,
-    pub predicted_ms: f64,
-    pub lower_ms: f64,
-    pub upper_ms: f64,
-    pub measured_ms: f64,
-    /// Inside the predictor's 90 % interval.
-    pub inside_interval: bool,
-    /// Absent where no budget was given.
-    pub inside_budget: Option<bool>,
-    /// `ok`, `noisy`, …
-    pub quality: Quality,
-}
 
 /// Refuses a device that nothing here can measure on.
 pub fn check(device: Option<&str>) -> Result<(), Failure> {
@@ -79,6 +62,7 @@ pub fn measure(
         rows.push(Verified {
             device: name.to_owned(),
             net,
+            score: None,
             predicted_ms: estimate.latency.ms(),
             lower_ms: estimate.lower.ms(),
             upper_ms: estimate.upper.ms(),
@@ -116,7 +100,7 @@ pub fn text(rows: &[Verified]) -> String {
         .iter()
         .map(|row| {
             vec![
-                short(&row.net),
+                row.score.map_or_else(|| short(&row.net), |score| format!("score {score:.2}")),
                 ms(row.predicted_ms),
                 ms(row.measured_ms),
                 format!("{:+.1} %", 100.0 * (row.predicted_ms / row.measured_ms - 1.0)),
@@ -131,7 +115,7 @@ pub fn text(rows: &[Verified]) -> String {
     if let Some(metrics) = metrics(rows).filter(|_| rows.len() > 1) {
         let correlation = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.3}"));
         out += &format!(
-            "\nMAPE {:.1} %, median {:.1} %, within 10 %: {:.0} %, Spearman {}, Kendall {}, in the 90 % interval: {:.0} %\n",
+            "\nMAPE {:.1} %, median {:.1} %, within 10 %: {:.0} %, Spearman {}, Kendall {},\n  in the 90 % interval: {:.0} %\n",
             metrics.mape_percent,
             metrics.median_percent,
             metrics.within_10_percent,

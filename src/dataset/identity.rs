@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 
 /// Measurements and predictors of different identity never mix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,5 +31,25 @@ impl fmt::Display for Identity {
     /// `pixel2@tflite@fp32`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}@{}", self.device, self.runtime, self.precision)
+    }
+}
+
+impl FromStr for Identity {
+    type Err = String;
+    /// Reads `device@runtime@precision`; one image, one thread.
+    fn from_str(text: &str) -> Result<Identity, String> {
+        match text.split('@').collect::<Vec<_>>()[..] {
+            [device, runtime, precision] if ![device, runtime, precision].contains(&"") => Ok(Identity {
+                device: device.into(),
+                runtime: runtime.into(),
+                runtime_version: None,
+                precision: precision.into(),
+                batch: 1,
+                threads: 1,
+                cores: None,
+                thermal_state: None,
+            }),
+            _ => Err(format!("{text:?} is not device@runtime@precision")),
+        }
     }
 }

@@ -155,6 +155,16 @@ impl PredictorFile {
         canonical(self)
     }
 
+    /// The checksum that stands in the file.
+    ///
+    /// # Errors
+    /// A number that JSON cannot hold.
+    pub fn sha256(&self) -> Result<String, serde_json::Error> {
+        let mut value = serde_json::to_value(self)?;
+        round(&mut value);
+        Ok(checksum(&value))
+    }
+
     /// Writes the file in one step.
     ///
     /// # Errors

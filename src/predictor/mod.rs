@@ -5,6 +5,7 @@
 
 pub mod boosted;
 pub mod conformal;
+pub mod corrected;
 pub mod domain;
 pub mod evaluate;
 pub mod families;

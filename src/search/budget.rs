@@ -4,12 +4,14 @@
 //! belong to the network as built. What a predictor says of a sublayer is remembered: the same
 //! sublayers come back in most mutations.
 
+use crate::plainnet::cost::Official;
 use crate::plainnet::kernel::Lowering;
 use crate::plainnet::{Graph, Kernel, Shape, ShapeError, SuperBlock, Variant, cost, graph, layers};
 use crate::predictor::{Estimate, LatencyPredictor, Terms};
 use crate::units::{Bytes, Latency, Macs, Params};
-use rustc_hash::FxHashMap;
-use serde::Serialize;
+use rustc_hash::{FxHashMap, FxHasher};
+use serde::{Deserialize, Serialize};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// Latency budget on one device.
@@ -36,6 +38,31 @@ pub struct Budgets {
     pub confidence: Option<f64>,
 }
 
+/// One budget, as [`super::Search::budget`] takes it.
+#[derive(Clone)]
+pub enum Budget {
+    Layers(u32),
+    /// Official count (SPEC 3.1).
+    Params(Params),
+    /// Official count (SPEC 3.2).
+    Flops(Macs),
+    /// Peak activation memory of one image in f32.
+    Memory(Bytes),
+    Latency(LatencyBudget),
+}
+
+impl Budget {
+    /// At most `limit` per image on `device`, as `predictor` says.
+    pub fn latency(
+        device: impl Into<String>,
+        predictor: impl LatencyPredictor + 'static,
+        limit: Latency,
+    ) -> Budget {
+        let predictor = Arc::new(predictor);
+        Budget::Latency(LatencyBudget { device: device.into(), predictor, limit: Some(limit) })
+    }
+}
+
 /// What a network violates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Constraint {
@@ -58,7 +85,8 @@ pub struct Costs {
 }
 
 /// Candidates rejected, by the first constraint that they violate.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rejected {
     pub layers: u64,
     pub params: u64,
@@ -85,7 +113,43 @@ impl Rejected {
     }
 }
 
+impl std::ops::AddAssign for Rejected {
+    fn add_assign(&mut self, other: Rejected) {
+        self.layers += other.layers;
+        self.params += other.params;
+        self.flops += other.flops;
+        self.memory += other.memory;
+        self.latency += other.latency;
+        self.duplicate += other.duplicate;
+        self.unscored += other.unscored;
+        self.invalid += other.invalid;
+    }
+}
+
 impl Budgets {
+    /// Adds a budget, or replaces the one of its kind (and device).
+    pub fn set(&mut self, budget: Budget) {
+        match budget {
+            Budget::Layers(limit) => self.layers = Some(limit),
+            Budget::Params(limit) => self.params = Some(limit),
+            Budget::Flops(limit) => self.flops = Some(limit),
+            Budget::Memory(limit) => self.memory = Some(limit),
+            Budget::Latency(limit) => {
+                self.latencies.retain(|known| known.device != limit.device);
+                self.latencies.push(limit);
+            }
+        }
+    }
+
+    /// Whether anything is bounded at all.
+    pub fn any(&self) -> bool {
+        self.layers.is_some()
+            || self.params.is_some()
+            || self.flops.is_some()
+            || self.memory.is_some()
+            || self.latencies.iter().any(|budget| budget.limit.is_some())
+    }
+
     /// The latency that is compared with the budget.
     pub fn budgeted(&self, estimate: &Estimate) -> Latency {
         match self.confidence {
@@ -109,6 +173,9 @@ impl Budgets {
     }
 }
 
+/// Places for the official costs of blocks; a newcomer takes the place of whoever was there.
+const PLACES: usize = 1 << 12;
+
 /// Sublayers remembered before the table starts anew; bounds the memory to some tens of MB.
 const REMEMBERED: usize = 1 << 17;
 
@@ -124,6 +191,7 @@ pub struct Accountant<'a> {
     budgets: &'a Budgets,
     resolution: u32,
     classes: u32,
+    official: Box<[Option<(SuperBlock, i64, Official)>]>,
     sublayers: FxHashMap<(SuperBlock, u32), Sublayer>,
     heads: FxHashMap<(i32, u32), Box<[Terms]>>,
     /// Kernels come back in different sublayers more often than sublayers come back.
@@ -137,6 +205,7 @@ impl<'a> Accountant<'a> {
             budgets,
             resolution,
             classes,
+            official: vec![None; PLACES].into(),
             sublayers: FxHashMap::default(),
             heads: FxHashMap::default(),
             kernels: FxHashMap::default(),
@@ -190,11 +259,11 @@ impl<'a> Accountant<'a> {
         Ok(Costs { layers: layers(blocks), params, flops, memory, latencies })
     }
 
-    fn official(&self, blocks: &[SuperBlock]) -> Result<(Params, Macs), ShapeError> {
+    fn official(&mut self, blocks: &[SuperBlock]) -> Result<(Params, Macs), ShapeError> {
         let mut resolution = i64::from(self.resolution);
         let (mut params, mut flops) = (Params(0.0), Macs(0.0));
         for block in blocks {
-            let part = cost::official_block(block, resolution, Variant::BUILT)?;
+            let part = self.official_block(block, resolution)?;
             params += part.params;
             flops += part.flops;
             resolution = part.resolution;
@@ -203,13 +272,28 @@ impl<'a> Accountant<'a> {
         Ok((params + head.params, flops + head.flops))
     }
 
+    fn official_block(&mut self, block: &SuperBlock, resolution: i64) -> Result<Official, ShapeError> {
+        let mut hasher = FxHasher::default();
+        (block, resolution).hash(&mut hasher);
+        // The high bits are the well mixed ones.
+        let place = (hasher.finish() >> (64 - PLACES.ilog2())) as usize;
+        match self.official.get(place) {
+            Some(Some((known, at, part))) if known == block && *at == resolution => Ok(*part),
+            _ => {
+                let part = cost::official_block(block, resolution, Variant::BUILT)?;
+                if let Some(slot) = self.official.get_mut(place) {
+                    *slot = Some((*block, resolution, part));
+                }
+                Ok(part)
+            }
+        }
+    }
+
     /// Sums the terms of all sublayers and the classifier into `sums`; gives the peak of the feature
     /// maps in elements.
     fn sum_up(&mut self, blocks: &[SuperBlock]) -> Result<u64, ShapeError> {
-        let devices = self.budgets.latencies.len();
-        self.sums.clear();
-        self.sums.resize(devices, Terms::default());
-        if devices == 0 && self.budgets.memory.is_none() {
+        self.clear();
+        if self.sums.is_empty() && self.budgets.memory.is_none() {
             return Ok(0);
         }
         if self.sublayers.len() > REMEMBERED {
@@ -218,24 +302,60 @@ impl<'a> Accountant<'a> {
         let mut side = self.resolution;
         let mut peak = 0;
         for block in blocks {
-            peak = peak.max(self.add_sublayers(*block, true, side, 1)?);
-            side = side.div_ceil(block.stride.unsigned_abs().max(1));
-            if block.sublayers > 1 {
-                peak =
-                    peak.max(self.add_sublayers(*block, false, side, block.sublayers.unsigned_abs() - 1)?);
-            }
+            peak = peak.max(self.add_block(block, &mut side)?);
         }
         if let Some(last) = blocks.last() {
-            let key = (last.out_c, side);
-            if !self.heads.contains_key(&key) {
-                let map = Shape::square(last.out_c.unsigned_abs(), side);
-                let terms = self.terms(&graph::with_classifier(graph::Graph::new(map), self.classes));
-                self.heads.insert(key, terms);
-            }
-            let head = self.heads.get(&key).map_or(&[][..], |terms| terms);
-            self.sums.iter_mut().zip(head).for_each(|(sum, term)| *sum = *sum + *term);
+            self.add_head(last.out_c, side);
         }
         Ok(peak)
+    }
+
+    /// The sums of each block on each device, and those of the classifier with its pooling at the end.
+    ///
+    /// # Errors
+    /// A structure that has no shape.
+    pub fn by_block(&mut self, blocks: &[SuperBlock]) -> Result<Vec<Vec<Terms>>, ShapeError> {
+        let mut side = self.resolution;
+        let mut parts = Vec::with_capacity(blocks.len() + 1);
+        for block in blocks {
+            self.clear();
+            self.add_block(block, &mut side)?;
+            parts.push(self.sums.clone());
+        }
+        if let Some(last) = blocks.last() {
+            self.clear();
+            self.add_head(last.out_c, side);
+            parts.push(self.sums.clone());
+        }
+        Ok(parts)
+    }
+
+    fn clear(&mut self) {
+        self.sums.clear();
+        self.sums.resize(self.budgets.latencies.len(), Terms::default());
+    }
+
+    /// Adds a block that reads a map of `side`, which becomes the side of what it writes.
+    fn add_block(&mut self, block: &SuperBlock, side: &mut u32) -> Result<u64, ShapeError> {
+        let mut peak = self.add_sublayers(*block, true, *side, 1)?;
+        *side = side.div_ceil(block.stride.unsigned_abs().max(1));
+        if block.sublayers > 1 {
+            let more = block.sublayers.unsigned_abs() - 1;
+            peak = peak.max(self.add_sublayers(*block, false, *side, more)?);
+        }
+        Ok(peak)
+    }
+
+    /// Adds pooling and the classifier.
+    fn add_head(&mut self, out_c: i32, side: u32) {
+        let key = (out_c, side);
+        if !self.heads.contains_key(&key) {
+            let map = Shape::square(out_c.unsigned_abs(), side);
+            let terms = self.terms(&graph::with_classifier(graph::Graph::new(map), self.classes));
+            self.heads.insert(key, terms);
+        }
+        let head = self.heads.get(&key).map_or(&[][..], |terms| terms);
+        self.sums.iter_mut().zip(head).for_each(|(sum, term)| *sum = *sum + *term);
     }
 
     fn add_sublayers(

@@ -24,6 +24,18 @@ pub enum RuleSet {
     Paper,
     /// The released loop, line by line.
     Reference,
+    /// The paper's mutation, improved: see [`super::islands`].
+    Islands,
+}
+
+impl RuleSet {
+    pub fn name(self) -> &'static str {
+        match self {
+            RuleSet::Paper => "paper",
+            RuleSet::Reference => "reference",
+            RuleSet::Islands => "islands",
+        }
+    }
 }
 
 /// The rules of a search.
@@ -41,9 +53,17 @@ pub struct Rules {
     /// The initial structure is a member from the start, if it fits the budgets.
     pub start_inside: bool,
     pub reject_duplicates: bool,
-    /// Children drawn from one state of the population. Fixed by the rules, never by the number of
-    /// threads, so that threads cannot change the result.
+    /// Children drawn from one state of the population; with islands, most children of all of them between
+    /// two exchanges. Fixed by the rules, never by the number of threads, so that threads cannot change
+    /// the result.
     pub round: usize,
+    /// Populations that live side by side; the size above is that of all together.
+    #[serde(default = "one")]
+    pub islands: usize,
+}
+
+fn one() -> usize {
+    1
 }
 
 impl Rules {
@@ -61,6 +81,7 @@ impl Rules {
         start_inside: true,
         reject_duplicates: true,
         round: 64,
+        islands: 1,
     };
 
     /// The released rules: 480,000 iterations, population 512, up to two blocks at a time.
@@ -74,6 +95,21 @@ impl Rules {
         start_inside: false,
         reject_duplicates: false,
         round: 1,
+        islands: 1,
+    };
+
+    /// The default: the paper's iterations, on islands that are annealed.
+    pub const ISLANDS: Rules = Rules {
+        set: RuleSet::Islands,
+        iterations: 96_000,
+        population: 64,
+        replaces: 1,
+        weights: Weights::Uniform,
+        reach: Reach::Reference,
+        start_inside: true,
+        reject_duplicates: true,
+        round: 20_000,
+        islands: 8,
     };
 }
 
@@ -104,13 +140,18 @@ impl Population {
         self.members.iter().map(|member| &**member)
     }
 
+    /// The members as they are shared with the fronts.
+    pub fn members(&self) -> &[Arc<Individual>] {
+        &self.members
+    }
+
     /// The first member with the highest score.
     pub fn best(&self) -> Option<&Individual> {
         self.iter().reduce(|best, other| if other.score > best.score { other } else { best })
     }
 
-    pub fn mean_score(&self) -> Option<f64> {
-        crate::stats::mean(&self.scores)
+    pub fn total_score(&self) -> f64 {
+        self.scores.iter().sum()
     }
 
     /// Whether a member has this structure; always false where duplicates are allowed.
@@ -126,15 +167,26 @@ impl Population {
         self.members.push(individual);
     }
 
+    /// Puts `individual` in the place of the member at `index`.
+    pub fn replace(&mut self, index: usize, individual: Arc<Individual>, rules: &Rules) {
+        if rules.reject_duplicates {
+            self.known.remove(&fingerprint(&self.members[index].blocks));
+            self.known.insert(fingerprint(&individual.blocks));
+        }
+        self.scores[index] = individual.score;
+        self.members[index] = individual;
+    }
+
+    /// The place of the first of the lowest scores.
+    pub fn worst(&self) -> Option<usize> {
+        let lowest = self.scores.iter().enumerate().reduce(|low, at| if at.1 < low.1 { at } else { low });
+        lowest.map(|(index, _)| index)
+    }
+
     /// Removes the first of the lowest scores until at most `size` are left.
     pub fn shrink_to(&mut self, size: usize) {
         while self.members.len() > size {
-            let mut worst = 0;
-            for (i, score) in self.scores.iter().enumerate() {
-                if *score < self.scores[worst] {
-                    worst = i;
-                }
-            }
+            let Some(worst) = self.worst() else { return };
             self.scores.remove(worst);
             let removed = self.members.remove(worst);
             if !self.known.is_empty() {

@@ -6,7 +6,7 @@ use crate::proxy::{Candidate, Proxy, ScoreError};
 use crate::stats;
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The exact Zen-Score as a proxy. Its random numbers come from the settings with common random numbers,
 /// else from the caller's generator.
@@ -36,7 +36,7 @@ pub struct Rescored {
 }
 
 /// Rank correlation of the scores given and the exact ones; `None` where one of them does not vary.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Agreement {
     pub networks: usize,
     pub kendall: Option<f64>,

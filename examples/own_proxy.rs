@@ -1,0 +1,40 @@
+//! A search with a proxy and a latency predictor of one's own: `cargo run --release --example own_proxy`.
+
+use edgezen::plainnet::{Kernel, Network};
+use edgezen::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
+use edgezen::proxy::{Candidate, Proxy, ScoreError};
+use edgezen::search::{Budget, Search};
+use edgezen::{dataset::Identity, space, units::Latency};
+
+struct Roomy;
+impl Proxy for Roomy {
+    fn name(&self) -> &'static str {
+        "roomy"
+    }
+    fn score(&self, net: Candidate<'_>, _: &mut rand_xoshiro::Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
+        Ok(net.blocks.iter().map(|b| f64::from(b.sublayers) * f64::from(b.out_c).ln()).sum())
+    }
+}
+
+/// 2 µs for each kernel and 1 ns for 4,000 multiply-adds.
+struct Rule(Identity);
+impl LatencyPredictor for Rule {
+    fn identity(&self) -> &Identity {
+        &self.0
+    }
+    fn kernel(&self, kernel: &Kernel) -> KernelEstimate {
+        let latency = Latency::from_ns(2_000.0 + kernel.macs() / 4_000.0);
+        KernelEstimate { latency, support: Support::Inside }
+    }
+    fn network(&self, Terms { latency, .. }: &Terms) -> Estimate {
+        Estimate { latency: *latency, lower: *latency * 0.9, upper: *latency * 1.1, coverage: 1.0 }
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let board = Budget::latency("board", Rule("board@rule@fp32".parse()?), Latency::from_ms(0.2));
+    let search = Search::new(space::by_name("mobilenet").ok_or("no such space")?);
+    let best = search.proxy(&Roomy).budget(board).run()?.best;
+    println!("{:.1} {}", best.score, Network::from(&best.blocks[..]));
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! `edgezen search`: the best network that fits the budgets.
+
+mod plan;
+mod text;
+mod verification;
+mod watch;
+
+use super::target::Reach;
+use super::{Exit, Failure, Global, rescore, verify};
+use crate::plainnet::SuperBlock;
+use crate::proxy::{Mode, Setup};
+use crate::runs::{self, Found, SavedSearch, SearchResult};
+use crate::search::explain;
+use crate::units::{Bytes, Latency, Macs, Params};
+use std::path::PathBuf;
+use std::str::FromStr;
+use watch::Watch;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A published set-up, by the name of its released script; follows the released rules
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// Search space [default: of the preset, the initial structure, or the device]
+    #[arg(long, value_parser = ["resnet", "mobilenet"])]
+    space: Option<String>,
+    /// Structure to start from [default: of the preset or the space]
+    #[arg(long, value_name = "NET")]
+    init: Option<String>,
+    /// Device whose latency is predicted
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+    /// Latency budget per image: 80ms, or NAME=80ms for a device by name; repeatable
+    #[arg(long, value_name = "[NAME=]TIME")]
+    latency: Vec<LatencyArg>,
+    /// Budget of official FLOPs, as 400M
+    #[arg(long, value_name = "N")]
+    flops: Option<Macs>,
+    /// Budget of official parameters, as 1M
+    #[arg(long, value_name = "N")]
+    params: Option<Params>,
+    /// Most layers [default: of the preset or the device]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    layers: Option<u32>,
+    /// Budget of peak activation memory, one image in fp32, as 8MB
+    #[arg(long, value_name = "BYTES")]
+    memory: Option<Bytes>,
+    /// Side of the square input image [default: of the preset or the device, else 224]
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    resolution: Option<u32>,
+    /// Classes of the classifier [default: of the preset or the device, else 1000]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    classes: Option<u32>,
+    /// What is maximised [default: of the preset, else zen]
+    #[arg(long, value_name = "NAME")]
+    proxy: Option<String>,
+    /// Which Zen-Score [default: reference for presets, else paper]
+    #[arg(long)]
+    mode: Option<Mode>,
+    /// Rules of the evolution: the improved ones, those of the paper, or those of the released code
+    /// [default: reference for presets, else islands]
+    #[arg(long, value_name = "NAME", value_parser = ["islands", "paper", "reference"])]
+    optimiser: Option<String>,
+    /// [default: 480000 for presets and the released rules, else 96000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    iterations: Option<u64>,
+    /// [default: 64 on islands, 256 with the paper's rules, 512 with the released ones]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    population: Option<u32>,
+    /// Threads; the result does not depend on them [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Hold the latency budgets with this probability, by the predictor's interval
+    #[arg(long, value_name = "P")]
+    confidence: Option<f64>,
+    /// Run folder [default: runs/<device or preset>-<budget>-seed<N>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Go on with an interrupted run: the one in --out, or the last one by these budgets
+    #[arg(long)]
+    resume: bool,
+    /// Measure the best networks of the front on the device, until K are measured inside the budget
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    verify: usize,
+    /// Score the best networks again with another engine, and print how far both orders agree
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    rescore: Option<rescore::Engine>,
+    /// How many networks --rescore looks at
+    #[arg(long, value_name = "K", default_value_t = rescore::TOP, requires = "rescore",
+        value_parser = clap::value_parser!(u16).range(2..=512))]
+    rescore_top: u16,
+    /// Least time between two checkpoints
+    #[arg(long, value_name = "TIME", hide = true, default_value = "1s")]
+    checkpoint_every: Latency,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// `80ms` or `pixel2=80ms`.
+#[derive(Clone, Debug)]
+struct LatencyArg {
+    device: Option<String>,
+    limit: Latency,
+}
+
+impl FromStr for LatencyArg {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (device, limit) = match text.split_once('=') {
+            Some((device, limit)) => (Some(device.to_owned()), limit),
+            None => (None, text),
+        };
+        let limit = limit.parse().map_err(|e: crate::units::UnitError| e.to_string())?;
+        Ok(LatencyArg { device, limit })
+    }
+}
+
+pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
+    let output = global.output();
+    let (plan, checkpoint) = plan::plan(args, global.seed, output)?;
+    if args.verify > 0 {
+        verify::check(plan.device.as_deref())?;
+    }
+    let rescore_top = args.rescore.map(|rescore::Engine::Exact| usize::from(args.rescore_top));
+    if rescore_top.is_some() {
+        rescore::check(plan.proxy.name)?;
+    }
+    let proxy = (plan.proxy.make)(Setup { mode: plan.mode, resolution: plan.resolution });
+    let search = plan.search(&*proxy);
+    // Before anything is written: whether there is anything to find.
+    search.start()?;
+    if checkpoint.is_none() {
+        runs::begin(&plan.out, &plan.manifest())?;
+    }
+    let (spent, checkpoint) = match checkpoint {
+        Some(SavedSearch { seconds, search, .. }) => (seconds, Some(search)),
+        None => (0.0, None),
+    };
+    let watch = Watch::new(&plan.out, plan.rules.iterations, spent, args.checkpoint_every, output)?;
+    if let Some(checkpoint) = &checkpoint {
+        watch.goes_on_from(checkpoint.iteration());
+    }
+    let outcome = search.observed(&watch, checkpoint.as_ref())?;
+    let seconds = watch.finish()?;
+    let resume = format!("edgezen search --resume --out {}", plan.out.display());
+    if outcome.iterations < plan.rules.iterations {
+        let message = format!(
+            "interrupted after {} of {} iterations; a checkpoint was written",
+            outcome.iterations, plan.rules.iterations
+        );
+        return Err(Failure::new(Exit::Interrupted, message).remedy(resume));
+    }
+
+    runs::write_outcome(&plan.out, &outcome, &plan.budgets)?;
+    runs::write_best(&plan.out, &plan.model(&outcome.best.blocks), plan.seed)?;
+    let mut best = outcome.best.clone();
+    let verification = match &plan.device {
+        Some(device) if args.verify > 0 => {
+            let loops =
+                verification::Loop { plan: &plan, search: &search, device, reach: &args.reach, output };
+            let (verification, winner) = loops.run(&outcome, args.verify)?;
+            if let Some(winner) = winner {
+                best = winner;
+                runs::write_best(&plan.out, &plan.model(&best.blocks), plan.seed)?;
+            }
+            runs::write_verification(&plan.out, &verification)?;
+            Some(verification)
+        }
+        _ => None,
+    };
+    let blocks: &[SuperBlock] = &best.blocks;
+    let rescored = rescore_top.map(|top| rescore::run(&outcome, top, plan.mode, plan.resolution, plan.seed));
+    let result = SearchResult {
+        best: Found::of(&best, &plan.budgets),
+        front: runs::front(&outcome, &plan.budgets),
+        proxy: proxy.name().to_owned(),
+        mode: plan.mode,
+        rules: plan.rules.set,
+        iterations: outcome.iterations,
+        scored: outcome.scored,
+        rejected: outcome.rejected,
+        seconds,
+        seconds_by_phase: outcome.phases,
+        seed: plan.seed,
+        run_dir: plan.out.display().to_string(),
+        verified: verification.iter().flat_map(|v| v.networks()).cloned().collect(),
+        verification,
+        rescored,
+        explanation: explain::explain(&search, &*proxy, blocks)?,
+    };
+    runs::write_result(&plan.out, &result)?;
+    output.result(&result, || text::text(&result, &plan))?;
+    match &result.verification {
+        Some(v) if v.inside_budget < v.asked && plan.limit(&v.device).is_some() => {
+            let message = format!(
+                "{} of {} networks were measured inside the budget on {}",
+                v.inside_budget, v.asked, v.device
+            );
+            Err(Failure::new(Exit::Infeasible, message)
+                .remedy("more --iterations, a larger budget, or a predictor of more samples"))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl From<runs::RunError> for Failure {
+    fn from(error: runs::RunError) -> Failure {
+        let message = error.to_string();
+        match error {
+            runs::RunError::Damaged { .. } => Failure::new(Exit::BadFile, message),
+            runs::RunError::TooNew { .. } => Failure::new(Exit::BadFile, message).remedy("a newer edgezen"),
+            runs::RunError::Io { path, error } => Failure::io(&path, &error),
+            runs::RunError::Write(error) => error.into(),
+            runs::RunError::Shape(error) => error.into(),
+            runs::RunError::Onnx(_) => Failure::runtime(message),
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! What the command line, or the `run.toml` of an interrupted run, asks for: checked; nothing past this
+//! point looks at names.
+
+use super::{Args, LatencyArg};
+use crate::cli::output::Output;
+use crate::cli::{Failure, net, predictors, score};
+use crate::device;
+use crate::device::profile::{self, Profile};
+use crate::plainnet::{Model, Network, SuperBlock, notation, relink};
+use crate::proxy::{self, Mode, Proxy};
+use crate::runs::{self, BudgetTable, DeviceTable, Manifest, SavedSearch};
+use crate::search::preset::{self, Preset};
+use crate::search::{Budgets, LatencyBudget, RuleSet, Rules, Search};
+use crate::space::{self, SearchSpace};
+use crate::units::{Bytes, Latency, Macs, Params};
+use std::path::{Path, PathBuf};
+
+pub struct Plan {
+    pub space: &'static dyn SearchSpace,
+    initial: Vec<SuperBlock>,
+    pub proxy: &'static proxy::Entry,
+    pub mode: Mode,
+    pub budgets: Budgets,
+    /// Checksums of the predictors, in the order of the latency budgets.
+    predictors: Vec<String>,
+    pub rules: Rules,
+    pub resolution: u32,
+    pub classes: u32,
+    pub seed: u64,
+    threads: usize,
+    preset: Option<String>,
+    /// Device of `--verify`.
+    pub device: Option<String>,
+    pub out: PathBuf,
+}
+
+impl Plan {
+    pub fn search<'a>(&self, proxy: &'a dyn Proxy) -> Search<'a> {
+        Search {
+            space: self.space,
+            initial: self.initial.clone(),
+            proxy: Some(proxy),
+            budgets: self.budgets.clone(),
+            rules: self.rules,
+            resolution: self.resolution,
+            classes: self.classes,
+            seed: self.seed,
+            threads: self.threads,
+        }
+    }
+
+    /// A structure as a network of this search.
+    pub fn model(&self, blocks: &[SuperBlock]) -> Model {
+        Model {
+            name: None,
+            network: Network::from(blocks),
+            resolution: self.resolution,
+            classes: self.classes,
+            se: false,
+        }
+    }
+
+    /// The latency budget on a device.
+    pub fn limit(&self, device: &str) -> Option<Latency> {
+        self.budgets.latencies.iter().find(|budget| budget.device == device)?.limit
+    }
+
+    pub fn manifest(&self) -> Manifest {
+        let device = |(budget, sha256): (&LatencyBudget, &String)| DeviceTable {
+            name: budget.device.clone(),
+            predictor: budget.predictor.identity().to_string(),
+            predictor_sha256: Some(sha256.clone()),
+            limit_ms: budget.limit.map(Latency::ms),
+        };
+        Manifest {
+            schema_version: runs::SCHEMA,
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            preset: self.preset.clone(),
+            space: self.space.name().to_owned(),
+            initial: Network::from(&self.initial[..]).to_string(),
+            proxy: self.proxy.name.to_owned(),
+            mode: self.mode,
+            resolution: self.resolution,
+            classes: self.classes,
+            seed: self.seed,
+            rules: self.rules,
+            budget: BudgetTable::of(&self.budgets),
+            device: self.budgets.latencies.iter().zip(&self.predictors).map(device).collect(),
+        }
+    }
+}
+
+/// The plan, and the checkpoint from which it goes on.
+pub fn plan(args: &Args, seed: u64, output: Output) -> Result<(Plan, Option<SavedSearch>), Failure> {
+    if !args.resume {
+        return Ok((from_args(args, seed, output)?, None));
+    }
+    if args.names_nothing() {
+        let dir = args.out.clone().ok_or_else(|| {
+            Failure::usage("--resume needs to know which run")
+                .remedy("--resume --out runs/…, or --resume with the options of the run")
+        })?;
+        let manifest = runs::read_manifest(&dir)?;
+        return Ok((from_manifest(&manifest, args, &dir)?, SavedSearch::read(&dir)?));
+    }
+    let plan = from_args(args, seed, output)?;
+    // A run that was killed before it wrote anything starts anew.
+    if !plan.out.join("run.toml").exists() {
+        return Ok((plan, None));
+    }
+    let differences = plan.manifest().differences(&runs::read_manifest(&plan.out)?);
+    if !differences.is_empty() {
+        let message = format!("the run in {} has other {}", plan.out.display(), differences.join(", other "));
+        return Err(Failure::usage(message)
+            .remedy(format!("edgezen search --resume --out {} goes on with it", plan.out.display())));
+    }
+    let checkpoint = SavedSearch::read(&plan.out)?;
+    Ok((plan, checkpoint))
+}
+
+impl Args {
+    /// Whether nothing is said of what is searched.
+    fn names_nothing(&self) -> bool {
+        let texts = [&self.preset, &self.space, &self.init, &self.proxy, &self.optimiser];
+        texts.iter().all(|text| text.is_none())
+            && self.latency.is_empty()
+            && self.flops.is_none()
+            && self.params.is_none()
+            && self.layers.is_none()
+            && self.memory.is_none()
+            && self.resolution.is_none()
+            && self.classes.is_none()
+            && self.mode.is_none()
+            && self.iterations.is_none()
+            && self.population.is_none()
+            && self.confidence.is_none()
+    }
+
+    fn threads(&self) -> usize {
+        match self.threads {
+            Some(threads) => usize::from(threads),
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+/// The device on which networks can be verified: the named one, or the first with a budget that can be
+/// measured on.
+fn verified_on(named: Option<&str>, budgets: &Budgets) -> Option<String> {
+    let measurable = |name: &&str| device::registry().iter().any(|driver| driver.name == *name);
+    let budgeted = budgets.latencies.iter().map(|budget| budget.device.as_str());
+    named.or_else(|| budgeted.into_iter().find(measurable)).map(str::to_owned)
+}
+
+/// A latency budget with the checksum of its predictor.
+fn latency_budget(device: String, limit: Option<Latency>) -> Result<(LatencyBudget, String), Failure> {
+    let predictor = predictors::by_device(&device)?;
+    let sha256 =
+        predictor.file().sha256().map_err(|e| Failure::runtime(format!("the predictor of {device}: {e}")))?;
+    Ok((LatencyBudget { device, predictor, limit }, sha256))
+}
+
+/// The plan of an earlier run.
+fn from_manifest(manifest: &Manifest, args: &Args, dir: &Path) -> Result<Plan, Failure> {
+    let budget = &manifest.budget;
+    let mut budgets = Budgets {
+        layers: budget.layers,
+        params: budget.params.map(Params),
+        flops: budget.flops.map(Macs),
+        memory: budget.memory_bytes.map(Bytes),
+        latencies: Vec::new(),
+        confidence: budget.confidence,
+    };
+    let mut checksums = Vec::new();
+    for device in &manifest.device {
+        let (budget, sha256) = latency_budget(device.name.clone(), device.limit_ms.map(Latency::from_ms))?;
+        if device.predictor_sha256.as_ref().is_some_and(|recorded| *recorded != sha256) {
+            let message = format!("the predictor of {} is not the one that the run began with", device.name);
+            return Err(Failure::usage(message).remedy("put the old predictor back, or start a new run"));
+        }
+        budgets.latencies.push(budget);
+        checksums.push(sha256);
+    }
+    let space = space::by_name(&manifest.space).ok_or_else(|| {
+        Failure::bad_file(&dir.join("run.toml"), format!("unknown space {:?}", manifest.space))
+    })?;
+    let initial = notation::parse(&manifest.initial)?.super_blocks("a search varies")?;
+    Ok(Plan {
+        space,
+        initial,
+        proxy: score::find(&manifest.proxy)?,
+        mode: manifest.mode,
+        device: verified_on(args.device.as_deref(), &budgets),
+        budgets,
+        predictors: checksums,
+        rules: manifest.rules,
+        resolution: manifest.resolution,
+        classes: manifest.classes,
+        seed: manifest.seed,
+        threads: args.threads(),
+        preset: manifest.preset.clone(),
+        out: dir.to_owned(),
+    })
+}
+
+fn from_args(args: &Args, seed: u64, output: Output) -> Result<Plan, Failure> {
+    let preset = args.preset.as_deref().map(find_preset).transpose()?;
+    // What is not given comes from the profile of the device, or of the first one with a budget.
+    let named = || args.latency.iter().find_map(|latency| latency.device.as_deref());
+    let profile = args.device.as_deref().or_else(named).map(device_profile).transpose()?;
+    let space = find_space(args, preset, profile.as_ref())?;
+    let initial = initial(args.init.as_deref(), preset, space)?;
+    let defaults = profile.as_ref().map(|profile| &profile.search);
+    let resolution =
+        args.resolution.or(preset.map(|p| p.resolution)).or(defaults.map(|d| d.resolution)).unwrap_or(224);
+    let classes = args.classes.or(preset.map(|p| p.classes)).or(defaults.map(|d| d.classes)).unwrap_or(1000);
+    let (budgets, predictors) = budgets(args, preset, profile.as_ref(), output)?;
+    let rules = rules(args, preset.is_some());
+    let proxy = score::find(args.proxy.as_deref().or(preset.map(|p| p.proxy)).unwrap_or("zen"))?;
+    let mode = args.mode.unwrap_or(if preset.is_some() { Mode::Reference } else { Mode::Paper });
+    let out = args.out.clone().unwrap_or_else(|| default_folder(args, &budgets, seed));
+    Ok(Plan {
+        space,
+        initial,
+        proxy,
+        mode,
+        device: verified_on(args.device.as_deref(), &budgets),
+        budgets,
+        predictors,
+        rules,
+        resolution,
+        classes,
+        seed,
+        threads: args.threads(),
+        preset: preset.map(|preset| preset.name.to_owned()),
+        out,
+    })
+}
+
+/// The rules by name; a preset keeps its number of iterations under any of them.
+fn rules(args: &Args, preset: bool) -> Rules {
+    let mut rules = match args.optimiser.as_deref() {
+        Some("paper") => Rules::PAPER,
+        Some("reference") => Rules::REFERENCE,
+        None if preset => Rules::REFERENCE,
+        _ => Rules::ISLANDS,
+    };
+    if preset {
+        rules.iterations = Rules::REFERENCE.iterations;
+    }
+    rules.iterations = args.iterations.unwrap_or(rules.iterations);
+    rules.population = args.population.map_or(rules.population, |n| n as usize);
+    if rules.set == RuleSet::Islands {
+        // An island of one is none.
+        rules.islands = rules.islands.min(rules.population / 2).max(1);
+    }
+    rules
+}
+
+/// The profile of a device named in short (`pixel2`) or by its whole identity (`pixel2@tract`).
+fn device_profile(name: &str) -> Result<Profile, Failure> {
+    Ok(profile::by_name(name.split('@').next().unwrap_or(name))?)
+}
+
+fn find_preset(name: &str) -> Result<&'static Preset, Failure> {
+    preset::by_name(name).ok_or_else(|| {
+        let known: Vec<_> = preset::ALL.iter().map(|preset| preset.name).collect();
+        Failure::usage(format!("unknown preset {name:?}"))
+            .remedy(format!("known presets: {}", known.join(", ")))
+    })
+}
+
+fn find_space(
+    args: &Args,
+    preset: Option<&Preset>,
+    profile: Option<&Profile>,
+) -> Result<&'static dyn SearchSpace, Failure> {
+    let name = args
+        .space
+        .as_deref()
+        .or(preset.map(|preset| preset.space))
+        .or(profile.map(|profile| profile.search.space.as_str()))
+        .unwrap_or("resnet");
+    space::by_name(name).ok_or_else(|| Failure::usage(format!("unknown search space {name:?}")))
+}
+
+fn initial(
+    given: Option<&str>,
+    preset: Option<&Preset>,
+    space: &dyn SearchSpace,
+) -> Result<Vec<SuperBlock>, Failure> {
+    let network = match given {
+        Some(net) => net::structure(net)?,
+        None => notation::parse(preset.map_or(space.default_structure(), |preset| preset.initial))?,
+    };
+    let mut blocks = network.super_blocks("a search varies")?;
+    relink(&mut blocks);
+    Ok(blocks)
+}
+
+/// The budgets of the command line, over those of the preset, over those of the device.
+fn budgets(
+    args: &Args,
+    preset: Option<&Preset>,
+    profile: Option<&Profile>,
+    output: Output,
+) -> Result<(Budgets, Vec<String>), Failure> {
+    let mut budgets = Budgets {
+        layers: args.layers.or(preset.map(|preset| preset.layers)),
+        params: args.params,
+        flops: args.flops,
+        memory: args.memory,
+        latencies: Vec::new(),
+        confidence: args.confidence,
+    };
+    if args.confidence.is_some_and(|p| !(0.5..1.0).contains(&p)) {
+        return Err(Failure::usage("--confidence is a probability from 0.5 up to, not including, 1"));
+    }
+    let mut limits: Vec<(String, Option<Latency>)> = Vec::new();
+    for LatencyArg { device, limit } in &args.latency {
+        let device = device.clone().or_else(|| args.device.clone()).ok_or_else(|| {
+            Failure::usage(format!("--latency {limit} needs a device"))
+                .remedy("name it: --device pixel2 --latency 80ms, or --latency pixel2=80ms")
+        })?;
+        if limits.iter().any(|(known, _)| *known == device) {
+            return Err(Failure::usage(format!("two latency budgets for {device}; give one")));
+        }
+        limits.push((device, Some(*limit)));
+    }
+    match preset.map(|preset| preset.budget) {
+        Some(preset::Budget::Params(limit)) => budgets.params = budgets.params.or(Some(Params(limit))),
+        Some(preset::Budget::Flops(limit)) => budgets.flops = budgets.flops.or(Some(Macs(limit))),
+        Some(preset::Budget::LatencyMs(ms)) if limits.is_empty() => {
+            let device = args.device.clone().ok_or_else(|| {
+                Failure::usage("this preset bounds a latency and needs a device").remedy("add --device v100")
+            })?;
+            limits.push((device, Some(Latency::from_ms(ms))));
+        }
+        _ => {}
+    }
+    // Without a budget of its own, the latency of --device is still predicted and reported.
+    if let Some(device) = &args.device
+        && !limits.iter().any(|(known, _)| known == device)
+    {
+        limits.push((device.clone(), None));
+    }
+    let mut checksums = Vec::new();
+    for (device, limit) in limits {
+        let (budget, sha256) = latency_budget(device, limit)?;
+        budgets.latencies.push(budget);
+        checksums.push(sha256);
+    }
+    if budgets.layers.is_none()
+        && let Some(profile) = profile
+    {
+        let limit = budgets.latencies.iter().find_map(|budget| budget.limit);
+        budgets.layers = profile.search.max_layers(limit);
+        if let Some(layers) = budgets.layers {
+            output.note(format!(
+                "at most {layers} layers, as the profile of {} says (--layers changes it)",
+                profile.id
+            ));
+        }
+    }
+    if budgets.any() {
+        return Ok((budgets, checksums));
+    }
+    Err(Failure::usage("a search without any budget grows without end")
+        .remedy("give at least one of --latency, --flops, --params, --layers, --memory, or a --preset"))
+}
+
+/// `runs/pixel2-80ms-seed0`, with a number if that exists; to go on with a run, the last that exists.
+fn default_folder(args: &Args, budgets: &Budgets, seed: u64) -> PathBuf {
+    let mut parts: Vec<String> = args.preset.iter().cloned().collect();
+    for budget in &budgets.latencies {
+        let limit = budget.limit.map(|limit| format!("-{}ms", limit.ms())).unwrap_or_default();
+        parts.push(format!("{}{limit}", budget.device.replace(['/', '@'], "_")));
+    }
+    if args.preset.is_none() {
+        parts.extend(budgets.flops.map(|flops| format!("{flops}flops")));
+        parts.extend(budgets.params.map(|params| format!("{params}params")));
+        parts.extend(budgets.memory.map(|memory| memory.to_string()));
+        parts.extend(args.space.clone());
+    }
+    parts.push(format!("seed{seed}"));
+    let name = parts.join("-");
+    let folder = |suffix: String| Path::new("runs").join(format!("{name}{suffix}"));
+    let first = folder(String::new());
+    let mut last = first;
+    for n in 2_u64.. {
+        if !last.exists() {
+            break;
+        }
+        let next = folder(format!("-{n}"));
+        if args.resume && !next.exists() {
+            break;
+        }
+        last = next;
+    }
+    last
+}

@@ -1,0 +1,221 @@
+//! Why a network is as it is: what each block costs and contributes, which budget binds, and which
+//! edits would be cheapest.
+
+use super::budget::{Accountant, Budgets, Costs};
+use super::{Search, edits};
+use crate::plainnet::{ShapeError, SuperBlock, Variant, cost};
+use crate::predictor::Terms;
+use crate::proxy::{Candidate, Proxy};
+use crate::units::Latency;
+use rand::SeedableRng;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Edits of each sort that are kept.
+const KEPT: usize = 5;
+
+/// An explanation of one network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    pub blocks: Vec<Share>,
+    /// Pooling and classifier, by device.
+    pub classifier_ms: BTreeMap<String, f64>,
+    /// Every budget, the one that binds first.
+    pub budgets: Vec<Used>,
+    pub edits: Edits,
+}
+
+/// What one block costs and contributes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    pub block: String,
+    /// Side of the map that the block reads.
+    pub side: u32,
+    /// By device: its share of the predicted latency. The shares and the classifier add up to the
+    /// network.
+    pub latency_ms: BTreeMap<String, f64>,
+    /// What the score gains when the network grows by this block; the parts add up to the score.
+    /// Absent where the proxy has no score for the network up to here.
+    pub score: Option<f64>,
+    pub params: f64,
+    pub flops: f64,
+}
+
+/// A budget and what the network takes of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Used {
+    /// `params`, `flops`, `layers`, `memory`, or `latency`.
+    pub budget: String,
+    pub device: Option<String>,
+    pub used: f64,
+    pub limit: f64,
+    /// `ms` or `bytes`; nothing where it is a count.
+    pub unit: Option<String>,
+    /// Used part of the budget, at most 1.
+    pub share: f64,
+}
+
+/// The mutations around a network with the best exchange of score for cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Edits {
+    /// What the cost is: `ms` on `device`, or `MFLOPs`.
+    pub unit: String,
+    pub device: Option<String>,
+    /// Most score gained for the cost added.
+    pub gain: Vec<EditEffect>,
+    /// Least score lost for the cost saved.
+    pub save: Vec<EditEffect>,
+}
+
+/// What one edit does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EditEffect {
+    /// Number of the block, from 1.
+    pub block: usize,
+    pub change: String,
+    pub score: f64,
+    /// In the unit of [`Edits`].
+    pub cost: f64,
+    /// Absent where the cost does not change.
+    pub score_per_cost: Option<f64>,
+    /// Whether the edited network keeps all budgets.
+    pub fits: bool,
+}
+
+/// Every budget in force and what `costs` take of it, the fullest first.
+pub fn used(costs: &Costs, budgets: &Budgets) -> Vec<Used> {
+    let mut all = Vec::new();
+    let mut push = |budget: &str, device: Option<&str>, used: f64, limit: f64, unit: Option<&str>| {
+        all.push(Used {
+            budget: budget.into(),
+            device: device.map(str::to_owned),
+            used,
+            limit,
+            unit: unit.map(str::to_owned),
+            share: used / limit,
+        });
+    };
+    if let Some(limit) = budgets.layers {
+        push("layers", None, costs.layers as f64, f64::from(limit), None);
+    }
+    if let Some(limit) = budgets.params {
+        push("params", None, costs.params.0, limit.0, None);
+    }
+    if let Some(limit) = budgets.flops {
+        push("flops", None, costs.flops.0, limit.0, None);
+    }
+    if let Some((limit, memory)) = budgets.memory.zip(costs.memory) {
+        push("memory", None, memory.0, limit.0, Some("bytes"));
+    }
+    for (budget, estimate) in budgets.latencies.iter().zip(&costs.latencies) {
+        if let Some(limit) = budget.limit {
+            let latency = budgets.budgeted(estimate);
+            push("latency", Some(&budget.device), latency.ms(), limit.ms(), Some("ms"));
+        }
+    }
+    all.sort_by(|a, b| b.share.total_cmp(&a.share));
+    all
+}
+
+/// Explains `blocks` as a result of `search` with `proxy`.
+///
+/// # Errors
+/// A structure that has no shape.
+pub fn explain(
+    search: &Search<'_>,
+    proxy: &dyn Proxy,
+    blocks: &[SuperBlock],
+) -> Result<Explanation, ShapeError> {
+    let budgets = &search.budgets;
+    let mut accountant = Accountant::new(budgets, search.resolution, search.classes);
+    let costs = accountant.costs(blocks)?;
+    let score = |blocks: &[SuperBlock]| {
+        let candidate = Candidate { blocks, resolution: search.resolution, classes: search.classes };
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(search.seed);
+        proxy.score(candidate, &mut rng).ok().filter(|score| score.is_finite())
+    };
+    let parts = accountant.by_block(blocks)?;
+    let mut side = i64::from(search.resolution);
+    let mut before = Some(0.0);
+    let mut shares = Vec::new();
+    for (i, block) in blocks.iter().enumerate() {
+        let official = cost::official_block(block, side, Variant::BUILT)?;
+        let now = score(&blocks[..=i]);
+        shares.push(Share {
+            block: block.to_string(),
+            side: u32::try_from(side).unwrap_or(0),
+            latency_ms: latencies(&parts, i, budgets, &costs),
+            score: now.zip(before).map(|(now, before)| now - before),
+            params: official.params.0,
+            flops: official.flops.0,
+        });
+        before = now;
+        side = official.resolution;
+    }
+    let used = used(&costs, budgets);
+    Ok(Explanation {
+        blocks: shares,
+        classifier_ms: latencies(&parts, blocks.len(), budgets, &costs),
+        edits: edits_around(search, &mut accountant, blocks, &costs, &used, &score)?,
+        budgets: used,
+    })
+}
+
+/// The share of part `i` in the predicted latency of each device.
+fn latencies(parts: &[Vec<Terms>], i: usize, budgets: &Budgets, costs: &Costs) -> BTreeMap<String, f64> {
+    let share = |d: usize| {
+        let total: Latency = parts.iter().map(|part| part[d].latency).sum();
+        let part = parts.get(i).map_or(Latency::ZERO, |part| part[d].latency);
+        part.ns() / total.ns() * costs.latencies[d].latency.ms()
+    };
+    budgets.latencies.iter().enumerate().map(|(d, budget)| (budget.device.clone(), share(d))).collect()
+}
+
+fn edits_around(
+    search: &Search<'_>,
+    accountant: &mut Accountant<'_>,
+    blocks: &[SuperBlock],
+    costs: &Costs,
+    used: &[Used],
+    score: &dyn Fn(&[SuperBlock]) -> Option<f64>,
+) -> Result<Edits, ShapeError> {
+    let budgets = &search.budgets;
+    // The cost that counts: the fullest latency budget, else the first latency, else FLOPs.
+    let tightest = used.iter().find_map(|used| used.device.as_ref());
+    let device = tightest.or(budgets.latencies.first().map(|budget| &budget.device)).cloned();
+    let index = budgets.latencies.iter().position(|budget| Some(&budget.device) == device.as_ref());
+    let cost = |costs: &Costs| match index {
+        Some(i) => costs.latencies[i].latency.ms(),
+        None => costs.flops.0 / 1e6,
+    };
+    let (old_score, old_cost) = (score(blocks), cost(costs));
+    let mut effects = Vec::new();
+    for edit in edits::around(&search.mutator(), blocks) {
+        let Ok(edited) = accountant.costs(&edit.blocks) else { continue };
+        let Some((new, old)) = score(&edit.blocks).zip(old_score) else { continue };
+        let added = cost(&edited) - old_cost;
+        effects.push(EditEffect {
+            block: edit.block + 1,
+            change: edit.change.to_string(),
+            score: new - old,
+            cost: added,
+            score_per_cost: (added != 0.0).then(|| (new - old) / added),
+            fits: budgets.violation(&edited) <= 1.0,
+        });
+    }
+    // Free gains first, then by what a unit of cost buys.
+    let worth = |effect: &EditEffect| match effect.score_per_cost {
+        Some(rate) if effect.cost > 0.0 => rate,
+        _ => f64::INFINITY,
+    };
+    let mut gain: Vec<EditEffect> = effects.iter().filter(|e| e.score > 0.0).cloned().collect();
+    gain.sort_by(|a, b| worth(b).total_cmp(&worth(a)).then(b.score.total_cmp(&a.score)));
+    let price = |effect: &EditEffect| effect.score_per_cost.unwrap_or(f64::INFINITY);
+    let mut save: Vec<EditEffect> = effects.into_iter().filter(|e| e.cost < 0.0 && e.score <= 0.0).collect();
+    save.sort_by(|a, b| price(a).total_cmp(&price(b)).then(a.cost.total_cmp(&b.cost)));
+    gain.truncate(KEPT);
+    save.truncate(KEPT);
+    let unit = if index.is_some() { "ms" } else { "MFLOPs" };
+    Ok(Edits { unit: unit.into(), device, gain, save })
+}
