@@ -8,6 +8,7 @@ mod onnx;
 mod profiles;
 mod profiling;
 mod proxies;
+mod pytorch;
 mod runner;
 mod scores;
 mod search_cli;
