@@ -71,7 +71,7 @@ fn pytorch_computes_what_onnxruntime_computes() {
         assert!(output.status.success(), "{name}: {errors}");
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let exact = model.exact(edgezen::plainnet::Variant::built(se)).unwrap();
-        assert_eq!(report["parameters"].as_f64(), Some(exact.params.0 as f64), "{name}");
+        assert_eq!(report["parameters"].as_f64(), Some(exact.params as f64), "{name}");
         let losses: Vec<f64> =
             report["losses"].as_array().unwrap().iter().map(|loss| loss.as_f64().unwrap()).collect();
         assert!(losses[2] < losses[0], "{name}: {losses:?}");

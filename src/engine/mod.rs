@@ -3,6 +3,8 @@
 //! Batch normalisation is folded into the convolution before it, as every inference runtime does.
 //! Weights are drawn from a seed: latencies do not depend on their values, and nothing has to be shipped.
 
+#[cfg(feature = "torch")]
+pub mod torch;
 mod tract;
 pub mod weights;
 
@@ -11,6 +13,8 @@ pub mod onnx;
 #[cfg(feature = "host")]
 pub mod pytorch;
 
+#[cfg(feature = "torch")]
+pub use torch::Torch;
 pub use tract::Tract;
 
 use crate::plainnet::Graph;
