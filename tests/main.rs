@@ -11,6 +11,7 @@ mod predictors;
 mod profiles;
 mod profiling;
 mod proxies;
+mod pytorch;
 mod runner;
 mod score_cli;
 mod scores;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A Python that has onnxruntime, or the reason why there is none.
-fn python() -> Result<PathBuf, String> {
+pub fn python() -> Result<PathBuf, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = match std::env::var_os("EDGEZEN_PYTHON") {
         Some(python) => PathBuf::from(python),
@@ -21,9 +21,33 @@ fn python() -> Result<PathBuf, String> {
     }
 }
 
-fn write_floats(path: &Path, numbers: &[f32]) {
+pub fn write_floats(path: &Path, numbers: &[f32]) {
     let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
     std::fs::write(path, bytes).unwrap();
+}
+
+/// Checks that onnxruntime computes with `file` what is expected, and gives its report.
+pub fn check_onnx(
+    python: &Path,
+    file: &Path,
+    input: &Path,
+    expect: &Path,
+    tolerance: f64,
+) -> serde_json::Value {
+    let output = Command::new(python)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/check_onnx.py"))
+        .arg(file)
+        .arg("--input")
+        .arg(input)
+        .arg("--expect")
+        .arg(expect)
+        .args(["--tolerance", &tolerance.to_string()])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {text}{errors}", file.display());
+    serde_json::from_str(&text).unwrap()
 }
 
 /// Checks that tract and onnxruntime compute with `file` what tract computes with `graph`.
@@ -40,20 +64,7 @@ fn compare(python: &Path, file: &Path, graph: &Graph, batch: u32, seed: u64) {
     let (input_file, output_file) = (dir.join("input.f32"), dir.join("output.f32"));
     write_floats(&input_file, &input.data);
     write_floats(&output_file, &expected[0].data);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/check_onnx.py");
-    let output = Command::new(python)
-        .arg(script)
-        .arg(file)
-        .arg("--input")
-        .arg(&input_file)
-        .arg("--expect")
-        .arg(&output_file)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name}: {text}{errors}");
-    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let report = check_onnx(python, file, &input_file, &output_file, 1e-4);
     assert_eq!(report["inputs"], serde_json::json!(["input"]), "{name}");
     assert_eq!(report["outputs"], serde_json::json!(["logits"]), "{name}");
 }

@@ -3,7 +3,7 @@
 use super::net::{self, NetOptions};
 use super::{Failure, Global};
 use crate::dataset::write_atomically;
-use crate::engine::onnx;
+use crate::engine::{onnx, pytorch};
 use crate::plainnet::{Kernel, Model};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -30,6 +30,8 @@ pub struct Args {
 enum Format {
     /// ONNX, opset 14, with random weights from --seed: for benchmarks and as a starting point
     Onnx,
+    /// One Python file that defines the network as a torch.nn.Module, for reading and training
+    Pytorch,
     /// Structure, blocks, and kernels as JSON
     Json,
 }
@@ -59,6 +61,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     match args.format {
         Format::Onnx => onnx::write(&model.graph()?, args.batch, global.seed, &args.output)
             .map_err(|e| onnx_failure(&args.output, e))?,
+        Format::Pytorch => {
+            let source = pytorch::module(&model).map_err(pytorch_failure)?;
+            write_atomically(&args.output, source.as_bytes())?;
+        }
         Format::Json => {
             let json = serde_json::to_string_pretty(&describe(&model, args.batch)?)
                 .map_err(|e| Failure::runtime(format!("cannot write the network as JSON: {e}")))?;
@@ -88,6 +94,13 @@ fn describe(model: &Model, batch: u32) -> Result<Description<'_>, Failure> {
         blocks: model.network.blocks.iter().map(ToString::to_string).collect(),
         kernels: model.kernels()?.into_iter().map(|kernel| kernel.with_batch(batch)).collect(),
     })
+}
+
+fn pytorch_failure(error: pytorch::PytorchError) -> Failure {
+    match error {
+        pytorch::PytorchError::Shape(error) => error.into(),
+        other => Failure::usage(format!("cannot write {other}")),
+    }
 }
 
 fn onnx_failure(path: &std::path::Path, error: onnx::OnnxError) -> Failure {

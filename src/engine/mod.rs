@@ -8,6 +8,8 @@ pub mod weights;
 
 #[cfg(feature = "host")]
 pub mod onnx;
+#[cfg(feature = "host")]
+pub mod pytorch;
 
 pub use tract::Tract;
 

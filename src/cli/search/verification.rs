@@ -119,7 +119,9 @@ impl Loop<'_> {
         let mut chosen = Vec::new();
         let mut i = 0;
         while chosen.len() < count && i < pool.len() {
-            let estimate = budget.predictor.predict(&self.plan.model(&pool[i].blocks).kernels()?);
+            let estimate = budget
+                .predictor
+                .predict(&self.plan.model(&pool[i].blocks).lowered(budget.predictor.lowering())?);
             let latency = self.plan.budgets.budgeted(&estimate);
             if budget.limit.is_none_or(|limit| latency <= limit) {
                 chosen.push(pool.remove(i));
