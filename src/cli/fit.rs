@@ -93,7 +93,7 @@ impl From<FitError> for Failure {
         let exit = match error {
             FitError::MixedIdentities(..) => Exit::Usage,
             FitError::NoData | FitError::TooFew { .. } | FitError::Subject { .. } => Exit::BadFile,
-            FitError::Solver(_) => Exit::Runtime,
+            FitError::Solver(_) | FitError::Unwritable(_) => Exit::Runtime,
         };
         Failure::new(exit, error.to_string())
     }

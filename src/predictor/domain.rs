@@ -217,7 +217,7 @@ mod tests {
             stride: 1,
             groups: 1,
             act: Act::Relu,
-            residual: i % 2 == 0,
+            residual: i.is_multiple_of(2),
         };
         let sides = [7, 14, 28];
         let grid = sides.into_iter().flat_map(|side| (1..=5).map(move |c| (side, 8 * c)));

@@ -137,7 +137,8 @@ pub fn parts(pairs: &[KernelPair]) -> Vec<Part> {
     for batch in distinct(&|kernel| u64::from(kernel.batch)) {
         push(format!("batch {batch}"), select(&|p| u64::from(p.kernel.batch) == batch));
     }
-    let places: [(&str, fn(Place) -> bool); 4] = [
+    type OfPlace = fn(Place) -> bool;
+    let places: [(&str, OfPlace); 4] = [
         ("seen sides and channels", |p| p == Place::Inside { new_side: false, new_channels: false }),
         ("new sides", |p| matches!(p, Place::Inside { new_side: true, .. })),
         ("new channels", |p| matches!(p, Place::Inside { new_channels: true, .. })),

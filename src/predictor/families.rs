@@ -124,6 +124,8 @@ pub enum FitError {
     MixedIdentities(String, String),
     #[error("{subject}: {reason}")]
     Subject { subject: String, reason: String },
+    #[error("the fitted model cannot be written down: {0}")]
+    Unwritable(String),
 }
 
 #[cfg(test)]

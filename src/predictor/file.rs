@@ -147,6 +147,19 @@ impl PredictorFile {
         Ok(file)
     }
 
+    /// The same as it is read back: files hold six digits, and a split of a tree may lie within the last of them.
+    ///
+    /// # Errors
+    /// Contents that no file may have.
+    pub fn as_written(&self) -> Result<PredictorFile, FileError> {
+        let path = Path::new("the fitted predictor");
+        let failed =
+            |e: serde_json::Error| FileError::Content { path: path.to_owned(), reason: e.to_string() };
+        let mut value = serde_json::to_value(self).map_err(failed)?;
+        round(&mut value);
+        PredictorFile::of(value, path)
+    }
+
     /// The text of the file.
     ///
     /// # Errors

@@ -219,6 +219,7 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
         net_level,
         metrics,
     };
+    let file = file.as_written().map_err(|e| FitError::Unwritable(e.to_string()))?;
     Ok(FittedPredictor::new(file))
 }
 

@@ -8,6 +8,7 @@ use crate::predictor::conformal::KernelCalibration;
 use crate::predictor::domain::Domain;
 use crate::predictor::families::{Fit, FitError};
 use crate::predictor::training::Observation;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One line in so many is left out at a time: the others stay near.
@@ -72,8 +73,8 @@ fn left_out(
         let mut fits: BTreeMap<usize, Fit> = BTreeMap::new();
         for kernel in data.observations.iter().filter(|o| is_out(o)).filter_map(|o| o.single()) {
             let family = choice.of(kernel.kind);
-            if !fits.contains_key(&family) {
-                fits.insert(family, candidates[family].family.fit(&data.training(&kept))?);
+            if let Entry::Vacant(vacant) = fits.entry(family) {
+                vacant.insert(candidates[family].family.fit(&data.training(&kept))?);
             }
         }
         for o in data.observations.iter().filter(|o| is_out(o)) {
