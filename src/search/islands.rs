@@ -6,13 +6,13 @@
 //! * a child takes the place of its **parent**, not of the worst member, so that lines of descent stay
 //!   apart; a structure that is on the island already is rejected;
 //! * it may be a little worse than the parent. How much, in units of the typical difference between
-//!   parents and children, falls from [`HOT`] to [`COLD`] over the run, whatever its length: longer runs
+//!   parents and children, falls from `HOT` to `COLD` over the run, whatever its length: longer runs
 //!   look around for longer;
 //! * the sizes of the steps are mixed ([`Mutator::vary`](super::mutation::Mutator::vary)), and some
 //!   children are crossed from two members;
 //! * between rounds each island loses its worst members, whose room is filled by children of the
 //!   others, and gets the best network of its neighbour;
-//! * one child in [`FROM_FRONT`] descends from a network on a front, at a cost drawn at random, so that
+//! * one child in `FROM_FRONT` descends from a network on a front, at a cost drawn at random, so that
 //!   the fronts are good over their whole range.
 //!
 //! Islands do not see each other within a round, and are merged in their order: threads cannot change
