@@ -54,6 +54,9 @@ const MAX_DEPTH: usize = 12;
 const DEPTH: usize = 6;
 /// Fewest kernels of a regime.
 const MIN_LEAF: usize = 80;
+/// Weight of a kernel that takes longer, beside one that does not. Which of two equally frequent classes a leaf
+/// stands for, and with it what is pruned, would otherwise follow the order of a hash map.
+const TIE_BREAK: f32 = 1.0 + 1.0 / 4096.0;
 /// Rows beyond this many do not help to find the borders.
 const MAX_ROWS: usize = 20_000;
 
@@ -145,14 +148,15 @@ fn grow(training: &Training, kind: KernelKind, all: &Linear) -> Result<ModelTree
     let features = features::named(features::shapes(kind));
     let records =
         Array2::from_shape_fn((sample.len(), features.len()), |(i, j)| features[j].0.of(&sample[i].1));
-    let longer = sample.iter().map(|(o, q)| o.latency.ns() > all.predict_ns(q));
+    let longer: Vec<bool> = sample.iter().map(|(o, q)| o.latency.ns() > all.predict_ns(q)).collect();
+    let weights = longer.iter().map(|&longer| if longer { TIE_BREAK } else { 1.0 }).collect();
     let min_leaf = (MIN_LEAF as f32 / step as f32).max(8.0);
     let tree = DecisionTree::<f64, bool>::params()
         .split_quality(SplitQuality::Gini)
         .max_depth(Some(DEPTH))
         .min_weight_split(2.0 * min_leaf)
         .min_weight_leaf(min_leaf)
-        .fit(&linfa::Dataset::new(records, Array1::from_iter(longer)))
+        .fit(&linfa::Dataset::new(records, Array1::from(longer)).with_weights(weights))
         .map_err(|e| FitError::Solver(e.to_string()))?;
     let rows: Vec<&(&Observation, Quantities)> = rows.iter().collect();
     Ok(ModelTree { root: regime(tree.root_node(), &features, rows, training, kind, all)? })
