@@ -144,21 +144,24 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
     let network_ns = full[&choice.base].network_ns;
 
     // Networks: the correction, and what it leaves over when each in turn is left out.
-    let networks: Vec<NetworkSum> = observations
-        .iter()
-        .zip(&held_out)
-        .filter(|(o, _)| o.level == Level::Network)
-        .map(|(o, &sum_ns)| NetworkSum {
-            sum_ns,
-            kernels: o.kernels.len() as f64,
-            measured_ns: o.latency.ns(),
+    let composed = |level: Level| {
+        observations.iter().zip(&held_out).filter(move |(o, _)| o.level == level).map(|(o, &sum_ns)| {
+            NetworkSum {
+                whole: o.level == Level::Network,
+                sum_ns,
+                kernels: o.kernels.len() as f64,
+                measured_ns: o.latency.ns(),
+            }
         })
-        .collect();
+    };
+    let networks: Vec<NetworkSum> = composed(Level::Network).collect();
+    let blocks: Vec<NetworkSum> = composed(Level::Block).collect();
     // Prices that come from networks alone need no correction on networks.
     let correct = networks.len() < observations.len();
-    let net_level = net_level::fit(if correct { &networks } else { &[] }, network_ns)?;
+    let net_level =
+        net_level::fit(&if correct { [&networks[..], &blocks].concat() } else { Vec::new() }, network_ns)?;
     let left_out = if correct {
-        leave_one_out(&networks, network_ns)?
+        leave_one_out(&networks, &blocks, network_ns)?
     } else {
         networks.iter().map(|n| net_level.apply_ns(n.sum_ns, n.kernels)).collect()
     };
@@ -254,11 +257,15 @@ impl Data<'_> {
 }
 
 /// Each network as the others correct it.
-fn leave_one_out(networks: &[NetworkSum], network_ns: f64) -> Result<Vec<f64>, FitError> {
+fn leave_one_out(
+    networks: &[NetworkSum],
+    blocks: &[NetworkSum],
+    network_ns: f64,
+) -> Result<Vec<f64>, FitError> {
     (0..networks.len())
         .map(|left_out| {
-            let others: Vec<NetworkSum> =
-                networks.iter().enumerate().filter(|(i, _)| *i != left_out).map(|(_, n)| *n).collect();
+            let others = networks.iter().enumerate().filter(|(i, _)| *i != left_out).map(|(_, n)| n);
+            let others: Vec<NetworkSum> = others.chain(blocks).copied().collect();
             let level: NetLevel = net_level::fit(&others, network_ns)?;
             Ok(level.apply_ns(networks[left_out].sum_ns, networks[left_out].kernels))
         })

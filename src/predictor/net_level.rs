@@ -39,9 +39,11 @@ impl NetLevel {
     }
 }
 
-/// A network as its kernels predict it (out of fold), and as measured.
+/// A network or a block as its kernels predict it (out of fold), and as measured.
 #[derive(Clone, Copy, Debug)]
 pub struct NetworkSum {
+    /// A whole network, which has the constant; a block has not.
+    pub whole: bool,
     pub sum_ns: f64,
     pub kernels: f64,
     pub measured_ns: f64,
@@ -52,13 +54,14 @@ const PRIOR_NETWORKS: f64 = 6.0;
 /// Fewest networks that say anything about a correction.
 const MIN_NETWORKS: usize = 3;
 
-/// Fits the correction; `constant_ns` is what the kernels' own fit already found for it.
+/// Fits the correction; what kernels cost beside one another is learnt from blocks as well. `constant_ns` is what the kernels' own fit already found for it.
 ///
 /// # Errors
 /// A failure of the solver.
 pub fn fit(networks: &[NetworkSum], constant_ns: f64) -> Result<NetLevel, FitError> {
-    let identity = NetLevel { constant_ns, networks: networks.len() as u32, ..NetLevel::IDENTITY };
-    if networks.len() < MIN_NETWORKS {
+    let whole = networks.iter().filter(|network| network.whole).count();
+    let identity = NetLevel { constant_ns, networks: whole as u32, ..NetLevel::IDENTITY };
+    if whole < MIN_NETWORKS {
         return Ok(identity);
     }
     let n = networks.len();
@@ -71,7 +74,7 @@ pub fn fit(networks: &[NetworkSum], constant_ns: f64) -> Result<NetLevel, FitErr
     for (i, network) in networks.iter().enumerate() {
         a[(i, 0)] = network.sum_ns / network.measured_ns;
         a[(i, 1)] = network.kernels / network.measured_ns;
-        a[(i, 2)] = 1.0 / network.measured_ns;
+        a[(i, 2)] = if network.whole { 1.0 / network.measured_ns } else { 0.0 };
     }
     a[(n, 0)] = belief;
     b[n] = belief;
@@ -80,7 +83,7 @@ pub fn fit(networks: &[NetworkSum], constant_ns: f64) -> Result<NetLevel, FitErr
     a[(n + 2, 2)] = belief * typical(&|network| 1.0 / network.measured_ns);
     b[n + 2] = a[(n + 2, 2)] * constant_ns;
     let x = non_negative(&a, &b)?;
-    Ok(NetLevel { scale: x[0].max(1e-3), per_kernel_ns: x[1], constant_ns: x[2], networks: n as u32 })
+    Ok(NetLevel { scale: x[0].max(1e-3), per_kernel_ns: x[1], constant_ns: x[2], networks: whole as u32 })
 }
 
 #[cfg(test)]
@@ -92,7 +95,7 @@ mod tests {
         assert_eq!(fit(&[], 0.0).unwrap(), NetLevel::IDENTITY);
         let networks: Vec<NetworkSum> = (1..200)
             .map(|i| f64::from(i) * 1e6)
-            .map(|sum_ns| NetworkSum { sum_ns, kernels: 50.0, measured_ns: 1.3 * sum_ns })
+            .map(|sum_ns| NetworkSum { whole: true, sum_ns, kernels: 50.0, measured_ns: 1.3 * sum_ns })
             .collect();
         let level = fit(&networks, 0.0).unwrap();
         assert!((level.scale - 1.3).abs() < 0.02, "{level:?}");
