@@ -155,9 +155,7 @@ impl PredictorFile {
         let path = Path::new("the fitted predictor");
         let failed =
             |e: serde_json::Error| FileError::Content { path: path.to_owned(), reason: e.to_string() };
-        let mut value = serde_json::to_value(self).map_err(failed)?;
-        round(&mut value);
-        PredictorFile::of(value, path)
+        PredictorFile::of(rounded(self).map_err(failed)?, path)
     }
 
     /// The text of the file.
@@ -173,9 +171,7 @@ impl PredictorFile {
     /// # Errors
     /// A number that JSON cannot hold.
     pub fn sha256(&self) -> Result<String, serde_json::Error> {
-        let mut value = serde_json::to_value(self)?;
-        round(&mut value);
-        Ok(checksum(&value))
+        Ok(checksum(&rounded(self)?))
     }
 
     /// Writes the file in one step.
@@ -183,21 +179,11 @@ impl PredictorFile {
     /// # Errors
     /// Whatever the disk says.
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
-        let text =
-            self.text().map_err(|e| FileError::Format { path: path.to_owned(), reason: e.to_string() })?;
-        Ok(write_atomically(path, text.as_bytes())?)
+        write_text(path, self.text())
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.schema_version == 0 {
-            return Err("schema 0 was never written".into());
-        }
-        if self.identity.batch == 0 || self.id != self.identity.to_string() {
-            return Err(format!("id {:?} does not fit the identity {}", self.id, self.identity));
-        }
-        if self.device != self.identity.device {
-            return Err(format!("device {:?} does not fit the identity {}", self.device, self.identity));
-        }
+        check_header(self.schema_version, &self.id, &self.device, &self.identity)?;
         for (kind, model) in &self.model.kinds {
             model.check().map_err(|reason| format!("model of {kind}: {reason}"))?;
             if !self.domain.contains_key(kind) {
@@ -220,6 +206,26 @@ impl PredictorFile {
         }
         Ok(())
     }
+}
+
+/// What every predictor file says of itself.
+pub(super) fn check_header(schema: u32, id: &str, device: &str, identity: &Identity) -> Result<(), String> {
+    if schema == 0 {
+        return Err("schema 0 was never written".into());
+    }
+    if identity.batch == 0 || id != identity.to_string() {
+        return Err(format!("id {id:?} does not fit the identity {identity}"));
+    }
+    if device != identity.device {
+        return Err(format!("device {device:?} does not fit the identity {identity}"));
+    }
+    Ok(())
+}
+
+/// Writes the text of a predictor file in one step.
+pub(super) fn write_text(path: &Path, text: Result<String, serde_json::Error>) -> Result<(), FileError> {
+    let text = text.map_err(|e| FileError::Format { path: path.to_owned(), reason: e.to_string() })?;
+    Ok(write_atomically(path, text.as_bytes())?)
 }
 
 /// The bytes of a predictor file.
@@ -256,13 +262,19 @@ pub(super) fn verified(bytes: &[u8], path: &Path) -> Result<Value, FileError> {
 
 /// The text of a file that holds `content`, with its checksum.
 pub(super) fn canonical(content: &impl Serialize) -> Result<String, serde_json::Error> {
-    let mut value = serde_json::to_value(content)?;
-    round(&mut value);
+    let mut value = rounded(content)?;
     let sum = checksum(&value);
     if let Some(object) = value.as_object_mut() {
         object.insert("sha256".into(), Value::String(sum));
     }
     Ok(pretty(&value))
+}
+
+/// `content` as files hold it, without a checksum.
+fn rounded(content: &impl Serialize) -> Result<Value, serde_json::Error> {
+    let mut value = serde_json::to_value(content)?;
+    round(&mut value);
+    Ok(value)
 }
 
 /// Six significant digits: finer than any latency is known, and exact through every JSON reader.

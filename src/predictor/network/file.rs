@@ -4,7 +4,7 @@
 //! [`PredictorFile`]: crate::predictor::file::PredictorFile
 
 use super::features::{self, Amount, Sum};
-use crate::dataset::{Identity, write_atomically};
+use crate::dataset::Identity;
 use crate::plainnet::KernelKind;
 use crate::predictor::Estimate;
 use crate::predictor::conformal::NetworkCalibration;
@@ -154,21 +154,11 @@ impl NetworkPredictor {
     /// # Errors
     /// Whatever the disk says.
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
-        let text =
-            self.text().map_err(|e| FileError::Format { path: path.to_owned(), reason: e.to_string() })?;
-        Ok(write_atomically(path, text.as_bytes())?)
+        file::write_text(path, self.text())
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.schema_version == 0 {
-            return Err("schema 0 was never written".into());
-        }
-        if self.identity.batch == 0 || self.id != self.identity.to_string() {
-            return Err(format!("id {:?} does not fit the identity {}", self.id, self.identity));
-        }
-        if self.device != self.identity.device {
-            return Err(format!("device {:?} does not fit the identity {}", self.device, self.identity));
-        }
+        file::check_header(self.schema_version, &self.id, &self.device, &self.identity)?;
         if self.domain.len() != self.model.terms.len() {
             return Err("the domain does not fit the terms of the model".into());
         }
