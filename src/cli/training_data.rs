@@ -39,6 +39,10 @@ pub fn read(folders: &[PathBuf], leave_out: &[String]) -> Result<Data, Failure> 
     let mut request: Option<Request> = None;
     let mut hash = Sha256::new();
     for folder in folders {
+        if !folder.is_dir() {
+            return Err(Failure::usage(format!("{}: there is no such dataset", folder.display()))
+                .remedy("edgezen profile measures one, edgezen dataset import takes one from a table"));
+        }
         let mut dataset = Dataset::read(folder)?;
         let samples = folder.join(SAMPLES);
         hash.update(std::fs::read(&samples).map_err(|e| Failure::io(&samples, &e))?);

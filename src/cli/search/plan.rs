@@ -147,7 +147,7 @@ impl Args {
 /// The device on which networks can be verified: the named one, or the first with a budget that can be
 /// measured on.
 fn verified_on(named: Option<&str>, budgets: &Budgets) -> Option<String> {
-    let measurable = |name: &&str| device::registry().iter().any(|driver| driver.name == *name);
+    let measurable = |name: &&str| device::find(name).is_ok();
     let budgeted = budgets.latencies.iter().map(|budget| budget.device.as_str());
     named.or_else(|| budgeted.into_iter().find(measurable)).map(str::to_owned)
 }
