@@ -27,10 +27,13 @@ pub struct Part {
     /// Whether grouped (not depthwise) convolutions were among them.
     pub grouped: bool,
     pub ranges: Vec<Range>,
-    /// Sides of the input and numbers of channels, where the data lie on a grid of few: between its
-    /// lines, predictions are interpolated. Empty where they do not.
+    /// Sides of the input and numbers of channels that come out, where the data lie on a grid of few:
+    /// between its lines, predictions are interpolated. Empty where they do not.
     pub sides: Vec<u32>,
     pub channels: Vec<u32>,
+    /// Likewise of channels that go in: others than come out, where widths keep to a few ratios.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,7 +110,8 @@ impl Domain {
         if self.parts.is_empty() && !self.everything {
             return Err("an empty domain".into());
         }
-        let lists = self.parts.iter().flat_map(|p| [&p.strides, &p.batches, &p.sides, &p.channels]);
+        let lists =
+            self.parts.iter().flat_map(|p| [&p.strides, &p.batches, &p.sides, &p.channels, &p.inputs]);
         if lists.into_iter().any(|list| list.windows(2).any(|pair| pair[0] >= pair[1])) {
             return Err("a list of the domain is not ascending".into());
         }
@@ -128,8 +132,6 @@ impl Part {
         let line = |list: Vec<u32>, limit: usize| {
             if list.len() * PER_LINE <= kernels.len() { few(list, limit) } else { Vec::new() }
         };
-        let channels = kernels.iter().flat_map(|kernel| [kernel.in_c, kernel.out_c]);
-        let channels: Vec<u32> = channels.collect::<BTreeSet<u32>>().into_iter().collect();
         let mut part = Part {
             kernel: size,
             strides: distinct(&|kernel| kernel.stride),
@@ -137,7 +139,8 @@ impl Part {
             grouped: kernels.iter().any(|kernel| is_grouped(kernel)),
             ranges: Vec::new(),
             sides: line(distinct(&|kernel| kernel.in_h), LISTED_SIDES),
-            channels: line(channels, LISTED_CHANNELS),
+            channels: line(distinct(&|kernel| kernel.out_c), LISTED_CHANNELS),
+            inputs: line(distinct(&|kernel| kernel.in_c), LISTED_CHANNELS),
         };
         let quantities: Vec<Quantities> =
             kernels.iter().map(|kernel| Quantities::of(kernel, machine)).collect();
@@ -163,7 +166,7 @@ impl Part {
         let missing = |list: &[u32], value: u32| !list.is_empty() && list.binary_search(&value).is_err();
         Place::Inside {
             new_side: missing(&self.sides, kernel.in_h) || missing(&self.sides, kernel.in_w),
-            new_channels: missing(&self.channels, kernel.in_c) || missing(&self.channels, kernel.out_c),
+            new_channels: missing(&self.channels, kernel.out_c) || missing(&self.inputs, kernel.in_c),
         }
     }
 }

@@ -138,6 +138,16 @@ impl Quantities {
     fn fill(&self, rows: f64, columns: f64) -> f64 {
         self.tiles(rows, columns) / (self.waves(rows, columns) * self.machine.processors)
     }
+    /// Work done in those rounds for each MAC that is needed: idle multiprocessors count as busy.
+    fn work(&self, rows: f64, columns: f64) -> f64 {
+        let depth = (self.fan_in / 32.0).ceil() * 32.0;
+        let rounds = self.waves(rows, columns) * self.machine.processors;
+        rounds * rows * columns * depth / self.macs.max(1.0)
+    }
+    /// The MACs of whole rounds of square tiles; nothing where the multiprocessors are not counted.
+    fn waved(&self, side: f64) -> f64 {
+        when(self.machine.processors > 1.0, self.work(side, side) * self.macs)
+    }
     fn tiles(&self, rows: f64, columns: f64) -> f64 {
         (self.rows / rows).ceil() * (self.out_c / columns).ceil()
     }
@@ -177,6 +187,9 @@ pub static ALL: &[Feature] = features! {
     "spatial_mmacs" ["10^6 MAC"] = |q| when(q.is_spatial() && q.kernel.groups <= 1, q.macs * MEGA);
     "grouped_mmacs" ["10^6 MAC"] = |q| when(q.kernel.groups > 1, q.macs * MEGA);
     "tiled_mmacs" ["10^6 MAC"] = |q| q.tiled(64.0, 64.0, 32.0) * MEGA;
+    // Whole rounds of the multiprocessors, where it is known how many there are.
+    "waved_128_mmacs" ["10^6 MAC"] = |q| q.waved(128.0) * MEGA;
+    "waved_64_mmacs" ["10^6 MAC"] = |q| q.waved(64.0) * MEGA;
     "lane_mmacs" ["10^6 MAC"] = |q| q.tiled(1.0, 16.0, 1.0) * MEGA;
     "dw3_mmacs" ["10^6 MAC"] = |q| when(q.kernel.kernel <= 3, q.macs * MEGA);
     "dw5_mmacs" ["10^6 MAC"] = |q| when((4..=5).contains(&q.kernel.kernel), q.macs * MEGA);
@@ -228,6 +241,17 @@ pub static ALL: &[Feature] = features! {
     "fill_128x128" ["1"] = |q| q.fill(128.0, 128.0);
     "fill_128x64" ["1"] = |q| q.fill(128.0, 64.0);
     "fill_64x64" ["1"] = |q| q.fill(64.0, 64.0);
+    "fill_128x256" ["1"] = |q| q.fill(128.0, 256.0);
+    "fill_256x64" ["1"] = |q| q.fill(256.0, 64.0);
+    "fill_128x32" ["1"] = |q| q.fill(128.0, 32.0);
+    "work_256x128" ["1"] = |q| q.work(256.0, 128.0);
+    "work_128x256" ["1"] = |q| q.work(128.0, 256.0);
+    "work_128x128" ["1"] = |q| q.work(128.0, 128.0);
+    "work_256x64" ["1"] = |q| q.work(256.0, 64.0);
+    "work_128x64" ["1"] = |q| q.work(128.0, 64.0);
+    "work_64x64" ["1"] = |q| q.work(64.0, 64.0);
+    "work_128x32" ["1"] = |q| q.work(128.0, 32.0);
+    "map_warps" ["1"] = |q| q.batch * (f64::from(q.kernel.out_h() * q.kernel.out_w()) / 32.0).ceil();
     "pixel_remainder" ["1"] = |q| (f64::from(q.kernel.out_h() * q.kernel.out_w()) / 32.0).fract();
     "side_remainder" ["1"] = |q| f64::from(q.kernel.out_h() % 4);
     "in_c_remainder" ["1"] = |q| f64::from(q.kernel.in_c % 32);
@@ -249,6 +273,8 @@ pub fn costs(kind: KernelKind) -> &'static [&'static str] {
             "spatial_mmacs",
             "grouped_mmacs",
             "tiled_mmacs",
+            "waved_128_mmacs",
+            "waved_64_mmacs",
             "lane_mmacs",
             "im2col_mb",
             "spatial_input_mb",
@@ -339,9 +365,24 @@ pub fn shapes(kind: KernelKind) -> &'static [&'static str] {
             "tile_fill",
             "tiles_128",
             "tiles_64",
+            "waves_128x128",
+            "waves_64x64",
             "roofline_us",
+            "fill_256x128",
+            "fill_128x256",
             "fill_128x128",
+            "fill_256x64",
             "fill_128x64",
+            "fill_64x64",
+            "fill_128x32",
+            "work_256x128",
+            "work_128x256",
+            "work_128x128",
+            "work_256x64",
+            "work_128x64",
+            "work_64x64",
+            "work_128x32",
+            "map_warps",
             "pixel_remainder",
             "side_remainder",
             "in_c_remainder",

@@ -5,6 +5,7 @@ use super::Data;
 use crate::plainnet::KernelKind;
 use crate::predictor::families::{Family, Fit, FitError};
 use crate::predictor::training::{Level, Observation};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// How much better (relative) a family must be to be taken over a simpler one.
@@ -25,12 +26,12 @@ impl Candidate {
         fold: &[usize],
         folds: usize,
     ) -> Result<Candidate, FitError> {
-        let mut fits = Vec::new();
-        for left_out in 0..folds {
+        let fit = |left_out: usize| {
             let rows: Vec<&Observation> =
                 data.observations.iter().zip(fold).filter(|(_, f)| **f != left_out).map(|(o, _)| o).collect();
-            fits.push(family.fit(&data.training(&rows))?);
-        }
+            family.fit(&data.training(&rows))
+        };
+        let fits: Vec<Fit> = (0..folds).into_par_iter().map(fit).collect::<Result<_, _>>()?;
         let predict = |(o, &f): (&Observation, &usize)| {
             let fit = &fits[f];
             let sum: f64 = o.kernels.iter().map(|k| data.kernel_ns(fit.models.get(&k.kind), k)).sum();

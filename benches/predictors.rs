@@ -1,0 +1,170 @@
+//! How quick predictions are: `cargo bench --bench predictors`.
+//!
+//! Tables of kernels, on one core; networks without any cache ("cold": every kernel is estimated), with one
+//! block that was never seen, and as the search asks for them (each a mutation of the one before, sums of blocks
+//! remembered); and the search itself under two latency budgets, on two threads. Medians of several runs.
+
+use edgezen::plainnet::{Kernel, KernelKind, Model, Network, notation, relink};
+use edgezen::predictor::LatencyPredictor;
+use edgezen::predictor::fitted::FittedPredictor;
+use edgezen::predictor::shipped::{Loaded, catalogue};
+use edgezen::proxy::{self, Mode, Setup};
+use edgezen::search::budget::Accountant;
+use edgezen::search::mutation::Mutator;
+use edgezen::search::{Budgets, LatencyBudget, Rules, Search, preset};
+use edgezen::space::{self, Reach, Weights};
+use edgezen::stats;
+use edgezen::units::Latency;
+use rand::SeedableRng;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+const RUNS: usize = 7;
+const PRESET: &str = "Zen_NAS_ImageNet_latency0.3ms";
+
+fn shipped() -> Vec<FittedPredictor> {
+    let load = |entry: edgezen::predictor::shipped::Entry| match entry.load() {
+        Ok(Loaded::Kernels(predictor)) => Some(*predictor),
+        Ok(Loaded::Networks(_)) => None,
+        Err(error) => panic!("{}: {error}", entry.id),
+    };
+    catalogue(&[]).into_iter().filter_map(load).collect()
+}
+
+/// The median seconds of several runs.
+fn seconds(mut run: impl FnMut()) -> f64 {
+    let times: Vec<f64> = (0..RUNS)
+        .map(|_| {
+            let started = Instant::now();
+            run();
+            started.elapsed().as_secs_f64()
+        })
+        .collect();
+    stats::median(&times).unwrap_or(f64::NAN)
+}
+
+fn table() -> Vec<Kernel> {
+    let mut kernels = Vec::new();
+    for i in 0..20_000_u32 {
+        let (in_c, out_c) = (8 * (1 + i % 61), 8 * (1 + i / 61 % 59));
+        let in_h = [7, 14, 28, 56, 112][i as usize % 5];
+        kernels.push(Kernel {
+            kind: KernelKind::Conv,
+            batch: [1, 32, 64][i as usize % 3],
+            in_c,
+            out_c,
+            in_h,
+            in_w: in_h,
+            kernel: [1, 3, 5, 7][i as usize % 4],
+            stride: 1 + i % 2,
+            groups: 1,
+            act: edgezen::plainnet::graph::Act::Relu,
+            residual: i % 3 == 0,
+        });
+    }
+    kernels
+}
+
+fn budgets(predictors: &[&FittedPredictor], factor: f64) -> Budgets {
+    let latencies = predictors.iter().map(|predictor| LatencyBudget {
+        device: predictor.identity().to_string(),
+        predictor: Arc::new((*predictor).clone()),
+        limit: Some(Latency::from_ms(0.3 * factor)),
+    });
+    Budgets { layers: Some(30), latencies: latencies.collect(), ..Budgets::default() }
+}
+
+fn main() {
+    let predictors = shipped();
+    let kernels = table();
+    println!("table of {} convolutions, one core", kernels.len());
+    for predictor in predictors.iter().filter(|p| p.file().model.kinds.contains_key(&KernelKind::Conv)) {
+        let time = seconds(|| {
+            black_box(predictor.bounded_many(black_box(&kernels)));
+        });
+        let id = predictor.identity().to_string();
+        println!("  {id:28} {:>9.0} kernels/s", kernels.len() as f64 / time);
+    }
+
+    let preset = preset::by_name(PRESET).expect("a known preset");
+    let mut initial = notation::parse(preset.initial).unwrap().super_blocks("the search reads").unwrap();
+    relink(&mut initial);
+    let space = space::by_name(preset.space).unwrap();
+    let mutator = Mutator { space, weights: Weights::Uniform, reach: Reach::Paper };
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
+    let mut networks = vec![initial.clone()];
+    for _ in 0..20_000 {
+        let mut child = Vec::new();
+        // Near the start, as a population is.
+        mutator.mutate(&networks[networks.len() % 64 % networks.len()], 2, &mut rng, &mut child);
+        networks.push(child);
+    }
+    println!("a network: {} and its mutations, µs each", PRESET);
+    for predictor in &predictors {
+        let budgets = budgets(&[predictor], 1.0);
+        let mut accountant = Accountant::new(&budgets, preset.resolution, preset.classes);
+        let _ = accountant.costs(&initial);
+        let started = Instant::now();
+        for network in &networks {
+            let _ = black_box(accountant.costs(network));
+        }
+        let first = started.elapsed().as_secs_f64() / networks.len() as f64 * 1e6;
+        let again = seconds(|| {
+            for network in &networks {
+                let _ = black_box(accountant.costs(network));
+            }
+        }) / networks.len() as f64
+            * 1e6;
+        let without = Budgets::default();
+        let mut accountant = Accountant::new(&without, preset.resolution, preset.classes);
+        let other = seconds(|| {
+            for network in &networks {
+                let _ = black_box(accountant.costs(network));
+            }
+        }) / networks.len() as f64
+            * 1e6;
+        let whole = Model {
+            name: None,
+            network: Network::from(&initial[..]),
+            resolution: preset.resolution,
+            classes: preset.classes,
+            se: false,
+        };
+        let kernels = whole.lowered(predictor.lowering()).unwrap();
+        let cold = seconds(|| {
+            black_box(predictor.predict(black_box(&kernels)));
+        }) * 1e6;
+        let id = predictor.identity().to_string();
+        println!(
+            "  {id:28} mutations {:6.2} (first time {:6.2}), without latency {other:5.2}; cold {cold:6.1} for {} kernels",
+            again,
+            first,
+            kernels.len()
+        );
+    }
+
+    let by_name = |id: &str| predictors.iter().find(|p| p.identity().to_string() == id).expect("shipped");
+    let two = [by_name("v100@tensorrt@fp16"), by_name("pixel2@tflite@fp32")];
+    let mut both = budgets(&two, 1.0);
+    both.latencies[1].limit = Some(Latency::from_ms(400.0));
+    let setup = Setup { mode: Mode::Paper, resolution: preset.resolution };
+    let proxy = (proxy::by_name("zen").unwrap().make)(setup);
+    let iterations = 96_000;
+    let time = seconds(|| {
+        let search = Search {
+            space,
+            initial: initial.clone(),
+            proxy: Some(&*proxy),
+            budgets: both.clone(),
+            rules: Rules { iterations, ..Rules::PAPER },
+            resolution: preset.resolution,
+            classes: preset.classes,
+            seed: 1,
+            threads: 2,
+        };
+        black_box(search.run().unwrap());
+    });
+    println!("search, two latency budgets, two threads: {:.0} iterations/s", iterations as f64 / time);
+}
