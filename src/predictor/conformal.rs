@@ -94,7 +94,7 @@ impl KernelCalibration {
         };
         let side = if new_side { self.new_side } else { 1.0 };
         let channels = if new_channels { self.new_channels } else { 1.0 };
-        let stretch = side.max(channels);
+        let stretch = side * channels;
         Margin { lower_log: lower_log * stretch, upper_log: upper_log * stretch }
     }
 
