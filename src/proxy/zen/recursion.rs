@@ -21,10 +21,13 @@ const SKEWNESS: f32 = 2.69;
 const DECAY: f32 = 0.54;
 /// Depthwise sums of few values are closer to normal than the first order says: simulated.
 const FEW: f32 = 2.5;
-/// Two effects of finite width whose first order in 1/width is known (0.47 and 2) and whose higher
-/// orders are not: calibrated on `tests/golden/zen_monte_carlo.csv`.
-const CONVEXITY: f32 = 1.5;
-const NORMALISED: f32 = 8.0;
+/// BN divides a channel by its own deviation, which bounds heavy tails.
+const NORMALISED: f32 = 2.0;
+/// Two effects calibrated on `tests/golden/zen_monte_carlo.csv`: how convexly the energy of a pixel responds to its
+/// fluctuation (first order 0.47), and how much an image's share of a channel's energy varies between the channels
+/// of a depthwise layer (of order 1).
+const CONVEXITY: f32 = 1.0;
+const UNEVEN: f32 = 0.6;
 
 /// A convolution.
 #[derive(Clone, Copy, Debug)]
@@ -243,6 +246,12 @@ impl State {
         if !POINT && g.out_side != g.side {
             let folded = total(zip(self.octaves, g.kept, |x, kept| x * (1.0 - kept)));
             self.octaves = std::array::from_fn(|i| self.octaves[i] * g.kept[i] + folded * g.folded[i]);
+        }
+        if depthwise {
+            // Each channel is divided by its own deviation, which the brightest images make up.
+            let brightest = 1.0 + self.seen_widest;
+            let bounded = 1.0 / (1.0 + 2.0 * UNEVEN * brightest * brightest / g.batch);
+            self.octaves = self.octaves.map(|x| x * bounded);
         }
         let (widest, all) = (self.octaves[0], total(self.octaves));
         self.seen_widest = seen(widest, g.batch);
