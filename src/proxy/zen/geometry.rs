@@ -27,12 +27,16 @@ pub struct Geometry {
     pub weighted: [Row; CLASSES],
     /// Share of the output positions in each class.
     pub share: Row,
+    /// Both windows averaged over the output positions: by class of the input.
+    pub mean_window: Row,
+    pub mean_weighted: Row,
     /// 1 / Σ q² over the taps of one axis, q = share of positions whose tap lies inside the map.
     pub per_axis_squares: f32,
     /// 1 / (Σ q)²: one over the taps inside the map, in two dimensions.
     pub per_taps: f32,
     /// Images of a batch, and the output positions of all of them.
     pub batch: f32,
+    pub per_batch: f32,
     pub pixels: f32,
     pub per_pixels: f32,
     /// Σ q² / (Σ q)² in two dimensions: what is left of independent noise in correlations.
@@ -114,6 +118,10 @@ impl Geometry {
         let mean = |sums: [[f64; CLASSES]; CLASSES]| {
             sums.map(|row| std::array::from_fn(|to| (row[to] / f64::max(count[to], 1.0)) as f32))
         };
+        // Sums over all output positions, whatever their class.
+        let over_all = |sums: [[f64; CLASSES]; CLASSES]| {
+            sums.map(|row| (row.iter().sum::<f64>() / f64::from(out_side)) as f32)
+        };
         let sum: f64 = coverage.iter().sum();
         let squares: f64 = coverage.iter().map(|q| q * q).sum();
 
@@ -142,10 +150,13 @@ impl Geometry {
             is_point: kernel == 1 && stride == 1,
             window: mean(window),
             weighted: mean(weighted),
+            mean_window: over_all(window),
+            mean_weighted: over_all(weighted),
             share: count.map(|n| (n / f64::from(out_side)) as f32),
             per_axis_squares: (1.0 / squares) as f32,
             per_taps: (1.0 / (sum * sum)) as f32,
             batch: batch as f32,
+            per_batch: 1.0 / batch as f32,
             pixels,
             per_pixels: 1.0 / pixels,
             mixing: (squares * squares / sum.powi(4)) as f32,
