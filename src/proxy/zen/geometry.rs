@@ -171,6 +171,8 @@ impl Geometry {
 /// The tables of every map that a network of strides 1 and 2 can have on inputs of one side.
 #[derive(Clone, Debug)]
 pub struct Tables {
+    /// Sides of the maps, and the windows on each of them.
+    sides: Vec<u32>,
     levels: Vec<Geometry>,
     /// What few inputs change, by their number.
     few: Vec<f32>,
@@ -181,15 +183,16 @@ const MANY: usize = 64;
 
 impl Tables {
     pub fn new(resolution: u32, batch: u32) -> Tables {
-        let mut all = Vec::new();
+        let (mut sides, mut levels) = (Vec::new(), Vec::new());
         let mut side = resolution;
         loop {
+            sides.push(side);
             for kernel in KERNELS {
-                all.extend([1, 2].map(|stride| Geometry::new(side, kernel, stride, batch)));
+                levels.extend([1, 2].map(|stride| Geometry::new(side, kernel, stride, batch)));
             }
             if side <= 1 {
                 let few = (0..MANY).map(|n| few_inputs(n.max(1) as f32)).collect();
-                return Tables { levels: all, few };
+                return Tables { sides, levels, few };
             }
             side = side.div_ceil(2);
         }
@@ -208,10 +211,8 @@ impl Tables {
             return None;
         }
         let within = (kernel - 1 + stride - 1) as usize;
-        self.levels
-            .chunks_exact(2 * KERNELS.len())
-            .find(|level| level[0].side == side)
-            .map(|level| &level[within])
+        let level = self.sides.iter().position(|&s| s == side)?;
+        self.levels.get(level * 2 * KERNELS.len() + within)
     }
 }
 
