@@ -167,8 +167,7 @@ fn gradient_of_a_deep_network_is_the_slope_of_its_loss() {
     });
     // Small against what the chaos amplifies, large against rounding in double precision.
     let step = 1e-11;
-    let [up, down] =
-        [step, -step].map(|step| network(&Rounded { source: &source, seed: 1, step }));
+    let [up, down] = [step, -step].map(|step| network(&Rounded { source: &source, seed: 1, step }));
     let loss = |network: &Differentiable<'_, f64>| {
         cross_entropy(network.forward(input.clone()).unwrap().output(), &labels).0
     };

@@ -80,9 +80,8 @@ fn score(name: &str, model: &Model, batch: u32, seed: u64) -> Result<f64, ScoreE
         return Ok(exact::score::<f32>(&model.network, model.resolution, &settings)?.score);
     }
     let setup = Setup { mode: Mode::Paper, resolution: model.resolution };
-    let make = proxy::by_name(name).and_then(|entry| entry.with_batch).ok_or_else(|| ScoreError::Undefined {
-        proxy: "table2",
-        reason: format!("there is no proxy {name} with a batch"),
+    let make = proxy::by_name(name).and_then(|entry| entry.with_batch).ok_or_else(|| {
+        ScoreError::Undefined { proxy: "table2", reason: format!("there is no proxy {name} with a batch") }
     })?;
     make(setup, batch).score_model(model, &mut Xoshiro256PlusPlus::seed_from_u64(seed))
 }

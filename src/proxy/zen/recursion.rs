@@ -285,7 +285,8 @@ impl State {
         self.per_spread = per_spread;
         self.fluctuation = after;
         // What waits for `per_spread` comes last: it is known last.
-        let rest = MEAN_SQUARED * (1.0 + 0.5 * self.correlation) * (1.0 - 0.5 * PI as f32 * g.per_pixels) * shape;
+        let rest =
+            MEAN_SQUARED * (1.0 + 0.5 * self.correlation) * (1.0 - 0.5 * PI as f32 * g.per_pixels) * shape;
         self.mean_squared = rest * per_spread.sqrt().sqrt();
 
         // The mean over channels fluctuates, and the logarithm of a mean is less than the mean logarithm.
