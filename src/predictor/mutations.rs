@@ -85,7 +85,10 @@ fn damage(value: &mut Value, rng: &mut Xoshiro256PlusPlus) {
 fn ten_thousand_mutated_files_cause_no_panic() {
     let originals = originals();
     let kinds = |networks: bool| {
-        originals.iter().filter(|(_, value)| super::network::NetworkPredictor::is_one(value) == networks).count()
+        originals
+            .iter()
+            .filter(|(_, value)| super::network::NetworkPredictor::is_one(value) == networks)
+            .count()
     };
     assert!(kinds(true) > 0 && kinds(false) > 0);
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(4);
