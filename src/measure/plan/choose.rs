@@ -1,5 +1,5 @@
 //! Which kernels of many to measure: those far from all that is measured already, nearer where a predictor of it
-//! errs more. Space-filling first, then in rounds (decision 032).
+//! errs more. Space-filling first, then in rounds (decision 043).
 
 use crate::plainnet::graph::Act;
 use crate::plainnet::{Kernel, KernelKind};
