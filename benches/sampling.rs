@@ -7,9 +7,9 @@
 use edgezen::dataset::Dataset;
 use edgezen::measure::plan::{Judged, choose};
 use edgezen::plainnet::Kernel;
-use edgezen::predictor::LatencyPredictor;
 use edgezen::predictor::evaluate::{Metrics, Pair};
 use edgezen::predictor::fit::{self, Request};
+use edgezen::predictor::fitted::Bounded;
 use edgezen::predictor::shipped::Loaded;
 use edgezen::predictor::training::Observation;
 use rand::{RngExt, SeedableRng};
@@ -84,10 +84,13 @@ fn main() -> Result<(), Failed> {
 /// Mean error in percent on `test` of a predictor that is fitted to `known`.
 fn error(known: &[Observation], test: &[Observation], request: &Request) -> Result<f64, Failed> {
     let predictor = fit::fit(known, request.clone())?;
-    let pair = |one: &Observation| {
-        let predicted = predictor.kernel(one.single()?).latency.ns();
-        Some(Pair { predicted, interval: None, measured: one.latency.ns() })
+    let single = |one: &Observation| Some((*one.single()?, one.latency.ns()));
+    let (kernels, measured): (Vec<Kernel>, Vec<f64>) = test.iter().filter_map(single).unzip();
+    let pair = |(bounded, measured): (Bounded, f64)| Pair {
+        predicted: bounded.estimate.latency.ns(),
+        interval: None,
+        measured,
     };
-    let pairs: Vec<Pair> = test.iter().filter_map(pair).collect();
+    let pairs: Vec<Pair> = predictor.bounded_many(&kernels).into_iter().zip(measured).map(pair).collect();
     Ok(Metrics::of(&pairs).ok_or("nothing was held out")?.mape_percent)
 }
