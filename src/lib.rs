@@ -32,6 +32,8 @@ pub mod runs;
 pub mod search;
 pub mod space;
 pub mod stats;
+#[cfg(feature = "torch")]
+pub mod train;
 pub mod units;
 pub mod zoo;
 

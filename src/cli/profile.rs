@@ -180,14 +180,16 @@ impl Job<'_> {
         let identity = device.identity().clone();
         let plan = match &args.plan {
             Some(path) => Plan::read(path).map_err(|e| plan_failure(path, &e))?,
-            None => Plan::draw(&args.space.list(), self.samples, identity.batch, self.global.seed).map_err(
-                |e| {
-                    Failure::usage(format!(
-                        "{}: {e}",
-                        if args.time.is_some() { "--time" } else { "--samples" }
-                    ))
-                },
-            )?,
+            None => Plan::draw(
+                &args.space.list(),
+                self.samples,
+                identity.batch,
+                identity.lowering(),
+                self.global.seed,
+            )
+            .map_err(|e| {
+                Failure::usage(format!("{}: {e}", if args.time.is_some() { "--time" } else { "--samples" }))
+            })?,
         };
         let dir = self.folder(&identity);
         let total = plan.subjects.len() as u64 * u64::from(self.rounds);

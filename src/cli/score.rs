@@ -53,6 +53,9 @@ enum Engine {
     Closed,
     /// On random weights and images
     Exact,
+    /// The same in libtorch, on the first GPU if there is one
+    #[cfg(feature = "torch")]
+    Torch,
 }
 
 impl Engine {
@@ -60,6 +63,8 @@ impl Engine {
         match self {
             Engine::Closed => "closed",
             Engine::Exact => "exact",
+            #[cfg(feature = "torch")]
+            Engine::Torch => "torch",
         }
     }
 }
@@ -109,8 +114,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         let model = net::model(net, args.options)?;
         let started = Instant::now();
         let scored = pool.install(|| match (engine, entry.name) {
-            (Engine::Exact, "zen") => zen_exact(&args, &model, global.seed),
             (Engine::Closed, "zen") => zen_closed(&args, &model),
+            (_, "zen") => zen_exact(&args, engine, &model, global.seed),
             _ => by_proxy(&args, entry, &model, global.seed),
         })?;
         rows.push(Row {
@@ -154,6 +159,8 @@ fn engine_of(args: &Args, entry: &proxy::Entry) -> Result<Engine, Failure> {
     let has = |engine| match engine {
         Engine::Closed => entry.with_batch.is_none(),
         Engine::Exact => entry.with_batch.is_some() || entry.name == "zen",
+        #[cfg(feature = "torch")]
+        Engine::Torch => entry.name == "zen",
     };
     let engine = args.engine.unwrap_or(if has(Engine::Closed) { Engine::Closed } else { Engine::Exact });
     if !has(engine) {
@@ -197,13 +204,21 @@ fn zen_closed(args: &Args, model: &Model) -> Result<Scored, Failure> {
     Ok(Scored { score, std: None, batch: None, repeats: 1, seconds })
 }
 
-fn zen_exact(args: &Args, model: &Model, seed: u64) -> Result<Scored, Failure> {
+fn zen_exact(args: &Args, engine: Engine, model: &Model, seed: u64) -> Result<Scored, Failure> {
     let mut settings = Settings { repeats: args.repeats, ..Settings::new(args.mode, seed) };
     settings.batch = args.batch.unwrap_or(settings.batch);
     settings.variant = variant(args, model);
     settings.randomness = Randomness::Seeded { seed, common: !args.independent };
-    let exact = exact::score::<f32>(&model.network, model.resolution, &settings)
-        .map_err(|error| Failure::from(proxy::ScoreError::from(error)))?;
+    let exact = match engine {
+        #[cfg(feature = "torch")]
+        Engine::Torch => {
+            use crate::engine::torch::zen;
+            let place = zen::gpu().unwrap_or(tch::Device::Cpu);
+            zen::score::<f32>(place, &model.network, model.resolution, &settings)
+        }
+        Engine::Closed | Engine::Exact => exact::score::<f32>(&model.network, model.resolution, &settings),
+    };
+    let exact = exact.map_err(|error| Failure::from(proxy::ScoreError::from(error)))?;
     Ok(Scored {
         score: exact.score,
         std: Some(exact.std),

@@ -8,6 +8,7 @@ use super::{MAX_SAMPLES, MIN_SAMPLES, Plan, PlanError, VERSION};
 use crate::dataset::Subject;
 use crate::plainnet::block::smart_round;
 use crate::plainnet::graph::Act;
+use crate::plainnet::kernel::Lowering;
 use crate::plainnet::{
     Kernel, KernelKind, Model, Network, Shape, SuperBlock, Variant, layers, notation, published, relink,
     shape,
@@ -39,7 +40,8 @@ fn ranges(space: &dyn SearchSpace) -> Vec<Range> {
 }
 
 impl Plan {
-    /// A plan of `samples` configurations for `spaces`, for `batch` images per run. The seed fixes it.
+    /// A plan of `samples` configurations for `spaces`, for `batch` images per run of a runtime that works like
+    /// `lowering`. The seed fixes it.
     ///
     /// # Errors
     /// A number of samples that makes no sense, or that the space cannot fill.
@@ -47,6 +49,7 @@ impl Plan {
         spaces: &[&dyn SearchSpace],
         samples: usize,
         batch: u32,
+        lowering: Lowering,
         seed: u64,
     ) -> Result<Plan, PlanError> {
         if !(MIN_SAMPLES..=MAX_SAMPLES).contains(&samples) {
@@ -68,9 +71,15 @@ impl Plan {
             subjects.add(subject);
         }
         for kernel in anchors(wanted.anchors, &mut rng) {
+            let kernel = match lowering {
+                Lowering::Fused => kernel,
+                Lowering::Eager | Lowering::EagerRearranged => {
+                    Kernel { act: Act::None, residual: false, ..kernel }
+                }
+            };
             subjects.add(Subject::Kernel(kernel.with_batch(batch)));
         }
-        for kernel in pool.kernels(&mut rng) {
+        for kernel in pool.kernels(lowering, &mut rng) {
             if subjects.list.len() >= samples {
                 break;
             }
@@ -160,13 +169,13 @@ impl Pool {
     /// Kernels that the networks use, in the order in which they should be measured: the kinds take
     /// turns by their weights; within a kind the one farthest from all chosen ones alternates with a
     /// random one, so that both the borders and the bulk of the space are covered.
-    fn kernels(&self, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
+    fn kernels(&self, lowering: Lowering, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
         let mut by_kind: FxHashMap<KernelKind, Vec<Kernel>> = FxHashMap::default();
         let mut seen = FxHashSet::default();
         for (i, model) in self.models.iter().enumerate() {
             // Every other network with squeeze-excite: its kernels belong to the space.
             let model = Model { se: i % 2 == 1, ..model.clone() };
-            for kernel in model.kernels().unwrap_or_default() {
+            for kernel in model.lowered(lowering).unwrap_or_default() {
                 if seen.insert(kernel) {
                     by_kind.entry(kernel.kind).or_default().push(kernel);
                 }
@@ -175,7 +184,7 @@ impl Pool {
         let mut queues: Vec<(f64, Vec<Kernel>)> = Vec::new();
         for kind in KernelKind::ALL {
             if let Some(kernels) = by_kind.remove(&kind) {
-                queues.push((weight(kind), spread(kernels, rng)));
+                queues.push((weight(kind, lowering), spread(kernels, rng)));
             }
         }
         // The kind that lies furthest behind its weight comes next.
@@ -194,8 +203,11 @@ impl Pool {
 }
 
 /// How many kernels of a kind are worth measuring, relative to the others.
-fn weight(kind: KernelKind) -> f64 {
+fn weight(kind: KernelKind, lowering: Lowering) -> f64 {
     match kind {
+        // Normalisation and activation of every convolution.
+        KernelKind::Act if lowering != Lowering::Fused => 5.0,
+        KernelKind::Add if lowering != Lowering::Fused => 1.5,
         KernelKind::Conv => 8.0,
         KernelKind::Dwconv => 5.0,
         KernelKind::Linear | KernelKind::Pool | KernelKind::Scale => 1.0,
