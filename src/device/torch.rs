@@ -19,8 +19,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tch::Kind as Element;
 
-/// The shorter chain has the launches for this share of the longer one's time.
-const SHORT_CHAIN: u64 = 4;
+/// The longer chain has so many times the launches of the shorter one.
+const SHORT_CHAIN: u32 = 4;
 
 /// Outputs of one network may differ by so much, relatively: some CUDA kernels add in any order.
 const SAME: f64 = 1e-2;
@@ -37,7 +37,7 @@ pub struct LibTorch {
 
 enum Place {
     Cpu(Box<Core>),
-    Cuda(Gpu),
+    Cuda(Box<Gpu>),
 }
 
 /// Opens the CPU or the GPU that `profile` describes.
@@ -77,7 +77,12 @@ pub fn open(profile: &Profile, options: &Options) -> Result<Box<dyn Device>, Dev
             notes.extend(draft);
             // The quickest algorithm for each shape is looked for in its first run, as the paper did.
             tch::Cuda::cudnn_set_benchmark(true);
-            (tch::Device::Cuda(gpu.index as usize), Place::Cuda(gpu), options.policy(Policy::GPU), None)
+            (
+                tch::Device::Cuda(gpu.index as usize),
+                Place::Cuda(Box::new(gpu)),
+                options.policy(Policy::GPU),
+                None,
+            )
         }
     };
     let torch = Torch { place: device, kind, channels_last };
@@ -202,8 +207,13 @@ impl LibTorch {
         TorchModel::new(self.torch, &graph, batch, self.seed).map_err(|e| trouble(workload, &e))
     }
 
-    /// Times one chain of launches under `policy`; its checksum is that of its last output.
-    fn chain(&mut self, model: &TorchModel, policy: &Policy) -> Result<Timing, SampleError<EngineError>> {
+    /// Times chains under `policy`, each of at least `launches`.
+    fn chain(
+        &mut self,
+        model: &TorchModel,
+        policy: &Policy,
+        launches: u32,
+    ) -> Result<Timing, SampleError<EngineError>> {
         let clock = Synchronised { clock: Monotonic::start(), torch: self.torch };
         let pace = match &mut self.place {
             Place::Cpu(core) => Some(&mut core.pace),
@@ -211,6 +221,9 @@ impl LibTorch {
         };
         let (mut first, mut last) = (None, None);
         let mut timing = sampler::sample(&clock, policy, pace, || {
+            for _ in 1..launches {
+                drop(model.launch()?);
+            }
             let output = model.launch()?;
             if first.is_none() {
                 first = Some(model.checksum(&output)?);
@@ -219,6 +232,7 @@ impl LibTorch {
             // Reading the output would be timed as well.
             Ok(0.0)
         })?;
+        timing.k *= launches;
         let end = last.map(|output| model.checksum(&output)).transpose().map_err(SampleError::Run)?;
         if let (Some(first), Some(end)) = (first, end) {
             if (first - end).abs() > SAME * first.abs().max(1.0) {
@@ -231,18 +245,18 @@ impl LibTorch {
 
     fn time(&mut self, model: &TorchModel) -> Result<Timing, SampleError<EngineError>> {
         let policy = self.policy;
-        let long = self.chain(model, &policy)?;
-        if u64::from(long.k) < SHORT_CHAIN {
+        let long = self.chain(model, &policy, 1)?;
+        if long.k < SHORT_CHAIN {
             return Ok(long);
         }
         let shorter = Policy {
-            min_sample_ns: policy.min_sample_ns / SHORT_CHAIN,
+            min_sample_ns: 0,
             warmup_min_runs: 3,
             warmup_min_ns: 0,
-            max_ns: policy.max_ns / SHORT_CHAIN,
+            max_ns: policy.max_ns / u64::from(SHORT_CHAIN),
             ..policy
         };
-        let short = self.chain(model, &shorter)?;
+        let short = self.chain(model, &shorter, long.k / SHORT_CHAIN)?;
         Ok(long.less_overhead_of(&short))
     }
 }

@@ -93,3 +93,43 @@ fn the_command_line_has_the_engine() {
         ["score", "SuperConvK3BNRELU(3,8,1,1)", "--resolution", "1", "--engine", "torch", "--batch", "1"];
     refused(dir.path(), &one, 2, &["single value"]);
 }
+
+#[test]
+fn the_other_proxies_are_the_native_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    for (proxy, batch, tolerance) in [
+        ("grad-norm", "4", 1e-3),
+        ("synflow", "1", 1e-9),
+        ("synflow-original", "1", 1e-9),
+        ("naswot", "8", 1e-3),
+        ("te-nas", "4", 1e-2),
+        ("te-nas-regions", "4", 1e-2),
+    ] {
+        let score = |engine: &str| {
+            let net = "zennet_cifar10_model_size05M_res32";
+            let args = [
+                "score",
+                net,
+                "--proxy",
+                proxy,
+                "--engine",
+                engine,
+                "--batch",
+                batch,
+                "--repeats",
+                "2",
+                "--json",
+            ];
+            edgezen_json(dir.path(), &args)[0].clone()
+        };
+        let (torch, native) = (score("torch"), score("exact"));
+        close(number(&torch, "score"), number(&native, "score"), 0.0, tolerance, proxy);
+        assert_eq!(torch["batch"], native["batch"], "{proxy}");
+    }
+    refused(
+        dir.path(),
+        &["score", "resnet18", "--proxy", "flops", "--engine", "torch"],
+        2,
+        &["no torch engine"],
+    );
+}

@@ -25,7 +25,7 @@ fn images(path: &Path, count: usize, seed: u64) {
         let label = rng.random_range(0..10_u8);
         let angle = f64::from(label % 5) * std::f64::consts::PI / 5.0;
         let frequency = if label < 5 { 0.5 } else { 1.2 };
-        let phase = rng.random_range(0.0..6.28);
+        let phase = rng.random_range(0.0..std::f64::consts::TAU);
         let colours: [f64; 3] = [(); 3].map(|()| rng.random_range(40.0..110.0));
         bytes.push(label);
         for colour in colours {

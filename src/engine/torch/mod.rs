@@ -3,6 +3,7 @@
 
 mod model;
 pub mod ops;
+pub mod proxies;
 pub mod zen;
 
 pub use model::TorchModel;

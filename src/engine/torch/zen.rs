@@ -76,7 +76,7 @@ pub(super) fn weights<T: Element>(
 }
 
 /// Clean and disturbed images.
-fn images<T: Element>(
+pub(super) fn images<T: Element>(
     place: Device,
     graph: &Graph,
     source: &dyn Source<T>,
@@ -157,7 +157,7 @@ fn sample<T: Element>(
 
 /// The map normalised by its own statistics, the mean over channels of its biased variance, and the
 /// number of values in a channel.
-pub(super) fn normalised(x: &Tensor) -> Result<(Tensor, Tensor, f64), ExactError> {
+fn normalised(x: &Tensor) -> Result<(Tensor, Tensor, f64), ExactError> {
     let axes: &[i64] = if x.dim() == 4 { &[0, 2, 3] } else { &[0] };
     let count = axes.iter().map(|&axis| x.size()[axis as usize]).product::<i64>() as f64;
     if count < 2.0 {
@@ -176,17 +176,15 @@ fn numbers(scalars: &[Tensor]) -> Result<Vec<f64>, TchError> {
     Vec::try_from(Tensor::f_stack(scalars, 0)?.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?)
 }
 
-/// The graph's output with the weights and images of `source`; batch normalisation has the statistics of a
-/// fresh network, or the batch's own.
+/// The graph's output with the weights and images of `source`, in evaluation mode of a fresh network.
 ///
 /// # Errors
-/// libtorch's, and batch normalisation of a single value.
+/// libtorch's.
 pub fn forward<T: Element>(
     place: Device,
     graph: &Graph,
     source: &dyn Source<T>,
     batch: u32,
-    fresh: bool,
 ) -> Result<Vec<T>, ExactError> {
     let _guard = tch::no_grad_guard();
     let settings = Settings { batch, ..Settings::new(crate::proxy::Mode::Paper, 0) };
@@ -194,8 +192,7 @@ pub fn forward<T: Element>(
     let [clean, _] = images(place, graph, source, &settings)?;
     let mut next = weights.iter();
     let output = Walk::new(graph).run(&[clean], |_, op, operands| match op {
-        Op::BatchNorm if fresh => Ok(operands[0].f_mul_scalar((1.0 + BN_EPS).sqrt().recip())?),
-        Op::BatchNorm => Ok(normalised(operands[0])?.0),
+        Op::BatchNorm => Ok(operands[0].f_mul_scalar((1.0 + BN_EPS).sqrt().recip())?),
         Op::Conv { .. } => Ok(ops::apply(op, operands, next.next(), None)?),
         Op::Linear { .. } => {
             let flat = next.next().map(|weight| weight.f_flatten(1, -1)).transpose()?;
