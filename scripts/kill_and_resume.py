@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills a search at random moments, resumes it, and compares the result with that of an undisturbed run.
 
-    scripts/kill_and_resume.py BINARY [--kills 50] [--seed 1] [-- search options …]
+    scripts/kill_and_resume.py [--kills 50] [--seed 1] BINARY [-- search options …]
 
 Every kill is SIGKILL. A run that ends before its kill is compared, and the next begins. Prints one line for each
 run, and fails at the first difference.

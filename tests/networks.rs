@@ -41,8 +41,11 @@ fn fifty_networks_make_a_predictor_of_networks() {
     assert_eq!((text(&info, "id"), number(&info, "networks")), ("v100@help-ofa-b64@fp32", 50.0));
     let fit = edgezen_json(dir, &["fit", "--data", "data", "--json"]);
     assert!(number(&fit["metrics"]["networks"], "mape_percent") < 1.5, "{fit}");
-    let args = ["evaluate", "--predictor", "v100@help-ofa-b64", "--data", "test.csv", "--json"];
+    let args =
+        ["evaluate", "--predictor", "v100@help-ofa-b64", "--data", "test.csv", "--svg", "s.svg", "--json"];
     let report = edgezen_json(dir, &args);
+    let svg = std::fs::read_to_string(dir.join("s.svg")).unwrap();
+    assert_eq!(svg.matches("<circle").count(), 400);
     let (error, line) = (&report["metrics"], &report["baseline_flops"]);
     assert!(number(error, "mape_percent") < 1.5 && number(error, "spearman") > 0.99, "{report}");
     assert!(number(error, "mape_percent") < 0.5 * number(line, "mape_percent"));

@@ -175,6 +175,30 @@ fn networks_are_measured_and_exported() {
 }
 
 #[test]
+fn a_dataset_is_refined_where_it_knows_least() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| edgezen(arguments).current_dir(dir.path()).output().unwrap();
+    json(&run(&["profile", "--device", "simulated", "--samples", "80", "-o", "data", "--json"]));
+    let refine = ["profile", "--device", "simulated", "--refine", "data", "--samples", "40", "--json"];
+    let report = json(&run(&refine));
+    assert_eq!((&report["kernels"], &report["dataset"]), (&40.into(), &"data-refined".into()));
+    assert_eq!(report["next"], "edgezen fit --data data data-refined");
+    let kernels = |name: &str| -> HashSet<String> {
+        let samples = Dataset::read(&dir.path().join(name)).unwrap().samples;
+        samples.iter().map(|sample| format!("{:?}", sample.subject)).collect()
+    };
+    assert!(kernels("data").is_disjoint(&kernels("data-refined")), "measured twice");
+    let fitted = json(&run(&["fit", "--data", "data", "data-refined", "--json"]));
+    assert_eq!(fitted["rows"], 120);
+    // Not of this device; nothing there.
+    let other = run(&["profile", "--device", "simulated", "--refine", "datasets/nowhere"]);
+    assert_eq!(code(&other), Some(2), "{}", errors(&other));
+    std::fs::create_dir(dir.path().join("empty")).unwrap();
+    let empty = run(&["profile", "--device", "simulated", "--refine", "empty"]);
+    assert!(matches!(code(&empty), Some(2 | 7)), "{}", errors(&empty));
+}
+
+#[test]
 fn bad_input_gets_its_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     let rubbish = dir.path().join("rubbish.onnx");

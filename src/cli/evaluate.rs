@@ -1,11 +1,11 @@
 //! `edgezen evaluate`: how good a predictor is on a table or dataset that it has not seen.
 
-mod scatter;
+pub(super) mod scatter;
 
 use super::failure::Failure;
 use super::{Global, evaluate_networks, fit, predictors};
 use crate::dataset::network_table::NetworkTable;
-use crate::dataset::{Dataset, KernelTable, write_atomically};
+use crate::dataset::{Dataset, KernelTable};
 use crate::plainnet::Kernel;
 use crate::predictor::LatencyPredictor;
 use crate::predictor::evaluate::{FlopsOnly, KernelPair, Metrics, Pair, Part, parts, roofline_scale};
@@ -70,17 +70,18 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let Some(predictor) = &args.predictor else { return Err(Failure::usage("--predictor is needed")) };
     let loaded = predictors::by_name_or_file(predictor)?;
     let name = args.data.display().to_string();
+    let svg = args.svg.as_deref();
     let dataset = if args.data.is_dir() { Some(Dataset::read(&args.data)?) } else { None };
     if let Some(dataset) = &dataset {
         predictors::same_identity(loaded.identity(), &dataset.identity)?;
         if dataset.samples.iter().all(|sample| sample.subject.type_name() == "network") {
-            return evaluate_networks::samples_of(&loaded, &dataset.samples, Vec::new(), name, global);
+            return evaluate_networks::samples_of(&loaded, &dataset.samples, Vec::new(), name, svg, global);
         }
     }
     let table = if dataset.is_none() { Some(KernelTable::read(&args.data)?) } else { None };
     if table.as_ref().is_some_and(|table| NetworkTable::is_one(table.columns())) {
         let Some(table) = table else { return Ok(()) };
-        return evaluate_networks::table(&loaded, table, args.archs.as_deref(), name, global);
+        return evaluate_networks::table(&loaded, table, args.archs.as_deref(), name, svg, global);
     }
     let predictor = match loaded {
         Loaded::Kernels(predictor) => predictor,
@@ -96,12 +97,11 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         measured.into_iter().map(|(kernel, latency)| Observation::kernel(kernel, latency)).collect()
     };
     let pairs = kernel_pairs(&predictor, &observations);
-    if let Some(path) = &args.svg {
+    if let Some(path) = svg {
         let networks = observations.iter().filter(|o| o.level == Level::Network);
         let networks = networks.map(|o| whole(&predictor, o));
         let points: Vec<Pair> = pairs.iter().map(|k| k.pair).chain(networks).collect();
-        let title = format!("{} on {}", predictor.identity(), args.data.display());
-        write_atomically(path, scatter::draw(&title, &points).as_bytes())?;
+        scatter::write(path, predictor.identity(), &name, &points)?;
     }
     let report = report(&predictor, &observations, &pairs, name);
     global.output().result(&report, || text(&report))

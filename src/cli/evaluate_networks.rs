@@ -1,5 +1,6 @@
 //! `edgezen evaluate` on a table of networks: errors of whole networks, by batch and size.
 
+use super::evaluate::scatter;
 use super::failure::Failure;
 use super::{Global, fit, predictors};
 use crate::dataset::network_table::{NetworkTable, Select};
@@ -45,6 +46,7 @@ pub fn table(
     table: KernelTable,
     archs: Option<&Path>,
     data: String,
+    svg: Option<&Path>,
     global: Global,
 ) -> Result<(), Failure> {
     let table = NetworkTable::of(table, archs)?;
@@ -53,7 +55,7 @@ pub fn table(
         .into_iter()
         .map(|row| Sample::imported(Subject::encoded(row.network, row.batch), row.latency))
         .collect();
-    samples_of(loaded, &samples, table.unknown, data, global)
+    samples_of(loaded, &samples, table.unknown, data, svg, global)
 }
 
 /// The networks of a table that belong to `identity`; batches may differ.
@@ -74,10 +76,14 @@ pub fn samples_of(
     samples: &[Sample],
     left_out: Vec<String>,
     data: String,
+    svg: Option<&Path>,
     global: Global,
 ) -> Result<(), Failure> {
     let judged: Vec<Judged> = samples.iter().map(|sample| judge(loaded, sample)).collect::<Result<_, _>>()?;
     let pairs: Vec<Pair> = judged.iter().map(|j| j.pair).collect();
+    if let Some(path) = svg {
+        scatter::write(path, loaded.identity(), &data, &pairs)?;
+    }
     let metrics = Metrics::of(&pairs);
     let report = Report {
         predictor: loaded.identity().to_string(),

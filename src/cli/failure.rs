@@ -183,7 +183,11 @@ impl From<DeviceError> for Failure {
                 Failure::usage(message).remedy("--serial S (or ANDROID_SERIAL) says which; edgezen devices lists them")
             }
             DeviceError::NoRunner { triple, .. } => {
-                Failure::runtime(message).remedy(format!("build it: scripts/build-runner {triple}"))
+                let ndk = match triple.strip_suffix("-linux-android") {
+                    Some(arch) => format!(", or without the NDK: scripts/build-runner {arch}-unknown-linux-musl"),
+                    None => String::new(),
+                };
+                Failure::runtime(message).remedy(format!("build it: scripts/build-runner {triple}{ndk}"))
             }
             DeviceError::Runner { .. } => Failure::runtime(message)
                 .remedy("build it anew for this phone: scripts/build-runner, or name one: EDGEZEN_RUNNER=FILE"),

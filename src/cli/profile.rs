@@ -1,5 +1,6 @@
 //! `edgezen profile`: measure a plan on a device; a dataset and a lookup table of blocks come out.
 
+mod refine;
 mod report;
 
 use super::target::Target;
@@ -31,6 +32,9 @@ pub struct Args {
     /// Measure what this file lists instead of drawing a plan (JSON, as in a dataset's plan.json)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["space", "samples"])]
     plan: Option<PathBuf>,
+    /// Measure further kernels, where a predictor fitted to this dataset knows least
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["plan", "time"])]
+    refine: Option<PathBuf>,
     /// Passes over the plan, minutes apart, so that no median is that of one slow moment
     /// [default: 3, and on phones the launches of the device's profile]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
@@ -178,19 +182,7 @@ impl Job<'_> {
         };
         let mut device = device::open(name, &options)?;
         let identity = device.identity().clone();
-        let plan = match &args.plan {
-            Some(path) => Plan::read(path).map_err(|e| plan_failure(path, &e))?,
-            None => Plan::draw(
-                &args.space.list(),
-                self.samples,
-                identity.batch,
-                identity.lowering(),
-                self.global.seed,
-            )
-            .map_err(|e| {
-                Failure::usage(format!("{}: {e}", if args.time.is_some() { "--time" } else { "--samples" }))
-            })?,
-        };
+        let plan = self.plan(&identity)?;
         let dir = self.folder(&identity);
         let total = plan.subjects.len() as u64 * u64::from(self.rounds);
         let bar = match self.alone {
@@ -257,7 +249,8 @@ impl Job<'_> {
         let outcome = campaign.run(device.as_mut(), &mut progress);
         bar.finish_and_clear();
         let outcome = outcome.map_err(|e| failure(e, &dir))?;
-        let report = report(&outcome, &dir, self.serial.clone(), start.elapsed().as_secs_f64());
+        let (refined, seconds) = (args.refine.as_deref(), start.elapsed().as_secs_f64());
+        let report = report(&outcome, &dir, refined, self.serial.clone(), seconds);
         if report.drifted > 0 {
             out.note(format!(
                 "warning: the device slowed down by up to {:.0} % now and then; {} configurations are flagged; \
@@ -269,9 +262,27 @@ impl Job<'_> {
         Ok(Done { report, lookup: outcome.lookup })
     }
 
+    fn plan(&self, identity: &Identity) -> Result<Plan, Failure> {
+        let (args, seed) = (self.args, self.global.seed);
+        let option = if args.time.is_some() { "--time" } else { "--samples" };
+        let failed = |e: PlanError| Failure::usage(format!("{option}: {e}"));
+        if let Some(path) = &args.plan {
+            return Plan::read(path).map_err(|e| plan_failure(path, &e));
+        }
+        let (spaces, batch, lowering) = (args.space.list(), identity.batch, identity.lowering());
+        let Some(dir) = &args.refine else {
+            return Plan::draw(&spaces, self.samples, batch, lowering, seed).map_err(failed);
+        };
+        let judged = refine::judged(dir, identity)?;
+        Plan::refine(&spaces, self.samples, batch, lowering, seed, &judged).map_err(failed)
+    }
+
     /// Where the dataset goes; phones that are measured side by side have one each.
     fn folder(&self, identity: &Identity) -> PathBuf {
-        let usual = || Path::new("datasets").join(format!("{}@{}", identity.device, identity.runtime));
+        let usual = || match &self.args.refine {
+            Some(dir) => refine::beside(dir),
+            None => Path::new("datasets").join(format!("{}@{}", identity.device, identity.runtime)),
+        };
         let dir = self.args.output.clone().unwrap_or_else(usual);
         match &self.serial {
             Some(serial) if !self.alone => {

@@ -1,7 +1,10 @@
 //! The plan: which kernels, blocks and whole networks to measure for a search space, and its file. No
 //! published network is ever in a drawn plan: they are what predictors are judged on.
 
+mod choose;
 mod draw;
+
+pub use choose::{Judged, choose};
 
 use crate::dataset::Subject;
 use crate::plainnet::{Kernel, shape};

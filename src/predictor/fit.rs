@@ -5,7 +5,7 @@ mod candidates;
 mod grid;
 mod report;
 
-use self::candidates::{Candidate, choose};
+use self::candidates::{Candidate, Choice, choose};
 use self::report::metrics;
 use super::conformal::{self, KernelCalibration, NetworkCalibration};
 use super::domain::Domain;
@@ -96,34 +96,9 @@ fn family(network: &Encoded) -> String {
 /// # Errors
 /// Too few observations, or a failure of the solver.
 pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredictor, FitError> {
-    if observations.len() < MIN_OBSERVATIONS {
-        return Err(FitError::TooFew { found: observations.len(), needed: MIN_OBSERVATIONS });
-    }
-    let bytes_per_element = features::bytes_per_element(&request.identity.precision);
-    let roofline = match request.roofline {
-        Some(roofline) => roofline,
-        None => Roofline::from_data(observations, bytes_per_element),
-    };
-    let machine = Machine::new(&request.identity.precision, &roofline);
-    let data = Data { observations, machine, roofline: &roofline };
-    let folds_wanted = if observations.len() < LARGE { FOLDS.1 } else { FOLDS.0 };
-    let fold = folds(observations, folds_wanted);
-
-    // Every family on every fold.
-    let mut candidates = Vec::new();
-    for &family in families::registry() {
-        if family.min_rows() > 0 && !KernelKind::ALL.iter().any(|&kind| data.count(kind) >= family.min_rows())
-        {
-            continue;
-        }
-        candidates.push(Candidate::cross_validate(family, &data, &fold, folds_wanted)?);
-    }
-    let choice = choose(&data, &candidates);
-    let held_out: Vec<f64> = observations
-        .iter()
-        .enumerate()
-        .map(|(i, o)| choice.held_out_ns(&data, &candidates, &fold, i, o))
-        .collect();
+    let roofline = roofline(observations, &request);
+    let data = Data::new(observations, &request.identity, &roofline);
+    let Competition { fold, candidates, choice, held_out } = compete(&data)?;
 
     // The winners on everything.
     let everything: Vec<&Observation> = observations.iter().collect();
@@ -224,6 +199,53 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
     Ok(FittedPredictor::new(file))
 }
 
+/// What the families that win say of each observation when it was left out, in nanoseconds for its batch.
+///
+/// # Errors
+/// As [`fit`].
+pub fn held_out_ns(observations: &[Observation], request: &Request) -> Result<Vec<f64>, FitError> {
+    let roofline = roofline(observations, request);
+    Ok(compete(&Data::new(observations, &request.identity, &roofline))?.held_out)
+}
+
+fn roofline(observations: &[Observation], request: &Request) -> Roofline {
+    let bytes_per_element = features::bytes_per_element(&request.identity.precision);
+    request.roofline.clone().unwrap_or_else(|| Roofline::from_data(observations, bytes_per_element))
+}
+
+/// All families, the winners, and what they say of what they have not seen.
+struct Competition {
+    fold: Vec<usize>,
+    candidates: Vec<Candidate>,
+    choice: Choice,
+    held_out: Vec<f64>,
+}
+
+/// Every family on every fold.
+fn compete(data: &Data) -> Result<Competition, FitError> {
+    let observations = data.observations;
+    if observations.len() < MIN_OBSERVATIONS {
+        return Err(FitError::TooFew { found: observations.len(), needed: MIN_OBSERVATIONS });
+    }
+    let folds_wanted = if observations.len() < LARGE { FOLDS.1 } else { FOLDS.0 };
+    let fold = folds(observations, folds_wanted);
+    let mut candidates = Vec::new();
+    for &family in families::registry() {
+        if family.min_rows() > 0 && !KernelKind::ALL.iter().any(|&kind| data.count(kind) >= family.min_rows())
+        {
+            continue;
+        }
+        candidates.push(Candidate::cross_validate(family, data, &fold, folds_wanted)?);
+    }
+    let choice = choose(data, &candidates);
+    let held_out = observations
+        .iter()
+        .enumerate()
+        .map(|(i, o)| choice.held_out_ns(data, &candidates, &fold, i, o))
+        .collect();
+    Ok(Competition { fold, candidates, choice, held_out })
+}
+
 /// The observations with what every step needs.
 struct Data<'a> {
     observations: &'a [Observation],
@@ -231,7 +253,11 @@ struct Data<'a> {
     roofline: &'a Roofline,
 }
 
-impl Data<'_> {
+impl<'a> Data<'a> {
+    fn new(observations: &'a [Observation], identity: &Identity, roofline: &'a Roofline) -> Data<'a> {
+        Data { observations, machine: Machine::new(&identity.precision, roofline), roofline }
+    }
+
     fn training<'b>(&'b self, observations: &'b [&'b Observation]) -> Training<'b> {
         Training { observations, machine: self.machine, roofline: self.roofline }
     }

@@ -16,6 +16,8 @@ pub mod fitted;
 pub mod glm;
 pub mod linear;
 pub mod model_tree;
+#[cfg(test)]
+mod mutations;
 pub mod net_level;
 pub mod network;
 mod ridge;

@@ -41,7 +41,7 @@ impl Loaded {
         Loaded::parse(&file::bytes(path)?, path)
     }
 
-    fn parse(bytes: &[u8], path: &Path) -> Result<Loaded, FileError> {
+    pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Loaded, FileError> {
         let value = file::verified(bytes, path)?;
         if NetworkPredictor::is_one(&value) {
             return Ok(Loaded::Networks(Box::new(NetworkPredictor::of(value, path)?)));

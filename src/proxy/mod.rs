@@ -29,6 +29,7 @@ pub mod zen;
 use crate::plainnet::{Model, ShapeError, SuperBlock};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
+use std::any::Any;
 use std::fmt;
 use std::str::FromStr;
 
@@ -76,6 +77,24 @@ pub struct Candidate<'a> {
     pub classes: u32,
 }
 
+/// What a proxy keeps between two candidates; empty at first.
+#[derive(Default)]
+pub struct Memory(Option<Box<dyn Any + Send>>);
+
+impl Memory {
+    /// What was kept, or a new `T`.
+    pub fn of<T: Any + Send + Default>(&mut self) -> &mut T {
+        if !self.0.as_ref().is_some_and(|kept| kept.is::<T>()) {
+            self.0 = None;
+        }
+        let kept = self.0.get_or_insert_with(|| Box::new(T::default()));
+        match kept.downcast_mut() {
+            Some(kept) => kept,
+            None => unreachable!("it was just seen to be one"),
+        }
+    }
+}
+
 /// Why a network has no score.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScoreError {
@@ -99,6 +118,17 @@ pub trait Proxy: Send + Sync {
 
     /// The score of `candidate`. Randomness, where a proxy needs it, comes from `rng`.
     fn score(&self, candidate: Candidate<'_>, rng: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError>;
+
+    /// The score of `candidate`, as [`Proxy::score`] gives it, by a caller who scores many that are alike:
+    /// what was computed for the last one may be kept in `memory`, which belongs to this proxy alone.
+    fn score_next(
+        &self,
+        candidate: Candidate<'_>,
+        _memory: &mut Memory,
+        rng: &mut Xoshiro256PlusPlus,
+    ) -> Result<f64, ScoreError> {
+        self.score(candidate, rng)
+    }
 
     /// The score of any network. Proxies that look at more than super blocks override this.
     fn score_model(&self, model: &Model, rng: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {

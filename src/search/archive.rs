@@ -105,7 +105,7 @@ pub struct OnFront<'a> {
 }
 
 /// What front `i` ranks by.
-fn cost(individual: &Individual, i: usize) -> f64 {
+pub(super) fn cost(individual: &Individual, i: usize) -> f64 {
     individual.costs.latencies.get(i).map_or(individual.costs.flops.0, |e| e.latency.ns())
 }
 

@@ -158,8 +158,9 @@ impl Budgets {
         }
     }
 
-    /// How many times over its budget each cost is, at most; ≤ 1 if all fit.
-    pub fn violation(&self, costs: &Costs) -> f64 {
+    /// The part that `costs` take of each budget in force; ≤ 1 where it is kept. Always the same budgets in
+    /// the same order.
+    pub fn loads(&self, costs: &Costs) -> impl Iterator<Item = f64> {
         let fixed = [
             self.layers.map(|limit| costs.layers as f64 / f64::from(limit)),
             self.params.map(|limit| costs.params.0 / limit.0),
@@ -169,7 +170,32 @@ impl Budgets {
         let latencies = self.latencies.iter().zip(&costs.latencies).filter_map(|(budget, estimate)| {
             budget.limit.map(|limit| self.budgeted(estimate).ns() / limit.ns())
         });
-        fixed.into_iter().flatten().chain(latencies).fold(0.0, f64::max)
+        fixed.into_iter().flatten().chain(latencies)
+    }
+
+    /// How many times over its budget each cost is, at most; ≤ 1 if all fit.
+    pub fn violation(&self, costs: &Costs) -> f64 {
+        self.loads(costs).fold(0.0, f64::max)
+    }
+
+    /// The first budget that `costs` exceed, in the order of [`Accountant::within`].
+    pub fn exceeded(&self, costs: &Costs) -> Option<Constraint> {
+        if self.layers.is_some_and(|limit| costs.layers > i64::from(limit)) {
+            return Some(Constraint::Layers);
+        }
+        if self.params.is_some_and(|limit| costs.params > limit) {
+            return Some(Constraint::Params);
+        }
+        if self.flops.is_some_and(|limit| costs.flops > limit) {
+            return Some(Constraint::Flops);
+        }
+        if costs.memory.zip(self.memory).is_some_and(|(memory, limit)| memory > limit) {
+            return Some(Constraint::Memory);
+        }
+        let over = |(budget, estimate): (&LatencyBudget, &Estimate)| {
+            budget.limit.is_some_and(|limit| self.budgeted(estimate) > limit)
+        };
+        self.latencies.iter().zip(&costs.latencies).position(over).map(Constraint::Latency)
     }
 }
 

@@ -5,10 +5,12 @@
 
 use super::archive::{Front, Fronts};
 use super::budget::{Costs, Rejected};
+use super::climb::{Climb, Known, Origin};
 use super::judge::Tally;
 use super::observer::{Phases, Point};
-use super::population::{Individual, Population, Rules};
+use super::population::{Individual, Population};
 use super::state::{Island, State};
+use super::{Search, islands};
 use crate::plainnet::{Network, notation};
 use crate::predictor::Estimate;
 use crate::units::{Bytes, Latency, Macs, Params};
@@ -52,7 +54,74 @@ pub struct Checkpoint {
 struct SavedIsland {
     /// Indices of its members, in their order.
     members: Vec<u32>,
-    unit: Exact,
+    climb: Option<SavedClimb>,
+}
+
+/// A climb that is under way. Floats of single precision by their bits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedClimb {
+    at: u32,
+    origin: SavedOrigin,
+    kicks: u32,
+    patience: usize,
+    /// For each edit: 0 not probed, 1 of no use, 2 probed.
+    known: Vec<u8>,
+    effects: Vec<u32>,
+    probed: usize,
+    fresh: bool,
+    tried: Option<usize>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SavedOrigin {
+    Member(usize),
+    Front(usize, Exact),
+}
+
+impl SavedClimb {
+    fn of(climb: &Climb, pool: &mut Pool) -> SavedClimb {
+        SavedClimb {
+            at: pool.index(&climb.at),
+            origin: match climb.origin {
+                Origin::Member(place) => SavedOrigin::Member(place),
+                Origin::Front { front, cap } => SavedOrigin::Front(front, Exact::of(cap)),
+            },
+            kicks: climb.kicks,
+            patience: climb.patience,
+            known: climb.known.iter().map(|&known| known as u8).collect(),
+            effects: climb.effects.iter().map(|effect| effect.to_bits()).collect(),
+            probed: climb.probed,
+            fresh: climb.fresh,
+            tried: climb.tried,
+        }
+    }
+
+    fn restore(&self, at: Arc<Individual>, search: &Search<'_>, members: usize) -> Result<Climb, String> {
+        let origin = match self.origin {
+            SavedOrigin::Member(place) if place < members => Origin::Member(place),
+            SavedOrigin::Front(front, cap) if front < search.fronts() => {
+                Origin::Front { front, cap: cap.value() }
+            }
+            _ => return Err("a climb comes from nowhere".into()),
+        };
+        let known = |&known: &u8| match known {
+            0 => Ok(Known::Nothing),
+            1 => Ok(Known::Useless),
+            2 => Ok(Known::Effect),
+            _ => Err(format!("{known} is no state of a probe")),
+        };
+        let mut climb = Climb::new(at, origin, self.kicks, self.patience);
+        climb.known = self.known.iter().map(known).collect::<Result<_, _>>()?;
+        climb.effects = self.effects.iter().map(|&bits| f32::from_bits(bits)).collect();
+        (climb.probed, climb.fresh, climb.tried) = (self.probed, self.fresh, self.tried);
+        if climb.restore(&search.mutator(), &islands::bounds(search)) {
+            Ok(climb)
+        } else {
+            Err("a climb belongs to a search with other rules".into())
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -127,7 +196,7 @@ impl Checkpoint {
         let mut pool = Pool::default();
         let island = |island: &Island, pool: &mut Pool| SavedIsland {
             members: island.population.members().iter().map(|member| pool.index(member)).collect(),
-            unit: Exact::of(island.unit),
+            climb: island.climb.as_ref().map(|climb| SavedClimb::of(climb, pool)),
         };
         let islands = state.islands.iter().map(|i| island(i, &mut pool)).collect();
         let front = |front: &Front, pool: &mut Pool| {
@@ -149,17 +218,18 @@ impl Checkpoint {
         }
     }
 
-    /// The state, for a search by `rules` with `fronts` fronts.
+    /// The state, for `search`.
     ///
     /// # Errors
     /// What does not fit together.
-    pub(super) fn restore(&self, rules: &Rules, fronts: usize) -> Result<State, String> {
+    pub(super) fn restore(&self, search: &Search<'_>) -> Result<State, String> {
         let networks: Vec<Arc<Individual>> =
             self.networks.iter().map(|saved| saved.restore().map(Arc::new)).collect::<Result<_, _>>()?;
         let network = |index: u32| {
             networks.get(index as usize).cloned().ok_or_else(|| format!("there is no network {index}"))
         };
-        if self.islands.len() != rules.islands.max(1) || self.fronts.len() != fronts {
+        let rules = &search.rules;
+        if self.islands.len() != rules.populations() || self.fronts.len() != search.fronts() {
             return Err("it belongs to a search with other rules".into());
         }
         let mut islands = Vec::new();
@@ -168,7 +238,9 @@ impl Checkpoint {
             for &member in &saved.members {
                 population.push(network(member)?, rules);
             }
-            islands.push(Island { population, unit: saved.unit.value() });
+            let restore = |climb: &SavedClimb| climb.restore(network(climb.at)?, search, population.len());
+            let climb = saved.climb.as_ref().map(restore).transpose()?;
+            islands.push(Island { population, climb });
         }
         let mut restored = Vec::new();
         for saved in &self.fronts {

@@ -191,9 +191,11 @@ fn edits_around(
     };
     let (old_score, old_cost) = (score(blocks), cost(costs));
     let mut effects = Vec::new();
+    let mut child = Vec::new();
     for edit in edits::around(&search.mutator(), blocks) {
-        let Ok(edited) = accountant.costs(&edit.blocks) else { continue };
-        let Some((new, old)) = score(&edit.blocks).zip(old_score) else { continue };
+        edits::apply(blocks, &[edit], &mut child);
+        let Ok(edited) = accountant.costs(&child) else { continue };
+        let Some((new, old)) = score(&child).zip(old_score) else { continue };
         let added = cost(&edited) - old_cost;
         effects.push(EditEffect {
             block: edit.block + 1,

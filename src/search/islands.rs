@@ -1,52 +1,52 @@
-//! The default search: several small populations, annealed side by side.
+//! The default search: several small populations side by side, whose members climb.
 //!
 //! The loop of the paper keeps the best and drops the worst; its population soon consists of cousins
 //! of one network, and more iterations change little. Here
 //!
-//! * a child takes the place of its **parent**, not of the worst member, so that lines of descent stay
-//!   apart; a structure that is on the island already is rejected;
-//! * it may be a little worse than the parent. How much, in units of the typical difference between
-//!   parents and children, falls from `HOT` to `COLD` over the run, whatever its length: longer runs
-//!   look around for longer;
-//! * the sizes of the steps are mixed ([`Mutator::vary`](super::mutation::Mutator::vary)), and some
-//!   children are crossed from two members;
-//! * between rounds each island loses its worst members, whose room is filled by children of the
-//!   others, and gets the best network of its neighbour;
-//! * one child in `FROM_FRONT` descends from a network on a front, at a cost drawn at random, so that
-//!   the fronts are good over their whole range.
+//! * an island takes one of its members, varies it a little at random
+//!   ([`Mutator::vary`](super::mutation::Mutator::vary), or crossed with another member), and
+//!   climbs from there (`climb.rs`); the result takes the place of the **parent** if it is no worse,
+//!   not of the worst member, so that lines of descent stay apart. A structure that is on the island
+//!   already does not enter;
+//! * one climb in `FROM_FRONT` starts at a network on a front, at a cost drawn at random, and must not
+//!   cost more, so that the fronts are good over their whole range;
+//! * now and then the best network of each island comes to the next one;
+//! * short runs have fewer islands, and climbs that look around less before each step.
 //!
 //! Islands do not see each other within a round, and are merged in their order: threads cannot change
 //! the result. See `docs/decisions/050-islands.md`.
 
+use super::climb::{Bounds, Climb, Origin, Wish};
 use super::judge::{Fate, Tally, Worker};
 use super::state::{Island, State};
-use super::{Fronts, Individual, Rules, Search, mutation};
+use super::{Fronts, Individual, Rules, Search, archive, mutation};
 use crate::plainnet::SuperBlock;
-use crate::stats;
 use rand::RngExt;
+use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Threshold of acceptance at the start and at the end of a run, in typical differences.
-const HOT: f64 = 0.3;
-const COLD: f64 = 0.003;
+/// One climb in so many starts from a network on a front.
+const FROM_FRONT: u32 = 4;
 
-/// One child in so many descends from a network on a front.
-const FROM_FRONT: u32 = 8;
+/// One variation in so many is crossed from two members.
+const CROSSED: u32 = 8;
 
-/// One child in so many is crossed from two members.
-const CROSSED: u32 = 5;
+/// Variations that are tried before a climb; those outside the budgets are not followed.
+const KICKS: std::ops::RangeInclusive<u32> = 1..=16;
 
-/// One member in so many makes room between rounds.
-const CULLED: usize = 8;
+/// A climb probes as many edits before it tries any as an island has iterations, divided by this; a run
+/// too short for the whole neighbourhood must not spend itself on looking around.
+const LOOKS: u64 = 32;
+const FEWEST: u64 = 32;
 
 /// Rounds of a run, as long as each has so many children at least, and [`Rules::round`] at most.
 const ROUNDS: u64 = 100;
-const SHORTEST: u64 = 500;
+const SHORTEST: u64 = 64;
 
-/// Fewest differences that say what is typical.
-const ENOUGH: usize = 16;
+/// Times that the best networks travel during a run.
+const VISITS: u64 = 8;
 
 /// What an island brings home from a round.
 struct Harvest {
@@ -59,9 +59,10 @@ struct Round<'a> {
     search: &'a Search<'a>,
     start: &'a [SuperBlock],
     fronts: &'a Fronts,
-    heat: f64,
+    bounds: Bounds<'a>,
     /// Members of each island.
     size: usize,
+    patience: usize,
 }
 
 /// One round of all islands.
@@ -75,14 +76,14 @@ pub(super) fn round<'a>(
     let rules = &search.rules;
     let longest = (rules.round as u64).max(SHORTEST);
     let length = (rules.iterations / ROUNDS).clamp(SHORTEST, longest).min(rules.iterations - state.iteration);
-    let progress = state.iteration as f64 / rules.iterations as f64;
     let count = state.islands.len();
     let context = Round {
         search,
         start,
         fronts: &state.fronts,
-        heat: HOT * (COLD / HOT).powf(progress),
+        bounds: bounds(search),
         size: (rules.population / count).max(2),
+        patience: (rules.iterations / count as u64 / LOOKS).max(FEWEST) as usize,
     };
     let first = state.iteration;
     // The iterations of a round are dealt out in runs, as evenly as they can.
@@ -113,23 +114,18 @@ pub(super) fn round<'a>(
         state.fronts.absorb(&harvest.fronts);
     }
     state.iteration += length;
-    if state.iteration < rules.iterations {
-        make_room(rules, state);
+    let visits = |iteration: u64| iteration * VISITS / rules.iterations;
+    if visits(state.iteration) > visits(first) && state.iteration < rules.iterations {
         visit(rules, state);
     }
 }
 
-/// The worst members leave; never the last two.
-fn make_room(rules: &Rules, state: &mut State) {
-    let size = (rules.population / state.islands.len()).max(2);
-    for island in &mut state.islands {
-        if island.population.len() >= size {
-            island.population.shrink_to((size - size / CULLED).max(2));
-        }
-    }
+/// What climbs keep to.
+pub(super) fn bounds<'a>(search: &'a Search<'_>) -> Bounds<'a> {
+    Bounds { budgets: &search.budgets, cost: archive::cost }
 }
 
-/// The best member of each island also comes to the next one.
+/// The best member of each island takes the place of the worst one of the next, if it is better.
 fn visit(rules: &Rules, state: &mut State) {
     let best: Vec<Option<Arc<Individual>>> = state
         .islands
@@ -141,9 +137,10 @@ fn visit(rules: &Rules, state: &mut State) {
         .collect();
     let count = state.islands.len();
     for (i, visitor) in best.into_iter().enumerate() {
-        let island = &mut state.islands[(i + 1) % count];
-        if let Some(visitor) = visitor.filter(|visitor| !island.population.knows(&visitor.blocks)) {
-            island.population.push(visitor, rules);
+        let population = &mut state.islands[(i + 1) % count].population;
+        let (Some(visitor), Some(worst)) = (visitor, population.worst()) else { continue };
+        if visitor.score > population.get(worst).score && !population.knows(&visitor.blocks) {
+            population.replace(worst, visitor, rules);
         }
     }
 }
@@ -151,72 +148,121 @@ fn visit(rules: &Rules, state: &mut State) {
 impl Round<'_> {
     /// The iterations of one island.
     fn breed(&self, island: &mut Island, iterations: Range<u64>, worker: &mut Worker<'_>) -> Harvest {
-        let Round { search, fronts, .. } = self;
+        let Round { search, fronts, bounds, .. } = self;
+        let mutator = search.mutator();
         let mut harvest = Harvest { tally: Tally::default(), fronts: Fronts::new(fronts.count()) };
-        let mut differences = Vec::new();
         let mut child = std::mem::take(&mut worker.child);
         for iteration in iterations {
             let mut clock = worker.begin(iteration);
             let mut rng = search.rng(iteration);
-            let slot = self.bred(island, &mut rng, &mut child);
-            worker.bred(&mut clock);
-            let fate = if island.population.knows(&child) {
-                Fate::Duplicate
-            } else {
-                worker.judge(&child, clock, search.rng(!iteration))
-            };
-            let Some(individual) = harvest.tally.count(fate) else { continue };
-            harvest.fronts.insert_if_new(&individual, fronts);
-            let Some(slot) = slot else {
-                if island.population.len() < self.size {
-                    island.population.push(individual, &search.rules);
+            let wish = self.wish(island, &mut rng);
+            let Island { population, climb } = island;
+            let Some((climb, wish)) = climb.as_mut().zip(wish) else {
+                // Nothing has a score yet.
+                mutator.vary(self.start, &mut rng, &mut child);
+                worker.bred(&mut clock);
+                let fate = worker.judge(&child, clock, search.rng(!iteration));
+                if let Some(individual) = harvest.tally.count(fate) {
+                    harvest.fronts.insert_if_new(&individual, fronts);
+                    population.push(individual, &search.rules);
                 }
                 continue;
             };
-            let gain = individual.score - island.population.get(slot).score;
-            if gain != 0.0 {
-                differences.push(gain.abs());
+            match wish {
+                Wish::Probe(edit) => climb.child([edit; 2], &mut child),
+                Wish::Try(pair) => climb.child(pair, &mut child),
+                Wish::Kick | Wish::End => {
+                    let at = &climb.at.blocks;
+                    let crossed = rng.random_ratio(1, CROSSED) && !population.is_empty() && {
+                        let mate = population.get(rng.random_range(0..population.len()));
+                        mutation::cross(at, &mate.blocks, &mut rng, &mut child)
+                    };
+                    if !crossed {
+                        mutator.vary(at, &mut rng, &mut child);
+                    }
+                }
             }
-            let chance: f64 = rng.random();
-            if island.population.len() < self.size {
-                island.population.push(individual, &search.rules);
-            } else if gain >= self.heat * island.unit * chance.ln() {
-                island.population.replace(slot, individual, &search.rules);
+            worker.bred(&mut clock);
+            let (found, exceeded) = match worker.appraise(&child, clock, search.rng(!iteration)) {
+                Ok((found, exceeded)) => (Some(found), exceeded),
+                Err(fate) => {
+                    harvest.tally.count(fate);
+                    (None, None)
+                }
+            };
+            if let Some(found) = &found {
+                let fate = exceeded.map_or_else(|| Fate::Accepted(Arc::clone(found)), Fate::Rejected);
+                if let Some(individual) = harvest.tally.count(fate) {
+                    harvest.fronts.insert_if_new(&individual, fronts);
+                }
+            }
+            let fitting = found.as_ref().filter(|found| bounds.fits(found, climb.origin));
+            match wish {
+                Wish::Probe(edit) => climb.probed(edit, found.as_deref(), bounds),
+                Wish::Try(pair) => {
+                    if let Some(found) = fitting {
+                        climb.tried(pair, found, &mutator, bounds);
+                    }
+                }
+                Wish::Kick | Wish::End => {
+                    climb.kicks = climb.kicks.saturating_sub(1);
+                    if let Some(found) = fitting {
+                        climb.kicked(found, bounds);
+                    }
+                }
             }
         }
         worker.child = child;
-        if differences.len() >= ENOUGH
-            && let Some(unit) = stats::median(&differences)
-        {
-            island.unit = unit;
-        }
         harvest
     }
 
-    /// Breeds a child; gives the place of its parent, if that is a member of the island.
-    fn bred(&self, island: &Island, rng: &mut impl rand::Rng, child: &mut Vec<SuperBlock>) -> Option<usize> {
+    /// What the climb of the island wants next; a new one begins where the last has arrived. Nothing while
+    /// the island is empty.
+    fn wish(&self, island: &mut Island, rng: &mut Xoshiro256PlusPlus) -> Option<Wish> {
         let mutator = self.search.mutator();
+        if let Some(climb) = &mut island.climb {
+            let wish = climb.next(&mutator, &self.bounds);
+            if wish != Wish::End {
+                return Some(wish);
+            }
+        }
+        if let Some(climb) = island.climb.take() {
+            self.settle(island, climb);
+        }
+        let climb = self.begin(island, rng)?;
+        Some(island.climb.insert(climb).next(&mutator, &self.bounds))
+    }
+
+    /// A new climb.
+    fn begin(&self, island: &Island, rng: &mut Xoshiro256PlusPlus) -> Option<Climb> {
         let population = &island.population;
+        let kicks = rng.random_range(KICKS);
         if rng.random_ratio(1, FROM_FRONT) {
-            let front = self.fronts.get(rng.random_range(0..self.fronts.count()));
-            if let Some(parent) = front.at(rng.random()) {
-                mutator.vary(&parent.blocks, rng, child);
-                return None;
+            let front = rng.random_range(0..self.fronts.count());
+            if let Some(at) = self.fronts.get(front).at(rng.random()) {
+                let origin = Origin::Front { front, cap: archive::cost(at, front) };
+                return Some(Climb::new(Arc::clone(at), origin, kicks, self.patience));
             }
         }
         if population.is_empty() {
-            mutator.vary(self.start, rng, child);
             return None;
         }
-        let slot = rng.random_range(0..population.len());
-        let parent = &population.get(slot).blocks;
-        if rng.random_ratio(1, CROSSED) {
-            let mate = &population.get(rng.random_range(0..population.len())).blocks;
-            if mutation::cross(parent, mate, rng, child) {
-                return Some(slot);
-            }
+        let place = rng.random_range(0..population.len());
+        let at = Arc::clone(&population.members()[place]);
+        Some(Climb::new(at, Origin::Member(place), kicks, self.patience))
+    }
+
+    /// What a climb has reached takes its place on the island.
+    fn settle(&self, island: &mut Island, climb: Climb) {
+        let population = &mut island.population;
+        let Origin::Member(place) = climb.origin else { return };
+        if population.knows(&climb.at.blocks) {
+            return;
         }
-        mutator.vary(parent, rng, child);
-        Some(slot)
+        if population.len() < self.size {
+            population.push(climb.at, &self.search.rules);
+        } else if climb.at.score >= population.get(place).score {
+            population.replace(place, climb.at, &self.search.rules);
+        }
     }
 }

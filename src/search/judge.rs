@@ -3,7 +3,7 @@
 use super::budget::{Accountant, Constraint, Rejected};
 use super::{Individual, Observer, Phases, Search};
 use crate::plainnet::SuperBlock;
-use crate::proxy::{Candidate, Proxy, ScoreError};
+use crate::proxy::{Candidate, Memory, Proxy, ScoreError};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +61,7 @@ pub(super) struct Worker<'a> {
     proxy: &'a dyn Proxy,
     observer: &'a dyn Observer,
     accountant: Accountant<'a>,
+    memory: Memory,
     /// Room for the child, kept between iterations.
     pub child: Vec<SuperBlock>,
     pub phases: Phases,
@@ -71,12 +72,16 @@ pub(super) struct Worker<'a> {
 pub(super) struct Clock(Option<Duration>);
 
 impl<'a> Worker<'a> {
+    /// Times over a budget from which on no exchange with another block brings a network back.
+    const FAR: f64 = 1.25;
+
     pub fn new(search: &'a Search<'a>, proxy: &'a dyn Proxy, observer: &'a dyn Observer) -> Worker<'a> {
         Worker {
             search,
             proxy,
             observer,
             accountant: Accountant::new(&search.budgets, search.resolution, search.classes),
+            memory: Memory::default(),
             child: Vec::new(),
             phases: Phases::default(),
             timed: 0,
@@ -98,32 +103,69 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Weighs and scores `blocks`, and says which budget it exceeds, if any; what exceeds one more than
+    /// [`Worker::FAR`] times is not scored.
+    pub fn appraise(
+        &mut self,
+        blocks: &[SuperBlock],
+        clock: Clock,
+        mut rng: Xoshiro256PlusPlus,
+    ) -> Result<(Arc<Individual>, Option<Constraint>), Fate> {
+        let budgets = &self.search.budgets;
+        let costs = self.accountant.costs(blocks).map_err(|_| Fate::Invalid);
+        let weighed = self.weighed(clock);
+        let costs = costs?;
+        let exceeded = budgets.exceeded(&costs);
+        if let Some(constraint) = exceeded.filter(|_| budgets.violation(&costs) > Self::FAR) {
+            return Err(Fate::Rejected(constraint));
+        }
+        let score = self.score(blocks, weighed, &mut rng).map_err(Fate::Unscored)?;
+        Ok((Arc::new(Individual { blocks: blocks.into(), score, costs }), exceeded))
+    }
+
     /// Weighs and scores `blocks`, which is not a duplicate; `rng` is a stream of its own, so that a
     /// proxy's randomness does not depend on the mutation's.
     pub fn judge(&mut self, blocks: &[SuperBlock], clock: Clock, mut rng: Xoshiro256PlusPlus) -> Fate {
         let costs = self.accountant.within(blocks);
-        let weighed = clock.0.map(|started| {
-            let now = self.observer.now();
-            self.phases.budget += (now - started).as_secs_f64();
-            now
-        });
+        let weighed = self.weighed(clock);
         let costs = match costs {
             Ok(Ok(costs)) => costs,
             Ok(Err(constraint)) => return Fate::Rejected(constraint),
             Err(_) => return Fate::Invalid,
         };
-        let candidate =
-            Candidate { blocks, resolution: self.search.resolution, classes: self.search.classes };
-        let score = self.proxy.score(candidate, &mut rng);
-        if let Some(weighed) = weighed {
-            self.phases.score += (self.observer.now() - weighed).as_secs_f64();
-        }
-        match score {
-            Ok(score) if score.is_finite() => {
-                Fate::Accepted(Arc::new(Individual { blocks: blocks.into(), score, costs }))
-            }
-            Ok(_) => Fate::Unscored(ScoreError::NotFinite { proxy: self.proxy.name() }),
+        match self.score(blocks, weighed, &mut rng) {
+            Ok(score) => Fate::Accepted(Arc::new(Individual { blocks: blocks.into(), score, costs })),
             Err(error) => Fate::Unscored(error),
         }
+    }
+
+    /// The costs are known.
+    fn weighed(&mut self, clock: Clock) -> Clock {
+        Clock(clock.0.map(|started| {
+            let now = self.observer.now();
+            self.phases.budget += (now - started).as_secs_f64();
+            now
+        }))
+    }
+
+    fn score(
+        &mut self,
+        blocks: &[SuperBlock],
+        weighed: Clock,
+        rng: &mut Xoshiro256PlusPlus,
+    ) -> Result<f64, ScoreError> {
+        let Search { resolution, classes, .. } = *self.search;
+        let candidate = Candidate { blocks, resolution, classes };
+        let score = self.proxy.score_next(candidate, &mut self.memory, rng);
+        if let Clock(Some(weighed)) = weighed {
+            self.phases.score += (self.observer.now() - weighed).as_secs_f64();
+        }
+        score.and_then(|score| {
+            if score.is_finite() {
+                Ok(score)
+            } else {
+                Err(ScoreError::NotFinite { proxy: self.proxy.name() })
+            }
+        })
     }
 }

@@ -22,6 +22,7 @@
 pub mod archive;
 pub mod budget;
 pub mod checkpoint;
+mod climb;
 pub mod edits;
 pub mod explain;
 pub mod feasible;
@@ -209,13 +210,11 @@ impl<'a> Search<'a> {
             .build()
             .map_err(|e| SearchError::Threads { threads, reason: e.to_string() })?;
         let islands = self.rules.set == RuleSet::Islands;
-        let busy = if islands { self.rules.islands } else { self.rules.round };
+        let busy = if islands { self.rules.populations() } else { self.rules.round };
         let mut workers: Vec<Worker<'_>> =
             (0..threads.min(busy).max(1)).map(|_| Worker::new(self, proxy, observer)).collect();
         let mut state = match checkpoint {
-            Some(saved) => saved
-                .restore(&self.rules, self.budgets.latencies.len().max(1))
-                .map_err(SearchError::Checkpoint)?,
+            Some(saved) => saved.restore(self).map_err(SearchError::Checkpoint)?,
             None => self.beginning(&start, &mut workers[0]),
         };
         while state.iteration < self.rules.iterations {
@@ -259,7 +258,7 @@ impl<'a> Search<'a> {
 
     /// The state before the first iteration.
     fn beginning(&self, start: &[SuperBlock], worker: &mut Worker<'_>) -> State {
-        let mut state = State::new(self.rules.islands, self.budgets.latencies.len());
+        let mut state = State::new(self.rules.populations(), self.budgets.latencies.len());
         if self.rules.start_inside {
             let clock = worker.begin(u64::MAX);
             let fate = worker.judge(start, clock, self.rng(!u64::MAX));
@@ -295,6 +294,11 @@ impl<'a> Search<'a> {
             rejected: state.tally.rejected,
             phases: Phases { mutate: scale * mutate, budget: scale * budget, score: scale * score },
         })
+    }
+
+    /// Fronts that a run keeps.
+    fn fronts(&self) -> usize {
+        self.budgets.latencies.len().max(1)
     }
 
     fn mutator(&self) -> Mutator<'_> {

@@ -9,7 +9,7 @@ use rand::{Rng, RngExt};
 pub const SPLIT_THRESHOLD: i32 = 6;
 
 /// Widths are multiples of this (SPEC 2.7).
-const WIDTH_STEP: i32 = 8;
+pub(super) const WIDTH_STEP: i32 = 8;
 
 /// How structures are varied.
 #[derive(Clone, Copy)]
@@ -202,13 +202,18 @@ fn split_somewhere(blocks: &mut Vec<SuperBlock>, rng: &mut impl Rng) {
 /// Takes out a block that follows another of its stage.
 fn drop_somewhere(blocks: &mut Vec<SuperBlock>, rng: &mut impl Rng) {
     let i = rng.random_range(0..blocks.len());
-    if i > 0 && blocks[i].stride == 1 && !blocks[i].kind.is_conv() && !blocks[i - 1].kind.is_conv() {
+    if removable(blocks, i) {
         blocks.remove(i);
     }
 }
 
+/// Whether block `i` follows another of its stage.
+pub(super) fn removable(blocks: &[SuperBlock], i: usize) -> bool {
+    i > 0 && blocks[i].stride == 1 && !blocks[i].kind.is_conv() && !blocks[i - 1].kind.is_conv()
+}
+
 /// Links the chain again and splits deep blocks.
-fn tidy(blocks: &mut Vec<SuperBlock>) {
+pub(super) fn tidy(blocks: &mut Vec<SuperBlock>) {
     relink(blocks);
     for _ in 0..2 {
         split_in_place(blocks);

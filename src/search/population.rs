@@ -98,7 +98,7 @@ impl Rules {
         islands: 1,
     };
 
-    /// The default: the paper's iterations, on islands that are annealed.
+    /// The default: the paper's iterations, by climbs on islands.
     pub const ISLANDS: Rules = Rules {
         set: RuleSet::Islands,
         iterations: 96_000,
@@ -111,6 +111,18 @@ impl Rules {
         round: 20_000,
         islands: 8,
     };
+}
+
+impl Rules {
+    /// Populations that a run of so many iterations has: short ones have fewer.
+    pub fn populations(&self) -> usize {
+        /// Enough for a handful of climbs.
+        const EACH: u64 = 8_000;
+        let most = self.islands.max(1);
+        let many = (self.iterations / EACH).clamp(2, most.max(2) as u64) as usize;
+        // A power of two, which any usual number of threads shares evenly.
+        many.min(most).next_power_of_two().min(most)
+    }
 }
 
 /// The members, in the order of their arrival.

@@ -1,5 +1,6 @@
 //! What a search carries from round to round, and all that a checkpoint holds.
 
+use super::climb::Climb;
 use super::judge::{Tally, Worker};
 use super::observer::{Observer, Phases, Point, Progress};
 use super::{Fronts, Individual, Population};
@@ -9,8 +10,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Island {
     pub population: Population,
-    /// Typical difference of the scores of a parent and its child.
-    pub unit: f64,
+    /// What the island is at, where the rules know of climbs.
+    pub climb: Option<Climb>,
 }
 
 pub(super) struct State {

@@ -7,7 +7,7 @@ use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 /// Pixels around an image that crops may reach into.
-const PADDING: usize = 4;
+pub const PADDING: usize = 4;
 /// What stands beyond the edge of moved images.
 const GREY: u8 = 128;
 const PLANE: usize = SIDE * SIDE;
@@ -155,7 +155,7 @@ pub fn erase(values: &mut [f32], recipe: &Recipe, rng: &mut Xoshiro256PlusPlus) 
 }
 
 /// A part of the image that begins so many pixels right of and below the corner of its black border.
-fn crop(image: &[u8], left: usize, top: usize) -> Vec<u8> {
+pub fn crop(image: &[u8], left: usize, top: usize) -> Vec<u8> {
     let mut out = vec![0; IMAGE];
     for (to, from) in out.chunks_mut(PLANE).zip(image.chunks(PLANE)) {
         for (y, row) in to.chunks_mut(SIDE).enumerate() {
@@ -293,62 +293,4 @@ fn equalize(plane: &[u8]) -> [u8; 256] {
         sum += counts[v];
         value
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rand::SeedableRng;
-
-    fn image() -> Vec<u8> {
-        (0..IMAGE).map(|at| (at * 7 + at / 32 * 3) as u8).collect()
-    }
-
-    #[test]
-    fn no_magnitude_is_no_change() {
-        let image = image();
-        for operation in
-            [ShearX, ShearY, TranslateX, TranslateY, Rotate, Color, Contrast, Sharpness, Brightness]
-        {
-            assert_eq!(operation.apply(&image, 0, false), image, "{operation:?}");
-        }
-        assert_eq!(Invert.apply(&Invert.apply(&image, 3, false), 3, false), image);
-        assert_eq!(Solarize.apply(&image, 0, false), image);
-        assert_eq!(Posterize.apply(&image, 0, false), image);
-    }
-
-    #[test]
-    fn operations_do_what_they_are_called() {
-        let mut image = vec![10; IMAGE];
-        image[5 * SIDE + 20] = 210;
-        let right = TranslateX.apply(&image, 2, true);
-        // 0.1007 of 32 pixels.
-        assert_eq!((right[5 * SIDE + 23], right[5 * SIDE]), (210, GREY));
-        let bright = Brightness.apply(&image, 9, false);
-        assert_eq!((bright[0], bright[5 * SIDE + 20]), (19, 255));
-        assert_eq!(Brightness.apply(&image, 9, true)[5 * SIDE + 20], 21);
-        let contrast = AutoContrast.apply(&image, 0, false);
-        assert_eq!((contrast[0], contrast[5 * SIDE + 20], contrast[PLANE]), (0, 255, 10));
-        assert_eq!(Posterize.apply(&image, 9, false)[5 * SIDE + 20], 208);
-        assert_eq!(Solarize.apply(&image, 9, false)[0], 245);
-        // A quarter of a turn would move the corner; thirty degrees fill it.
-        assert_eq!(Rotate.apply(&image, 9, false)[0], GREY);
-    }
-
-    #[test]
-    fn crops_have_a_black_border_and_erased_parts_are_zero() {
-        let image = vec![9; IMAGE];
-        let moved = crop(&image, 0, 2 * PADDING);
-        assert_eq!((moved[0], moved[4], moved[27 * SIDE + 4], moved[28 * SIDE + 4]), (0, 9, 9, 0));
-        assert_eq!(crop(&image, PADDING, PADDING), image);
-        let recipe = Recipe { erasing: 1.0, ..Recipe::default() };
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-        let mut share = 0.0;
-        for _ in 0..200 {
-            let mut values = vec![1.0_f32; IMAGE];
-            erase(&mut values, &recipe, &mut rng);
-            share += values.iter().filter(|&&v| v == 0.0).count() as f64 / IMAGE as f64 / 200.0;
-        }
-        assert!((0.14..0.2).contains(&share), "{share}");
-    }
 }

@@ -88,36 +88,3 @@ fn beta(a: f64, rng: &mut Xoshiro256PlusPlus) -> f64 {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rand::SeedableRng;
-
-    #[test]
-    fn the_rate_rises_and_falls() {
-        let recipe = Recipe { epochs: 30, ..Recipe::default() };
-        assert_eq!(recipe.rate(64, 50_000), 0.025 * 65.0 / 250_000.0);
-        assert!((recipe.rate(250_000, 50_000) - 0.025).abs() < 1e-9);
-        let middle = (250_000 + 1_500_000) / 2;
-        assert!((recipe.rate(middle, 50_000) - 0.0125).abs() < 1e-6);
-        assert!(recipe.rate(1_500_000, 50_000).abs() < 1e-12);
-    }
-
-    #[test]
-    fn mixtures_have_the_moments_of_their_distribution() {
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(3);
-        let numbers: Vec<f64> = (0..40_000).map(|_| beta(0.2, &mut rng)).collect();
-        let mean = numbers.iter().sum::<f64>() / 40_000.0;
-        let variance = numbers.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 40_000.0;
-        assert!((mean - 0.5).abs() < 0.01, "{mean}");
-        // 1 / (4 (2a + 1))
-        assert!((variance - 1.0 / 5.6).abs() < 0.003, "{variance}");
-    }
-
-    #[test]
-    fn targets_sum_to_one() {
-        let target = Recipe::default().target(3, 10);
-        assert!((target.iter().sum::<f32>() - 1.0).abs() < 1e-6 && (target[3] - 0.91).abs() < 1e-6);
-    }
-}

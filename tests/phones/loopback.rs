@@ -229,6 +229,14 @@ impl Phone {
         self.write(&format!("props/{name}"), &format!("{value}\n"));
     }
 
+    /// What it says of its processor: the name of Android and that of the kernel.
+    pub fn architecture(&self, abi: &str, machine: &str) {
+        self.property("ro.product.cpu.abi", abi);
+        let uname = format!("#!/bin/sh\n[ \"$1\" = -m ] && echo {machine} || exec /bin/uname \"$@\"\n");
+        self.write("bin/uname", &uname);
+        std::fs::set_permissions(self.path("bin/uname"), PermissionsExt::from_mode(0o755)).unwrap();
+    }
+
     pub fn battery(&self, percent: u32, tenths: u32) {
         let text = format!(
             "Current Battery Service state:\n  AC powered: false\n  USB powered: true\n  level: {percent}\n  \

@@ -2,6 +2,7 @@
 //! interface. `scripts/setup-adb` installs both; where they cannot be had, these tests say that they were
 //! skipped (and fail instead where `EDGEZEN_REQUIRE_ADB` is set, as in `scripts/test`).
 
+mod arm;
 mod fake_server;
 mod faults;
 mod figures;

@@ -2,5 +2,6 @@
 
 mod devices;
 mod forward;
+mod recipe;
 mod scores;
 mod train;

@@ -98,18 +98,23 @@ fn the_command_line_has_the_engine() {
 fn the_other_proxies_are_the_native_ones() {
     let dir = tempfile::tempdir().unwrap();
     for (proxy, batch, tolerance) in [
-        ("grad-norm", "4", 1e-3),
+        ("grad-norm", "4", 1e-4),
         ("synflow", "1", 1e-9),
         ("synflow-original", "1", 1e-9),
         ("naswot", "8", 1e-3),
-        ("te-nas", "4", 1e-2),
-        ("te-nas-regions", "4", 1e-2),
+        ("te-nas", "4", 1e-4),
+        ("te-nas-regions", "4", 1e-4),
     ] {
         let score = |engine: &str| {
-            let net = "zennet_cifar10_model_size05M_res32";
+            // Deep networks multiply rounding.
+            let net = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,16,1)SuperResIDWE2K3(16,24,2,24,1)";
             let args = [
                 "score",
                 net,
+                "--resolution",
+                "32",
+                "--classes",
+                "10",
                 "--proxy",
                 proxy,
                 "--engine",

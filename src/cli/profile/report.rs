@@ -37,8 +37,15 @@ pub struct FailedConfiguration {
     pub reason: String,
 }
 
-/// Counts what the dataset in `dir` holds.
-pub fn report(outcome: &Outcome, dir: &Path, serial: Option<String>, seconds: f64) -> Profile {
+/// Counts what the dataset in `dir` holds; it adds to that in `refined`, if any.
+pub fn report(
+    outcome: &Outcome,
+    dir: &Path,
+    refined: Option<&Path>,
+    serial: Option<String>,
+    seconds: f64,
+) -> Profile {
+    let all: Vec<String> = refined.into_iter().chain([dir]).map(|dir| dir.display().to_string()).collect();
     let samples = &outcome.dataset.samples;
     let of_type = |name: &str| samples.iter().filter(|s| s.subject.type_name() == name).count();
     let of_quality = |quality: Quality| samples.iter().filter(|s| s.quality == quality).count();
@@ -66,7 +73,7 @@ pub fn report(outcome: &Outcome, dir: &Path, serial: Option<String>, seconds: f6
         repeated: outcome.repeated,
         seconds,
         lookup_table: dir.join(crate::measure::campaign::LOOKUP_TABLE).display().to_string(),
-        next: format!("edgezen fit --data {}", dir.display()),
+        next: format!("edgezen fit --data {}", all.join(" ")),
     }
 }
 

@@ -4,6 +4,7 @@
 //! kernels that cover what the networks use. To these come dense convolutions of the sizes that
 //! ResNets and MobileNets are made of, so that predictions do not end at the border of the space.
 
+use super::choose::{Judged, choose};
 use super::{MAX_SAMPLES, MIN_SAMPLES, Plan, PlanError, VERSION};
 use crate::dataset::Subject;
 use crate::plainnet::block::smart_round;
@@ -93,6 +94,56 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// A plan of `samples` further kernels of `spaces`, where `measured` leave the most open: far from all of
+    /// them, and near those of which a predictor knows least. The seed fixes it.
+    ///
+    /// # Errors
+    /// As [`Plan::draw`].
+    pub fn refine(
+        spaces: &[&dyn SearchSpace],
+        samples: usize,
+        batch: u32,
+        lowering: Lowering,
+        seed: u64,
+        measured: &[Judged],
+    ) -> Result<Plan, PlanError> {
+        if !(MIN_SAMPLES..=MAX_SAMPLES).contains(&samples) {
+            return Err(PlanError::Samples(samples));
+        }
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let known: FxHashSet<Kernel> = measured.iter().map(|one| one.kernel).collect();
+        let mut pool: Vec<Kernel> = Pool::draw(spaces, REFINE_NETWORKS, &mut rng)
+            .by_kind(lowering)
+            .into_iter()
+            .flat_map(|(_, kernels)| kernels)
+            .map(|kernel| kernel.with_batch(batch))
+            .filter(|kernel| !known.contains(kernel))
+            .collect();
+        shuffle(&mut pool, &mut rng);
+        pool.truncate(MAX_POOL);
+        if pool.len() < samples {
+            return Err(PlanError::TooFew { found: pool.len(), asked: samples });
+        }
+        let chosen = choose(&pool, measured, samples);
+        Ok(Plan {
+            version: VERSION,
+            subjects: chosen.into_iter().map(|i| Subject::Kernel(pool[i])).collect(),
+        })
+    }
+}
+
+/// Networks whose kernels are refined among, for each of a space's ranges: eight times as many.
+const REFINE_NETWORKS: usize = 24;
+/// More kernels than this are not compared.
+const MAX_POOL: usize = 20_000;
+
+fn shuffle(kernels: &mut [Kernel], rng: &mut Xoshiro256PlusPlus) {
+    for i in (1..kernels.len()).rev() {
+        kernels.swap(i, rng.random_range(0..=i));
+    }
+}
+
 struct Wanted {
     networks: usize,
     blocks: usize,
@@ -166,10 +217,8 @@ impl Pool {
         (0..count.min(all.len())).map(|_| all.swap_remove(rng.random_range(0..all.len()))).collect()
     }
 
-    /// Kernels that the networks use, in the order in which they should be measured: the kinds take
-    /// turns by their weights; within a kind the one farthest from all chosen ones alternates with a
-    /// random one, so that both the borders and the bulk of the space are covered.
-    fn kernels(&self, lowering: Lowering, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
+    /// Kernels that the networks use, each once.
+    fn by_kind(&self, lowering: Lowering) -> Vec<(KernelKind, Vec<Kernel>)> {
         let mut by_kind: FxHashMap<KernelKind, Vec<Kernel>> = FxHashMap::default();
         let mut seen = FxHashSet::default();
         for (i, model) in self.models.iter().enumerate() {
@@ -181,12 +230,15 @@ impl Pool {
                 }
             }
         }
-        let mut queues: Vec<(f64, Vec<Kernel>)> = Vec::new();
-        for kind in KernelKind::ALL {
-            if let Some(kernels) = by_kind.remove(&kind) {
-                queues.push((weight(kind, lowering), spread(kernels, rng)));
-            }
-        }
+        KernelKind::ALL.into_iter().filter_map(|kind| Some((kind, by_kind.remove(&kind)?))).collect()
+    }
+
+    /// Kernels that the networks use, in the order in which they should be measured: the kinds take
+    /// turns by their weights; within a kind the one farthest from all chosen ones alternates with a
+    /// random one, so that both the borders and the bulk of the space are covered.
+    fn kernels(&self, lowering: Lowering, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
+        let spread = |(kind, kernels)| (weight(kind, lowering), spread(kernels, rng));
+        let queues: Vec<(f64, Vec<Kernel>)> = self.by_kind(lowering).into_iter().map(spread).collect();
         // The kind that lies furthest behind its weight comes next.
         let mut taken = vec![0.0_f64; queues.len()];
         let mut out = Vec::new();
@@ -218,9 +270,7 @@ fn weight(kind: KernelKind, lowering: Lowering) -> f64 {
 /// `kernels` reordered: farthest point first, alternating with random ones. At most 2,000: more are
 /// never measured.
 fn spread(mut kernels: Vec<Kernel>, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
-    for i in (1..kernels.len()).rev() {
-        kernels.swap(i, rng.random_range(0..=i));
-    }
+    shuffle(&mut kernels, rng);
     kernels.truncate(2_000);
     let points: Vec<[f64; 7]> = kernels.iter().map(position).collect();
     let mut distance = vec![f64::INFINITY; kernels.len()];

@@ -9,7 +9,7 @@
 mod geometry;
 mod recursion;
 
-use super::{Candidate, Mode, Proxy, ScoreError};
+use super::{Candidate, Memory, Mode, Proxy, ScoreError};
 use crate::plainnet::{Layer, Model, Network, Step, SuperBlock, Variant};
 use geometry::{Geometry, Tables};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -52,30 +52,25 @@ impl ZenScore {
     }
 
     #[inline(always)]
-    fn run(&self, convs: &[Conv]) -> f64 {
-        let mut state = State::start(self.resolution);
-        for conv in convs {
-            match self.tables.find(state.side, conv.kernel, conv.stride) {
-                Some(geometry) => state.conv(geometry, conv, self.mode),
-                None => {
-                    let geometry = Geometry::new(state.side, conv.kernel, conv.stride, self.batch);
-                    state.conv(&geometry, conv, self.mode);
-                }
+    fn step(&self, state: &mut State, conv: &Conv) {
+        match self.tables.find(state.side, conv.kernel, conv.stride) {
+            Some(geometry) => state.conv(geometry, conv, self.mode),
+            None => {
+                let geometry = Geometry::new(state.side, conv.kernel, conv.stride, self.batch);
+                state.conv(&geometry, conv, self.mode);
             }
         }
-        state.finish(self.mode)
     }
 
     fn score_convs(&self, convs: &[Conv]) -> Result<f64, ScoreError> {
-        // For the widest registers of this machine.
-        #[cfg(feature = "host")]
-        let score = pulp::Arch::new().dispatch(
+        finite(on_wide_registers(
             #[inline(always)]
-            || self.run(convs),
-        );
-        #[cfg(not(feature = "host"))]
-        let score = self.run(convs);
-        if score.is_finite() { Ok(score) } else { Err(ScoreError::NotFinite { proxy: "zen" }) }
+            || {
+                let mut state = State::start(self.resolution);
+                convs.iter().for_each(|conv| self.step(&mut state, conv));
+                state.finish(self.mode)
+            },
+        ))
     }
 
     /// Score of a chain of valid super blocks.
@@ -83,9 +78,19 @@ impl ZenScore {
     /// # Errors
     /// A stride larger than its map.
     pub fn score_blocks(&self, blocks: &[SuperBlock]) -> Result<f64, ScoreError> {
-        let mut convs = Vec::with_capacity(128);
-        let mut side = self.resolution;
-        for block in blocks {
+        self.score_along(blocks, &mut Trail::default())
+    }
+
+    /// The same, from the first block on that differs from those of the last call with this `trail`.
+    fn score_along(&self, blocks: &[SuperBlock], trail: &mut Trail) -> Result<f64, ScoreError> {
+        let Trail { blocks: before, states, convs, ends } = trail;
+        let shared = blocks.iter().zip(&*before).take_while(|(a, b)| a == b).count();
+        before.truncate(shared);
+        states.truncate(shared);
+        convs.clear();
+        ends.clear();
+        let mut side = states.last().map_or(self.resolution, |state| state.side);
+        for block in &blocks[shared..] {
             if block.stride.unsigned_abs() > side {
                 // Says which block, and on what map.
                 crate::plainnet::shape::validate_scored(&Network::from(blocks).blocks, self.resolution)?;
@@ -98,18 +103,32 @@ impl ZenScore {
                     }
                 });
             };
-            sublayer(true, &mut convs);
+            sublayer(true, convs);
             if block.sublayers > 1 {
                 let second = convs.len();
-                sublayer(false, &mut convs);
+                sublayer(false, convs);
                 // The others are like the second.
                 let second = second..convs.len();
                 for _ in 2..block.sublayers.min(SuperBlock::MAX_SUBLAYERS) {
                     convs.extend_from_within(second.clone());
                 }
             }
+            ends.push(convs.len());
         }
-        self.score_convs(&convs)
+        before.extend_from_slice(&blocks[shared..]);
+        finite(on_wide_registers(
+            #[inline(always)]
+            || {
+                let mut state = states.last().copied().unwrap_or_else(|| State::start(self.resolution));
+                let mut from = 0;
+                for &end in &*ends {
+                    convs[from..end].iter().for_each(|conv| self.step(&mut state, conv));
+                    states.push(state);
+                    from = end;
+                }
+                state.finish(self.mode)
+            },
+        ))
     }
 
     /// Score of any network in which BN and ReLU follow each convolution.
@@ -150,6 +169,29 @@ impl ZenScore {
     }
 }
 
+/// Runs `f` for the widest registers of this machine.
+#[inline(always)]
+fn on_wide_registers(f: impl FnOnce() -> f64) -> f64 {
+    #[cfg(feature = "host")]
+    return pulp::Arch::new().dispatch(f);
+    #[cfg(not(feature = "host"))]
+    f()
+}
+
+fn finite(score: f64) -> Result<f64, ScoreError> {
+    if score.is_finite() { Ok(score) } else { Err(ScoreError::NotFinite { proxy: "zen" }) }
+}
+
+/// The last network scored, with the state behind each of its blocks; and room to work in.
+#[derive(Default)]
+struct Trail {
+    blocks: Vec<SuperBlock>,
+    states: Vec<State>,
+    convs: Vec<Conv>,
+    /// Where each block that is new ends in `convs`.
+    ends: Vec<usize>,
+}
+
 impl Proxy for ZenScore {
     fn name(&self) -> &'static str {
         "zen"
@@ -157,6 +199,15 @@ impl Proxy for ZenScore {
     fn score(&self, candidate: Candidate<'_>, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
         debug_assert_eq!(candidate.resolution, self.resolution);
         self.score_blocks(candidate.blocks)
+    }
+    fn score_next(
+        &self,
+        candidate: Candidate<'_>,
+        memory: &mut Memory,
+        _: &mut Xoshiro256PlusPlus,
+    ) -> Result<f64, ScoreError> {
+        debug_assert_eq!(candidate.resolution, self.resolution);
+        self.score_along(candidate.blocks, memory.of())
     }
     fn score_model(&self, model: &Model, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
         debug_assert_eq!(model.resolution, self.resolution);
