@@ -1,8 +1,9 @@
-//! The closed-form Zen-Score against Monte-Carlo: `cargo bench --bench closed_form [-- NETWORKS REPEATS]`.
+//! The closed-form Zen-Score against Monte-Carlo: `cargo bench --bench closed_form [-- NETWORKS REPEATS [NAME…]]`.
 //!
 //! Draws fresh structures of every population, scores each with `REPEATS` draws of weights and images
 //! (batch 16) and by closed form, in both modes, and prints the table of `docs/closed-form.md`. No structure was
-//! used in making the closed form. Last, the time that the closed form takes.
+//! used in making the closed form. With names, only populations whose names contain one of them. Last, the time that
+//! the closed form takes, where structures of all populations were drawn.
 
 use edgezen::plainnet::{Network, SuperBlock, cost, notation, published, relink};
 use edgezen::proxy::exact::{Randomness, Settings, score};
@@ -196,6 +197,27 @@ struct Scores {
     draws: Vec<Vec<f64>>,
 }
 
+impl Scores {
+    /// τ of the closed form, and of one draw, against the mean of the other draws; without one structure.
+    fn taus(&self, without: Option<usize>) -> (f64, f64) {
+        let some = |values: &mut dyn Iterator<Item = f64>| -> Vec<f64> {
+            values.enumerate().filter(|(i, _)| Some(*i) != without).map(|(_, x)| x).collect()
+        };
+        let repeats = self.draws[0].len();
+        let closed = some(&mut self.closed.iter().copied());
+        let (mut one, mut ours) = (Vec::new(), Vec::new());
+        for held in 0..repeats {
+            let single = some(&mut self.draws.iter().map(|draws| draws[held]));
+            let others =
+                |draws: &Vec<f64>| (draws.iter().sum::<f64>() - draws[held]) / (repeats as f64 - 1.0);
+            let others = some(&mut self.draws.iter().map(others));
+            one.push(stats::kendall(&single, &others).unwrap());
+            ours.push(stats::kendall(&closed, &others).unwrap());
+        }
+        (stats::mean(&ours).unwrap(), stats::mean(&one).unwrap())
+    }
+}
+
 /// Both modes' scores of independent draws.
 fn draws(network: &Network, side: u32, repeats: u32, seed: u64) -> [Vec<f64>; 2] {
     let mut both = [Vec::new(), Vec::new()];
@@ -220,23 +242,16 @@ fn row(name: &str, mode: Mode, layers: (usize, usize), scores: &Scores) {
         stats::std_dev(draws).unwrap().powi(2) * n / (n - 1.0)
     };
     let noise = stats::mean(&scores.draws.iter().map(variance).collect::<Vec<f64>>()).unwrap().sqrt();
-    // One draw against the mean of the others; the closed form against the same means.
-    let repeats = scores.draws[0].len();
-    let (mut one, mut ours) = (Vec::new(), Vec::new());
-    for held in 0..repeats {
-        let single: Vec<f64> = scores.draws.iter().map(|draws| draws[held]).collect();
-        let others = |draws: &Vec<f64>| (draws.iter().sum::<f64>() - draws[held]) / (repeats as f64 - 1.0);
-        let others: Vec<f64> = scores.draws.iter().map(others).collect();
-        one.push(stats::kendall(&single, &others).unwrap());
-        ours.push(stats::kendall(&scores.closed, &others).unwrap());
-    }
+    let (ours, one) = scores.taus(None);
+    // Standard error of the difference: each structure left out in turn.
+    let n = scores.closed.len();
+    let left_out: Vec<f64> = (0..n).map(|i| scores.taus(Some(i))).map(|(ours, one)| ours - one).collect();
+    let error = stats::std_dev(&left_out).unwrap() * (n as f64 - 1.0).sqrt();
     println!(
-        "| {name} | {mode} | {} | {}–{} | {:.3} | {:.3} | {:+.2} | {:.2} | {:.2} |",
-        scores.closed.len(),
+        "| {name} | {mode} | {n} | {}–{} | {ours:.4} | {one:.4} | {:+.4} ± {error:.4} | {:+.2} | {:.2} | {:.2} |",
         layers.0,
         layers.1,
-        stats::mean(&ours).unwrap(),
-        stats::mean(&one).unwrap(),
+        ours - one,
         stats::mean(&errors).unwrap(),
         stats::std_dev(&errors).unwrap(),
         noise,
@@ -254,18 +269,25 @@ fn worst(mode: Mode, structures: &[Structure], scores: &Scores) {
 }
 
 fn main() {
-    let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    let numbers: Vec<usize> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
+    let names: Vec<&String> = args.iter().filter(|arg| arg.parse::<usize>().is_err()).collect();
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|part| name.contains(part.as_str()));
     let count = numbers.first().copied().unwrap_or(40);
     let repeats = numbers.get(1).copied().unwrap_or(4) as u32;
     println!(
-        "| population | mode | networks | BN layers | τ closed | τ one draw | bias | sd of error | sd of one draw |"
+        "| population | mode | networks | BN layers | τ closed | τ one draw | difference | bias | sd of error | sd of one draw |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(20_260);
     let mut timed: Vec<(u32, Structure)> = Vec::new();
     for population in POPULATIONS {
         let count = if population.side > 64 { (count / 4).max(4) } else { count };
+        // Drawn all the same, so that the others are the same ones.
         let structures = population.draw(count, &mut rng);
+        if !wanted(population.name) {
+            continue;
+        }
         let mut modes = [Scores::default(), Scores::default()];
         let (mut least, mut most) = (usize::MAX, 0);
         for (i, blocks) in structures.iter().enumerate() {
@@ -286,7 +308,9 @@ fn main() {
         }
         timed.extend(structures.into_iter().map(|blocks| (population.side, blocks)));
     }
-    time(&timed);
+    if names.is_empty() {
+        time(&timed);
+    }
 }
 
 fn convs(blocks: &[SuperBlock]) -> usize {

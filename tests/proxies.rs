@@ -92,11 +92,15 @@ fn golden_values_of_the_other_proxies() {
     }
 }
 
-/// A source whose weights are rounded another way: the last bit of single precision up or down.
+/// A source whose weights differ by a factor 1 ± `step`, at random.
 struct Rounded<'a> {
     source: &'a Golden,
     seed: u64,
+    step: f64,
 }
+
+/// The last bit of single precision.
+const LAST_BIT: f64 = 1.0 / (1 << 24) as f64;
 
 impl Source<f64> for Rounded<'_> {
     fn block(&self, index: usize, first: usize, rows: usize, fan_in: usize, out: &mut [f64]) {
@@ -104,7 +108,7 @@ impl Source<f64> for Rounded<'_> {
         let mut state = self.seed ^ ((index as u64) << 32) ^ first as u64;
         for value in out {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            *value *= 1.0 + 2f64.powi(-24) * if state >> 63 == 0 { 1.0 } else { -1.0 };
+            *value *= 1.0 + self.step * if state >> 63 == 0 { 1.0 } else { -1.0 };
         }
     }
     fn fill(&self, tensor: Tensor, first: usize, out: &mut [f64]) {
@@ -115,10 +119,68 @@ impl Source<f64> for Rounded<'_> {
 /// Deviation of ln grad-norm in double precision where only the last bit of the weights differs.
 fn rounding_spread(graph: &Graph, labels: &[usize], source: &Golden) -> f64 {
     let logs: Vec<f64> = (1..=6)
-        .map(|seed| grad_norm::norm::<f64>(graph, labels, &Rounded { source, seed }).unwrap().ln())
+        .map(|seed| {
+            let rounded = Rounded { source, seed, step: LAST_BIT };
+            grad_norm::norm::<f64>(graph, labels, &rounded).unwrap().ln()
+        })
         .collect();
     println!("ln grad-norm by rounding of the weights: {logs:?}");
     edgezen::stats::std_dev(&logs).unwrap()
+}
+
+/// Mean cross entropy and its gradient with respect to the logits.
+fn cross_entropy(logits: &[f64], labels: &[usize]) -> (f64, Vec<f64>) {
+    let images = labels.len() as f64;
+    let mut loss = 0.0;
+    let mut gradient = Vec::new();
+    for (logits, &label) in logits.chunks(logits.len() / labels.len()).zip(labels) {
+        let total: f64 = logits.iter().map(|x| x.exp()).sum();
+        loss += (total.ln() - logits[label]) / images;
+        let hit = |class| if class == label { 1.0 } else { 0.0 };
+        gradient.extend(logits.iter().enumerate().map(|(class, x)| (x.exp() / total - hit(class)) / images));
+    }
+    (loss, gradient)
+}
+
+/// Where the golden value of grad-norm is chaotic, the gradient itself is still right: it says by how much the loss
+/// changes where all weights of the network change a little.
+#[test]
+fn gradient_of_a_deep_network_is_the_slope_of_its_loss() {
+    use edgezen::proxy::gradient::{Differentiable, Parameter};
+    let golden = golden::json("scores.json");
+    let case = &list(&golden["cases"])[6];
+    let graph = case_graph(case);
+    let (images, classes) = (number(case, "batch") as usize, number(case, "num_classes") as usize);
+    let labels: Vec<usize> = (0..images).map(|image| image % classes).collect();
+    let source = source(case, &graph, Scaling::Unit);
+    let network = |source: &dyn Source<f64>| Differentiable::new(&graph, images, source, |w| w).unwrap();
+    let plain = network(&source);
+    let input = plain.input(&source);
+    let layers = weighted(&graph).len();
+    let tape = plain.forward(input.clone()).unwrap();
+    let (_, seed) = cross_entropy(tape.output(), &labels);
+    let mut weight_gradients = vec![Vec::new(); layers];
+    plain.backward(&tape, seed, &mut |parameter, gradient| {
+        if let Parameter::Weight { index, .. } = parameter {
+            weight_gradients[index] = gradient.to_vec();
+        }
+    });
+    // Small against what the chaos amplifies, large against rounding in double precision.
+    let step = 1e-11;
+    let [up, down] = [step, -step].map(|step| network(&Rounded { source: &source, seed: 1, step }));
+    let loss = |network: &Differentiable<'_, f64>| {
+        cross_entropy(network.forward(input.clone()).unwrap().output(), &labels).0
+    };
+    let measured = loss(&up) - loss(&down);
+    let predicted: f64 = weight_gradients
+        .iter()
+        .enumerate()
+        .flat_map(|(index, gradient)| {
+            let changes = up.weights(index).iter().zip(down.weights(index));
+            gradient.iter().zip(changes).map(|(g, (up, down))| g * (up - down))
+        })
+        .sum();
+    close(predicted, measured, 1e-3, "slope of the loss");
 }
 
 mod entropy {

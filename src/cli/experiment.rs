@@ -18,7 +18,7 @@ pub struct Args {
     /// Folder of the csv and svg files [default: the current one]
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
-    /// Draws of weights and images behind each point [default: 8; 1 for table2]
+    /// Draws of weights and images behind each point [default: 8; 1 for table2, where the quick proxies take 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     repeats: Option<u32>,
     /// Side of the images of table2

@@ -27,12 +27,16 @@ pub struct Geometry {
     pub weighted: [Row; CLASSES],
     /// Share of the output positions in each class.
     pub share: Row,
+    /// Both windows averaged over the output positions: by class of the input.
+    pub mean_window: Row,
+    pub mean_weighted: Row,
     /// 1 / Σ q² over the taps of one axis, q = share of positions whose tap lies inside the map.
     pub per_axis_squares: f32,
     /// 1 / (Σ q)²: one over the taps inside the map, in two dimensions.
     pub per_taps: f32,
     /// Images of a batch, and the output positions of all of them.
     pub batch: f32,
+    pub per_batch: f32,
     pub pixels: f32,
     pub per_pixels: f32,
     /// Σ q² / (Σ q)² in two dimensions: what is left of independent noise in correlations.
@@ -84,6 +88,25 @@ fn response(side: u32, kernel: u32) -> [f64; CLASSES] {
     })
 }
 
+/// The interior is one class, but what crosses its edge is not its mean. A shape that is flat in the middle and falls
+/// off like a parabola has, at the edge of an interior of half-width m, the slope (mean − value at the edge)·3/m. So
+/// classes that far apart exchange less than neighbours do; what they do not exchange stays.
+fn resolve_interior(sums: &mut [[f64; CLASSES]; CLASSES], side: u32, out_side: u32, stride: u32) {
+    const LAST: usize = CLASSES - 1;
+    let half = f64::from(side) / 2.0 - LAST as f64;
+    if stride > 1 || side != out_side || half <= 1.5 {
+        return;
+    }
+    let share = 1.0 / (half / 3.0 + 0.5);
+    for other in 0..LAST {
+        let (inward, outward) = (sums[other][LAST] * (1.0 - share), sums[LAST][other] * (1.0 - share));
+        sums[other][LAST] -= inward;
+        sums[other][other] += outward;
+        sums[LAST][other] -= outward;
+        sums[LAST][LAST] += inward;
+    }
+}
+
 impl Geometry {
     pub fn new(side: u32, kernel: u32, stride: u32, batch: u32) -> Geometry {
         let out_side = side.div_ceil(stride);
@@ -111,8 +134,14 @@ impl Geometry {
                 }
             }
         }
+        resolve_interior(&mut window, side, out_side, stride);
+        resolve_interior(&mut weighted, side, out_side, stride);
         let mean = |sums: [[f64; CLASSES]; CLASSES]| {
             sums.map(|row| std::array::from_fn(|to| (row[to] / f64::max(count[to], 1.0)) as f32))
+        };
+        // Sums over all output positions, whatever their class.
+        let over_all = |sums: [[f64; CLASSES]; CLASSES]| {
+            sums.map(|row| (row.iter().sum::<f64>() / f64::from(out_side)) as f32)
         };
         let sum: f64 = coverage.iter().sum();
         let squares: f64 = coverage.iter().map(|q| q * q).sum();
@@ -142,10 +171,13 @@ impl Geometry {
             is_point: kernel == 1 && stride == 1,
             window: mean(window),
             weighted: mean(weighted),
+            mean_window: over_all(window),
+            mean_weighted: over_all(weighted),
             share: count.map(|n| (n / f64::from(out_side)) as f32),
             per_axis_squares: (1.0 / squares) as f32,
             per_taps: (1.0 / (sum * sum)) as f32,
             batch: batch as f32,
+            per_batch: 1.0 / batch as f32,
             pixels,
             per_pixels: 1.0 / pixels,
             mixing: (squares * squares / sum.powi(4)) as f32,
@@ -160,6 +192,8 @@ impl Geometry {
 /// The tables of every map that a network of strides 1 and 2 can have on inputs of one side.
 #[derive(Clone, Debug)]
 pub struct Tables {
+    /// Sides of the maps, and the windows on each of them.
+    sides: Vec<u32>,
     levels: Vec<Geometry>,
     /// What few inputs change, by their number.
     few: Vec<f32>,
@@ -170,15 +204,16 @@ const MANY: usize = 64;
 
 impl Tables {
     pub fn new(resolution: u32, batch: u32) -> Tables {
-        let mut all = Vec::new();
+        let (mut sides, mut levels) = (Vec::new(), Vec::new());
         let mut side = resolution;
         loop {
+            sides.push(side);
             for kernel in KERNELS {
-                all.extend([1, 2].map(|stride| Geometry::new(side, kernel, stride, batch)));
+                levels.extend([1, 2].map(|stride| Geometry::new(side, kernel, stride, batch)));
             }
             if side <= 1 {
                 let few = (0..MANY).map(|n| few_inputs(n.max(1) as f32)).collect();
-                return Tables { levels: all, few };
+                return Tables { sides, levels, few };
             }
             side = side.div_ceil(2);
         }
@@ -197,10 +232,8 @@ impl Tables {
             return None;
         }
         let within = (kernel - 1 + stride - 1) as usize;
-        self.levels
-            .chunks_exact(2 * KERNELS.len())
-            .find(|level| level[0].side == side)
-            .map(|level| &level[within])
+        let level = self.sides.iter().position(|&s| s == side)?;
+        self.levels.get(level * 2 * KERNELS.len() + within)
     }
 }
 

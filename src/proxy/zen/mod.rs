@@ -48,7 +48,8 @@ impl ZenScore {
         };
         let (kernel, stride) = (kernel.unsigned_abs(), stride.unsigned_abs());
         let few = self.tables.few(fan_c.unsigned_abs().saturating_mul(kernel * kernel));
-        Some(Conv { fan_c: fan_c as f32, out_c: out_c as f32, kernel, stride, depthwise, few })
+        let per_fan_c = 1.0 / fan_c as f32;
+        Some(Conv { fan_c: fan_c as f32, per_fan_c, out_c: out_c as f32, kernel, stride, depthwise, few })
     }
 
     #[inline(always)]
