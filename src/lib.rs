@@ -6,6 +6,7 @@
 //! * models, pure decisions: `space`, `predictor`, `proxy`, `search`;
 //! * engines and the only stopwatch: `engine`, `runner`;
 //! * devices and measuring: `device`, `measure`, `dataset`;
+//! * training, with the feature `torch`: `train`;
 //! * what a search leaves behind, and its drawing: `runs`, `report`;
 //! * the only place that prints: `cli`.
 
@@ -32,6 +33,8 @@ pub mod runs;
 pub mod search;
 pub mod space;
 pub mod stats;
+#[cfg(feature = "torch")]
+pub mod train;
 pub mod units;
 pub mod zoo;
 

@@ -95,3 +95,17 @@ fn completions_know_the_commands() {
         assert!(String::from_utf8(script).unwrap().contains("devices"), "{shell}");
     }
 }
+
+#[test]
+#[cfg(not(feature = "torch"))]
+fn libtorch_is_a_feature() {
+    let dir = tempfile::tempdir().unwrap();
+    for device in ["torch-cpu", "v100@torch"] {
+        crate::cli::refused(
+            dir.path(),
+            &["profile", "--device", device],
+            2,
+            &["--features torch", "setup-libtorch"],
+        );
+    }
+}

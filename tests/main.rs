@@ -19,3 +19,5 @@ mod search_cli;
 mod searching;
 mod spaces;
 mod structures;
+#[cfg(feature = "torch")]
+mod torch;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A Python that has PyTorch and the package `onnx`, or the reason why there is none.
-fn torch_python() -> Result<PathBuf, String> {
+pub fn torch_python() -> Result<PathBuf, String> {
     let python = std::env::var_os("EDGEZEN_TORCH_PYTHON").map_or("/usr/bin/python3".into(), PathBuf::from);
     match Command::new(&python).args(["-c", "import numpy, onnx, torch"]).output() {
         Ok(output) if output.status.success() => Ok(python),

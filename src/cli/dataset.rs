@@ -9,7 +9,7 @@ use super::{Global, output};
 use crate::dataset::import::{self, FORMATS, ImportError};
 use crate::dataset::network_import::{self, SOURCES};
 use crate::dataset::network_table::{NetworkTableError, Select};
-use crate::dataset::{self, Dataset, Identity, Provenance};
+use crate::dataset::{self, Dataset, Identity, Provenance, trtexec};
 use crate::stats;
 use crate::units::Latency;
 use serde::Serialize;
@@ -77,7 +77,8 @@ fn formats() -> clap::builder::PossibleValuesParser {
     let networks = SOURCES.iter().map(|s| (s.name, s.about));
     let value =
         |(name, about): (&'static str, &'static str)| clap::builder::PossibleValue::new(name).help(about);
-    kernels.chain(networks).map(value).collect::<Vec<_>>().into()
+    let own = std::iter::once((trtexec::FORMAT, trtexec::ABOUT));
+    kernels.chain(networks).chain(own).map(value).collect::<Vec<_>>().into()
 }
 
 #[derive(Serialize)]
@@ -105,6 +106,12 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
                 dataset::rfc3339(now.map_or(0, |since| since.as_secs()))
             });
+            if format == trtexec::FORMAT {
+                let imported = of_trtexec(&files, which, &created)?;
+                dataset::write(&output, &imported)?;
+                let info = info(&output)?;
+                return global.output().result(&info, || text(&info));
+            }
             let imported = match SOURCES.iter().find(|source| source.name == format) {
                 Some(source) => {
                     let [file] = files.as_slice() else {
@@ -122,6 +129,48 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     };
     let info = info(&dir)?;
     global.output().result(&info, || text(&info))
+}
+
+/// Files of trtexec as `NET=FILE`; what a device's profile calls its batch is that of the runs.
+fn of_trtexec(files: &[PathBuf], which: WhichRows, created: &str) -> Result<Dataset, Failure> {
+    let device = which.device.ok_or_else(|| Failure::usage("--device is needed: it is not in the files"))?;
+    let profile = crate::device::profile::by_name(&device)?;
+    let usual = profile.identity();
+    let identity = Identity {
+        device: profile.id,
+        runtime: which.runtime.unwrap_or_else(|| "tensorrt".into()),
+        precision: which.precision.unwrap_or(usual.precision),
+        batch: which.batch.unwrap_or(usual.batch),
+        threads: 1,
+        runtime_version: None,
+        cores: None,
+        thermal_state: None,
+    };
+    let mut exports = Vec::new();
+    for file in files {
+        let text = file.to_string_lossy();
+        let Some((net, path)) = text.rsplit_once('=') else {
+            return Err(Failure::usage(format!("{text}: which network is it of?"))
+                .remedy(format!("NET={text}, where NET is a name, a structure or a file")));
+        };
+        let model = super::net::model(net, super::net::NetOptions::default())?;
+        exports.push(trtexec::Export { model, path: path.into() });
+    }
+    Ok(trtexec::import(&exports, identity, created)?)
+}
+
+impl From<trtexec::TrtexecError> for Failure {
+    fn from(error: trtexec::TrtexecError) -> Failure {
+        let message = error.to_string();
+        match error {
+            trtexec::TrtexecError::Io { path, error } => Failure::io(&path, &error),
+            trtexec::TrtexecError::Shape { error, .. } => error.into(),
+            trtexec::TrtexecError::Twice { .. } => Failure::usage(message),
+            _ => Failure::new(Exit::BadFile, message).remedy(
+                "trtexec --onnx=net.onnx --exportTimes=times.json, with a file that edgezen export wrote",
+            ),
+        }
+    }
 }
 
 fn info(dir: &Path) -> Result<Info, Failure> {

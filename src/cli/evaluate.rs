@@ -20,7 +20,7 @@ use std::path::PathBuf;
 pub struct Args {
     /// Predictor file, device or identity
     #[arg(long, value_name = "P")]
-    predictor: String,
+    predictor: Option<String>,
     /// Table of kernels or networks with latencies (.csv, .csv.gz, .parquet), or the folder of a dataset
     #[arg(long, value_name = "TABLE")]
     data: PathBuf,
@@ -30,6 +30,20 @@ pub struct Args {
     /// Draws predicted over measured into this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// A trained network, with --weights: how many images of the data set in --data it names right
+    #[cfg(feature = "torch")]
+    #[arg(value_name = "NET", requires = "weights", conflicts_with = "predictor")]
+    net: Option<String>,
+    /// Its weights, as `train` writes them
+    #[cfg(feature = "torch")]
+    #[arg(long, value_name = "FILE", requires = "net")]
+    weights: Option<PathBuf>,
+    #[cfg(feature = "torch")]
+    #[command(flatten)]
+    options: super::net::NetOptions,
+    #[cfg(feature = "torch")]
+    #[command(flatten)]
+    place: super::train::Place,
 }
 
 #[derive(Serialize)]
@@ -49,7 +63,12 @@ struct Report {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
-    let loaded = predictors::by_name_or_file(&args.predictor)?;
+    #[cfg(feature = "torch")]
+    if let (Some(net), Some(weights)) = (&args.net, &args.weights) {
+        return super::train::evaluate(net, weights, &args.data, args.options, &args.place, global);
+    }
+    let Some(predictor) = &args.predictor else { return Err(Failure::usage("--predictor is needed")) };
+    let loaded = predictors::by_name_or_file(predictor)?;
     let name = args.data.display().to_string();
     let svg = args.svg.as_deref();
     let dataset = if args.data.is_dir() { Some(Dataset::read(&args.data)?) } else { None };

@@ -3,10 +3,12 @@
 use super::net::{self, NetOptions};
 use super::{Failure, Global};
 use crate::dataset::write_atomically;
+use crate::engine::safetensors::{SafetensorsError, Tensors};
+use crate::engine::weights::Weights;
 use crate::engine::{onnx, pytorch};
 use crate::plainnet::{Kernel, Model};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -23,6 +25,9 @@ pub struct Args {
     /// Images per run that the file is made for
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     batch: u32,
+    /// Weights of a trained network (safetensors, as `train` writes them), for ONNX
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -57,10 +62,25 @@ struct Description<'a> {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
-    let model = net::model(&args.net, args.options)?;
+    let mut model = net::model(&args.net, args.options)?;
+    if args.weights.is_some() && args.format != Format::Onnx {
+        return Err(Failure::usage("--weights go into ONNX files only").remedy("--format onnx"));
+    }
+    let trained = args.weights.as_deref().map(weights).transpose()?;
+    if let Some(trained) = &trained {
+        as_trained(&mut model, trained, args.options);
+    }
     match args.format {
-        Format::Onnx => onnx::write(&model.graph()?, args.batch, global.seed, &args.output)
-            .map_err(|e| onnx_failure(&args.output, e))?,
+        Format::Onnx => {
+            let graph = model.graph()?;
+            let weights = match (&trained, &args.weights) {
+                (Some(trained), Some(path)) => Weights::trained(&graph, trained)
+                    .map_err(|reason| Failure::bad_file(path, format!("of another network: {reason}")))?,
+                _ => Weights::new(&graph, global.seed),
+            };
+            onnx::write_trained(&graph, args.batch, weights, &args.output)
+                .map_err(|e| onnx_failure(&args.output, e))?;
+        }
         Format::Pytorch => {
             let source = pytorch::module(&model).map_err(pytorch_failure)?;
             write_atomically(&args.output, source.as_bytes())?;
@@ -82,6 +102,26 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     global.output().result(&exported, || {
         format!("{} ({})", exported.file.display(), crate::units::Bytes(exported.bytes as f64))
     })
+}
+
+/// Reads a file of weights.
+pub fn weights(path: &Path) -> Result<Tensors, Failure> {
+    Tensors::read(path).map_err(|error| match error {
+        SafetensorsError::Io(error) => Failure::io(path, &error),
+        error => Failure::bad_file(path, error),
+    })
+}
+
+/// What a network was trained with holds where the command line says nothing.
+fn as_trained(model: &mut Model, file: &Tensors, options: NetOptions) {
+    let number = |name: &str| file.metadata.get(name).and_then(|text| text.parse::<u32>().ok());
+    if let (None, Some(resolution)) = (options.resolution, number("resolution")) {
+        model.resolution = resolution;
+    }
+    if let (None, Some(classes)) = (options.classes, number("classes")) {
+        model.classes = classes;
+    }
+    model.se |= file.metadata.get("se").is_some_and(|se| se == "true");
 }
 
 fn describe(model: &Model, batch: u32) -> Result<Description<'_>, Failure> {

@@ -2,7 +2,8 @@
 
 use crate::dataset::DatasetError;
 use crate::device::DeviceError;
-use crate::device::profile::ProfileError;
+use crate::device::gpu::GpuError;
+use crate::device::profile::{Kind, ProfileError};
 use crate::measure::journal::JournalError;
 use crate::plainnet::{ShapeError, notation::ParseError};
 use crate::proxy::ScoreError;
@@ -163,7 +164,16 @@ impl From<DeviceError> for Failure {
         let message = error.to_string();
         match error {
             DeviceError::Profile(error) => error.into(),
+            DeviceError::NotMeasured { kind: Kind::NvidiaGpu | Kind::TorchCpu, .. } => Failure::usage(message)
+                .remedy("eval \"$(scripts/setup-libtorch)\", then cargo build --release --features torch"),
             DeviceError::NotMeasured { .. } | DeviceError::Unsupported { .. } => Failure::usage(message),
+            DeviceError::Gpu(error) => {
+                let exit = match error {
+                    GpuError::None { .. } | GpuError::Order => Exit::Usage,
+                    GpuError::NoDriver(_) | GpuError::Unreadable(_) | GpuError::Other { .. } => Exit::Quality,
+                };
+                Failure::new(exit, message).remedy(error.remedy())
+            }
             DeviceError::Lost { .. } => Failure::new(Exit::Device, message),
             DeviceError::Busy { .. } => Failure::new(Exit::Device, message).remedy(
                 "wait until that is finished; if nobody measures on it: adb shell setprop debug.edgezen.owner \"''\"",

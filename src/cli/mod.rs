@@ -24,6 +24,8 @@ mod rescore;
 mod score;
 mod search;
 mod target;
+#[cfg(feature = "torch")]
+mod train;
 mod training_data;
 mod transfer;
 mod validate;
@@ -93,6 +95,9 @@ enum Command {
     Report(report::Args),
     /// Write a network as a file for other programs
     Export(export::Args),
+    /// Train a network on CIFAR-10 or CIFAR-100
+    #[cfg(feature = "torch")]
+    Train(Box<train::Args>),
     /// Figures and tables of the paper, as csv and svg
     Experiment(experiment::Args),
     /// A script that completes commands and options in your shell
@@ -118,6 +123,8 @@ pub fn run() -> Result<(), Failure> {
         Command::Validate(args) => validate::run(args, cli.global),
         Command::Report(args) => report::run(args, cli.global),
         Command::Export(args) => export::run(args, cli.global),
+        #[cfg(feature = "torch")]
+        Command::Train(args) => train::run(*args, cli.global),
         Command::Experiment(args) => experiment::run(args, cli.global),
         Command::Completions(args) => completions::run(args, cli.global),
     }

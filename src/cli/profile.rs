@@ -269,11 +269,12 @@ impl Job<'_> {
         if let Some(path) = &args.plan {
             return Plan::read(path).map_err(|e| plan_failure(path, &e));
         }
-        let (spaces, batch) = (args.space.list(), identity.batch);
+        let (spaces, batch, lowering) = (args.space.list(), identity.batch, identity.lowering());
         let Some(dir) = &args.refine else {
-            return Plan::draw(&spaces, self.samples, batch, seed).map_err(failed);
+            return Plan::draw(&spaces, self.samples, batch, lowering, seed).map_err(failed);
         };
-        Plan::refine(&spaces, self.samples, batch, seed, &refine::judged(dir, identity)?).map_err(failed)
+        let judged = refine::judged(dir, identity)?;
+        Plan::refine(&spaces, self.samples, batch, lowering, seed, &judged).map_err(failed)
     }
 
     /// Where the dataset goes; phones that are measured side by side have one each.

@@ -53,6 +53,9 @@ enum Engine {
     Closed,
     /// On random weights and images
     Exact,
+    /// The same in libtorch, on the first GPU if there is one
+    #[cfg(feature = "torch")]
+    Torch,
 }
 
 impl Engine {
@@ -60,6 +63,8 @@ impl Engine {
         match self {
             Engine::Closed => "closed",
             Engine::Exact => "exact",
+            #[cfg(feature = "torch")]
+            Engine::Torch => "torch",
         }
     }
 }
@@ -109,8 +114,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         let model = net::model(net, args.options)?;
         let started = Instant::now();
         let scored = pool.install(|| match (engine, entry.name) {
-            (Engine::Exact, "zen") => zen_exact(&args, &model, global.seed),
             (Engine::Closed, "zen") => zen_closed(&args, &model),
+            (_, "zen") => zen_exact(&args, engine, &model, global.seed),
+            #[cfg(feature = "torch")]
+            (Engine::Torch, _) => by_torch(&args, entry, &model, global.seed),
             _ => by_proxy(&args, entry, &model, global.seed),
         })?;
         rows.push(Row {
@@ -154,13 +161,21 @@ fn engine_of(args: &Args, entry: &proxy::Entry) -> Result<Engine, Failure> {
     let has = |engine| match engine {
         Engine::Closed => entry.with_batch.is_none(),
         Engine::Exact => entry.with_batch.is_some() || entry.name == "zen",
+        #[cfg(feature = "torch")]
+        Engine::Torch => entry.with_batch.is_some() || entry.name == "zen",
     };
     let engine = args.engine.unwrap_or(if has(Engine::Closed) { Engine::Closed } else { Engine::Exact });
     if !has(engine) {
-        let other = if engine == Engine::Closed { Engine::Exact } else { Engine::Closed };
+        let other = if has(Engine::Closed) { Engine::Closed } else { Engine::Exact };
         return Err(Failure::usage(format!("{} has no {} engine", entry.name, engine.name()))
             .remedy(format!("--engine {}", other.name())));
     }
+    // With a GPU, forward passes are its work.
+    #[cfg(feature = "torch")]
+    let engine = match engine {
+        Engine::Exact if crate::engine::torch::zen::gpu().is_some() => Engine::Torch,
+        other => other,
+    };
     if engine == Engine::Closed && (args.batch.is_some() || args.repeats > 1) && entry.name != "random" {
         return Err(Failure::usage("a closed form has neither images nor repeats")
             .remedy("--engine exact, or leave out --batch and --repeats"));
@@ -197,13 +212,21 @@ fn zen_closed(args: &Args, model: &Model) -> Result<Scored, Failure> {
     Ok(Scored { score, std: None, batch: None, repeats: 1, seconds })
 }
 
-fn zen_exact(args: &Args, model: &Model, seed: u64) -> Result<Scored, Failure> {
+fn zen_exact(args: &Args, engine: Engine, model: &Model, seed: u64) -> Result<Scored, Failure> {
     let mut settings = Settings { repeats: args.repeats, ..Settings::new(args.mode, seed) };
     settings.batch = args.batch.unwrap_or(settings.batch);
     settings.variant = variant(args, model);
     settings.randomness = Randomness::Seeded { seed, common: !args.independent };
-    let exact = exact::score::<f32>(&model.network, model.resolution, &settings)
-        .map_err(|error| Failure::from(proxy::ScoreError::from(error)))?;
+    let exact = match engine {
+        #[cfg(feature = "torch")]
+        Engine::Torch => {
+            use crate::engine::torch::zen;
+            let place = zen::gpu().unwrap_or(tch::Device::Cpu);
+            zen::score::<f32>(place, &model.network, model.resolution, &settings)
+        }
+        Engine::Closed | Engine::Exact => exact::score::<f32>(&model.network, model.resolution, &settings),
+    };
+    let exact = exact.map_err(|error| Failure::from(proxy::ScoreError::from(error)))?;
     Ok(Scored {
         score: exact.score,
         std: Some(exact.std),
@@ -228,6 +251,36 @@ fn by_proxy(args: &Args, entry: &proxy::Entry, model: &Model, seed: u64) -> Resu
         score: stats::mean(&scores).unwrap_or(f64::NAN),
         std: entry.with_batch.and(stats::std_dev(&scores)),
         batch: entry.with_batch.map(|_| args.batch.or(proxy.batch()).unwrap_or(1)),
+        repeats: args.repeats,
+        seconds: None,
+    })
+}
+
+/// A proxy on random networks, in libtorch.
+#[cfg(feature = "torch")]
+fn by_torch(args: &Args, entry: &proxy::Entry, model: &Model, seed: u64) -> Result<Scored, Failure> {
+    use crate::engine::torch::{proxies, zen};
+    use crate::proxy::on_graph::{Undefined, scored_graph};
+    use rand::RngExt;
+    let setup = Setup { mode: args.mode, resolution: model.resolution };
+    let batch = args.batch.or((entry.make)(setup).batch()).unwrap_or(1);
+    let graph = scored_graph(&model.network, model.resolution, model.classes)?;
+    let place = zen::gpu().unwrap_or(tch::Device::Cpu);
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut scores = Vec::new();
+    for _ in 0..args.repeats {
+        let score = proxies::score(entry.name, place, &graph, batch, rng.random()).ok_or_else(|| {
+            Failure::usage(format!("{} has no torch engine", entry.name)).remedy("--engine exact")
+        })?;
+        scores.push(score.map_err(|error| match error {
+            Undefined::NotFinite => proxy::ScoreError::NotFinite { proxy: entry.name },
+            other => proxy::ScoreError::Undefined { proxy: entry.name, reason: other.to_string() },
+        })?);
+    }
+    Ok(Scored {
+        score: stats::mean(&scores).unwrap_or(f64::NAN),
+        std: stats::std_dev(&scores),
+        batch: Some(batch),
         repeats: args.repeats,
         seconds: None,
     })

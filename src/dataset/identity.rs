@@ -1,5 +1,6 @@
 //! What a latency is the latency *of*.
 
+use crate::plainnet::kernel::Lowering;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -25,6 +26,14 @@ pub struct Identity {
     /// `warm`, `sustained`, … where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thermal_state: Option<String>,
+}
+
+impl Identity {
+    /// What the runtime makes of a graph. A version is known of what was measured; without one, the rows are a
+    /// table's or derived from another runtime's.
+    pub fn lowering(&self) -> Lowering {
+        Lowering::of_runtime(&self.runtime, &self.precision, self.runtime_version.is_some())
+    }
 }
 
 impl fmt::Display for Identity {

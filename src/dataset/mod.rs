@@ -21,6 +21,8 @@ pub mod network_import;
 pub mod network_table;
 #[cfg(feature = "host")]
 mod table;
+#[cfg(feature = "host")]
+pub mod trtexec;
 
 pub use identity::Identity;
 pub use sample::{Code, Quality, Sample, Subject, SubjectError, Summary};

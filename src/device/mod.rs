@@ -4,13 +4,17 @@
 pub mod adb;
 pub mod android;
 pub mod computer;
+mod core;
+pub mod gpu;
 pub mod host;
 pub mod profile;
 pub mod simulated;
+#[cfg(feature = "torch")]
+pub mod torch;
 
 use crate::dataset::{Identity, Subject};
 use crate::engine::EngineError;
-use crate::runner::conditions::PinError;
+use crate::runner::conditions::{GpuState, PinError};
 use crate::runner::{Measured, Policy};
 use profile::{Profile, ProfileError};
 use std::path::{Path, PathBuf};
@@ -99,6 +103,9 @@ impl Vigilance {
     /// Why `measured` is that of a throttled device; `None` where nothing shows it.
     pub fn complaint(&self, measured: &Measured) -> Option<String> {
         let after = &measured.after;
+        if let Some(reason) = after.gpu.as_ref().and_then(GpuState::throttled_by) {
+            return Some(format!("the GPU's clocks are held down: {reason}"));
+        }
         if after.throttled_since(&measured.before) {
             return Some("the highest clock was lowered during the measurement".to_owned());
         }
@@ -107,7 +114,9 @@ impl Vigilance {
         {
             return Some(format!("thermal status {status}, allowed {limit}"));
         }
-        let (hot, limit) = (after.hottest_c(&self.zones)?, self.too_hot_c?);
+        let hottest =
+            after.gpu.as_ref().map_or_else(|| after.hottest_c(&self.zones), |gpu| gpu.temperature_c);
+        let (hot, limit) = (hottest?, self.too_hot_c?);
         (hot > limit).then(|| format!("{hot:.0} °C, allowed {limit:.0}"))
     }
 
@@ -115,7 +124,8 @@ impl Vigilance {
     /// is not.
     pub fn is_cool(&self, measured: &Measured) -> bool {
         let after = &measured.after;
-        let hottest = after.hottest_c(&self.zones);
+        let hottest =
+            after.gpu.as_ref().map_or_else(|| after.hottest_c(&self.zones), |gpu| gpu.temperature_c);
         let told = hottest.is_some() || after.thermal_status.is_some();
         let below = hottest.zip(self.cool_c).is_none_or(|(hot, cool)| hot <= cool);
         told && below && self.complaint(measured).is_none()
@@ -160,6 +170,8 @@ pub struct Options {
     pub seed: u64,
     /// Longest wait for a device whose link broke.
     pub patience: Duration,
+    /// The number of the GPU, as libtorch counts them.
+    pub gpu: Option<u32>,
     /// How a simulated device behaves.
     pub simulation: simulated::Simulation,
 }
@@ -184,6 +196,7 @@ impl Default for Options {
             usual_probe_ns: None,
             seed: 0,
             patience: Duration::from_secs(60),
+            gpu: None,
             simulation,
         }
     }
@@ -217,6 +230,20 @@ pub fn registry() -> &'static [Driver] {
             kind: Kind::AndroidCpu,
             open: android::open,
         },
+        #[cfg(feature = "torch")]
+        Driver {
+            name: "torch-cpu",
+            about: "the CPU of this computer, through libtorch",
+            kind: Kind::TorchCpu,
+            open: torch::open,
+        },
+        #[cfg(feature = "torch")]
+        Driver {
+            name: "cuda",
+            about: "an NVIDIA GPU of this computer, through libtorch",
+            kind: Kind::NvidiaGpu,
+            open: torch::open,
+        },
         Driver {
             name: "simulated",
             about: "a made-up device, for tests and dry runs",
@@ -232,7 +259,8 @@ pub fn registry() -> &'static [Driver] {
 /// An unknown name, a device that nothing here measures on, or what the driver says.
 pub fn open(name: &str, options: &Options) -> Result<Box<dyn Device>, DeviceError> {
     let (profile, driver) = find(name)?;
-    (driver.open)(&profile, options)
+    let gpu = gpu_index(name).or(options.gpu);
+    (driver.open)(&profile, &Options { gpu, ..options.clone() })
 }
 
 /// The profile and the driver of the device called `name`, as for [`open`].
@@ -241,7 +269,10 @@ pub fn open(name: &str, options: &Options) -> Result<Box<dyn Device>, DeviceErro
 /// An unknown name, or a device that nothing here measures on.
 pub fn find(name: &str) -> Result<(Profile, &'static Driver), DeviceError> {
     let (short, rest) = name.split_once('@').unwrap_or((name, ""));
-    let profile = profile::by_name(short)?;
+    let mut profile = match gpu_index(name) {
+        Some(index) => gpu::profile(index)?,
+        None => profile::by_name(short)?,
+    };
     let driver = registry().iter().find(|driver| driver.kind == profile.kind);
     let Some(driver) = driver else {
         let known = measurable();
@@ -249,12 +280,33 @@ pub fn find(name: &str) -> Result<(Profile, &'static Driver), DeviceError> {
     };
     let identity = profile.measured_identity();
     let mut wanted = rest.split('@').filter(|part| !part.is_empty());
+    if matches!(profile.kind, profile::Kind::TorchCpu | profile::Kind::NvidiaGpu) {
+        // libtorch computes in several ways; the profile's is the usual one.
+        let (runtime, precision) = (wanted.next(), wanted.next());
+        let known = |name: Option<&str>, list: &[&str]| name.is_none_or(|name| list.contains(&name));
+        if !known(runtime, &gpu::RUNTIMES) || !known(precision, &gpu::PRECISIONS) || wanted.next().is_some() {
+            let what = format!(
+                "measuring as {name} (runtimes: {}; precisions: {})",
+                gpu::RUNTIMES.join(", "),
+                gpu::PRECISIONS.join(", ")
+            );
+            return Err(DeviceError::Unsupported { device: profile.id, what });
+        }
+        profile.measure.runtime = Some(runtime.map_or(identity.runtime, str::to_owned));
+        profile.measure.precision = Some(precision.map_or(identity.precision, str::to_owned));
+        return Ok((profile, driver));
+    }
     let fits = |wanted: Option<&str>, ours: &str| wanted.is_none_or(|wanted| wanted == ours);
     if !fits(wanted.next(), &identity.runtime) || !fits(wanted.next(), &identity.precision) {
         let what = format!("measuring as {name} (it is measured as {identity})");
         return Err(DeviceError::Unsupported { device: profile.id, what });
     }
     Ok((profile, driver))
+}
+
+/// The number of the GPU in `cuda:1` or `cuda:1@torch@fp32`.
+fn gpu_index(name: &str) -> Option<u32> {
+    name.split('@').next()?.strip_prefix("cuda:")?.parse().ok()
 }
 
 /// Names of the devices that have a profile and a driver.
@@ -279,6 +331,9 @@ pub enum DeviceError {
     NotMeasured { name: String, kind: profile::Kind, known: Vec<String> },
     #[error("{device}: {what} is not supported")]
     Unsupported { device: String, what: String },
+    /// nvidia-smi, and what it says.
+    #[error("{0}")]
+    Gpu(#[from] gpu::GpuError),
     #[error("{device}: {error}")]
     Pin { device: String, error: PinError },
     #[error("{device} was lost: {reason}")]

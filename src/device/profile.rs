@@ -94,6 +94,8 @@ pub enum Kind {
     /// The CPU of a Linux board.
     LinuxCpu,
     NvidiaGpu,
+    /// The CPU of the computer that this program runs on, through libtorch.
+    TorchCpu,
 }
 
 impl fmt::Display for Kind {
@@ -104,6 +106,7 @@ impl fmt::Display for Kind {
             Kind::AndroidCpu => "android-cpu",
             Kind::LinuxCpu => "linux-cpu",
             Kind::NvidiaGpu => "nvidia-gpu",
+            Kind::TorchCpu => "torch-cpu",
         })
     }
 }

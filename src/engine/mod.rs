@@ -3,6 +3,8 @@
 //! Batch normalisation is folded into the convolution before it, as every inference runtime does.
 //! Weights are drawn from a seed: latencies do not depend on their values, and nothing has to be shipped.
 
+#[cfg(feature = "torch")]
+pub mod torch;
 mod tract;
 pub mod weights;
 
@@ -10,6 +12,8 @@ pub mod weights;
 pub mod onnx;
 #[cfg(feature = "host")]
 pub mod pytorch;
+#[cfg(feature = "host")]
+pub mod safetensors;
 
 pub use tract::Tract;
 
@@ -19,7 +23,11 @@ use std::fmt;
 
 /// All engines that are built in.
 pub fn registry() -> &'static [&'static dyn Engine] {
-    &[&Tract]
+    &[
+        &Tract,
+        #[cfg(feature = "torch")]
+        &torch::Torch::CPU,
+    ]
 }
 
 /// The engine called `name`.
@@ -87,6 +95,8 @@ pub enum EngineError {
     Unsupported { engine: &'static str, what: String },
     #[error("{engine} failed: {reason}")]
     Failed { engine: &'static str, reason: String },
+    #[error("{engine} is out of memory: {reason}")]
+    OutOfMemory { engine: &'static str, reason: String },
     #[error("input {index} has the wrong shape: {reason}")]
     Input { index: usize, reason: String },
 }

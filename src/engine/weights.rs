@@ -40,6 +40,9 @@ pub struct Weights<'a> {
     normalised: Vec<bool>,
     /// Nodes whose output reaches a sum before any activation.
     summed: Vec<bool>,
+    /// What is not drawn: the parameters of a trained network.
+    #[cfg(feature = "host")]
+    trained: std::collections::BTreeMap<usize, Parameters>,
 }
 
 impl<'a> Weights<'a> {
@@ -58,7 +61,79 @@ impl<'a> Weights<'a> {
                 }
             }
         }
-        Weights { graph, seed, normalised, summed }
+        Weights {
+            graph,
+            seed,
+            normalised,
+            summed,
+            #[cfg(feature = "host")]
+            trained: std::collections::BTreeMap::new(),
+        }
+    }
+
+    /// The weights of a trained network, its normalisations folded into convolutions.
+    ///
+    /// # Errors
+    /// Tensors that are missing, or of another shape: the file is of another network.
+    #[cfg(feature = "host")]
+    pub fn trained(graph: &'a Graph, file: &super::safetensors::Tensors) -> Result<Self, String> {
+        let mut weights = Weights::new(graph, 0);
+        let find = |index: usize, name: &str, shape: &[usize]| -> Result<Vec<f32>, String> {
+            let name = format!("n{index}.{name}");
+            let found = file.tensors.get(&name).ok_or_else(|| format!("it has no {name}"))?;
+            if found.shape != shape {
+                return Err(format!("{name} is {:?} there and {shape:?} here", found.shape));
+            }
+            Ok(found.data.clone())
+        };
+        for (index, node) in graph.nodes.iter().enumerate() {
+            let parameters = match node.op {
+                Op::Conv { bias, .. } | Op::Linear { bias, .. } => {
+                    let Some((shape, _)) = weights.shape_of(index) else { continue };
+                    let weight = find(index, "weight", &shape)?;
+                    let bias = if bias { Some(find(index, "bias", &shape[..1])?) } else { None };
+                    Parameters { shape, weight, bias }
+                }
+                Op::BatchNorm => {
+                    let shape = vec![node.shape.c as usize];
+                    let of = |name: &str| find(index, name, &shape);
+                    let (gain, shift) = (of("weight")?, of("bias")?);
+                    let (mean, variance) = (of("running_mean")?, of("running_var")?);
+                    let scale = gain.iter().zip(&variance).map(|(gain, variance)| {
+                        (f64::from(*gain)
+                            / (f64::from(*variance) + crate::proxy::exact::forward::BN_EPS).sqrt())
+                            as f32
+                    });
+                    let weight: Vec<f32> = scale.collect();
+                    let moved = shift
+                        .iter()
+                        .zip(&mean)
+                        .zip(&weight)
+                        .map(|((shift, mean), scale)| shift - mean * scale);
+                    let bias = Some(moved.collect());
+                    Parameters { shape, weight, bias }
+                }
+                _ => continue,
+            };
+            weights.trained.insert(index, parameters);
+        }
+        for (index, conv) in folded(graph).into_iter().enumerate() {
+            let Some(conv) = conv else { continue };
+            let Some(Parameters { weight: scale, bias: Some(shift), .. }) = weights.trained.remove(&index)
+            else {
+                continue;
+            };
+            let Some(parameters) = weights.trained.get_mut(&conv) else { continue };
+            let fan_in = parameters.weight.len() / scale.len().max(1);
+            for (weights, scale) in parameters.weight.chunks_mut(fan_in.max(1)).zip(&scale) {
+                weights.iter_mut().for_each(|weight| *weight *= scale);
+            }
+            let before = parameters.bias.take().unwrap_or_else(|| vec![0.0; scale.len()]);
+            let after =
+                before.iter().zip(&scale).zip(&shift).map(|((bias, scale), shift)| bias * scale + shift);
+            parameters.bias = Some(after.collect());
+        }
+        Ok(weights)
     }
 
     /// Shape of the weight of node `index`, and whether it has a bias; `None` if it has no parameters.
@@ -76,6 +151,10 @@ impl<'a> Weights<'a> {
 
     /// Parameters of node `index`; `None` if it has none.
     pub fn of(&self, index: usize) -> Option<Parameters> {
+        #[cfg(feature = "host")]
+        if let Some(parameters) = self.trained.get(&index) {
+            return Some(parameters.clone());
+        }
         let mut draw = Draw::new(self.seed, index);
         let (shape, has_bias) = self.shape_of(index)?;
         let fan_in: usize = shape[1..].iter().product();

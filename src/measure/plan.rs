@@ -118,12 +118,14 @@ fn kernel_problem(kernel: &Kernel) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plainnet::published;
+    use crate::plainnet::graph::Act;
+    use crate::plainnet::kernel::Lowering;
+    use crate::plainnet::{KernelKind, published};
     use crate::space::{self, SearchSpace};
 
     fn plan(spaces: &[&str], samples: usize, seed: u64) -> Plan {
         let spaces: Vec<&dyn SearchSpace> = spaces.iter().map(|n| space::by_name(n).unwrap()).collect();
-        Plan::draw(&spaces, samples, 1, seed).unwrap()
+        Plan::draw(&spaces, samples, 1, Lowering::Fused, seed).unwrap()
     }
 
     fn count(plan: &Plan, name: &str) -> usize {
@@ -146,6 +148,18 @@ mod tests {
             let with = |s: &&Subject| matches!(s, Subject::Kernel(k) if k.kind.name() == kind);
             assert!(plan.subjects.iter().filter(with).count() >= 2, "{kind}");
         }
+    }
+
+    #[test]
+    fn eager_plans_have_kernels_of_one_operation() {
+        let space = space::by_name("mobilenet").unwrap();
+        let plan = Plan::draw(&[space], 200, 4, Lowering::Eager, 1).unwrap();
+        let kernels =
+            || plan.subjects.iter().filter_map(|s| if let Subject::Kernel(k) = s { Some(k) } else { None });
+        assert!(kernels().all(|k| !k.residual && (k.act == Act::None || k.kind == KernelKind::Act)));
+        let count = |kind: KernelKind| kernels().filter(|k| k.kind == kind).count();
+        assert!(count(KernelKind::Act) >= 15 && count(KernelKind::Add) >= 4, "{}", count(KernelKind::Act));
+        assert!(kernels().all(|k| k.batch == 4));
     }
 
     #[test]
@@ -179,7 +193,7 @@ mod tests {
         let error = Plan::from_json(&format!(r#"{{"version":1,"subjects":[{good},{good}]}}"#)).unwrap_err();
         assert!(error.to_string().contains("twice"), "{error}");
         assert!(matches!(
-            Plan::draw(&[space::by_name("resnet").unwrap()], 3, 1, 0),
+            Plan::draw(&[space::by_name("resnet").unwrap()], 3, 1, Lowering::Fused, 0),
             Err(PlanError::Samples(3))
         ));
     }

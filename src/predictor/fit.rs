@@ -16,7 +16,6 @@ use super::fitted::FittedPredictor;
 use super::net_level::{self, NetLevel, NetworkSum};
 use super::training::{Level, Observation, Roofline, Training, folds, group_of};
 use crate::dataset::{Dataset, Identity, Subject};
-use crate::plainnet::kernel::Lowering;
 use crate::plainnet::{Kernel, KernelKind};
 use crate::zoo::Encoded;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,9 +56,8 @@ pub fn observations(dataset: &Dataset) -> Result<Vec<Observation>, FitError> {
             let mut observation = match &sample.subject {
                 Subject::Kernel(kernel) => Observation::kernel(*kernel, sample.median),
                 subject => {
-                    let lowering =
-                        Lowering::of_runtime(&dataset.identity.runtime, &dataset.identity.precision);
-                    let kernels = subject.kernels(lowering).map_err(|e| failed(e.to_string()))?;
+                    let kernels =
+                        subject.kernels(dataset.identity.lowering()).map_err(|e| failed(e.to_string()))?;
                     let batch = subject.batch().unwrap_or(dataset.identity.batch);
                     let kernels = kernels.into_iter().map(|k| k.with_batch(batch)).collect();
                     let (level, group) = match subject {

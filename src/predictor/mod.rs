@@ -117,7 +117,7 @@ pub trait LatencyPredictor: Send + Sync {
 
     /// Which kernels the identity's runtime makes of a graph.
     fn lowering(&self) -> Lowering {
-        Lowering::of_runtime(&self.identity().runtime, &self.identity().precision)
+        self.identity().lowering()
     }
 
     /// Latency of one kernel; its own `batch` is replaced by the identity's.

@@ -21,11 +21,15 @@ impl GraphProxy for GradNorm {
 
     fn evaluate(&self, graph: &Graph, seed: u64) -> Result<f64, Undefined> {
         let source = Seeded { seed, repeat: 0, salt: 0, scaling: Scaling::Unit };
-        let classes = graph.output().c as usize;
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let labels: Vec<usize> = (0..self.batch).map(|_| rng.random_range(0..classes)).collect();
-        norm::<f32>(graph, &labels, &source)
+        norm::<f32>(graph, &labels(graph, self.batch, seed), &source)
     }
+}
+
+/// A random class for each image.
+pub fn labels(graph: &Graph, images: u32, seed: u64) -> Vec<usize> {
+    let classes = graph.output().c as usize;
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    (0..images).map(|_| rng.random_range(0..classes)).collect()
 }
 
 /// √Σ‖∂loss/∂p‖² over all parameters; the loss is the mean cross entropy of `labels`, one per image.

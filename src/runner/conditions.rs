@@ -42,6 +42,38 @@ pub struct Conditions {
     pub thermal_status: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub battery: Option<Battery>,
+    /// The GPU that was measured, where it was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<GpuState>,
+}
+
+/// A GPU at that moment, as its driver tells.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GpuState {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature_c: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sm_mhz: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_mhz: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power_w: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power_limit_w: Option<f64>,
+    /// Why its clocks are below the highest: `sw_power_cap`, `hw_thermal_slowdown`, …
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_down_by: Vec<String>,
+}
+
+impl GpuState {
+    /// What holds the clocks down for heat or for want of power: a measurement under it is not the GPU's own.
+    /// The power cap is not among these: small GPUs live with it.
+    pub fn throttled_by(&self) -> Option<&str> {
+        const THROTTLING: [&str; 4] =
+            ["hw_slowdown", "hw_thermal_slowdown", "hw_power_brake_slowdown", "sw_thermal_slowdown"];
+        self.held_down_by.iter().map(String::as_str).find(|reason| THROTTLING.contains(reason))
+    }
 }
 
 /// Time spent since the start, to be compared with a later one.

@@ -81,6 +81,21 @@ impl Policy {
         patience_ns: 1_800_000_000,
     };
 
+    /// A GPU: its clocks rise under load; a sample is long against the wait at its end.
+    pub const GPU: Policy = Policy {
+        warmup_min_runs: 10,
+        warmup_min_ns: 200_000_000,
+        warmup_max_ns: 1_000_000_000,
+        stable_within: 0.03,
+        min_runs: 30,
+        max_runs: 1_000,
+        target_half_width: 0.01,
+        noisy_half_width: 0.05,
+        max_ns: 1_000_000_000,
+        min_sample_ns: 1_000_000,
+        patience_ns: 0,
+    };
+
     /// A phone: half a second of warm-up for its governor, longer samples.
     pub const PHONE: Policy = Policy {
         warmup_min_runs: 10,
@@ -151,12 +166,33 @@ pub struct Timing {
     pub checksum: f64,
     /// The threshold that [`pooled`] judges by.
     pub noisy_half_width: f64,
+    /// What each sample took beside its runs: waiting for a GPU costs once, however many runs were launched.
+    /// See [`Timing::less_overhead_of`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overhead_ns: Option<f64>,
 }
 
 impl Timing {
     /// Time of one run, for each sample.
     pub fn per_run_ns(&self) -> Vec<f64> {
-        self.samples_ns.iter().map(|&ns| ns as f64 / f64::from(self.k.max(1))).collect()
+        let overhead = self.overhead_ns.unwrap_or(0.0);
+        self.samples_ns.iter().map(|&ns| (ns as f64 - overhead) / f64::from(self.k.max(1))).collect()
+    }
+
+    /// Finds the part of a sample that does not grow with its runs: the intercept of the line through the
+    /// medians of this chain and of a `shorter` one. Its slope is then the median of
+    /// [`Timing::per_run_ns`]. A negative intercept is noise, and nothing is taken off.
+    #[must_use]
+    pub fn less_overhead_of(mut self, shorter: &Timing) -> Timing {
+        let (long, short) = (f64::from(self.k), f64::from(shorter.k));
+        let chain = |timing: &Timing| Some(pooled([timing])?.0.median.ns() * f64::from(timing.k));
+        if let (Some(of_long), Some(of_short)) = (chain(&self), chain(shorter))
+            && long > short
+        {
+            let slope = (of_long - of_short) / (long - short);
+            self.overhead_ns = Some((of_long - slope * long).clamp(0.0, of_short));
+        }
+        self
     }
 
     /// `None` if there are no samples.
@@ -287,6 +323,7 @@ pub fn sample<E>(
         usual_probe_ns: pace.map(|pace| pace.usual_ns()),
         checksum,
         noisy_half_width: policy.noisy_half_width,
+        overhead_ns: None,
     })
 }
 
@@ -367,6 +404,21 @@ mod tests {
         assert_eq!(timing.k, 67);
         assert_eq!(timing.samples_ns, vec![67 * 3_000; 30]);
         assert_eq!(timing.per_run_ns()[0], 3_000.0);
+    }
+
+    #[test]
+    fn what_a_chain_costs_beside_its_runs_is_taken_off() {
+        // Each sample waits 100 µs for runs of 5 µs.
+        let chain = |k: u64| Timing {
+            k: k as u32,
+            samples_ns: vec![100_000 + 5_000 * k; 30],
+            ..timing(&Policy::HOST, |_| 1_000_000)
+        };
+        let timing = chain(200).less_overhead_of(&chain(50));
+        assert_eq!(timing.overhead_ns, Some(100_000.0));
+        assert_eq!(timing.summary().unwrap().median.ns(), 5_000.0);
+        // One chain says nothing.
+        assert_eq!(chain(200).less_overhead_of(&chain(200)).overhead_ns, None);
     }
 
     #[test]

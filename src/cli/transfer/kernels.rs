@@ -168,7 +168,7 @@ fn from_device(
     };
     let mut device = device::open(name, &options)?;
     let identity = device.identity().clone();
-    let plan = Plan::draw(&[space], POOL, identity.batch, global.seed)
+    let plan = Plan::draw(&[space], POOL, identity.batch, identity.lowering(), global.seed)
         .map_err(|e| Failure::runtime(e.to_string()))?;
     // Whole networks take longest and tell least of single prices.
     let subjects: Vec<Subject> =

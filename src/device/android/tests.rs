@@ -57,6 +57,7 @@ fn done(id: &str, ns: u64) -> String {
         usual_probe_ns: None,
         checksum: 1.0,
         noisy_half_width: 0.05,
+        overhead_ns: None,
     };
     let measured = Box::new(Measured { timing, before: Conditions::default(), after: Conditions::default() });
     serde_json::to_string(&Reply::Done { id: id.into(), measured }).unwrap() + "\n"

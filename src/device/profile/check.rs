@@ -156,7 +156,10 @@ impl Profile {
 
     fn gpu_is_there_for_gpus(&self) -> Result<(), Problem> {
         match (self.kind == super::Kind::NvidiaGpu, self.gpu.is_some()) {
-            (true, false) => problem("gpu", format!("a device of kind {} needs this table", self.kind)),
+            // The driver does not tell a GPU's rates.
+            (true, false) if !self.generated => {
+                problem("gpu", format!("a device of kind {} needs this table", self.kind))
+            }
             (false, true) => problem("gpu", format!("a device of kind {} has no such table", self.kind)),
             _ => Ok(()),
         }

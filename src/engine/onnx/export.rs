@@ -28,7 +28,15 @@ const INT64: i32 = 7;
 /// # Errors
 /// A graph that ONNX cannot express; the disk's.
 pub fn write(graph: &Graph, batch: u32, seed: u64, path: &Path) -> Result<(), OnnxError> {
-    let export = Export::of(graph, batch, seed)?;
+    write_trained(graph, batch, Weights::new(graph, seed), path)
+}
+
+/// As [`write()`], with these weights.
+///
+/// # Errors
+/// A graph that ONNX cannot express; the disk's.
+pub fn write_trained(graph: &Graph, batch: u32, weights: Weights<'_>, path: &Path) -> Result<(), OnnxError> {
+    let export = Export::of(graph, batch, weights)?;
     Ok(write_atomically_with(path, |file| export.write(&mut std::io::BufWriter::new(file)))?)
 }
 
@@ -38,7 +46,7 @@ pub fn write(graph: &Graph, batch: u32, seed: u64, path: &Path) -> Result<(), On
 /// A graph that ONNX cannot express.
 pub fn encode(graph: &Graph, batch: u32, seed: u64) -> Result<Vec<u8>, OnnxError> {
     let mut bytes = Vec::new();
-    Export::of(graph, batch, seed)?.write(&mut bytes)?;
+    Export::of(graph, batch, Weights::new(graph, seed))?.write(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -101,8 +109,8 @@ fn write_key(out: &mut impl Write, key: u8, content: usize) -> std::io::Result<(
 }
 
 impl<'a> Export<'a> {
-    fn of(graph: &'a Graph, batch: u32, seed: u64) -> Result<Export<'a>, OnnxError> {
-        let mut exporter = Exporter::new(graph, batch.max(1), seed);
+    fn of(graph: &'a Graph, batch: u32, weights: Weights<'a>) -> Result<Export<'a>, OnnxError> {
+        let mut exporter = Exporter::new(graph, batch.max(1), weights);
         for (index, node) in graph.nodes.iter().enumerate() {
             exporter.node(index, node)?;
         }
@@ -175,7 +183,7 @@ struct Exporter<'a> {
 }
 
 impl<'a> Exporter<'a> {
-    fn new(graph: &'a Graph, batch: u32, seed: u64) -> Self {
+    fn new(graph: &'a Graph, batch: u32, weights: Weights<'a>) -> Self {
         let mut root: Vec<usize> = (0..graph.nodes.len()).collect();
         for (index, conv) in weights::folded(graph).into_iter().enumerate() {
             if let Some(conv) = conv {
@@ -186,7 +194,6 @@ impl<'a> Exporter<'a> {
             }
         }
         let proto = GraphProto { name: "edgezen".into(), ..GraphProto::default() };
-        let weights = Weights::new(graph, seed);
         Exporter { graph, weights, root, rank: Vec::new(), batch, proto, initialisers: Vec::new() }
     }
 
@@ -352,7 +359,8 @@ impl<'a> Exporter<'a> {
 
     fn push(&mut self, op_type: &str, input: Vec<String>, output: String, attribute: Vec<AttributeProto>) {
         self.proto.node.push(NodeProto {
-            name: format!("{op_type}_{}", self.proto.node.len()),
+            // Profilers name layers after nodes: `Conv_n12` is node 12 of the graph.
+            name: format!("{op_type}_{output}"),
             input,
             output: vec![output],
             op_type: op_type.into(),

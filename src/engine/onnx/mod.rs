@@ -11,7 +11,7 @@ mod check;
 mod export;
 mod import;
 
-pub use export::{encode, write};
+pub use export::{encode, write, write_trained};
 pub use import::{Imported, decode, read};
 
 use super::tract::TractModel;

@@ -5,7 +5,14 @@ use crate::device::{self, Options};
 use crate::space;
 
 fn plan(samples: usize) -> Plan {
-    Plan::draw(&[space::by_name("mobilenet").unwrap()], samples, 1, 3).unwrap()
+    Plan::draw(
+        &[space::by_name("mobilenet").unwrap()],
+        samples,
+        1,
+        crate::plainnet::kernel::Lowering::Fused,
+        3,
+    )
+    .unwrap()
 }
 
 fn device(spec: &str, batch: u32) -> Box<dyn Device> {
@@ -53,7 +60,14 @@ fn a_lost_device_can_be_resumed() {
     let other = campaign(&plan, dir.path(), Start::Resume).run(device("", 2).as_mut(), &mut go_on);
     let message = other.unwrap_err().to_string();
     assert!(message.contains("batch 1 there, 2 here"), "{message}");
-    let other = Plan::draw(&[space::by_name("mobilenet").unwrap()], 40, 1, 4).unwrap();
+    let other = Plan::draw(
+        &[space::by_name("mobilenet").unwrap()],
+        40,
+        1,
+        crate::plainnet::kernel::Lowering::Fused,
+        4,
+    )
+    .unwrap();
     let other = campaign(&other, dir.path(), Start::Resume).run(device("", 1).as_mut(), &mut go_on);
     assert!(matches!(other, Err(CampaignError::OtherPlan { .. })));
     let mut measured = 0;

@@ -9,6 +9,7 @@ use super::{MAX_SAMPLES, MIN_SAMPLES, Plan, PlanError, VERSION};
 use crate::dataset::Subject;
 use crate::plainnet::block::smart_round;
 use crate::plainnet::graph::Act;
+use crate::plainnet::kernel::Lowering;
 use crate::plainnet::{
     Kernel, KernelKind, Model, Network, Shape, SuperBlock, Variant, layers, notation, published, relink,
     shape,
@@ -40,7 +41,8 @@ fn ranges(space: &dyn SearchSpace) -> Vec<Range> {
 }
 
 impl Plan {
-    /// A plan of `samples` configurations for `spaces`, for `batch` images per run. The seed fixes it.
+    /// A plan of `samples` configurations for `spaces`, for `batch` images per run of a runtime that works like
+    /// `lowering`. The seed fixes it.
     ///
     /// # Errors
     /// A number of samples that makes no sense, or that the space cannot fill.
@@ -48,6 +50,7 @@ impl Plan {
         spaces: &[&dyn SearchSpace],
         samples: usize,
         batch: u32,
+        lowering: Lowering,
         seed: u64,
     ) -> Result<Plan, PlanError> {
         if !(MIN_SAMPLES..=MAX_SAMPLES).contains(&samples) {
@@ -69,9 +72,15 @@ impl Plan {
             subjects.add(subject);
         }
         for kernel in anchors(wanted.anchors, &mut rng) {
+            let kernel = match lowering {
+                Lowering::Fused => kernel,
+                Lowering::Eager | Lowering::EagerRearranged => {
+                    Kernel { act: Act::None, residual: false, ..kernel }
+                }
+            };
             subjects.add(Subject::Kernel(kernel.with_batch(batch)));
         }
-        for kernel in pool.kernels(&mut rng) {
+        for kernel in pool.kernels(lowering, &mut rng) {
             if subjects.list.len() >= samples {
                 break;
             }
@@ -95,6 +104,7 @@ impl Plan {
         spaces: &[&dyn SearchSpace],
         samples: usize,
         batch: u32,
+        lowering: Lowering,
         seed: u64,
         measured: &[Judged],
     ) -> Result<Plan, PlanError> {
@@ -104,7 +114,7 @@ impl Plan {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let known: FxHashSet<Kernel> = measured.iter().map(|one| one.kernel).collect();
         let mut pool: Vec<Kernel> = Pool::draw(spaces, REFINE_NETWORKS, &mut rng)
-            .by_kind()
+            .by_kind(lowering)
             .into_iter()
             .flat_map(|(_, kernels)| kernels)
             .map(|kernel| kernel.with_batch(batch))
@@ -208,13 +218,13 @@ impl Pool {
     }
 
     /// Kernels that the networks use, each once.
-    fn by_kind(&self) -> Vec<(KernelKind, Vec<Kernel>)> {
+    fn by_kind(&self, lowering: Lowering) -> Vec<(KernelKind, Vec<Kernel>)> {
         let mut by_kind: FxHashMap<KernelKind, Vec<Kernel>> = FxHashMap::default();
         let mut seen = FxHashSet::default();
         for (i, model) in self.models.iter().enumerate() {
             // Every other network with squeeze-excite: its kernels belong to the space.
             let model = Model { se: i % 2 == 1, ..model.clone() };
-            for kernel in model.kernels().unwrap_or_default() {
+            for kernel in model.lowered(lowering).unwrap_or_default() {
                 if seen.insert(kernel) {
                     by_kind.entry(kernel.kind).or_default().push(kernel);
                 }
@@ -226,9 +236,9 @@ impl Pool {
     /// Kernels that the networks use, in the order in which they should be measured: the kinds take
     /// turns by their weights; within a kind the one farthest from all chosen ones alternates with a
     /// random one, so that both the borders and the bulk of the space are covered.
-    fn kernels(&self, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
-        let spread = |(kind, kernels)| (weight(kind), spread(kernels, rng));
-        let queues: Vec<(f64, Vec<Kernel>)> = self.by_kind().into_iter().map(spread).collect();
+    fn kernels(&self, lowering: Lowering, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
+        let spread = |(kind, kernels)| (weight(kind, lowering), spread(kernels, rng));
+        let queues: Vec<(f64, Vec<Kernel>)> = self.by_kind(lowering).into_iter().map(spread).collect();
         // The kind that lies furthest behind its weight comes next.
         let mut taken = vec![0.0_f64; queues.len()];
         let mut out = Vec::new();
@@ -245,8 +255,11 @@ impl Pool {
 }
 
 /// How many kernels of a kind are worth measuring, relative to the others.
-fn weight(kind: KernelKind) -> f64 {
+fn weight(kind: KernelKind, lowering: Lowering) -> f64 {
     match kind {
+        // Normalisation and activation of every convolution.
+        KernelKind::Act if lowering != Lowering::Fused => 5.0,
+        KernelKind::Add if lowering != Lowering::Fused => 1.5,
         KernelKind::Conv => 8.0,
         KernelKind::Dwconv => 5.0,
         KernelKind::Linear | KernelKind::Pool | KernelKind::Scale => 1.0,

@@ -92,6 +92,9 @@ pub enum ExactError {
     Batch(u32),
     #[error("{0} repeats; use 1 to {MAX_REPEATS}")]
     Repeats(u32),
+    /// An engine of others could not do its work.
+    #[error("{0}")]
+    Engine(String),
     #[error("the score is {0}: the network's outputs are not finite, or do not differ")]
     NotFinite(f64),
 }
@@ -139,6 +142,25 @@ pub struct Exact {
 /// # Errors
 /// A structure that is no network, a batch of nothing, BN of a single value, a score that is no number.
 pub fn score<T: Real>(network: &Network, resolution: u32, settings: &Settings) -> Result<Exact, ExactError> {
+    let mut engine = Engine::<T>::default();
+    score_by(network, resolution, settings, &mut |graph, source| {
+        Ok(sample(&mut engine, graph, source, settings)?)
+    })
+}
+
+/// Runs a graph forward on the random numbers of a source, once clean and once disturbed.
+pub type Sampler<'a, T> = &'a mut dyn FnMut(&Graph, &dyn Source<T>) -> Result<Sample, ExactError>;
+
+/// As [`score`], with another engine's forward passes.
+///
+/// # Errors
+/// As [`score`], and whatever the engine says.
+pub fn score_by<T: Real>(
+    network: &Network,
+    resolution: u32,
+    settings: &Settings,
+    sampler: Sampler<'_, T>,
+) -> Result<Exact, ExactError> {
     if !(1..=MAX_BATCH).contains(&settings.batch) {
         return Err(ExactError::Batch(settings.batch));
     }
@@ -146,12 +168,11 @@ pub fn score<T: Real>(network: &Network, resolution: u32, settings: &Settings) -
         return Err(ExactError::Repeats(settings.repeats));
     }
     let graph = network_graph(network, resolution, settings.variant)?;
-    let mut engine = Engine::<T>::default();
     let mut running: Vec<f64> = Vec::new();
     let (mut scores, mut samples) = (Vec::new(), Vec::new());
     for repeat in 0..settings.repeats {
         let source = source_of(&graph, network, settings, repeat);
-        let sample = sample(&mut engine, &graph, &*source, settings)?;
+        let sample = sampler(&graph, &*source)?;
         let log_delta = match settings.norm {
             Norm::L1 => sample.delta_l1.ln(),
             Norm::L2 => sample.delta_l2.ln(),

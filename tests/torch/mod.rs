@@ -1,0 +1,7 @@
+//! What the feature `torch` adds, on CPU tensors.
+
+mod devices;
+mod forward;
+mod recipe;
+mod scores;
+mod train;
