@@ -64,7 +64,7 @@ fn from_the_cable_to_a_verified_network() {
 
     desk.run(&["fit", "--data", "data"], 0);
     let best =
-        ["search", "--device", "pixel2@tract", "--latency", "400ms", "--layers", "14", "--iterations", "300"];
+        ["search", "--device", "pixel2@tract", "--latency", "60ms", "--layers", "14", "--iterations", "300"];
     let mut arguments = best.to_vec();
     arguments.extend(["--verify", "2", "--json", "--out", "runs/mine", "--serial"]);
     let serial = phone.serial();
@@ -74,12 +74,17 @@ fn from_the_cable_to_a_verified_network() {
     // On a busy computer the first ones may miss the budget; then there are further rounds.
     assert!(verified.len() >= 2, "{found}");
     assert!(verified.iter().all(|row| row["measured_ms"].as_f64().unwrap() > 0.0), "{found}");
-    let checked = desk.json(&["validate", "runs/mine", "--device", "pixel2@tract", "--top", "1", "--json"]);
-    assert_eq!(checked["rows"].as_array().unwrap().len(), 1);
+    // Some hundredths of a second on a shared computer may be noisy; nothing else may be wrong.
+    let mut validate = desk.edgezen(&["validate", "runs/mine", "--device", "pixel2@tract"]);
+    let output = validate.args(["--top", "1", "--json"]).output().unwrap();
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", errors(&output));
+    if output.status.success() {
+        let checked: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(checked["rows"].as_array().unwrap().len(), 1);
+    }
     let rows =
         desk.edgezen(&["measure", "--device", "pixel2", "--json", "zennet_cifar10_model_size05M_res32"]);
     let output = { rows }.output().unwrap();
-    // Two thirds of a second on a shared computer may be noisy; nothing else may be wrong.
     assert!(matches!(output.status.code(), Some(0 | 3)), "{}", errors(&output));
     assert_eq!(phone.settings(), settings);
 }
