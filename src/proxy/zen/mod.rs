@@ -68,7 +68,10 @@ impl ZenScore {
             #[inline(always)]
             || {
                 let mut state = State::start(self.resolution);
-                convs.iter().for_each(|conv| self.step(&mut state, conv));
+                // No closure here: it would be compiled for the narrow registers.
+                for conv in convs {
+                    self.step(&mut state, conv);
+                }
                 state.finish(self.mode)
             },
         ))
@@ -123,7 +126,9 @@ impl ZenScore {
                 let mut state = states.last().copied().unwrap_or_else(|| State::start(self.resolution));
                 let mut from = 0;
                 for &end in &*ends {
-                    convs[from..end].iter().for_each(|conv| self.step(&mut state, conv));
+                    for conv in &convs[from..end] {
+                        self.step(&mut state, conv);
+                    }
                     states.push(state);
                     from = end;
                 }
