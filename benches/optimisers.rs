@@ -106,7 +106,7 @@ fn main() {
             iterations *= 2;
         };
         // A busy machine is not always equally busy.
-        let iterations = (0.6 * pace * time) as u64;
+        let iterations = (0.9 * pace * time) as u64;
         let rules = Rules { iterations, ..Rules::ISLANDS };
         let exact_reference = (!quick).then(|| exact_score(best, preset.resolution));
         for seed in 0..SEEDS {
