@@ -14,6 +14,8 @@ pub mod dataset;
 #[cfg(feature = "host")]
 pub mod device;
 #[cfg(feature = "host")]
+mod digest;
+#[cfg(feature = "host")]
 pub mod embedded;
 #[cfg(feature = "runner")]
 pub mod engine;

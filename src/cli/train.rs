@@ -2,6 +2,7 @@
 
 use super::net::{self, NetOptions};
 use super::{Exit, Failure, Global};
+use crate::digest::sha256;
 use crate::plainnet::Model;
 use crate::train::TrainError;
 use crate::train::checkpoint::{self, Best, State};
@@ -10,7 +11,6 @@ use crate::train::course::{BEST, CHECKPOINT, Course, Epoch, LAST, METRICS, test}
 use crate::train::network::Network;
 use crate::train::recipe::Recipe;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -238,7 +238,7 @@ fn model(net: &str, options: NetOptions, classes: u32) -> Result<Model, Failure>
 
 fn teacher(path: &Path, device: Device) -> Result<(String, CModule), Failure> {
     let bytes = std::fs::read(path).map_err(|e| Failure::io(path, &e))?;
-    let hash = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = sha256(&bytes);
     let mut module = CModule::load_on_device(path, device).map_err(|e| {
         Failure::bad_file(path, format!("not a TorchScript file: {}", crate::engine::torch::reason(&e)))
     })?;

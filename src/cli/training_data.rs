@@ -4,11 +4,12 @@ use super::failure::Failure;
 use crate::dataset::folder::SAMPLES;
 use crate::dataset::{Dataset, Sample, Subject};
 use crate::device::Facts;
+use crate::digest::{Sha256, hex, sha256};
 use crate::predictor::families::FitError;
 use crate::predictor::fit::Request;
 use crate::predictor::network::fit::{Row, space};
 use crate::predictor::training::Roofline;
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 use std::path::{Path, PathBuf};
 
 pub struct Data {
@@ -84,17 +85,13 @@ pub fn read(folders: &[PathBuf], leave_out: &[String]) -> Result<Data, Failure> 
         datasets.push(dataset);
     }
     let Some(mut request) = request else { return Err(Failure::usage("--data is needed")) };
-    request.dataset_sha256 = hex(&hash.finalize());
+    request.dataset_sha256 = hex(hash);
     Ok(Data { datasets, request })
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// SHA-256 of some lines.
 pub fn sha256_of(lines: &[String]) -> String {
-    hex(&Sha256::digest(lines.join("\n").as_bytes()))
+    sha256(lines.join("\n"))
 }
 
 /// What a predictor file says of `dataset`, which came from `folder`.

@@ -7,6 +7,7 @@ mod draw;
 pub use choose::{Judged, choose};
 
 use crate::dataset::Subject;
+use crate::digest::sha256;
 use crate::plainnet::{Kernel, shape};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -86,9 +87,7 @@ impl Plan {
 
     /// SHA-256 over the configurations.
     pub fn hash(&self) -> String {
-        use sha2::Digest;
-        let digest = sha2::Sha256::digest(self.to_json().as_bytes());
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256(self.to_json())
     }
 }
 

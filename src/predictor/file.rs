@@ -15,10 +15,10 @@ use super::families::Model;
 use super::net_level::NetLevel;
 use super::training::Roofline;
 use crate::dataset::{DatasetError, Identity, write_atomically};
+use crate::digest::sha256;
 use crate::plainnet::KernelKind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -293,7 +293,7 @@ fn round(value: &mut Value) {
 }
 
 fn checksum(value: &Value) -> String {
-    Sha256::digest(pretty(value).as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256(pretty(value))
 }
 
 /// Objects one field to a line, lists of plain values on one line.

@@ -5,9 +5,9 @@
 
 use super::RunError;
 use crate::dataset::write_atomically;
+use crate::digest::sha256;
 use crate::search::Checkpoint;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// Layout of the checkpoint; another one cannot be continued.
@@ -37,7 +37,7 @@ impl SavedSearch {
         let path = dir.join(NAME);
         let body = serde_json::to_string(self)
             .map_err(|e| RunError::Damaged { path: path.clone(), reason: e.to_string() })?;
-        Ok(write_atomically(&path, format!("{}\n{body}\n", sum(&body)).as_bytes())?)
+        Ok(write_atomically(&path, format!("{}\n{body}\n", sha256(&body)).as_bytes())?)
     }
 
     /// The checkpoint of the run in `dir`, if there is one.
@@ -53,7 +53,7 @@ impl SavedSearch {
         };
         let damaged = |reason: &str| RunError::Damaged { path: path.clone(), reason: reason.to_owned() };
         let (first, body) = text.trim_end().split_once('\n').ok_or_else(|| damaged("it is too short"))?;
-        if first != sum(body) {
+        if first != sha256(body) {
             return Err(damaged("its checksum does not fit; delete it to start this run anew"));
         }
         let layout = serde_json::from_str::<serde_json::Value>(body)
@@ -71,12 +71,4 @@ impl SavedSearch {
     pub(super) fn remove(dir: &Path) -> Result<(), RunError> {
         super::remove(&dir.join(NAME))
     }
-}
-
-fn sum(text: &str) -> String {
-    let mut out = String::with_capacity(64);
-    for byte in Sha256::digest(text.as_bytes()) {
-        out.push_str(&format!("{byte:02x}"));
-    }
-    out
 }

@@ -1,7 +1,8 @@
 //! The binary files of CIFAR-10 and CIFAR-100: records of one or two label bytes and 3 × 32 × 32 bytes.
 
 use super::TrainError;
-use sha2::{Digest, Sha256};
+use crate::digest::{self, Sha256};
+use sha2::Digest;
 use std::path::Path;
 
 /// Side of the images.
@@ -122,7 +123,7 @@ impl Cifar {
                 test.len()
             ));
         }
-        let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = digest::hex(hash);
         Ok(Cifar { classes: layout.classes, training, test, sha256, notes })
     }
 }

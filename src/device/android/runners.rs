@@ -3,7 +3,7 @@
 use super::facts::Phone;
 use crate::device::adb::{Link, LinkError};
 use crate::device::profile::Profile;
-use sha2::{Digest, Sha256};
+use crate::digest;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ pub fn push(
         Ok(bytes) => bytes,
         Err(e) => return Ok(Err(e)),
     };
-    let sha256: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = digest::sha256(&bytes);
     let remote = format!("{dir}/{PROGRAM}-{}", &sha256[..12]);
     let pushed = Pushed { remote: remote.clone(), sha256: sha256.clone(), local: local.to_owned() };
     let there = |link: &mut dyn Link, path: &str| -> Result<bool, LinkError> {
