@@ -114,9 +114,7 @@ impl Vigilance {
         {
             return Some(format!("thermal status {status}, allowed {limit}"));
         }
-        let hottest =
-            after.gpu.as_ref().map_or_else(|| after.hottest_c(&self.zones), |gpu| gpu.temperature_c);
-        let (hot, limit) = (hottest?, self.too_hot_c?);
+        let (hot, limit) = (after.hottest_c(&self.zones)?, self.too_hot_c?);
         (hot > limit).then(|| format!("{hot:.0} °C, allowed {limit:.0}"))
     }
 
@@ -124,8 +122,7 @@ impl Vigilance {
     /// is not.
     pub fn is_cool(&self, measured: &Measured) -> bool {
         let after = &measured.after;
-        let hottest =
-            after.gpu.as_ref().map_or_else(|| after.hottest_c(&self.zones), |gpu| gpu.temperature_c);
+        let hottest = after.hottest_c(&self.zones);
         let told = hottest.is_some() || after.thermal_status.is_some();
         let below = hottest.zip(self.cool_c).is_none_or(|(hot, cool)| hot <= cool);
         told && below && self.complaint(measured).is_none()

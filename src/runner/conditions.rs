@@ -138,8 +138,12 @@ impl Conditions {
         self.max_clocks_khz.iter().any(lower)
     }
 
-    /// The hottest of the zones whose type is in `zones`, where a `*` at the end stands for anything.
+    /// The GPU, where one was measured; else the hottest of the zones whose type is in `zones`, where a `*` at
+    /// the end stands for anything.
     pub fn hottest_c(&self, zones: &[String]) -> Option<f64> {
+        if let Some(gpu) = &self.gpu {
+            return gpu.temperature_c;
+        }
         let matches = |kind: &str| {
             zones.iter().any(|zone| match zone.strip_suffix('*') {
                 Some(start) => kind.starts_with(start),
