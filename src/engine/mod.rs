@@ -88,6 +88,20 @@ fn check(graph: &Graph, engine: &'static str) -> Result<(), EngineError> {
     Ok(())
 }
 
+/// Checks that `inputs` are of these `shapes`.
+fn check_inputs(inputs: &[Tensor], shapes: &[Vec<usize>]) -> Result<(), EngineError> {
+    if inputs.len() != shapes.len() {
+        let reason = format!("{} inputs were given, the graph has {}", inputs.len(), shapes.len());
+        return Err(EngineError::Input { index: inputs.len().min(shapes.len()), reason });
+    }
+    for (index, (tensor, want)) in inputs.iter().zip(shapes).enumerate() {
+        if tensor.shape != *want || tensor.data.len() != want.iter().product::<usize>() {
+            return Err(EngineError::Input { index, reason: format!("{tensor}, expected {want:?}") });
+        }
+    }
+    Ok(())
+}
+
 /// Why an engine could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {

@@ -81,15 +81,7 @@ fn value(tensor: &Tensor) -> Result<TValue, EngineError> {
 
 impl Loaded for TractModel {
     fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EngineError> {
-        if inputs.len() != self.shapes.len() {
-            let reason = format!("{} inputs were given, the graph has {}", inputs.len(), self.shapes.len());
-            return Err(EngineError::Input { index: inputs.len().min(self.shapes.len()), reason });
-        }
-        for (index, (tensor, want)) in inputs.iter().zip(&self.shapes).enumerate() {
-            if tensor.shape != *want || tensor.data.len() != want.iter().product::<usize>() {
-                return Err(EngineError::Input { index, reason: format!("{tensor}, expected {want:?}") });
-            }
-        }
+        super::check_inputs(inputs, &self.shapes)?;
         let inputs = inputs.iter().map(value).collect::<Result<Vec<_>, _>>()?;
         let outputs = self.outputs(&inputs)?;
         let tensor = |out: TValue| -> TractResult<Tensor> {

@@ -115,15 +115,7 @@ impl TorchModel {
 
 impl Loaded for TorchModel {
     fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EngineError> {
-        if inputs.len() != self.shapes.len() {
-            let reason = format!("{} inputs were given, the graph has {}", inputs.len(), self.shapes.len());
-            return Err(EngineError::Input { index: inputs.len().min(self.shapes.len()), reason });
-        }
-        for (index, (tensor, want)) in inputs.iter().zip(&self.shapes).enumerate() {
-            if tensor.shape != *want || tensor.data.len() != want.iter().product::<usize>() {
-                return Err(EngineError::Input { index, reason: format!("{tensor}, expected {want:?}") });
-            }
-        }
+        crate::engine::check_inputs(inputs, &self.shapes)?;
         let inputs: Result<Vec<_>, _> = inputs.iter().map(|t| self.torch.tensor(&t.shape, &t.data)).collect();
         let inputs = inputs?;
         let output = no_grad(|| self.forward(&inputs)).map_err(failed)?;
