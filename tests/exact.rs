@@ -10,12 +10,13 @@ use edgezen::stats;
 use serde_json::Value;
 
 #[track_caller]
-fn close(got: f64, want: f64, absolute: f64, relative: f64, what: &str) {
+pub fn close(got: f64, want: f64, absolute: f64, relative: f64, what: &str) {
     let tolerance = absolute + relative * want.abs();
     assert!((got - want).abs() <= tolerance, "{what}: {got} against {want}");
 }
 
-fn settings(case: &Value, variance: Variance, norm: Norm, repeats: u32) -> Settings {
+/// What a golden case was computed with.
+pub fn settings(case: &Value, variance: Variance, norm: Norm, repeats: u32) -> Settings {
     let seed = number(case, "seed") as u64;
     let classes = number(case, "num_classes") as u32;
     Settings {

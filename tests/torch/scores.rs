@@ -1,31 +1,14 @@
 //! Zen-Scores in libtorch: the golden values, and those of the native engine.
 
 use crate::cli::{edgezen_json, refused};
+use crate::exact::{close, settings};
 use crate::golden::{self, list, number, text};
 use edgezen::engine::torch::zen;
 use edgezen::plainnet::{notation, published};
 use edgezen::proxy::Mode;
-use edgezen::proxy::exact::{self, Norm, Randomness, Settings, Variance};
+use edgezen::proxy::exact::{self, Norm, Settings, Variance};
 use serde_json::Value;
 use tch::Device;
-
-#[track_caller]
-fn close(got: f64, want: f64, absolute: f64, relative: f64, what: &str) {
-    let tolerance = absolute + relative * want.abs();
-    assert!((got - want).abs() <= tolerance, "{what}: {got} against {want}");
-}
-
-fn settings(case: &Value, variance: Variance, norm: Norm, repeats: u32) -> Settings {
-    let (seed, classes) = (number(case, "seed") as u64, number(case, "num_classes") as u32);
-    Settings {
-        variance,
-        norm,
-        batch: number(case, "batch") as u32,
-        repeats,
-        randomness: Randomness::Golden { seed, classes },
-        ..Settings::new(Mode::Paper, 0)
-    }
-}
 
 fn run<T: zen::Element>(case: &Value, variance: Variance, norm: Norm, repeats: u32) -> exact::Exact {
     let network = notation::parse(text(case, "structure")).unwrap();
