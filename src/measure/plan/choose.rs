@@ -46,7 +46,7 @@ pub fn choose(pool: &[Kernel], measured: &[Judged], count: usize) -> Vec<usize> 
 }
 
 /// The squared distance of each point to the nearest known one, when `to` becomes known, too.
-fn approach(distance: &mut [f64], points: &[Point], to: &Point) {
+pub(super) fn approach(distance: &mut [f64], points: &[Point], to: &Point) {
     for (distance, point) in distance.iter_mut().zip(points) {
         *distance = distance.min(squared(point, to));
     }
@@ -71,17 +71,18 @@ fn squared(a: &Point, b: &Point) -> f64 {
 
 pub(super) fn position(kernel: &Kernel) -> Point {
     let octaves = |n: u32| f64::from(n.max(1)).log2();
+    let step = |is: bool| f64::from(u8::from(is));
     let kind = KernelKind::ALL.iter().position(|kind| *kind == kernel.kind).unwrap_or(0);
     [
         octaves(kernel.in_c),
         octaves(kernel.out_c),
-        octaves(kernel.in_h),
-        0.6 * f64::from(kernel.kernel),
-        2.0 * octaves(kernel.stride),
-        0.3 * octaves(kernel.batch),
-        0.5 * f64::from(u8::from(kernel.residual)),
-        0.5 * f64::from(u8::from(kernel.act == Act::None)),
-        6.0 * kind as f64,
+        octaves(kernel.in_h) * 1.5,
+        octaves(kernel.kernel) * 1.5,
+        octaves(kernel.stride) * 2.0,
+        step(kernel.residual) * 2.0,
+        step(kernel.act == Act::None) * 2.0,
+        octaves(kernel.batch) * 0.3,
+        kind as f64 * 6.0,
     ]
 }
 

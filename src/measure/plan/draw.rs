@@ -4,7 +4,7 @@
 //! kernels that cover what the networks use. To these come dense convolutions of the sizes that
 //! ResNets and MobileNets are made of, so that predictions do not end at the border of the space.
 
-use super::choose::{Judged, choose};
+use super::choose::{Judged, Point, approach, choose, position};
 use super::{MAX_SAMPLES, MIN_SAMPLES, Plan, PlanError, VERSION};
 use crate::dataset::Subject;
 use crate::plainnet::block::smart_round;
@@ -92,9 +92,7 @@ impl Plan {
         }
         Ok(Plan { version: VERSION, subjects: subjects.list })
     }
-}
 
-impl Plan {
     /// A plan of `samples` further kernels of `spaces`, where `measured` leave the most open: far from all of
     /// them, and near those of which a predictor knows least. The seed fixes it.
     ///
@@ -272,7 +270,7 @@ fn weight(kind: KernelKind, lowering: Lowering) -> f64 {
 fn spread(mut kernels: Vec<Kernel>, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
     shuffle(&mut kernels, rng);
     kernels.truncate(2_000);
-    let points: Vec<[f64; 7]> = kernels.iter().map(position).collect();
+    let points: Vec<Point> = kernels.iter().map(position).collect();
     let mut distance = vec![f64::INFINITY; kernels.len()];
     let mut out = Vec::with_capacity(kernels.len());
     for turn in 0..kernels.len() {
@@ -286,28 +284,11 @@ fn spread(mut kernels: Vec<Kernel>, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel>
         };
         let Some(chosen) = chosen else { break };
         out.push(kernels[chosen]);
-        for (i, point) in points.iter().enumerate() {
-            let squares = point.iter().zip(&points[chosen]).map(|(a, b)| (a - b).powi(2));
-            distance[i] = distance[i].min(squares.sum());
-        }
+        approach(&mut distance, &points, &points[chosen]);
         // Chosen ones are out.
         distance[chosen] = f64::NEG_INFINITY;
     }
     out
-}
-
-/// A kernel as a point: sizes in octaves.
-fn position(kernel: &Kernel) -> [f64; 7] {
-    let octaves = |n: u32| f64::from(n.max(1)).log2();
-    [
-        octaves(kernel.in_c),
-        octaves(kernel.out_c),
-        octaves(kernel.in_h) * 1.5,
-        octaves(kernel.kernel) * 1.5,
-        octaves(kernel.stride) * 2.0,
-        f64::from(u8::from(kernel.residual)) * 2.0,
-        f64::from(u8::from(kernel.act == Act::None)) * 2.0,
-    ]
 }
 
 /// Networks of `space` within `range`, no two alike; sorted so that any first part of the list is
