@@ -213,6 +213,7 @@ fn bad_input_gets_its_exit_code() {
         (&["measure", "--device", "nokia", "resnet18"][..], 2, "nokia"),
         (&["measure", "--device", "simulated", "resnet19"], 2, "resnet19"),
         (&["measure", "--device", "simulated", "missing.onnx"], 2, "missing.onnx"),
+        (&["predict", "--device", "v100", "missing.onnx"], 2, "missing.onnx"),
         (&["measure", "--device", "simulated", rubbish], 7, "rubbish.onnx"),
         (&["measure", "--device", "host", rubbish], 7, "rubbish.onnx"),
         (&["measure", "--device", "simulated", "--simulate", "noise=0.9", "resnet18"], 3, "noisy"),

@@ -199,3 +199,16 @@ fn experiments_write_a_table_and_a_drawing() {
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(std::fs::read_to_string(dir.path().join("out/theorem1.csv")).unwrap().len(), before);
 }
+
+#[cfg(not(feature = "torch"))]
+#[test]
+fn what_needs_libtorch_says_how_to_get_it() {
+    let dir = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["train", "resnet18", "--data", "x"][..],
+        &["score", "resnet18", "--engine", "torch"],
+        &["evaluate", "resnet18", "--weights", "x", "--data", "y"],
+    ] {
+        refused(dir.path(), arguments, 2, &["feature torch", "scripts/setup-libtorch"]);
+    }
+}

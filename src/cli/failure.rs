@@ -12,6 +12,10 @@ use crate::units::UnitError;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// How a program comes about that has libtorch.
+pub const BUILD_TORCH: &str =
+    "eval \"$(scripts/setup-libtorch)\", then cargo build --release --features torch";
+
 /// Exit codes; the numbers are relied on from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -165,7 +169,7 @@ impl From<DeviceError> for Failure {
         match error {
             DeviceError::Profile(error) => error.into(),
             DeviceError::NotMeasured { kind: Kind::NvidiaGpu | Kind::TorchCpu, .. } => Failure::usage(message)
-                .remedy("eval \"$(scripts/setup-libtorch)\", then cargo build --release --features torch"),
+                .remedy(BUILD_TORCH),
             DeviceError::NotMeasured { .. } | DeviceError::Unsupported { .. } => Failure::usage(message),
             DeviceError::Gpu(error) => {
                 let exit = match error {

@@ -106,7 +106,17 @@ enum Command {
 
 /// Parses the command line and runs the command.
 pub fn run() -> Result<(), Failure> {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => match needs_torch(&error) {
+            Some(what) => {
+                let message =
+                    format!("{what} is part of the feature torch, which this program was built without");
+                return Err(Failure::usage(message).remedy(failure::BUILD_TORCH));
+            }
+            None => error.exit(),
+        },
+    };
     match cli.command {
         Command::Devices(args) => devices::run(args, cli.global),
         Command::Profile(args) => profile::run(args, cli.global),
@@ -128,6 +138,26 @@ pub fn run() -> Result<(), Failure> {
         Command::Experiment(args) => experiment::run(args, cli.global),
         Command::Completions(args) => completions::run(args, cli.global),
     }
+}
+
+/// What of the command line would be understood with libtorch.
+fn needs_torch(error: &clap::Error) -> Option<&'static str> {
+    use clap::error::{ContextKind, ContextValue};
+    if cfg!(feature = "torch") {
+        return None;
+    }
+    let is = |kind: ContextKind, text: &str| matches!(error.get(kind), Some(ContextValue::String(found)) if found == text);
+    if is(ContextKind::InvalidSubcommand, "train") {
+        return Some("train");
+    }
+    if is(ContextKind::InvalidValue, "torch") {
+        return Some("--engine torch");
+    }
+    // A network comes before its weights.
+    let mut arguments = std::env::args().skip(1);
+    let evaluates = arguments.any(|argument| argument == "evaluate");
+    let weights = arguments.any(|argument| argument == "--weights" || argument.starts_with("--weights="));
+    (evaluates && weights).then_some("evaluate --weights")
 }
 
 /// Prints `failure` as `main` does before it exits.

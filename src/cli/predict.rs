@@ -154,7 +154,10 @@ fn take(net: &str, options: NetOptions, predictor: &FittedPredictor) -> Result<T
     let lowering = predictor.lowering();
     let path = Path::new(net);
     if net::is_onnx(net) {
-        let imported = onnx::read(path).map_err(|e| Failure::bad_file(path, e))?;
+        let imported = onnx::read(path).map_err(|error| match error {
+            onnx::OnnxError::Io(error) => Failure::io(path, &error),
+            other => Failure::bad_file(path, other),
+        })?;
         let mut unknown: Vec<String> = imported.unknown.iter().map(|op| format!("{FOREIGN}{op}")).collect();
         unknown.sort();
         unknown.dedup();
