@@ -2,7 +2,7 @@
 //!
 //! The parts, from the bottom up; dependencies point downwards only:
 //!
-//! * core, pure values: `units`, `stats`, `plainnet`, `zoo`;
+//! * core, pure values: `units`, `stats`, `digest`, `plainnet`, `zoo`;
 //! * models, pure decisions: `space`, `predictor`, `proxy`, `search`;
 //! * engines and the only stopwatch: `engine`, `runner`;
 //! * devices and measuring: `device`, `measure`, `dataset`;
