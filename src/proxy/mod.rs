@@ -130,6 +130,18 @@ pub trait Proxy: Send + Sync {
         self.score(candidate, rng)
     }
 
+    /// The scores of a few candidates that share most of their blocks, in their order; `rng` gives the randomness of
+    /// each. As [`Proxy::score_next`], one after the other, where a proxy knows nothing better.
+    fn score_alike(
+        &self,
+        candidates: &[Candidate<'_>],
+        memory: &mut Memory,
+        rng: &mut dyn FnMut(usize) -> Xoshiro256PlusPlus,
+    ) -> Vec<Result<f64, ScoreError>> {
+        let each = candidates.iter().enumerate();
+        each.map(|(i, &candidate)| self.score_next(candidate, memory, &mut rng(i))).collect()
+    }
+
     /// The score of any network. Proxies that look at more than super blocks override this.
     fn score_model(&self, model: &Model, rng: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
         model.validate()?;

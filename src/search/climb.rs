@@ -194,6 +194,14 @@ impl Climb {
         }
     }
 
+    /// The next probes that will be wished for, whatever the last one finds: after `last`, up to `most`.
+    pub fn probes_after(&mut self, last: usize, most: usize) -> Vec<usize> {
+        let unknown = (last + 1..self.known.len()).filter(|&edit| self.known[edit] == Known::Nothing);
+        let probes: Vec<usize> = unknown.take(most.min(self.patience.saturating_sub(self.probed))).collect();
+        self.probed += probes.len();
+        probes
+    }
+
     /// Writes to `child` the network that was wished for.
     pub fn child(&self, pair: [usize; 2], child: &mut Vec<SuperBlock>) {
         let [a, b] = pair.map(|i| self.edits[i]);

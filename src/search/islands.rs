@@ -45,6 +45,9 @@ const FEWEST: u64 = 32;
 const ROUNDS: u64 = 100;
 const SHORTEST: u64 = 64;
 
+/// Probes that are scored together.
+const TOGETHER: usize = 16;
+
 /// Times that the best networks travel during a run.
 const VISITS: u64 = 8;
 
@@ -151,68 +154,92 @@ impl Round<'_> {
         let Round { search, fronts, bounds, .. } = self;
         let mutator = search.mutator();
         let mut harvest = Harvest { tally: Tally::default(), fronts: Fronts::new(fronts.count()) };
-        let mut child = std::mem::take(&mut worker.child);
-        for iteration in iterations {
-            let mut clock = worker.begin(iteration);
-            let mut rng = search.rng(iteration);
+        let mut next = iterations.start;
+        while next < iterations.end {
+            let mut rng = search.rng(next);
             let wish = self.wish(island, &mut rng);
             let Island { population, climb } = island;
             let Some((climb, wish)) = climb.as_mut().zip(wish) else {
                 // Nothing has a score yet.
+                let mut clock = worker.begin(next..next + 1);
+                let mut child = std::mem::take(&mut worker.child);
                 mutator.vary(self.start, &mut rng, &mut child);
                 worker.bred(&mut clock);
-                let fate = worker.judge(&child, clock, search.rng(!iteration));
+                let fate = worker.judge(&child, clock, search.rng(!next));
+                worker.child = child;
                 if let Some(individual) = harvest.tally.count(fate) {
                     harvest.fronts.insert_if_new(&individual, fronts);
                     population.push(individual, &search.rules);
                 }
+                next += 1;
                 continue;
             };
+            // Probes do not depend on what the ones before them found.
+            let left = usize::try_from(iterations.end - next - 1).unwrap_or(usize::MAX).min(TOGETHER - 1);
+            let more = match wish {
+                Wish::Probe(edit) => climb.probes_after(edit, left),
+                _ => Vec::new(),
+            };
+            let together = next..next + 1 + more.len() as u64;
+            let mut clock = worker.begin(together.clone());
+            let mut children = std::mem::take(&mut worker.children);
+            children.resize_with(children.len().max(1 + more.len()), Vec::new);
+            let child = &mut children[0];
             match wish {
-                Wish::Probe(edit) => climb.child([edit; 2], &mut child),
-                Wish::Try(pair) => climb.child(pair, &mut child),
+                Wish::Probe(edit) => climb.child([edit; 2], child),
+                Wish::Try(pair) => climb.child(pair, child),
                 Wish::Kick | Wish::End => {
                     let at = &climb.at.blocks;
                     let crossed = rng.random_ratio(1, CROSSED) && !population.is_empty() && {
                         let mate = population.get(rng.random_range(0..population.len()));
-                        mutation::cross(at, &mate.blocks, &mut rng, &mut child)
+                        mutation::cross(at, &mate.blocks, &mut rng, child)
                     };
                     if !crossed {
-                        mutator.vary(at, &mut rng, &mut child);
+                        mutator.vary(at, &mut rng, child);
                     }
                 }
             }
+            for (child, &edit) in children[1..].iter_mut().zip(&more) {
+                climb.child([edit; 2], child);
+            }
+            worker.children = children;
             worker.bred(&mut clock);
-            let (found, exceeded) = match worker.appraise(&child, clock, search.rng(!iteration)) {
-                Ok((found, exceeded)) => (Some(found), exceeded),
-                Err(fate) => {
-                    harvest.tally.count(fate);
-                    (None, None)
-                }
-            };
-            if let Some(found) = &found {
-                let fate = exceeded.map_or_else(|| Fate::Accepted(Arc::clone(found)), Fate::Rejected);
-                if let Some(individual) = harvest.tally.count(fate) {
-                    harvest.fronts.insert_if_new(&individual, fronts);
-                }
-            }
-            let fitting = found.as_ref().filter(|found| bounds.fits(found, climb.origin));
-            match wish {
-                Wish::Probe(edit) => climb.probed(edit, found.as_deref(), bounds),
-                Wish::Try(pair) => {
-                    if let Some(found) = fitting {
-                        climb.tried(pair, found, &mutator, bounds);
+            let rng = |i: usize| search.rng(!(next + i as u64));
+            let appraisals = worker.appraise(1 + more.len(), clock, rng);
+            let wishes = std::iter::once(wish).chain(more.into_iter().map(Wish::Probe));
+            for (wish, appraisal) in wishes.zip(appraisals) {
+                let found = match appraisal {
+                    Ok((found, exceeded)) => {
+                        let fate =
+                            exceeded.map_or_else(|| Fate::Accepted(Arc::clone(&found)), Fate::Rejected);
+                        if let Some(individual) = harvest.tally.count(fate) {
+                            harvest.fronts.insert_if_new(&individual, fronts);
+                        }
+                        Some(found)
+                    }
+                    Err(fate) => {
+                        harvest.tally.count(fate);
+                        None
+                    }
+                };
+                let fitting = found.as_ref().filter(|found| bounds.fits(found, climb.origin));
+                match wish {
+                    Wish::Probe(edit) => climb.probed(edit, found.as_deref(), bounds),
+                    Wish::Try(pair) => {
+                        if let Some(found) = fitting {
+                            climb.tried(pair, found, &mutator, bounds);
+                        }
+                    }
+                    Wish::Kick | Wish::End => {
+                        climb.kicks = climb.kicks.saturating_sub(1);
+                        if let Some(found) = fitting {
+                            climb.kicked(found, bounds);
+                        }
                     }
                 }
-                Wish::Kick | Wish::End => {
-                    climb.kicks = climb.kicks.saturating_sub(1);
-                    if let Some(found) = fitting {
-                        climb.kicked(found, bounds);
-                    }
-                }
             }
+            next = together.end;
         }
-        worker.child = child;
         harvest
     }
 

@@ -1,10 +1,11 @@
 //! What becomes of one child: duplicates, budgets, score; in this order, cheapest first.
 
-use super::budget::{Accountant, Constraint, Rejected};
+use super::budget::{Accountant, Constraint, Costs, Rejected};
 use super::{Individual, Observer, Phases, Search};
 use crate::plainnet::SuperBlock;
 use crate::proxy::{Candidate, Memory, Proxy, ScoreError};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,12 +65,20 @@ pub(super) struct Worker<'a> {
     memory: Memory,
     /// Room for the child, kept between iterations.
     pub child: Vec<SuperBlock>,
+    /// Room for children that are scored together.
+    pub children: Vec<Vec<SuperBlock>>,
     pub phases: Phases,
     pub timed: u64,
 }
 
-/// The clock of an iteration that is timed.
-pub(super) struct Clock(Option<Duration>);
+/// The clock of iterations that are timed, which share it alike.
+pub(super) struct Clock {
+    since: Option<Duration>,
+    among: f64,
+}
+
+/// What became of a child that was scored whatever the budgets say: the first that it exceeds, if any.
+pub(super) type Appraisal = Result<(Arc<Individual>, Option<Constraint>), Fate>;
 
 impl<'a> Worker<'a> {
     /// Times over a budget from which on no exchange with another block brings a network back.
@@ -83,89 +92,98 @@ impl<'a> Worker<'a> {
             accountant: Accountant::new(&search.budgets, search.resolution, search.classes),
             memory: Memory::default(),
             child: Vec::new(),
+            children: Vec::new(),
             phases: Phases::default(),
             timed: 0,
         }
     }
 
-    /// An iteration begins.
-    pub fn begin(&self, iteration: u64) -> Clock {
-        Clock(iteration.is_multiple_of(TIMED_EVERY).then(|| self.observer.now()))
+    /// An iteration begins, or several that are done together.
+    pub fn begin(&self, iterations: Range<u64>) -> Clock {
+        let timed = iterations.end.div_ceil(TIMED_EVERY) > iterations.start.div_ceil(TIMED_EVERY);
+        Clock { since: timed.then(|| self.observer.now()), among: (iterations.end - iterations.start) as f64 }
+    }
+
+    /// What has passed of the time of one iteration.
+    fn lap(&self, clock: &mut Clock) -> f64 {
+        let Some(since) = &mut clock.since else { return 0.0 };
+        let now = self.observer.now();
+        (now - std::mem::replace(since, now)).as_secs_f64() / clock.among
     }
 
     /// Its child is bred.
     pub fn bred(&mut self, clock: &mut Clock) {
-        if let Clock(Some(started)) = clock {
-            let now = self.observer.now();
-            self.timed += 1;
-            self.phases.mutate += (now - *started).as_secs_f64();
-            *started = now;
-        }
+        self.timed += u64::from(clock.since.is_some());
+        self.phases.mutate += self.lap(clock);
     }
 
-    /// Weighs and scores `blocks`, and says which budget it exceeds, if any; what exceeds one more than
-    /// [`Worker::FAR`] times is not scored.
+    /// Weighs and scores the first `count` of [`Worker::children`], which share most blocks. What exceeds a budget more
+    /// than [`Worker::FAR`] times is not scored. `rng` gives each a stream of its own.
     pub fn appraise(
         &mut self,
-        blocks: &[SuperBlock],
-        clock: Clock,
-        mut rng: Xoshiro256PlusPlus,
-    ) -> Result<(Arc<Individual>, Option<Constraint>), Fate> {
+        count: usize,
+        mut clock: Clock,
+        mut rng: impl FnMut(usize) -> Xoshiro256PlusPlus,
+    ) -> Vec<Appraisal> {
         let budgets = &self.search.budgets;
-        let costs = self.accountant.costs(blocks).map_err(|_| Fate::Invalid);
-        let weighed = self.weighed(clock);
-        let costs = costs?;
-        let exceeded = budgets.exceeded(&costs);
-        if let Some(constraint) = exceeded.filter(|_| budgets.violation(&costs) > Self::FAR) {
-            return Err(Fate::Rejected(constraint));
+        let children = &self.children[..count.min(self.children.len())];
+        let mut appraisals: Vec<Option<Appraisal>> = Vec::with_capacity(children.len());
+        let mut weighed: Vec<(usize, Costs)> = Vec::with_capacity(children.len());
+        for (i, blocks) in children.iter().enumerate() {
+            let costs = match self.accountant.costs(blocks) {
+                Ok(costs) => costs,
+                Err(_) => {
+                    appraisals.push(Some(Err(Fate::Invalid)));
+                    continue;
+                }
+            };
+            let far = budgets.exceeded(&costs).filter(|_| budgets.violation(&costs) > Self::FAR);
+            appraisals.push(far.map(|constraint| Err(Fate::Rejected(constraint))));
+            if far.is_none() {
+                weighed.push((i, costs));
+            }
         }
-        let score = self.score(blocks, weighed, &mut rng).map_err(Fate::Unscored)?;
-        Ok((Arc::new(Individual { blocks: blocks.into(), score, costs }), exceeded))
+        self.phases.budget += self.lap(&mut clock);
+        let children = &self.children;
+        let Search { resolution, classes, .. } = *self.search;
+        let candidate = |i: usize| Candidate { blocks: &children[i], resolution, classes };
+        let candidates: Vec<Candidate<'_>> = weighed.iter().map(|&(i, _)| candidate(i)).collect();
+        let scores = self.proxy.score_alike(&candidates, &mut self.memory, &mut |k| rng(weighed[k].0));
+        for ((i, costs), score) in weighed.into_iter().zip(scores) {
+            let exceeded = budgets.exceeded(&costs);
+            appraisals[i] = Some(match self.finite(score) {
+                Ok(score) => {
+                    Ok((Arc::new(Individual { blocks: self.children[i][..].into(), score, costs }), exceeded))
+                }
+                Err(error) => Err(Fate::Unscored(error)),
+            });
+        }
+        self.phases.score += self.lap(&mut clock);
+        appraisals.into_iter().flatten().collect()
     }
 
     /// Weighs and scores `blocks`, which is not a duplicate; `rng` is a stream of its own, so that a
     /// proxy's randomness does not depend on the mutation's.
-    pub fn judge(&mut self, blocks: &[SuperBlock], clock: Clock, mut rng: Xoshiro256PlusPlus) -> Fate {
+    pub fn judge(&mut self, blocks: &[SuperBlock], mut clock: Clock, mut rng: Xoshiro256PlusPlus) -> Fate {
         let costs = self.accountant.within(blocks);
-        let weighed = self.weighed(clock);
+        self.phases.budget += self.lap(&mut clock);
         let costs = match costs {
             Ok(Ok(costs)) => costs,
             Ok(Err(constraint)) => return Fate::Rejected(constraint),
             Err(_) => return Fate::Invalid,
         };
-        match self.score(blocks, weighed, &mut rng) {
+        let Search { resolution, classes, .. } = *self.search;
+        let candidate = Candidate { blocks, resolution, classes };
+        let score = self.proxy.score_next(candidate, &mut self.memory, &mut rng);
+        self.phases.score += self.lap(&mut clock);
+        match self.finite(score) {
             Ok(score) => Fate::Accepted(Arc::new(Individual { blocks: blocks.into(), score, costs })),
             Err(error) => Fate::Unscored(error),
         }
     }
 
-    /// The costs are known.
-    fn weighed(&mut self, clock: Clock) -> Clock {
-        Clock(clock.0.map(|started| {
-            let now = self.observer.now();
-            self.phases.budget += (now - started).as_secs_f64();
-            now
-        }))
-    }
-
-    fn score(
-        &mut self,
-        blocks: &[SuperBlock],
-        weighed: Clock,
-        rng: &mut Xoshiro256PlusPlus,
-    ) -> Result<f64, ScoreError> {
-        let Search { resolution, classes, .. } = *self.search;
-        let candidate = Candidate { blocks, resolution, classes };
-        let score = self.proxy.score_next(candidate, &mut self.memory, rng);
-        if let Clock(Some(weighed)) = weighed {
-            self.phases.score += (self.observer.now() - weighed).as_secs_f64();
-        }
-        score.and_then(|score| {
-            if score.is_finite() {
-                Ok(score)
-            } else {
-                Err(ScoreError::NotFinite { proxy: self.proxy.name() })
-            }
-        })
+    fn finite(&self, score: Result<f64, ScoreError>) -> Result<f64, ScoreError> {
+        let score = score?;
+        if score.is_finite() { Ok(score) } else { Err(ScoreError::NotFinite { proxy: self.proxy.name() }) }
     }
 }

@@ -260,7 +260,7 @@ impl<'a> Search<'a> {
     fn beginning(&self, start: &[SuperBlock], worker: &mut Worker<'_>) -> State {
         let mut state = State::new(self.rules.populations(), self.budgets.latencies.len());
         if self.rules.start_inside {
-            let clock = worker.begin(u64::MAX);
+            let clock = worker.begin(0..0);
             let fate = worker.judge(start, clock, self.rng(!u64::MAX));
             sequential::settle(fate, &self.rules, &mut state);
             let first = state.islands[0].population.members().first().cloned();

@@ -80,7 +80,7 @@ fn child(
     iteration: u64,
     worker: &mut Worker<'_>,
 ) -> Fate {
-    let mut clock = worker.begin(iteration);
+    let mut clock = worker.begin(iteration..iteration + 1);
     let mut rng = search.rng(iteration);
     let (parent, replaces) = if population.len() <= Rules::SEEDLING {
         (start, 1)

@@ -7,13 +7,16 @@
 //! of these. Derived in `docs/closed-form.md`, which also says how far it is from Monte-Carlo.
 
 mod geometry;
+mod numbers;
 mod recursion;
+mod trail;
 
 use super::{Candidate, Memory, Mode, Proxy, ScoreError};
 use crate::plainnet::{Layer, Model, Network, Step, SuperBlock, Variant};
 use geometry::{Geometry, Tables};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use recursion::{Conv, State};
+use trail::Trail;
 
 /// The Zen-Score of networks on inputs of one resolution.
 pub struct ZenScore {
@@ -72,7 +75,7 @@ impl ZenScore {
                 for conv in convs {
                     self.step(&mut state, conv);
                 }
-                state.finish(self.mode)
+                state.score(self.mode)
             },
         ))
     }
@@ -83,58 +86,6 @@ impl ZenScore {
     /// A stride larger than its map.
     pub fn score_blocks(&self, blocks: &[SuperBlock]) -> Result<f64, ScoreError> {
         self.score_along(blocks, &mut Trail::default())
-    }
-
-    /// The same, from the first block on that differs from those of the last call with this `trail`.
-    fn score_along(&self, blocks: &[SuperBlock], trail: &mut Trail) -> Result<f64, ScoreError> {
-        let Trail { blocks: before, states, convs, ends } = trail;
-        let shared = blocks.iter().zip(&*before).take_while(|(a, b)| a == b).count();
-        before.truncate(shared);
-        states.truncate(shared);
-        convs.clear();
-        ends.clear();
-        let mut side = states.last().map_or(self.resolution, |state| state.side);
-        for block in &blocks[shared..] {
-            if block.stride.unsigned_abs() > side {
-                // Says which block, and on what map.
-                crate::plainnet::shape::validate_scored(&Network::from(blocks).blocks, self.resolution)?;
-            }
-            side = side.div_ceil(block.stride.unsigned_abs().max(1));
-            let sublayer = |first, convs: &mut Vec<Conv>| {
-                block.walk_sublayer(first, Variant::SCORED, &mut |step| {
-                    if let Step::Layer(layer) = step {
-                        convs.extend(self.conv(layer));
-                    }
-                });
-            };
-            sublayer(true, convs);
-            if block.sublayers > 1 {
-                let second = convs.len();
-                sublayer(false, convs);
-                // The others are like the second.
-                let second = second..convs.len();
-                for _ in 2..block.sublayers.min(SuperBlock::MAX_SUBLAYERS) {
-                    convs.extend_from_within(second.clone());
-                }
-            }
-            ends.push(convs.len());
-        }
-        before.extend_from_slice(&blocks[shared..]);
-        finite(on_wide_registers(
-            #[inline(always)]
-            || {
-                let mut state = states.last().copied().unwrap_or_else(|| State::start(self.resolution));
-                let mut from = 0;
-                for &end in &*ends {
-                    for conv in &convs[from..end] {
-                        self.step(&mut state, conv);
-                    }
-                    states.push(state);
-                    from = end;
-                }
-                state.finish(self.mode)
-            },
-        ))
     }
 
     /// Score of any network in which BN and ReLU follow each convolution.
@@ -177,7 +128,7 @@ impl ZenScore {
 
 /// Runs `f` for the widest registers of this machine.
 #[inline(always)]
-fn on_wide_registers(f: impl FnOnce() -> f64) -> f64 {
+fn on_wide_registers<T>(f: impl FnOnce() -> T) -> T {
     #[cfg(feature = "host")]
     return pulp::Arch::new().dispatch(f);
     #[cfg(not(feature = "host"))]
@@ -186,16 +137,6 @@ fn on_wide_registers(f: impl FnOnce() -> f64) -> f64 {
 
 fn finite(score: f64) -> Result<f64, ScoreError> {
     if score.is_finite() { Ok(score) } else { Err(ScoreError::NotFinite { proxy: "zen" }) }
-}
-
-/// The last network scored, with the state behind each of its blocks; and room to work in.
-#[derive(Default)]
-struct Trail {
-    blocks: Vec<SuperBlock>,
-    states: Vec<State>,
-    convs: Vec<Conv>,
-    /// Where each block that is new ends in `convs`.
-    ends: Vec<usize>,
 }
 
 impl Proxy for ZenScore {
@@ -214,6 +155,15 @@ impl Proxy for ZenScore {
     ) -> Result<f64, ScoreError> {
         debug_assert_eq!(candidate.resolution, self.resolution);
         self.score_along(candidate.blocks, memory.of())
+    }
+    #[cfg(feature = "host")]
+    fn score_alike(
+        &self,
+        candidates: &[Candidate<'_>],
+        memory: &mut Memory,
+        _: &mut dyn FnMut(usize) -> Xoshiro256PlusPlus,
+    ) -> Vec<Result<f64, ScoreError>> {
+        self.score_side_by_side(candidates, memory.of())
     }
     fn score_model(&self, model: &Model, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
         debug_assert_eq!(model.resolution, self.resolution);

@@ -3,7 +3,10 @@
 //! The derivation is in `docs/closed-form.md`; names here follow it. Energies are squares of the values of a
 //! pixel before ReLU, averaged over channels, relative to their mean over the batch.
 
-use super::geometry::{CLASSES, Geometry, Row};
+use super::geometry::{CLASSES, Geometry};
+use super::numbers::Numbers;
+#[cfg(feature = "host")]
+use super::numbers::{MOST, SideBySide};
 use crate::proxy::Mode;
 use std::f64::consts::PI;
 
@@ -32,95 +35,137 @@ const NORMALISED: f32 = 2.0;
 const CONVEXITY: f32 = 1.0;
 const UNEVEN: f32 = 0.6;
 /// More variance between images than any batch shows.
-const MOST: f32 = 1e6;
+const BOUND: f32 = 1e6;
 
-/// A convolution.
+/// A convolution; of several networks side by side, where they differ in widths alone.
 #[derive(Clone, Copy, Debug)]
-pub struct Conv {
+pub struct Conv<N = f32> {
     /// Channels of the input that an output channel sees, and one over that.
-    pub fan_c: f32,
-    pub per_fan_c: f32,
-    pub out_c: f32,
+    pub fan_c: N,
+    pub per_fan_c: N,
+    pub out_c: N,
     pub kernel: u32,
     pub stride: u32,
     pub depthwise: bool,
     /// [`few_inputs`] of all its inputs.
-    pub few: f32,
+    pub few: N,
 }
+
+impl Conv {
+    /// Whether both do the same to maps of any width.
+    pub fn is_alike(&self, other: &Conv) -> bool {
+        (self.kernel, self.stride, self.depthwise) == (other.kernel, other.stride, other.depthwise)
+    }
+}
+
+/// One number for each class or octave.
+type Row<N> = [N; CLASSES];
 
 /// What the recursion carries from layer to layer.
 #[derive(Clone, Copy, Debug)]
-pub struct State {
+pub struct State<N: Numbers = f32> {
     pub side: u32,
     /// Channels of the current map.
-    pub channels: f32,
+    pub channels: N,
     first: bool,
     /// Mean energy by class of position along one axis (mean 1), the map's is the product of two of them; and
     /// the shape of the widest fluctuation.
-    profile: Row,
+    profile: Row<N>,
     /// Its square root, one over that, and the root's mean along the axis.
-    root: Row,
-    per_root: Row,
-    mean_root: f32,
-    widest: Row,
+    root: Row<N>,
+    per_root: Row<N>,
+    mean_root: N,
+    widest: Row<N>,
     /// Variance of the energies by octave of frequency; of the widest, the share common to both passes.
-    octaves: Row,
-    shared: f32,
+    octaves: Row<N>,
+    shared: N,
     /// The same summed up, as far as a finite batch can show it; and what a depthwise layer adds in each
     /// channel on its own.
-    fluctuation: f32,
-    seen_widest: f32,
+    fluctuation: N,
+    seen_widest: N,
     /// 1 / (1 + fluctuation).
-    per_spread: f32,
-    own: f32,
+    per_spread: N,
+    own: N,
     /// Mean square of correlations between pixels: of the map, and of a depthwise layer's channels.
-    correlation: f32,
-    own_correlation: f32,
+    correlation: N,
+    own_correlation: N,
     /// (E x)² of the map over channels; E x² is ½.
-    mean_squared: f32,
+    mean_squared: N,
     /// 1 − correlation of the two passes before the last ReLU.
-    apart: f32,
+    apart: N,
     /// Σ ½ ln of what the mode takes of each BN's variance; the running product is folded in now and
     /// then, which saves most logarithms.
-    log_sum: f64,
-    factor: f64,
+    log_sum: N::Doubles,
+    factor: N::Doubles,
 }
 
-#[inline(always)]
-fn total(x: Row) -> f32 {
-    let x: [f32; 4] = std::array::from_fn(|i| x[i] + x[i + 4]);
-    (x[0] + x[2]) + (x[1] + x[3])
-}
-
-#[inline(always)]
-fn zip(a: Row, b: Row, f: impl Fn(f32, f32) -> f32) -> Row {
-    std::array::from_fn(|i| f(a[i], b[i]))
-}
-
-#[inline(always)]
-fn dot(a: Row, b: Row) -> f32 {
-    total(zip(a, b, |a, b| a * b))
-}
-
-#[inline(always)]
-fn apply(matrix: &[Row; CLASSES], x: Row) -> Row {
-    // Two sums at a time: the processor waits for neither.
-    let half = |from: usize| {
-        let mut out: Row = matrix[from].map(|m| m * x[from]);
-        for i in 1..CLASSES / 2 {
-            for (out, m) in out.iter_mut().zip(&matrix[from + i]) {
-                *out = m.mul_add(x[from + i], *out);
-            }
-        }
-        out
+/// A row of what the expression gives for each class. No closure: one that is not inlined is compiled for narrow
+/// registers.
+macro_rules! row {
+    ($i:ident => $number:expr) => {
+        [
+            {
+                const $i: usize = 0;
+                $number
+            },
+            {
+                const $i: usize = 1;
+                $number
+            },
+            {
+                const $i: usize = 2;
+                $number
+            },
+            {
+                const $i: usize = 3;
+                $number
+            },
+            {
+                const $i: usize = 4;
+                $number
+            },
+            {
+                const $i: usize = 5;
+                $number
+            },
+            {
+                const $i: usize = 6;
+                $number
+            },
+            {
+                const $i: usize = 7;
+                $number
+            },
+        ]
     };
-    zip(half(0), half(CLASSES / 2), |a, b| a + b)
+}
+
+#[inline(always)]
+fn total<N: Numbers>(x: Row<N>) -> N {
+    ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]))
+}
+
+#[inline(always)]
+fn dot<N: Numbers>(a: &Row<f32>, b: &Row<N>) -> N {
+    total(row!(I => b[I] * a[I]))
+}
+
+#[inline(always)]
+fn apply<N: Numbers>(matrix: &[Row<f32>; CLASSES], x: &Row<N>) -> Row<N> {
+    // Two sums at a time: the processor waits for neither.
+    let mut low = row!(I => x[0] * matrix[0][I]);
+    let mut high = row!(I => x[4] * matrix[4][I]);
+    for from in 1..CLASSES / 2 {
+        low = row!(I => x[from].mul_add(x[from].all(matrix[from][I]), low[I]));
+        high = row!(I => x[4 + from].mul_add(x[from].all(matrix[4 + from][I]), high[I]));
+    }
+    row!(I => low[I] + high[I])
 }
 
 /// What a finite number of independent samples shows of a relative variance: their own mean is taken out.
 #[inline(always)]
-fn seen(variance: f32, samples: f32) -> f32 {
-    variance * (samples - 1.0) / (samples + variance)
+fn seen<N: Numbers>(variance: N, samples: f32) -> N {
+    variance * (samples - 1.0) / (variance + samples)
 }
 
 impl State {
@@ -144,14 +189,79 @@ impl State {
             own_correlation: 0.0,
             mean_squared: 0.0,
             apart: (1.0 - 1.0 / (1.0 + ALPHA * ALPHA).sqrt()) as f32,
-            log_sum: 0.0,
-            factor: 1.0,
+            log_sum: [0.0],
+            factor: [1.0],
         }
     }
 
+    /// The score of the network that ends here.
+    #[inline(always)]
+    pub fn score(self, mode: Mode) -> f64 {
+        let mut score = f64::NAN;
+        self.finish(mode, |only| score = only);
+        score
+    }
+
+    /// Whether states of both can lie side by side.
+    pub fn is_alike(&self, other: &State) -> bool {
+        (self.side, self.first) == (other.side, other.first)
+    }
+}
+
+#[cfg(feature = "host")]
+impl<S: pulp::Simd> State<SideBySide<S>> {
+    /// Up to [`MOST`] states that are [alike](State::is_alike), side by side; where there are fewer than the
+    /// registers hold, the last one again.
+    #[inline(always)]
+    pub fn side_by_side(simd: S, states: &[State]) -> Option<Self> {
+        let last = states.last()?;
+        macro_rules! number {
+            ($($of:tt)+) => {{
+                let mut number = SideBySide::splat(simd, last.$($of)+);
+                for (number, state) in number.each_mut().iter_mut().zip(states) {
+                    *number = state.$($of)+;
+                }
+                number
+            }};
+        }
+        macro_rules! doubles {
+            ($of:ident) => {{
+                let mut doubles = [last.$of[0]; MOST];
+                for (double, state) in doubles.iter_mut().zip(states) {
+                    *double = state.$of[0];
+                }
+                doubles
+            }};
+        }
+        Some(State {
+            side: last.side,
+            first: last.first,
+            channels: number!(channels),
+            profile: row!(I => number!(profile[I])),
+            root: row!(I => number!(root[I])),
+            per_root: row!(I => number!(per_root[I])),
+            mean_root: number!(mean_root),
+            widest: row!(I => number!(widest[I])),
+            octaves: row!(I => number!(octaves[I])),
+            shared: number!(shared),
+            fluctuation: number!(fluctuation),
+            seen_widest: number!(seen_widest),
+            per_spread: number!(per_spread),
+            own: number!(own),
+            correlation: number!(correlation),
+            own_correlation: number!(own_correlation),
+            mean_squared: number!(mean_squared),
+            apart: number!(apart),
+            log_sum: doubles!(log_sum),
+            factor: doubles!(factor),
+        })
+    }
+}
+
+impl<N: Numbers> State<N> {
     /// One convolution of `fan_c` channels to `out_c`, with its BN and ReLU.
     #[inline(always)]
-    pub fn conv(&mut self, g: &Geometry, conv: &Conv, mode: Mode) {
+    pub fn conv(&mut self, g: &Geometry, conv: &Conv<N>, mode: Mode) {
         if g.is_point {
             self.layer::<true>(g, conv, mode);
         } else {
@@ -161,111 +271,109 @@ impl State {
 
     /// `POINT` where the window is a single tap at every position.
     #[inline(always)]
-    fn layer<const POINT: bool>(&mut self, g: &Geometry, conv: &Conv, mode: Mode) {
+    fn layer<const POINT: bool>(&mut self, g: &Geometry, conv: &Conv<N>, mode: Mode) {
         let Conv { fan_c, per_fan_c, out_c, depthwise, few, .. } = *conv;
         let energy_in: f32 = if self.first { 1.0 } else { 0.5 };
         let m2 = self.mean_squared;
 
         // Variance, by position: E x² over the window, less what the mean over batch and map takes away.
-        let relative = zip(self.widest, self.per_root, |shape, per_root| shape * per_root);
+        let relative = row!(I => self.widest[I] * self.per_root[I]);
         let (gain, mean_root) = if POINT {
-            (1.0, self.mean_root)
+            (m2.all(1.0), self.mean_root)
         } else {
-            (dot(g.mean_window, self.profile), dot(g.mean_weighted, self.root))
+            (dot(&g.mean_window, &self.profile), dot(&g.mean_weighted, &self.root))
         };
         let scale = mean_root * g.per_axis_squares;
         let mean_gain = scale * mean_root;
-        let (energy, taken) = (energy_in * gain * gain, m2 * mean_gain * mean_gain);
+        let (energy, taken) = (gain * energy_in * gain, m2 * mean_gain * mean_gain);
         let variance = energy - taken;
 
         // How much the widest fluctuation grows against the mean: borders cost it less.
-        let wide_gain = dot(g.mean_window, self.widest);
-        let wide_mean = dot(g.mean_weighted, relative);
-        let (a, b) = (energy_in * wide_gain, m2 * scale * scale * wide_mean);
+        let wide_gain = dot(&g.mean_window, &self.widest);
+        let wide_mean = dot(&g.mean_weighted, &relative);
+        let (a, b) = (wide_gain * energy_in, m2 * scale * scale * wide_mean);
         let grown = a * wide_gain - b * wide_mean;
-        let (per_variance, per_grown) = (1.0 / variance, 1.0 / grown);
-        let growth = if self.first { 1.0 } else { grown / variance };
+        let (per_variance, per_grown) = (variance.recip(), grown.recip());
+        let growth = if self.first { m2.all(1.0) } else { grown / variance };
 
         // The two passes. Their difference is nowhere refilled by the mean, and is as central as the widest
         // fluctuation.
         let before = self.apart;
         // How unlike the fluctuations of both are that one layer adds: 1 − (0.31 ρ + 0.45 ρ² + 0.24 ρ³).
-        let near = before.min(1.0);
-        let unlike = near * (1.93 - near * (1.17 - 0.24 * near));
+        let near = before.at_most(1.0);
+        let unlike = near * (-(near * (-(near * 0.24) + 1.17)) + 1.93);
         let fine = self.fluctuation - self.seen_widest;
         let distance = if self.first {
             before
         } else {
-            let differing = (1.0 - self.shared) * self.seen_widest + fine * unlike;
+            let differing = (-self.shared + 1.0) * self.seen_widest + fine * unlike;
             // E √(e e') = (1 − gap)·E e.
             let gap = quarter_power_gap(differing * self.per_spread);
-            let apart = (before - gap).max(0.0);
+            let apart = (before - gap).at_least(0.0);
             // (1 − gap)·relu_distance(apart / (1 − gap))
-            0.5 * gap + apart * relu_slope(apart * (1.0 + gap * (1.0 + gap)))
+            gap * 0.5 + apart * relu_slope(apart * (gap * (gap + 1.0) + 1.0))
         };
         self.apart = wide_gain * wide_gain * per_variance * distance;
 
         if !self.first {
-            let shape = |wide, weighted| zip(wide, weighted, |x, y| (a * x - b * y) * per_grown);
-            self.widest = if POINT {
-                shape(self.widest, relative)
+            let (window, weighted) = if POINT {
+                (self.widest, relative)
             } else {
-                shape(apply(&g.window, self.widest), apply(&g.weighted, relative))
+                (apply(&g.window, &self.widest), apply(&g.weighted, &relative))
             };
+            self.widest = row!(I => (a * window[I] - b * weighted[I]) * per_grown);
         }
         if !POINT {
             // A point changes the profile in second order only.
-            let a = energy_in * gain * per_variance;
-            let b = 2.0 * m2 * scale * mean_gain * per_variance;
+            let a = gain * energy_in * per_variance;
+            let b = m2 * 2.0 * scale * mean_gain * per_variance;
             let c = taken * per_variance;
-            let (window, weighted) = (apply(&g.window, self.profile), apply(&g.weighted, self.root));
-            self.profile = zip(window, weighted, |x, y| a * x - b * y + c);
-            self.root = self.profile.map(|x| x.max(1e-6).sqrt());
-            self.per_root = self.root.map(|x| 1.0 / x);
-            self.mean_root = dot(g.share, self.root);
+            let (window, weighted) = (apply(&g.window, &self.profile), apply(&g.weighted, &self.root));
+            self.profile = row!(I => a * window[I] - b * weighted[I] + c);
+            self.root = row!(I => self.profile[I].at_least(1e-6).sqrt());
+            self.per_root = row!(I => self.root[I].recip());
+            self.mean_root = dot(&g.share, &self.root);
         }
 
         // Fluctuations of energy.
-        let mut white = 0.0;
+        let zero = m2.all(0.0);
+        let mut white = zero;
         // What one channel adds, on its own; heavier tails add more, and BN bounds them.
-        let mut heavy = 0.0;
+        let mut heavy = zero;
         if self.first {
-            white = 2.0 * per_fan_c;
-            self.shared = 1.0 - unlike;
+            white = per_fan_c * 2.0;
+            self.shared = -unlike + 1.0;
         } else {
-            let correlation = self.correlation + if depthwise { 0.0 } else { self.own_correlation };
-            heavy = FRESH * (1.0 + self.fluctuation) * per_fan_c / (1.0 + NORMALISED * correlation);
+            let correlation = self.correlation + if depthwise { zero } else { self.own_correlation };
+            heavy = (self.fluctuation + 1.0) * FRESH * per_fan_c / (correlation * NORMALISED + 1.0);
             if !depthwise {
-                white = heavy * (1.0 + self.own);
-                white += if self.own > 0.0 {
-                    self.own * per_fan_c
-                } else {
-                    let fine = fine.max(0.0) / (1.0 + fine);
-                    CONVEXITY * fine * fine
-                };
+                white = heavy * (self.own + 1.0);
+                let fine = fine.at_least(0.0) / (fine + 1.0);
+                white = white + self.own.if_positive(self.own * per_fan_c, fine * CONVEXITY * fine);
                 let gained = white * g.modes[0];
-                self.shared += (1.0 - unlike - self.shared) * (gained / (self.octaves[0] + gained));
+                self.shared =
+                    self.shared + (-unlike + 1.0 - self.shared) * (gained / (self.octaves[0] + gained));
             }
         }
-        let mut response = g.response;
+        let mut response = row!(I => white.all(g.response[I]));
         response[0] = growth * growth;
-        self.octaves = std::array::from_fn(|i| white.mul_add(g.modes[i], self.octaves[i]) * response[i]);
+        self.octaves = row!(I => white.mul_add(white.all(g.modes[I]), self.octaves[I]) * response[I]);
         if !POINT && g.out_side != g.side {
-            let folded = total(zip(self.octaves, g.kept, |x, kept| x * (1.0 - kept)));
-            self.octaves = std::array::from_fn(|i| self.octaves[i] * g.kept[i] + folded * g.folded[i]);
+            let folded = total(row!(I => self.octaves[I] * (1.0 - g.kept[I])));
+            self.octaves = row!(I => self.octaves[I] * g.kept[I] + folded * g.folded[I]);
         }
         if depthwise {
             // Each channel is divided by its own deviation, which the brightest images make up.
-            let brightest = 1.0 + self.seen_widest;
-            let bounded = 1.0 / (1.0 + 2.0 * UNEVEN * brightest * brightest * g.per_batch);
-            self.octaves = self.octaves.map(|x| x * bounded);
+            let brightest = self.seen_widest + 1.0;
+            let bounded = (brightest * (2.0 * UNEVEN) * brightest * g.per_batch + 1.0).recip();
+            self.octaves = row!(I => self.octaves[I] * bounded);
         }
         // No batch shows more than this.
-        self.octaves[0] = self.octaves[0].min(MOST);
+        self.octaves[0] = self.octaves[0].at_most(BOUND);
         // What the batch shows of both, and one over one plus that: on one denominator, which takes less time.
         let widest = self.octaves[0];
         let other = total(self.octaves) - widest;
-        let (images, pixels) = (g.batch + widest, g.pixels + other);
+        let (images, pixels) = (widest + g.batch, other + g.pixels);
         let both = images * pixels;
         let (of_images, of_pixels) = (widest * (g.batch - 1.0) * pixels, other * (g.pixels - 1.0) * images);
         let sum = both + of_images + of_pixels;
@@ -275,70 +383,91 @@ impl State {
         // (E relu(z))² of a sample, normalised: of normal values, and of a depthwise window's only value.
         let mut of_sample = 1.0 - 0.5 * PI as f32 * g.per_pixels;
         let shape = if depthwise {
-            let averaged = dot(g.modes, response);
+            let averaged = dot(&g.modes, &response);
             self.own = seen(heavy * averaged * per_spread, g.pixels);
-            self.correlation *= DECAY * g.mixing;
-            self.own_correlation = g.mixing;
+            self.correlation = self.correlation * (DECAY * g.mixing);
+            self.own_correlation = zero + g.mixing;
             if g.per_taps < 1.0 {
-                1.0 - (FRESH / 4.0 * g.per_taps - 0.5 * g.mixing) * (1.0 - FEW * g.mixing).max(0.0)
+                zero + (1.0 - (FRESH / 4.0 * g.per_taps - 0.5 * g.mixing) * (1.0 - FEW * g.mixing).max(0.0))
             } else {
                 of_sample = 1.0 + 1.15 * g.per_pixels;
-                ONLY_TAP
+                zero + ONLY_TAP
             }
         } else {
-            self.own = 0.0;
-            self.own_correlation = 0.0;
-            let carried = if self.first { 0.0 } else { DECAY * self.correlation };
+            self.own = zero;
+            self.own_correlation = zero;
+            let carried = if self.first { zero } else { self.correlation * DECAY };
             self.correlation = (carried + per_fan_c) * g.mixing;
-            if self.first { 1.0 } else { few }
+            if self.first { zero + 1.0 } else { few }
         };
         self.per_spread = per_spread;
         self.fluctuation = after;
         // What waits for `per_spread` comes last: it is known last.
-        let rest = MEAN_SQUARED * (1.0 + 0.5 * self.correlation) * of_sample * shape;
+        let rest = (self.correlation * 0.5 + 1.0) * MEAN_SQUARED * of_sample * shape;
         self.mean_squared = rest * per_spread.sqrt().sqrt();
 
         // The mean over channels fluctuates, and the logarithm of a mean is less than the mean logarithm.
         let noise =
-            (self.correlation + self.own_correlation + (1.0 + after + self.own) * g.per_pixels) / out_c;
-        let variance = f64::from(fan_c * variance * (1.0 - noise.min(0.5)));
-        self.factor *= match mode {
-            // Biased, as the paper's batch variance is.
-            Mode::Paper => variance * f64::from(1.0 - g.per_pixels),
-            // Running variance after the two passes of one repetition: 0.81 + 0.19 v (SPEC 5.2).
-            Mode::Reference => 0.81 + 0.19 * variance,
-        };
-        if !(1e-100..1e100).contains(&self.factor) {
-            self.fold();
+            (self.correlation + self.own_correlation + (after + 1.0 + self.own) * g.per_pixels) / out_c;
+        let variance = fan_c * variance * (-noise.at_most(0.5) + 1.0);
+        let factors = self.factor.as_mut();
+        for (factor, &variance) in factors.iter_mut().zip(variance.each()) {
+            let variance = f64::from(variance);
+            *factor *= match mode {
+                // Biased, as the paper's batch variance is.
+                Mode::Paper => variance * f64::from(1.0 - g.per_pixels),
+                // Running variance after the two passes of one repetition: 0.81 + 0.19 v (SPEC 5.2).
+                Mode::Reference => 0.81 + 0.19 * variance,
+            };
+        }
+        if !factors.iter().all(is_moderate) {
+            fold(&mut self.log_sum, &mut self.factor, |factor| !is_moderate(factor));
         }
         self.first = false;
         self.side = g.out_side;
         self.channels = out_c;
     }
 
-    fn fold(&mut self) {
-        self.log_sum += 0.5 * self.factor.ln();
-        self.factor = 1.0;
+    /// The score of each network that ends here.
+    #[inline(always)]
+    pub fn finish(mut self, mode: Mode, score: impl FnMut(f64)) {
+        fold(&mut self.log_sum, &mut self.factor, |_| true);
+        let of = |numbers: &N, i: usize| numbers.each().get(i).map_or(f64::NAN, |&x| f64::from(x));
+        let scores =
+            self.log_sum.as_ref().iter().take(self.channels.each().len()).enumerate().map(|(i, log_sum)| {
+                let elements = of(&self.channels, i) * f64::from(self.side) * f64::from(self.side);
+                let (apart, own) = (of(&self.apart, i), of(&self.own, i));
+                let log_delta = match mode {
+                    // E|relu(z) − relu(z')| = √((1−ρ)/π), summed over the map.
+                    Mode::Reference => {
+                        let spread = (of(&self.fluctuation, i) + 1.0) * (own + 1.0);
+                        elements.ln() + 0.5 * (apart / PI).ln() + 2.0 * of(&self.mean_root, i).ln()
+                            - 0.125 * spread.ln()
+                    }
+                    // E(relu(z) − relu(z'))² = 1 − 2 J(ρ).
+                    Mode::Paper => {
+                        let widest = 1.0 + of(&self.seen_widest, i);
+                        let distance = f64::from(relu_distance(apart as f32));
+                        0.5 * (elements * 2.0 * distance).ln() - 0.125 * widest.ln()
+                    }
+                };
+                log_delta + log_sum
+            });
+        scores.for_each(score);
     }
+}
 
-    /// The score of the network that ends here.
-    pub fn finish(mut self, mode: Mode) -> f64 {
-        self.fold();
-        let elements = f64::from(self.channels) * f64::from(self.side) * f64::from(self.side);
-        let log_delta = match mode {
-            // E|relu(z) − relu(z')| = √((1−ρ)/π), summed over the map.
-            Mode::Reference => {
-                let spread = (1.0 + self.fluctuation) * (1.0 + self.own);
-                elements.ln() + 0.5 * (f64::from(self.apart) / PI).ln() + 2.0 * f64::from(self.mean_root).ln()
-                    - 0.125 * f64::from(spread).ln()
-            }
-            // E(relu(z) − relu(z'))² = 1 − 2 J(ρ).
-            Mode::Paper => {
-                let widest = 1.0 + f64::from(self.seen_widest);
-                0.5 * (elements * 2.0 * f64::from(relu_distance(self.apart))).ln() - 0.125 * widest.ln()
-            }
-        };
-        log_delta + self.log_sum
+/// Far from where the product of a few more variances would be lost.
+#[inline(always)]
+fn is_moderate(factor: &f64) -> bool {
+    (1e-100..1e100).contains(factor)
+}
+
+fn fold<D: AsMut<[f64]>>(log_sum: &mut D, factor: &mut D, which: impl Fn(&f64) -> bool) {
+    let factors = factor.as_mut().iter_mut();
+    for (sum, factor) in log_sum.as_mut().iter_mut().zip(factors).filter(|(_, factor)| which(factor)) {
+        *sum += 0.5 * factor.ln();
+        *factor = 1.0;
     }
 }
 
@@ -353,27 +482,28 @@ const GAP: [f32; 6] = [0.2497534, 0.1132496, -0.1831531, 1.032067, -1.659833, 1.
 
 /// 1 − (1 − x)^(1/4) for x from 0 to 0.9, to one per mille of it.
 #[inline(always)]
-fn quarter_power_gap(x: f32) -> f32 {
-    let x = x.min(0.9);
+fn quarter_power_gap<N: Numbers>(x: N) -> N {
+    let x = x.at_most(0.9);
     let x2 = x * x;
-    x * ((GAP[0] + GAP[1] * x) + x2 * ((GAP[2] + GAP[3] * x) + x2 * (GAP[4] + GAP[5] * x)))
+    let [low, middle, high] = [x * GAP[1] + GAP[0], x * GAP[3] + GAP[2], x * GAP[5] + GAP[4]];
+    x * (low + x2 * (middle + x2 * high))
 }
 
 /// ½ − J(ρ) with J(ρ) = E relu(z)·relu(z') for unit normals of correlation ρ = 1 − `apart`, the arc-cosine
 /// kernel.
 #[inline(always)]
-fn relu_distance(apart: f32) -> f32 {
+fn relu_distance<N: Numbers>(apart: N) -> N {
     apart * relu_slope(apart)
 }
 
 /// (½ − J(1 − `apart`)) / `apart`: a polynomial in the root, good to 1e-5 where correlations are not negative.
 /// Correlations below −0.2, which no network has, are taken for −0.2.
 #[inline(always)]
-fn relu_slope(apart: f32) -> f32 {
-    let apart = apart.min(1.2);
+fn relu_slope<N: Numbers>(apart: N) -> N {
+    let apart = apart.at_most(1.2);
     let t = apart.sqrt();
-    let low = (0.500_000_2 - 0.150_075_8 * t) + apart * (0.000_411_376 - 0.010_245_235 * t);
-    let high = (0.008_730_6 - 0.015_606_553 * t) + apart * (0.012_013_014 - 0.004_382_433 * t);
+    let low = (t * -0.150_075_8 + 0.500_000_2) + apart * (t * -0.010_245_235 + 0.000_411_376);
+    let high = (t * -0.015_606_553 + 0.008_730_6) + apart * (t * -0.004_382_433 + 0.012_013_014);
     low + apart * apart * high
 }
 
