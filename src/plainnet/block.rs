@@ -45,6 +45,16 @@ impl SuperKind {
     pub fn is_conv(self) -> bool {
         matches!(self, SuperKind::Conv { .. })
     }
+
+    /// Whether both are made of the same layers, but for their widths.
+    pub fn has_layers_of(self, other: SuperKind) -> bool {
+        match (self, other) {
+            (SuperKind::Inverted { kernel, .. }, SuperKind::Inverted { kernel: other, .. }) => {
+                kernel == other
+            }
+            _ => self == other,
+        }
+    }
 }
 
 /// A super block. Integers are kept as written; [`super::shape::validate`] judges them.

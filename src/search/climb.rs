@@ -7,12 +7,13 @@
 //! 1. begins with a few variations at random of where it starts, inside the budgets;
 //! 2. **probes** every single edit ([`edits`]): what it gains, and what it takes of each budget. Probes
 //!    may lie outside the budgets;
-//! 3. **tries** the edits and pairs of edits that promise most and should fit, in order, and takes the
-//!    first that is better in truth;
-//! 4. probes the blocks around the step again, and goes on with 3. Where nothing is better, it probes
+//! 3. **tries** the edits and pairs of edits that promise most and should fit, and takes the best of
+//!    them if it is better in truth;
+//! 4. probes the blocks it changed again, and goes on with 3. Where nothing is better, it probes
 //!    what is stale, and ends when that does not help either.
 //!
-//! One call of [`Climb::next`] is one child, so that a climb can be cut anywhere between two.
+//! One call of [`Climb::next`] is one child, so that a climb can be cut anywhere between two;
+//! [`Climb::also`] says which others may be bred and scored together with it.
 
 use super::Individual;
 use super::budget::Budgets;
@@ -23,9 +24,6 @@ use std::sync::Arc;
 
 /// Predictions that are tried before all that is stale is probed again.
 const TRIES: usize = 16;
-
-/// Blocks on each side of a step whose edits are probed again.
-const AROUND: usize = 1;
 
 /// Where a climb comes from, and where its result goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -194,12 +192,29 @@ impl Climb {
         }
     }
 
-    /// The next probes that will be wished for, whatever the last one finds: after `last`, up to `most`.
-    pub fn probes_after(&mut self, last: usize, most: usize) -> Vec<usize> {
-        let unknown = (last + 1..self.known.len()).filter(|&edit| self.known[edit] == Known::Nothing);
-        let probes: Vec<usize> = unknown.take(most.min(self.patience.saturating_sub(self.probed))).collect();
-        self.probed += probes.len();
-        probes
+    /// What else will be wished for after `wish`, whatever that finds; up to `most`.
+    pub fn also(&mut self, wish: Wish, most: usize) -> Vec<Wish> {
+        match wish {
+            Wish::Kick | Wish::End => Vec::new(),
+            Wish::Probe(last) => {
+                let most = most.min(self.patience.saturating_sub(self.probed));
+                // Proxies do best by networks that differ in widths alone.
+                let alike = self.edits[last].keeps_layers();
+                let unknown = (last + 1..self.known.len()).filter(|&edit| {
+                    self.known[edit] == Known::Nothing && self.edits[edit].keeps_layers() == alike
+                });
+                let probes: Vec<Wish> = unknown.take(most).map(Wish::Probe).collect();
+                self.probed += probes.len();
+                probes
+            }
+            Wish::Try(_) => {
+                let Some(tried) = &mut self.tried else { return Vec::new() };
+                let tries: Vec<Wish> =
+                    self.predictions[*tried..].iter().take(most).map(|&pair| Wish::Try(pair)).collect();
+                *tried += tries.len();
+                tries
+            }
+        }
     }
 
     /// Writes to `child` the network that was wished for.
@@ -225,7 +240,7 @@ impl Climb {
         }
     }
 
-    /// A try led to `found`, which fits: taken if it is better.
+    /// The best of some tries is `found`, which fits: taken if it is better.
     pub fn tried(
         &mut self,
         pair: [usize; 2],
@@ -248,9 +263,9 @@ impl Climb {
         if self.at.blocks.len() != length {
             return;
         }
-        // Edits of blocks out of reach are the same as before, and so, nearly, is what they do.
+        // Edits of other blocks are the same as before, and so, nearly, is what they do.
         let width = self.width(bounds);
-        let stale = |edit: &Edit| blocks.iter().all(|&block| edit.block.abs_diff(block) > AROUND);
+        let stale = |edit: &Edit| !blocks.contains(&edit.block);
         let kept = old.iter().enumerate().filter(|(_, edit)| stale(edit));
         let mut places = self.edits.iter().enumerate().filter(|(_, edit)| stale(edit));
         for ((from, before), (to, now)) in kept.zip(&mut places) {

@@ -1,6 +1,7 @@
 //! The networks one step away: every change of one attribute of one block.
 
 use super::mutation::{self, Mutator, WIDTH_STEP};
+use crate::plainnet::block::smart_round;
 use crate::plainnet::{SuperBlock, SuperKind};
 use crate::space;
 use std::fmt;
@@ -12,6 +13,10 @@ pub enum Change {
     Width(i32, i32),
     Bottleneck(i32, i32),
     Depth(i32, i32),
+    /// Width and bottleneck by about the same factor.
+    Scaled([i32; 2], [i32; 2]),
+    /// Another expansion, width and bottleneck scaled so that the expanded map keeps about its width.
+    Traded((SuperKind, [i32; 2]), (SuperKind, [i32; 2])),
     /// The block goes; the one before it takes over.
     Removed,
 }
@@ -23,7 +28,28 @@ impl fmt::Display for Change {
             Change::Width(from, to) => write!(f, "width {from} -> {to}"),
             Change::Bottleneck(from, to) => write!(f, "bottleneck {from} -> {to}"),
             Change::Depth(from, to) => write!(f, "depth {from} -> {to}"),
+            Change::Scaled([width, bottleneck], [to, narrow]) => {
+                write!(f, "width {width} -> {to} and bottleneck {bottleneck} -> {narrow}")
+            }
+            Change::Traded((kind, [width, bottleneck]), (other, [to, narrow])) => {
+                write!(f, "{kind} -> {other}, width {width} -> {to} and bottleneck {bottleneck} -> {narrow}")
+            }
             Change::Removed => f.write_str("removed"),
+        }
+    }
+}
+
+impl Change {
+    /// Whether kind, width, bottleneck and depth change.
+    fn touches(&self) -> [bool; 4] {
+        match self {
+            Change::Kind(..) => [true, false, false, false],
+            Change::Width(..) => [false, true, false, false],
+            Change::Bottleneck(..) => [false, false, true, false],
+            Change::Depth(..) => [false, false, false, true],
+            Change::Scaled(..) => [false, true, true, false],
+            Change::Traded(..) => [true, true, true, false],
+            Change::Removed => [true; 4],
         }
     }
 }
@@ -39,9 +65,19 @@ pub struct Edit {
 impl Edit {
     /// Whether both can be made at once.
     pub fn goes_with(&self, other: &Edit) -> bool {
-        let removes = |edit: &Edit| edit.change == Change::Removed;
-        let same = std::mem::discriminant(&self.change) == std::mem::discriminant(&other.change);
-        self.block != other.block || !(same || removes(self) || removes(other))
+        let both = self.change.touches().into_iter().zip(other.change.touches());
+        self.block != other.block || !both.into_iter().any(|(a, b)| a && b)
+    }
+}
+
+impl Edit {
+    /// Whether it leaves the layers as they are, but for their widths.
+    pub fn keeps_layers(&self) -> bool {
+        match self.change {
+            Change::Kind(from, to) | Change::Traded((from, _), (to, _)) => from.has_layers_of(to),
+            Change::Width(..) | Change::Bottleneck(..) | Change::Scaled(..) => true,
+            Change::Depth(..) | Change::Removed => false,
+        }
     }
 }
 
@@ -57,6 +93,10 @@ pub fn apply(blocks: &[SuperBlock], edits: &[Edit], child: &mut Vec<SuperBlock>)
             Change::Width(_, to) => block.out_c = to,
             Change::Bottleneck(_, to) => block.bottleneck = to,
             Change::Depth(_, to) => block.sublayers = to,
+            Change::Scaled(_, [to, narrow]) => (block.out_c, block.bottleneck) = (to, narrow),
+            Change::Traded(_, (kind, [to, narrow])) => {
+                (block.kind, block.out_c, block.bottleneck) = (kind, to, narrow);
+            }
             Change::Removed => {}
         }
     }
@@ -73,8 +113,8 @@ pub fn around(mutator: &Mutator<'_>, blocks: &[SuperBlock]) -> Vec<Edit> {
     edits
 }
 
-/// Adds the edits of block `i`: what a mutation may make of each attribute, the next widths, and its
-/// removal where its stage keeps another.
+/// Adds the edits of block `i`: what a mutation may make of each attribute, the next widths, width and bottleneck
+/// together, an expansion for widths, and its removal where its stage keeps another.
 pub fn of_block(mutator: &Mutator<'_>, blocks: &[SuperBlock], i: usize, edits: &mut Vec<Edit>) {
     let Some(&block) = blocks.get(i) else { return };
     let choices = space::candidates(mutator.space, block, mutator.weights, mutator.reach);
@@ -83,20 +123,48 @@ pub fn of_block(mutator: &Mutator<'_>, blocks: &[SuperBlock], i: usize, edits: &
         push(Change::Kind(block.kind, kind));
     }
     let most = mutator.space.max_channels();
-    let mut widths = |choices: &[i32], width: i32, change: fn(i32, i32) -> Change| {
+    let widths = |choices: &[i32], width: i32| -> Vec<i32> {
         let next = [width - WIDTH_STEP, width + WIDTH_STEP];
         let next = next.into_iter().filter(|w| (WIDTH_STEP..=most).contains(w) && !choices.contains(w));
-        let all = choices.iter().copied().chain(next);
-        all.filter(|&to| to != width).for_each(|to| push(change(width, to)));
+        choices.iter().copied().chain(next).filter(|&to| to != width).collect()
     };
     let fixed = block.kind.is_conv() && mutator.space.width_is_fixed(block.kind);
     if !fixed {
-        widths(choices.out_c.as_slice(), block.out_c, Change::Width);
+        let widths = widths(choices.out_c.as_slice(), block.out_c);
+        widths.into_iter().for_each(|to| push(Change::Width(block.out_c, to)));
     }
     if block.kind.is_conv() {
         return;
     }
-    widths(choices.bottleneck.as_slice(), block.bottleneck, Change::Bottleneck);
+    let bottlenecks = widths(choices.bottleneck.as_slice(), block.bottleneck);
+    bottlenecks.iter().for_each(|&to| push(Change::Bottleneck(block.bottleneck, to)));
+    let before = [block.out_c, block.bottleneck];
+    let scaled = |factor: f64| {
+        let round = |width| smart_round(f64::from(width) * factor, WIDTH_STEP);
+        let after = before.map(round);
+        let changed = after[0] != before[0] && after[1] != before[1];
+        (changed && after.iter().all(|width| (WIDTH_STEP..=most).contains(width))).then_some(after)
+    };
+    for to in bottlenecks {
+        if let Some(after) = scaled(f64::from(to) / f64::from(block.bottleneck)) {
+            push(Change::Scaled(before, after));
+        }
+    }
+    for (kind, _) in choices.kinds() {
+        let (
+            SuperKind::Inverted { expansion, kernel },
+            SuperKind::Inverted { expansion: other, kernel: size },
+        ) = (block.kind, kind)
+        else {
+            continue;
+        };
+        if size == kernel
+            && other != expansion
+            && let Some(after) = scaled(f64::from(expansion) / f64::from(other))
+        {
+            push(Change::Traded((block.kind, before), (kind, after)));
+        }
+    }
     for &to in choices.sublayers.as_slice().iter().filter(|&&to| to != block.sublayers) {
         push(Change::Depth(block.sublayers, to));
     }

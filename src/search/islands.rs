@@ -17,9 +17,9 @@
 //! the result. See `docs/decisions/050-islands.md`.
 
 use super::climb::{Bounds, Climb, Origin, Wish};
-use super::judge::{Fate, Tally, Worker};
+use super::judge::{Appraisal, Fate, Tally, Worker};
 use super::state::{Island, State};
-use super::{Fronts, Individual, Rules, Search, archive, mutation};
+use super::{Fronts, Individual, Population, Rules, Search, archive, mutation};
 use crate::plainnet::SuperBlock;
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -45,7 +45,7 @@ const FEWEST: u64 = 32;
 const ROUNDS: u64 = 100;
 const SHORTEST: u64 = 64;
 
-/// Probes that are scored together.
+/// Probes, or tries, that are scored together.
 const TOGETHER: usize = 16;
 
 /// Times that the best networks travel during a run.
@@ -151,96 +151,124 @@ fn visit(rules: &Rules, state: &mut State) {
 impl Round<'_> {
     /// The iterations of one island.
     fn breed(&self, island: &mut Island, iterations: Range<u64>, worker: &mut Worker<'_>) -> Harvest {
-        let Round { search, fronts, bounds, .. } = self;
-        let mutator = search.mutator();
-        let mut harvest = Harvest { tally: Tally::default(), fronts: Fronts::new(fronts.count()) };
+        let search = self.search;
+        let mut harvest = Harvest { tally: Tally::default(), fronts: Fronts::new(self.fronts.count()) };
         let mut next = iterations.start;
         while next < iterations.end {
             let mut rng = search.rng(next);
             let wish = self.wish(island, &mut rng);
             let Island { population, climb } = island;
             let Some((climb, wish)) = climb.as_mut().zip(wish) else {
-                // Nothing has a score yet.
-                let mut clock = worker.begin(next..next + 1);
-                let mut child = std::mem::take(&mut worker.child);
-                mutator.vary(self.start, &mut rng, &mut child);
-                worker.bred(&mut clock);
-                let fate = worker.judge(&child, clock, search.rng(!next));
-                worker.child = child;
-                if let Some(individual) = harvest.tally.count(fate) {
-                    harvest.fronts.insert_if_new(&individual, fronts);
-                    population.push(individual, &search.rules);
-                }
+                self.seed(population, next, &mut rng, worker, &mut harvest);
                 next += 1;
                 continue;
             };
-            // Probes do not depend on what the ones before them found.
-            let left = usize::try_from(iterations.end - next - 1).unwrap_or(usize::MAX).min(TOGETHER - 1);
-            let more = match wish {
-                Wish::Probe(edit) => climb.probes_after(edit, left),
-                _ => Vec::new(),
-            };
-            let together = next..next + 1 + more.len() as u64;
-            let mut clock = worker.begin(together.clone());
+            // What does not depend on what the one before finds is bred and scored together.
+            let left = usize::try_from(iterations.end - next - 1).unwrap_or(usize::MAX);
+            let mut wishes = vec![wish];
+            wishes.extend(climb.also(wish, left.min(TOGETHER - 1)));
+            let end = next + wishes.len() as u64;
+            let mut clock = worker.begin(next..end);
             let mut children = std::mem::take(&mut worker.children);
-            children.resize_with(children.len().max(1 + more.len()), Vec::new);
-            let child = &mut children[0];
-            match wish {
-                Wish::Probe(edit) => climb.child([edit; 2], child),
-                Wish::Try(pair) => climb.child(pair, child),
-                Wish::Kick | Wish::End => {
-                    let at = &climb.at.blocks;
-                    let crossed = rng.random_ratio(1, CROSSED) && !population.is_empty() && {
-                        let mate = population.get(rng.random_range(0..population.len()));
-                        mutation::cross(at, &mate.blocks, &mut rng, child)
-                    };
-                    if !crossed {
-                        mutator.vary(at, &mut rng, child);
-                    }
+            children.resize_with(children.len().max(wishes.len()), Vec::new);
+            for (wish, child) in wishes.iter().zip(&mut children) {
+                match *wish {
+                    Wish::Probe(edit) => climb.child([edit; 2], child),
+                    Wish::Try(pair) => climb.child(pair, child),
+                    Wish::Kick | Wish::End => self.kick(&climb.at.blocks, population, &mut rng, child),
                 }
-            }
-            for (child, &edit) in children[1..].iter_mut().zip(&more) {
-                climb.child([edit; 2], child);
             }
             worker.children = children;
             worker.bred(&mut clock);
-            let rng = |i: usize| search.rng(!(next + i as u64));
-            let appraisals = worker.appraise(1 + more.len(), clock, rng);
-            let wishes = std::iter::once(wish).chain(more.into_iter().map(Wish::Probe));
-            for (wish, appraisal) in wishes.zip(appraisals) {
-                let found = match appraisal {
-                    Ok((found, exceeded)) => {
-                        let fate =
-                            exceeded.map_or_else(|| Fate::Accepted(Arc::clone(&found)), Fate::Rejected);
-                        if let Some(individual) = harvest.tally.count(fate) {
-                            harvest.fronts.insert_if_new(&individual, fronts);
-                        }
-                        Some(found)
+            let stream = |i: usize| search.rng(!(next + i as u64));
+            let appraisals = worker.appraise(wishes.len(), clock, stream);
+            self.learn(climb, &wishes, appraisals, &mut harvest);
+            next = end;
+        }
+        harvest
+    }
+
+    /// A variation of the start, while nothing has a score yet.
+    fn seed(
+        &self,
+        population: &mut Population,
+        iteration: u64,
+        rng: &mut Xoshiro256PlusPlus,
+        worker: &mut Worker<'_>,
+        harvest: &mut Harvest,
+    ) {
+        let mut clock = worker.begin(iteration..iteration + 1);
+        let mut child = std::mem::take(&mut worker.child);
+        self.search.mutator().vary(self.start, rng, &mut child);
+        worker.bred(&mut clock);
+        let fate = worker.judge(&child, clock, self.search.rng(!iteration));
+        worker.child = child;
+        if let Some(individual) = harvest.tally.count(fate) {
+            harvest.fronts.insert_if_new(&individual, self.fronts);
+            population.push(individual, &self.search.rules);
+        }
+    }
+
+    /// Writes a variation at random to `child`.
+    fn kick(
+        &self,
+        at: &[SuperBlock],
+        population: &Population,
+        rng: &mut Xoshiro256PlusPlus,
+        child: &mut Vec<SuperBlock>,
+    ) {
+        let crossed = rng.random_ratio(1, CROSSED) && !population.is_empty() && {
+            let mate = population.get(rng.random_range(0..population.len()));
+            mutation::cross(at, &mate.blocks, rng, child)
+        };
+        if !crossed {
+            self.search.mutator().vary(at, rng, child);
+        }
+    }
+
+    /// What became of the children that were wished for together.
+    fn learn(&self, climb: &mut Climb, wishes: &[Wish], appraisals: Vec<Appraisal>, harvest: &mut Harvest) {
+        let bounds = &self.bounds;
+        let mut best: Option<([usize; 2], Arc<Individual>)> = None;
+        for (&wish, appraisal) in wishes.iter().zip(appraisals) {
+            let found = match appraisal {
+                Ok((found, exceeded)) => {
+                    let fate = exceeded.map_or_else(|| Fate::Accepted(Arc::clone(&found)), Fate::Rejected);
+                    if let Some(individual) = harvest.tally.count(fate) {
+                        harvest.fronts.insert_if_new(&individual, self.fronts);
                     }
-                    Err(fate) => {
-                        harvest.tally.count(fate);
-                        None
+                    Some(found)
+                }
+                Err(fate) => {
+                    harvest.tally.count(fate);
+                    None
+                }
+            };
+            if let Wish::Probe(edit) = wish {
+                climb.probed(edit, found.as_deref(), bounds);
+            }
+            let fitting = found.filter(|found| bounds.fits(found, climb.origin));
+            match wish {
+                Wish::Probe(_) => {}
+                Wish::Try(pair) => {
+                    let better = |found: &Arc<Individual>| {
+                        best.as_ref().is_none_or(|(_, best)| found.score > best.score)
+                    };
+                    if let Some(found) = fitting.filter(better) {
+                        best = Some((pair, found));
                     }
-                };
-                let fitting = found.as_ref().filter(|found| bounds.fits(found, climb.origin));
-                match wish {
-                    Wish::Probe(edit) => climb.probed(edit, found.as_deref(), bounds),
-                    Wish::Try(pair) => {
-                        if let Some(found) = fitting {
-                            climb.tried(pair, found, &mutator, bounds);
-                        }
-                    }
-                    Wish::Kick | Wish::End => {
-                        climb.kicks = climb.kicks.saturating_sub(1);
-                        if let Some(found) = fitting {
-                            climb.kicked(found, bounds);
-                        }
+                }
+                Wish::Kick | Wish::End => {
+                    climb.kicks = climb.kicks.saturating_sub(1);
+                    if let Some(found) = fitting {
+                        climb.kicked(&found, bounds);
                     }
                 }
             }
-            next = together.end;
         }
-        harvest
+        if let Some((pair, found)) = best {
+            climb.tried(pair, &found, &self.search.mutator(), bounds);
+        }
     }
 
     /// What the climb of the island wants next; a new one begins where the last has arrived. Nothing while
@@ -276,6 +304,7 @@ impl Round<'_> {
         }
         let place = rng.random_range(0..population.len());
         let at = Arc::clone(&population.members()[place]);
+
         Some(Climb::new(at, Origin::Member(place), kicks, self.patience))
     }
 
