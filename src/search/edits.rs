@@ -1,4 +1,4 @@
-//! The networks one step away: every change of one attribute of one block.
+//! The networks one step away: changes of one block, of one attribute or of two that balance.
 
 use super::mutation::{self, Mutator, WIDTH_STEP};
 use crate::plainnet::block::smart_round;
@@ -15,8 +15,13 @@ pub enum Change {
     Depth(i32, i32),
     /// Width and bottleneck by about the same factor.
     Scaled([i32; 2], [i32; 2]),
-    /// Another expansion, width and bottleneck scaled so that the expanded map keeps about its width.
-    Traded((SuperKind, [i32; 2]), (SuperKind, [i32; 2])),
+    /// Another expansion; width and bottleneck so that the expanded maps keep about their width.
+    Traded {
+        from: u8,
+        to: u8,
+        kernel: u8,
+        widths: [i32; 2],
+    },
     /// The block goes; the one before it takes over.
     Removed,
 }
@@ -29,10 +34,10 @@ impl fmt::Display for Change {
             Change::Bottleneck(from, to) => write!(f, "bottleneck {from} -> {to}"),
             Change::Depth(from, to) => write!(f, "depth {from} -> {to}"),
             Change::Scaled([width, bottleneck], [to, narrow]) => {
-                write!(f, "width {width} -> {to} and bottleneck {bottleneck} -> {narrow}")
+                write!(f, "widths {width}/{bottleneck} -> {to}/{narrow}")
             }
-            Change::Traded((kind, [width, bottleneck]), (other, [to, narrow])) => {
-                write!(f, "{kind} -> {other}, width {width} -> {to} and bottleneck {bottleneck} -> {narrow}")
+            Change::Traded { from, to, widths: [width, bottleneck], .. } => {
+                write!(f, "expansion {from} -> {to}, widths {width}/{bottleneck}")
             }
             Change::Removed => f.write_str("removed"),
         }
@@ -48,7 +53,7 @@ impl Change {
             Change::Bottleneck(..) => [false, false, true, false],
             Change::Depth(..) => [false, false, false, true],
             Change::Scaled(..) => [false, true, true, false],
-            Change::Traded(..) => [true, true, true, false],
+            Change::Traded { .. } => [true, true, true, false],
             Change::Removed => [true; 4],
         }
     }
@@ -68,14 +73,12 @@ impl Edit {
         let both = self.change.touches().into_iter().zip(other.change.touches());
         self.block != other.block || !both.into_iter().any(|(a, b)| a && b)
     }
-}
 
-impl Edit {
     /// Whether it leaves the layers as they are, but for their widths.
     pub fn keeps_layers(&self) -> bool {
         match self.change {
-            Change::Kind(from, to) | Change::Traded((from, _), (to, _)) => from.has_layers_of(to),
-            Change::Width(..) | Change::Bottleneck(..) | Change::Scaled(..) => true,
+            Change::Kind(from, to) => from.has_layers_of(to),
+            Change::Width(..) | Change::Bottleneck(..) | Change::Scaled(..) | Change::Traded { .. } => true,
             Change::Depth(..) | Change::Removed => false,
         }
     }
@@ -94,8 +97,9 @@ pub fn apply(blocks: &[SuperBlock], edits: &[Edit], child: &mut Vec<SuperBlock>)
             Change::Bottleneck(_, to) => block.bottleneck = to,
             Change::Depth(_, to) => block.sublayers = to,
             Change::Scaled(_, [to, narrow]) => (block.out_c, block.bottleneck) = (to, narrow),
-            Change::Traded(_, (kind, [to, narrow])) => {
-                (block.kind, block.out_c, block.bottleneck) = (kind, to, narrow);
+            Change::Traded { to, kernel, widths, .. } => {
+                block.kind = SuperKind::Inverted { expansion: to, kernel };
+                [block.out_c, block.bottleneck] = widths;
             }
             Change::Removed => {}
         }
@@ -160,9 +164,9 @@ pub fn of_block(mutator: &Mutator<'_>, blocks: &[SuperBlock], i: usize, edits: &
         };
         if size == kernel
             && other != expansion
-            && let Some(after) = scaled(f64::from(expansion) / f64::from(other))
+            && let Some(widths) = scaled(f64::from(expansion) / f64::from(other))
         {
-            push(Change::Traded((block.kind, before), (kind, after)));
+            push(Change::Traded { from: expansion, to: other, kernel, widths });
         }
     }
     for &to in choices.sublayers.as_slice().iter().filter(|&&to| to != block.sublayers) {
@@ -170,5 +174,45 @@ pub fn of_block(mutator: &Mutator<'_>, blocks: &[SuperBlock], i: usize, edits: &
     }
     if mutation::removable(blocks, i) {
         push(Change::Removed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::{Network, Step, Variant, notation, relink, shape};
+    use crate::space::{Reach, Weights};
+
+    #[test]
+    fn edits_lead_to_other_networks_of_the_space() {
+        for space in space::registry() {
+            let mutator = Mutator { space: *space, weights: Weights::Uniform, reach: Reach::Reference };
+            let mut blocks = notation::parse(space.default_structure()).unwrap().super_blocks("").unwrap();
+            relink(&mut blocks);
+            let layers = |blocks: &[SuperBlock]| {
+                let mut layers = Vec::new();
+                for block in blocks {
+                    block.walk(Variant::SCORED, &mut |step| {
+                        if let Step::Layer(layer) = step {
+                            layers.push(std::mem::discriminant(&layer));
+                        }
+                    });
+                }
+                layers
+            };
+            let edits = around(&mutator, &blocks);
+            assert!(edits.iter().any(|edit| matches!(edit.change, Change::Scaled(..))));
+            let mut child = Vec::new();
+            for edit in edits {
+                apply(&blocks, &[edit], &mut child);
+                shape::validate(&Network::from(&child[..]).blocks, 224).unwrap();
+                assert_ne!(child, blocks, "{}", edit.change);
+                assert!(child.iter().all(|block| block.out_c % WIDTH_STEP == 0));
+                assert!(!edit.goes_with(&edit), "{}", edit.change);
+                if edit.keeps_layers() {
+                    assert_eq!(layers(&child), layers(&blocks), "{}", edit.change);
+                }
+            }
+        }
     }
 }
