@@ -3,7 +3,7 @@
 //! Draws fresh structures of every population, scores each with `REPEATS` draws of weights and images
 //! (batch 16) and by closed form, in both modes, and prints the table of `docs/closed-form.md`. No structure was
 //! used in making the closed form. With names, only populations whose names contain one of them. Last, the time that
-//! the closed form takes, where structures of all populations were drawn.
+//! the closed form takes, from super blocks on; with no repeats, nothing but that.
 
 use edgezen::plainnet::{Network, SuperBlock, cost, notation, published, relink};
 use edgezen::proxy::exact::{Randomness, Settings, score};
@@ -28,6 +28,9 @@ struct Population {
     evolved: bool,
 }
 
+const CIFAR_MOBILE: &str = "SuperConvK3BNRELU(3,8,1,1)SuperResIDWE6K3(8,32,1,8,1)SuperResIDWE6K3(32,48,2,32,1)\
+                            SuperResIDWE6K3(48,96,2,48,1)SuperResIDWE6K3(96,128,2,96,1)SuperConvK1BNRELU(128,512,1,1)";
+
 const POPULATIONS: &[Population] = &[
     Population {
         name: "CIFAR, space I, 32",
@@ -43,8 +46,7 @@ const POPULATIONS: &[Population] = &[
     Population {
         name: "CIFAR, space II, 32",
         space: "mobilenet",
-        initial: "SuperConvK3BNRELU(3,8,1,1)SuperResIDWE6K3(8,32,1,8,1)SuperResIDWE6K3(32,48,2,32,1)\
-                  SuperResIDWE6K3(48,96,2,48,1)SuperResIDWE6K3(96,128,2,96,1)SuperConvK1BNRELU(128,512,1,1)",
+        initial: CIFAR_MOBILE,
         side: 32,
         params: 8e6,
         flops: 2e8,
@@ -117,6 +119,39 @@ const POPULATIONS: &[Population] = &[
         layers: 14,
         steps: 40_000,
         evolved: true,
+    },
+    Population {
+        name: "CIFAR, space I, at 64",
+        space: "resnet",
+        initial: published::INIT_CIFAR,
+        side: 64,
+        params: 8e6,
+        flops: 1.6e9,
+        layers: 22,
+        steps: 40,
+        evolved: false,
+    },
+    Population {
+        name: "CIFAR, space II, at 64",
+        space: "mobilenet",
+        initial: CIFAR_MOBILE,
+        side: 64,
+        params: 8e6,
+        flops: 8e8,
+        layers: 16,
+        steps: 40,
+        evolved: false,
+    },
+    Population {
+        name: "CIFAR, space I, at 128",
+        space: "resnet",
+        initial: published::INIT_CIFAR,
+        side: 128,
+        params: 8e6,
+        flops: 6.4e9,
+        layers: 22,
+        steps: 40,
+        evolved: false,
     },
 ];
 
@@ -275,10 +310,9 @@ fn main() {
     let wanted = |name: &str| names.is_empty() || names.iter().any(|part| name.contains(part.as_str()));
     let count = numbers.first().copied().unwrap_or(40);
     let repeats = numbers.get(1).copied().unwrap_or(4) as u32;
-    println!(
-        "| population | mode | networks | BN layers | τ closed | τ one draw | difference | bias | sd of error | sd of one draw |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    if repeats > 0 {
+        header();
+    }
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(20_260);
     let mut timed: Vec<(u32, Structure)> = Vec::new();
     for population in POPULATIONS {
@@ -286,6 +320,10 @@ fn main() {
         // Drawn all the same, so that the others are the same ones.
         let structures = population.draw(count, &mut rng);
         if !wanted(population.name) {
+            continue;
+        }
+        if repeats == 0 {
+            timed.extend(structures.into_iter().map(|blocks| (population.side, blocks)));
             continue;
         }
         let mut modes = [Scores::default(), Scores::default()];
@@ -311,6 +349,13 @@ fn main() {
     if names.is_empty() {
         time(&timed);
     }
+}
+
+fn header() {
+    println!(
+        "| population | mode | networks | BN layers | τ closed | τ one draw | difference | bias | sd of error | sd of one draw |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
 }
 
 fn convs(blocks: &[SuperBlock]) -> usize {
