@@ -7,12 +7,13 @@
 
 use edgezen::plainnet::{Network, SuperBlock, cost, notation, published, relink};
 use edgezen::proxy::exact::{Randomness, Settings, score};
-use edgezen::proxy::{Mode, zen::ZenScore};
+use edgezen::proxy::{Candidate, Memory, Mode, Proxy, zen::ZenScore};
 use edgezen::search::mutation::Mutator;
 use edgezen::space::{self, Reach, Weights};
 use edgezen::stats;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use std::hint::black_box;
 use std::time::Instant;
 
 struct Population {
@@ -364,24 +365,77 @@ fn convs(blocks: &[SuperBlock]) -> usize {
     edgezen::proxy::exact::forward::weighted(&graph.unwrap()).len()
 }
 
-/// Microseconds for 100 convolutions on one core, by side; the median of several rounds.
+/// Microseconds for 100 convolutions on one core, by side: of chains of super blocks, of parsed networks, and in a
+/// search, where a block or two differ from the network before. The structure is walked along in all of them. Median
+/// of several rounds; other programs' time does not count.
 fn time(structures: &[(u32, Structure)]) {
+    println!("\n| side | super blocks | network | in a search |\n|---|---|---|---|");
     for side in [32, 64, 224] {
         let zen = ZenScore::new(Mode::Paper, side);
         let all: Vec<&Structure> = structures.iter().filter(|(s, _)| *s == side).map(|(_, b)| b).collect();
-        let total: usize = all.iter().map(|blocks| convs(blocks)).sum();
-        let rounds: Vec<f64> = (0..21)
-            .map(|_| {
-                let started = Instant::now();
-                for _ in 0..20 {
-                    for blocks in &all {
-                        std::hint::black_box(zen.score_blocks(std::hint::black_box(blocks)).unwrap());
-                    }
+        let networks: Vec<Network> = all.iter().map(|blocks| Network::from(&blocks[..])).collect();
+        let families: Vec<(usize, Vec<Structure>)> =
+            all.iter().map(|blocks| children(blocks, side)).collect();
+        let one = all.iter().map(|blocks| convs(blocks)).sum::<usize>();
+        let bred = families.iter().map(|(convs, _)| convs).sum::<usize>();
+        // Long enough for a clock that ticks every few milliseconds.
+        let (times, bred_times) = (1_000_000 / one.max(1) + 1, 1_000_000 / bred.max(1) + 1);
+        let mut rounds = [Vec::new(), Vec::new(), Vec::new()];
+        for _ in 0..11 {
+            rounds[0].push(microseconds(times * one, || {
+                for blocks in (0..times).flat_map(|_| &all) {
+                    black_box(zen.score_blocks(black_box(blocks)).unwrap());
                 }
-                started.elapsed().as_secs_f64() / 20.0
-            })
-            .collect();
-        let seconds = stats::median(&rounds).unwrap();
-        println!("\nat {side}: {:.2} µs for 100 convolutions", 1e8 * seconds / total as f64);
+            }));
+            rounds[1].push(microseconds(times * one, || {
+                for network in (0..times).flat_map(|_| &networks) {
+                    black_box(zen.score_network(black_box(network)).unwrap());
+                }
+            }));
+            rounds[2].push(microseconds(bred_times * bred, || {
+                let (mut memory, mut rng) = (Memory::default(), Xoshiro256PlusPlus::seed_from_u64(1));
+                for blocks in (0..bred_times).flat_map(|_| families.iter().flat_map(|(_, all)| all)) {
+                    let candidate = Candidate { blocks, resolution: side, classes: 1000 };
+                    black_box(zen.score_next(black_box(candidate), &mut memory, &mut rng).unwrap());
+                }
+            }));
+        }
+        let [blocks, network, search] = rounds.map(|rounds| stats::median(&rounds).unwrap());
+        println!("| {side} | {blocks:.2} | {network:.2} | {search:.2} |");
     }
+}
+
+/// Some mutations of `blocks`, and how many convolutions they have together.
+fn children(blocks: &[SuperBlock], side: u32) -> (usize, Vec<Structure>) {
+    let depthwise = blocks.iter().any(|block| block.to_string().contains("IDW"));
+    let space = space::by_name(if depthwise { "mobilenet" } else { "resnet" }).unwrap();
+    let mutator = Mutator { space, weights: Weights::Uniform, reach: Reach::Reference };
+    let zen = ZenScore::new(Mode::Paper, side);
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+    let mut all = Vec::new();
+    while all.len() < 20 {
+        let mut child = Vec::new();
+        mutator.mutate(blocks, 1, &mut rng, &mut child);
+        if zen.score_blocks(&child).is_ok() {
+            all.push(child);
+        }
+    }
+    (all.iter().map(|child| convs(child)).sum(), all)
+}
+
+/// What `work` on so many convolutions takes for a hundred of them, on the core.
+fn microseconds(convs: usize, work: impl FnOnce()) -> f64 {
+    let (started, before) = (Instant::now(), on_core());
+    work();
+    let seconds = match (before, on_core()) {
+        (Some(before), Some(after)) => after - before,
+        _ => started.elapsed().as_secs_f64(),
+    };
+    1e8 * seconds / convs as f64
+}
+
+/// Seconds that this thread has been on a core, where the system tells.
+fn on_core() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(status.split_whitespace().next()?.parse::<f64>().ok()? / 1e9)
 }

@@ -139,6 +139,12 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
         Some(SavedSearch { seconds, search, .. }) => (seconds, Some(search)),
         None => (0.0, None),
     };
+    if let Some(batch) = proxy.batch() {
+        output.note(format!(
+            "{} passes images through every network ({batch} of them), which takes up to seconds; --batch sets how many",
+            proxy.name()
+        ));
+    }
     let from = checkpoint.as_ref().map(Checkpoint::iteration);
     let watch = Watch::new(&plan.out, plan.rules.iterations, spent, from, args.checkpoint_every, output)?;
     let outcome = search.observed(&watch, checkpoint.as_ref());
