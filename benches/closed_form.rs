@@ -154,6 +154,17 @@ const POPULATIONS: &[Population] = &[
         steps: 40,
         evolved: false,
     },
+    Population {
+        name: "evolved, CIFAR, 1 M parameters, at 64",
+        space: "resnet",
+        initial: published::INIT_CIFAR,
+        side: 64,
+        params: 1e6,
+        flops: f64::INFINITY,
+        layers: 18,
+        steps: 40_000,
+        evolved: true,
+    },
 ];
 
 type Structure = Vec<SuperBlock>;
