@@ -3,16 +3,17 @@
 //! Draws fresh structures of every population, scores each with `REPEATS` draws of weights and images
 //! (batch 16) and by closed form, in both modes, and prints the table of `docs/closed-form.md`. No structure was
 //! used in making the closed form. With names, only populations whose names contain one of them. Last, the time that
-//! the closed form takes, where structures of all populations were drawn.
+//! the closed form takes, from super blocks on; with no repeats, nothing but that.
 
 use edgezen::plainnet::{Network, SuperBlock, cost, notation, published, relink};
 use edgezen::proxy::exact::{Randomness, Settings, score};
-use edgezen::proxy::{Mode, zen::ZenScore};
+use edgezen::proxy::{Candidate, Memory, Mode, Proxy, zen::ZenScore};
 use edgezen::search::mutation::Mutator;
 use edgezen::space::{self, Reach, Weights};
 use edgezen::stats;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use std::hint::black_box;
 use std::time::Instant;
 
 struct Population {
@@ -27,6 +28,9 @@ struct Population {
     steps: usize,
     evolved: bool,
 }
+
+const CIFAR_MOBILE: &str = "SuperConvK3BNRELU(3,8,1,1)SuperResIDWE6K3(8,32,1,8,1)SuperResIDWE6K3(32,48,2,32,1)\
+                            SuperResIDWE6K3(48,96,2,48,1)SuperResIDWE6K3(96,128,2,96,1)SuperConvK1BNRELU(128,512,1,1)";
 
 const POPULATIONS: &[Population] = &[
     Population {
@@ -43,8 +47,7 @@ const POPULATIONS: &[Population] = &[
     Population {
         name: "CIFAR, space II, 32",
         space: "mobilenet",
-        initial: "SuperConvK3BNRELU(3,8,1,1)SuperResIDWE6K3(8,32,1,8,1)SuperResIDWE6K3(32,48,2,32,1)\
-                  SuperResIDWE6K3(48,96,2,48,1)SuperResIDWE6K3(96,128,2,96,1)SuperConvK1BNRELU(128,512,1,1)",
+        initial: CIFAR_MOBILE,
         side: 32,
         params: 8e6,
         flops: 2e8,
@@ -115,6 +118,50 @@ const POPULATIONS: &[Population] = &[
         params: f64::INFINITY,
         flops: 4e8 * 64.0 * 64.0 / (224.0 * 224.0),
         layers: 14,
+        steps: 40_000,
+        evolved: true,
+    },
+    Population {
+        name: "CIFAR, space I, at 64",
+        space: "resnet",
+        initial: published::INIT_CIFAR,
+        side: 64,
+        params: 8e6,
+        flops: 1.6e9,
+        layers: 22,
+        steps: 40,
+        evolved: false,
+    },
+    Population {
+        name: "CIFAR, space II, at 64",
+        space: "mobilenet",
+        initial: CIFAR_MOBILE,
+        side: 64,
+        params: 8e6,
+        flops: 8e8,
+        layers: 16,
+        steps: 40,
+        evolved: false,
+    },
+    Population {
+        name: "CIFAR, space I, at 128",
+        space: "resnet",
+        initial: published::INIT_CIFAR,
+        side: 128,
+        params: 8e6,
+        flops: 6.4e9,
+        layers: 22,
+        steps: 40,
+        evolved: false,
+    },
+    Population {
+        name: "evolved, CIFAR, 1 M parameters, at 64",
+        space: "resnet",
+        initial: published::INIT_CIFAR,
+        side: 64,
+        params: 1e6,
+        flops: f64::INFINITY,
+        layers: 18,
         steps: 40_000,
         evolved: true,
     },
@@ -275,10 +322,9 @@ fn main() {
     let wanted = |name: &str| names.is_empty() || names.iter().any(|part| name.contains(part.as_str()));
     let count = numbers.first().copied().unwrap_or(40);
     let repeats = numbers.get(1).copied().unwrap_or(4) as u32;
-    println!(
-        "| population | mode | networks | BN layers | τ closed | τ one draw | difference | bias | sd of error | sd of one draw |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    if repeats > 0 {
+        header();
+    }
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(20_260);
     let mut timed: Vec<(u32, Structure)> = Vec::new();
     for population in POPULATIONS {
@@ -286,6 +332,10 @@ fn main() {
         // Drawn all the same, so that the others are the same ones.
         let structures = population.draw(count, &mut rng);
         if !wanted(population.name) {
+            continue;
+        }
+        if repeats == 0 {
+            timed.extend(structures.into_iter().map(|blocks| (population.side, blocks)));
             continue;
         }
         let mut modes = [Scores::default(), Scores::default()];
@@ -313,30 +363,90 @@ fn main() {
     }
 }
 
+fn header() {
+    println!(
+        "| population | mode | networks | BN layers | τ closed | τ one draw | difference | bias | sd of error | sd of one draw |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
+}
+
 fn convs(blocks: &[SuperBlock]) -> usize {
     let graph =
         edgezen::proxy::exact::network_graph(&Network::from(blocks), 224, edgezen::plainnet::Variant::SCORED);
     edgezen::proxy::exact::forward::weighted(&graph.unwrap()).len()
 }
 
-/// Microseconds for 100 convolutions on one core, by side; the median of several rounds.
+/// Microseconds for 100 convolutions on one core, by side: of chains of super blocks, of parsed networks, and in a
+/// search, where a block or two differ from the network before. The structure is walked along in all of them. Median
+/// of several rounds; other programs' time does not count.
 fn time(structures: &[(u32, Structure)]) {
+    println!("\n| side | super blocks | network | in a search |\n|---|---|---|---|");
     for side in [32, 64, 224] {
         let zen = ZenScore::new(Mode::Paper, side);
         let all: Vec<&Structure> = structures.iter().filter(|(s, _)| *s == side).map(|(_, b)| b).collect();
-        let total: usize = all.iter().map(|blocks| convs(blocks)).sum();
-        let rounds: Vec<f64> = (0..21)
-            .map(|_| {
-                let started = Instant::now();
-                for _ in 0..20 {
-                    for blocks in &all {
-                        std::hint::black_box(zen.score_blocks(std::hint::black_box(blocks)).unwrap());
-                    }
+        let networks: Vec<Network> = all.iter().map(|blocks| Network::from(&blocks[..])).collect();
+        let families: Vec<(usize, Vec<Structure>)> =
+            all.iter().map(|blocks| children(blocks, side)).collect();
+        let one = all.iter().map(|blocks| convs(blocks)).sum::<usize>();
+        let bred = families.iter().map(|(convs, _)| convs).sum::<usize>();
+        // Long enough for a clock that ticks every few milliseconds.
+        let (times, bred_times) = (1_000_000 / one.max(1) + 1, 1_000_000 / bred.max(1) + 1);
+        let mut rounds = [Vec::new(), Vec::new(), Vec::new()];
+        for _ in 0..11 {
+            rounds[0].push(microseconds(times * one, || {
+                for blocks in (0..times).flat_map(|_| &all) {
+                    black_box(zen.score_blocks(black_box(blocks)).unwrap());
                 }
-                started.elapsed().as_secs_f64() / 20.0
-            })
-            .collect();
-        let seconds = stats::median(&rounds).unwrap();
-        println!("\nat {side}: {:.2} µs for 100 convolutions", 1e8 * seconds / total as f64);
+            }));
+            rounds[1].push(microseconds(times * one, || {
+                for network in (0..times).flat_map(|_| &networks) {
+                    black_box(zen.score_network(black_box(network)).unwrap());
+                }
+            }));
+            rounds[2].push(microseconds(bred_times * bred, || {
+                let (mut memory, mut rng) = (Memory::default(), Xoshiro256PlusPlus::seed_from_u64(1));
+                for blocks in (0..bred_times).flat_map(|_| families.iter().flat_map(|(_, all)| all)) {
+                    let candidate = Candidate { blocks, resolution: side, classes: 1000 };
+                    black_box(zen.score_next(black_box(candidate), &mut memory, &mut rng).unwrap());
+                }
+            }));
+        }
+        let [blocks, network, search] = rounds.map(|rounds| stats::median(&rounds).unwrap());
+        println!("| {side} | {blocks:.2} | {network:.2} | {search:.2} |");
     }
+}
+
+/// Some mutations of `blocks`, and how many convolutions they have together.
+fn children(blocks: &[SuperBlock], side: u32) -> (usize, Vec<Structure>) {
+    let depthwise = blocks.iter().any(|block| block.to_string().contains("IDW"));
+    let space = space::by_name(if depthwise { "mobilenet" } else { "resnet" }).unwrap();
+    let mutator = Mutator { space, weights: Weights::Uniform, reach: Reach::Reference };
+    let zen = ZenScore::new(Mode::Paper, side);
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+    let mut all = Vec::new();
+    while all.len() < 20 {
+        let mut child = Vec::new();
+        mutator.mutate(blocks, 1, &mut rng, &mut child);
+        if zen.score_blocks(&child).is_ok() {
+            all.push(child);
+        }
+    }
+    (all.iter().map(|child| convs(child)).sum(), all)
+}
+
+/// What `work` on so many convolutions takes for a hundred of them, on the core.
+fn microseconds(convs: usize, work: impl FnOnce()) -> f64 {
+    let (started, before) = (Instant::now(), on_core());
+    work();
+    let seconds = match (before, on_core()) {
+        (Some(before), Some(after)) => after - before,
+        _ => started.elapsed().as_secs_f64(),
+    };
+    1e8 * seconds / convs as f64
+}
+
+/// Seconds that this thread has been on a core, where the system tells.
+fn on_core() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(status.split_whitespace().next()?.parse::<f64>().ok()? / 1e9)
 }

@@ -1,11 +1,13 @@
 //! The other zero-shot proxies against golden values of the reference.
 
 use crate::golden::{self, list, number, text};
-use edgezen::plainnet::{Graph, notation};
+use edgezen::plainnet::{Graph, Model, Network, notation, published};
 use edgezen::proxy::exact::forward::weighted;
 use edgezen::proxy::exact::source::{Golden, Scaling, Source, Tensor};
 use edgezen::proxy::on_graph::scored_graph;
-use edgezen::proxy::{grad_norm, naswot, patterns, synflow, te_nas};
+use edgezen::proxy::{self, Mode, Proxy, ScoreError, Setup, grad_norm, naswot, patterns, synflow, te_nas};
+use rand::SeedableRng;
+use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;
 
 #[track_caller]
@@ -294,6 +296,67 @@ mod theorem1 {
             let ratio = log_ratio(&network, side, batch, seed).unwrap().exp();
             let epsilon = 4.0 / (f64::from(batch * side * side)).sqrt() + 4.0 / f64::from(width).sqrt() * 0.5;
             prop_assert!((ratio.sqrt() - 1.0).abs() <= f64::from(layers) * epsilon, "{}: {}", text, ratio);
+        }
+    }
+}
+
+/// Every proxy, for passes of `batch` images where there are passes.
+fn all(batch: u32, resolution: u32) -> impl Iterator<Item = Box<dyn Proxy>> {
+    let setup = Setup { mode: Mode::Paper, resolution };
+    proxy::registry().iter().map(move |entry| match entry.with_batch {
+        Some(make) => make(setup, batch),
+        None => (entry.make)(setup),
+    })
+}
+
+fn score_of(proxy: &dyn Proxy, network: &Network, resolution: u32) -> Result<f64, ScoreError> {
+    let model = Model { name: None, network: network.clone(), resolution, classes: 10, se: false };
+    let score = proxy.score_model(&model, &mut Xoshiro256PlusPlus::seed_from_u64(1));
+    match &score {
+        Ok(score) => assert!(score.is_finite(), "{}: {score}", proxy.name()),
+        Err(error) => assert!(error.to_string().len() > 20, "{}: {error}", proxy.name()),
+    }
+    score
+}
+
+#[test]
+fn what_is_no_network_has_no_score_by_any_proxy() {
+    let broken = "SuperConvK3BNRELU(3,8,1,1)SuperConvK3BNRELU(9,8,1,1)";
+    let strides = "SuperConvK3BNRELU(3,8,2,1)SuperConvK3BNRELU(8,8,2,1)";
+    for proxy in all(2, 1) {
+        let empty = score_of(&*proxy, &Network { blocks: Vec::new() }, 1);
+        assert!(matches!(empty, Err(ScoreError::Shape(_))), "{}: {empty:?}", proxy.name());
+        let score = |structure| score_of(&*proxy, &notation::parse(structure).unwrap(), 1);
+        let linked = score(broken);
+        assert!(matches!(linked, Err(ScoreError::Shape(_))), "{}: {linked:?}", proxy.name());
+        // Costs, and random numbers, are those of whatever can be built.
+        let strided = score(strides);
+        let built = ["flops", "params", "random"].contains(&proxy.name());
+        assert!(built || matches!(strided, Err(ScoreError::Shape(_))), "{}: {strided:?}", proxy.name());
+    }
+}
+
+#[test]
+fn a_proxy_that_is_not_defined_says_why() {
+    // Not made of super blocks, with a pooling.
+    let irregular = published::by_name("resnet18").unwrap().network;
+    for proxy in all(2, 64) {
+        let score = score_of(&*proxy, &irregular, 64);
+        let chains_only = ["zen", "madnas", "deepmad"].contains(&proxy.name());
+        let refused = matches!(score, Err(ScoreError::Undefined { .. } | ScoreError::Shape(_)));
+        assert!(refused == chains_only, "{}: {score:?}", proxy.name());
+    }
+    // One image and one pixel: BN has nothing to normalise by.
+    let small = notation::parse("SuperConvK3BNRELU(3,8,1,1)SuperConvK3BNRELU(8,8,1,1)").unwrap();
+    for proxy in all(1, 1).filter(|proxy| proxy.batch().is_some()) {
+        let score = score_of(&*proxy, &small, 1);
+        assert!(matches!(score, Err(ScoreError::Undefined { .. })), "{}: {score:?}", proxy.name());
+    }
+    // Rounding can make a kernel of two images that are alike anything; the score of it is refused or finite.
+    let narrow = notation::parse("SuperConvK1BNRELU(3,1,1,1)").unwrap();
+    for batch in [1, 2, 16] {
+        for proxy in all(batch, 1) {
+            let _ = score_of(&*proxy, &narrow, 1);
         }
     }
 }

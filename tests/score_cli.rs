@@ -151,7 +151,7 @@ fn networks_without_a_score_are_refused_with_the_reason() {
         ["score", "SuperConvK3BNRELU(3,8,1,1)", "--engine", "exact", "--batch", "1", "--resolution", "1"];
     refused(dir, &single, 2, &["single value"]);
     let synflow = ["score", "SuperConvK3BNRELU(3,8,1,1)", "--proxy", "synflow", "--resolution", "1"];
-    refused(dir, &synflow, 2, &["1×1 map"]);
+    refused(dir, &synflow, 2, &["one pixel", "larger resolution"]);
     // Two images with one pattern.
     let naswot =
         ["score", "SuperConvK1BNRELU(3,1,1,1)", "--proxy", "naswot", "--resolution", "1", "--batch", "32"];

@@ -234,6 +234,43 @@ fn ctrl_c_writes_a_checkpoint() {
     refused(dir, &["report", "long"], 2, &["not finished", "--resume"]);
 }
 
+/// Seconds for a score, and a handful of iterations: the search does not wait for the end of a round.
+#[cfg(unix)]
+#[test]
+fn a_slow_proxy_can_be_interrupted_and_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let command = |iterations: &'static str, batch: &'static str, out: &'static str| {
+        let mut args =
+            vec!["search", "--proxy", "te-nas", "--space", "resnet", "--params", "300k", "--layers", "10"];
+        args.extend(["--resolution", "64", "--population", "4", "--checkpoint-every", "1ms", "--resume"]);
+        args.extend(["--iterations", iterations, "--batch", batch, "--out", out]);
+        args
+    };
+    let interrupt = |args: &[&str], wait: Duration| {
+        let out = dir.join(args[args.len() - 1]);
+        let child = spawn(dir, args);
+        while !out.join("checkpoint").exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(wait);
+        assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    // A score takes longer than anyone would wait: it is given up.
+    let (code, stderr) = interrupt(&command("1000", "256", "long"), Duration::ZERO);
+    assert!(code == Some(130) && stderr.contains("interrupted after 0 of 1000"), "{code:?} {stderr}");
+    assert!(stderr.contains("--resume --out long"), "{stderr}");
+
+    assert!(edgezen(dir, &command("12", "4", "whole")).status.success());
+    interrupt(&command("12", "4", "cut"), Duration::from_millis(100));
+    assert!(edgezen(dir, &command("12", "4", "cut")).status.success());
+    assert!(outcome(&dir.join("cut")) == outcome(&dir.join("whole")), "an interruption changed the result");
+    refused(dir, &command("12", "8", "cut"), 2, &["batch"]);
+    refused(dir, &["search", "--params", "1M", "--batch", "8"], 2, &["zen", "--batch"]);
+}
+
 #[test]
 fn a_report_is_one_page_and_repeats_its_run() {
     let dir = tempfile::tempdir().unwrap();

@@ -132,8 +132,10 @@ impl From<SearchError> for Failure {
             SearchError::Initial(_) => Failure::usage(message),
             SearchError::Infeasible(_) => Failure::new(Exit::Infeasible, message)
                 .remedy("raise that budget, or start from a smaller structure with --init"),
-            SearchError::Unscored(_) => Failure::new(Exit::Infeasible, message)
-                .remedy("raise the budgets or the number of --iterations"),
+            SearchError::Unscored(_) => Failure::new(Exit::Infeasible, message).remedy(
+                "another --proxy, --resolution or --init; where no candidate fitted, larger budgets or more \
+                     --iterations",
+            ),
             SearchError::Checkpoint(_) => Failure::new(Exit::BadFile, message)
                 .remedy("the same command without --resume starts the run anew"),
             SearchError::Threads { .. } => Failure::runtime(message),

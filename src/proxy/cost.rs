@@ -53,7 +53,7 @@ impl Proxy for Params {
     }
 }
 
-/// A normal random number, by Box and Muller.
+/// A normal random number, whatever the network.
 pub struct Random;
 
 impl Proxy for Random {
@@ -61,7 +61,16 @@ impl Proxy for Random {
         "random"
     }
     fn score(&self, _: Candidate<'_>, rng: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
-        let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
-        Ok((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos())
+        Ok(normal(rng))
     }
+    fn score_model(&self, model: &Model, rng: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
+        model.validate()?;
+        Ok(normal(rng))
+    }
+}
+
+/// By Box and Muller.
+fn normal(rng: &mut Xoshiro256PlusPlus) -> f64 {
+    let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
+    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
 }

@@ -2,7 +2,7 @@
 
 use super::{Candidate, Proxy, ScoreError};
 use crate::plainnet::block::smart_round;
-use crate::plainnet::{SuperBlock, SuperKind};
+use crate::plainnet::{Network, SuperBlock, SuperKind};
 use crate::stats;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -208,6 +208,11 @@ fn section(block: &SuperBlock) -> Section {
     Section { stride: block.stride.max(1) as u32, units }
 }
 
+fn sections(candidate: Candidate<'_>) -> Result<Vec<Section>, ScoreError> {
+    crate::plainnet::shape::validate_scored(&Network::from(candidate.blocks).blocks, candidate.resolution)?;
+    Ok(candidate.blocks.iter().map(section).collect())
+}
+
 /// MadNAS on the last stage, as for classification.
 pub struct MadNas;
 
@@ -223,7 +228,7 @@ impl Proxy for MadNas {
         "madnas"
     }
     fn score(&self, candidate: Candidate<'_>, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
-        let sections: Vec<Section> = candidate.blocks.iter().map(section).collect();
+        let sections = sections(candidate)?;
         let stages = stages(&sections, candidate.resolution).len();
         madnas(&sections, candidate.resolution, &ratios(stages, 0.0, 1.0))
             .map_err(|reason| ScoreError::Undefined { proxy: "madnas", reason })
@@ -235,7 +240,7 @@ impl Proxy for DeepMad {
         "deepmad"
     }
     fn score(&self, candidate: Candidate<'_>, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
-        let sections: Vec<Section> = candidate.blocks.iter().map(section).collect();
+        let sections = sections(candidate)?;
         let stages = stages(&sections, candidate.resolution).len();
         deepmad(&sections, candidate.resolution, &ratios(stages, 1.0, 8.0))
             .map_err(|reason| ScoreError::Undefined { proxy: "deepmad", reason })

@@ -44,7 +44,9 @@ pub fn flow(graph: &Graph, source: &dyn Source<f64>, sign: Sign) -> Result<f64, 
     let ones = vec![1.0; graph.input().elements() as usize];
     let tape = network.forward(ones).map_err(|error| match error {
         ForwardError::SingleValue => Undefined::Reason(
-            "BN sees a 1×1 map of the only image, which has no variance; raise the resolution".into(),
+            "its one image has maps of one pixel, on which BN sees no variance; give it a larger resolution, or \
+             fewer strides"
+                .into(),
         ),
         other => other.into(),
     })?;

@@ -9,6 +9,7 @@ use super::gradient::{Differentiable, Parameter};
 use super::on_graph::{GraphProxy, Undefined};
 use super::patterns;
 use crate::plainnet::Graph;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Memory that the gradients of all images may take, in values.
@@ -74,10 +75,64 @@ pub fn tangent_kernel<T: Real>(
         });
         gradients.push(all);
     }
-    let product = |a: &[T], b: &[T]| -> f64 { a.iter().zip(b).map(|(a, b)| a.to_f64() * b.to_f64()).sum() };
-    let kernel = gradients.par_iter().map(|a| gradients.iter().map(|b| product(a, b)).collect()).collect();
+    let kernel = products(&gradients);
     let logits = tape.output().chunks(classes).map(|row| row.iter().map(|x| x.to_f64()).collect()).collect();
     Ok(TangentKernel { kernel, logits })
+}
+
+/// Inner products of all pairs of rows; added up in double precision, a chunk at a time.
+fn products<T: Real>(rows: &[Vec<T>]) -> Vec<Vec<f64>> {
+    /// Of so many values at a time, so that all rows' stay in the cache.
+    const CHUNK: usize = 1_024;
+    let n = rows.len();
+    let length = rows.first().map_or(0, Vec::len);
+    let starts: Vec<usize> = (0..length).step_by(CHUNK).collect();
+    // Sums of a fixed number of parts: the same for any number of threads.
+    let parts: Vec<Vec<f64>> = starts
+        .par_chunks(starts.len().div_ceil(16).max(1))
+        .map(|starts| {
+            let mut sums = vec![0.0; n * n];
+            for &start in starts {
+                let parts: Vec<&[T]> =
+                    rows.iter().map(|row| &row[start..(start + CHUNK).min(length)]).collect();
+                pulp::Arch::new().dispatch(Products { rows: &parts, sums: &mut sums });
+            }
+            sums
+        })
+        .collect();
+    let sum = |i: usize, j: usize| parts.iter().map(|part| part[i.max(j) * n + i.min(j)]).sum();
+    (0..n).map(|i| (0..n).map(|j| sum(i, j)).collect()).collect()
+}
+
+/// Adds the product of every row with itself and the rows before it.
+struct Products<'a, T> {
+    rows: &'a [&'a [T]],
+    sums: &'a mut [f64],
+}
+
+impl<T: Real> WithSimd for Products<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let n = self.rows.len();
+        for i in 0..n {
+            let (a, a_rest) = T::vectors::<S>(self.rows[i]);
+            let a_rest = T::load_part(simd, a_rest);
+            for j in 0..=i {
+                let (b, b_rest) = T::vectors::<S>(self.rows[j]);
+                let zero = T::splat(simd, T::default());
+                let mut sum = [T::mul_add(simd, a_rest, T::load_part(simd, b_rest), zero), zero, zero, zero];
+                for (a, b) in a.chunks(4).zip(b.chunks(4)) {
+                    for ((sum, &a), &b) in sum.iter_mut().zip(a).zip(b) {
+                        *sum = T::mul_add(simd, a, b, *sum);
+                    }
+                }
+                let sum = T::plus(simd, T::plus(simd, sum[0], sum[1]), T::plus(simd, sum[2], sum[3]));
+                self.sums[i * n + j] += T::total(simd, sum).to_f64();
+            }
+        }
+    }
 }
 
 /// κ = λ_max / λ_min of a symmetric positive matrix.

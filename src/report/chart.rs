@@ -59,7 +59,7 @@ impl Dot {
 
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 290.0;
-const LEFT: f64 = 46.0;
+const LEFT: f64 = 54.0;
 const RIGHT: f64 = 14.0;
 const BOTTOM: f64 = 42.0;
 const LINE: f64 = 15.0;

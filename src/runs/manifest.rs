@@ -18,6 +18,9 @@ pub struct Manifest {
     /// Structure that the search started from.
     pub initial: String,
     pub proxy: String,
+    /// Images of its passes; absent where it is the proxy's own number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<u32>,
     pub mode: Mode,
     pub resolution: u32,
     pub classes: u32,
@@ -72,6 +75,7 @@ impl Manifest {
             ("space", self.space == other.space),
             ("initial structure", self.initial == other.initial),
             ("proxy", self.proxy == other.proxy),
+            ("batch", self.batch == other.batch),
             ("mode", self.mode == other.mode),
             ("resolution", self.resolution == other.resolution),
             ("classes", self.classes == other.classes),

@@ -77,9 +77,13 @@ pub(super) fn round<'a>(
     pool: &rayon::ThreadPool,
 ) {
     let rules = &search.rules;
-    let longest = (rules.round as u64).max(SHORTEST);
-    let length = (rules.iterations / ROUNDS).clamp(SHORTEST, longest).min(rules.iterations - state.iteration);
     let count = state.islands.len();
+    let length = if search.is_slow() {
+        count as u64
+    } else {
+        (rules.iterations / ROUNDS).clamp(SHORTEST, (rules.round as u64).max(SHORTEST))
+    };
+    let length = length.min(rules.iterations - state.iteration);
     let context = Round {
         search,
         start,

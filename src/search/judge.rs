@@ -31,6 +31,10 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    pub fn is_empty(&self) -> bool {
+        self.scored == 0 && self.rejected == Rejected::default()
+    }
+
     /// Counts a fate; gives the network if it got a score.
     pub fn count(&mut self, fate: Fate) -> Option<Arc<Individual>> {
         match fate {

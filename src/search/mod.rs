@@ -215,8 +215,15 @@ impl<'a> Search<'a> {
             (0..threads.min(busy).max(1)).map(|_| Worker::new(self, proxy, observer)).collect();
         let mut state = match checkpoint {
             Some(saved) => saved.restore(self).map_err(SearchError::Checkpoint)?,
-            None => self.beginning(&start, &mut workers[0]),
+            None => State::new(self.rules.populations(), self.budgets.latencies.len()),
         };
+        if state.is_new() {
+            if self.is_slow() {
+                // Interrupted in its first score, a search goes on from here.
+                observer.save(&Checkpoint::of(&state));
+            }
+            self.begin(&start, &mut workers[0], &mut state);
+        }
         while state.iteration < self.rules.iterations {
             let before = state.iteration;
             if islands {
@@ -228,7 +235,7 @@ impl<'a> Search<'a> {
             if state.iteration / REPORT_EVERY > before / REPORT_EVERY || done {
                 state.report(self.rules.iterations, observer);
             }
-            let wish = if done || state.iteration / ASK_EVERY > before / ASK_EVERY {
+            let wish = if done || self.is_slow() || state.iteration / ASK_EVERY > before / ASK_EVERY {
                 observer.wish()
             } else {
                 Wish::GoOn
@@ -256,13 +263,17 @@ impl<'a> Search<'a> {
         feasible::start(self, initial)
     }
 
-    /// The state before the first iteration.
-    fn beginning(&self, start: &[SuperBlock], worker: &mut Worker<'_>) -> State {
-        let mut state = State::new(self.rules.populations(), self.budgets.latencies.len());
+    /// Whether one score takes so long that rounds are kept short: images are passed through networks.
+    fn is_slow(&self) -> bool {
+        self.proxy.is_some_and(|proxy| proxy.batch().is_some())
+    }
+
+    /// What comes before the first iteration.
+    fn begin(&self, start: &[SuperBlock], worker: &mut Worker<'_>, state: &mut State) {
         if self.rules.start_inside {
             let clock = worker.begin(0..0);
             let fate = worker.judge(start, clock, self.rng(!u64::MAX));
-            sequential::settle(fate, &self.rules, &mut state);
+            sequential::settle(fate, &self.rules, state);
             let first = state.islands[0].population.members().first().cloned();
             for island in &mut state.islands[1..] {
                 if let Some(first) = &first {
@@ -270,7 +281,6 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        state
     }
 
     fn outcome(&self, state: State, proxy: &dyn Proxy) -> Result<Outcome, SearchError> {
@@ -315,5 +325,5 @@ impl<'a> Search<'a> {
 }
 
 /// Iterations between two questions to the observer, where a round is shorter: a question costs tens of
-/// nanoseconds, a slow proxy a second.
+/// nanoseconds, as much as a tenth of an iteration.
 const ASK_EVERY: u64 = 8;

@@ -7,6 +7,9 @@ use crate::plainnet::SuperBlock;
 use rand::RngExt;
 use rayon::prelude::*;
 
+/// Children of a round where a score takes seconds: what an interruption may lose.
+const SHORT: usize = 8;
+
 /// One round: all children are drawn from the population as it was before, and enter in order.
 pub(super) fn round(
     search: &Search<'_>,
@@ -21,7 +24,8 @@ pub(super) fn round(
     if rules.set == RuleSet::Reference {
         island.population.shrink_to(rules.population);
     }
-    let round = (rules.iterations - iteration).min(rules.round as u64) as usize;
+    let most = if search.is_slow() { rules.round.min(SHORT) } else { rules.round };
+    let round = (rules.iterations - iteration).min(most as u64) as usize;
     let population = &island.population;
     let child = |iteration, worker: &mut Worker<'_>| child(search, start, population, iteration, worker);
     let fates: Vec<Fate> = match workers {

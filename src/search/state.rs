@@ -38,6 +38,11 @@ impl State {
         }
     }
 
+    /// Whether nothing was tried yet.
+    pub fn is_new(&self) -> bool {
+        self.iteration == 0 && self.tally.is_empty()
+    }
+
     /// The first member with the highest score; failing that, the best network that ever was.
     pub fn best(&self) -> Option<&Arc<Individual>> {
         let members = self.islands.iter().flat_map(|island| island.population.members());

@@ -8,9 +8,9 @@ mod watch;
 use super::target::Reach;
 use super::{Exit, Failure, Global, rescore, verify};
 use crate::plainnet::SuperBlock;
-use crate::proxy::{Mode, Setup};
+use crate::proxy::Mode;
 use crate::runs::{self, Found, SavedSearch, SearchResult};
-use crate::search::explain;
+use crate::search::{Checkpoint, explain};
 use crate::units::{Bytes, Latency, Macs, Params};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -54,6 +54,9 @@ pub struct Args {
     /// What is maximised [default: of the preset, else zen]
     #[arg(long, value_name = "NAME")]
     proxy: Option<String>,
+    /// Images of one pass, for proxies that pass images through networks [default: of the proxy, as `score` says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    batch: Option<u32>,
     /// Which Zen-Score [default: reference for presets, else paper]
     #[arg(long)]
     mode: Option<Mode>,
@@ -125,7 +128,7 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
     if rescore_top.is_some() {
         rescore::check(plan.proxy.name)?;
     }
-    let proxy = (plan.proxy.make)(Setup { mode: plan.mode, resolution: plan.resolution });
+    let proxy = plan.make_proxy();
     let search = plan.search(&*proxy);
     // Before anything is written: whether there is anything to find.
     search.start()?;
@@ -136,19 +139,19 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
         Some(SavedSearch { seconds, search, .. }) => (seconds, Some(search)),
         None => (0.0, None),
     };
-    let watch = Watch::new(&plan.out, plan.rules.iterations, spent, args.checkpoint_every, output)?;
-    if let Some(checkpoint) = &checkpoint {
-        watch.goes_on_from(checkpoint.iteration());
+    if let Some(batch) = proxy.batch() {
+        output.note(format!(
+            "{} passes images through every network ({batch} of them), which takes up to seconds; --batch sets how many",
+            proxy.name()
+        ));
     }
-    let outcome = search.observed(&watch, checkpoint.as_ref())?;
+    let from = checkpoint.as_ref().map(Checkpoint::iteration);
+    let watch = Watch::new(&plan.out, plan.rules.iterations, spent, from, args.checkpoint_every, output)?;
+    let outcome = search.observed(&watch, checkpoint.as_ref());
     let seconds = watch.finish()?;
-    let resume = format!("edgezen search --resume --out {}", plan.out.display());
+    let outcome = outcome?;
     if outcome.iterations < plan.rules.iterations {
-        let message = format!(
-            "interrupted after {} of {} iterations; a checkpoint was written",
-            outcome.iterations, plan.rules.iterations
-        );
-        return Err(Failure::new(Exit::Interrupted, message).remedy(resume));
+        return Err(watch::interrupted(&plan.out, outcome.iterations, plan.rules.iterations));
     }
 
     runs::write_outcome(&plan.out, &outcome, &plan.budgets)?;

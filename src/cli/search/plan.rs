@@ -7,7 +7,7 @@ use crate::cli::{Failure, net, predictors, score};
 use crate::device;
 use crate::device::profile::{self, Profile};
 use crate::plainnet::{Model, Network, SuperBlock, notation, relink};
-use crate::proxy::{self, Mode, Proxy};
+use crate::proxy::{self, Mode, Proxy, Setup};
 use crate::runs::{self, BudgetTable, DeviceTable, Manifest, SavedSearch};
 use crate::search::preset::{self, Preset};
 use crate::search::{Budgets, LatencyBudget, RuleSet, Rules, Search};
@@ -19,6 +19,8 @@ pub struct Plan {
     pub space: &'static dyn SearchSpace,
     initial: Vec<SuperBlock>,
     pub proxy: &'static proxy::Entry,
+    /// Images of its passes, if it was said.
+    batch: Option<u32>,
     pub mode: Mode,
     pub budgets: Budgets,
     /// Checksums of the predictors, in the order of the latency budgets.
@@ -35,6 +37,14 @@ pub struct Plan {
 }
 
 impl Plan {
+    pub fn make_proxy(&self) -> Box<dyn Proxy> {
+        let setup = Setup { mode: self.mode, resolution: self.resolution };
+        match (self.proxy.with_batch, self.batch) {
+            (Some(make), Some(batch)) => make(setup, batch),
+            _ => (self.proxy.make)(setup),
+        }
+    }
+
     pub fn search<'a>(&self, proxy: &'a dyn Proxy) -> Search<'a> {
         Search {
             space: self.space,
@@ -79,6 +89,7 @@ impl Plan {
             space: self.space.name().to_owned(),
             initial: Network::from(&self.initial[..]).to_string(),
             proxy: self.proxy.name.to_owned(),
+            batch: self.batch,
             mode: self.mode,
             resolution: self.resolution,
             classes: self.classes,
@@ -130,6 +141,7 @@ impl Args {
             && self.memory.is_none()
             && self.resolution.is_none()
             && self.classes.is_none()
+            && self.batch.is_none()
             && self.mode.is_none()
             && self.iterations.is_none()
             && self.population.is_none()
@@ -189,6 +201,7 @@ fn from_manifest(manifest: &Manifest, args: &Args, dir: &Path) -> Result<Plan, F
         space,
         initial,
         proxy: score::find(&manifest.proxy)?,
+        batch: manifest.batch,
         mode: manifest.mode,
         device: verified_on(args.device.as_deref(), &budgets),
         budgets,
@@ -217,12 +230,20 @@ fn from_args(args: &Args, seed: u64, output: Output) -> Result<Plan, Failure> {
     let (budgets, predictors) = budgets(args, preset, profile.as_ref(), output)?;
     let rules = rules(args, preset.is_some());
     let proxy = score::find(args.proxy.as_deref().or(preset.map(|p| p.proxy)).unwrap_or("zen"))?;
+    if args.batch.is_some() && proxy.with_batch.is_none() {
+        return Err(Failure::usage(format!(
+            "{} passes no images through networks, so that --batch has no meaning",
+            proxy.name
+        ))
+        .remedy("leave out --batch; search --rescore exact runs the best networks on images"));
+    }
     let mode = args.mode.unwrap_or(if preset.is_some() { Mode::Reference } else { Mode::Paper });
     let out = args.out.clone().unwrap_or_else(|| default_folder(args, &budgets, seed));
     Ok(Plan {
         space,
         initial,
         proxy,
+        batch: args.batch,
         mode,
         device: verified_on(args.device.as_deref(), &budgets),
         budgets,

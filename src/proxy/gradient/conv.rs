@@ -10,6 +10,9 @@ use rayon::prelude::*;
 /// and the same sum on all of them.
 const PARTS: usize = 8;
 
+/// Output positions that make a matrix product worth its while.
+const WIDE: usize = 256;
+
 /// `rows` × `k` weights, packed for the micro-kernel.
 struct Packed<T> {
     rows: usize,
@@ -79,27 +82,39 @@ impl<T: Real> WithSimd for Times<'_, T> {
     }
 }
 
-/// Sizes of one group of a convolution.
+/// Sizes of one group of a convolution, on several images side by side.
 struct Sizes {
     group_in: usize,
     group_out: usize,
     fan_in: usize,
     in_area: usize,
     out_area: usize,
-    /// Distance of im2col rows.
+    image_in: usize,
+    image_out: usize,
+    /// Images of one matrix product: on small maps a single one leaves the product too thin.
+    images: usize,
+    /// Output positions of all of them, and the distance of im2col rows.
+    positions: usize,
     ld: usize,
 }
 
 impl Sizes {
-    fn new(conv: &Conv) -> Sizes {
+    fn new(conv: &Conv, images: usize) -> Sizes {
         let out_area = (conv.output.h * conv.output.w) as usize;
+        let in_area = (conv.input.h * conv.input.w) as usize;
+        let images = WIDE.div_ceil(out_area).min(images);
+        let positions = images * out_area;
         Sizes {
             group_in: conv.input.c as usize / conv.groups,
             group_out: conv.output.c as usize / conv.groups,
             fan_in: conv.fan_in(),
-            in_area: (conv.input.h * conv.input.w) as usize,
+            in_area,
             out_area,
-            ld: out_area.next_multiple_of(MAX_LANES),
+            image_in: conv.input.c as usize * in_area,
+            image_out: conv.output.c as usize * out_area,
+            images,
+            positions,
+            ld: positions.next_multiple_of(MAX_LANES),
         }
     }
 }
@@ -128,46 +143,54 @@ fn taps(conv: &Conv, mut visit: impl FnMut(usize, usize, usize, usize)) {
     }
 }
 
-/// The im2col matrix of one group of one image: fan-in rows of output positions, or the transpose.
-fn columns<T: Real>(conv: &Conv, sizes: &Sizes, planes: &[T], transpose: bool) -> Vec<T> {
+/// The im2col matrix of one group of the images in `x`: fan-in rows of output positions, or the transpose.
+fn columns<T: Real>(conv: &Conv, s: &Sizes, x: &[T], group: usize, transpose: bool) -> Vec<T> {
     let window = conv.kernel * conv.kernel;
     // The micro-kernel reads whole registers past the last row.
-    let ld = if transpose { sizes.fan_in.next_multiple_of(MAX_LANES) } else { sizes.ld };
-    let rows = if transpose { sizes.out_area } else { sizes.fan_in };
+    let ld = if transpose { s.fan_in.next_multiple_of(MAX_LANES) } else { s.ld };
+    let rows = if transpose { s.positions } else { s.fan_in };
     let mut out = vec![T::default(); rows * ld + MAX_LANES];
-    taps(conv, |tap, input, output, count| {
-        for channel in 0..sizes.group_in {
-            let k = channel * window + tap;
-            let from = planes[channel * sizes.in_area + input..].iter().step_by(conv.stride).take(count);
-            if transpose {
-                let to = out[output * ld + k..].iter_mut().step_by(ld);
-                to.zip(from).for_each(|(to, &from)| *to = from);
-            } else if conv.stride == 1 {
-                let from = &planes[channel * sizes.in_area + input..][..count];
-                out[k * ld + output..][..count].copy_from_slice(from);
-            } else {
-                let to = out[k * ld + output..][..count].iter_mut();
-                to.zip(from).for_each(|(to, &from)| *to = from);
+    for (image, planes) in x.chunks(s.image_in).enumerate() {
+        let planes = &planes[group * s.group_in * s.in_area..];
+        let first = image * s.out_area;
+        taps(conv, |tap, input, output, count| {
+            let output = first + output;
+            for channel in 0..s.group_in {
+                let k = channel * window + tap;
+                let from = planes[channel * s.in_area + input..].iter().step_by(conv.stride).take(count);
+                if transpose {
+                    let to = out[output * ld + k..].iter_mut().step_by(ld);
+                    to.zip(from).for_each(|(to, &from)| *to = from);
+                } else if conv.stride == 1 {
+                    let from = &planes[channel * s.in_area + input..][..count];
+                    out[k * ld + output..][..count].copy_from_slice(from);
+                } else {
+                    let to = out[k * ld + output..][..count].iter_mut();
+                    to.zip(from).for_each(|(to, &from)| *to = from);
+                }
             }
-        }
-    });
+        });
+    }
     out
 }
 
 pub fn forward<T: Real>(conv: &Conv, weights: &[T], x: &[T], images: usize) -> Vec<T> {
-    let s = Sizes::new(conv);
+    let s = Sizes::new(conv, images);
     let packed: Vec<Packed<T>> = weights
         .chunks(s.group_out * s.fan_in)
         .map(|weights| Packed::new(s.group_out, s.fan_in, |row, k| weights[row * s.fan_in + k]))
         .collect();
-    let mut out = vec![T::default(); images * conv.output.c as usize * s.out_area];
-    let image_in = conv.input.c as usize * s.in_area;
-    out.par_chunks_mut(conv.output.c as usize * s.out_area).enumerate().for_each(|(image, out)| {
-        for (group, out) in out.chunks_mut(s.group_out * s.out_area).enumerate() {
-            let planes = &x[image * image_in + group * s.group_in * s.in_area..];
-            let rows = packed[group].times(&columns(conv, &s, planes, false), s.out_area, s.ld);
-            for (out, row) in out.chunks_mut(s.out_area).zip(rows.chunks(s.ld)) {
-                out.copy_from_slice(&row[..s.out_area]);
+    let mut out = vec![T::default(); images * s.image_out];
+    let parts = out.par_chunks_mut(s.images * s.image_out).zip(x.par_chunks(s.images * s.image_in));
+    parts.for_each(|(out, x)| {
+        for (group, packed) in packed.iter().enumerate() {
+            let rows =
+                packed.times(&columns(conv, &s, x, group, false), out.len() / s.image_out * s.out_area, s.ld);
+            for (image, out) in out.chunks_mut(s.image_out).enumerate() {
+                let out = out[group * s.group_out * s.out_area..].chunks_mut(s.out_area);
+                for (out, row) in out.zip(rows.chunks(s.ld)).take(s.group_out) {
+                    out.copy_from_slice(&row[image * s.out_area..][..s.out_area]);
+                }
             }
         }
     });
@@ -176,20 +199,25 @@ pub fn forward<T: Real>(conv: &Conv, weights: &[T], x: &[T], images: usize) -> V
 
 /// dW = Σ over images of dY · columnsᵀ.
 pub fn weight_gradient<T: Real>(conv: &Conv, x: &[T], gradient: &[T], images: usize) -> Vec<T> {
-    let s = Sizes::new(conv);
-    let (image_in, image_out) = (conv.input.c as usize * s.in_area, conv.output.c as usize * s.out_area);
+    let s = Sizes::new(conv, images);
     let ld = s.fan_in.next_multiple_of(MAX_LANES);
-    let share = images.div_ceil(PARTS);
-    let parts: Vec<Vec<T>> = (0..images.div_ceil(share))
-        .into_par_iter()
-        .map(|part| {
+    // Whole products to a part.
+    let share = images.div_ceil(PARTS).next_multiple_of(s.images);
+    let x = x.par_chunks(share * s.image_in);
+    let parts: Vec<Vec<T>> = x
+        .zip(gradient.par_chunks(share * s.image_out))
+        .map(|(x, gradient)| {
             let mut sum = vec![T::default(); conv.weights()];
-            for image in part * share..((part + 1) * share).min(images) {
+            let products = x.chunks(s.images * s.image_in).zip(gradient.chunks(s.images * s.image_out));
+            for (x, gradient) in products {
+                let positions = gradient.len() / s.image_out * s.out_area;
                 for (group, sum) in sum.chunks_mut(s.group_out * s.fan_in).enumerate() {
-                    let dy = &gradient[image * image_out + group * s.group_out * s.out_area..];
-                    let planes = &x[image * image_in + group * s.group_in * s.in_area..];
-                    let packed = Packed::new(s.group_out, s.out_area, |row, k| dy[row * s.out_area + k]);
-                    let rows = packed.times(&columns(conv, &s, planes, true), s.fan_in, ld);
+                    let dy = |row: usize, k: usize| {
+                        let plane = group * s.group_out + row;
+                        gradient[k / s.out_area * s.image_out + plane * s.out_area + k % s.out_area]
+                    };
+                    let packed = Packed::new(s.group_out, positions, dy);
+                    let rows = packed.times(&columns(conv, &s, x, group, true), s.fan_in, ld);
                     for (sum, row) in sum.chunks_mut(s.fan_in).zip(rows.chunks(ld)) {
                         sum.iter_mut().zip(row).for_each(|(sum, &x)| *sum += x);
                     }
@@ -208,33 +236,39 @@ pub fn weight_gradient<T: Real>(conv: &Conv, x: &[T], gradient: &[T], images: us
 
 /// dX = the transpose of im2col, applied to Wᵀ · dY.
 pub fn input_gradient<T: Real>(conv: &Conv, weights: &[T], gradient: &[T], images: usize) -> Vec<T> {
-    let s = Sizes::new(conv);
-    let (image_in, image_out) = (conv.input.c as usize * s.in_area, conv.output.c as usize * s.out_area);
+    let s = Sizes::new(conv, images);
     let packed: Vec<Packed<T>> = weights
         .chunks(s.group_out * s.fan_in)
         .map(|weights| Packed::new(s.fan_in, s.group_out, |k, row| weights[row * s.fan_in + k]))
         .collect();
     let window = conv.kernel * conv.kernel;
-    let mut down = vec![T::default(); images * image_in];
-    down.par_chunks_mut(image_in).enumerate().for_each(|(image, down)| {
-        for (group, down) in down.chunks_mut(s.group_in * s.in_area).enumerate() {
-            let dy = &gradient[image * image_out + group * s.group_out * s.out_area..];
-            let mut right = vec![T::default(); s.group_out * s.ld + MAX_LANES];
-            for (right, dy) in right.chunks_mut(s.ld).zip(dy.chunks(s.out_area)).take(s.group_out) {
-                right[..s.out_area].copy_from_slice(dy);
-            }
-            let rows = packed[group].times(&right, s.out_area, s.ld);
-            taps(conv, |tap, input, output, count| {
-                for channel in 0..s.group_in {
-                    let from = &rows[(channel * window + tap) * s.ld + output..][..count];
-                    let to = &mut down[channel * s.in_area + input..];
-                    if conv.stride == 1 {
-                        to[..count].iter_mut().zip(from).for_each(|(to, &from)| *to += from);
-                    } else {
-                        to.iter_mut().step_by(conv.stride).zip(from).for_each(|(to, &from)| *to += from);
-                    }
+    let mut down = vec![T::default(); images * s.image_in];
+    let parts = down.par_chunks_mut(s.images * s.image_in).zip(gradient.par_chunks(s.images * s.image_out));
+    parts.for_each(|(down, gradient)| {
+        let mut right = vec![T::default(); s.group_out * s.ld + MAX_LANES];
+        for (group, packed) in packed.iter().enumerate() {
+            for (image, dy) in gradient.chunks(s.image_out).enumerate() {
+                let dy = dy[group * s.group_out * s.out_area..].chunks(s.out_area);
+                for (right, dy) in right.chunks_mut(s.ld).zip(dy).take(s.group_out) {
+                    right[image * s.out_area..][..s.out_area].copy_from_slice(dy);
                 }
-            });
+            }
+            let rows = packed.times(&right, gradient.len() / s.image_out * s.out_area, s.ld);
+            for (image, down) in down.chunks_mut(s.image_in).enumerate() {
+                let down = &mut down[group * s.group_in * s.in_area..];
+                taps(conv, |tap, input, output, count| {
+                    for channel in 0..s.group_in {
+                        let row = (channel * window + tap) * s.ld + image * s.out_area;
+                        let from = &rows[row + output..][..count];
+                        let to = &mut down[channel * s.in_area + input..];
+                        if conv.stride == 1 {
+                            to[..count].iter_mut().zip(from).for_each(|(to, &from)| *to += from);
+                        } else {
+                            to.iter_mut().step_by(conv.stride).zip(from).for_each(|(to, &from)| *to += from);
+                        }
+                    }
+                });
+            }
         }
     });
     down

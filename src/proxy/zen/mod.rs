@@ -102,6 +102,11 @@ impl ZenScore {
     /// Names the part that the closed form does not cover: residual links and squeeze-excite among them.
     pub fn score_variant(&self, network: &Network, variant: Variant) -> Result<f64, ScoreError> {
         crate::plainnet::shape::validate_scored(&network.blocks, self.resolution)?;
+        if variant == Variant::SCORED
+            && let Ok(blocks) = network.super_blocks("nothing else is in them")
+        {
+            return self.score_blocks(&blocks);
+        }
         let mut convs = Vec::new();
         let mut pending = Pending::Nothing;
         let mut problem = None;
