@@ -120,7 +120,7 @@ impl Quantities {
     /// Matrix product with rows, columns and depth rounded up to whole tiles, in MACs.
     fn tiled(&self, rows: f64, columns: f64, depth: f64) -> f64 {
         let groups = f64::from(self.kernel.groups.max(1));
-        let up = |value: f64, tile: f64| (value / tile).ceil() * tile;
+        let up = |value: f64, tile: f64| ceil(value / tile) * tile;
         groups * up(self.rows, rows) * up(self.out_c / groups, columns) * up(self.fan_in, depth)
     }
     /// Nanoseconds at the device's peak rates.
@@ -132,15 +132,16 @@ impl Quantities {
     }
     /// Rounds in which the multiprocessors work off tiles of so many rows and columns.
     fn waves(&self, rows: f64, columns: f64) -> f64 {
-        (self.tiles(rows, columns) / self.machine.processors).ceil()
+        ceil(self.tiles(rows, columns) / self.machine.processors)
     }
     /// How far those rounds are filled: 1 is full.
     fn fill(&self, rows: f64, columns: f64) -> f64 {
-        self.tiles(rows, columns) / (self.waves(rows, columns) * self.machine.processors)
+        let tiles = self.tiles(rows, columns);
+        tiles / (ceil(tiles / self.machine.processors) * self.machine.processors)
     }
     /// Work done in those rounds for each MAC that is needed: idle multiprocessors count as busy.
     fn work(&self, rows: f64, columns: f64) -> f64 {
-        let depth = (self.fan_in / 32.0).ceil() * 32.0;
+        let depth = ceil(self.fan_in / 32.0) * 32.0;
         let rounds = self.waves(rows, columns) * self.machine.processors;
         rounds * rows * columns * depth / self.macs.max(1.0)
     }
@@ -149,7 +150,7 @@ impl Quantities {
         when(self.machine.processors > 1.0, self.work(side, side) * self.macs)
     }
     fn tiles(&self, rows: f64, columns: f64) -> f64 {
-        (self.rows / rows).ceil() * (self.out_c / columns).ceil()
+        ceil(self.rows / rows) * ceil(self.out_c / columns)
     }
     /// Distinct ways in which windows overlap the edge, both axes together.
     fn zones(&self) -> f64 {
@@ -166,6 +167,14 @@ impl Quantities {
 }
 
 const MEGA: f64 = 1e-6;
+
+/// `value`, not negative, rounded up. The usual function is a call into a library on plain x86-64.
+fn ceil(value: f64) -> f64 {
+    // Larger ones are whole.
+    const WHOLE: f64 = (1_u64 << 52) as f64;
+    let down = value.min(WHOLE) as i64 as f64;
+    if value >= WHOLE { value } else { down + f64::from(u8::from(down < value)) }
+}
 
 /// `value` where `condition` holds, else nothing.
 fn when(condition: bool, value: f64) -> f64 {
@@ -251,7 +260,7 @@ pub static ALL: &[Feature] = features! {
     "work_128x64" ["1"] = |q| q.work(128.0, 64.0);
     "work_64x64" ["1"] = |q| q.work(64.0, 64.0);
     "work_128x32" ["1"] = |q| q.work(128.0, 32.0);
-    "map_warps" ["1"] = |q| q.batch * (f64::from(q.kernel.out_h() * q.kernel.out_w()) / 32.0).ceil();
+    "map_warps" ["1"] = |q| q.batch * ceil(f64::from(q.kernel.out_h() * q.kernel.out_w()) / 32.0);
     "pixel_remainder" ["1"] = |q| (f64::from(q.kernel.out_h() * q.kernel.out_w()) / 32.0).fract();
     "side_remainder" ["1"] = |q| f64::from(q.kernel.out_h() % 4);
     "in_c_remainder" ["1"] = |q| f64::from(q.kernel.in_c % 32);
@@ -361,8 +370,6 @@ pub fn shapes(kind: KernelKind) -> &'static [&'static str] {
             "map_bytes",
             "output_mb",
             "intensity",
-            "channel_ratio",
-            "tile_fill",
             "tiles_128",
             "tiles_64",
             "waves_128x128",
@@ -392,16 +399,12 @@ pub fn shapes(kind: KernelKind) -> &'static [&'static str] {
             "batch",
             "out_c",
             "in_h",
-            "out_h",
             "kernel",
             "stride",
             "residual",
             "out_pixels",
             "mmacs",
             "bytes_mb",
-            "channels",
-            "pixel_remainder",
-            "side_remainder",
             "out_c_remainder",
             "map_bytes",
         ],

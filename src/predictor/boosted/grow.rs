@@ -32,11 +32,11 @@ impl Growth {
     /// For tables of tens of thousands of rows.
     pub fn many() -> Growth {
         Growth {
-            trees: 400,
+            trees: 200,
             leaves: 255,
             depth: 12,
-            learning_rate: 0.08,
-            rows: 0.8,
+            learning_rate: 0.12,
+            rows: 0.9,
             min_leaf: 3,
             shrinkage: 1.0,
             trusted: 0.1,
@@ -44,7 +44,7 @@ impl Growth {
     }
 
     pub fn few() -> Growth {
-        Growth { trees: 300, leaves: 63, ..Growth::many() }
+        Growth { leaves: 63, ..Growth::many() }
     }
 }
 
