@@ -145,7 +145,10 @@ fn operators() -> Result<(), Failed> {
         let pairs = kernels(&train, &test, &request(&dataset)?)?;
         for kind in KernelKind::ALL {
             let of_kind = test.iter().zip(&pairs).filter(|(o, _)| o.single().is_some_and(|k| k.kind == kind));
-            print(&format!("{device}, {kind}, a fifth left out"), &of_kind.map(|(_, pair)| *pair).collect::<Vec<_>>());
+            print(
+                &format!("{device}, {kind}, a fifth left out"),
+                &of_kind.map(|(_, pair)| *pair).collect::<Vec<_>>(),
+            );
         }
     }
     Ok(())
@@ -153,9 +156,12 @@ fn operators() -> Result<(), Failed> {
 
 fn phones() -> Result<(), Failed> {
     let table = root().join("datasets/tables/tflite-hosted/networks.csv.gz");
-    for (device, precision, threads) in
-        [("pixel2", "fp32", None), ("pixel2", "int8", None), ("pixel3", "fp32", Some(4)), ("pixel3", "int8", Some(4))]
-    {
+    for (device, precision, threads) in [
+        ("pixel2", "fp32", None),
+        ("pixel2", "int8", None),
+        ("pixel3", "fp32", Some(4)),
+        ("pixel3", "int8", Some(4)),
+    ] {
         let select = Select {
             device: Some(device.into()),
             precision: Some(precision.into()),
@@ -166,7 +172,8 @@ fn phones() -> Result<(), Failed> {
         // As shipped: see scripts/fit-network-predictors.
         let odd = |name: &str| {
             name.starts_with("zoo:resnet")
-                || device == "pixel3" && (name.starts_with("zoo:densenet") || name.starts_with("zoo:squeezenet"))
+                || device == "pixel3"
+                    && (name.starts_with("zoo:densenet") || name.starts_with("zoo:squeezenet"))
         };
         dataset.samples.retain(|sample| !odd(&sample.subject.to_string()));
         let all = fit::observations(&dataset)?;
@@ -238,7 +245,8 @@ fn draws(
         let unseen = rows.iter().enumerate().filter(|(i, _)| chosen.binary_search(i).is_err());
         all.extend(Metrics::of(&judge(&predictor, &unseen.map(|(_, row)| row).collect::<Vec<_>>())));
     }
-    let mean = |of: fn(&Metrics) -> f64| stats::mean(&all.iter().map(of).collect::<Vec<_>>()).unwrap_or(f64::NAN);
+    let mean =
+        |of: fn(&Metrics) -> f64| stats::mean(&all.iter().map(of).collect::<Vec<_>>()).unwrap_or(f64::NAN);
     println!(
         "  {what:52} Spearman {:.3}, error {:5.2} %, interval holds {:4.1} % ({} draws)",
         mean(|m| m.spearman.unwrap_or(f64::NAN)),

@@ -135,7 +135,10 @@ impl KernelCalibration {
             return Err("calibration bins do not fit together".into());
         }
         let stretch = 1.0..=MAX_STRETCH;
-        if ![self.new_side, self.new_channels, self.new_both.unwrap_or(1.0)].iter().all(|s| stretch.contains(s)) {
+        if ![self.new_side, self.new_channels, self.new_both.unwrap_or(1.0)]
+            .iter()
+            .all(|s| stretch.contains(s))
+        {
             return Err("the stretch of margins between the lines of a grid is out of range".into());
         }
         self.margins.iter().try_for_each(Margin::check)

@@ -18,8 +18,10 @@ pub struct Borders {
 }
 
 impl Borders {
-    /// Of a list that does not descend, without what no border can be.
+    /// Of a list that does not descend, without what no border can be. Borders are as files hold them: two that only
+    /// differ beyond the sixth digit would be one there.
     pub(super) fn between(mut list: Vec<f32>) -> Borders {
+        list.iter_mut().for_each(|border| *border = six_digits(*border));
         list.retain(|border| border.is_finite());
         list.dedup();
         list.truncate(MAX_BINS - 1);
@@ -42,6 +44,10 @@ impl Borders {
         let rung = below(&self.last) as usize % RUNGS;
         (rung * ON_RUNG) as u8 + below(&self.rungs[rung]) as u8
     }
+}
+
+fn six_digits(value: f32) -> f32 {
+    format!("{value:.5e}").parse().unwrap_or(value)
 }
 
 impl TryFrom<Vec<f32>> for Borders {
@@ -80,6 +86,11 @@ mod tests {
         for bad in [vec![1.0, 1.0], vec![2.0, 1.0], vec![f32::NAN], vec![f32::INFINITY], vec![0.5; 200]] {
             assert!(Borders::try_from(bad).is_err());
         }
+        // Two borders that files cannot tell apart.
+        let near = Borders::between(vec![0.5, 1.000_001_2, 1.000_001_4, f32::INFINITY]);
+        assert_eq!(Vec::from(near.clone()), [0.5, 1.0]);
+        let text = serde_json::to_string(&near).unwrap();
+        assert_eq!(serde_json::from_str::<Borders>(&text).unwrap(), near);
         assert!(Borders::try_from((0..127).map(|i| i as f32).collect::<Vec<_>>()).is_err());
     }
 }

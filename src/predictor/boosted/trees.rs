@@ -143,8 +143,9 @@ impl Trees {
     pub(super) fn sums(&self, bins: &[Bins; ABREAST]) -> [i64; ABREAST] {
         let mut sums = [0; ABREAST];
         for ((page, values), size) in self.pages.iter().zip(&self.values).zip(&self.sizes) {
-            let mut at = [0; ABREAST];
-            for _ in 0..size.1 {
+            // All begin at the root.
+            let mut at: [u32; ABREAST] = std::array::from_fn(|i| page[0].towards(&bins[i]));
+            for _ in 1..size.1 {
                 for i in 0..ABREAST {
                     at[i] = page[child(at[i])].towards(&bins[i]);
                 }
