@@ -52,6 +52,9 @@ pub struct KernelCalibration {
     /// of the map was never seen, and where a number of channels was not.
     pub new_side: f64,
     pub new_channels: f64,
+    /// Where both are; absent where nothing tells, then the product of both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_both: Option<f64>,
 }
 
 impl KernelCalibration {
@@ -67,23 +70,30 @@ impl KernelCalibration {
         let edges_ns = chunks.iter().skip(1).map(|chunk| chunk[0].0).collect();
         let margins = margins.filter(|margins| !margins.is_empty())?;
         let rows = pairs.len() as u32;
-        Some(KernelCalibration { edges_ns, margins, rows, new_side: 1.0, new_channels: 1.0 })
+        Some(KernelCalibration { edges_ns, margins, rows, new_side: 1.0, new_channels: 1.0, new_both: None })
     }
 
-    /// How many times as wide margins must be to hold (predicted, measured) `pairs` of another sort, at
-    /// least 1.
-    pub fn stretch(&self, pairs: &[(f64, f64)]) -> f64 {
-        let needed = pairs.iter().map(|&(predicted, measured)| {
+    /// How many times as wide margins must be to hold (predicted, measured) pairs on `lines` of a grid that were
+    /// left out, at least 1; `None` without any.
+    ///
+    /// Kernels of a line err alike, so all lines count the same: the interval is to hold what it is meant to hold
+    /// of the kernels on a new line, on the mean over lines.
+    pub fn stretch(&self, lines: &[&[(f64, f64)]]) -> Option<f64> {
+        let needed = |&(predicted, measured): &(f64, f64)| {
             let Margin { lower_log, upper_log } = self.margin(predicted);
             let log = (measured / predicted).ln();
             if log < 0.0 { -log / lower_log } else { log / upper_log }
+        };
+        let share = |line: &[(f64, f64)]| 1.0 / (line.len() * lines.len()) as f64;
+        let mut scores: Vec<(f64, f64)> =
+            lines.iter().flat_map(|line| line.iter().map(move |pair| (needed(pair), share(line)))).collect();
+        scores.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut held = 0.0;
+        let enough = scores.iter().find(|(_, share)| {
+            held += share;
+            held >= LEVEL
         });
-        let sorted = stats::sorted(&needed.collect::<Vec<f64>>());
-        let rank = ((sorted.len() + 1) as f64 * LEVEL).ceil() as usize;
-        match rank.min(sorted.len()).checked_sub(1) {
-            Some(at) => sorted[at].clamp(1.0, MAX_STRETCH),
-            None => 1.0,
-        }
+        enough.or(scores.last()).map(|(stretch, _)| stretch.clamp(1.0, MAX_STRETCH))
     }
 
     /// The margin of a kernel at its place in the domain.
@@ -92,9 +102,12 @@ impl KernelCalibration {
         let Place::Inside { new_side, new_channels } = place else {
             return Margin { lower_log, upper_log };
         };
-        let side = if new_side { self.new_side } else { 1.0 };
-        let channels = if new_channels { self.new_channels } else { 1.0 };
-        let stretch = side * channels;
+        let stretch = match (new_side, new_channels) {
+            (false, false) => 1.0,
+            (true, false) => self.new_side,
+            (false, true) => self.new_channels,
+            (true, true) => self.new_both.unwrap_or(self.new_side * self.new_channels),
+        };
         Margin { lower_log: lower_log * stretch, upper_log: upper_log * stretch }
     }
 
@@ -106,6 +119,7 @@ impl KernelCalibration {
             rows: 0,
             new_side: 1.0,
             new_channels: 1.0,
+            new_both: None,
         }
     }
 
@@ -121,7 +135,10 @@ impl KernelCalibration {
             return Err("calibration bins do not fit together".into());
         }
         let stretch = 1.0..=MAX_STRETCH;
-        if !stretch.contains(&self.new_side) || !stretch.contains(&self.new_channels) {
+        if ![self.new_side, self.new_channels, self.new_both.unwrap_or(1.0)]
+            .iter()
+            .all(|s| stretch.contains(s))
+        {
             return Err("the stretch of margins between the lines of a grid is out of range".into());
         }
         self.margins.iter().try_for_each(Margin::check)
@@ -258,6 +275,23 @@ mod tests {
         });
         let share = inside.count() as f64 / 1000.0;
         assert!((0.88..0.95).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn margins_are_stretched_to_what_lines_that_were_left_out_need() {
+        let flat = KernelCalibration::flat(Margin { lower_log: 0.1, upper_log: 0.1 });
+        // Nineteen lines; on each, errors from nothing to what the line errs at most.
+        let line = |most: f64| -> Vec<(f64, f64)> {
+            (1..=100).map(|i| (1.0, (most * f64::from(i) / 100.0).exp())).collect()
+        };
+        let lines: Vec<Vec<(f64, f64)>> = (1..=19).map(|i| line(0.05 * f64::from(i))).collect();
+        let lines: Vec<&[(f64, f64)]> = lines.iter().map(|line| &line[..]).collect();
+        let stretch = flat.stretch(&lines).unwrap();
+        let held = |line: &&&[(f64, f64)]| line.iter().filter(|pair| pair.1.ln() <= 0.1 * stretch).count();
+        let share = lines.iter().map(|line| held(&line)).sum::<usize>() as f64 / 1900.0;
+        assert!((0.89..0.91).contains(&share), "{share} at {stretch}");
+        assert_eq!(flat.stretch(&lines[..1]), Some(1.0));
+        assert_eq!(flat.stretch(&[]), None);
     }
 
     #[test]

@@ -138,10 +138,11 @@ pub fn parts(pairs: &[KernelPair]) -> Vec<Part> {
         push(format!("batch {batch}"), select(&|p| u64::from(p.kernel.batch) == batch));
     }
     type OfPlace = fn(Place) -> bool;
-    let places: [(&str, OfPlace); 4] = [
+    let places: [(&str, OfPlace); 5] = [
         ("seen sides and channels", |p| p == Place::Inside { new_side: false, new_channels: false }),
-        ("new sides", |p| matches!(p, Place::Inside { new_side: true, .. })),
-        ("new channels", |p| matches!(p, Place::Inside { new_channels: true, .. })),
+        ("new sides", |p| p == Place::Inside { new_side: true, new_channels: false }),
+        ("new channels", |p| p == Place::Inside { new_side: false, new_channels: true }),
+        ("new sides and channels", |p| p == Place::Inside { new_side: true, new_channels: true }),
         ("outside the domain", |p| p == Place::Outside),
     ];
     for (name, of_place) in places {

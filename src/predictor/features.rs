@@ -45,6 +45,38 @@ pub struct Quantities {
     output: f64,
     params: f64,
     bytes: f64,
+    /// How the matrix product falls into tiles, for each of [`TILES`].
+    tilings: [Tiling; TILES.len()],
+}
+
+/// Rows and columns of the tiles that GPU kernels come in.
+const TILES: [(f64, f64); 7] = [
+    (256.0, 128.0),
+    (128.0, 256.0),
+    (128.0, 128.0),
+    (256.0, 64.0),
+    (128.0, 64.0),
+    (64.0, 64.0),
+    (128.0, 32.0),
+];
+
+/// One of [`TILES`], by its place there.
+#[derive(Clone, Copy)]
+enum Tile {
+    R256C128,
+    R128C256,
+    R128C128,
+    R256C64,
+    R128C64,
+    R64C64,
+    R128C32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Tiling {
+    tiles: f64,
+    /// Rounds in which the multiprocessors work them off.
+    waves: f64,
 }
 
 /// Bytes of one element of `precision`; fp32 where the name says nothing.
@@ -85,21 +117,28 @@ impl Quantities {
         let bytes_per_element = machine.bytes_per_element;
         let batch = f64::from(kernel.batch);
         let k = f64::from(kernel.kernel);
+        let all_rows = batch * f64::from(kernel.out_h()) * f64::from(kernel.out_w());
+        let all_columns = f64::from(kernel.out_c);
+        let tilings = TILES.map(|(rows, columns)| {
+            let tiles = ceil(all_rows / rows) * ceil(all_columns / columns);
+            Tiling { tiles, waves: ceil(tiles / machine.processors) }
+        });
         Quantities {
             kernel: *kernel,
             machine: *machine,
             batch,
             in_c: f64::from(kernel.in_c),
-            out_c: f64::from(kernel.out_c),
+            out_c: all_columns,
             in_h: f64::from(kernel.in_h),
             taps: k * k,
             fan_in: kernel.fan_in(),
-            rows: batch * f64::from(kernel.out_h()) * f64::from(kernel.out_w()),
+            rows: all_rows,
             macs: kernel.macs(),
             input: batch * f64::from(kernel.in_c) * f64::from(kernel.in_h) * f64::from(kernel.in_w),
             output: kernel.output_elements(),
             params: kernel.params(),
             bytes: kernel.bytes(bytes_per_element),
+            tilings,
         }
     }
 
@@ -120,7 +159,7 @@ impl Quantities {
     /// Matrix product with rows, columns and depth rounded up to whole tiles, in MACs.
     fn tiled(&self, rows: f64, columns: f64, depth: f64) -> f64 {
         let groups = f64::from(self.kernel.groups.max(1));
-        let up = |value: f64, tile: f64| (value / tile).ceil() * tile;
+        let up = |value: f64, tile: f64| ceil(value / tile) * tile;
         groups * up(self.rows, rows) * up(self.out_c / groups, columns) * up(self.fan_in, depth)
     }
     /// Nanoseconds at the device's peak rates.
@@ -130,26 +169,28 @@ impl Quantities {
     fn memory_ns(&self) -> f64 {
         self.bytes * self.machine.per_byte
     }
-    /// Rounds in which the multiprocessors work off tiles of so many rows and columns.
-    fn waves(&self, rows: f64, columns: f64) -> f64 {
-        (self.tiles(rows, columns) / self.machine.processors).ceil()
+    /// Rounds in which the multiprocessors work off tiles.
+    fn waves(&self, tile: Tile) -> f64 {
+        self.tilings[tile as usize].waves
     }
     /// How far those rounds are filled: 1 is full.
-    fn fill(&self, rows: f64, columns: f64) -> f64 {
-        self.tiles(rows, columns) / (self.waves(rows, columns) * self.machine.processors)
+    fn fill(&self, tile: Tile) -> f64 {
+        let Tiling { tiles, waves } = self.tilings[tile as usize];
+        tiles / (waves * self.machine.processors)
     }
     /// Work done in those rounds for each MAC that is needed: idle multiprocessors count as busy.
-    fn work(&self, rows: f64, columns: f64) -> f64 {
-        let depth = (self.fan_in / 32.0).ceil() * 32.0;
-        let rounds = self.waves(rows, columns) * self.machine.processors;
+    fn work(&self, tile: Tile) -> f64 {
+        let depth = ceil(self.fan_in / 32.0) * 32.0;
+        let rounds = self.waves(tile) * self.machine.processors;
+        let (rows, columns) = TILES[tile as usize];
         rounds * rows * columns * depth / self.macs.max(1.0)
     }
-    /// The MACs of whole rounds of square tiles; nothing where the multiprocessors are not counted.
-    fn waved(&self, side: f64) -> f64 {
-        when(self.machine.processors > 1.0, self.work(side, side) * self.macs)
+    /// The MACs of whole rounds of tiles; nothing where the multiprocessors are not counted.
+    fn waved(&self, tile: Tile) -> f64 {
+        when(self.machine.processors > 1.0, self.work(tile) * self.macs)
     }
-    fn tiles(&self, rows: f64, columns: f64) -> f64 {
-        (self.rows / rows).ceil() * (self.out_c / columns).ceil()
+    fn tiles(&self, tile: Tile) -> f64 {
+        self.tilings[tile as usize].tiles
     }
     /// Distinct ways in which windows overlap the edge, both axes together.
     fn zones(&self) -> f64 {
@@ -166,6 +207,14 @@ impl Quantities {
 }
 
 const MEGA: f64 = 1e-6;
+
+/// `value`, not negative, rounded up. The usual function is a call into a library on plain x86-64.
+fn ceil(value: f64) -> f64 {
+    // Larger ones are whole.
+    const WHOLE: f64 = (1_u64 << 52) as f64;
+    let down = value.min(WHOLE) as i64 as f64;
+    if value >= WHOLE { value } else { down + f64::from(u8::from(down < value)) }
+}
 
 /// `value` where `condition` holds, else nothing.
 fn when(condition: bool, value: f64) -> f64 {
@@ -188,8 +237,8 @@ pub static ALL: &[Feature] = features! {
     "grouped_mmacs" ["10^6 MAC"] = |q| when(q.kernel.groups > 1, q.macs * MEGA);
     "tiled_mmacs" ["10^6 MAC"] = |q| q.tiled(64.0, 64.0, 32.0) * MEGA;
     // Whole rounds of the multiprocessors, where it is known how many there are.
-    "waved_128_mmacs" ["10^6 MAC"] = |q| q.waved(128.0) * MEGA;
-    "waved_64_mmacs" ["10^6 MAC"] = |q| q.waved(64.0) * MEGA;
+    "waved_128_mmacs" ["10^6 MAC"] = |q| q.waved(Tile::R128C128) * MEGA;
+    "waved_64_mmacs" ["10^6 MAC"] = |q| q.waved(Tile::R64C64) * MEGA;
     "lane_mmacs" ["10^6 MAC"] = |q| q.tiled(1.0, 16.0, 1.0) * MEGA;
     "dw3_mmacs" ["10^6 MAC"] = |q| when(q.kernel.kernel <= 3, q.macs * MEGA);
     "dw5_mmacs" ["10^6 MAC"] = |q| when((4..=5).contains(&q.kernel.kernel), q.macs * MEGA);
@@ -228,30 +277,30 @@ pub static ALL: &[Feature] = features! {
     "intensity" ["MAC/B"] = |q| q.macs / q.bytes.max(1.0);
     "channel_ratio" ["1"] = |q| q.out_c / q.in_c.max(1.0);
     "tile_fill" ["1"] = |q| q.macs / q.tiled(128.0, 128.0, 32.0).max(1.0);
-    "tiles_128" ["1"] = |q| q.tiles(128.0, 128.0);
-    "tiles_64" ["1"] = |q| q.tiles(64.0, 64.0);
+    "tiles_128" ["1"] = |q| q.tiles(Tile::R128C128);
+    "tiles_64" ["1"] = |q| q.tiles(Tile::R64C64);
     "roofline_us" ["µs"] = |q| (q.machine.launch + q.compute_ns().max(q.memory_ns())) * 1e-3;
     "compute_us" ["µs"] = |q| q.compute_ns() * 1e-3;
     "memory_us" ["µs"] = |q| q.memory_ns() * 1e-3;
-    "waves_256x128" ["1"] = |q| q.waves(256.0, 128.0);
-    "waves_128x128" ["1"] = |q| q.waves(128.0, 128.0);
-    "waves_128x64" ["1"] = |q| q.waves(128.0, 64.0);
-    "waves_64x64" ["1"] = |q| q.waves(64.0, 64.0);
-    "fill_256x128" ["1"] = |q| q.fill(256.0, 128.0);
-    "fill_128x128" ["1"] = |q| q.fill(128.0, 128.0);
-    "fill_128x64" ["1"] = |q| q.fill(128.0, 64.0);
-    "fill_64x64" ["1"] = |q| q.fill(64.0, 64.0);
-    "fill_128x256" ["1"] = |q| q.fill(128.0, 256.0);
-    "fill_256x64" ["1"] = |q| q.fill(256.0, 64.0);
-    "fill_128x32" ["1"] = |q| q.fill(128.0, 32.0);
-    "work_256x128" ["1"] = |q| q.work(256.0, 128.0);
-    "work_128x256" ["1"] = |q| q.work(128.0, 256.0);
-    "work_128x128" ["1"] = |q| q.work(128.0, 128.0);
-    "work_256x64" ["1"] = |q| q.work(256.0, 64.0);
-    "work_128x64" ["1"] = |q| q.work(128.0, 64.0);
-    "work_64x64" ["1"] = |q| q.work(64.0, 64.0);
-    "work_128x32" ["1"] = |q| q.work(128.0, 32.0);
-    "map_warps" ["1"] = |q| q.batch * (f64::from(q.kernel.out_h() * q.kernel.out_w()) / 32.0).ceil();
+    "waves_256x128" ["1"] = |q| q.waves(Tile::R256C128);
+    "waves_128x128" ["1"] = |q| q.waves(Tile::R128C128);
+    "waves_128x64" ["1"] = |q| q.waves(Tile::R128C64);
+    "waves_64x64" ["1"] = |q| q.waves(Tile::R64C64);
+    "fill_256x128" ["1"] = |q| q.fill(Tile::R256C128);
+    "fill_128x128" ["1"] = |q| q.fill(Tile::R128C128);
+    "fill_128x64" ["1"] = |q| q.fill(Tile::R128C64);
+    "fill_64x64" ["1"] = |q| q.fill(Tile::R64C64);
+    "fill_128x256" ["1"] = |q| q.fill(Tile::R128C256);
+    "fill_256x64" ["1"] = |q| q.fill(Tile::R256C64);
+    "fill_128x32" ["1"] = |q| q.fill(Tile::R128C32);
+    "work_256x128" ["1"] = |q| q.work(Tile::R256C128);
+    "work_128x256" ["1"] = |q| q.work(Tile::R128C256);
+    "work_128x128" ["1"] = |q| q.work(Tile::R128C128);
+    "work_256x64" ["1"] = |q| q.work(Tile::R256C64);
+    "work_128x64" ["1"] = |q| q.work(Tile::R128C64);
+    "work_64x64" ["1"] = |q| q.work(Tile::R64C64);
+    "work_128x32" ["1"] = |q| q.work(Tile::R128C32);
+    "map_warps" ["1"] = |q| q.batch * ceil(f64::from(q.kernel.out_h() * q.kernel.out_w()) / 32.0);
     "pixel_remainder" ["1"] = |q| (f64::from(q.kernel.out_h() * q.kernel.out_w()) / 32.0).fract();
     "side_remainder" ["1"] = |q| f64::from(q.kernel.out_h() % 4);
     "in_c_remainder" ["1"] = |q| f64::from(q.kernel.in_c % 32);
@@ -361,8 +410,6 @@ pub fn shapes(kind: KernelKind) -> &'static [&'static str] {
             "map_bytes",
             "output_mb",
             "intensity",
-            "channel_ratio",
-            "tile_fill",
             "tiles_128",
             "tiles_64",
             "waves_128x128",
@@ -392,16 +439,12 @@ pub fn shapes(kind: KernelKind) -> &'static [&'static str] {
             "batch",
             "out_c",
             "in_h",
-            "out_h",
             "kernel",
             "stride",
             "residual",
             "out_pixels",
             "mmacs",
             "bytes_mb",
-            "channels",
-            "pixel_remainder",
-            "side_remainder",
             "out_c_remainder",
             "map_bytes",
         ],

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Newest layout that this program reads and the one it writes.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 /// Larger files are not read at all.
 const MAX_BYTES: u64 = 32 << 20;
 

@@ -5,9 +5,8 @@ use super::features::{Machine, Quantities};
 use super::file::{FileError, PredictorFile};
 use super::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
 use crate::dataset::Identity;
-use crate::plainnet::{Kernel, KernelKind};
+use crate::plainnet::Kernel;
 use crate::units::Latency;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Shorter than anything a clock can tell from nothing; no prediction falls below.
@@ -77,31 +76,48 @@ impl FittedPredictor {
 
     /// As [`FittedPredictor::bounded`], for many kernels: several times as quick.
     pub fn bounded_many(&self, kernels: &[Kernel]) -> Vec<Bounded> {
+        let mut order: Vec<usize> = (0..kernels.len()).collect();
+        order.sort_by_key(|&i| kernels[i].kind);
         let mut out: Vec<Option<Bounded>> = vec![None; kernels.len()];
-        let mut by_kind: BTreeMap<KernelKind, Vec<usize>> = BTreeMap::new();
-        for (i, kernel) in kernels.iter().enumerate() {
-            by_kind.entry(kernel.kind).or_default().push(i);
-        }
-        let mut quantities = Vec::with_capacity(BLOCK);
+        self.each(kernels, &order, |i, estimate, place| {
+            out[i] = Some(self.with_interval(&kernels[i], estimate, place));
+        });
+        out.into_iter().flatten().collect()
+    }
+
+    /// Estimates `kernels` side by side, as far as those of one kind follow each other in `order`; equal ones that do
+    /// are estimated once. `seen` gets the position of each.
+    fn each(&self, kernels: &[Kernel], order: &[usize], mut seen: impl FnMut(usize, KernelEstimate, Place)) {
+        let mut quantities = Vec::with_capacity(BLOCK.min(order.len()));
         let mut ns = [0.0; BLOCK];
-        for (kind, indices) in by_kind {
+        for of_kind in order.chunk_by(|&a, &b| kernels[a].kind == kernels[b].kind) {
+            let kind = kernels[of_kind[0]].kind;
             let (model, domain) = (self.file.model.kinds.get(&kind), self.file.domain.get(&kind));
             let (Some(model), Some(domain)) = (model, domain) else {
-                indices.iter().for_each(|&i| out[i] = Some(self.bounded(&kernels[i])));
+                for &i in of_kind {
+                    let (estimate, place) = self.placed(&kernels[i]);
+                    seen(i, estimate, place);
+                }
                 continue;
             };
-            for block in indices.chunks(BLOCK) {
+            let equal = || of_kind.chunk_by(|&a, &b| kernels[a] == kernels[b]);
+            let (mut ahead, mut behind) = (equal(), equal());
+            loop {
                 quantities.clear();
-                quantities.extend(block.iter().map(|&i| Quantities::of(&kernels[i], &self.machine)));
-                model.predict_many(&quantities, &mut ns[..block.len()]);
-                for ((&i, q), &ns) in block.iter().zip(&quantities).zip(&ns) {
-                    let place = domain.place(&kernels[i], q);
-                    let estimate = self.floored(&kernels[i], ns, place);
-                    out[i] = Some(self.with_interval(&kernels[i], estimate, place));
+                let block = ahead.by_ref().take(BLOCK);
+                quantities.extend(block.map(|same| Quantities::of(&kernels[same[0]], &self.machine)));
+                if quantities.is_empty() {
+                    break;
+                }
+                model.predict_many(&quantities, &mut ns[..quantities.len()]);
+                for ((q, &ns), same) in quantities.iter().zip(&ns).zip(behind.by_ref()) {
+                    let kernel = &kernels[same[0]];
+                    let place = domain.place(kernel, q);
+                    let estimate = self.floored(kernel, ns, place);
+                    same.iter().for_each(|&i| seen(i, estimate, place));
                 }
             }
         }
-        out.into_iter().flatten().collect()
     }
 
     fn with_interval(&self, kernel: &Kernel, estimate: KernelEstimate, place: Place) -> Bounded {
@@ -170,5 +186,16 @@ impl LatencyPredictor for FittedPredictor {
             upper: latency * (self.upper * outside),
             coverage,
         }
+    }
+
+    fn predict(&self, kernels: &[Kernel]) -> Estimate {
+        let batch = self.file.identity.batch;
+        let kernels: Vec<Kernel> = kernels.iter().map(|kernel| kernel.with_batch(batch)).collect();
+        // Networks repeat themselves.
+        let mut order: Vec<usize> = (0..kernels.len()).collect();
+        order.sort_unstable_by_key(|&i| kernels[i]);
+        let mut terms = vec![Terms::default(); kernels.len()];
+        self.each(&kernels, &order, |i, estimate, _| terms[i] = Terms::of(estimate));
+        self.network(&terms.into_iter().sum())
     }
 }

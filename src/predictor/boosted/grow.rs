@@ -1,7 +1,7 @@
 //! How trees are grown: leaf by leaf, the one first whose cut explains most.
 
 use super::trees::{Grown, MAX_LEAVES};
-use super::{Boosted, LEAF_UNIT, MAX_BINS, Trees, bin_of};
+use super::{Boosted, Borders, LEAF_UNIT, MAX_BINS, Trees};
 use crate::plainnet::KernelKind;
 use crate::predictor::features;
 use crate::predictor::linear::Linear;
@@ -32,11 +32,11 @@ impl Growth {
     /// For tables of tens of thousands of rows.
     pub fn many() -> Growth {
         Growth {
-            trees: 400,
+            trees: 200,
             leaves: 255,
             depth: 12,
-            learning_rate: 0.08,
-            rows: 0.8,
+            learning_rate: 0.12,
+            rows: 0.9,
             min_leaf: 3,
             shrinkage: 1.0,
             trusted: 0.1,
@@ -44,7 +44,7 @@ impl Growth {
     }
 
     pub fn few() -> Growth {
-        Growth { trees: 300, leaves: 63, ..Growth::many() }
+        Growth { leaves: 63, ..Growth::many() }
     }
 }
 
@@ -58,12 +58,12 @@ pub fn grow(training: &Training, kind: KernelKind, base: Linear, growth: Growth)
     let rows = training.singles(kind);
     let mut residual: Vec<f64> =
         rows.iter().map(|(q, ns)| (ns / base.predict_ns(q).max(1e-3)).ln()).collect();
-    let columns: Vec<(Vec<f32>, Vec<u8>)> = features
+    let columns: Vec<(Borders, Vec<u8>)> = features
         .par_iter()
         .map(|feature| {
             let values: Vec<f32> = rows.iter().map(|(q, _)| feature.0.of(q) as f32).collect();
-            let borders = borders(&values);
-            let bins = values.iter().map(|&value| bin_of(&borders, value)).collect();
+            let borders = Borders::between(borders(&values));
+            let bins = values.iter().map(|&value| borders.bin_of(value)).collect();
             (borders, bins)
         })
         .collect();
@@ -109,10 +109,10 @@ struct Binned {
 }
 
 impl Binned {
-    fn new(columns: &[(Vec<f32>, Vec<u8>)], rows: usize) -> Binned {
+    fn new(columns: &[(Borders, Vec<u8>)], rows: usize) -> Binned {
         let mut starts = vec![0];
         for (borders, _) in columns {
-            starts.push(starts[starts.len() - 1] + borders.len() + 1);
+            starts.push(starts[starts.len() - 1] + borders.count() + 1);
         }
         let bins = (0..rows).flat_map(|row| columns.iter().map(move |(_, bins)| bins[row])).collect();
         Binned { bins, features: columns.len(), starts }

@@ -10,8 +10,10 @@
 //!     else:                          i, n, l = i + 1 + left[i], n - 1 - left[i], l + left[i] + 1
 //! ```
 //!
-//! In memory every node and every leaf is one word, and a leaf leads to itself: kernels that reach theirs
-//! at different depths can walk in step.
+//! In memory a tree is a page of 512 words, its root first and the two children of a node side by side. A
+//! word is 9 bits of where they are, 7 bits of 127 − cut, 16 bits of the feature; a leaf leads to itself.
+//! Adding a kernel's bin, moved to the bits of the cut, carries into the place exactly where the bin is
+//! greater: a step is a load, an addition and a shift, and no index can leave its page.
 
 use super::{ABREAST, Bins, MAX_BINS, MAX_FEATURES};
 use serde::{Deserialize, Serialize};
@@ -19,53 +21,62 @@ use serde::{Deserialize, Serialize};
 /// Most leaves of a tree: the number of nodes on the left fits into a byte.
 pub const MAX_LEAVES: usize = 256;
 
+/// Nodes and leaves of a tree.
+const PAGE: usize = 2 * MAX_LEAVES;
+const PLACE: u32 = u32::BITS - PAGE.ilog2();
+const CUT: u32 = PLACE - 7;
+
 /// Trees ready to be walked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Trees {
-    trees: Vec<Tree>,
-    /// Nodes and leaves of all trees, one after another, each tree in preorder.
-    words: Vec<Word>,
-    /// The value of a leaf, at the place of its word; 0 at nodes.
-    values: Vec<i32>,
+    pages: Vec<[Word; PAGE]>,
+    /// The value of a leaf, at the place of its word; 0 elsewhere.
+    values: Vec<[i32; PAGE]>,
+    /// Nodes of each tree, and how far its deepest leaf is from the root.
+    sizes: Vec<(u16, u16)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Tree {
-    start: u32,
-    words: u32,
-    depth: u32,
-}
-
-/// A node: `feature`, `cut`, how far on its left child is, and its right one. A leaf's children are no way on.
+/// A node or a leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Word(u32);
 
 impl Word {
-    const LEAF: Word = Word(0);
-
-    fn node(feature: u8, cut: u8, right: usize) -> Word {
-        Word(u32::from(feature) | u32::from(cut) << 8 | 1 << 16 | (right as u32) << 20)
+    fn node(feature: u8, cut: u8, children: usize) -> Word {
+        let left_over = MAX_BINS as u32 - u32::from(cut);
+        Word((children as u32) << PLACE | left_over << CUT | u32::from(feature))
+    }
+    fn leaf(place: usize) -> Word {
+        Word::node(0, MAX_BINS as u8, place)
     }
     fn feature(self) -> usize {
         self.0 as usize % MAX_FEATURES
     }
     fn cut(self) -> u8 {
-        (self.0 >> 8) as u8
+        (MAX_BINS as u32 - (self.0 >> CUT) % (1 << (PLACE - CUT))) as u8
     }
-    fn left(self) -> u32 {
-        self.0 >> 16 & 1
+    fn children(self) -> usize {
+        (self.0 >> PLACE) as usize
     }
-    fn right(self) -> u32 {
-        self.0 >> 20
+    fn is_leaf(self, place: usize) -> bool {
+        self.children() == place
     }
-    fn is_leaf(self) -> bool {
-        self.left() == 0
+    /// The place that `bins` lead to is that of the [`child`] of this.
+    #[inline]
+    fn towards(self, bins: &Bins) -> u32 {
+        self.0.wrapping_add(bins.0[self.feature()])
     }
-    /// How far on the child is that `bins` leads to.
-    fn step(self, bins: &Bins) -> u32 {
-        if bins[self.feature()] > self.cut() { self.right() } else { self.left() }
-    }
+}
+
+#[inline]
+fn child(towards: u32) -> usize {
+    (towards >> PLACE) as usize
+}
+
+/// The bin of a feature as [`Word::towards`] adds it.
+#[inline]
+pub(super) fn moved(bin: u8) -> u32 {
+    u32::from(bin) << CUT
 }
 
 /// A tree while it grows; a leaf, or a cut with what lies on both sides.
@@ -93,64 +104,54 @@ struct Stored {
 impl Trees {
     /// Appends the tree whose root is the first of `grown`.
     pub(super) fn push(&mut self, grown: &[Grown]) {
-        let start = self.words.len();
-        let depth = self.append(grown, 0);
-        let words = (self.words.len() - start) as u32;
-        self.trees.push(Tree { start: start as u32, words, depth });
+        let nodes = grown.len() / 2;
+        let mut page = Page::new();
+        page.grown(grown, 0, 0, 0);
+        self.append(page, nodes);
     }
 
-    /// Appends the subtree at `root`; gives its depth.
-    fn append(&mut self, grown: &[Grown], root: usize) -> u32 {
-        let at = self.words.len();
-        self.words.push(Word::LEAF);
-        match grown[root] {
-            Grown::Leaf(value) => {
-                self.values.push(value);
-                0
-            }
-            Grown::Node { feature, cut, left, right } => {
-                self.values.push(0);
-                let left = self.append(grown, left);
-                self.words[at] = Word::node(feature, cut, self.words.len() - at);
-                1 + left.max(self.append(grown, right))
-            }
-        }
+    fn append(&mut self, page: Page, nodes: usize) {
+        self.pages.push(page.words);
+        self.values.push(page.values);
+        self.sizes.push((nodes as u16, page.depth));
     }
 
     /// Sum of the leaves that `bins` lead to.
     pub(super) fn sum(&self, bins: &Bins) -> i64 {
         let mut sum = 0;
-        for trees in self.trees.chunks(ABREAST) {
+        let mut whole = self.pages.chunks_exact(ABREAST);
+        let mut rest = (self.values.as_slice(), self.sizes.as_slice());
+        for pages in &mut whole {
+            let (values, sizes) = (&rest.0[..ABREAST], &rest.1[..ABREAST]);
+            rest = (&rest.0[ABREAST..], &rest.1[ABREAST..]);
             let mut at = [0; ABREAST];
-            let mut depth = 0;
-            for (at, tree) in at.iter_mut().zip(trees) {
-                *at = tree.start;
-                depth = depth.max(tree.depth);
-            }
-            for _ in 0..depth {
-                for at in &mut at {
-                    *at += self.words[*at as usize].step(bins);
+            for _ in 0..sizes.iter().map(|size| size.1).max().unwrap_or(0) {
+                for (at, page) in at.iter_mut().zip(pages) {
+                    *at = page[child(*at)].towards(bins);
                 }
             }
-            sum += at.iter().take(trees.len()).map(|&at| i64::from(self.values[at as usize])).sum::<i64>();
+            sum += at.iter().zip(values).map(|(&at, values)| i64::from(values[child(at)])).sum::<i64>();
+        }
+        for ((page, values), size) in whole.remainder().iter().zip(rest.0).zip(rest.1) {
+            let at = (0..size.1).fold(0, |at, _| page[child(at)].towards(bins));
+            sum += i64::from(values[child(at)]);
         }
         sum
     }
 
-    /// The same for several kernels.
+    /// The same for several kernels, side by side: each tree stays in the cache while all of them walk it.
     pub(super) fn sums(&self, bins: &[Bins; ABREAST]) -> [i64; ABREAST] {
         let mut sums = [0; ABREAST];
-        for tree in &self.trees {
-            let range = tree.start as usize..(tree.start + tree.words) as usize;
-            let (words, values) = (&self.words[range.clone()], &self.values[range]);
-            let mut at = [0_u32; ABREAST];
-            for _ in 0..tree.depth {
-                for (at, bins) in at.iter_mut().zip(bins) {
-                    *at += words[*at as usize].step(bins);
+        for ((page, values), size) in self.pages.iter().zip(&self.values).zip(&self.sizes) {
+            // All begin at the root.
+            let mut at: [u32; ABREAST] = std::array::from_fn(|i| page[0].towards(&bins[i]));
+            for _ in 1..size.1 {
+                for i in 0..ABREAST {
+                    at[i] = page[child(at[i])].towards(&bins[i]);
                 }
             }
             for (sum, at) in sums.iter_mut().zip(at) {
-                *sum += i64::from(values[at as usize]);
+                *sum += i64::from(values[child(at)]);
             }
         }
         sums
@@ -158,48 +159,100 @@ impl Trees {
 
     /// The value of the last tree for a row of bins.
     pub(super) fn last(&self, bins: &[u8]) -> i32 {
-        let Some(tree) = self.trees.last() else { return 0 };
-        let mut at = tree.start as usize;
-        while !self.words[at].is_leaf() {
-            let word = self.words[at];
-            at += if bins[word.feature()] > word.cut() { word.right() } else { word.left() } as usize;
+        let (Some(page), Some(values)) = (self.pages.last(), self.values.last()) else { return 0 };
+        let mut at = 0;
+        while !page[at].is_leaf(at) {
+            let word = page[at];
+            at = word.children() + usize::from(bins[word.feature()] > word.cut());
         }
-        self.values[at]
+        values[at]
     }
 
     /// One more than the last feature that a node looks at.
     pub(super) fn features(&self) -> usize {
-        self.words.iter().filter(|word| !word.is_leaf()).map(|word| word.feature() + 1).max().unwrap_or(0)
+        let words = self.pages.iter().zip(&self.sizes).flat_map(|(page, size)| {
+            page.iter().take(words_of(size.0)).enumerate().filter(|(at, word)| !word.is_leaf(*at))
+        });
+        words.map(|(_, word)| word.feature() + 1).max().unwrap_or(0)
     }
 
     /// The largest sum of leaves that there can be, in size.
     pub(super) fn extreme(&self) -> i64 {
-        let of_tree = |tree: &Tree| {
-            let values = &self.values[tree.start as usize..(tree.start + tree.words) as usize];
-            values.iter().map(|&value| i64::from(value).abs()).max().unwrap_or(0)
-        };
-        self.trees.iter().map(of_tree).sum()
+        let of_tree = |values: &[i32; PAGE]| values.iter().map(|&value| i64::from(value).abs()).max();
+        self.values.iter().filter_map(of_tree).sum()
+    }
+}
+
+fn words_of(nodes: u16) -> usize {
+    2 * usize::from(nodes) + 1
+}
+
+/// A tree on its way into a page.
+struct Page {
+    words: [Word; PAGE],
+    values: [i32; PAGE],
+    used: usize,
+    depth: u16,
+}
+
+impl Page {
+    /// With place for the root.
+    fn new() -> Page {
+        Page { words: [Word::leaf(0); PAGE], values: [0; PAGE], used: 1, depth: 0 }
+    }
+
+    fn leaf(&mut self, at: usize, value: i32, depth: u16) {
+        self.words[at] = Word::leaf(at);
+        self.values[at] = value;
+        self.depth = self.depth.max(depth);
+    }
+
+    /// Gives the place of the left child; the right one is beside it.
+    fn node(&mut self, at: usize, feature: u8, cut: u8) -> usize {
+        let children = self.used;
+        self.used += 2;
+        self.words[at] = Word::node(feature, cut, children);
+        children
+    }
+
+    fn grown(&mut self, grown: &[Grown], from: usize, at: usize, depth: u16) {
+        match grown[from] {
+            Grown::Leaf(value) => self.leaf(at, value, depth),
+            Grown::Node { feature, cut, left, right } => {
+                let children = self.node(at, feature, cut);
+                self.grown(grown, left, children, depth + 1);
+                self.grown(grown, right, children + 1, depth + 1);
+            }
+        }
     }
 }
 
 impl From<Trees> for Stored {
     fn from(trees: Trees) -> Stored {
         let mut stored = Stored { nodes: vec![], feature: vec![], cut: vec![], left: vec![], leaf: vec![] };
-        for tree in &trees.trees {
-            stored.nodes.push((tree.words / 2) as u16);
-            for at in tree.start as usize..(tree.start + tree.words) as usize {
-                let word = trees.words[at];
-                if word.is_leaf() {
-                    stored.leaf.push(trees.values[at]);
-                } else {
-                    stored.feature.push(word.feature() as u8);
-                    stored.cut.push(word.cut());
-                    // A subtree has one leaf more than nodes.
-                    stored.left.push((word.right() / 2 - 1) as u8);
-                }
-            }
+        for ((page, values), size) in trees.pages.iter().zip(&trees.values).zip(&trees.sizes) {
+            stored.nodes.push(size.0);
+            stored.subtree(page, values, 0);
         }
         stored
+    }
+}
+
+impl Stored {
+    /// Appends the subtree at `at`; gives its number of nodes.
+    fn subtree(&mut self, page: &[Word; PAGE], values: &[i32; PAGE], at: usize) -> usize {
+        let word = page[at];
+        if word.is_leaf(at) {
+            self.leaf.push(values[at]);
+            return 0;
+        }
+        self.feature.push(word.feature() as u8);
+        self.cut.push(word.cut());
+        let node = self.left.len();
+        self.left.push(0);
+        let left = self.subtree(page, values, word.children());
+        self.left[node] = left as u8;
+        1 + left + self.subtree(page, values, word.children() + 1)
     }
 }
 
@@ -223,10 +276,9 @@ impl TryFrom<Stored> for Trees {
         let mut trees = Trees::default();
         let mut from = Reader { stored: &stored, node: 0, leaf: 0 };
         for &nodes in &stored.nodes {
-            let start = trees.words.len();
-            let depth = from.subtree(usize::from(nodes), &mut trees)?;
-            let words = (trees.words.len() - start) as u32;
-            trees.trees.push(Tree { start: start as u32, words, depth });
+            let mut page = Page::new();
+            from.subtree(usize::from(nodes), &mut page, 0, 0)?;
+            trees.append(page, usize::from(nodes));
         }
         Ok(trees)
     }
@@ -239,24 +291,20 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads a subtree of so many nodes; gives its depth.
-    fn subtree(&mut self, nodes: usize, trees: &mut Trees) -> Result<u32, String> {
-        let at = trees.words.len();
-        trees.words.push(Word::LEAF);
+    /// Reads a subtree of so many nodes to `at`.
+    fn subtree(&mut self, nodes: usize, page: &mut Page, at: usize, depth: u16) -> Result<(), String> {
         if nodes == 0 {
-            trees.values.push(self.stored.leaf[self.leaf]);
+            page.leaf(at, self.stored.leaf[self.leaf], depth);
             self.leaf += 1;
-            return Ok(0);
+            return Ok(());
         }
         let node = self.node;
         self.node += 1;
         let left = usize::from(self.stored.left[node]);
         let right = (nodes - 1).checked_sub(left).ok_or("a tree node has more on its left than there is")?;
-        trees.values.push(0);
-        let left = self.subtree(left, trees)?;
-        let (feature, cut) = (self.stored.feature[node], self.stored.cut[node]);
-        trees.words[at] = Word::node(feature, cut, trees.words.len() - at);
-        Ok(1 + left.max(self.subtree(right, trees)?))
+        let children = page.node(at, self.stored.feature[node], self.stored.cut[node]);
+        self.subtree(left, page, children, depth + 1)?;
+        self.subtree(right, page, children + 1, depth + 1)
     }
 }
 
@@ -281,8 +329,8 @@ mod tests {
     }
 
     fn bins(first: u8, second: u8) -> Bins {
-        let mut bins = [0; MAX_FEATURES];
-        (bins[0], bins[1]) = (first, second);
+        let mut bins = Bins::default();
+        (bins.0[0], bins.0[1]) = (moved(first), moved(second));
         bins
     }
 

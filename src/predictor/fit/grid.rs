@@ -1,29 +1,32 @@
-//! Between the lines of a grid: how much worse predictions are for sides of maps and numbers of channels
-//! that the data do not hold.
+//! Between the lines of a grid: how much worse predictions are for sides of maps, for numbers of channels and
+//! for both at once that the data do not hold. Each line is left out once, and what is predicted of it tells.
 
 use super::Data;
 use super::candidates::{Candidate, Choice};
 use crate::plainnet::{Kernel, KernelKind};
 use crate::predictor::conformal::KernelCalibration;
-use crate::predictor::domain::Domain;
+use crate::predictor::domain::{Domain, Part};
 use crate::predictor::families::{Fit, FitError};
 use crate::predictor::training::Observation;
-use crate::stats;
+use rayon::prelude::*;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One line in so many is left out at a time: the others stay near.
-const EVERY: usize = 4;
-/// Which of them: two draws.
-const FIRST: [usize; 2] = [1, 3];
+/// One line in so many is left out at a time, of the sides and of the channels: the others stay near.
+const EVERY: usize = 6;
 /// Fewest left-out kernels of a line that tell.
-const MIN_ROWS: usize = 50;
+const MIN_ROWS: usize = 20;
 
-/// The line of a grid that a kernel lies on.
-type Line = fn(&Kernel) -> u32;
+/// What of a kernel was left out.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum New {
+    Side,
+    Channels,
+    Both,
+}
 
-/// (predicted, measured) by kind and line.
-type Pairs = BTreeMap<(KernelKind, u32), Vec<(f64, f64)>>;
+/// (predicted, measured) of the kernels of a kind that lie on a line.
+type Lines = BTreeMap<(KernelKind, New, u32), Vec<(f64, f64)>>;
 
 /// Sets how much wider the margins of each kind are off the grid, where the data lie on one.
 pub(super) fn stretch(
@@ -33,57 +36,73 @@ pub(super) fn stretch(
     domain: &BTreeMap<KernelKind, Domain>,
     calibration: &mut BTreeMap<KernelKind, KernelCalibration>,
 ) -> Result<(), FitError> {
-    let lists = |of: fn(&crate::predictor::domain::Part) -> &Vec<u32>| -> BTreeSet<u32> {
-        domain.values().flat_map(|domain| &domain.parts).flat_map(of).copied().collect()
+    let inner = |of: fn(&Part) -> &Vec<u32>| -> Vec<u32> {
+        let parts = domain.values().flat_map(|domain| &domain.parts);
+        let lines: BTreeSet<u32> = parts.flat_map(of).copied().collect();
+        // The first and the last line have no neighbour on one side.
+        let inner = lines.len().saturating_sub(2);
+        lines.into_iter().skip(1).take(inner).collect()
     };
-    let (sides, channels) = rayon::join(
-        || left_out(data, candidates, choice, &lists(|part| &part.sides), |kernel| kernel.in_h),
-        || left_out(data, candidates, choice, &lists(|part| &part.channels), |kernel| kernel.out_c),
-    );
-    let (sides, channels) = (sides?, channels?);
+    let (sides, channels) = (inner(|part| &part.sides), inner(|part| &part.channels));
+    let draw = |first: usize| {
+        let out = |lines: &[u32]| lines.iter().copied().skip(first).step_by(EVERY).collect();
+        left_out(data, candidates, choice, &Out { sides: out(&sides), channels: out(&channels) })
+    };
+    let draws: Vec<Lines> = (0..EVERY).into_par_iter().map(draw).collect::<Result<_, _>>()?;
+    let mut lines = Lines::new();
+    for (line, pairs) in draws.into_iter().flatten() {
+        lines.entry(line).or_default().extend(pairs);
+    }
     for (&kind, calibration) in calibration {
-        // Some lines are far from the others in what they cost: the middle one stands for a new one.
-        let typical = |pairs: &Pairs| {
-            let of_kind = pairs.iter().filter(|((of, _), pairs)| *of == kind && pairs.len() >= MIN_ROWS);
-            let needed: Vec<f64> = of_kind.map(|(_, pairs)| calibration.stretch(pairs)).collect();
-            stats::median(&needed).unwrap_or(1.0)
+        let stretch = |new: New| {
+            let alike = lines.iter().filter(|((of, what, _), _)| *of == kind && *what == new);
+            let pairs: Vec<&[(f64, f64)]> = alike.map(|(_, pairs)| &pairs[..]).collect();
+            calibration.stretch(&pairs.into_iter().filter(|p| p.len() >= MIN_ROWS).collect::<Vec<_>>())
         };
-        (calibration.new_side, calibration.new_channels) = (typical(&sides), typical(&channels));
+        let (side, channels, both) = (stretch(New::Side), stretch(New::Channels), stretch(New::Both));
+        calibration.new_side = side.unwrap_or(1.0);
+        calibration.new_channels = channels.unwrap_or(1.0);
+        calibration.new_both = both;
     }
     Ok(())
 }
 
-/// What is predicted of the kernels on lines that were left out.
-fn left_out(
-    data: &Data,
-    candidates: &[Candidate],
-    choice: &Choice,
-    lines: &BTreeSet<u32>,
-    line: Line,
-) -> Result<Pairs, FitError> {
-    let mut pairs = Pairs::new();
-    // The first and the last line have no neighbour on one side.
-    let inner: Vec<u32> = lines.iter().copied().skip(1).take(lines.len().saturating_sub(2)).collect();
-    for first in FIRST {
-        let out: BTreeSet<u32> = inner.iter().copied().skip(first).step_by(EVERY).collect();
-        let is_out = |o: &Observation| o.single().is_some_and(|kernel| out.contains(&line(kernel)));
-        let kept: Vec<&Observation> = data.observations.iter().filter(|o| !is_out(o)).collect();
-        if kept.len() == data.observations.len() {
-            continue;
-        }
-        let mut fits: BTreeMap<usize, Fit> = BTreeMap::new();
-        for kernel in data.observations.iter().filter(|o| is_out(o)).filter_map(|o| o.single()) {
-            let family = choice.of(kernel.kind);
-            if let Entry::Vacant(vacant) = fits.entry(family) {
-                vacant.insert(candidates[family].family.fit(&data.training(&kept))?);
-            }
-        }
-        for o in data.observations.iter().filter(|o| is_out(o)) {
-            let Some(kernel) = o.single() else { continue };
-            let model = fits.get(&choice.of(kernel.kind)).and_then(|fit| fit.models.get(&kernel.kind));
-            let predicted = data.kernel_ns(model, kernel);
-            pairs.entry((kernel.kind, line(kernel))).or_default().push((predicted, o.latency.ns()));
+/// Lines that are left out at once.
+struct Out {
+    sides: BTreeSet<u32>,
+    channels: BTreeSet<u32>,
+}
+
+impl Out {
+    /// What is new of a kernel, and the line that says so.
+    fn new_of(&self, kernel: &Kernel) -> Option<(New, u32)> {
+        let side = Some(kernel.in_h).filter(|side| self.sides.contains(side));
+        let channels = [kernel.out_c, kernel.in_c].into_iter().find(|c| self.channels.contains(c));
+        match (side, channels) {
+            (Some(side), None) => Some((New::Side, side)),
+            (None, Some(channels)) => Some((New::Channels, channels)),
+            (Some(side), Some(_)) => Some((New::Both, side)),
+            (None, None) => None,
         }
     }
-    Ok(pairs)
+}
+
+/// What is predicted of the kernels on lines that were left out.
+fn left_out(data: &Data, candidates: &[Candidate], choice: &Choice, out: &Out) -> Result<Lines, FitError> {
+    let new_of = |o: &Observation| o.single().and_then(|kernel| out.new_of(kernel));
+    let (off, kept): (Vec<&Observation>, Vec<&Observation>) =
+        data.observations.iter().partition(|o| new_of(o).is_some());
+    let mut lines = Lines::new();
+    let mut fits: BTreeMap<usize, Fit> = BTreeMap::new();
+    for o in off {
+        let (Some(kernel), Some((new, line))) = (o.single(), new_of(o)) else { continue };
+        let family = choice.of(kernel.kind);
+        if let Entry::Vacant(vacant) = fits.entry(family) {
+            vacant.insert(candidates[family].family.fit(&data.training(&kept))?);
+        }
+        let model = fits.get(&family).and_then(|fit| fit.models.get(&kernel.kind));
+        let predicted = data.kernel_ns(model, kernel);
+        lines.entry((kernel.kind, new, line)).or_default().push((predicted, o.latency.ns()));
+    }
+    Ok(lines)
 }

@@ -26,6 +26,8 @@ use std::collections::BTreeMap;
 const MIN_ROWS: usize = 5;
 /// Penalties that are tried from scratch, in networks' worth of belief that a price is nothing.
 const FROM_SCRATCH: [f64; 9] = [1e-5, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0];
+/// Prices below nothing make sense as corrections of others only: they must leave this share of the error at most.
+const SIGNED_ADVANTAGE: f64 = 0.98;
 /// No prediction falls below this share of the shortest latency seen.
 const FLOOR: f64 = 0.5;
 
@@ -189,15 +191,41 @@ fn from_scratch(
     families: &mut BTreeMap<String, f64>,
 ) -> Result<Fitted, FitError> {
     let zero = vec![0.0; design.width()];
-    let fits = FROM_SCRATCH.iter().filter_map(|&strength| {
+    let beliefs = FROM_SCRATCH.iter().map(|&strength| {
         let mut belief = vec![strength; design.width()];
         // The constant is next to free.
         belief[design.width() - 1] = 0.01 * strength;
-        relative(&design.values, measured, &belief, &zero)
+        belief
     });
-    let ridge = best(fits, measured).ok_or_else(singular)?;
-    families.insert("ridge".into(), percent(&ridge.left_out, measured));
-    Ok(ridge)
+    let signed = beliefs.clone().filter_map(|belief| relative(&design.values, measured, &belief, &zero));
+    let signed = best(signed, measured).ok_or_else(singular)?;
+    families.insert("ridge".into(), percent(&signed.left_out, measured));
+    let positive = beliefs.filter_map(|belief| not_negative(&design.values, measured, belief));
+    let Some(positive) = best(positive, measured) else { return Ok(signed) };
+    families.insert("ridge, no price below nothing".into(), percent(&positive.left_out, measured));
+    let clearly = signed.error(measured) < SIGNED_ADVANTAGE * positive.error(measured);
+    Ok(if clearly { signed } else { positive })
+}
+
+/// Prices that would be negative are held at nothing, one after another.
+fn not_negative(values: &Array2<f64>, measured: &[f64], mut belief: Vec<f64>) -> Option<Fitted> {
+    /// Nothing is believed more firmly.
+    const FIXED: f64 = 1e12;
+    let zero = vec![0.0; belief.len()];
+    for _ in 0..belief.len() {
+        let mut fitted = relative(values, measured, &belief, &zero)?;
+        // What each would take off the networks' latencies.
+        let worth = |j: usize| fitted.coefficients[j] * values.column(j).sum();
+        let open = (0..belief.len()).filter(|&j| belief[j] < FIXED && worth(j) < 0.0);
+        match open.min_by(|&i, &j| worth(i).total_cmp(&worth(j))) {
+            Some(worst) => belief[worst] = FIXED,
+            None => {
+                fitted.coefficients.iter_mut().for_each(|price| *price = price.max(0.0));
+                return Some(fitted);
+            }
+        }
+    }
+    None
 }
 
 /// Also gives what the sources alone say of the rows, with the scales that fit best.

@@ -1,0 +1,336 @@
+//! How good predictions are of rows that were left out: `cargo bench --bench accuracy [-- PART …]`.
+//!
+//! Parts: `v100` (convolutions under TensorRT: random configurations, two sides and two widths left out with all
+//! that lies on them), `operators` (PyTorch's on GPUs), `phones` (networks under TFLite, each left out in turn),
+//! `networks` (few networks of a search space, the others predicted), `unseen` (a device from ten networks and
+//! other devices' predictors). All without a name. Whatever is fitted here sees the other rows only.
+
+use edgezen::dataset::network_import::{self, SOURCES};
+use edgezen::dataset::network_table::Select;
+use edgezen::dataset::{Dataset, Subject};
+use edgezen::plainnet::{Kernel, KernelKind};
+use edgezen::predictor::LatencyPredictor;
+use edgezen::predictor::evaluate::{Metrics, Pair};
+use edgezen::predictor::fit::{self, Request};
+use edgezen::predictor::network::NetworkPredictor;
+use edgezen::predictor::network::fit::{self as whole, Design, Row};
+use edgezen::predictor::shipped::{Loaded, catalogue};
+use edgezen::predictor::training::{Observation, Roofline};
+use edgezen::predictor::transfer::choose;
+use edgezen::stats;
+use edgezen::zoo::Encoded;
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use std::path::{Path, PathBuf};
+
+type Failed = Box<dyn std::error::Error>;
+
+/// Draws of training networks.
+const DRAWS: u64 = 8;
+
+fn main() -> Result<(), Failed> {
+    // Cargo's own arguments begin with a dash.
+    let given: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    type Part = fn() -> Result<(), Failed>;
+    let parts: [(&str, Part); 5] = [
+        ("v100", v100),
+        ("operators", operators),
+        ("phones", phones),
+        ("networks", networks),
+        ("unseen", unseen),
+    ];
+    if let Some(unknown) = given.iter().find(|name| parts.iter().all(|(part, _)| part != name)) {
+        return Err(format!("no part {unknown:?}: v100, operators, phones, networks, unseen").into());
+    }
+    for (name, part) in parts {
+        if given.is_empty() || given.iter().any(|given| given == name) {
+            println!("{name}");
+            part()?;
+        }
+    }
+    Ok(())
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn request(dataset: &Dataset) -> Result<Request, Failed> {
+    let roofline = dataset.environment.get("roofline").cloned();
+    Ok(Request {
+        identity: dataset.identity.clone(),
+        roofline: roofline.map(serde_json::from_value::<Roofline>).transpose()?,
+        created: dataset.provenance.created.clone(),
+        licence: dataset.provenance.licence.clone(),
+        sources: vec![dataset.provenance.source.clone()],
+        notes: Vec::new(),
+        usual_probe_ns: None,
+        dataset_sha256: String::new(),
+    })
+}
+
+fn print(what: &str, pairs: &[Pair]) {
+    let Some(m) = Metrics::of(pairs) else { return };
+    println!(
+        "  {what:44} {:6} rows: error {:5.2} %, median {:5.2} %, within 10 % {:5.1} %, Spearman {:.3}, interval holds {:4.1} %",
+        m.rows,
+        m.mape_percent,
+        m.median_percent,
+        m.within_10_percent,
+        m.spearman.unwrap_or(f64::NAN),
+        m.coverage_percent.unwrap_or(f64::NAN),
+    );
+}
+
+/// Kernels of `test` by a predictor fitted to `train`.
+fn kernels(train: &[Observation], test: &[&Observation], request: &Request) -> Result<Vec<Pair>, Failed> {
+    let predictor = fit::fit(train, request.clone())?;
+    let single = |one: &&Observation| Some((*one.single()?, one.latency.ns()));
+    let (kernels, measured): (Vec<Kernel>, Vec<f64>) = test.iter().filter_map(single).unzip();
+    let bounded = predictor.bounded_many(&kernels);
+    Ok(bounded
+        .iter()
+        .zip(measured)
+        .map(|(bounded, measured)| Pair {
+            predicted: bounded.estimate.latency.ns(),
+            interval: Some((bounded.lower.ns(), bounded.upper.ns())),
+            measured,
+        })
+        .collect())
+}
+
+fn v100() -> Result<(), Failed> {
+    const SIDES: [u32; 2] = [20, 126];
+    const WIDTHS: [u32; 2] = [192, 768];
+    const PARTS: [&str; 4] = ["random", "new side", "new width", "new side and width"];
+    for precision in ["fp16", "fp32", "int8"] {
+        let dataset = Dataset::read(&root().join(format!("datasets/v100@tensorrt@{precision}")))?;
+        let all = fit::observations(&dataset)?;
+        let part = |o: &Observation| {
+            let kernel = o.single()?;
+            let side = SIDES.contains(&kernel.in_h);
+            let width = WIDTHS.contains(&kernel.in_c) || WIDTHS.contains(&kernel.out_c);
+            match (side, width) {
+                (true, false) => Some(1),
+                (false, true) => Some(2),
+                (true, true) => Some(3),
+                // By configuration, whatever the batch.
+                (false, false) => (o.group % 100 < 17).then_some(0),
+            }
+        };
+        let train: Vec<Observation> = all.iter().filter(|o| part(o).is_none()).cloned().collect();
+        let test: Vec<&Observation> = all.iter().filter(|o| part(o).is_some()).collect();
+        let pairs = kernels(&train, &test, &request(&dataset)?)?;
+        println!("  {precision}, fitted to {} rows", train.len());
+        for (at, name) in PARTS.iter().enumerate() {
+            for kind in [None, Some(KernelKind::Conv), Some(KernelKind::Dwconv)] {
+                let meant = |o: &Observation| {
+                    part(o) == Some(at) && kind.is_none_or(|kind| o.single().is_some_and(|k| k.kind == kind))
+                };
+                let of_part = test.iter().zip(&pairs).filter(|(o, _)| meant(o)).map(|(_, pair)| *pair);
+                let kind = kind.map_or(String::new(), |kind| format!(", {kind}"));
+                print(&format!("{precision} {name}{kind}"), &of_part.collect::<Vec<_>>());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn operators() -> Result<(), Failed> {
+    for device in ["t4", "v100", "p100", "a100"] {
+        let dataset = Dataset::read(&root().join(format!("datasets/{device}@torch2.1@fp32")))?;
+        let all = fit::observations(&dataset)?;
+        let train: Vec<Observation> = all.iter().filter(|o| o.group % 5 > 0).cloned().collect();
+        let test: Vec<&Observation> = all.iter().filter(|o| o.group.is_multiple_of(5)).collect();
+        let pairs = kernels(&train, &test, &request(&dataset)?)?;
+        for kind in KernelKind::ALL {
+            let of_kind = test.iter().zip(&pairs).filter(|(o, _)| o.single().is_some_and(|k| k.kind == kind));
+            print(
+                &format!("{device}, {kind}, a fifth left out"),
+                &of_kind.map(|(_, pair)| *pair).collect::<Vec<_>>(),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn phones() -> Result<(), Failed> {
+    let table = root().join("datasets/tables/tflite-hosted/networks.csv.gz");
+    for (device, precision, threads) in [
+        ("pixel2", "fp32", None),
+        ("pixel2", "int8", None),
+        ("pixel3", "fp32", Some(4)),
+        ("pixel3", "int8", Some(4)),
+    ] {
+        let select = Select {
+            device: Some(device.into()),
+            precision: Some(precision.into()),
+            threads,
+            ..Select::default()
+        };
+        let mut dataset = import("tflite-hosted", &table, &select)?;
+        // As shipped: see scripts/fit-network-predictors.
+        let odd = |name: &str| {
+            name.starts_with("zoo:resnet")
+                || device == "pixel3"
+                    && (name.starts_with("zoo:densenet") || name.starts_with("zoo:squeezenet"))
+        };
+        dataset.samples.retain(|sample| !odd(&sample.subject.to_string()));
+        let all = fit::observations(&dataset)?;
+        let mut pairs = Vec::new();
+        for at in 0..all.len() {
+            let mut train = all.clone();
+            let out = train.remove(at);
+            let estimate = fit::fit(&train, request(&dataset)?)?.predict(&out.kernels);
+            pairs.push(Pair {
+                predicted: estimate.latency.ns(),
+                interval: Some((estimate.lower.ns(), estimate.upper.ns())),
+                measured: out.latency.ns(),
+            });
+        }
+        let named = |part: &str| -> Vec<Pair> {
+            let named = dataset.samples.iter().zip(&pairs);
+            named.filter(|(s, _)| s.subject.to_string().contains(part)).map(|(_, pair)| *pair).collect()
+        };
+        print(&format!("{device} {precision}, MobileNet v1"), &named("mobilenet_v1"));
+        print(&format!("{device} {precision}, MobileNets"), &named("mobilenet"));
+        print(&format!("{device} {precision}, all networks"), &pairs);
+    }
+    Ok(())
+}
+
+fn import(format: &str, table: &Path, select: &Select) -> Result<Dataset, Failed> {
+    let source = SOURCES.iter().find(|source| source.name == format).ok_or("no such format")?;
+    Ok(network_import::import(source, table, None, select, "2026-11-24T00:00:00Z")?)
+}
+
+/// Networks of a device in a table of HELP's.
+fn help(format: &str, device: &str, batch: Option<u32>) -> Result<(Dataset, Vec<Row>), Failed> {
+    let table = root().join(format!("datasets/tables/{format}/latency.csv.gz"));
+    let select = Select { device: Some(device.into()), batch, ..Select::default() };
+    let dataset = import(format, &table, &select)?;
+    let row = |sample: &edgezen::dataset::Sample| match &sample.subject {
+        Subject::Encoded { code, .. } => Some(Row { network: code.0.clone(), latency: sample.median }),
+        _ => None,
+    };
+    let rows = dataset.samples.iter().filter_map(row).collect();
+    Ok((dataset, rows))
+}
+
+fn judge(predictor: &NetworkPredictor, rows: &[&Row]) -> Vec<Pair> {
+    let batch = f64::from(predictor.identity.batch);
+    let pair = |row: &&Row| {
+        let estimate = predictor.predict(&row.network)?;
+        let interval = Some((estimate.lower.ns() * batch, estimate.upper.ns() * batch));
+        Some(Pair { predicted: estimate.latency.ns() * batch, interval, measured: row.latency.ns() })
+    };
+    rows.iter().filter_map(pair).collect()
+}
+
+/// Mean figures of several draws: `train` says which rows are fitted to.
+fn draws(
+    what: &str,
+    dataset: &Dataset,
+    rows: &[Row],
+    sources: &[NetworkPredictor],
+    train: impl Fn(&mut Xoshiro256PlusPlus) -> Vec<usize>,
+) -> Result<(), Failed> {
+    let sources: Vec<&NetworkPredictor> = sources.iter().collect();
+    let mut all: Vec<Metrics> = Vec::new();
+    for seed in 0..DRAWS {
+        let mut chosen = train(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
+        chosen.sort_unstable();
+        let known: Vec<Row> = chosen.iter().map(|&i| rows[i].clone()).collect();
+        let predictor = whole::fit(&known, request(dataset)?, &sources)?;
+        let unseen = rows.iter().enumerate().filter(|(i, _)| chosen.binary_search(i).is_err());
+        all.extend(Metrics::of(&judge(&predictor, &unseen.map(|(_, row)| row).collect::<Vec<_>>())));
+    }
+    let mean =
+        |of: fn(&Metrics) -> f64| stats::mean(&all.iter().map(of).collect::<Vec<_>>()).unwrap_or(f64::NAN);
+    println!(
+        "  {what:52} Spearman {:.3}, error {:5.2} %, interval holds {:4.1} % ({} draws)",
+        mean(|m| m.spearman.unwrap_or(f64::NAN)),
+        mean(|m| m.mape_percent),
+        mean(|m| m.coverage_percent.unwrap_or(f64::NAN)),
+        all.len(),
+    );
+    Ok(())
+}
+
+/// So many rows by chance.
+fn by_chance(rows: usize, count: usize) -> impl Fn(&mut Xoshiro256PlusPlus) -> Vec<usize> {
+    move |rng| {
+        let mut order: Vec<usize> = (0..rows).collect();
+        for i in 0..count.min(rows) {
+            order.swap(i, rng.random_range(i..rows));
+        }
+        order.truncate(count);
+        order
+    }
+}
+
+fn networks() -> Result<(), Failed> {
+    for (format, device, batch, counts) in [
+        ("help-fbnet", "pixel2", None, [50, 500]),
+        ("help-nb201", "pixel2", None, [10, 50]),
+        ("help-ofa", "v100", Some(64), [50, 200]),
+        ("help-ofa", "titan_rtx", Some(64), [50, 200]),
+    ] {
+        let (dataset, rows) = help(format, device, batch)?;
+        for count in counts {
+            let what = format!("{} from {count} networks", dataset.identity);
+            draws(&what, &dataset, &rows, &[], by_chance(rows.len(), count))?;
+        }
+    }
+    towards("help-nb201", "pixel2", None, &["samsung_a50", "essential_ph_1"], &[10, 50])
+}
+
+fn unseen() -> Result<(), Failed> {
+    for (format, batches, gpus) in [
+        ("help-nb201", [1, 32, 256], &["1080ti", "titan_rtx", "titanx", "titanxp"][..]),
+        ("help-fbnet", [1, 32, 64], &["1080ti", "titan_rtx", "titanx", "titanxp"][..]),
+        ("help-ofa", [1, 32, 64], &["2080ti", "titan_rtx", "v100"][..]),
+    ] {
+        for batch in batches {
+            for device in gpus {
+                let others: Vec<&str> = gpus.iter().copied().filter(|other| other != device).collect();
+                towards(format, device, Some(batch), &others, &[10])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A device from few of its networks, chosen as `transfer` does, and the shipped predictors of others.
+fn towards(
+    format: &str,
+    device: &str,
+    batch: Option<u32>,
+    others: &[&str],
+    counts: &[usize],
+) -> Result<(), Failed> {
+    let (dataset, rows) = help(format, device, batch)?;
+    let runtime = &dataset.identity.runtime;
+    let wanted: Vec<String> = others.iter().map(|other| format!("{other}@{runtime}@fp32")).collect();
+    let mut sources = Vec::new();
+    for entry in catalogue(&[]).into_iter().filter(|entry| wanted.contains(&entry.id)) {
+        if let Loaded::Networks(predictor) = entry.load()? {
+            sources.push(*predictor);
+        }
+    }
+    if sources.len() != others.len() {
+        return Err(format!("a predictor of {wanted:?} is not shipped").into());
+    }
+    let codes: Vec<&Encoded> = rows.iter().map(|row| &row.network).collect();
+    let design = Design::of(&codes, dataset.identity.batch, &dataset.identity.precision)?;
+    let said = |network: &Encoded| -> f64 {
+        let each = sources.iter().filter_map(|source| source.predict(network));
+        (each.map(|estimate| estimate.latency.ns().ln()).sum::<f64>() / sources.len() as f64).exp()
+    };
+    let predicted: Vec<f64> = codes.iter().map(|network| said(network)).collect();
+    for &count in counts {
+        let what = format!("{} from {count} networks and {}", dataset.identity, others.join(", "));
+        draws(&what, &dataset, &rows, &sources, |rng| choose(&design.values, &predicted, count, rng))?;
+    }
+    Ok(())
+}
