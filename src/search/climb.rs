@@ -7,8 +7,8 @@
 //! 1. begins with a few variations at random of where it starts, inside the budgets;
 //! 2. **probes** every single edit ([`edits`]): what it gains, and what it takes of each budget. Probes
 //!    may lie outside the budgets;
-//! 3. **tries** the edits and pairs of edits that promise most and should fit, and takes the best of
-//!    them if it is better in truth;
+//! 3. **tries** the edits and pairs of edits that promise most and should fit, those together that are scored
+//!    together, and takes the best if it is better in truth;
 //! 4. probes the blocks it changed again, and goes on with 3. Where nothing is better, it probes
 //!    what is stale, and ends when that does not help either.
 //!
@@ -198,23 +198,33 @@ impl Climb {
             Wish::Kick | Wish::End => Vec::new(),
             Wish::Probe(last) => {
                 let most = most.min(self.patience.saturating_sub(self.probed));
-                // Proxies do best by networks that differ in widths alone.
-                let alike = self.edits[last].keeps_layers();
+                // Networks that differ in widths alone are scored most quickly together; others if they part and meet
+                // again at the same block.
+                let Edit { block, .. } = self.edits[last];
+                let keeps = self.keeps_layers([last; 2]);
                 let unknown = (last + 1..self.known.len()).filter(|&edit| {
-                    self.known[edit] == Known::Nothing && self.edits[edit].keeps_layers() == alike
+                    self.known[edit] == Known::Nothing
+                        && self.keeps_layers([edit; 2]) == keeps
+                        && (keeps || self.edits[edit].block == block)
                 });
                 let probes: Vec<Wish> = unknown.take(most).map(Wish::Probe).collect();
                 self.probed += probes.len();
                 probes
             }
-            Wish::Try(_) => {
-                let Some(tried) = &mut self.tried else { return Vec::new() };
-                let tries: Vec<Wish> =
-                    self.predictions[*tried..].iter().take(most).map(|&pair| Wish::Try(pair)).collect();
-                *tried += tries.len();
+            Wish::Try(pair) => {
+                let Some(tried) = self.tried else { return Vec::new() };
+                let keeps = self.keeps_layers(pair);
+                let alike =
+                    self.predictions[tried..].iter().take_while(|&&pair| self.keeps_layers(pair) == keeps);
+                let tries: Vec<Wish> = alike.take(most).map(|&pair| Wish::Try(pair)).collect();
+                self.tried = Some(tried + tries.len());
                 tries
             }
         }
+    }
+
+    fn keeps_layers(&self, pair: [usize; 2]) -> bool {
+        pair.iter().all(|&edit| self.edits[edit].keeps_layers())
     }
 
     /// Writes to `child` the network that was wished for.
@@ -323,6 +333,13 @@ impl Climb {
         }
         keep_first(&mut found);
         self.predictions = found.into_iter().map(|(_, pair)| pair).collect();
+        // Those like the first come first, to be scored together.
+        if let Some(&first) = self.predictions.first() {
+            let keeps = self.keeps_layers(first);
+            let (alike, others): (Vec<_>, Vec<_>) =
+                self.predictions.iter().partition(|&&pair| self.keeps_layers(pair) == keeps);
+            self.predictions = [alike, others].concat();
+        }
     }
 }
 
