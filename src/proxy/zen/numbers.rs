@@ -3,6 +3,7 @@
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// Networks whose numbers lie side by side, at most.
+#[cfg(feature = "host")]
 pub const MOST: usize = 16;
 
 /// One number, or one for each network. Every operation rounds alike, so that a network's score does not

@@ -51,6 +51,7 @@ pub struct Conv<N = f32> {
     pub few: N,
 }
 
+#[cfg(feature = "host")]
 impl Conv {
     /// Whether both do the same to maps of any width.
     pub fn is_alike(&self, other: &Conv) -> bool {
@@ -203,6 +204,7 @@ impl State {
     }
 
     /// Whether states of both can lie side by side.
+    #[cfg(feature = "host")]
     pub fn is_alike(&self, other: &State) -> bool {
         (self.side, self.first) == (other.side, other.first)
     }
