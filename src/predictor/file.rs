@@ -514,4 +514,25 @@ mod tests {
         let error = parse(&signed(value)).unwrap_err();
         assert!(error.to_string().contains("something_new"), "{error}");
     }
+
+    fn without(value: &mut Value, field: &str) {
+        match value {
+            Value::Object(fields) => {
+                fields.remove(field);
+                fields.values_mut().for_each(|value| without(value, field));
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| without(item, field)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn files_of_the_schema_before_are_read() {
+        let mut value: Value = serde_json::from_str(&file().text().unwrap()).unwrap();
+        value["schema_version"] = (SCHEMA - 1).into();
+        without(&mut value, "new_both");
+        let before = parse(&signed(value)).unwrap();
+        assert_eq!(before.schema_version, SCHEMA - 1);
+        assert_eq!(before.model, file().model);
+    }
 }
