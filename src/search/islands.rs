@@ -308,7 +308,6 @@ impl Round<'_> {
         }
         let place = rng.random_range(0..population.len());
         let at = Arc::clone(&population.members()[place]);
-
         Some(Climb::new(at, Origin::Member(place), kicks, self.patience))
     }
 

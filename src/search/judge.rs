@@ -132,7 +132,7 @@ impl<'a> Worker<'a> {
         let budgets = &self.search.budgets;
         let children = &self.children[..count.min(self.children.len())];
         let mut appraisals: Vec<Option<Appraisal>> = Vec::with_capacity(children.len());
-        let mut weighed: Vec<(usize, Costs)> = Vec::with_capacity(children.len());
+        let mut weighed: Vec<(usize, Costs, Option<Constraint>)> = Vec::with_capacity(children.len());
         for (i, blocks) in children.iter().enumerate() {
             let costs = match self.accountant.costs(blocks) {
                 Ok(costs) => costs,
@@ -141,20 +141,20 @@ impl<'a> Worker<'a> {
                     continue;
                 }
             };
-            let far = budgets.exceeded(&costs).filter(|_| budgets.violation(&costs) > Self::FAR);
+            let exceeded = budgets.exceeded(&costs);
+            let far = exceeded.filter(|_| budgets.violation(&costs) > Self::FAR);
             appraisals.push(far.map(|constraint| Err(Fate::Rejected(constraint))));
             if far.is_none() {
-                weighed.push((i, costs));
+                weighed.push((i, costs, exceeded));
             }
         }
         self.phases.budget += self.lap(&mut clock);
         let children = &self.children;
         let Search { resolution, classes, .. } = *self.search;
         let candidate = |i: usize| Candidate { blocks: &children[i], resolution, classes };
-        let candidates: Vec<Candidate<'_>> = weighed.iter().map(|&(i, _)| candidate(i)).collect();
+        let candidates: Vec<Candidate<'_>> = weighed.iter().map(|&(i, ..)| candidate(i)).collect();
         let scores = self.proxy.score_alike(&candidates, &mut self.memory, &mut |k| rng(weighed[k].0));
-        for ((i, costs), score) in weighed.into_iter().zip(scores) {
-            let exceeded = budgets.exceeded(&costs);
+        for ((i, costs, exceeded), score) in weighed.into_iter().zip(scores) {
             appraisals[i] = Some(match self.finite(score) {
                 Ok(score) => {
                     Ok((Arc::new(Individual { blocks: self.children[i][..].into(), score, costs }), exceeded))

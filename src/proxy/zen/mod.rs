@@ -14,6 +14,7 @@ mod trail;
 use super::{Candidate, Memory, Mode, Proxy, ScoreError};
 use crate::plainnet::{Layer, Model, Network, Step, SuperBlock, Variant};
 use geometry::{Geometry, Tables};
+use numbers::Numbers;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use recursion::{Conv, State};
 use trail::Trail;
@@ -56,7 +57,7 @@ impl ZenScore {
     }
 
     #[inline(always)]
-    fn step(&self, state: &mut State, conv: &Conv) {
+    fn step<N: Numbers>(&self, state: &mut State<N>, conv: &Conv<N>) {
         match self.tables.find(state.side, conv.kernel, conv.stride) {
             Some(geometry) => state.conv(geometry, conv, self.mode),
             None => {

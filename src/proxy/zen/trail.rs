@@ -19,8 +19,14 @@ pub(super) struct Trail {
 }
 
 impl ZenScore {
-    /// The convolutions of a block.
-    fn convs_of(&self, block: &SuperBlock, convs: &mut Vec<Conv>) {
+    /// Appends the convolutions of a block that reads a map of `side`, which becomes the side of what it writes;
+    /// nothing where its stride is larger.
+    fn enter(&self, block: &SuperBlock, side: &mut u32, convs: &mut Vec<Conv>) -> Option<()> {
+        let stride = block.stride.unsigned_abs();
+        if stride > *side {
+            return None;
+        }
+        *side = side.div_ceil(stride.max(1));
         let sublayer = |first, convs: &mut Vec<Conv>| {
             block.walk_sublayer(first, Variant::SCORED, &mut |step| {
                 if let Step::Layer(layer) = step {
@@ -38,6 +44,7 @@ impl ZenScore {
                 convs.extend_from_within(second.clone());
             }
         }
+        Some(())
     }
 
     /// The state behind `blocks`; from the first of them on that is not on the trail.
@@ -54,12 +61,10 @@ impl ZenScore {
         ends.clear();
         let mut side = start.side;
         for block in &blocks[shared..] {
-            if block.stride.unsigned_abs() > side {
+            if self.enter(block, &mut side, convs).is_none() {
                 // Says which block, and on what map.
                 crate::plainnet::shape::validate_scored(&Network::from(blocks).blocks, self.resolution)?;
             }
-            side = side.div_ceil(block.stride.unsigned_abs().max(1));
-            self.convs_of(block, convs);
             ends.push(convs.len());
         }
         before.extend_from_slice(&blocks[shared..]);
@@ -97,7 +102,6 @@ mod side_by_side {
     use super::super::numbers::{MOST, SideBySide};
     use super::*;
     use crate::proxy::Candidate;
-    use crate::proxy::zen::geometry::Geometry;
     use pulp::{Simd, WithSimd};
 
     /// The convolutions of each network from where they part, and the state at which they run alike again.
@@ -145,11 +149,7 @@ mod side_by_side {
                 convs.clear();
                 let mut side = start.side;
                 for block in &candidate.blocks[shared..] {
-                    if block.stride.unsigned_abs() > side {
-                        return None;
-                    }
-                    side = side.div_ceil(block.stride.unsigned_abs().max(1));
-                    self.convs_of(block, convs);
+                    self.enter(block, &mut side, convs)?;
                 }
             }
             let (first, rest) = convs.split_first()?;
@@ -222,13 +222,7 @@ mod side_by_side {
                     conv.out_c.each_mut()[i] = other.out_c;
                     conv.few.each_mut()[i] = other.few;
                 }
-                match self.zen.tables.find(state.side, conv.kernel, conv.stride) {
-                    Some(geometry) => state.conv(geometry, &conv, self.zen.mode),
-                    None => {
-                        let geometry = Geometry::new(state.side, conv.kernel, conv.stride, self.zen.batch);
-                        state.conv(&geometry, &conv, self.zen.mode);
-                    }
-                }
+                self.zen.step(&mut state, &conv);
             }
             let mut scores = scores.iter_mut();
             state.finish(self.zen.mode, |score| {
