@@ -20,8 +20,22 @@ const ROUNDS: usize = 3;
 impl Fitted {
     /// Mean relative error of rows that are left out, in which no single row counts for more than a half.
     pub fn error(&self, measured: &[f64]) -> f64 {
-        let errors = self.left_out.iter().zip(measured).map(|(p, m)| (p / m - 1.0).abs().min(WORST));
-        errors.sum::<f64>() / measured.len().max(1) as f64
+        self.errors(measured).sum::<f64>() / measured.len().max(1) as f64
+    }
+
+    fn errors<'a>(&'a self, measured: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
+        self.left_out.iter().zip(measured).map(|(p, m)| (p / m - 1.0).abs().min(WORST))
+    }
+
+    /// Whether rows that are left out are predicted better than by `other`, by more than twice the standard
+    /// error of the difference.
+    pub fn surely_beats(&self, other: &Fitted, measured: &[f64]) -> bool {
+        let gains = other.errors(measured).zip(self.errors(measured)).map(|(theirs, ours)| theirs - ours);
+        let gains: Vec<f64> = gains.collect();
+        let n = gains.len() as f64;
+        let mean = gains.iter().sum::<f64>() / n;
+        let spread = gains.iter().map(|gain| (gain - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        mean > 2.0 * (spread / n).sqrt()
     }
 }
 
@@ -153,6 +167,21 @@ mod tests {
         let held = solve(&a, &b, &[1e9, 1e9], &[0.5, 0.25]).unwrap();
         assert!((held.coefficients[0] - 0.5).abs() < 1e-6 && (held.coefficients[1] - 0.25).abs() < 1e-6);
         assert!(solve(&array![[0.0]], &array![1.0], &[0.0], &[0.0]).is_none());
+    }
+
+    #[test]
+    fn a_gain_is_sure_only_beyond_its_own_noise() {
+        let measured = vec![1.0; 100];
+        let off_by = |error: fn(usize) -> f64| Fitted {
+            coefficients: Vec::new(),
+            left_out: (0..100).map(|i| 1.0 + error(i)).collect(),
+        };
+        let plain = off_by(|_| 0.1);
+        // Better by a hundredth on average: every time, or now and then by much.
+        let steady = off_by(|i| if i % 2 == 0 { 0.08 } else { 0.1 });
+        let noisy = off_by(|i| if i % 2 == 0 { 0.0 } else { 0.18 });
+        assert!(steady.surely_beats(&plain, &measured) && !noisy.surely_beats(&plain, &measured));
+        assert!(!plain.surely_beats(&plain, &measured) && !plain.surely_beats(&steady, &measured));
     }
 
     #[test]

@@ -21,6 +21,9 @@ const SHAPES: [(u32, u32, u32); 8] =
 const STAGES: [(u32, usize, u32); 7] =
     [(16, 1, 1), (24, 4, 1), (32, 4, 2), (64, 4, 2), (112, 4, 1), (184, 4, 2), (352, 1, 1)];
 
+/// The first layers of stages, and the others of each.
+pub const PLACES: u8 = 12;
+
 /// The operation of each layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FbNet(pub [u8; LAYERS]);
@@ -40,10 +43,13 @@ impl FbNet {
     pub(super) fn parts(&self) -> Vec<Part> {
         let mut stem = Net::new(3, 32);
         stem.conv(16, 3, 1, Act::Relu);
-        let mut parts = vec![Part { group: "fixed", graph: stem.graph }];
+        let mut parts = vec![Part::new("fixed", stem.graph)];
         let (mut channels, mut side, mut layer) = (16, 32, 0);
-        for (width, count, stride) in STAGES {
+        let mut place = 0;
+        for (stage, (width, count, stride)) in STAGES.into_iter().enumerate() {
             for i in 0..count {
+                // A stage begins at one place, and all its other layers are at the next.
+                place += u8::from(stage > 0 && i == 0 || i == 1);
                 let stride = if i == 0 { stride } else { 1 };
                 let op = usize::from(self.0[layer]);
                 let mut net = Net::new(channels, side);
@@ -53,14 +59,14 @@ impl FbNet {
                     None => drop(net.conv(width, 1, stride, Act::Relu)),
                 }
                 if net.at > 0 {
-                    parts.push(Part { group: OPS[op], graph: net.graph });
+                    parts.push(Part { place: Some(place), ..Part::new(OPS[op], net.graph) });
                 }
                 (channels, side, layer) = (width, side / stride, layer + 1);
             }
         }
         let mut head = Net::new(channels, side);
         head.conv(1504, 1, 1, Act::Relu).classifier(100);
-        parts.push(Part { group: "fixed", graph: head.graph });
+        parts.push(Part::new("fixed", head.graph));
         parts
     }
 }
@@ -96,6 +102,21 @@ impl FromStr for FbNet {
 mod tests {
     use super::*;
     use crate::plainnet::kernel;
+
+    #[test]
+    fn blocks_of_an_operation_and_a_place_are_alike() {
+        let mut known = std::collections::BTreeMap::new();
+        for op in 0..OPS.len() as u8 {
+            for part in FbNet([op; LAYERS]).parts().into_iter().filter(|part| part.group != "fixed") {
+                let place = part.place.unwrap();
+                assert!(place < PLACES);
+                let first = known.entry((part.group, place)).or_insert_with(|| part.graph.clone());
+                assert_eq!(*first, part.graph);
+            }
+        }
+        // Twelve for each operation, but a skip computes something where the map changes only.
+        assert_eq!(known.len(), 8 * 12 + 6);
+    }
 
     #[test]
     fn layers_have_their_published_costs() {

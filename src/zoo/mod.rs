@@ -27,8 +27,16 @@ use std::str::FromStr;
 pub struct Part {
     /// The operation chosen, or the stage: one of [`Space::groups`].
     pub group: &'static str,
+    /// One of [`Space::places`]; `None` in spaces that have none, and for blocks that all networks share.
+    pub place: Option<u8>,
     /// For one image.
     pub graph: Graph,
+}
+
+impl Part {
+    fn new(group: &'static str, graph: Graph) -> Part {
+        Part { group, place: None, graph }
+    }
 }
 
 /// Where a code comes from.
@@ -65,6 +73,14 @@ impl Space {
             Space::NasBench201 => &nasbench201::GROUPS,
             Space::Ofa => &ofa::GROUPS,
             Space::Named => &[named::GROUP],
+        }
+    }
+
+    /// How many places its networks have: blocks of one place take and give maps of the same sizes.
+    pub fn places(self) -> u8 {
+        match self {
+            Space::FbNet => fbnet::PLACES,
+            Space::NasBench201 | Space::Ofa | Space::Named => 0,
         }
     }
 

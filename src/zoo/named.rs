@@ -46,7 +46,7 @@ impl Named {
 
     pub(super) fn parts(&self) -> Vec<Part> {
         let net = self.build();
-        net.into_iter().map(|net| Part { group: GROUP, graph: net.graph }).collect()
+        net.into_iter().map(|net| Part::new(GROUP, net.graph)).collect()
     }
 }
 

@@ -60,7 +60,7 @@ impl NasBench201 {
     }
 
     pub(super) fn parts(&self) -> Vec<Part> {
-        let fixed = |net: Net| Part { group: "fixed", graph: net.graph };
+        let fixed = |net: Net| Part::new("fixed", net.graph);
         let mut stem = Net::new(3, 32);
         stem.conv(16, 3, 1, Act::None);
         let mut parts = vec![fixed(stem)];
@@ -71,7 +71,7 @@ impl NasBench201 {
             for _ in 0..CELLS {
                 for (&op, live) in self.0.iter().zip(self.live()).filter(|(op, _)| **op != 0) {
                     let group = GROUPS[usize::from(op) - 1 + if live { 0 } else { 4 }];
-                    parts.push(Part { group, graph: edge(op, channels, side) });
+                    parts.push(Part::new(group, edge(op, channels, side)));
                 }
             }
         }

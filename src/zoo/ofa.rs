@@ -67,7 +67,7 @@ impl Ofa {
         let start = stem.at;
         stem.depthwise(3, 1, Act::Relu).conv(16, 1, 1, Act::None).add(start);
         let (mut channels, mut side) = (16, stem.side());
-        let mut parts = vec![Part { group: "stem", graph: stem.graph }];
+        let mut parts = vec![Part::new("stem", stem.graph)];
         for stage in 0..STAGES {
             for block in 0..usize::from(self.depths[stage]) {
                 let slot = 4 * stage + block;
@@ -87,7 +87,7 @@ impl Ofa {
                     net.add(0);
                 }
                 (channels, side) = (WIDTHS[stage], net.side());
-                parts.push(Part { group: GROUPS[stage], graph: net.graph });
+                parts.push(Part::new(GROUPS[stage], net.graph));
             }
         }
         let mut head = Net::new(channels, side);
@@ -95,7 +95,7 @@ impl Ofa {
         head.then(crate::plainnet::graph::Op::GlobalAvgPool)
             .linear(1280, Act::HardSwish)
             .linear(1000, Act::None);
-        parts.push(Part { group: "head", graph: head.graph });
+        parts.push(Part::new("head", head.graph));
         parts
     }
 }

@@ -4,7 +4,8 @@ use crate::plainnet::kernel::Lowering;
 use crate::plainnet::{Kernel, KernelKind};
 use crate::predictor::features::{self, Machine, Named, Quantities};
 use crate::predictor::training::Roofline;
-use crate::zoo::{Encoded, Space};
+use crate::zoo::fbnet::{self, FbNet};
+use crate::zoo::{Encoded, Part, Space, nasbench201};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A quantity summed over a network.
@@ -14,13 +15,33 @@ pub struct Sum {
     pub group: Option<String>,
     /// Kernels of this kind only; absent: all kernels.
     pub kind: Option<KernelKind>,
+    /// Blocks of this place only; absent: of all places.
+    pub place: Option<u8>,
     pub of: Amount,
+}
+
+impl Sum {
+    /// Over all blocks and kernels.
+    fn of(of: Amount) -> Sum {
+        Sum { group: None, kind: None, place: None, of }
+    }
+
+    fn in_group(self, pattern: &str) -> Sum {
+        Sum { group: Some(pattern.to_owned()), ..self }
+    }
+
+    fn takes(&self, part: &Part) -> bool {
+        self.group.as_deref().is_none_or(|pattern| belongs(part.group, pattern))
+            && self.place.is_none_or(|place| part.place == Some(place))
+    }
 }
 
 /// What is summed: something of networks, or a feature of kernels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Amount {
     Blocks,
+    /// One if there is any block; not a sum.
+    Present,
     /// Side of the input image; not a sum.
     InputSide,
     /// Outputs of depthwise convolutions with each line filled up to whole strips of seven, 10^6.
@@ -32,8 +53,14 @@ pub enum Amount {
     Feature(Named),
 }
 
-const OWN: [Amount; 5] =
-    [Amount::Blocks, Amount::InputSide, Amount::Strips, Amount::TiledWindows, Amount::ConvOutputs];
+const OWN: [Amount; 6] = [
+    Amount::Blocks,
+    Amount::Present,
+    Amount::InputSide,
+    Amount::Strips,
+    Amount::TiledWindows,
+    Amount::ConvOutputs,
+];
 /// Outputs of a line that are computed together.
 const STRIP: u32 = 7;
 /// Side of a tile of the map.
@@ -51,6 +78,7 @@ impl Amount {
     pub fn name(&self) -> &'static str {
         match self {
             Amount::Blocks => "blocks",
+            Amount::Present => "present",
             Amount::InputSide => "input_side",
             Amount::Strips => "strips_melements",
             Amount::TiledWindows => "tiled_window_mmacs",
@@ -61,7 +89,7 @@ impl Amount {
 
     pub fn unit(&self) -> &'static str {
         match self {
-            Amount::Blocks | Amount::InputSide => "1",
+            Amount::Blocks | Amount::Present | Amount::InputSide => "1",
             Amount::Strips | Amount::ConvOutputs => "10^6",
             Amount::TiledWindows => "10^6 MAC",
             Amount::Feature(feature) => feature.0.unit,
@@ -95,11 +123,12 @@ pub fn values(network: &Encoded, sums: &[Sum], batch: u32, machine: &Machine) ->
             .map(|kernel| (kernel, Quantities::of(&kernel, machine)))
             .collect();
         for (value, sum) in values.iter_mut().zip(sums) {
-            if sum.group.as_deref().is_some_and(|pattern| !belongs(part.group, pattern)) {
+            if !sum.takes(&part) {
                 continue;
             }
             *value += match sum.of {
                 Amount::Blocks => 1.0,
+                Amount::Present => 1.0 - *value,
                 Amount::InputSide if index == 0 => f64::from(part.graph.input().h),
                 Amount::InputSide => 0.0,
                 Amount::Strips => kernels.iter().map(|(kernel, _)| strips(kernel)).sum(),
@@ -147,11 +176,11 @@ fn tiled_windows(kernel: &Kernel) -> f64 {
 /// What is summed over networks of `space`: few enough quantities for some tens of networks, each with a
 /// physical price.
 pub fn candidates(space: Space) -> Vec<Sum> {
-    let of_feature = |name: &str| features::by_name(name).map(|f| Amount::Feature(Named(f)));
-    let sum = |kind: Option<KernelKind>, name: &str| Some(Sum { group: None, kind, of: of_feature(name)? });
-    let blocks = |group: &str| Some(Sum { group: Some(group.to_owned()), kind: None, of: Amount::Blocks });
-    let all = |of: Amount| Some(Sum { group: None, kind: None, of });
-    let in_stages = |kind, of: Option<Amount>| Some(Sum { group: Some("stage*".into()), kind, of: of? });
+    let of_feature = |name: &str| features::by_name(name).map(|f| Sum::of(Amount::Feature(Named(f))));
+    let sum = |kind: Option<KernelKind>, name: &str| Some(Sum { kind, ..of_feature(name)? });
+    let blocks = |group: &str| Some(Sum::of(Amount::Blocks).in_group(group));
+    let all = |of: Amount| Some(Sum::of(of));
+    let in_stages = |sum: Option<Sum>| Some(sum?.in_group("stage*"));
     let (conv, dw) = (Some(KernelKind::Conv), Some(KernelKind::Dwconv));
     let found: Vec<Option<Sum>> = match space {
         Space::FbNet => vec![
@@ -161,26 +190,50 @@ pub fn candidates(space: Space) -> Vec<Sum> {
             sum(dw, "dw5_mmacs"),
             sum(conv, "pointwise_mmacs"),
             sum(conv, "grouped_mmacs"),
-            of_feature("mmacs").map(|of| Sum { group: Some("skip".into()), kind: conv, of }),
+            sum(conv, "mmacs").map(|sum| sum.in_group("skip")),
             sum(None, "output_mb"),
             sum(None, "weight_mb"),
             sum(dw, "channels"),
         ],
         Space::NasBench201 => space.groups().iter().filter(|g| **g != "fixed").map(|g| blocks(g)).collect(),
         Space::Ofa => vec![
-            in_stages(None, Some(Amount::Blocks)),
-            in_stages(conv, of_feature("pointwise_mmacs")),
-            in_stages(dw, of_feature("dw3_mmacs")),
-            in_stages(dw, of_feature("dw5_mmacs")),
-            in_stages(dw, of_feature("dw7_mmacs")),
-            in_stages(None, Some(Amount::ConvOutputs)),
-            in_stages(None, of_feature("weight_mb")),
+            in_stages(all(Amount::Blocks)),
+            in_stages(sum(conv, "pointwise_mmacs")),
+            in_stages(sum(dw, "dw3_mmacs")),
+            in_stages(sum(dw, "dw5_mmacs")),
+            in_stages(sum(dw, "dw7_mmacs")),
+            in_stages(all(Amount::ConvOutputs)),
+            in_stages(sum(None, "weight_mb")),
             all(Amount::InputSide),
-            in_stages(None, Some(Amount::Strips)),
-            in_stages(None, Some(Amount::TiledWindows)),
-            of_feature("mmacs").map(|of| Sum { group: Some("head".into()), kind: conv, of }),
+            in_stages(all(Amount::Strips)),
+            in_stages(all(Amount::TiledWindows)),
+            sum(conv, "mmacs").map(|sum| sum.in_group("head")),
         ],
         Space::Named => Vec::new(),
     };
     found.into_iter().flatten().collect()
+}
+
+/// What is counted beside [`candidates`] where hundreds of networks can pay for it.
+pub fn details(space: Space) -> Vec<Sum> {
+    match space {
+        // Each operation at each place.
+        Space::FbNet => {
+            let of_op = |op: u8| Encoded::FbNet(FbNet([op; fbnet::LAYERS])).parts();
+            let mut sums: Vec<Sum> = (0..fbnet::OPS.len() as u8)
+                .flat_map(of_op)
+                .filter(|part| part.place.is_some())
+                .map(|part| Sum { place: part.place, ..Sum::of(Amount::Blocks).in_group(part.group) })
+                .collect();
+            sums.dedup();
+            sums
+        }
+        // A kind of kernel that runs at all costs something once.
+        Space::NasBench201 => {
+            let ops = nasbench201::OPS.iter().filter(|op| **op != "none").map(|op| format!("{op}*"));
+            let patterns = ops.chain(["nor_conv*".to_owned()]);
+            patterns.map(|pattern| Sum::of(Amount::Present).in_group(&pattern)).collect()
+        }
+        Space::Ofa | Space::Named => Vec::new(),
+    }
 }

@@ -70,6 +70,8 @@ pub struct Term {
     pub group: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<KernelKind>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u8>,
     pub of: Amount,
     /// Nanoseconds for one unit.
     pub ns: f64,
@@ -77,11 +79,11 @@ pub struct Term {
 
 impl Term {
     pub fn new(sum: Sum, ns: f64) -> Term {
-        Term { group: sum.group, kind: sum.kind, of: sum.of, ns }
+        Term { group: sum.group, kind: sum.kind, place: sum.place, of: sum.of, ns }
     }
 
     pub fn sum(&self) -> Sum {
-        Sum { group: self.group.clone(), kind: self.kind, of: self.of }
+        Sum { group: self.group.clone(), kind: self.kind, place: self.place, of: self.of }
     }
 }
 
@@ -175,6 +177,9 @@ impl NetworkPredictor {
             let known = |pattern: &&str| groups.iter().any(|group| features::belongs(group, pattern));
             if let Some(group) = term.group.as_deref().filter(|group| !known(group)) {
                 return Err(format!("{} has no group {group:?}", self.model.space));
+            }
+            if let Some(place) = term.place.filter(|place| *place >= self.model.space.places()) {
+                return Err(format!("{} has no place {place}", self.model.space));
             }
         }
         self.calibration.network.check()

@@ -4,8 +4,11 @@
 //! strongly, leaving out each row in turn decides. From scratch the prior is nothing; in a transfer it is the
 //! other devices' prices, each scaled as a whole, and it stays strong: with ten networks leaving one out says
 //! little.
+//!
+//! Hundreds of networks can tell more prices than ten can: a fit from scratch also tries the details of a
+//! space. In a transfer they come from the sources; the few rows of the new device change the others only.
 
-use super::features::{self, Sum, candidates};
+use super::features::{self, Sum, candidates, details};
 use super::file::{Calibration, FitMetrics, Model, NetLevel, NetworkPredictor, Provenance, Range, Term};
 use crate::plainnet::Kernel;
 use crate::plainnet::kernel::Lowering;
@@ -19,15 +22,18 @@ use crate::predictor::transfer;
 use crate::stats;
 use crate::units::Latency;
 use crate::zoo::{Encoded, Space};
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView1};
 use std::collections::BTreeMap;
 
 /// Fewest networks that can be fitted and judged.
 const MIN_ROWS: usize = 5;
 /// Penalties that are tried from scratch, in networks' worth of belief that a price is nothing.
 const FROM_SCRATCH: [f64; 9] = [1e-5, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0];
-/// Prices below nothing make sense as corrections of others only: they must leave this share of the error at most.
-const SIGNED_ADVANTAGE: f64 = 0.98;
+/// Penalties of the details' prices. Those of the others are next to free beside them.
+const OF_DETAILS: [f64; 7] = [0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
+/// Prices below nothing make sense as corrections of others only, and so do those of details: they must leave
+/// this share of the error at most.
+const CORRECTIONS: f64 = 0.98;
 /// No prediction falls below this share of the shortest latency seen.
 const FLOOR: f64 = 0.5;
 
@@ -51,6 +57,10 @@ pub struct Design {
     pub sums: Vec<Sum>,
     /// One row for each network, one column for each sum, and a last one of ones.
     pub values: Array2<f64>,
+    /// What many networks can tell prices of besides.
+    pub details: Vec<Sum>,
+    /// A column for each detail.
+    detailed: Array2<f64>,
     /// 10^6 MACs of each network.
     mmacs: Vec<f64>,
 }
@@ -67,33 +77,77 @@ impl Design {
         if space == Space::Named || networks.iter().any(|network| network.space() != space) {
             return Err(mixed());
         }
-        let sums = candidates(space);
+        let (sums, details) = (candidates(space), details(space));
+        let all = [&sums[..], &details[..]].concat();
         let machine = features::machine(precision);
         let mut values = Array2::ones((networks.len(), sums.len() + 1));
+        let mut detailed = Array2::zeros((networks.len(), details.len()));
         let mut mmacs = Vec::with_capacity(networks.len());
         for (i, network) in networks.iter().enumerate() {
-            let row = features::values(network, &sums, batch, &machine);
-            row.iter().enumerate().for_each(|(j, value)| values[(i, j)] = *value);
+            let row = features::values(network, &all, batch, &machine);
+            let (plain, fine) = row.split_at(sums.len());
+            plain.iter().enumerate().for_each(|(j, value)| values[(i, j)] = *value);
+            fine.iter().enumerate().for_each(|(j, value)| detailed[(i, j)] = *value);
             let kernels = network.parts().into_iter().flat_map(|part| Lowering::Fused.kernels(&part.graph));
             mmacs.push(kernels.map(|k: Kernel| k.with_batch(batch).macs()).sum::<f64>() * 1e-6);
         }
-        Ok(Design { space, sums, values, mmacs })
+        Ok(Design { space, sums, values, details, detailed, mmacs })
     }
 
     fn width(&self) -> usize {
         self.sums.len() + 1
     }
 
-    /// The prices of another predictor for the sums of this design, its constant last.
+    /// All columns, those of the details last.
+    fn all(&self) -> Array2<f64> {
+        let mut all = Array2::zeros((self.values.nrows(), self.width() + self.details.len()));
+        all.slice_mut(ndarray::s![.., ..self.width()]).assign(&self.values);
+        all.slice_mut(ndarray::s![.., self.width()..]).assign(&self.detailed);
+        all
+    }
+
+    /// `coefficients` as the terms of a model. Those of the details may be absent.
+    fn priced(&self, coefficients: &[f64], sources: &[&NetworkPredictor]) -> Priced {
+        let seen = |column: ArrayView1<f64>| Range {
+            low: column.iter().copied().fold(f64::INFINITY, f64::min),
+            high: column.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        };
+        let (plain, fine) = coefficients.split_at(self.width().min(coefficients.len()));
+        let columns = self.values.columns().into_iter().map(seen);
+        let terms = self.sums.iter().zip(plain).map(|(sum, &ns)| Term::new(sum.clone(), ns));
+        let mut priced = Priced {
+            domain: columns.take(self.sums.len()).collect(),
+            terms: terms.collect(),
+            constant: plain.last().copied().unwrap_or_default(),
+        };
+        for ((sum, &ns), column) in self.details.iter().zip(fine).zip(self.detailed.columns()) {
+            if ns == 0.0 {
+                continue;
+            }
+            // Where the price comes from others, so does what is known of its range.
+            let of_source = |source: &&NetworkPredictor| {
+                let at = source.model.terms.iter().position(|term| term.sum() == *sum)?;
+                source.domain.get(at).copied()
+            };
+            let wider = |a: Range, b: Range| Range { low: a.low.min(b.low), high: a.high.max(b.high) };
+            priced.domain.push(sources.iter().filter_map(of_source).fold(seen(column), wider));
+            priced.terms.push(Term::new(sum.clone(), ns));
+        }
+        priced
+    }
+
+    /// The prices of another predictor for [`Design::all`].
     fn prices_of(&self, source: &NetworkPredictor) -> Result<Vec<f64>, FitError> {
         let refused = |reason: String| FitError::Subject { subject: source.id.clone(), reason };
         if source.space() != self.space {
             return Err(refused(format!("predicts networks of {}, not of {}", source.space(), self.space)));
         }
-        let mut prices = vec![0.0; self.width()];
+        let mut prices = vec![0.0; self.width() + self.details.len()];
         prices[self.sums.len()] = source.net_level.constant_ns;
         for term in &source.model.terms {
-            let known = self.sums.iter().position(|sum| *sum == term.sum());
+            let sum = term.sum();
+            let detail = || self.details.iter().position(|s| *s == sum).map(|at| self.width() + at);
+            let known = self.sums.iter().position(|s| *s == sum).or_else(detail);
             let at = known.ok_or_else(|| {
                 refused(format!("prices {:?}, which this version does not; fit it anew", term.of.name()))
             })?;
@@ -101,6 +155,13 @@ impl Design {
         }
         Ok(prices)
     }
+}
+
+struct Priced {
+    terms: Vec<Term>,
+    /// Of each term.
+    domain: Vec<Range>,
+    constant: f64,
 }
 
 /// Fits a predictor to `rows`; with `sources`, towards those predictors.
@@ -120,7 +181,13 @@ pub fn fit(
     let measured: Vec<f64> = rows.iter().map(|row| row.latency.ns()).collect();
     let mut families = BTreeMap::new();
     let (fitted, before) = if sources.is_empty() {
-        (from_scratch(&design, &measured, &mut families)?, None)
+        let plain = from_scratch(&design, &measured, &mut families)?;
+        let detailed = with_details(&design, &measured, &mut families);
+        let worth = |fine: &Fitted| {
+            fine.surely_beats(&plain, &measured)
+                && fine.error(&measured) < CORRECTIONS * plain.error(&measured)
+        };
+        (detailed.filter(worth).unwrap_or(plain), None)
     } else {
         let (fitted, before) = towards(&design, &measured, sources, &mut families)?;
         (fitted, Some(before))
@@ -138,19 +205,7 @@ pub fn fit(
         predicted.iter().zip(&measured).map(pair).collect()
     };
     let shortest = measured.iter().copied().fold(f64::INFINITY, f64::min);
-    let domain = (0..design.sums.len())
-        .map(|j| {
-            let column = design.values.column(j);
-            let low = column.iter().copied().fold(f64::INFINITY, f64::min);
-            Range { low, high: column.iter().copied().fold(f64::NEG_INFINITY, f64::max) }
-        })
-        .collect();
-    let (constant, prices) = match fitted.coefficients.split_last() {
-        Some((constant, prices)) => (*constant, prices),
-        None => return Err(FitError::NoData),
-    };
-    let terms: Vec<Term> =
-        design.sums.iter().zip(prices).map(|(sum, &ns)| Term::new(sum.clone(), ns)).collect();
+    let Priced { terms, domain, constant } = design.priced(&fitted.coefficients, sources);
     let units = terms.iter().map(|term| (term.of.name().to_owned(), term.of.unit().to_owned()));
     Ok(NetworkPredictor {
         schema_version: SCHEMA,
@@ -203,8 +258,27 @@ fn from_scratch(
     let positive = beliefs.filter_map(|belief| not_negative(&design.values, measured, belief));
     let Some(positive) = best(positive, measured) else { return Ok(signed) };
     families.insert("ridge, no price below nothing".into(), percent(&positive.left_out, measured));
-    let clearly = signed.error(measured) < SIGNED_ADVANTAGE * positive.error(measured);
+    let clearly = signed.error(measured) < CORRECTIONS * positive.error(measured);
     Ok(if clearly { signed } else { positive })
+}
+
+/// All prices of the design, where it has details.
+fn with_details(design: &Design, measured: &[f64], families: &mut BTreeMap<String, f64>) -> Option<Fitted> {
+    /// Belief in nothing of a price that is not of a detail, beside one that is.
+    const PLAIN: f64 = 1e-3;
+    if design.details.is_empty() {
+        return None;
+    }
+    let values = design.all();
+    let zero = vec![0.0; values.ncols()];
+    let fits = OF_DETAILS.iter().filter_map(|&strength| {
+        let mut belief = vec![strength; values.ncols()];
+        belief[..design.width()].fill(PLAIN * strength);
+        relative(&values, measured, &belief, &zero)
+    });
+    let fitted = best(fits, measured)?;
+    families.insert("ridge, with details".into(), percent(&fitted.left_out, measured));
+    Some(fitted)
 }
 
 /// Prices that would be negative are held at nothing, one after another.
@@ -239,9 +313,10 @@ fn towards(
     let mut scaled: Vec<Vec<f64>> = Vec::with_capacity(count);
     let mut values = Array2::zeros((measured.len(), count + design.width()));
     values.slice_mut(ndarray::s![.., count..]).assign(&design.values);
+    let all = design.all();
     for (k, source) in sources.iter().enumerate() {
         let prices = Array1::from(design.prices_of(source)?);
-        let predicted = design.values.dot(&prices);
+        let predicted = all.dot(&prices);
         let ratios: Vec<f64> = measured.iter().zip(&predicted).map(|(m, p)| m / p).collect();
         let scale = stats::median(&ratios).filter(|scale| scale.is_finite() && *scale > 0.0);
         let scale = scale.ok_or_else(|| FitError::Subject {
@@ -267,7 +342,8 @@ fn towards(
     // The sources' prices and the differences from them are prices of the same sums.
     let (weights, own) = fitted.coefficients.split_at(count);
     let of_sources = |j: usize| weights.iter().zip(&scaled).map(|(w, prices)| w * prices[j]).sum::<f64>();
-    let prices = own.iter().enumerate().map(|(j, own)| own + of_sources(j)).collect();
+    let own = own.iter().copied().chain(std::iter::repeat_n(0.0, design.details.len()));
+    let prices = own.enumerate().map(|(j, own)| own + of_sources(j)).collect();
     Ok((Fitted { coefficients: prices, left_out: fitted.left_out }, before))
 }
 
