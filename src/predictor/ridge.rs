@@ -27,15 +27,16 @@ impl Fitted {
         self.left_out.iter().zip(measured).map(|(p, m)| (p / m - 1.0).abs().min(WORST))
     }
 
-    /// Whether rows that are left out are predicted better than by `other`, by more than twice the standard
-    /// error of the difference.
-    pub fn surely_beats(&self, other: &Fitted, measured: &[f64]) -> bool {
+    /// By how many of its standard errors rows that are left out are predicted better than by `other`, on
+    /// average. `None` where all rows gain alike.
+    pub fn advantage(&self, other: &Fitted, measured: &[f64]) -> Option<f64> {
         let gains = other.errors(measured).zip(self.errors(measured)).map(|(theirs, ours)| theirs - ours);
         let gains: Vec<f64> = gains.collect();
         let n = gains.len() as f64;
         let mean = gains.iter().sum::<f64>() / n;
         let spread = gains.iter().map(|gain| (gain - mean).powi(2)).sum::<f64>() / (n - 1.0);
-        mean > 2.0 * (spread / n).sqrt()
+        let sigmas = mean / (spread / n).sqrt();
+        sigmas.is_finite().then_some(sigmas)
     }
 }
 
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gain_is_sure_only_beyond_its_own_noise() {
+    fn a_gain_counts_by_its_own_noise() {
         let measured = vec![1.0; 100];
         let off_by = |error: fn(usize) -> f64| Fitted {
             coefficients: Vec::new(),
@@ -180,8 +181,10 @@ mod tests {
         // Better by a hundredth on average: every time, or now and then by much.
         let steady = off_by(|i| if i % 2 == 0 { 0.08 } else { 0.1 });
         let noisy = off_by(|i| if i % 2 == 0 { 0.0 } else { 0.18 });
-        assert!(steady.surely_beats(&plain, &measured) && !noisy.surely_beats(&plain, &measured));
-        assert!(!plain.surely_beats(&plain, &measured) && !plain.surely_beats(&steady, &measured));
+        let sigmas = |fit: &Fitted| fit.advantage(&plain, &measured).unwrap();
+        assert!(sigmas(&steady) > 9.0 && (1.0..1.3).contains(&sigmas(&noisy)));
+        assert!((plain.advantage(&steady, &measured).unwrap() + sigmas(&steady)).abs() < 1e-9);
+        assert_eq!(plain.advantage(&plain, &measured), None);
     }
 
     #[test]

@@ -25,8 +25,10 @@ pub(super) const BELIEFS: [f64; 10] = [1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.
 /// A weaker belief must leave this share of the error at most: with ten measurements leaving one out says
 /// little, and noise must not look like a difference between devices.
 const ADVANTAGE: f64 = 0.75;
+/// … and the gain must be so many of its standard errors: not one row alone may speak for it.
+const SIGMAS: f64 = 1.5;
 /// Belief in the scale of another device's prices.
-pub(super) const SCALE_BELIEF: f64 = 0.3;
+const SCALE_BELIEF: f64 = 0.3;
 /// How much of the pool is looked at for each measurement.
 const LOOK_AT: usize = 64;
 /// No kind becomes so many times slower or quicker, beside all others.
@@ -81,16 +83,11 @@ pub fn choose(
 
 /// The strongest belief that no weaker one is clearly better than.
 pub(super) fn cautious(fits: impl Iterator<Item = Fitted>, measured: &[f64]) -> Option<Fitted> {
-    let mut chosen: Option<Fitted> = None;
-    let mut error = f64::INFINITY;
-    for fit in fits {
-        let found = fit.error(measured);
-        if found < error * ADVANTAGE || chosen.is_none() {
-            error = found;
-            chosen = Some(fit);
-        }
-    }
-    chosen
+    let better = |fit: &Fitted, chosen: &Fitted| {
+        fit.error(measured) < ADVANTAGE * chosen.error(measured)
+            && fit.advantage(chosen, measured).is_none_or(|sigmas| sigmas > SIGMAS)
+    };
+    fits.reduce(|chosen, fit| if better(&fit, &chosen) { fit } else { chosen })
 }
 
 /// What `source` says of an observation, kind by kind, for the whole batch in nanoseconds.

@@ -29,6 +29,11 @@ use std::collections::BTreeMap;
 const MIN_ROWS: usize = 5;
 /// Penalties that are tried from scratch, in networks' worth of belief that a price is nothing.
 const FROM_SCRATCH: [f64; 9] = [1e-5, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0];
+/// How many of its standard errors the gain by details must be.
+const SURE: f64 = 2.0;
+/// Beliefs that are tried in equal shares of the sources, in networks. The weak ones let two devices tell that
+/// a third is beyond one of them.
+const ALIKE: [f64; 6] = [0.3, 0.1, 0.03, 0.01, 0.003, 0.001];
 /// Penalties of the details' prices. Those of the others are next to free beside them.
 const OF_DETAILS: [f64; 7] = [0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
 /// Prices below nothing make sense as corrections of others only, and so do those of details: they must leave
@@ -184,7 +189,7 @@ pub fn fit(
         let plain = from_scratch(&design, &measured, &mut families)?;
         let detailed = with_details(&design, &measured, &mut families);
         let worth = |fine: &Fitted| {
-            fine.surely_beats(&plain, &measured)
+            fine.advantage(&plain, &measured).is_some_and(|sigmas| sigmas > SURE)
                 && fine.error(&measured) < CORRECTIONS * plain.error(&measured)
         };
         (detailed.filter(worth).unwrap_or(plain), None)
@@ -332,11 +337,16 @@ fn towards(
     let before: Vec<f64> =
         values.rows().into_iter().map(|row| row.iter().take(count).sum::<f64>() * share).collect();
     families.insert("sources alone".into(), percent(&before, measured));
-    let fits = transfer::BELIEFS.iter().filter_map(|&strength| {
+    let fit = |alike: f64, strength: f64| {
         let mut belief = vec![strength; values.ncols()];
-        belief[..count].fill(transfer::SCALE_BELIEF);
+        belief[..count].fill(alike);
         relative(&values, measured, &belief, &prior)
-    });
+    };
+    // First how the sources share in it, then what differs from all of them.
+    let alone = |alike: f64| Some((alike, fit(alike, transfer::BELIEFS[0])?.error(measured)));
+    let shares = ALIKE.iter().filter_map(|&alike| alone(alike));
+    let (alike, _) = shares.min_by(|a, b| a.1.total_cmp(&b.1)).ok_or_else(singular)?;
+    let fits = transfer::BELIEFS.iter().filter_map(|&strength| fit(alike, strength));
     let fitted = transfer::cautious(fits, measured).ok_or_else(singular)?;
     families.insert("towards sources".into(), percent(&fitted.left_out, measured));
     // The sources' prices and the differences from them are prices of the same sums.
