@@ -129,6 +129,45 @@ fn ten_networks_of_another_device_are_enough_for_a_transfer() {
 }
 
 #[test]
+fn hundreds_of_networks_tell_details_and_a_transfer_takes_them_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let terms = |file: &str| {
+        let value: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(dir.join(file)).unwrap()).unwrap();
+        list(&value["model"]["terms"]).len()
+    };
+    for (count, file) in [(50, "few.json"), (300, "many.json")] {
+        split(dir, "help-fbnet", count);
+        let import = ["dataset", "import", "--format", "help-fbnet", "train.csv", "--device", "titan_rtx"];
+        edgezen_json(dir, &[&import[..], &["--batch", "64", "-o", file, "--json"]].concat());
+        let data = file;
+        let file = &format!("p_{file}");
+        edgezen_json(dir, &["fit", "--data", data, "-o", file, "--json"]);
+        let report = edgezen_json(dir, &["evaluate", "--predictor", file, "--data", "test.csv", "--json"]);
+        let spearman = number(&report["metrics"], "spearman");
+        assert!(spearman > if count == 50 { 0.95 } else { 0.99 }, "{report}");
+    }
+    // Ten prices, and one of each operation at each place besides.
+    assert_eq!((terms("p_few.json"), terms("p_many.json")), (10, 10 + 102));
+    let table = table("help-fbnet", "latency.csv.gz");
+    let towards = |sources: &[&str], file: &str| {
+        let data = ["--device", "titanxp", "--batch", "64", "--data", table.to_str().unwrap()];
+        let rest = ["--samples", "10", "-o", file, "--json"];
+        edgezen_json(dir, &[&["transfer", "--from"][..], sources, &data, &rest].concat())
+    };
+    let plain = towards(&["p_few.json"], "plain.json");
+    let detailed = towards(&["p_few.json", "p_many.json"], "detailed.json");
+    assert_eq!((terms("plain.json"), terms("detailed.json")), (10, 112));
+    let spearman = |report: &serde_json::Value| number(&report["unseen"], "spearman");
+    assert!(spearman(&detailed) > 0.98 && spearman(&detailed) > spearman(&plain), "{plain} {detailed}");
+    // Places that none of the ten has are known from the source.
+    let code = "fbnet:7,8,1,8,4,8,8,8,7,4,1,4,7,3,2,7,3,2,4,2,4,5";
+    let args = ["predict", "--predictor", "detailed.json", code, "--json"];
+    assert_eq!(number(&edgezen_json(dir, &args), "coverage"), 1.0);
+}
+
+#[test]
 fn a_predictor_of_kernels_is_adapted_to_a_device_that_can_be_measured() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

@@ -237,3 +237,39 @@ pub fn details(space: Space) -> Vec<Sum> {
         Space::Ofa | Space::Named => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(code: &str, sums: &[Sum]) -> Vec<f64> {
+        values(&code.parse().unwrap(), sums, 1, &machine("fp32"))
+    }
+
+    #[test]
+    fn details_count_each_block_of_fbnet_once() {
+        let sums = details(Space::FbNet);
+        assert_eq!(sums.len(), 8 * 12 + 6);
+        for code in [
+            "fbnet:7,8,1,8,4,8,8,8,7,4,1,4,7,3,2,7,3,2,4,2,4,5",
+            "fbnet:8,8,8,8,8,8,8,8,8,8,8,8,8,8,8,8,8,8,8,8,8,8",
+        ] {
+            let network: Encoded = code.parse().unwrap();
+            let blocks = network.parts().iter().filter(|part| part.group != "fixed").count();
+            assert_eq!(counted(code, &sums).iter().sum::<f64>(), blocks as f64);
+        }
+    }
+
+    #[test]
+    fn what_is_present_counts_once_wherever_it_is() {
+        // A 1×1 convolution twice, once of them dead, and a pool.
+        let code = "nasbench201:nor_conv_1x1,none,none,avg_pool_3x3,none,nor_conv_1x1";
+        let sums = details(Space::NasBench201);
+        let patterns: Vec<&str> = sums.iter().filter_map(|sum| sum.group.as_deref()).collect();
+        assert_eq!(
+            patterns,
+            ["skip_connect*", "nor_conv_1x1*", "nor_conv_3x3*", "avg_pool_3x3*", "nor_conv*"]
+        );
+        assert_eq!(counted(code, &sums), [0.0, 1.0, 0.0, 1.0, 1.0]);
+    }
+}

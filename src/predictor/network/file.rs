@@ -216,3 +216,20 @@ impl NetworkPredictor {
         Estimate { latency, lower: latency * lower, upper: latency * upper, coverage }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_that_a_space_does_not_have_are_refused() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("predictors/titanxp@help-fbnet-b64@fp32.json");
+        let mut value: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        value.as_object_mut().unwrap().remove("sha256");
+        let last = value["model"]["terms"].as_array().unwrap().len() - 1;
+        assert!(NetworkPredictor::of(value.clone(), &path).is_ok());
+        value["model"]["terms"][last]["place"] = 12.into();
+        let refused = NetworkPredictor::of(value, &path).unwrap_err().to_string();
+        assert!(refused.contains("fbnet has no place 12"), "{refused}");
+    }
+}
