@@ -1,8 +1,8 @@
 //! From the sum over kernels to the whole network.
 //!
-//! T = scale · Σ kernels + depthwise · Σ depthwise kernels + per_output · elements written + per_kernel · count
-//! + constant, with non-negative coefficients, fitted to relative errors. A kernel that is measured on its own finds
-//! its input in the cache and its output in memory that it has touched before; in a network it does not: decision 6.
+//! T = scale · Σ kernels + depthwise · Σ depthwise kernels + per_output · elements written + per_kernel · count and a
+//! constant, with non-negative coefficients, fitted to relative errors. A kernel that is measured on its own finds its
+//! input in the cache and its output in memory that it has touched before; in a network it does not (decision 6).
 
 use super::Terms;
 use super::families::FitError;
