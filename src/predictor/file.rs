@@ -22,8 +22,11 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Newest layout that this program reads and the one it writes.
-pub const SCHEMA: u32 = 3;
+/// Newest layout that this program reads.
+pub const SCHEMA: u32 = 4;
+/// The layout before, which is still written where nothing in a file is newer: older versions of this program read it.
+/// Layout 4 has models of the family kriging.
+pub const SIMPLE_SCHEMA: u32 = 3;
 /// Larger files are not read at all.
 const MAX_BYTES: u64 = 32 << 20;
 
@@ -105,6 +108,14 @@ pub struct FitMetrics {
     pub baseline_roofline: Option<Metrics>,
 }
 
+impl Models {
+    /// The layout that it takes to hold them.
+    pub fn schema(&self) -> u32 {
+        let newer = self.kinds.values().any(|model| matches!(model, Model::Kriging(_)));
+        if newer { SCHEMA } else { SIMPLE_SCHEMA }
+    }
+}
+
 /// Why a predictor file could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -184,6 +195,13 @@ impl PredictorFile {
 
     fn check(&self) -> Result<(), String> {
         check_header(self.schema_version, &self.id, &self.device, &self.identity)?;
+        let needed = self.model.schema();
+        if self.schema_version < needed && needed > SIMPLE_SCHEMA {
+            return Err(format!(
+                "schema {} has no models of such a family: it takes {needed}",
+                self.schema_version
+            ));
+        }
         for (kind, model) in &self.model.kinds {
             model.check().map_err(|reason| format!("model of {kind}: {reason}"))?;
             if !self.domain.contains_key(kind) {
@@ -371,8 +389,17 @@ mod tests {
 
     /// A small predictor with trees.
     fn file() -> PredictorFile {
+        fitted(16)
+    }
+
+    /// One of fewer kernels than trees are best for.
+    fn kriged() -> PredictorFile {
+        fitted(2)
+    }
+
+    fn fitted(widths: u32) -> PredictorFile {
         let mut observations = Vec::new();
-        for i in 1..=10 {
+        for i in 1..=widths {
             for j in 1..=8 {
                 for side in [7, 14, 28, 56] {
                     for k in [1, 3] {
@@ -459,16 +486,23 @@ mod tests {
     #[test]
     fn damage_behind_a_good_checksum_never_panics_or_hangs() {
         let value: Value = serde_json::from_str(&file().text().unwrap()).unwrap();
+        let kriged: Value = serde_json::from_str(&kriged().text().unwrap()).unwrap();
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
         let numbers = [-1e300, -1.0, 0.0, 0.5, 1.0, 200.0, 1e9, 1e300];
-        for _ in 0..500 {
-            let mut damaged = value.clone();
-            damage(&mut damaged, &mut rng, &numbers);
-            if let Ok(file) = parse(&signed(damaged)) {
-                let estimate = FittedPredictor::new(file).predict(&[kernel(16, 40, 28, 3)]);
-                assert!(estimate.latency.ns() > 0.0, "{estimate:?}");
+        let mut accepted = 0;
+        for (value, turns) in [(value, 300), (kriged, 1000)] {
+            for _ in 0..turns {
+                let mut damaged = value.clone();
+                damage(&mut damaged, &mut rng, &numbers);
+                if let Ok(file) = parse(&signed(damaged)) {
+                    let estimate = FittedPredictor::new(file).predict(&[kernel(16, 40, 28, 3)]);
+                    let ns = estimate.latency.ns();
+                    assert!(ns > 0.0 && ns.is_finite(), "{estimate:?}");
+                    accepted += 1;
+                }
             }
         }
+        assert!(accepted > 100, "next to nothing was accepted: {accepted}");
     }
 
     /// Changes, removes or retypes something at random depth.
@@ -527,12 +561,25 @@ mod tests {
     }
 
     #[test]
+    fn only_what_needs_the_newest_schema_has_it() {
+        let kriged = kriged();
+        assert!(matches!(kriged.model.kinds[&KernelKind::Conv], Model::Kriging(_)), "{:?}", kriged.metrics);
+        assert_eq!((file().schema_version, kriged.schema_version), (SIMPLE_SCHEMA, SCHEMA));
+        let text = kriged.text().unwrap();
+        assert_eq!(parse(&text).unwrap(), kriged);
+        let mut value: Value = serde_json::from_str(&text).unwrap();
+        value["schema_version"] = SIMPLE_SCHEMA.into();
+        let error = parse(&signed(value)).unwrap_err().to_string();
+        assert!(error.contains("schema 3 has no models"), "{error}");
+    }
+
+    #[test]
     fn files_of_the_schema_before_are_read() {
         let mut value: Value = serde_json::from_str(&file().text().unwrap()).unwrap();
-        value["schema_version"] = (SCHEMA - 1).into();
+        value["schema_version"] = (SIMPLE_SCHEMA - 1).into();
         without(&mut value, "new_both");
         let before = parse(&signed(value)).unwrap();
-        assert_eq!(before.schema_version, SCHEMA - 1);
+        assert_eq!(before.schema_version, SIMPLE_SCHEMA - 1);
         assert_eq!(before.model, file().model);
     }
 }

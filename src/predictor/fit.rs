@@ -11,7 +11,7 @@ use super::conformal::{self, KernelCalibration, NetworkCalibration};
 use super::domain::Domain;
 use super::families::{self, Fit, FitError, Model};
 use super::features::{self, Machine, Quantities};
-use super::file::{Calibration, Models, PredictorFile, Provenance, SCHEMA};
+use super::file::{Calibration, Models, PredictorFile, Provenance};
 use super::fitted::FittedPredictor;
 use super::net_level::{self, NetLevel, NetworkSum};
 use super::training::{Level, Observation, Roofline, Training, folds, group_of};
@@ -171,8 +171,10 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
 
     let metrics = metrics(&data, &candidates, &fold, &held_out, &left_out, &calibration);
     let level = |level: Level| observations.iter().filter(|o| o.level == level).count() as u32;
+    let features = units(&kinds);
+    let model = Models { kinds, roofline };
     let file = PredictorFile {
-        schema_version: SCHEMA,
+        schema_version: model.schema(),
         id: request.identity.to_string(),
         created: request.created,
         tool_version: env!("CARGO_PKG_VERSION").into(),
@@ -188,8 +190,8 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
         device: request.identity.device.clone(),
         identity: request.identity,
         dataset_sha256: request.dataset_sha256,
-        features: units(&kinds),
-        model: Models { kinds, roofline },
+        features,
+        model,
         domain,
         calibration,
         net_level,
@@ -231,8 +233,7 @@ fn compete(data: &Data) -> Result<Competition, FitError> {
     let fold = folds(observations, folds_wanted);
     let mut candidates = Vec::new();
     for &family in families::registry() {
-        if family.min_rows() > 0 && !KernelKind::ALL.iter().any(|&kind| data.count(kind) >= family.min_rows())
-        {
+        if !KernelKind::ALL.iter().any(|&kind| family.rows().contains(&data.count(kind))) {
             continue;
         }
         candidates.push(Candidate::cross_validate(family, data, &fold, folds_wanted)?);

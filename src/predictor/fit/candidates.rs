@@ -92,7 +92,7 @@ impl Choice {
 }
 
 pub(super) fn choose(data: &Data, candidates: &[Candidate]) -> Choice {
-    let simple = |c: &Candidate| c.family.min_rows() == 0;
+    let simple = |c: &Candidate| *c.family.rows().start() == 0;
     let mut choice = Choice { base: 0, by_kind: BTreeMap::new() };
     for (i, candidate) in candidates.iter().enumerate().filter(|(_, c)| simple(c)) {
         if candidate.score(data) < candidates[choice.base].score(data) {
@@ -105,7 +105,7 @@ pub(super) fn choose(data: &Data, candidates: &[Candidate]) -> Choice {
             let current = error(&candidates[choice.of(kind)]);
             let better =
                 matches!((error(candidate), current), (Some(new), Some(old)) if new < ADVANTAGE * old);
-            if better && data.count(kind) >= candidate.family.min_rows() {
+            if better && candidate.family.rows().contains(&data.count(kind)) {
                 choice.by_kind.insert(kind, i);
             }
         }
