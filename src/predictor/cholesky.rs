@@ -1,21 +1,24 @@
-//! Cholesky's factor L of a positive definite matrix L·Lᵀ, and what is solved with it. Sums run along rows, which lie
-//! in one piece.
+//! Cholesky's factor L of a positive definite matrix L·Lᵀ, and what is solved with it.
 
 use ndarray::{Array1, Array2, s};
 
 /// Lower triangle L with L·Lᵀ = `m`, of which only the lower triangle is read; `None` unless `m` is positive definite.
+///
+/// Each column, once it is known, is taken off all that is right of it: rows lie in one piece.
 pub fn factor(mut m: Array2<f64>) -> Option<Array2<f64>> {
-    for i in 0..m.nrows() {
-        for j in 0..=i {
-            let known = m.slice(s![i, ..j]).dot(&m.slice(s![j, ..j]));
-            let rest = m[(i, j)] - known;
-            if j < i {
-                m[(i, j)] = rest / m[(j, j)];
-            } else if rest.is_finite() && rest > 1e-14 {
-                m[(i, i)] = rest.sqrt();
-            } else {
-                return None;
-            }
+    let n = m.nrows();
+    for k in 0..n {
+        let pivot = m[(k, k)];
+        if !(pivot.is_finite() && pivot > 1e-14) {
+            return None;
+        }
+        let root = pivot.sqrt();
+        m.slice_mut(s![k.., k]).mapv_inplace(|value| value / root);
+        m[(k, k)] = root;
+        let column = m.slice(s![k + 1.., k]).to_owned();
+        for i in k + 1..n {
+            let factor = m[(i, k)];
+            m.slice_mut(s![i, k + 1..=i]).scaled_add(-factor, &column.slice(s![..i - k]));
         }
     }
     Some(m)
@@ -23,24 +26,22 @@ pub fn factor(mut m: Array2<f64>) -> Option<Array2<f64>> {
 
 /// L⁻¹·v.
 pub fn forward(l: &Array2<f64>, mut v: Array1<f64>) -> Array1<f64> {
-    forward_from(l, 0, &mut v);
-    v
-}
-
-/// The same for a vector without anything before `first`.
-fn forward_from(l: &Array2<f64>, first: usize, v: &mut Array1<f64>) {
-    for i in first..v.len() {
-        let known = l.slice(s![i, first..i]).dot(&v.slice(s![first..i]));
-        v[i] = (v[i] - known) / l[(i, i)];
+    for i in 0..v.len() {
+        for k in 0..i {
+            v[i] -= l[(i, k)] * v[k];
+        }
+        v[i] /= l[(i, i)];
     }
+    v
 }
 
 /// L⁻ᵀ·v.
 pub fn back(l: &Array2<f64>, mut v: Array1<f64>) -> Array1<f64> {
     for i in (0..v.len()).rev() {
+        for k in i + 1..v.len() {
+            v[i] -= l[(k, i)] * v[k];
+        }
         v[i] /= l[(i, i)];
-        let found = v[i];
-        v.slice_mut(s![..i]).scaled_add(-found, &l.slice(s![i, ..i]));
     }
     v
 }
@@ -51,10 +52,10 @@ pub fn inverse(l: &Array2<f64>) -> Array2<f64> {
     // Row j: column j of L⁻¹.
     let mut columns = Array2::zeros((n, n));
     for (j, mut column) in columns.rows_mut().into_iter().enumerate() {
-        let mut unit = Array1::zeros(n);
-        unit[j] = 1.0;
-        forward_from(l, j, &mut unit);
-        column.assign(&unit);
+        column[j] = 1.0 / l[(j, j)];
+        for i in j + 1..n {
+            column[i] = -l.slice(s![i, j..i]).dot(&column.slice(s![j..i])) / l[(i, i)];
+        }
     }
     Array2::from_shape_fn((n, n), |(i, j)| {
         if j > i { 0.0 } else { columns.slice(s![i, i..]).dot(&columns.slice(s![j, i..])) }
