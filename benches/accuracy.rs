@@ -65,6 +65,7 @@ fn request(dataset: &Dataset) -> Result<Request, Failed> {
         sources: vec![dataset.provenance.source.clone()],
         notes: Vec::new(),
         usual_probe_ns: None,
+        cpu: None,
         dataset_sha256: String::new(),
     })
 }

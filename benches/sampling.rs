@@ -42,6 +42,7 @@ fn main() -> Result<(), Failed> {
         sources: vec![dataset.provenance.source.clone()],
         notes: Vec::new(),
         usual_probe_ns: None,
+        cpu: None,
         dataset_sha256: String::new(),
     };
     let mut observations = fit::observations(&dataset)?;

@@ -1,8 +1,10 @@
 //! Predictors and tables of kernels as a user meets them: predictions, errors, and what is refused.
 
-use crate::cli::{edgezen_json, refused};
+use crate::cli::{edgezen, edgezen_json, refused};
 use crate::golden::{list, number, text};
 use edgezen::dataset::{Dataset, Subject};
+use edgezen::device::computer;
+use edgezen::predictor::file::PredictorFile;
 use std::path::{Path, PathBuf};
 
 const V100: &str = "v100@tensorrt@fp16";
@@ -60,6 +62,23 @@ fn tables_of_kernels_get_milliseconds_and_keep_their_columns() {
     }
     // Rows that it was fitted to: this is no measure of its quality.
     assert!(edgezen::stats::mean(&errors).unwrap() < 0.1);
+}
+
+#[test]
+fn a_predictor_of_another_computer_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("predictors")).unwrap();
+    let here = computer::cpu();
+    let mut file = PredictorFile::read(&root().join("predictors/host@tract@fp32.json")).unwrap();
+    for (cpu, another) in [(Some("Z80".to_owned()), true), (here.clone(), false), (None, false)] {
+        file.provenance.cpu = cpu;
+        file.write(&dir.path().join("predictors/host@tract@fp32.json")).unwrap();
+        let output = edgezen(dir.path(), &["predict", "--device", "host", "resnet18", "--json"]);
+        let notes = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{notes}");
+        let remedy = "measured on another computer (Z80); for this one: edgezen profile --device host";
+        assert_eq!(notes.contains(remedy), another, "{here:?}: {notes}");
+    }
 }
 
 #[test]

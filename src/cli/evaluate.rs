@@ -68,7 +68,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         return super::train::evaluate(net, weights, &args.data, args.options, &args.place, global);
     }
     let Some(predictor) = &args.predictor else { return Err(Failure::usage("--predictor is needed")) };
-    let loaded = predictors::by_name_or_file(predictor)?;
+    let loaded = predictors::by_name_or_file(predictor, global.output())?;
     let name = args.data.display().to_string();
     let svg = args.svg.as_deref();
     let dataset = if args.data.is_dir() { Some(Dataset::read(&args.data)?) } else { None };

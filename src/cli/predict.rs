@@ -92,7 +92,7 @@ struct KernelRow {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
-    let mut loaded = args.which.load()?;
+    let mut loaded = args.which.load(global.output())?;
     if let (Loaded::Kernels(predictor), Some(batch)) = (&mut loaded, args.batch) {
         **predictor = predictor.with_batch(batch);
     }
@@ -196,7 +196,7 @@ fn predict(predictor: &FittedPredictor, net: &str, args: &Args) -> Result<Predic
         let mut parts = [Latency::ZERO; 3];
         for kernel in &section.kernels {
             let estimate = predictor.kernel(kernel);
-            terms = terms + Terms::of(estimate);
+            terms = terms + predictor.terms(kernel);
             if estimate.support == Support::Bound && !unknown.iter().any(|known| known == kernel.kind.name())
             {
                 unknown.push(kernel.kind.name().to_owned());

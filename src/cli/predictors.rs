@@ -1,9 +1,11 @@
 //! `edgezen predictors`, and how every command finds its predictor.
 
+use super::Global;
 use super::failure::{Exit, Failure};
-use super::{Global, output};
+use super::output::{self, Output};
 use crate::dataset::Identity;
-use crate::device::profile;
+use crate::device::computer;
+use crate::device::profile::{self, Kind};
 use crate::predictor::file::{FileError, PredictorFile};
 use crate::predictor::fitted::FittedPredictor;
 use crate::predictor::network::NetworkPredictor;
@@ -25,10 +27,10 @@ pub struct Which {
 }
 
 impl Which {
-    pub fn load(&self) -> Result<Loaded, Failure> {
+    pub fn load(&self, output: Output) -> Result<Loaded, Failure> {
         match (&self.predictor, &self.device) {
             (Some(path), _) => Ok(Loaded::read(path)?),
-            (None, Some(device)) => any_by_device(device),
+            (None, Some(device)) => any_by_device(device, output),
             (None, None) => Err(Failure::usage("--device or --predictor is needed")),
         }
     }
@@ -40,8 +42,8 @@ pub fn by_file(path: &Path) -> Result<Arc<FittedPredictor>, Failure> {
 }
 
 /// The predictor of kernels of a device; see [`any_by_device`].
-pub fn by_device(name: &str) -> Result<Arc<FittedPredictor>, Failure> {
-    of_kernels(any_by_device(name)?)
+pub fn by_device(name: &str, output: Output) -> Result<Arc<FittedPredictor>, Failure> {
+    of_kernels(any_by_device(name, output)?)
 }
 
 /// Refuses predictors that take only the networks of one space.
@@ -63,10 +65,21 @@ pub fn foreign(predictor: &NetworkPredictor, why: &str) -> Failure {
 
 /// The predictor of a device by its short name (its default identity), of a full identity, or of its
 /// beginning (`pixel3@tflite`): from `predictors/` here, from the user's data folder, or as shipped.
-pub fn any_by_device(name: &str) -> Result<Loaded, Failure> {
+pub fn any_by_device(name: &str, output: Output) -> Result<Loaded, Failure> {
     let catalogue = shipped::catalogue(&folders());
     match find(&catalogue, name)? {
-        Some(entry) => Ok(entry.load()?),
+        Some(entry) => {
+            let loaded = entry.load()?;
+            if let Some(cpu) = of_another_computer(&loaded) {
+                output.note(format!(
+                    "note: {} was measured on another computer ({cpu}); for this one: edgezen profile --device {}, \
+                     then edgezen fit",
+                    entry.id,
+                    loaded.identity().device,
+                ));
+            }
+            Ok(loaded)
+        }
         None => {
             let device = name.split('@').next().unwrap_or_default();
             let near = |id: &&str| id.split('@').next().is_some_and(|other| other == device);
@@ -111,9 +124,22 @@ fn find<'a>(catalogue: &'a [Entry], name: &str) -> Result<Option<&'a Entry>, Fai
     Ok(exact.or_else(|| catalogue.iter().find(kernels)).or_else(|| catalogue.iter().find(of_device)))
 }
 
+/// The CPU that a predictor of this computer was measured on, if that is another one.
+fn of_another_computer(loaded: &Loaded) -> Option<&str> {
+    let here = profile::by_name(&loaded.identity().device).is_ok_and(|profile| profile.kind == Kind::Host);
+    loaded.cpu().filter(|cpu| here && computer::cpu().as_deref() != Some(*cpu))
+}
+
 /// The usual length of a probe of the core's pace on the device called `name`, if its predictor knows.
 pub fn usual_probe_ns(name: &str) -> Option<u64> {
-    by_device(name).ok()?.file().provenance.usual_probe_ns
+    let catalogue = shipped::catalogue(&folders());
+    let entry = find(&catalogue, name).ok()??;
+    let loaded = entry.load().ok()?;
+    let usual = match &loaded {
+        Loaded::Kernels(predictor) => predictor.file().provenance.usual_probe_ns,
+        Loaded::Networks(_) => None,
+    };
+    usual.filter(|_| of_another_computer(&loaded).is_none())
 }
 
 /// Refuses to judge a predictor by measurements of something else.
@@ -193,7 +219,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             let rows: Vec<Row> = shipped::catalogue(&folders()).iter().map(row).collect();
             global.output().result(&rows, || text(&rows))
         }
-        Action::Info { predictor } => match by_name_or_file(&predictor)? {
+        Action::Info { predictor } => match by_name_or_file(&predictor, global.output())? {
             Loaded::Kernels(p) => global.output().result(&summary(p.file()), || info(p.file())),
             Loaded::Networks(p) => global.output().result(&*p, || network_info(&p)),
         },
@@ -202,10 +228,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
 }
 
 /// A file if it looks like one, else a device.
-pub fn by_name_or_file(name: &str) -> Result<Loaded, Failure> {
+pub fn by_name_or_file(name: &str, output: Output) -> Result<Loaded, Failure> {
     let path = Path::new(name);
     let is_file = path.extension().is_some_and(|extension| extension == "json") || path.is_file();
-    if is_file { Ok(Loaded::read(path)?) } else { any_by_device(name) }
+    if is_file { Ok(Loaded::read(path)?) } else { any_by_device(name, output) }
 }
 
 fn row(entry: &Entry) -> Row {
@@ -266,6 +292,9 @@ fn info(file: &PredictorFile) -> String {
         if file.identity.threads == 1 { "" } else { "s" }
     );
     out += &format!("from {} kernels, {} blocks, {} networks\n", p.kernels, p.blocks, p.networks);
+    if let Some(cpu) = &p.cpu {
+        out += &format!("on     {cpu}\n");
+    }
     for source in &p.sources {
         out += &format!("source {source} ({})\n", file.licence);
     }

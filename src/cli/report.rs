@@ -83,7 +83,7 @@ fn comparisons(manifest: &Manifest, global: Global) -> Result<Vec<Comparison>, F
         (score::find(&manifest.proxy)?.make)(Setup { mode: manifest.mode, resolution: manifest.resolution });
     let mut predictors: Vec<(&str, Arc<FittedPredictor>)> = Vec::new();
     for device in &manifest.device {
-        match predictors::by_device(&device.name) {
+        match predictors::by_device(&device.name, global.output()) {
             Ok(predictor) => predictors.push((&device.name, predictor)),
             // The run has its own predictions; only the comparison lacks a column.
             Err(failure) => {

@@ -104,6 +104,7 @@ pub fn of(dataset: &Dataset, folder: &Path) -> Result<Request, Failure> {
         sources: vec![dataset.provenance.source.clone()],
         notes: dataset.provenance.notes.clone(),
         usual_probe_ns: usual_probe_ns(&dataset.environment),
+        cpu: dataset.environment.get("cpu").and_then(|cpu| cpu.as_str()).map(str::to_owned),
         dataset_sha256: String::new(),
     })
 }

@@ -92,8 +92,8 @@ struct Report {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
-    let sources: Vec<Loaded> =
-        args.from.iter().map(|name| predictors::by_name_or_file(name)).collect::<Result<_, _>>()?;
+    let load = |name: &String| predictors::by_name_or_file(name, global.output());
+    let sources: Vec<Loaded> = args.from.iter().map(load).collect::<Result<_, _>>()?;
     if let Some(dataset) = &args.eager {
         return eager::run(&args, &only_kernels(sources)?, dataset.as_deref(), global);
     }

@@ -55,9 +55,16 @@ struct Report {
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let output = global.output();
     verify::check(Some(&args.device))?;
-    let predictor = match &args.predictor {
-        Some(path) => predictors::by_file(path)?,
-        None => predictors::by_device(&args.device)?,
+    let (predictor, usual) = match &args.predictor {
+        Some(path) => {
+            let predictor = predictors::by_file(path)?;
+            let usual = predictor.file().provenance.usual_probe_ns;
+            (predictor, usual)
+        }
+        None => {
+            let predictor = predictors::by_device(&args.device, output)?;
+            (predictor, predictors::usual_probe_ns(&args.device))
+        }
     };
     let mut limit = args.latency;
     let mut networks = Vec::new();
@@ -72,7 +79,6 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             networks.push(net::model(what, args.options)?);
         }
     }
-    let usual = predictor.file().provenance.usual_probe_ns;
     let rows = verify::measure(&args.device, &args.reach, &networks, &*predictor, usual, limit, output)?;
     let refitted = match args.refit {
         true => Some(refit(args.data.as_deref(), predictor.identity(), &networks, &rows)?),

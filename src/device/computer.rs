@@ -174,7 +174,13 @@ fn text(path: &Path) -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// x86 says `model name`; Arm boards `Model` or `Hardware`, else only the numbers of the core's design.
+/// This computer's CPU, as precisely as the system names it.
+pub fn cpu() -> Option<String> {
+    text(Path::new("/proc/cpuinfo")).as_deref().and_then(cpu_model)
+}
+
+/// x86 says `model name`, which virtual machines leave vague, and the numbers of the design; Arm boards `Model` or
+/// `Hardware`, else only the numbers.
 fn cpu_model(cpuinfo: &str) -> Option<String> {
     let field = |name: &str| {
         let value = |line: &str| {
@@ -184,7 +190,14 @@ fn cpu_model(cpuinfo: &str) -> Option<String> {
         cpuinfo.lines().find_map(value)
     };
     let numbers = || Some(format!("CPU {}/{}", field("CPU implementer")?, field("CPU part")?));
-    field("model name").or_else(|| field("Model")).or_else(|| field("Hardware")).or_else(numbers)
+    let x86 = || {
+        let name = field("model name")?;
+        let design = field("cpu family").zip(field("model"));
+        Some(
+            design.map_or(name.clone(), |(family, model)| format!("{name} (family {family}, model {model})")),
+        )
+    };
+    x86().or_else(|| field("Model")).or_else(|| field("Hardware")).or_else(numbers)
 }
 
 fn first_number(text: &str) -> Option<f64> {
@@ -288,6 +301,10 @@ mod tests {
     fn reads_quotas_and_arm_cores() {
         assert_eq!(quota("150000 100000"), Some(1.5));
         assert_eq!(quota("max 100000"), None);
+        assert_eq!(cpu_model(""), None);
+        assert_eq!(cpu_model("processor : 0\nmodel name\t: A CPU\n").as_deref(), Some("A CPU"));
+        let design = "cpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\n";
+        assert_eq!(cpu_model(design).as_deref(), Some("AMD EPYC (family 25, model 17)"));
         assert_eq!(cpu_model("CPU implementer\t: 0x41\nCPU part\t: 0xd08\n"), Some("CPU 0x41/0xd08".into()));
     }
 }

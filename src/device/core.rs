@@ -1,7 +1,7 @@
 //! A core of this computer, claimed for measuring: pinned, ahead of others where that is allowed, its pace
 //! probed.
 
-use super::{DeviceError, Facts, Options};
+use super::{DeviceError, Facts, Options, computer};
 use crate::runner::conditions::Scheduling;
 use crate::runner::{Conditions, Monotonic, Pace, Policy, conditions};
 use serde_json::json;
@@ -75,7 +75,7 @@ pub fn facts() -> Facts {
     if let Some(kernel) = line("/proc/sys/kernel/osrelease") {
         facts.insert("kernel".into(), json!(kernel.trim()));
     }
-    if let Some(cpu) = line("/proc/cpuinfo").as_deref().and_then(cpu_model) {
+    if let Some(cpu) = computer::cpu() {
         facts.insert("cpu".into(), json!(cpu));
     }
     if let Ok(count) = std::thread::available_parallelism() {
@@ -83,25 +83,4 @@ pub fn facts() -> Facts {
     }
     facts.insert("conditions".into(), json!(Conditions::observe()));
     facts
-}
-
-/// The first `model name` (x86) or `CPU part` (Arm) of `/proc/cpuinfo`.
-fn cpu_model(text: &str) -> Option<String> {
-    let field = |name: &str| {
-        let line = text.lines().find(|line| line.starts_with(name))?;
-        Some(line.split_once(':')?.1.trim().to_owned())
-    };
-    field("model name").or_else(|| field("CPU part").map(|part| format!("CPU part {part}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cpu_models() {
-        assert_eq!(cpu_model("processor : 0\nmodel name\t: A CPU\n").as_deref(), Some("A CPU"));
-        assert_eq!(cpu_model("CPU part\t: 0xd0b\n").as_deref(), Some("CPU part 0xd0b"));
-        assert_eq!(cpu_model(""), None);
-    }
 }

@@ -70,6 +70,9 @@ pub struct Provenance {
     /// pace was not probed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usual_probe_ns: Option<u64>,
+    /// The CPU of the computer that was measured; absent for other devices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -430,6 +433,7 @@ mod tests {
             sources: vec!["a \"test\"".into()],
             notes: vec![],
             usual_probe_ns: Some(22_029),
+            cpu: Some("A CPU".into()),
             dataset_sha256: String::new(),
         };
         fit::fit(&observations, request).unwrap().file().clone()

@@ -7,6 +7,7 @@ mod report;
 
 use self::candidates::{Candidate, Choice, choose};
 use self::report::metrics;
+use super::Terms;
 use super::conformal::{self, KernelCalibration, NetworkCalibration};
 use super::domain::Domain;
 use super::families::{self, Fit, FitError, Model};
@@ -40,6 +41,8 @@ pub struct Request {
     pub notes: Vec<String>,
     /// See [`Provenance::usual_probe_ns`].
     pub usual_probe_ns: Option<u64>,
+    /// See [`Provenance::cpu`].
+    pub cpu: Option<String>,
     pub dataset_sha256: String,
 }
 
@@ -117,26 +120,16 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
     let network_ns = full[&choice.base].network_ns;
 
     // Networks: the correction, and what it leaves over when each in turn is left out.
-    let composed = |level: Level| {
-        observations.iter().zip(&held_out).filter(move |(o, _)| o.level == level).map(|(o, &sum_ns)| {
-            NetworkSum {
-                whole: o.level == Level::Network,
-                sum_ns,
-                kernels: o.kernels.len() as f64,
-                measured_ns: o.latency.ns(),
-            }
-        })
-    };
-    let networks: Vec<NetworkSum> = composed(Level::Network).collect();
-    let blocks: Vec<NetworkSum> = composed(Level::Block).collect();
+    let composed = observations.iter().zip(&held_out).filter(|(o, _)| o.level == Level::Network);
+    let networks: Vec<NetworkSum> =
+        composed.map(|(o, &terms)| NetworkSum { terms, measured_ns: o.latency.ns() }).collect();
     // Prices that come from networks alone need no correction on networks.
     let correct = networks.len() < observations.len();
-    let net_level =
-        net_level::fit(&if correct { [&networks[..], &blocks].concat() } else { Vec::new() }, network_ns)?;
+    let net_level = net_level::fit(if correct { &networks } else { &[] }, network_ns)?;
     let left_out = if correct {
-        leave_one_out(&networks, &blocks, network_ns)?
+        leave_one_out(&networks, network_ns)?
     } else {
-        networks.iter().map(|n| net_level.apply_ns(n.sum_ns, n.kernels)).collect()
+        networks.iter().map(|n| net_level.apply_ns(&n.terms)).collect()
     };
 
     let kernel_pairs = |kind: Option<KernelKind>| -> Vec<(f64, f64)> {
@@ -145,7 +138,7 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
             .iter()
             .zip(&held_out)
             .filter(|(o, _)| of_kind(o))
-            .map(|(o, &predicted)| (predicted, o.latency.ns()))
+            .map(|(o, predicted)| (predicted.latency.ns(), o.latency.ns()))
             .collect()
     };
     let calibrated = KernelKind::ALL.into_iter().filter_map(|kind| {
@@ -186,6 +179,7 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
             networks: level(Level::Network),
             notes: request.notes,
             usual_probe_ns: request.usual_probe_ns,
+            cpu: request.cpu,
         },
         device: request.identity.device.clone(),
         identity: request.identity,
@@ -207,7 +201,8 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
 /// As [`fit`].
 pub fn held_out_ns(observations: &[Observation], request: &Request) -> Result<Vec<f64>, FitError> {
     let roofline = roofline(observations, request);
-    Ok(compete(&Data::new(observations, &request.identity, &roofline))?.held_out)
+    let held_out = compete(&Data::new(observations, &request.identity, &roofline))?.held_out;
+    Ok(held_out.iter().map(|terms| terms.latency.ns()).collect())
 }
 
 fn roofline(observations: &[Observation], request: &Request) -> Roofline {
@@ -220,7 +215,7 @@ struct Competition {
     fold: Vec<usize>,
     candidates: Vec<Candidate>,
     choice: Choice,
-    held_out: Vec<f64>,
+    held_out: Vec<Terms>,
 }
 
 /// Every family on every fold.
@@ -242,7 +237,7 @@ fn compete(data: &Data) -> Result<Competition, FitError> {
     let held_out = observations
         .iter()
         .enumerate()
-        .map(|(i, o)| choice.held_out_ns(data, &candidates, &fold, i, o))
+        .map(|(i, o)| choice.held_out(data, &candidates, &fold, i, o))
         .collect();
     Ok(Competition { fold, candidates, choice, held_out })
 }
@@ -282,17 +277,12 @@ impl<'a> Data<'a> {
 }
 
 /// Each network as the others correct it.
-fn leave_one_out(
-    networks: &[NetworkSum],
-    blocks: &[NetworkSum],
-    network_ns: f64,
-) -> Result<Vec<f64>, FitError> {
+fn leave_one_out(networks: &[NetworkSum], network_ns: f64) -> Result<Vec<f64>, FitError> {
     (0..networks.len())
         .map(|left_out| {
-            let others = networks.iter().enumerate().filter(|(i, _)| *i != left_out).map(|(_, n)| n);
-            let others: Vec<NetworkSum> = others.chain(blocks).copied().collect();
+            let others: Vec<NetworkSum> = [&networks[..left_out], &networks[left_out + 1..]].concat();
             let level: NetLevel = net_level::fit(&others, network_ns)?;
-            Ok(level.apply_ns(networks[left_out].sum_ns, networks[left_out].kernels))
+            Ok(level.apply_ns(&networks[left_out].terms))
         })
         .collect()
 }
@@ -324,6 +314,7 @@ mod tests {
             sources: vec![dataset.provenance.source.clone()],
             notes: vec![],
             usual_probe_ns: Some(22_029),
+            cpu: None,
             dataset_sha256: String::new(),
         };
         (dataset, request)

@@ -176,7 +176,7 @@ impl LatencyPredictor for FittedPredictor {
     fn network(&self, terms: &Terms) -> Estimate {
         let sum = terms.latency.ns();
         let batch = f64::from(self.file.identity.batch);
-        let total = self.file.net_level.apply_ns(sum, f64::from(terms.kernels)).max(FLOOR_NS);
+        let total = self.file.net_level.apply_ns(terms).max(FLOOR_NS);
         let latency = Latency::from_ns(total / batch);
         let coverage = if sum > 0.0 { (terms.inside.ns() / sum).clamp(0.0, 1.0) } else { 1.0 };
         let outside = 1.0 + (1.0 - coverage) * (self.file.calibration.network.outside_factor - 1.0);
@@ -195,7 +195,7 @@ impl LatencyPredictor for FittedPredictor {
         let mut order: Vec<usize> = (0..kernels.len()).collect();
         order.sort_unstable_by_key(|&i| kernels[i]);
         let mut terms = vec![Terms::default(); kernels.len()];
-        self.each(&kernels, &order, |i, estimate, _| terms[i] = Terms::of(estimate));
+        self.each(&kernels, &order, |i, estimate, _| terms[i] = Terms::of(&kernels[i], estimate));
         self.network(&terms.into_iter().sum())
     }
 }

@@ -28,8 +28,8 @@ pub mod training;
 pub mod transfer;
 
 use crate::dataset::Identity;
-use crate::plainnet::Kernel;
 use crate::plainnet::kernel::Lowering;
+use crate::plainnet::{Kernel, KernelKind};
 use crate::stats;
 use crate::units::Latency;
 
@@ -58,22 +58,34 @@ pub struct Terms {
     pub latency: Latency,
     /// The part of `latency` with [`Support::Inside`].
     pub inside: Latency,
+    /// The part of `latency` that depthwise convolutions take.
+    pub depthwise: Latency,
+    /// Elements that the kernels write.
+    pub outputs: f64,
     pub kernels: u32,
 }
 
 impl Terms {
-    pub fn of(estimate: KernelEstimate) -> Terms {
+    /// Of `kernel`, with the batch that the estimate is for.
+    pub fn of(kernel: &Kernel, estimate: KernelEstimate) -> Terms {
         let inside = match estimate.support {
             Support::Inside => estimate.latency,
             Support::Outside | Support::Bound => Latency::ZERO,
         };
-        Terms { latency: estimate.latency, inside, kernels: 1 }
+        let depthwise = if kernel.kind == KernelKind::Dwconv { estimate.latency } else { Latency::ZERO };
+        Terms { latency: estimate.latency, inside, depthwise, outputs: kernel.output_elements(), kernels: 1 }
     }
 
     /// The sums over `count` copies.
     pub fn times(self, count: u32) -> Terms {
         let n = f64::from(count);
-        Terms { latency: self.latency * n, inside: self.inside * n, kernels: self.kernels * count }
+        Terms {
+            latency: self.latency * n,
+            inside: self.inside * n,
+            depthwise: self.depthwise * n,
+            outputs: self.outputs * n,
+            kernels: self.kernels * count,
+        }
     }
 }
 
@@ -83,6 +95,8 @@ impl std::ops::Add for Terms {
         Terms {
             latency: self.latency + other.latency,
             inside: self.inside + other.inside,
+            depthwise: self.depthwise + other.depthwise,
+            outputs: self.outputs + other.outputs,
             kernels: self.kernels + other.kernels,
         }
     }
@@ -125,11 +139,16 @@ pub trait LatencyPredictor: Send + Sync {
     /// Latency of one kernel; its own `batch` is replaced by the identity's.
     fn kernel(&self, kernel: &Kernel) -> KernelEstimate;
 
+    /// What a kernel adds to a network; its own `batch` is replaced by the identity's.
+    fn terms(&self, kernel: &Kernel) -> Terms {
+        Terms::of(&kernel.with_batch(self.identity().batch), self.kernel(kernel))
+    }
+
     /// The network-level correction and the interval, from the sums over its kernels.
     fn network(&self, terms: &Terms) -> Estimate;
 
     /// Both steps for a list of kernels.
     fn predict(&self, kernels: &[Kernel]) -> Estimate {
-        self.network(&kernels.iter().map(|kernel| Terms::of(self.kernel(kernel))).sum())
+        self.network(&kernels.iter().map(|kernel| self.terms(kernel)).sum())
     }
 }

@@ -1,9 +1,10 @@
 //! From the sum over kernels to the whole network.
 //!
-//! T = scale · Σ kernels + per_kernel · count + constant, with non-negative coefficients, fitted to
-//! relative errors and pulled towards the identity: a few networks must not undo what thousands of
-//! kernels say.
+//! T = scale · Σ kernels + depthwise · Σ depthwise kernels + per_output · elements written + per_kernel · count and a
+//! constant, with non-negative coefficients, fitted to relative errors. A kernel that is measured on its own finds its
+//! input in the cache and its output in memory that it has touched before; in a network it does not (decision 6).
 
+use super::Terms;
 use super::families::FitError;
 use super::linear::non_negative;
 use crate::stats;
@@ -15,23 +16,45 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct NetLevel {
     pub scale: f64,
+    /// What depthwise convolutions take beside `scale`, for each nanosecond of theirs.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub depthwise: f64,
+    /// For each element that a kernel writes.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub per_output_ns: f64,
     pub per_kernel_ns: f64,
     pub constant_ns: f64,
     /// Networks that it was fitted to; with none it is the identity.
     pub networks: u32,
 }
 
-impl NetLevel {
-    pub const IDENTITY: NetLevel = NetLevel { scale: 1.0, per_kernel_ns: 0.0, constant_ns: 0.0, networks: 0 };
+fn is_nothing(value: &f64) -> bool {
+    *value == 0.0
+}
 
-    pub fn apply_ns(&self, sum_ns: f64, kernels: f64) -> f64 {
-        self.scale * sum_ns + self.per_kernel_ns * kernels + self.constant_ns
+impl NetLevel {
+    pub const IDENTITY: NetLevel = NetLevel {
+        scale: 1.0,
+        depthwise: 0.0,
+        per_output_ns: 0.0,
+        per_kernel_ns: 0.0,
+        constant_ns: 0.0,
+        networks: 0,
+    };
+
+    /// Nanoseconds of the network whose kernels have these sums.
+    pub fn apply_ns(&self, terms: &Terms) -> f64 {
+        self.scale * terms.latency.ns()
+            + self.depthwise * terms.depthwise.ns()
+            + self.per_output_ns * terms.outputs
+            + self.per_kernel_ns * f64::from(terms.kernels)
+            + self.constant_ns
     }
 
     /// What is wrong with a correction that was read from a file.
     pub fn check(&self) -> Result<(), String> {
-        let fine = |value: f64| value.is_finite() && value >= 0.0;
-        if fine(self.per_kernel_ns) && fine(self.constant_ns) && fine(self.scale) && self.scale > 0.0 {
+        let all = [self.scale, self.depthwise, self.per_output_ns, self.per_kernel_ns, self.constant_ns];
+        if all.iter().all(|value| value.is_finite() && *value >= 0.0) && self.scale > 0.0 {
             Ok(())
         } else {
             Err("the network-level correction is not made of non-negative numbers".into())
@@ -39,67 +62,90 @@ impl NetLevel {
     }
 }
 
-/// A network or a block as its kernels predict it (out of fold), and as measured.
+/// A network as its kernels predict it (out of fold), and as measured.
 #[derive(Clone, Copy, Debug)]
 pub struct NetworkSum {
-    /// A whole network, which has the constant; a block has not.
-    pub whole: bool,
-    pub sum_ns: f64,
-    pub kernels: f64,
+    pub terms: Terms,
     pub measured_ns: f64,
 }
 
 /// Networks' worth of belief in the identity.
-const PRIOR_NETWORKS: f64 = 6.0;
+const PRIOR_NETWORKS: f64 = 0.1;
 /// Fewest networks that say anything about a correction.
 const MIN_NETWORKS: usize = 3;
 
-/// Fits the correction; what kernels cost beside one another is learnt from blocks as well. `constant_ns` is what the kernels' own fit already found for it.
+/// Fits the correction. `constant_ns` is what the kernels' own fit already found for it.
 ///
 /// # Errors
 /// A failure of the solver.
 pub fn fit(networks: &[NetworkSum], constant_ns: f64) -> Result<NetLevel, FitError> {
-    let whole = networks.iter().filter(|network| network.whole).count();
-    let identity = NetLevel { constant_ns, networks: whole as u32, ..NetLevel::IDENTITY };
-    if whole < MIN_NETWORKS {
-        return Ok(identity);
-    }
     let n = networks.len();
-    let typical = |of: &dyn Fn(&NetworkSum) -> f64| {
-        stats::median(&networks.iter().map(of).collect::<Vec<_>>()).unwrap_or(1.0)
-    };
-    let belief = PRIOR_NETWORKS.sqrt();
-    let mut a = Array2::zeros((n + 3, 3));
-    let mut b = Array1::ones(n + 3);
-    for (i, network) in networks.iter().enumerate() {
-        a[(i, 0)] = network.sum_ns / network.measured_ns;
-        a[(i, 1)] = network.kernels / network.measured_ns;
-        a[(i, 2)] = if network.whole { 1.0 / network.measured_ns } else { 0.0 };
+    if n < MIN_NETWORKS {
+        return Ok(NetLevel { constant_ns, networks: n as u32, ..NetLevel::IDENTITY });
     }
-    a[(n, 0)] = belief;
-    b[n] = belief;
-    a[(n + 1, 1)] = belief * typical(&|network| network.kernels / network.measured_ns);
-    b[n + 1] = 0.0;
-    a[(n + 2, 2)] = belief * typical(&|network| 1.0 / network.measured_ns);
-    b[n + 2] = a[(n + 2, 2)] * constant_ns;
+    let costs = |network: &NetworkSum| {
+        let NetworkSum { terms, measured_ns } = *network;
+        [terms.latency.ns(), terms.depthwise.ns(), terms.outputs, f64::from(terms.kernels), 1.0]
+            .map(|cost| cost / measured_ns)
+    };
+    let prior = [1.0, 0.0, 0.0, 0.0, constant_ns];
+    let width = prior.len();
+    let mut a = Array2::zeros((n + width, width));
+    let mut b = Array1::ones(n + width);
+    for (i, network) in networks.iter().enumerate() {
+        a.row_mut(i).assign(&Array1::from(costs(network).to_vec()));
+    }
+    for (j, prior) in prior.into_iter().enumerate() {
+        // What is usual where there is any.
+        let shares: Vec<f64> = a.column(j).iter().take(n).copied().filter(|share| *share > 0.0).collect();
+        a[(n + j, j)] = PRIOR_NETWORKS.sqrt() * stats::median(&shares).unwrap_or(1.0);
+        b[n + j] = a[(n + j, j)] * prior;
+    }
     let x = non_negative(&a, &b)?;
-    Ok(NetLevel { scale: x[0].max(1e-3), per_kernel_ns: x[1], constant_ns: x[2], networks: whole as u32 })
+    Ok(NetLevel {
+        scale: x[0].max(1e-3),
+        depthwise: x[1],
+        per_output_ns: x[2],
+        per_kernel_ns: x[3],
+        constant_ns: x[4],
+        networks: n as u32,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Latency;
+
+    fn network(sum_ns: f64, depthwise: f64, outputs: f64, measured_ns: f64) -> NetworkSum {
+        let (latency, depthwise) = (Latency::from_ns(sum_ns), Latency::from_ns(sum_ns * depthwise));
+        let terms = Terms { latency, inside: latency, depthwise, outputs, kernels: 50 };
+        NetworkSum { terms, measured_ns }
+    }
 
     #[test]
     fn many_networks_outweigh_the_identity_and_none_leave_it() {
         assert_eq!(fit(&[], 0.0).unwrap(), NetLevel::IDENTITY);
-        let networks: Vec<NetworkSum> = (1..200)
-            .map(|i| f64::from(i) * 1e6)
-            .map(|sum_ns| NetworkSum { whole: true, sum_ns, kernels: 50.0, measured_ns: 1.3 * sum_ns })
-            .collect();
+        let of = |i: u32| network(f64::from(i) * 1e6, 0.0, 0.0, 1.3e6 * f64::from(i));
+        let networks: Vec<NetworkSum> = (1..200).map(of).collect();
         let level = fit(&networks, 0.0).unwrap();
         assert!((level.scale - 1.3).abs() < 0.02, "{level:?}");
         let few = fit(&networks[..4], 0.0).unwrap();
         assert!(few.scale > 1.0 && few.scale < level.scale, "{few:?}");
+        assert_eq!(fit(&networks[..2], 0.0).unwrap().scale, 1.0);
+    }
+
+    #[test]
+    fn depthwise_convolutions_and_what_is_written_have_prices_of_their_own() {
+        let networks: Vec<NetworkSum> = (1..60)
+            .map(|i| {
+                let sum_ns = f64::from(1 + i % 7) * 1e6;
+                let (depthwise, outputs) = (f64::from(i % 5) / 8.0, f64::from(1 + i % 11) * 1e5);
+                network(sum_ns, depthwise, outputs, sum_ns * (1.0 + 0.4 * depthwise) + 1.5 * outputs)
+            })
+            .collect();
+        let level = fit(&networks, 0.0).unwrap();
+        assert!((level.scale - 1.0).abs() < 0.02, "{level:?}");
+        assert!((level.depthwise - 0.4).abs() < 0.05 && (level.per_output_ns - 1.5).abs() < 0.1, "{level:?}");
     }
 }

@@ -55,6 +55,14 @@ impl Loaded {
             Loaded::Networks(predictor) => &predictor.identity,
         }
     }
+
+    /// The CPU of the computer that was measured, where that was the device.
+    pub fn cpu(&self) -> Option<&str> {
+        match self {
+            Loaded::Kernels(predictor) => predictor.file().provenance.cpu.as_deref(),
+            Loaded::Networks(_) => None,
+        }
+    }
 }
 
 impl Entry {

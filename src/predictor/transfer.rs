@@ -236,6 +236,7 @@ fn file(
             networks: level(Level::Network),
             notes: request.notes,
             usual_probe_ns: request.usual_probe_ns,
+            cpu: request.cpu,
         },
         device: request.identity.device.clone(),
         identity: request.identity,
@@ -251,6 +252,8 @@ fn file(
         },
         net_level: NetLevel {
             scale: source.net_level.scale,
+            depthwise: source.net_level.depthwise,
+            per_output_ns: source.net_level.per_output_ns * scale,
             per_kernel_ns: source.net_level.per_kernel_ns * scale,
             constant_ns: source.net_level.constant_ns * scale,
             networks: source.net_level.networks,

@@ -428,7 +428,7 @@ impl<'a> Accountant<'a> {
             }
             for kernel in lowering.kernels(graph) {
                 let terms = self.kernels.entry(kernel).or_insert_with(|| {
-                    let of = |budget: &LatencyBudget| Terms::of(budget.predictor.kernel(&kernel));
+                    let of = |budget: &LatencyBudget| budget.predictor.terms(&kernel);
                     budgets.latencies.iter().map(of).collect()
                 });
                 let summed = sums.iter_mut().zip(terms.iter()).zip(&budgets.latencies);

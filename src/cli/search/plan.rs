@@ -112,7 +112,7 @@ pub fn plan(args: &Args, seed: u64, output: Output) -> Result<(Plan, Option<Save
                 .remedy("--resume --out runs/…, or --resume with the options of the run")
         })?;
         let manifest = runs::read_manifest(&dir)?;
-        return Ok((from_manifest(&manifest, args, &dir)?, SavedSearch::read(&dir)?));
+        return Ok((from_manifest(&manifest, args, &dir, output)?, SavedSearch::read(&dir)?));
     }
     let plan = from_args(args, seed, output)?;
     // A run that was killed before it wrote anything starts anew.
@@ -165,15 +165,19 @@ fn verified_on(named: Option<&str>, budgets: &Budgets) -> Option<String> {
 }
 
 /// A latency budget with the checksum of its predictor.
-fn latency_budget(device: String, limit: Option<Latency>) -> Result<(LatencyBudget, String), Failure> {
-    let predictor = predictors::by_device(&device)?;
+fn latency_budget(
+    device: String,
+    limit: Option<Latency>,
+    output: Output,
+) -> Result<(LatencyBudget, String), Failure> {
+    let predictor = predictors::by_device(&device, output)?;
     let sha256 =
         predictor.file().sha256().map_err(|e| Failure::runtime(format!("the predictor of {device}: {e}")))?;
     Ok((LatencyBudget { device, predictor, limit }, sha256))
 }
 
 /// The plan of an earlier run.
-fn from_manifest(manifest: &Manifest, args: &Args, dir: &Path) -> Result<Plan, Failure> {
+fn from_manifest(manifest: &Manifest, args: &Args, dir: &Path, output: Output) -> Result<Plan, Failure> {
     let budget = &manifest.budget;
     let mut budgets = Budgets {
         layers: budget.layers,
@@ -185,7 +189,8 @@ fn from_manifest(manifest: &Manifest, args: &Args, dir: &Path) -> Result<Plan, F
     };
     let mut checksums = Vec::new();
     for device in &manifest.device {
-        let (budget, sha256) = latency_budget(device.name.clone(), device.limit_ms.map(Latency::from_ms))?;
+        let limit = device.limit_ms.map(Latency::from_ms);
+        let (budget, sha256) = latency_budget(device.name.clone(), limit, output)?;
         if device.predictor_sha256.as_ref().is_some_and(|recorded| *recorded != sha256) {
             let message = format!("the predictor of {} is not the one that the run began with", device.name);
             return Err(Failure::usage(message).remedy("put the old predictor back, or start a new run"));
@@ -367,7 +372,7 @@ fn budgets(
     }
     let mut checksums = Vec::new();
     for (device, limit) in limits {
-        let (budget, sha256) = latency_budget(device, limit)?;
+        let (budget, sha256) = latency_budget(device, limit, output)?;
         budgets.latencies.push(budget);
         checksums.push(sha256);
     }

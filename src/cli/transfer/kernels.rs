@@ -60,7 +60,7 @@ pub fn run(args: &Args, source: &FittedPredictor, global: Global) -> Result<(), 
 fn pair(predictor: &FittedPredictor, observation: &Observation) -> Pair {
     let batch = observation.kernels.first().map_or(1, |kernel| kernel.batch);
     let predictor = predictor.with_batch(batch);
-    let terms: Terms = observation.kernels.iter().map(|k| Terms::of(predictor.estimate(k))).sum();
+    let terms: Terms = observation.kernels.iter().map(|k| Terms::of(k, predictor.estimate(k))).sum();
     let measured = observation.latency.ns();
     if observation.level != crate::predictor::training::Level::Network {
         return Pair { predicted: terms.latency.ns(), interval: None, measured };

@@ -2,9 +2,11 @@
 //! what it says of that fold.
 
 use super::Data;
-use crate::plainnet::KernelKind;
+use crate::plainnet::{Kernel, KernelKind};
 use crate::predictor::families::{Family, Fit, FitError};
 use crate::predictor::training::{Level, Observation};
+use crate::predictor::{KernelEstimate, Support, Terms};
+use crate::units::Latency;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -78,16 +80,20 @@ impl Choice {
         self.by_kind.get(&kind).copied().unwrap_or(self.base)
     }
 
-    pub fn held_out_ns(
+    pub fn held_out(
         &self,
         data: &Data,
         candidates: &[Candidate],
         fold: &[usize],
         i: usize,
         o: &Observation,
-    ) -> f64 {
+    ) -> Terms {
         let fit = |kind| &candidates[self.of(kind)].fits[fold[i]];
-        o.kernels.iter().map(|k| data.kernel_ns(fit(k.kind).models.get(&k.kind), k)).sum()
+        let terms = |kernel: &Kernel| {
+            let ns = data.kernel_ns(fit(kernel.kind).models.get(&kernel.kind), kernel);
+            Terms::of(kernel, KernelEstimate { latency: Latency::from_ns(ns), support: Support::Inside })
+        };
+        o.kernels.iter().map(terms).sum()
     }
 }
 

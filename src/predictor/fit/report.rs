@@ -3,6 +3,7 @@
 use super::Data;
 use super::candidates::Candidate;
 use crate::plainnet::{Kernel, KernelKind};
+use crate::predictor::Terms;
 use crate::predictor::evaluate::{FlopsOnly, Metrics, Pair, roofline_scale};
 use crate::predictor::file::{Calibration, FitMetrics};
 use crate::predictor::training::{Level, Observation};
@@ -12,7 +13,7 @@ pub(super) fn metrics(
     data: &Data,
     candidates: &[Candidate],
     fold: &[usize],
-    held_out: &[f64],
+    held_out: &[Terms],
     left_out: &[f64],
     calibration: &Calibration,
 ) -> FitMetrics {
@@ -22,7 +23,8 @@ pub(super) fn metrics(
         .observations
         .iter()
         .zip(held_out)
-        .map(|(o, &sum)| {
+        .map(|(o, terms)| {
+            let sum = terms.latency.ns();
             let predicted = match o.level {
                 Level::Network => next_network.next().copied().unwrap_or(sum),
                 _ => sum,
