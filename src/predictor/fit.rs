@@ -12,7 +12,7 @@ use super::conformal::{self, KernelCalibration, NetworkCalibration};
 use super::domain::Domain;
 use super::families::{self, Fit, FitError, Model};
 use super::features::{self, Machine, Quantities};
-use super::file::{Calibration, Models, PredictorFile, Provenance};
+use super::file::{Calibration, Models, PredictorFile, Provenance, SCHEMA};
 use super::fitted::FittedPredictor;
 use super::net_level::{self, NetLevel, NetworkSum};
 use super::training::{Level, Observation, Roofline, Training, folds, group_of};
@@ -164,10 +164,8 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
 
     let metrics = metrics(&data, &candidates, &fold, &held_out, &left_out, &calibration);
     let level = |level: Level| observations.iter().filter(|o| o.level == level).count() as u32;
-    let features = units(&kinds);
-    let model = Models { kinds, roofline };
     let file = PredictorFile {
-        schema_version: model.schema(),
+        schema_version: SCHEMA,
         id: request.identity.to_string(),
         created: request.created,
         tool_version: env!("CARGO_PKG_VERSION").into(),
@@ -184,14 +182,14 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
         device: request.identity.device.clone(),
         identity: request.identity,
         dataset_sha256: request.dataset_sha256,
-        features,
-        model,
+        features: units(&kinds),
+        model: Models { kinds, roofline },
         domain,
         calibration,
         net_level,
         metrics,
     };
-    let file = file.as_written().map_err(|e| FitError::Unwritable(e.to_string()))?;
+    let file = file.in_its_schema().as_written().map_err(|e| FitError::Unwritable(e.to_string()))?;
     Ok(FittedPredictor::new(file))
 }
 

@@ -7,7 +7,7 @@
 use super::conformal::{self, KernelCalibration, Margin, NetworkCalibration};
 use super::evaluate::{Metrics, Pair};
 use super::families::FitError;
-use super::file::{Calibration, FitMetrics, Models, PredictorFile, Provenance};
+use super::file::{Calibration, FitMetrics, Models, PredictorFile, Provenance, SCHEMA};
 use super::fit::Request;
 use super::fitted::FittedPredictor;
 use super::net_level::NetLevel;
@@ -218,9 +218,8 @@ fn file(
     ));
     request.sources.extend(source.provenance.sources.iter().cloned());
     let level = |level: Level| observations.iter().filter(|o| o.level == level).count() as u32;
-    let model = Models { kinds, roofline };
-    PredictorFile {
-        schema_version: model.schema(),
+    let file = PredictorFile {
+        schema_version: SCHEMA,
         id: request.identity.to_string(),
         created: request.created,
         tool_version: env!("CARGO_PKG_VERSION").into(),
@@ -242,7 +241,7 @@ fn file(
         identity: request.identity,
         dataset_sha256: request.dataset_sha256,
         features: source.features.clone(),
-        model,
+        model: Models { kinds, roofline },
         domain: source.domain.clone(),
         calibration: Calibration {
             level: conformal::LEVEL,
@@ -259,5 +258,6 @@ fn file(
             networks: source.net_level.networks,
         },
         metrics: FitMetrics::default(),
-    }
+    };
+    file.in_its_schema()
 }
