@@ -5,6 +5,7 @@
 //! (tiles, waves, alignment) and are what trees split on. Predictor files name features, so a name
 //! never changes its meaning; a new meaning gets a new name.
 
+use super::register_tiles;
 use super::training::Roofline;
 use crate::plainnet::graph::Act;
 use crate::plainnet::{Kernel, KernelKind};
@@ -198,6 +199,12 @@ impl Quantities {
         let along = |side: u32| f64::from(side.min(2 * reach + 1));
         along(self.kernel.out_h()) * along(self.kernel.out_w())
     }
+    /// How tract would compute it on a CPU.
+    fn tract(&self) -> Option<register_tiles::Choice> {
+        let pixels = f64::from(self.kernel.out_h()) * f64::from(self.kernel.out_w());
+        let choice = || register_tiles::choice(self.out_c, self.fan_in.max(1.0), pixels.max(1.0));
+        (self.machine.processors <= 1.0).then(choice)
+    }
     fn is_spatial(&self) -> bool {
         self.kernel.kernel > 1
     }
@@ -308,6 +315,10 @@ pub static ALL: &[Feature] = features! {
     "activation" ["1"] = |q| when(q.kernel.act != Act::None, 1.0);
     // What kernels of processors with wide registers do in vain.
     "padding_32" ["1"] = |q| ceil(q.out_c / 32.0) * 32.0 / q.out_c;
+    // Nothing on GPUs.
+    "tract_rows" ["1"] = |q| q.tract().map_or(0.0, |choice| choice.rows);
+    "tract_columns" ["1"] = |q| q.tract().map_or(0.0, |choice| choice.columns);
+    "tract_ps_per_mac" ["ps/MAC"] = |q| q.tract().map_or(0.0, |choice| 1e3 * choice.ns * q.batch / q.macs.max(1.0));
     "map_bytes" ["B"] = |q| q.input * q.machine.bytes_per_element;
 };
 
@@ -458,9 +469,20 @@ pub fn shapes(kind: KernelKind) -> &'static [&'static str] {
 /// Coordinates in which near kernels are off by about as much.
 pub fn positions(kind: KernelKind) -> &'static [&'static str] {
     match kind {
-        KernelKind::Conv => {
-            &["batch", "in_c", "out_c", "out_h", "kernel", "stride", "residual", "activation", "padding_32"]
-        }
+        KernelKind::Conv => &[
+            "batch",
+            "in_c",
+            "out_c",
+            "out_h",
+            "kernel",
+            "stride",
+            "residual",
+            "activation",
+            "padding_32",
+            "tract_rows",
+            "tract_columns",
+            "tract_ps_per_mac",
+        ],
         _ => &["batch", "in_c", "out_c", "out_h", "kernel", "stride", "residual", "activation"],
     }
 }

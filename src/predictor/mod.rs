@@ -22,6 +22,7 @@ pub mod model_tree;
 mod mutations;
 pub mod net_level;
 pub mod network;
+mod register_tiles;
 mod ridge;
 pub mod shipped;
 pub mod training;

@@ -6,6 +6,7 @@ use crate::plainnet::{Kernel, KernelKind};
 use crate::predictor::families::{Family, Fit, FitError};
 use crate::predictor::training::{Level, Observation};
 use crate::predictor::{KernelEstimate, Support, Terms};
+use crate::stats;
 use crate::units::Latency;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -43,15 +44,14 @@ impl Candidate {
         Ok(Candidate { family, fits, held_out })
     }
 
+    /// Relative errors of the observations to `keep`, each held out.
+    fn errors(&self, data: &Data, keep: impl Fn(&Observation) -> bool) -> Vec<f64> {
+        let pairs = data.observations.iter().zip(&self.held_out).filter(|(o, _)| keep(o));
+        pairs.map(|(o, p)| (p / o.latency.ns() - 1.0).abs()).collect()
+    }
+
     pub fn mean_error(&self, data: &Data, keep: impl Fn(&Observation) -> bool) -> Option<f64> {
-        let errors: Vec<f64> = data
-            .observations
-            .iter()
-            .zip(&self.held_out)
-            .filter(|(o, _)| keep(o))
-            .map(|(o, p)| (p / o.latency.ns() - 1.0).abs())
-            .collect();
-        crate::stats::mean(&errors)
+        stats::mean(&self.errors(data, keep))
     }
 
     /// The figure that simple families compete by: networks count double.
@@ -106,15 +106,40 @@ pub(super) fn choose(data: &Data, candidates: &[Candidate]) -> Choice {
         }
     }
     for kind in KernelKind::ALL {
-        let error = |c: &Candidate| c.mean_error(data, |o| o.single().is_some_and(|k| k.kind == kind));
+        let errors = |c: &Candidate| c.errors(data, |o| o.single().is_some_and(|k| k.kind == kind));
         for (i, candidate) in candidates.iter().enumerate().filter(|(_, c)| !simple(c)) {
-            let current = error(&candidates[choice.of(kind)]);
-            let better =
-                matches!((error(candidate), current), (Some(new), Some(old)) if new < ADVANTAGE * old);
-            if better && candidate.family.rows().contains(&data.count(kind)) {
+            let current = errors(&candidates[choice.of(kind)]);
+            if candidate.family.rows().contains(&current.len()) && is_better(&errors(candidate), &current) {
                 choice.by_kind.insert(kind, i);
             }
         }
     }
     choice
+}
+
+/// Whether errors are smaller than others of the same rows by enough, and by more than their standard error: among few
+/// rows, one or the other may be lucky.
+fn is_better(new: &[f64], old: &[f64]) -> bool {
+    let gains: Vec<f64> = old.iter().zip(new).map(|(old, new)| old - new).collect();
+    let (Some(gain), Some(old)) = (stats::mean(&gains), stats::mean(old)) else { return false };
+    let spread = stats::std_dev(&gains).unwrap_or(0.0);
+    gain > (1.0 - ADVANTAGE) * old && gain > spread / (gains.len() as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn luck_is_not_enough() {
+        let old: Vec<f64> = (0..40).map(|i| 0.05 + 0.01 * f64::from(i % 5)).collect();
+        let changed =
+            |by: fn(usize) -> f64| old.iter().enumerate().map(|(i, e)| e * by(i)).collect::<Vec<_>>();
+        assert!(is_better(&changed(|_| 0.9), &old) && !is_better(&changed(|_| 0.99), &old));
+        // As much better on the mean, but for one row: that may be chance.
+        let lucky: Vec<f64> = [vec![0.0; 1], old[1..].to_vec()].concat();
+        let far_off: Vec<f64> = [vec![0.3; 1], old[1..].to_vec()].concat();
+        assert!(!is_better(&lucky, &far_off));
+        assert!(!is_better(&[], &[]));
+    }
 }

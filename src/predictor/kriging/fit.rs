@@ -6,7 +6,7 @@ use crate::predictor::cholesky;
 use crate::predictor::families::{Family, Fit, FitError, Model};
 use crate::predictor::features;
 use crate::predictor::linear::{Linear, Physical};
-use crate::predictor::training::Training;
+use crate::predictor::training::{Observation, Training};
 use crate::stats;
 use ndarray::{Array1, Array2};
 use std::ops::RangeInclusive;
@@ -26,11 +26,17 @@ impl Family for Krige {
     }
     fn fit(&self, training: &Training) -> Result<Fit, FitError> {
         let mut fit = Physical.fit(training)?;
-        for kind in KernelKind::ALL {
-            if !self.rows().contains(&training.count(kind)) {
-                continue;
-            }
-            if let Some(Model::Linear(base)) = fit.models.get(&kind)
+        let kinds: Vec<KernelKind> =
+            KernelKind::ALL.into_iter().filter(|&kind| self.rows().contains(&training.count(kind))).collect();
+        if kinds.is_empty() {
+            return Ok(fit);
+        }
+        // Prices of kernels alone: networks bend them, and what is bent is not smooth.
+        let singles: Vec<&Observation> =
+            training.observations.iter().copied().filter(|o| o.single().is_some()).collect();
+        let alone = Physical.fit(&Training { observations: &singles, ..*training })?;
+        for kind in kinds {
+            if let Some(Model::Linear(base)) = alone.models.get(&kind)
                 && let Some(kriging) = krige(training, kind, base.clone())
             {
                 fit.models.insert(kind, Model::Kriging(kriging));
