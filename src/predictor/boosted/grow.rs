@@ -159,7 +159,7 @@ fn tree(binned: &Binned, residual: &[f64], drawn: Vec<u32>, growth: Growth) -> V
     let value = |pulls: &[f64]| {
         let sum: f64 = pulls.iter().sum();
         let mean = sum / (pulls.len() as f64 + growth.shrinkage);
-        Grown::Leaf((growth.learning_rate * mean / LEAF_UNIT).round() as i32)
+        Grown::Leaf((growth.learning_rate * mean / LEAF_UNIT).round() as i16)
     };
     let mut grown = vec![value(&pulls)];
     let histogram = histogram_of(binned, &rows, &pulls);

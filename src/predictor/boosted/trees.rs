@@ -11,7 +11,8 @@
 //! ```
 //!
 //! In memory a tree is a page of 512 words, its root first and the two children of a node side by side. A
-//! word is 9 bits of where they are, 7 bits of 127 − cut, 16 bits of the feature; a leaf leads to itself.
+//! word is 9 bits of where they are, 7 bits of 127 − cut, 16 bits of the feature; a leaf leads to itself, whatever the bin,
+//! and has its value in place of a feature.
 //! Adding a kernel's bin, moved to the bits of the cut, carries into the place exactly where the bin is
 //! greater: a step is a load, an addition and a shift, and no index can leave its page.
 
@@ -31,8 +32,6 @@ const CUT: u32 = PLACE - 7;
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Trees {
     pages: Vec<[Word; PAGE]>,
-    /// The value of a leaf, at the place of its word; 0 elsewhere.
-    values: Vec<[i32; PAGE]>,
     /// Nodes of each tree, and how far its deepest leaf is from the root.
     sizes: Vec<(u16, u16)>,
 }
@@ -46,8 +45,13 @@ impl Word {
         let left_over = MAX_BINS as u32 - u32::from(cut);
         Word((children as u32) << PLACE | left_over << CUT | u32::from(feature))
     }
-    fn leaf(place: usize) -> Word {
-        Word::node(0, MAX_BINS as u8, place)
+    /// Nothing is left over that a bin could carry.
+    fn leaf(place: usize, value: i16) -> Word {
+        Word((place as u32) << PLACE | u32::from(value as u16))
+    }
+    #[inline]
+    fn value(self) -> i16 {
+        self.0 as u16 as i16
     }
     fn feature(self) -> usize {
         self.0 as usize % MAX_FEATURES
@@ -81,7 +85,7 @@ pub(super) fn moved(bin: u8) -> u32 {
 
 /// A tree while it grows; a leaf, or a cut with what lies on both sides.
 pub(super) enum Grown {
-    Leaf(i32),
+    Leaf(i16),
     Node { feature: u8, cut: u8, left: usize, right: usize },
 }
 
@@ -98,7 +102,7 @@ struct Stored {
     /// Nodes on its left.
     left: Vec<u8>,
     /// In units of 10⁻⁴ of log latency, one more than nodes for each tree.
-    leaf: Vec<i32>,
+    leaf: Vec<i16>,
 }
 
 impl Trees {
@@ -112,7 +116,6 @@ impl Trees {
 
     fn append(&mut self, page: Page, nodes: usize) {
         self.pages.push(page.words);
-        self.values.push(page.values);
         self.sizes.push((nodes as u16, page.depth));
     }
 
@@ -120,21 +123,19 @@ impl Trees {
     pub(super) fn sum(&self, bins: &Bins) -> i64 {
         let mut sum = 0;
         let mut whole = self.pages.chunks_exact(ABREAST);
-        let mut rest = (self.values.as_slice(), self.sizes.as_slice());
-        for pages in &mut whole {
-            let (values, sizes) = (&rest.0[..ABREAST], &rest.1[..ABREAST]);
-            rest = (&rest.0[ABREAST..], &rest.1[ABREAST..]);
+        let mut sizes = self.sizes.chunks(ABREAST);
+        for (pages, sizes) in whole.by_ref().zip(sizes.by_ref()) {
             let mut at = [0; ABREAST];
             for _ in 0..sizes.iter().map(|size| size.1).max().unwrap_or(0) {
                 for (at, page) in at.iter_mut().zip(pages) {
                     *at = page[child(*at)].towards(bins);
                 }
             }
-            sum += at.iter().zip(values).map(|(&at, values)| i64::from(values[child(at)])).sum::<i64>();
+            sum += at.iter().zip(pages).map(|(&at, page)| i64::from(page[child(at)].value())).sum::<i64>();
         }
-        for ((page, values), size) in whole.remainder().iter().zip(rest.0).zip(rest.1) {
+        for (page, size) in whole.remainder().iter().zip(sizes.flatten()) {
             let at = (0..size.1).fold(0, |at, _| page[child(at)].towards(bins));
-            sum += i64::from(values[child(at)]);
+            sum += i64::from(page[child(at)].value());
         }
         sum
     }
@@ -142,7 +143,7 @@ impl Trees {
     /// The same for several kernels, side by side: each tree stays in the cache while all of them walk it.
     pub(super) fn sums(&self, bins: &[Bins; ABREAST]) -> [i64; ABREAST] {
         let mut sums = [0; ABREAST];
-        for ((page, values), size) in self.pages.iter().zip(&self.values).zip(&self.sizes) {
+        for (page, size) in self.pages.iter().zip(&self.sizes) {
             // All begin at the root.
             let mut at: [u32; ABREAST] = std::array::from_fn(|i| page[0].towards(&bins[i]));
             for _ in 1..size.1 {
@@ -151,21 +152,21 @@ impl Trees {
                 }
             }
             for (sum, at) in sums.iter_mut().zip(at) {
-                *sum += i64::from(values[child(at)]);
+                *sum += i64::from(page[child(at)].value());
             }
         }
         sums
     }
 
     /// The value of the last tree for a row of bins.
-    pub(super) fn last(&self, bins: &[u8]) -> i32 {
-        let (Some(page), Some(values)) = (self.pages.last(), self.values.last()) else { return 0 };
+    pub(super) fn last(&self, bins: &[u8]) -> i16 {
+        let Some(page) = self.pages.last() else { return 0 };
         let mut at = 0;
         while !page[at].is_leaf(at) {
             let word = page[at];
             at = word.children() + usize::from(bins[word.feature()] > word.cut());
         }
-        values[at]
+        page[at].value()
     }
 
     /// One more than the last feature that a node looks at.
@@ -178,8 +179,12 @@ impl Trees {
 
     /// The largest sum of leaves that there can be, in size.
     pub(super) fn extreme(&self) -> i64 {
-        let of_tree = |values: &[i32; PAGE]| values.iter().map(|&value| i64::from(value).abs()).max();
-        self.values.iter().filter_map(of_tree).sum()
+        let of_tree = |(page, size): (&[Word; PAGE], &(u16, u16))| {
+            let leaves =
+                page.iter().take(words_of(size.0)).enumerate().filter(|(at, word)| word.is_leaf(*at));
+            leaves.map(|(_, word)| i64::from(word.value()).abs()).max()
+        };
+        self.pages.iter().zip(&self.sizes).filter_map(of_tree).sum()
     }
 }
 
@@ -190,7 +195,6 @@ fn words_of(nodes: u16) -> usize {
 /// A tree on its way into a page.
 struct Page {
     words: [Word; PAGE],
-    values: [i32; PAGE],
     used: usize,
     depth: u16,
 }
@@ -198,12 +202,11 @@ struct Page {
 impl Page {
     /// With place for the root.
     fn new() -> Page {
-        Page { words: [Word::leaf(0); PAGE], values: [0; PAGE], used: 1, depth: 0 }
+        Page { words: [Word::leaf(0, 0); PAGE], used: 1, depth: 0 }
     }
 
-    fn leaf(&mut self, at: usize, value: i32, depth: u16) {
-        self.words[at] = Word::leaf(at);
-        self.values[at] = value;
+    fn leaf(&mut self, at: usize, value: i16, depth: u16) {
+        self.words[at] = Word::leaf(at, value);
         self.depth = self.depth.max(depth);
     }
 
@@ -230,9 +233,9 @@ impl Page {
 impl From<Trees> for Stored {
     fn from(trees: Trees) -> Stored {
         let mut stored = Stored { nodes: vec![], feature: vec![], cut: vec![], left: vec![], leaf: vec![] };
-        for ((page, values), size) in trees.pages.iter().zip(&trees.values).zip(&trees.sizes) {
+        for (page, size) in trees.pages.iter().zip(&trees.sizes) {
             stored.nodes.push(size.0);
-            stored.subtree(page, values, 0);
+            stored.subtree(page, 0);
         }
         stored
     }
@@ -240,19 +243,19 @@ impl From<Trees> for Stored {
 
 impl Stored {
     /// Appends the subtree at `at`; gives its number of nodes.
-    fn subtree(&mut self, page: &[Word; PAGE], values: &[i32; PAGE], at: usize) -> usize {
+    fn subtree(&mut self, page: &[Word; PAGE], at: usize) -> usize {
         let word = page[at];
         if word.is_leaf(at) {
-            self.leaf.push(values[at]);
+            self.leaf.push(word.value());
             return 0;
         }
         self.feature.push(word.feature() as u8);
         self.cut.push(word.cut());
         let node = self.left.len();
         self.left.push(0);
-        let left = self.subtree(page, values, word.children());
+        let left = self.subtree(page, word.children());
         self.left[node] = left as u8;
-        1 + left + self.subtree(page, values, word.children() + 1)
+        1 + left + self.subtree(page, word.children() + 1)
     }
 }
 
