@@ -40,8 +40,8 @@ struct Input {
     length: f64,
     /// The feature of each measured kernel.
     values: Vec<f64>,
-    /// Their positions, in lengths.
-    places: Vec<f64>,
+    /// Their positions, in lengths; the last ones are filled up.
+    places: Vec<[f32; ABREAST]>,
 }
 
 /// The form of files.
@@ -74,28 +74,30 @@ fn nearness(squared: f64) -> f64 {
 impl Kriging {
     fn new(base: Linear, axes: Vec<Axis>, weights: Vec<f64>) -> Kriging {
         let input = |Axis { feature, length, values }: Axis| {
-            let places = values.iter().map(|&value| place(value, length)).collect();
+            let mut places = vec![[0.0; ABREAST]; values.len().div_ceil(ABREAST)];
+            for (i, &value) in values.iter().enumerate() {
+                places[i / ABREAST][i % ABREAST] = place(value, length) as f32;
+            }
             Input { feature, length, values, places }
         };
         Kriging { base, inputs: axes.into_iter().map(input).collect(), weights }
     }
 
     pub fn predict_ns(&self, quantities: &Quantities) -> f64 {
-        let mut at = [0.0; MAX_INPUTS];
+        let mut at = [0.0_f32; MAX_INPUTS];
         for (at, input) in at.iter_mut().zip(&self.inputs) {
-            *at = place(input.feature.0.of(quantities), input.length);
+            *at = place(input.feature.0.of(quantities), input.length) as f32;
         }
-        let mut sums = [0.0; ABREAST];
+        let mut log = 0.0;
         for (chunk, weights) in self.weights.chunks(ABREAST).enumerate() {
-            let mut squared = [0.0; ABREAST];
+            let mut squared = [0.0_f32; ABREAST];
             for (at, input) in at.iter().zip(&self.inputs) {
-                let places = &input.places[chunk * ABREAST..];
+                let places = &input.places[chunk];
                 squared.iter_mut().zip(places).for_each(|(sum, place)| *sum += (place - at) * (place - at));
             }
-            let terms = weights.iter().zip(&squared).map(|(weight, &squared)| weight * nearness(squared));
-            sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+            let near = squared.map(|squared| 1.0 / (1.0 + 0.5 * squared));
+            log += weights.iter().zip(near).map(|(weight, near)| weight * f64::from(near)).sum::<f64>();
         }
-        let log: f64 = sums.iter().sum();
         self.base.predict_ns(quantities) * log.clamp(-MAX_LOG, MAX_LOG).exp()
     }
 
