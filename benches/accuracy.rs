@@ -1,7 +1,7 @@
 //! How good predictions are of rows that were left out: `cargo bench --bench accuracy [-- PART …]`.
 //!
 //! Parts: `v100` (convolutions under TensorRT: random configurations, two sides and two widths left out with all
-//! that lies on them), `operators` (PyTorch's on GPUs), `phones` (networks under TFLite, each left out in turn),
+//! that lies on them), `operators` (PyTorch's on GPUs), `host` (few kernels of a CPU), `phones` (networks under TFLite, each left out in turn),
 //! `networks` (few networks of a search space, the others predicted), `unseen` (a device from ten networks and
 //! other devices' predictors). All without a name. Whatever is fitted here sees the other rows only.
 
@@ -32,15 +32,16 @@ fn main() -> Result<(), Failed> {
     // Cargo's own arguments begin with a dash.
     let given: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     type Part = fn() -> Result<(), Failed>;
-    let parts: [(&str, Part); 5] = [
+    let parts: [(&str, Part); 6] = [
         ("v100", v100),
         ("operators", operators),
+        ("host", host),
         ("phones", phones),
         ("networks", networks),
         ("unseen", unseen),
     ];
     if let Some(unknown) = given.iter().find(|name| parts.iter().all(|(part, _)| part != name)) {
-        return Err(format!("no part {unknown:?}: v100, operators, phones, networks, unseen").into());
+        return Err(format!("no part {unknown:?}: v100, operators, host, phones, networks, unseen").into());
     }
     for (name, part) in parts {
         if given.is_empty() || given.iter().any(|given| given == name) {
@@ -98,6 +99,35 @@ fn kernels(train: &[Observation], test: &[&Observation], request: &Request) -> R
             measured,
         })
         .collect())
+}
+
+/// Kernels of the reference computer from as many as a short profile holds.
+fn host() -> Result<(), Failed> {
+    let dataset = Dataset::read(&root().join("datasets/host@tract@fp32"))?;
+    let request = request(&dataset)?;
+    let mut kernels = fit::observations(&dataset)?;
+    kernels.retain(|one| one.single().is_some());
+    for rows in [150, 300, 600] {
+        let mut pairs: Vec<(KernelKind, Pair)> = Vec::new();
+        for seed in 0..DRAWS {
+            let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+            for i in (1..kernels.len()).rev() {
+                kernels.swap(i, rng.random_range(0..=i));
+            }
+            let (train, test) = kernels.split_at(rows);
+            let test: Vec<&Observation> = test.iter().collect();
+            let kinds = test.iter().filter_map(|one| Some(one.single()?.kind));
+            pairs.extend(kinds.zip(self::kernels(train, &test, &request)?));
+        }
+        let of = |kind: Option<KernelKind>| -> Vec<Pair> {
+            pairs.iter().filter(|(k, _)| kind.is_none_or(|kind| *k == kind)).map(|(_, pair)| *pair).collect()
+        };
+        print(&format!("{DRAWS} draws of {rows}, the others"), &of(None));
+        for kind in KernelKind::ALL {
+            print(&format!("… {kind}"), &of(Some(kind)));
+        }
+    }
+    Ok(())
 }
 
 fn v100() -> Result<(), Failed> {

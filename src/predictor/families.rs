@@ -3,20 +3,23 @@
 use super::boosted::{Boosted, BoostedTrees};
 use super::features::{Named, Quantities};
 use super::glm::{Glm, LogLink};
+use super::kriging::{Krige, Kriging};
 use super::linear::{Coarse, Linear, Physical, Shrunken};
 use super::model_tree::{ModelTree, Regimes};
 use super::training::Training;
 use crate::plainnet::KernelKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// A way to fit kernels' latencies. A new one is one file and one line in [`registry`].
 pub trait Family: Sync {
     fn name(&self) -> &'static str;
 
-    /// Kernels of one kind, measured on their own, that it takes to try this family on the kind.
-    fn min_rows(&self) -> usize {
-        0
+    /// How many kernels of one kind, measured on their own, there must be to try this family on the kind. A family that
+    /// begins with none is for all kinds at once.
+    fn rows(&self) -> RangeInclusive<usize> {
+        0..=usize::MAX
     }
 
     /// Fits all kinds that the data can tell about.
@@ -28,7 +31,7 @@ pub trait Family: Sync {
 
 /// All families, simplest first: of equally good ones the first is taken.
 pub fn registry() -> &'static [&'static dyn Family] {
-    &[&Coarse, &Shrunken, &Physical, &LogLink, &Regimes, &BoostedTrees]
+    &[&Coarse, &Shrunken, &Physical, &LogLink, &Regimes, &Krige, &BoostedTrees]
 }
 
 /// What a family makes of the data.
@@ -46,6 +49,7 @@ pub enum Model {
     Linear(Linear),
     Glm(Glm),
     ModelTree(ModelTree),
+    Kriging(Kriging),
     Boosted(Boosted),
 }
 
@@ -56,6 +60,7 @@ impl Model {
             Model::Linear(model) => model.predict_ns(quantities),
             Model::Glm(model) => model.predict_ns(quantities),
             Model::ModelTree(model) => model.predict_ns(quantities),
+            Model::Kriging(model) => model.predict_ns(quantities),
             Model::Boosted(model) => model.predict_ns(quantities),
         }
     }
@@ -67,6 +72,7 @@ impl Model {
             Model::Linear(linear) => linear.scale(factor),
             Model::Glm(glm) => glm.constant_ln_ns += factor.ln(),
             Model::ModelTree(tree) => tree.root.scale(factor),
+            Model::Kriging(kriging) => kriging.base.scale(factor),
             Model::Boosted(boosted) => boosted.base.scale(factor),
         }
         model
@@ -87,6 +93,7 @@ impl Model {
             Model::Linear(model) => terms(model),
             Model::Glm(model) => model.factors.iter().map(|factor| factor.feature).collect(),
             Model::ModelTree(model) => model.features(),
+            Model::Kriging(model) => model.features(),
             Model::Boosted(model) => [terms(&model.base), model.features.clone()].concat(),
         }
     }
@@ -96,6 +103,7 @@ impl Model {
             Model::Linear(_) => "linear",
             Model::Glm(_) => "glm",
             Model::ModelTree(_) => "model tree",
+            Model::Kriging(_) => "kriging",
             Model::Boosted(_) => "boosted",
         }
     }
@@ -106,6 +114,7 @@ impl Model {
             Model::Linear(model) => model.check(),
             Model::Glm(model) => model.check(),
             Model::ModelTree(model) => model.check(),
+            Model::Kriging(model) => model.check(),
             Model::Boosted(model) => model.check(),
         }
     }
@@ -177,7 +186,7 @@ mod tests {
                     let times = [1, 8, 64, 320, 4096].map(|c| ns(c, side));
                     assert!(times.iter().all(|t| t.is_finite() && *t > 0.0), "{}: {times:?}", family.name());
                     let monotone = times.windows(2).all(|pair| pair[0] <= pair[1]);
-                    assert!(monotone || family.min_rows() > 0, "{} {kind}: {times:?}", family.name());
+                    assert!(monotone || *family.rows().start() > 0, "{} {kind}: {times:?}", family.name());
                 }
             }
             assert!(!fit.models.contains_key(&KernelKind::Pool), "{}: a kind without data", family.name());

@@ -5,6 +5,7 @@
 //! (tiles, waves, alignment) and are what trees split on. Predictor files name features, so a name
 //! never changes its meaning; a new meaning gets a new name.
 
+use super::register_tiles;
 use super::training::Roofline;
 use crate::plainnet::graph::Act;
 use crate::plainnet::{Kernel, KernelKind};
@@ -198,6 +199,12 @@ impl Quantities {
         let along = |side: u32| f64::from(side.min(2 * reach + 1));
         along(self.kernel.out_h()) * along(self.kernel.out_w())
     }
+    /// How tract would compute it on a CPU.
+    fn tract(&self) -> Option<register_tiles::Choice> {
+        let pixels = f64::from(self.kernel.out_h()) * f64::from(self.kernel.out_w());
+        let choice = || register_tiles::choice(self.out_c, self.fan_in.max(1.0), pixels.max(1.0));
+        (self.machine.processors <= 1.0).then(choice)
+    }
     fn is_spatial(&self) -> bool {
         self.kernel.kernel > 1
     }
@@ -305,6 +312,13 @@ pub static ALL: &[Feature] = features! {
     "side_remainder" ["1"] = |q| f64::from(q.kernel.out_h() % 4);
     "in_c_remainder" ["1"] = |q| f64::from(q.kernel.in_c % 32);
     "out_c_remainder" ["1"] = |q| f64::from(q.kernel.out_c % 64);
+    "activation" ["1"] = |q| when(q.kernel.act != Act::None, 1.0);
+    // What kernels of processors with wide registers do in vain.
+    "padding_32" ["1"] = |q| ceil(q.out_c / 32.0) * 32.0 / q.out_c;
+    // Nothing on GPUs.
+    "tract_rows" ["1"] = |q| q.tract().map_or(0.0, |choice| choice.rows);
+    "tract_columns" ["1"] = |q| q.tract().map_or(0.0, |choice| choice.columns);
+    "tract_ps_per_mac" ["ps/MAC"] = |q| q.tract().map_or(0.0, |choice| 1e3 * choice.ns * q.batch / q.macs.max(1.0));
     "map_bytes" ["B"] = |q| q.input * q.machine.bytes_per_element;
 };
 
@@ -353,9 +367,9 @@ pub fn costs(kind: KernelKind) -> &'static [&'static str] {
         KernelKind::Linear => &["launch", "weight_mb", "cold_weight_mb"],
         KernelKind::Maxpool => &["launch", "window_melements", "input_mb", "output_mb"],
         KernelKind::Pool => &["launch", "channels", "input_mb"],
-        KernelKind::Add | KernelKind::Scale | KernelKind::Act | KernelKind::Concat => {
-            &["launch", "bytes_mb", "slow_act_mb"]
-        }
+        // Each channel has a factor of its own, and is begun anew.
+        KernelKind::Scale => &["launch", "channels", "bytes_mb", "slow_act_mb"],
+        KernelKind::Add | KernelKind::Act | KernelKind::Concat => &["launch", "bytes_mb", "slow_act_mb"],
     }
 }
 
@@ -452,6 +466,27 @@ pub fn shapes(kind: KernelKind) -> &'static [&'static str] {
     }
 }
 
+/// Coordinates in which near kernels are off by about as much.
+pub fn positions(kind: KernelKind) -> &'static [&'static str] {
+    match kind {
+        KernelKind::Conv => &[
+            "batch",
+            "in_c",
+            "out_c",
+            "out_h",
+            "kernel",
+            "stride",
+            "residual",
+            "activation",
+            "padding_32",
+            "tract_rows",
+            "tract_columns",
+            "tract_ps_per_mac",
+        ],
+        _ => &["batch", "in_c", "out_c", "out_h", "kernel", "stride", "residual", "activation"],
+    }
+}
+
 /// A feature by reference; in files, its name.
 #[derive(Clone, Copy)]
 pub struct Named(pub &'static Feature);
@@ -496,7 +531,7 @@ mod tests {
             assert!(ALL[..i].iter().all(|other| other.name != feature.name), "{} twice", feature.name);
         }
         for kind in KernelKind::ALL {
-            for list in [costs(kind), coarse_costs(kind), shapes(kind)] {
+            for list in [costs(kind), coarse_costs(kind), shapes(kind), positions(kind)] {
                 assert_eq!(named(list).len(), list.len(), "{kind}: a name does not resolve");
             }
         }

@@ -189,7 +189,7 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
         net_level,
         metrics,
     };
-    let file = file.as_written().map_err(|e| FitError::Unwritable(e.to_string()))?;
+    let file = file.in_its_schema().as_written().map_err(|e| FitError::Unwritable(e.to_string()))?;
     Ok(FittedPredictor::new(file))
 }
 
@@ -226,8 +226,7 @@ fn compete(data: &Data) -> Result<Competition, FitError> {
     let fold = folds(observations, folds_wanted);
     let mut candidates = Vec::new();
     for &family in families::registry() {
-        if family.min_rows() > 0 && !KernelKind::ALL.iter().any(|&kind| data.count(kind) >= family.min_rows())
-        {
+        if !KernelKind::ALL.iter().any(|&kind| family.rows().contains(&data.count(kind))) {
             continue;
         }
         candidates.push(Candidate::cross_validate(family, data, &fold, folds_wanted)?);

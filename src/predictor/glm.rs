@@ -15,6 +15,7 @@ use linfa::traits::Fit as _;
 use linfa_linear::TweedieRegressor;
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// A product of powers of costs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,13 +69,13 @@ impl Family for LogLink {
     fn name(&self) -> &'static str {
         "glm"
     }
-    fn min_rows(&self) -> usize {
-        200
+    fn rows(&self) -> RangeInclusive<usize> {
+        200..=usize::MAX
     }
     fn fit(&self, training: &Training) -> Result<Fit, FitError> {
         let mut fit = Physical.fit(training)?;
         for kind in KernelKind::ALL {
-            if training.count(kind) >= self.min_rows()
+            if self.rows().contains(&training.count(kind))
                 && let Some(model) = of_kind(training, kind)?
             {
                 fit.models.insert(kind, Model::Glm(model));

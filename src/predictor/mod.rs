@@ -4,6 +4,7 @@
 //! separate here because the search adds up kernels per block and caches the sums: see [`Terms`].
 
 pub mod boosted;
+mod cholesky;
 pub mod conformal;
 pub mod corrected;
 pub mod domain;
@@ -14,12 +15,14 @@ pub mod file;
 pub mod fit;
 pub mod fitted;
 pub mod glm;
+pub mod kriging;
 pub mod linear;
 pub mod model_tree;
 #[cfg(test)]
 mod mutations;
 pub mod net_level;
 pub mod network;
+mod register_tiles;
 mod ridge;
 pub mod shipped;
 pub mod training;

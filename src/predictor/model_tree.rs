@@ -15,6 +15,7 @@ use linfa::traits::Fit as _;
 use linfa_trees::{DecisionTree, SplitQuality, TreeNode};
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// A tree with linear models at its leaves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,13 +117,13 @@ impl Family for Regimes {
     fn name(&self) -> &'static str {
         "model_tree"
     }
-    fn min_rows(&self) -> usize {
-        4 * MIN_LEAF
+    fn rows(&self) -> RangeInclusive<usize> {
+        4 * MIN_LEAF..=usize::MAX
     }
     fn fit(&self, training: &Training) -> Result<Fit, FitError> {
         let mut fit = Physical.fit(training)?;
         for kind in KernelKind::ALL {
-            if training.count(kind) < self.min_rows() {
+            if !self.rows().contains(&training.count(kind)) {
                 continue;
             }
             if let Some(Model::Linear(all)) = fit.models.get(&kind) {

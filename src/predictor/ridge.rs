@@ -1,6 +1,7 @@
 //! Least squares with a price on each coefficient's distance from a prior, and its exact leave-one-out
 //! residuals; and the same for latencies, where errors are relative and some rows are odd.
 
+use super::cholesky;
 use crate::stats;
 use ndarray::{Array1, Array2};
 
@@ -95,63 +96,17 @@ pub fn solve(a: &Array2<f64>, b: &Array1<f64>, penalty: &[f64], prior: &[f64]) -
             gram[(i, j)] /= units[i] * units[j];
         }
     }
-    let factor = cholesky(gram)?;
-    let shift = back(&factor, forward(&factor, a.t().dot(&rest) / &units)) / &units;
+    let factor = cholesky::factor(gram)?;
+    let shift = cholesky::back(&factor, cholesky::forward(&factor, a.t().dot(&rest) / &units)) / &units;
     let fitted = a.dot(&shift);
     let left_out = (0..n)
         .map(|i| {
-            let half = forward(&factor, &a.row(i) / &units);
+            let half = cholesky::forward(&factor, &a.row(i) / &units);
             let leverage = half.dot(&half).min(1.0 - 1e-9);
             (rest[i] - fitted[i]) / (1.0 - leverage)
         })
         .collect();
     Some(Solution { coefficients: (prior + shift).to_vec(), left_out })
-}
-
-/// Lower triangle L with L·Lᵀ = `m`; `None` unless `m` is positive definite.
-fn cholesky(mut m: Array2<f64>) -> Option<Array2<f64>> {
-    let n = m.nrows();
-    for j in 0..n {
-        let mut pivot = m[(j, j)];
-        for k in 0..j {
-            pivot -= m[(j, k)] * m[(j, k)];
-        }
-        if !(pivot.is_finite() && pivot > 1e-14) {
-            return None;
-        }
-        let root = pivot.sqrt();
-        m[(j, j)] = root;
-        for i in j + 1..n {
-            let mut value = m[(i, j)];
-            for k in 0..j {
-                value -= m[(i, k)] * m[(j, k)];
-            }
-            m[(i, j)] = value / root;
-        }
-    }
-    Some(m)
-}
-
-/// L⁻¹·v.
-fn forward(l: &Array2<f64>, mut v: Array1<f64>) -> Array1<f64> {
-    for i in 0..v.len() {
-        for k in 0..i {
-            v[i] -= l[(i, k)] * v[k];
-        }
-        v[i] /= l[(i, i)];
-    }
-    v
-}
-
-/// L⁻ᵀ·v.
-fn back(l: &Array2<f64>, mut v: Array1<f64>) -> Array1<f64> {
-    for i in (0..v.len()).rev() {
-        for k in i + 1..v.len() {
-            v[i] -= l[(k, i)] * v[k];
-        }
-        v[i] /= l[(i, i)];
-    }
-    v
 }
 
 #[cfg(test)]

@@ -215,7 +215,7 @@ fn file(
     ));
     request.sources.extend(source.provenance.sources.iter().cloned());
     let level = |level: Level| observations.iter().filter(|o| o.level == level).count() as u32;
-    PredictorFile {
+    let file = PredictorFile {
         schema_version: SCHEMA,
         id: request.identity.to_string(),
         created: request.created,
@@ -255,5 +255,6 @@ fn file(
             networks: source.net_level.networks,
         },
         metrics: FitMetrics::default(),
-    }
+    };
+    file.in_its_schema()
 }

@@ -137,5 +137,5 @@ fn derive(from: &PredictorFile, gbytes_per_s: f64, rate_source: &str) -> Predict
         "Not measured: derived from {}. Convolutions are taken as they are there; normalisation, activation, sums, gates, pooling, the classifier and in half precision the rearranging of each convolution's input are kernels of their own, bound by the memory ({gbytes_per_s:.0} GB/s: {rate_source}). The interval is a judgement.",
         from.id
     ));
-    file
+    file.in_its_schema()
 }

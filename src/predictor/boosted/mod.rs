@@ -18,6 +18,7 @@ use super::linear::{Linear, Physical};
 use super::training::Training;
 use crate::plainnet::KernelKind;
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// Most features that a model of trees may read; kernels are cut into bins on the stack.
 const MAX_FEATURES: usize = 64;
@@ -113,14 +114,14 @@ impl Family for BoostedTrees {
     fn name(&self) -> &'static str {
         "boosted"
     }
-    fn min_rows(&self) -> usize {
-        100
+    fn rows(&self) -> RangeInclusive<usize> {
+        100..=usize::MAX
     }
     fn fit(&self, training: &Training) -> Result<Fit, FitError> {
         let mut fit = Physical.fit(training)?;
         for kind in KernelKind::ALL {
             let rows = training.count(kind);
-            if rows < self.min_rows() {
+            if !self.rows().contains(&rows) {
                 continue;
             }
             if let Some(Model::Linear(base)) = fit.models.get(&kind) {

@@ -6,6 +6,7 @@ use crate::plainnet::{Kernel, KernelKind};
 use crate::predictor::families::{Family, Fit, FitError};
 use crate::predictor::training::{Level, Observation};
 use crate::predictor::{KernelEstimate, Support, Terms};
+use crate::stats;
 use crate::units::Latency;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -43,15 +44,14 @@ impl Candidate {
         Ok(Candidate { family, fits, held_out })
     }
 
+    /// Relative errors of the observations to `keep`, each held out.
+    fn errors(&self, data: &Data, keep: impl Fn(&Observation) -> bool) -> Vec<f64> {
+        let pairs = data.observations.iter().zip(&self.held_out).filter(|(o, _)| keep(o));
+        pairs.map(|(o, p)| (p / o.latency.ns() - 1.0).abs()).collect()
+    }
+
     pub fn mean_error(&self, data: &Data, keep: impl Fn(&Observation) -> bool) -> Option<f64> {
-        let errors: Vec<f64> = data
-            .observations
-            .iter()
-            .zip(&self.held_out)
-            .filter(|(o, _)| keep(o))
-            .map(|(o, p)| (p / o.latency.ns() - 1.0).abs())
-            .collect();
-        crate::stats::mean(&errors)
+        stats::mean(&self.errors(data, keep))
     }
 
     /// The figure that simple families compete by: networks count double.
@@ -98,7 +98,7 @@ impl Choice {
 }
 
 pub(super) fn choose(data: &Data, candidates: &[Candidate]) -> Choice {
-    let simple = |c: &Candidate| c.family.min_rows() == 0;
+    let simple = |c: &Candidate| *c.family.rows().start() == 0;
     let mut choice = Choice { base: 0, by_kind: BTreeMap::new() };
     for (i, candidate) in candidates.iter().enumerate().filter(|(_, c)| simple(c)) {
         if candidate.score(data) < candidates[choice.base].score(data) {
@@ -106,15 +106,40 @@ pub(super) fn choose(data: &Data, candidates: &[Candidate]) -> Choice {
         }
     }
     for kind in KernelKind::ALL {
-        let error = |c: &Candidate| c.mean_error(data, |o| o.single().is_some_and(|k| k.kind == kind));
+        let errors = |c: &Candidate| c.errors(data, |o| o.single().is_some_and(|k| k.kind == kind));
         for (i, candidate) in candidates.iter().enumerate().filter(|(_, c)| !simple(c)) {
-            let current = error(&candidates[choice.of(kind)]);
-            let better =
-                matches!((error(candidate), current), (Some(new), Some(old)) if new < ADVANTAGE * old);
-            if better && data.count(kind) >= candidate.family.min_rows() {
+            let current = errors(&candidates[choice.of(kind)]);
+            if candidate.family.rows().contains(&current.len()) && is_better(&errors(candidate), &current) {
                 choice.by_kind.insert(kind, i);
             }
         }
     }
     choice
+}
+
+/// Whether errors are smaller than others of the same rows by enough, and by more than their standard error: among few
+/// rows, one or the other may be lucky.
+fn is_better(new: &[f64], old: &[f64]) -> bool {
+    let gains: Vec<f64> = old.iter().zip(new).map(|(old, new)| old - new).collect();
+    let (Some(gain), Some(old)) = (stats::mean(&gains), stats::mean(old)) else { return false };
+    let spread = stats::std_dev(&gains).unwrap_or(0.0);
+    gain > (1.0 - ADVANTAGE) * old && gain > spread / (gains.len() as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn luck_is_not_enough() {
+        let old: Vec<f64> = (0..40).map(|i| 0.05 + 0.01 * f64::from(i % 5)).collect();
+        let changed =
+            |by: fn(usize) -> f64| old.iter().enumerate().map(|(i, e)| e * by(i)).collect::<Vec<_>>();
+        assert!(is_better(&changed(|_| 0.9), &old) && !is_better(&changed(|_| 0.99), &old));
+        // Better on the mean, but one row gained and another lost: that may be chance.
+        let with = |first: f64, second: f64| [&[first, second], &old[2..]].concat();
+        assert!(!is_better(&with(0.0, 0.15), &with(0.3, 0.05)));
+        assert!(is_better(&with(0.0, 0.0), &with(0.3, 0.3)));
+        assert!(!is_better(&[], &[]));
+    }
 }
