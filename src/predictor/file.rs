@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 pub const SCHEMA: u32 = 4;
 /// The layout before, which is still written where nothing in a file is newer: older versions of this program read it.
 /// Layout 4 has models of the family kriging, corrections of networks by what they write and by their depthwise
-/// convolutions, and the name of a CPU.
+/// convolutions, the name of a CPU, and prices of a space's details.
 pub const SIMPLE_SCHEMA: u32 = 3;
 /// Larger files are not read at all.
 const MAX_BYTES: u64 = 32 << 20;

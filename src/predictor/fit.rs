@@ -46,6 +46,22 @@ pub struct Request {
     pub dataset_sha256: String,
 }
 
+impl Request {
+    /// What a file fitted to `observations` says of where its numbers come from.
+    pub(super) fn provenance(&self, observations: &[Observation]) -> Provenance {
+        let level = |level: Level| observations.iter().filter(|o| o.level == level).count() as u32;
+        Provenance {
+            sources: self.sources.clone(),
+            kernels: level(Level::Kernel),
+            blocks: level(Level::Block),
+            networks: level(Level::Network),
+            notes: self.notes.clone(),
+            usual_probe_ns: self.usual_probe_ns,
+            cpu: self.cpu.clone(),
+        }
+    }
+}
+
 /// The samples of a dataset as observations.
 ///
 /// # Errors
@@ -163,22 +179,14 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
     let calibration = Calibration { level: conformal::LEVEL, kernels, other_kernels, network };
 
     let metrics = metrics(&data, &candidates, &fold, &held_out, &left_out, &calibration);
-    let level = |level: Level| observations.iter().filter(|o| o.level == level).count() as u32;
+    let provenance = request.provenance(observations);
     let file = PredictorFile {
         schema_version: SCHEMA,
         id: request.identity.to_string(),
         created: request.created,
         tool_version: env!("CARGO_PKG_VERSION").into(),
         licence: request.licence,
-        provenance: Provenance {
-            sources: request.sources,
-            kernels: level(Level::Kernel),
-            blocks: level(Level::Block),
-            networks: level(Level::Network),
-            notes: request.notes,
-            usual_probe_ns: request.usual_probe_ns,
-            cpu: request.cpu,
-        },
+        provenance,
         device: request.identity.device.clone(),
         identity: request.identity,
         dataset_sha256: request.dataset_sha256,

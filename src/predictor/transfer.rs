@@ -7,7 +7,7 @@
 use super::conformal::{self, KernelCalibration, Margin, NetworkCalibration};
 use super::evaluate::{Metrics, Pair};
 use super::families::FitError;
-use super::file::{Calibration, FitMetrics, Models, PredictorFile, Provenance, SCHEMA};
+use super::file::{Calibration, FitMetrics, Models, PredictorFile, SCHEMA};
 use super::fit::Request;
 use super::fitted::FittedPredictor;
 use super::net_level::NetLevel;
@@ -214,7 +214,7 @@ fn file(
         list.join(", ")
     ));
     request.sources.extend(source.provenance.sources.iter().cloned());
-    let level = |level: Level| observations.iter().filter(|o| o.level == level).count() as u32;
+    let provenance = request.provenance(observations);
     let file = PredictorFile {
         schema_version: SCHEMA,
         id: request.identity.to_string(),
@@ -225,15 +225,7 @@ fn file(
         } else {
             format!("{} AND {}", request.licence, source.licence)
         },
-        provenance: Provenance {
-            sources: request.sources,
-            kernels: level(Level::Kernel),
-            blocks: level(Level::Block),
-            networks: level(Level::Network),
-            notes: request.notes,
-            usual_probe_ns: request.usual_probe_ns,
-            cpu: request.cpu,
-        },
+        provenance,
         device: request.identity.device.clone(),
         identity: request.identity,
         dataset_sha256: request.dataset_sha256,

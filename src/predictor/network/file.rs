@@ -82,6 +82,11 @@ impl Term {
         Term { group: sum.group, kind: sum.kind, place: sum.place, of: sum.of, ns }
     }
 
+    /// Whether layout 3 does not have it.
+    pub fn is_detail(&self) -> bool {
+        self.place.is_some() || self.of == Amount::Present
+    }
+
     pub fn sum(&self) -> Sum {
         Sum { group: self.group.clone(), kind: self.kind, place: self.place, of: self.of }
     }

@@ -15,7 +15,7 @@ use crate::plainnet::kernel::Lowering;
 use crate::predictor::conformal::{self, NetworkCalibration};
 use crate::predictor::evaluate::{FlopsOnly, Metrics, Pair};
 use crate::predictor::families::FitError;
-use crate::predictor::file::SIMPLE_SCHEMA;
+use crate::predictor::file::{SCHEMA, SIMPLE_SCHEMA};
 use crate::predictor::fit::Request;
 use crate::predictor::ridge::{Fitted, best, relative};
 use crate::predictor::transfer;
@@ -213,7 +213,7 @@ pub fn fit(
     let Priced { terms, domain, constant } = design.priced(&fitted.coefficients, sources);
     let units = terms.iter().map(|term| (term.of.name().to_owned(), term.of.unit().to_owned()));
     Ok(NetworkPredictor {
-        schema_version: SIMPLE_SCHEMA,
+        schema_version: if terms.iter().any(Term::is_detail) { SCHEMA } else { SIMPLE_SCHEMA },
         id: request.identity.to_string(),
         created: request.created,
         tool_version: env!("CARGO_PKG_VERSION").into(),
