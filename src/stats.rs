@@ -32,6 +32,15 @@ pub fn std_dev(values: &[f64]) -> Option<f64> {
     Some((squares / values.len() as f64).sqrt())
 }
 
+/// The mean in units of its standard error. `None` where the values are all alike, or too few to tell.
+pub fn mean_in_standard_errors(values: &[f64]) -> Option<f64> {
+    let n = values.len() as f64;
+    let mean = mean(values)?;
+    let spread = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let errors = mean / (spread / n).sqrt();
+    errors.is_finite().then_some(errors)
+}
+
 /// 95 % confidence interval of the median from order statistics: the normal approximation to the
 /// binomial ranks n/2 ± 0.98·√n. Distribution-free.
 pub fn median_ci95(sorted: &[f64]) -> Option<(f64, f64)> {

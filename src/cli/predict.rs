@@ -189,14 +189,15 @@ fn encoded(net: &str, options: NetOptions) -> Result<Option<Encoded>, Failure> {
 
 fn predict(predictor: &FittedPredictor, net: &str, args: &Args) -> Result<Prediction, Failure> {
     let Taken { name, sections, mut unknown } = take(net, args.options, predictor)?;
-    let batch = f64::from(predictor.identity().batch);
+    let images = predictor.identity().batch;
+    let batch = f64::from(images);
     let mut terms = Terms::default();
     let (mut kernels, mut blocks) = (Vec::new(), Vec::new());
     for section in &sections {
         let mut parts = [Latency::ZERO; 3];
         for kernel in &section.kernels {
             let estimate = predictor.kernel(kernel);
-            terms = terms + predictor.terms(kernel);
+            terms = terms + Terms::of(&kernel.with_batch(images), estimate);
             if estimate.support == Support::Bound && !unknown.iter().any(|known| known == kernel.kind.name())
             {
                 unknown.push(kernel.kind.name().to_owned());

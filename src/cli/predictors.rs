@@ -126,8 +126,9 @@ fn find<'a>(catalogue: &'a [Entry], name: &str) -> Result<Option<&'a Entry>, Fai
 
 /// The CPU that a predictor of this computer was measured on, if that is another one.
 fn of_another_computer(loaded: &Loaded) -> Option<&str> {
-    let here = profile::by_name(&loaded.identity().device).is_ok_and(|profile| profile.kind == Kind::Host);
-    loaded.cpu().filter(|cpu| here && computer::cpu().as_deref() != Some(*cpu))
+    let cpu = loaded.cpu()?;
+    let is_host = profile::by_name(&loaded.identity().device).is_ok_and(|profile| profile.kind == Kind::Host);
+    (is_host && computer::cpu().as_deref() != Some(cpu)).then_some(cpu)
 }
 
 /// The usual length of a probe of the core's pace on the device called `name`, if its predictor knows.

@@ -5,7 +5,7 @@
 //! (tiles, waves, alignment) and are what trees split on. Predictor files name features, so a name
 //! never changes its meaning; a new meaning gets a new name.
 
-use super::register_tiles;
+use super::tract_kernels;
 use super::training::Roofline;
 use crate::plainnet::graph::Act;
 use crate::plainnet::{Kernel, KernelKind};
@@ -200,9 +200,9 @@ impl Quantities {
         along(self.kernel.out_h()) * along(self.kernel.out_w())
     }
     /// How tract would compute it on a CPU.
-    fn tract(&self) -> Option<register_tiles::Choice> {
+    fn tract(&self) -> Option<tract_kernels::Choice> {
         let pixels = f64::from(self.kernel.out_h()) * f64::from(self.kernel.out_w());
-        let choice = || register_tiles::choice(self.out_c, self.fan_in.max(1.0), pixels.max(1.0));
+        let choice = || tract_kernels::choice(self.out_c, self.fan_in.max(1.0), pixels.max(1.0));
         (self.machine.processors <= 1.0).then(choice)
     }
     fn is_spatial(&self) -> bool {

@@ -22,9 +22,9 @@ pub mod model_tree;
 mod mutations;
 pub mod net_level;
 pub mod network;
-mod register_tiles;
 mod ridge;
 pub mod shipped;
+mod tract_kernels;
 pub mod training;
 pub mod transfer;
 

@@ -32,12 +32,7 @@ impl Fitted {
     /// average. `None` where all rows gain alike.
     pub fn advantage(&self, other: &Fitted, measured: &[f64]) -> Option<f64> {
         let gains = other.errors(measured).zip(self.errors(measured)).map(|(theirs, ours)| theirs - ours);
-        let gains: Vec<f64> = gains.collect();
-        let n = gains.len() as f64;
-        let mean = gains.iter().sum::<f64>() / n;
-        let spread = gains.iter().map(|gain| (gain - mean).powi(2)).sum::<f64>() / (n - 1.0);
-        let sigmas = mean / (spread / n).sqrt();
-        sigmas.is_finite().then_some(sigmas)
+        stats::mean_in_standard_errors(&gains.collect::<Vec<_>>())
     }
 }
 

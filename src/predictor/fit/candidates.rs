@@ -122,8 +122,7 @@ pub(super) fn choose(data: &Data, candidates: &[Candidate]) -> Choice {
 fn is_better(new: &[f64], old: &[f64]) -> bool {
     let gains: Vec<f64> = old.iter().zip(new).map(|(old, new)| old - new).collect();
     let (Some(gain), Some(old)) = (stats::mean(&gains), stats::mean(old)) else { return false };
-    let spread = stats::std_dev(&gains).unwrap_or(0.0);
-    gain > (1.0 - ADVANTAGE) * old && gain > spread / (gains.len() as f64).sqrt()
+    gain > (1.0 - ADVANTAGE) * old && stats::mean_in_standard_errors(&gains).is_none_or(|errors| errors > 1.0)
 }
 
 #[cfg(test)]
