@@ -5,18 +5,24 @@
 //! `networks` (few networks of a search space, the others predicted), `unseen` (a device from ten networks and
 //! other devices' predictors). All without a name. Whatever is fitted here sees the other rows only.
 
-use edgezen::dataset::network_import::{self, SOURCES};
+use edgezen::dataset::Dataset;
+use edgezen::dataset::network_import;
+use edgezen::dataset::network_import::SOURCES;
 use edgezen::dataset::network_table::Select;
-use edgezen::dataset::{Dataset, Subject};
+use edgezen::fit;
+use edgezen::fit::Request;
+use edgezen::fit::networks as whole;
+use edgezen::fit::networks::{Design, Row};
+use edgezen::fit::observation::Observation;
+use edgezen::fit::transfer::choose;
+use edgezen::measurement::Subject;
 use edgezen::plainnet::{Kernel, KernelKind};
 use edgezen::predictor::LatencyPredictor;
-use edgezen::predictor::evaluate::{Metrics, Pair};
-use edgezen::predictor::fit::{self, Request};
+use edgezen::predictor::loaded::Loaded;
+use edgezen::predictor::metrics::{Metrics, Pair};
 use edgezen::predictor::network::NetworkPredictor;
-use edgezen::predictor::network::fit::{self as whole, Design, Row};
-use edgezen::predictor::shipped::{Loaded, catalogue};
-use edgezen::predictor::training::{Observation, Roofline};
-use edgezen::predictor::transfer::choose;
+use edgezen::predictor::roofline::Roofline;
+use edgezen::shipped;
 use edgezen::stats;
 use edgezen::zoo::Encoded;
 use rand::{RngExt, SeedableRng};
@@ -240,7 +246,7 @@ fn help(format: &str, device: &str, batch: Option<u32>) -> Result<(Dataset, Vec<
     let table = root().join(format!("datasets/tables/{format}/latency.csv.gz"));
     let select = Select { device: Some(device.into()), batch, ..Select::default() };
     let dataset = import(format, &table, &select)?;
-    let row = |sample: &edgezen::dataset::Sample| match &sample.subject {
+    let row = |sample: &edgezen::measurement::Sample| match &sample.subject {
         Subject::Encoded { code, .. } => Some(Row { network: code.0.clone(), latency: sample.median }),
         _ => None,
     };
@@ -344,7 +350,7 @@ fn towards(
     let runtime = &dataset.identity.runtime;
     let wanted: Vec<String> = others.iter().map(|other| format!("{other}@{runtime}@fp32")).collect();
     let mut sources = Vec::new();
-    for entry in catalogue(&[]).into_iter().filter(|entry| wanted.contains(&entry.id)) {
+    for entry in shipped::predictors().entries().into_iter().filter(|entry| wanted.contains(&entry.id)) {
         if let Loaded::Networks(predictor) = entry.load()? {
             sources.push(*predictor);
         }

@@ -7,9 +7,11 @@
 
 use edgezen::plainnet::{Network, SuperBlock, cost, notation, published, relink};
 use edgezen::proxy::exact::{Randomness, Settings, score};
-use edgezen::proxy::{Candidate, Memory, Mode, Proxy, zen::ZenScore};
+use edgezen::proxy::zen::ZenScore;
+use edgezen::proxy::{Candidate, Memory, Mode, Proxy};
 use edgezen::search::mutation::Mutator;
-use edgezen::space::{self, Reach, Weights};
+use edgezen::space;
+use edgezen::space::{Reach, Weights};
 use edgezen::stats;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;

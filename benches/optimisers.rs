@@ -6,8 +6,10 @@
 //! `-- --quick` leaves out the exact scores.
 
 use edgezen::plainnet::{Network, notation, relink};
-use edgezen::proxy::exact::{self, Settings};
-use edgezen::proxy::{self, Mode, Proxy, Setup};
+use edgezen::proxy;
+use edgezen::proxy::exact;
+use edgezen::proxy::exact::Settings;
+use edgezen::proxy::{Mode, Proxy, Setup};
 use edgezen::search::{Budgets, Individual, Rules, Search, preset};
 use edgezen::units::{Macs, Params};
 use edgezen::{space, stats};

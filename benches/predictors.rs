@@ -8,13 +8,16 @@
 use edgezen::plainnet::{Kernel, KernelKind, Model, Network, notation, relink};
 use edgezen::predictor::LatencyPredictor;
 use edgezen::predictor::fitted::FittedPredictor;
-use edgezen::predictor::shipped::{Loaded, catalogue};
-use edgezen::proxy::{self, Mode, Setup};
+use edgezen::predictor::loaded::Loaded;
+use edgezen::proxy;
+use edgezen::proxy::{Mode, Setup};
 use edgezen::runner::Conditions;
 use edgezen::search::budget::Accountant;
 use edgezen::search::mutation::Mutator;
 use edgezen::search::{Budgets, LatencyBudget, Rules, Search, preset};
-use edgezen::space::{self, Reach, Weights};
+use edgezen::shipped;
+use edgezen::space;
+use edgezen::space::{Reach, Weights};
 use edgezen::stats;
 use edgezen::units::Latency;
 use rand::SeedableRng;
@@ -29,12 +32,12 @@ const LONG_S: f64 = 0.05;
 const PRESET: &str = "Zen_NAS_ImageNet_latency0.3ms";
 
 fn shipped() -> Vec<FittedPredictor> {
-    let load = |entry: edgezen::predictor::shipped::Entry| match entry.load() {
+    let load = |entry: edgezen::catalogue::predictors::Entry| match entry.load() {
         Ok(Loaded::Kernels(predictor)) => Some(*predictor),
         Ok(Loaded::Networks(_)) => None,
         Err(error) => panic!("{}: {error}", entry.id),
     };
-    catalogue(&[]).into_iter().filter_map(load).collect()
+    shipped::predictors().entries().into_iter().filter_map(load).collect()
 }
 
 /// Seconds of the processor that this program has used; of the clock where that is not known.

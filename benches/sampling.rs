@@ -4,14 +4,15 @@
 //! taken at random, or as `profile` and then `profile --refine` choose them: first far from each other, then
 //! where a predictor errs. Prints the error on the held-out part for each number of rows.
 
+use edgezen::campaign::plan::{Judged, choose};
 use edgezen::dataset::Dataset;
-use edgezen::measure::plan::{Judged, choose};
+use edgezen::fit;
+use edgezen::fit::Request;
+use edgezen::fit::observation::Observation;
 use edgezen::plainnet::Kernel;
-use edgezen::predictor::evaluate::{Metrics, Pair};
-use edgezen::predictor::fit::{self, Request};
 use edgezen::predictor::fitted::Bounded;
-use edgezen::predictor::shipped::Loaded;
-use edgezen::predictor::training::Observation;
+use edgezen::predictor::loaded::Loaded;
+use edgezen::predictor::metrics::{Metrics, Pair};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::path::Path;
@@ -31,7 +32,7 @@ fn main() -> Result<(), Failed> {
     let seeds: u64 = given.map_or(Ok(3), |text| text.parse())?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let dataset = Dataset::read(&root.join(DATASET))?;
-    let Loaded::Kernels(shipped) = Loaded::read(&root.join(SHIPPED))? else {
+    let Loaded::Kernels(shipped) = edgezen::catalogue::predictors::read(&root.join(SHIPPED))? else {
         return Err("the shipped predictor is none of kernels".into());
     };
     let request = Request {

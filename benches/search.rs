@@ -5,10 +5,12 @@
 //! and one at the end.
 
 use edgezen::plainnet::{notation, relink};
-use edgezen::predictor::shipped::{self, Loaded};
-use edgezen::proxy::{self, Mode, Setup};
+use edgezen::predictor::loaded::Loaded;
+use edgezen::proxy;
+use edgezen::proxy::{Mode, Setup};
 use edgezen::search::{Budget, Budgets, Checkpoint, LatencyBudget, Observer, Outcome, Progress};
 use edgezen::search::{Rules, Search, Wish, preset};
+use edgezen::shipped;
 use edgezen::units::{Latency, Macs, Params};
 use edgezen::{space, stats};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,7 +53,7 @@ struct Case {
 static TWO_DEVICES: &[(&str, f64)] = &[("pixel2@tflite@int8", 60.0), ("v100@tensorrt@fp16", 0.3)];
 
 static PREDICTORS: LazyLock<Vec<LatencyBudget>> = LazyLock::new(|| {
-    let known = shipped::catalogue(&[]);
+    let known = shipped::predictors().entries();
     let load = |&(id, ms): &(&str, f64)| {
         let entry = known.iter().find(|entry| entry.id == id).expect("a shipped predictor");
         let Loaded::Kernels(predictor) = entry.load().unwrap() else { panic!("of whole networks") };

@@ -8,7 +8,9 @@
 
 use edgezen::plainnet::{Model, Variant, published};
 use edgezen::proxy::Mode;
-use edgezen::proxy::exact::{self, Settings, conv::Conv, forward};
+use edgezen::proxy::exact;
+use edgezen::proxy::exact::conv::Conv;
+use edgezen::proxy::exact::{Settings, forward};
 use edgezen::stats;
 use std::time::Instant;
 

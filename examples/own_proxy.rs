@@ -1,10 +1,12 @@
 //! A search with a proxy and a latency predictor of one's own: `cargo run --release --example own_proxy`.
 
+use edgezen::measurement::Identity;
 use edgezen::plainnet::{Kernel, Network};
 use edgezen::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
 use edgezen::proxy::{Candidate, Proxy, ScoreError};
 use edgezen::search::{Budget, Search};
-use edgezen::{dataset::Identity, space, units::Latency};
+use edgezen::space;
+use edgezen::units::Latency;
 
 struct Roomy;
 impl Proxy for Roomy {

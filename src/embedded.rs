@@ -1,7 +1,7 @@
 //! Data files compiled into the program, as `(name, contents)` sorted by name; the name is that of the
 //! file without its extension.
 //!
-//! * `DEVICE_PROFILES`: `device-profiles/*.toml`, read by [`crate::device::profile`];
+//! * `DEVICE_PROFILES`: `device-profiles/*.toml`, read by [`edgezen_lab::device::profile`];
 //! * `PREDICTORS`: `predictors/*.json`.
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));

@@ -1,44 +1,24 @@
 //! Edgezen: fit an image network into the latency budget of a real device.
 //!
-//! The parts, from the bottom up; dependencies point downwards only:
+//! This package is the program and the face of its parts, which are re-exported here:
 //!
-//! * core, pure values: `units`, `stats`, `digest`, `plainnet`, `zoo`;
-//! * models, pure decisions: `space`, `predictor`, `proxy`, `search`;
-//! * engines and the only stopwatch: `engine`, `runner`;
-//! * devices and measuring: `device`, `measure`, `dataset`;
-//! * training, with the feature `torch`: `train`;
-//! * what a search leaves behind, and its drawing: `runs`, `report`;
-//! * the only place that prints: `cli`.
+//! * `edgezen-core`, values and decisions: [`plainnet`], [`zoo`], [`space`], [`measurement`], [`predictor`],
+//!   [`proxy`], [`search`];
+//! * `edgezen-engine`, what makes a network run: [`engine`];
+//! * `edgezen-runner`, the only stopwatch: [`runner`];
+//! * `edgezen-lab`, what an engineer's computer does: [`dataset`], [`fit`], [`device`], [`campaign`], [`runs`],
+//!   [`report`], [`catalogue`];
+//! * here: the data files that are [`shipped`], and [`cli`], the only place that prints.
 
-pub mod dataset;
-#[cfg(feature = "host")]
-pub mod device;
-#[cfg(feature = "host")]
-mod digest;
-#[cfg(feature = "host")]
-pub mod embedded;
-#[cfg(feature = "runner")]
-pub mod engine;
-#[cfg(feature = "host")]
-pub mod measure;
-pub mod plainnet;
-#[cfg(feature = "host")]
-pub mod predictor;
-pub mod proxy;
-#[cfg(feature = "host")]
-pub mod report;
-#[cfg(feature = "runner")]
-pub mod runner;
-#[cfg(feature = "host")]
-pub mod runs;
-#[cfg(feature = "host")]
-pub mod search;
-pub mod space;
-pub mod stats;
-#[cfg(feature = "torch")]
-pub mod train;
-pub mod units;
-pub mod zoo;
-
-#[cfg(feature = "host")]
 pub mod cli;
+mod embedded;
+pub mod shipped;
+
+pub use edgezen_core::{
+    files as formats, measurement, plainnet, predictor, proxy, search, space, stats, units, zoo,
+};
+pub use edgezen_engine as engine;
+#[cfg(feature = "torch")]
+pub use edgezen_lab::train;
+pub use edgezen_lab::{campaign, catalogue, dataset, device, evaluation, files, fit, report, runs};
+pub use edgezen_runner as runner;

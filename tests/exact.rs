@@ -4,8 +4,9 @@ use crate::golden::{self, list, number, text};
 use edgezen::plainnet::{Model, Variant, graph, notation, published};
 use edgezen::proxy::Mode;
 use edgezen::proxy::exact::forward::{Blind, Engine, Options, Statistics, weighted};
+use edgezen::proxy::exact::real::Real;
 use edgezen::proxy::exact::source::{Golden, Scaling};
-use edgezen::proxy::exact::{Exact, Norm, Randomness, Settings, Variance, real::Real, score};
+use edgezen::proxy::exact::{Exact, Norm, Randomness, Settings, Variance, score};
 use edgezen::stats;
 use serde_json::Value;
 

@@ -12,7 +12,6 @@ mod profiles;
 mod profiling;
 mod proxies;
 mod pytorch;
-mod runner;
 mod score_cli;
 mod scores;
 mod search_cli;

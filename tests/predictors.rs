@@ -2,9 +2,17 @@
 
 use crate::cli::{edgezen, edgezen_json, refused};
 use crate::golden::{list, number, text};
-use edgezen::dataset::{Dataset, Subject};
+use edgezen::catalogue::Predictors;
+use edgezen::dataset::Dataset;
 use edgezen::device::computer;
+use edgezen::measurement::Subject;
+use edgezen::plainnet::graph::Act;
+use edgezen::plainnet::{Kernel, KernelKind};
+use edgezen::predictor::Support;
 use edgezen::predictor::file::PredictorFile;
+use edgezen::predictor::fitted::Bounded;
+use edgezen::predictor::loaded::Loaded;
+use edgezen::shipped;
 use std::path::{Path, PathBuf};
 
 const V100: &str = "v100@tensorrt@fp16";
@@ -69,10 +77,11 @@ fn a_predictor_of_another_computer_says_so() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("predictors")).unwrap();
     let here = computer::cpu();
-    let mut file = PredictorFile::read(&root().join("predictors/host@tract@fp32.json")).unwrap();
+    let shipped = root().join("predictors/host@tract@fp32.json");
+    let mut file = PredictorFile::parse(&std::fs::read(&shipped).unwrap(), &shipped).unwrap();
     for (cpu, another) in [(Some("Z80".to_owned()), true), (here.clone(), false), (None, false)] {
         file.provenance.cpu = cpu;
-        file.write(&dir.path().join("predictors/host@tract@fp32.json")).unwrap();
+        std::fs::write(dir.path().join("predictors/host@tract@fp32.json"), file.text().unwrap()).unwrap();
         let output = edgezen(dir.path(), &["predict", "--device", "host", "resnet18", "--json"]);
         let notes = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{notes}");
@@ -177,4 +186,37 @@ fn bad_tables_are_refused_by_row_and_column() {
     refused(dir, &["evaluate", "--predictor", V100, "--data", "t.csv"], 7, &["out_c", "missing"]);
     std::fs::write(dir.join("t.csv"), format!("{header}{good}")).unwrap();
     refused(dir, &["evaluate", "--predictor", V100, "--data", "t.xlsx"], 7, &["t.xlsx"]);
+}
+
+#[test]
+fn every_shipped_predictor_keeps_the_contract() {
+    for entry in Predictors::new(shipped::PREDICTORS, Vec::new()).entries() {
+        let loaded = entry.load().unwrap_or_else(|e| panic!("{}: {e}", entry.id));
+        assert_eq!(loaded.identity().to_string(), entry.id);
+        let Loaded::Kernels(predictor) = loaded else { continue };
+        for kind in KernelKind::ALL {
+            for (c, side, k) in [(1, 1, 1), (8, 7, 3), (64, 56, 3), (512, 14, 5), (4096, 480, 7)] {
+                let depthwise = kind == KernelKind::Dwconv;
+                let kernel = Kernel {
+                    kind,
+                    batch: 1,
+                    in_c: c,
+                    out_c: c,
+                    in_h: side,
+                    in_w: side,
+                    kernel: k,
+                    stride: 1,
+                    groups: if depthwise { c } else { 1 },
+                    act: Act::Relu,
+                    residual: false,
+                };
+                let Bounded { estimate, lower: low, upper: high } = predictor.bounded(&kernel);
+                let ns = estimate.latency.ns();
+                assert!(ns.is_finite() && ns > 0.0, "{}: {kernel}: {ns}", entry.id);
+                let known = predictor.file().model.kinds.contains_key(&kind);
+                assert_eq!(estimate.support == Support::Bound, !known, "{}: {kernel}", entry.id);
+                assert!(low <= estimate.latency && estimate.latency <= high);
+            }
+        }
+    }
 }

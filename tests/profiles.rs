@@ -1,14 +1,19 @@
 //! The contract of device profiles: every shipped one is complete, and a broken one is refused by name.
 
-use edgezen::device::profile::{self, Kind, Origin, Profile, ProfileError};
-use edgezen::embedded::DEVICE_PROFILES;
+use edgezen::device::profile::{Kind, Origin, Profile, ProfileError, Profiles};
+use edgezen::shipped::DEVICE_PROFILES;
 use edgezen::units::Latency;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+/// The shipped profiles, and the user's in `folder`.
+fn profiles_in(folder: &Path) -> Profiles {
+    Profiles::new(edgezen::shipped::DEVICE_PROFILES, folder)
+}
+
 /// The shipped profiles, whatever lies in the current folder.
 fn shipped() -> Vec<Profile> {
-    let entries = profile::catalogue_in(Path::new("no such folder"));
+    let entries = profiles_in(Path::new("no such folder")).entries();
     assert!(entries.iter().all(|entry| entry.origin == Origin::Shipped));
     entries
         .into_iter()
@@ -58,7 +63,7 @@ fn short_names_mean_the_documented_identities() {
         ("t4", "tensorrt", "int8", 64),
         ("host", "tract", "fp32", 1),
     ] {
-        let identity = profile::by_name_in(Path::new("no such folder"), name).unwrap().identity();
+        let identity = profiles_in(Path::new("no such folder")).by_name(name).unwrap().identity();
         let is = (identity.runtime.as_str(), identity.precision.as_str(), identity.batch, identity.threads);
         assert_eq!(is, (runtime, precision, batch, 1), "{name}");
     }
@@ -66,7 +71,7 @@ fn short_names_mean_the_documented_identities() {
 
 #[test]
 fn search_defaults_follow_the_presets() {
-    let find = |name| profile::by_name_in(Path::new("no such folder"), name).unwrap();
+    let find = |name| profiles_in(Path::new("no such folder")).by_name(name).unwrap();
     let v100 = find("v100");
     assert_eq!(v100.space().map(|space| space.name()), Some("resnet"));
     for (ms, layers) in [(0.1, 10), (0.2, 13), (0.3, 16), (0.5, 20), (0.8, 25), (1.2, 30)] {
@@ -79,7 +84,7 @@ fn search_defaults_follow_the_presets() {
 
 #[test]
 fn rooflines_can_be_built_from_the_facts() {
-    let find = |name| profile::by_name_in(Path::new("no such folder"), name).unwrap();
+    let find = |name| profiles_in(Path::new("no such folder")).by_name(name).unwrap();
     let v100 = find("v100").peaks("fp16", 1).unwrap();
     assert_eq!((v100.macs_per_s, v100.bytes_per_s), (62.5e12, 900e9));
     assert_eq!(v100.launch, Latency::from_ns(6000.0));
@@ -113,29 +118,29 @@ fn a_file_of_the_user_goes_first() {
     let own = text.replace("Google Pixel 2, one big core", "my phone");
     let path = folder.path().join("pixel2.toml");
     std::fs::write(&path, &own).unwrap();
-    assert_eq!(profile::by_name_in(folder.path(), "pixel2").unwrap().title(), "my phone");
-    assert_eq!(profile::by_name_in(folder.path(), "walleye").unwrap().title(), "my phone");
-    assert_eq!(profile::by_name_in(folder.path(), path.to_str().unwrap()).unwrap().title(), "my phone");
+    assert_eq!(profiles_in(folder.path()).by_name("pixel2").unwrap().title(), "my phone");
+    assert_eq!(profiles_in(folder.path()).by_name("walleye").unwrap().title(), "my phone");
+    assert_eq!(profiles_in(folder.path()).by_name(path.to_str().unwrap()).unwrap().title(), "my phone");
 
     // A broken file is an error for who asks for it, and a row for who lists all.
     std::fs::write(folder.path().join("mine.toml"), "schema = 1").unwrap();
-    assert!(matches!(profile::by_name_in(folder.path(), "mine").unwrap_err(), ProfileError::Syntax { .. }));
-    assert!(profile::by_name_in(folder.path(), "v100").is_ok());
-    let entries = profile::catalogue_in(folder.path());
+    assert!(matches!(profiles_in(folder.path()).by_name("mine").unwrap_err(), ProfileError::Syntax { .. }));
+    assert!(profiles_in(folder.path()).by_name("v100").is_ok());
+    let entries = profiles_in(folder.path()).entries();
     assert_eq!(entries.len(), DEVICE_PROFILES.len() + 1);
     assert_eq!(entries.iter().filter(|entry| entry.profile.is_err()).count(), 1);
 }
 
 #[test]
 fn an_unknown_device_lists_near_names() {
-    let error = profile::by_name_in(Path::new("no such folder"), "pixle2").unwrap_err();
+    let error = profiles_in(Path::new("no such folder")).by_name("pixle2").unwrap_err();
     let ProfileError::Unknown { name, near } = error else { panic!("{error}") };
     assert_eq!((name.as_str(), near[0].as_str()), ("pixle2", "pixel2"));
 }
 
 #[test]
 fn names_never_leave_the_folder() {
-    let error = profile::by_name_in(Path::new("device-profiles"), "../device-profiles/pixel2").unwrap_err();
+    let error = profiles_in(Path::new("device-profiles")).by_name("../device-profiles/pixel2").unwrap_err();
     assert!(matches!(error, ProfileError::Unknown { .. }), "{error}");
 }
 

@@ -2,10 +2,11 @@
 
 use crate::golden::{self, list, number, text};
 use edgezen::plainnet::{Graph, Model, Network, notation, published};
+use edgezen::proxy;
 use edgezen::proxy::exact::forward::weighted;
 use edgezen::proxy::exact::source::{Golden, Scaling, Source, Tensor};
 use edgezen::proxy::on_graph::scored_graph;
-use edgezen::proxy::{self, Mode, Proxy, ScoreError, Setup, grad_norm, naswot, patterns, synflow, te_nas};
+use edgezen::proxy::{Mode, Proxy, ScoreError, Setup, grad_norm, naswot, patterns, synflow, te_nas};
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;

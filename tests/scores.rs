@@ -2,7 +2,8 @@
 
 use crate::golden;
 use edgezen::plainnet::notation;
-use edgezen::proxy::{Mode, zen::ZenScore};
+use edgezen::proxy::Mode;
+use edgezen::proxy::zen::ZenScore;
 use edgezen::stats;
 use std::collections::BTreeMap;
 

@@ -1,10 +1,11 @@
 //! The evolutionary search: budgets hold, threads do not matter, the published set-ups are beaten.
 
-use edgezen::dataset::Identity;
+use edgezen::measurement::Identity;
 use edgezen::plainnet::{Kernel, Model, Network, Variant, notation, published, relink};
 use edgezen::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
+use edgezen::proxy;
 use edgezen::proxy::zen::ZenScore;
-use edgezen::proxy::{self, Mode, Proxy, Setup};
+use edgezen::proxy::{Mode, Proxy, Setup};
 use edgezen::search::{
     Budget, Budgets, Checkpoint, Constraint, Individual, LatencyBudget, Observer, Outcome, Progress, Rules,
     Search, SearchError, Wish, preset,

@@ -3,7 +3,8 @@
 use crate::golden::{json, list, number, text};
 use edgezen::plainnet::{Network, SuperBlock, notation, relink};
 use edgezen::search::mutation::Mutator;
-use edgezen::space::{self, Reach, SearchSpace, Weights, channel_choices, sublayer_choices};
+use edgezen::space;
+use edgezen::space::{Reach, SearchSpace, Weights, channel_choices, sublayer_choices};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;

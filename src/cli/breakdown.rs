@@ -1,10 +1,11 @@
 //! Where a network's time goes: block by block, by what bounds it, as bars in the terminal.
 
-use crate::plainnet::graph::{self, Act, Graph, Op, block_starts};
-use crate::plainnet::kernel::Lowering;
-use crate::plainnet::{Block, Kernel, KernelKind, Model, Shape, Variant};
-use crate::predictor::training::Roofline;
-use crate::units::{Latency, three_digits};
+use edgezen_core::plainnet::graph;
+use edgezen_core::plainnet::graph::{Act, Graph, Op, block_starts};
+use edgezen_core::plainnet::kernel::Lowering;
+use edgezen_core::plainnet::{Block, Kernel, KernelKind, Model, Shape, Variant};
+use edgezen_core::predictor::roofline::Roofline;
+use edgezen_core::units::{Latency, three_digits};
 use serde::Serialize;
 use std::io::IsTerminal;
 

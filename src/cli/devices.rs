@@ -2,15 +2,19 @@
 //! they can measure.
 
 use super::{Exit, Failure, Global};
-use crate::dataset::{Identity, write_atomically};
-use crate::device::DeviceError;
-use crate::device::adb::LinkError;
-use crate::device::android::describe;
-use crate::device::android::survey::{self, Seen};
-use crate::device::computer::{Complaint, Computer, Severity};
-use crate::device::profile::{self, Fact, Origin, Peaks, Profile};
 use crate::embedded::PREDICTORS;
-use crate::units::three_digits;
+use crate::shipped;
+use edgezen_core::measurement::Identity;
+use edgezen_core::units::three_digits;
+use edgezen_lab::device::DeviceError;
+use edgezen_lab::device::adb::LinkError;
+use edgezen_lab::device::android::describe;
+use edgezen_lab::device::android::survey;
+use edgezen_lab::device::android::survey::Seen;
+use edgezen_lab::device::computer::{Complaint, Computer, Severity};
+use edgezen_lab::device::profile;
+use edgezen_lab::device::profile::{Fact, Origin, Peaks, Profile};
+use edgezen_lab::files::write_atomically;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -115,7 +119,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             global.output().result(&list, || list_text(&list))
         }
         Action::Show { name } => {
-            let profile = profile::by_name(&name)?;
+            let profile = shipped::profiles().by_name(&name)?;
             let show = show(&profile);
             global.output().result(&show, || show_text(&show))
         }
@@ -123,7 +127,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             let computer = Computer::read();
             let complaints = computer.complaints();
             let fit = complaints.iter().all(|complaint| complaint.severity < Severity::Unfit);
-            let phones = match survey::phones(serial.as_deref()) {
+            let phones = match survey::phones(&shipped::profiles(), serial.as_deref()) {
                 Ok(phones) => phones,
                 Err(error) if serial.is_some() => return Err(DeviceError::Link(error).into()),
                 Err(_) => Vec::new(),
@@ -136,7 +140,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
 }
 
 fn describe(serial: Option<&str>, output: Option<PathBuf>, global: Global) -> Result<(), Failure> {
-    let mut phones = survey::phones(serial).map_err(DeviceError::Link)?;
+    let mut phones = survey::phones(&shipped::profiles(), serial).map_err(DeviceError::Link)?;
     phones.retain(|phone| serial.is_some() || phone.phone.is_some());
     let seen = match &phones[..] {
         [] => return Err(DeviceError::Link(LinkError::NoPhone).into()),
@@ -173,7 +177,7 @@ fn predictors(device: &str) -> Vec<String> {
 }
 
 fn list() -> List {
-    let rows = profile::catalogue().into_iter().map(|entry| {
+    let rows = shipped::profiles().entries().into_iter().map(|entry| {
         let origin = match entry.origin {
             Origin::Shipped => "shipped".to_owned(),
             Origin::File(path) => path.display().to_string(),
@@ -201,7 +205,7 @@ fn list() -> List {
             },
         }
     });
-    let (phones, no_phones_because) = match survey::phones(None) {
+    let (phones, no_phones_because) = match survey::phones(&shipped::profiles(), None) {
         Ok(phones) => (phones, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };

@@ -2,12 +2,13 @@
 
 use super::net::{self, NetOptions};
 use super::{Failure, Global};
-use crate::dataset::write_atomically;
-use crate::engine::safetensors::{SafetensorsError, Tensors};
-use crate::engine::weights::Weights;
-use crate::engine::{onnx, pytorch};
-use crate::plainnet::{Kernel, Model};
+use edgezen_core::plainnet::{Kernel, Model};
+use edgezen_engine::safetensors::{SafetensorsError, Tensors};
+use edgezen_engine::weights::Weights;
+use edgezen_engine::{onnx, pytorch};
+use edgezen_lab::files::{write_atomically, write_atomically_with};
 use serde::Serialize;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -78,8 +79,9 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
                     .map_err(|reason| Failure::bad_file(path, format!("of another network: {reason}")))?,
                 _ => Weights::new(&graph, global.seed),
             };
-            onnx::write_trained(&graph, args.batch, weights, &args.output)
-                .map_err(|e| onnx_failure(&args.output, e))?;
+            let export =
+                onnx::Export::of(&graph, args.batch, weights).map_err(|e| onnx_failure(&args.output, e))?;
+            write_atomically_with(&args.output, |file| export.write(&mut BufWriter::new(file)))?;
         }
         Format::Pytorch => {
             let source = pytorch::module(&model).map_err(pytorch_failure)?;
@@ -100,7 +102,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         seed: global.seed,
     };
     global.output().result(&exported, || {
-        format!("{} ({})", exported.file.display(), crate::units::Bytes(exported.bytes as f64))
+        format!("{} ({})", exported.file.display(), edgezen_core::units::Bytes(exported.bytes as f64))
     })
 }
 
@@ -146,7 +148,6 @@ fn pytorch_failure(error: pytorch::PytorchError) -> Failure {
 fn onnx_failure(path: &std::path::Path, error: onnx::OnnxError) -> Failure {
     match error {
         onnx::OnnxError::Io(error) => Failure::io(path, &error),
-        onnx::OnnxError::Write(error) => error.into(),
         other => Failure::runtime(format!("{}: {other}", path.display())),
     }
 }

@@ -1,14 +1,16 @@
 //! What can go wrong, as the user sees it: a message, a remedy, and a stable exit code.
 
-use crate::dataset::DatasetError;
-use crate::device::DeviceError;
-use crate::device::gpu::GpuError;
-use crate::device::profile::{Kind, ProfileError};
-use crate::measure::journal::JournalError;
-use crate::plainnet::{ShapeError, notation::ParseError};
-use crate::proxy::ScoreError;
-use crate::search::SearchError;
-use crate::units::UnitError;
+use edgezen_core::files::FileError;
+use edgezen_core::plainnet::ShapeError;
+use edgezen_core::plainnet::notation::ParseError;
+use edgezen_core::proxy::ScoreError;
+use edgezen_core::search::SearchError;
+use edgezen_core::units::UnitError;
+use edgezen_lab::campaign::journal::JournalError;
+use edgezen_lab::dataset::DatasetError;
+use edgezen_lab::device::DeviceError;
+use edgezen_lab::device::gpu::GpuError;
+use edgezen_lab::device::profile::{Kind, ProfileError};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -102,10 +104,24 @@ impl From<UnitError> for Failure {
     }
 }
 
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Failure {
+        let message = error.to_string();
+        match error {
+            FileError::Io { path, error } => Failure::io(&path, &error),
+            FileError::Newer { .. } => Failure::new(Exit::BadFile, message).remedy("update edgezen"),
+            FileError::NotOurs { .. } | FileError::Checksum { .. } | FileError::Damaged { .. } => {
+                Failure::new(Exit::BadFile, message).remedy("fetch the file again, or fit it anew")
+            }
+        }
+    }
+}
+
 impl From<DatasetError> for Failure {
     fn from(error: DatasetError) -> Failure {
         let message = error.to_string();
         match error {
+            DatasetError::File(error) => error.into(),
             DatasetError::Io { .. } if error.is_missing() => Failure::usage(message),
             DatasetError::Io { .. } => Failure::runtime(message),
             DatasetError::TooNew { .. } => Failure::new(Exit::BadFile, message).remedy("a newer edgezen"),

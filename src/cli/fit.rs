@@ -2,12 +2,14 @@
 
 use super::failure::{Exit, Failure};
 use super::{Global, output, training_data};
-use crate::plainnet::KernelKind;
-use crate::predictor::evaluate::Metrics;
-use crate::predictor::families::FitError;
-use crate::predictor::file::FitMetrics;
-use crate::predictor::fit;
-use crate::predictor::network::{self, NetworkPredictor};
+use edgezen_core::plainnet::KernelKind;
+use edgezen_core::predictor::file::FitMetrics;
+use edgezen_core::predictor::metrics::Metrics;
+use edgezen_core::predictor::network;
+use edgezen_core::predictor::network::NetworkPredictor;
+use edgezen_lab::catalogue;
+use edgezen_lab::fit;
+use edgezen_lab::fit::families::FitError;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -36,7 +38,7 @@ struct Report<M> {
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let data = training_data::read(&args.data, &args.leave_out)?;
     if let Some(rows) = data.networks() {
-        let predictor = network::fit::fit(&rows, data.request, &[])?;
+        let predictor = fit::networks::fit(&rows, data.request, &[])?;
         return write_networks(&predictor, args.output, global);
     }
     let mut observations = Vec::new();
@@ -46,7 +48,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let predictor = fit::fit(&observations, data.request)?;
     let file = predictor.file();
     let path = destination(args.output, &file.id)?;
-    file.write(&path)?;
+    catalogue::predictors::write(&path, file.text())?;
     let p = &file.provenance;
     let report = Report {
         predictor: file.id.clone(),
@@ -75,7 +77,7 @@ fn write_networks(
     global: Global,
 ) -> Result<(), Failure> {
     let path = destination(output, &predictor.id)?;
-    predictor.write(&path)?;
+    catalogue::predictors::write(&path, predictor.text())?;
     let report = Report {
         predictor: predictor.id.clone(),
         file: path.display().to_string(),

@@ -2,8 +2,8 @@
 
 use super::net::{self, NetOptions};
 use super::{Failure, Global, output};
-use crate::plainnet::{Model, Variant, cost};
-use crate::units::{Bytes, Macs, Params};
+use edgezen_core::plainnet::{Model, Variant, cost};
+use edgezen_core::units::{Bytes, Macs, Params};
 use serde::Serialize;
 
 #[derive(Debug, clap::Args)]

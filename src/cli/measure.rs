@@ -3,10 +3,10 @@
 use super::net::{self, NetOptions};
 use super::target::{self, Target};
 use super::{Exit, Failure, Global, output};
-use crate::dataset::{Identity, Quality, Subject, Summary};
-use crate::device::Workload;
-use crate::measure::networks;
-use crate::units::{Latency, three_digits};
+use edgezen_core::measurement::{Identity, Quality, Subject, Summary};
+use edgezen_core::units::{Latency, three_digits};
+use edgezen_lab::campaign::networks;
+use edgezen_lab::device::Workload;
 use serde::Serialize;
 use std::path::Path;
 
@@ -89,7 +89,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
 }
 
 enum Net {
-    Plain(Box<crate::plainnet::Model>),
+    Plain(Box<edgezen_core::plainnet::Model>),
     Onnx(String),
 }
 

@@ -2,7 +2,7 @@
 //! of a published network.
 
 use super::failure::Failure;
-use crate::plainnet::{Block, Model, Network, notation, published};
+use edgezen_core::plainnet::{Block, Model, Network, notation, published};
 use std::path::Path;
 
 /// How to run a structure whose resolution, classes and SE are not part of its name.

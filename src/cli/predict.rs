@@ -5,14 +5,14 @@ use super::failure::{Exit, Failure};
 use super::net::{self, NetOptions};
 use super::predictors::{self, Which};
 use super::{Global, output, predict_table};
-use crate::engine::onnx;
-use crate::plainnet::{Kernel, published};
-use crate::predictor::fitted::FittedPredictor;
-use crate::predictor::network::NetworkPredictor;
-use crate::predictor::shipped::Loaded;
-use crate::predictor::{Estimate, LatencyPredictor, Support, Terms};
-use crate::units::{Latency, three_digits};
-use crate::zoo::{Encoded, Named};
+use edgezen_core::plainnet::{Kernel, published};
+use edgezen_core::predictor::fitted::FittedPredictor;
+use edgezen_core::predictor::loaded::Loaded;
+use edgezen_core::predictor::network::NetworkPredictor;
+use edgezen_core::predictor::{Estimate, LatencyPredictor, Support, Terms};
+use edgezen_core::units::{Latency, three_digits};
+use edgezen_core::zoo::{Encoded, Named};
+use edgezen_engine::onnx;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -165,7 +165,7 @@ fn take(net: &str, options: NetOptions, predictor: &FittedPredictor) -> Result<T
         return Ok(Taken { name: net.to_owned(), sections, unknown });
     }
     if let Some(encoded) = encoded(net, options)? {
-        let of = |part: crate::zoo::Part| breakdown::of_graph(&part.graph, lowering);
+        let of = |part: edgezen_core::zoo::Part| breakdown::of_graph(&part.graph, lowering);
         let sections = encoded.parts().into_iter().flat_map(of).collect();
         return Ok(Taken { name: net.to_owned(), sections, unknown: Vec::new() });
     }

@@ -3,14 +3,14 @@
 use super::Global;
 use super::failure::{Exit, Failure};
 use super::predictors;
-use crate::dataset::KernelTable;
-use crate::dataset::network_table::NetworkTable;
-use crate::plainnet::KernelKind;
-use crate::predictor::fitted::{Bounded, FittedPredictor};
-use crate::predictor::shipped::Loaded;
-use crate::predictor::{LatencyPredictor, Support};
-use crate::units::Latency;
-use crate::zoo::Encoded;
+use edgezen_core::plainnet::KernelKind;
+use edgezen_core::predictor::fitted::{Bounded, FittedPredictor};
+use edgezen_core::predictor::loaded::Loaded;
+use edgezen_core::predictor::{LatencyPredictor, Support};
+use edgezen_core::units::Latency;
+use edgezen_core::zoo::Encoded;
+use edgezen_lab::dataset::KernelTable;
+use edgezen_lab::dataset::network_table::NetworkTable;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -122,7 +122,7 @@ fn whole(loaded: &Loaded, network: &Encoded, batch: Option<u32>) -> Option<Row> 
 }
 
 /// A network by its kernels.
-fn of_kernels(predictor: &FittedPredictor, network: &Encoded) -> crate::predictor::Estimate {
+fn of_kernels(predictor: &FittedPredictor, network: &Encoded) -> edgezen_core::predictor::Estimate {
     let lowering = predictor.lowering();
     let kernels: Vec<_> = network.parts().iter().flat_map(|part| lowering.kernels(&part.graph)).collect();
     predictor.predict(&kernels)

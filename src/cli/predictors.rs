@@ -1,15 +1,20 @@
 //! `edgezen predictors`, and how every command finds its predictor.
 
 use super::Global;
-use super::failure::{Exit, Failure};
+use super::failure::Failure;
 use super::output::{self, Output};
-use crate::dataset::Identity;
-use crate::device::computer;
-use crate::device::profile::{self, Kind};
-use crate::predictor::file::{FileError, PredictorFile};
-use crate::predictor::fitted::FittedPredictor;
-use crate::predictor::network::NetworkPredictor;
-use crate::predictor::shipped::{self, Entry, Loaded, Origin};
+use crate::shipped;
+use edgezen_core::files::FileError;
+use edgezen_core::measurement::Identity;
+use edgezen_core::predictor::file::PredictorFile;
+use edgezen_core::predictor::fitted::FittedPredictor;
+use edgezen_core::predictor::loaded::Loaded;
+use edgezen_core::predictor::model::KernelModel;
+use edgezen_core::predictor::network::NetworkPredictor;
+use edgezen_lab::catalogue::predictors;
+use edgezen_lab::catalogue::predictors::{Entry, Origin};
+use edgezen_lab::device::computer;
+use edgezen_lab::device::profile::Kind;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,7 +34,7 @@ pub struct Which {
 impl Which {
     pub fn load(&self, output: Output) -> Result<Loaded, Failure> {
         match (&self.predictor, &self.device) {
-            (Some(path), _) => Ok(Loaded::read(path)?),
+            (Some(path), _) => Ok(predictors::read(path)?),
             (None, Some(device)) => any_by_device(device, output),
             (None, None) => Err(Failure::usage("--device or --predictor is needed")),
         }
@@ -38,7 +43,7 @@ impl Which {
 
 /// The predictor of kernels in a file.
 pub fn by_file(path: &Path) -> Result<Arc<FittedPredictor>, Failure> {
-    of_kernels(Loaded::read(path)?)
+    of_kernels(predictors::read(path)?)
 }
 
 /// The predictor of kernels of a device; see [`any_by_device`].
@@ -66,7 +71,7 @@ pub fn foreign(predictor: &NetworkPredictor, why: &str) -> Failure {
 /// The predictor of a device by its short name (its default identity), of a full identity, or of its
 /// beginning (`pixel3@tflite`): from `predictors/` here, from the user's data folder, or as shipped.
 pub fn any_by_device(name: &str, output: Output) -> Result<Loaded, Failure> {
-    let catalogue = shipped::catalogue(&folders());
+    let catalogue = shipped::predictors().entries();
     match find(&catalogue, name)? {
         Some(entry) => {
             let loaded = entry.load()?;
@@ -107,7 +112,7 @@ fn find<'a>(catalogue: &'a [Entry], name: &str) -> Result<Option<&'a Entry>, Fai
         let plain = |entry: &&Entry| begins(entry) && entry.id.ends_with("@fp32");
         return Ok(exact.or_else(|| catalogue.iter().find(plain)).or_else(|| catalogue.iter().find(begins)));
     }
-    let id = match profile::by_name(name) {
+    let id = match shipped::profiles().by_name(name) {
         Ok(profile) => profile.identity().to_string(),
         // A device without a profile may still have a predictor.
         Err(error) => match catalogue.iter().find(begins) {
@@ -127,13 +132,15 @@ fn find<'a>(catalogue: &'a [Entry], name: &str) -> Result<Option<&'a Entry>, Fai
 /// The CPU that a predictor of this computer was measured on, if that is another one.
 fn of_another_computer(loaded: &Loaded) -> Option<&str> {
     let cpu = loaded.cpu()?;
-    let is_host = profile::by_name(&loaded.identity().device).is_ok_and(|profile| profile.kind == Kind::Host);
+    let is_host = shipped::profiles()
+        .by_name(&loaded.identity().device)
+        .is_ok_and(|profile| profile.kind == Kind::Host);
     (is_host && computer::cpu().as_deref() != Some(cpu)).then_some(cpu)
 }
 
 /// The usual length of a probe of the core's pace on the device called `name`, if its predictor knows.
 pub fn usual_probe_ns(name: &str) -> Option<u64> {
-    let catalogue = shipped::catalogue(&folders());
+    let catalogue = shipped::predictors().entries();
     let entry = find(&catalogue, name).ok()??;
     let loaded = entry.load().ok()?;
     let usual = match &loaded {
@@ -158,29 +165,6 @@ pub fn same_identity(predictor: &Identity, measured: &Identity) -> Result<(), Fa
         describe(measured)
     ))
     .remedy("measure with the predictor's identity, or fit a predictor to this one"))
-}
-
-/// Folders with the user's own predictors: the one here, then the one for all projects.
-pub fn folders() -> Vec<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")));
-    let user = data.map(|data| data.join("edgezen/predictors"));
-    std::iter::once(PathBuf::from("predictors")).chain(user).collect()
-}
-
-impl From<FileError> for Failure {
-    fn from(error: FileError) -> Failure {
-        match error {
-            FileError::Io { path, error } => Failure::io(&path, &error),
-            FileError::Write(error) => error.into(),
-            FileError::TooNew { .. } => {
-                Failure::new(Exit::BadFile, error.to_string()).remedy("update edgezen")
-            }
-            FileError::Format { .. } | FileError::Checksum { .. } | FileError::Content { .. } => {
-                Failure::new(Exit::BadFile, error.to_string()).remedy("fetch the file again, or fit it anew")
-            }
-        }
-    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -217,7 +201,7 @@ struct Row {
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     match args.action.unwrap_or(Action::List) {
         Action::List => {
-            let rows: Vec<Row> = shipped::catalogue(&folders()).iter().map(row).collect();
+            let rows: Vec<Row> = shipped::predictors().entries().iter().map(row).collect();
             global.output().result(&rows, || text(&rows))
         }
         Action::Info { predictor } => match by_name_or_file(&predictor, global.output())? {
@@ -232,12 +216,12 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
 pub fn by_name_or_file(name: &str, output: Output) -> Result<Loaded, Failure> {
     let path = Path::new(name);
     let is_file = path.extension().is_some_and(|extension| extension == "json") || path.is_file();
-    if is_file { Ok(Loaded::read(path)?) } else { any_by_device(name, output) }
+    if is_file { Ok(predictors::read(path)?) } else { any_by_device(name, output) }
 }
 
 fn row(entry: &Entry) -> Row {
     let origin = match &entry.origin {
-        Origin::Shipped => "shipped".to_owned(),
+        Origin::Shipped { .. } => "shipped".to_owned(),
         Origin::File(path) => path.display().to_string(),
     };
     let (rows, mape_percent, error) = match entry.load() {
@@ -339,11 +323,11 @@ struct Verified {
 
 fn verify(files: &[PathBuf], global: Global) -> Result<(), Failure> {
     let checked: Vec<(Verified, Option<Failure>)> = if files.is_empty() {
-        let catalogue = shipped::catalogue(&folders());
+        let catalogue = shipped::predictors().entries();
         let check = |entry: &Entry| verdict(row(entry).origin + " " + &entry.id, entry.load());
         catalogue.iter().map(check).collect()
     } else {
-        files.iter().map(|path| verdict(path.display().to_string(), Loaded::read(path))).collect()
+        files.iter().map(|path| verdict(path.display().to_string(), predictors::read(path))).collect()
     };
     let (rows, failures): (Vec<Verified>, Vec<Option<Failure>>) = checked.into_iter().unzip();
     global.output().result(&rows, || {

@@ -3,11 +3,13 @@
 
 use super::target::{self, Target};
 use super::{Failure, Global, output};
-use crate::dataset::{Dataset, Sample, rfc3339};
-use crate::device::Workload;
-use crate::measure::{difference, networks};
-use crate::stats;
-use crate::units::three_digits;
+use edgezen_core::measurement::Sample;
+use edgezen_core::stats;
+use edgezen_core::units::three_digits;
+use edgezen_lab::campaign::{difference, networks};
+use edgezen_lab::dataset::Dataset;
+use edgezen_lab::device::Workload;
+use edgezen_lab::files::rfc3339;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;

@@ -1,16 +1,18 @@
 //! `edgezen report RUN`: one page with the plots of a run, and the plots as files.
 
 use super::{Exit, Failure, Global, predictors, score};
-use crate::dataset::write_atomically;
-use crate::plainnet::{Model, Network, Variant, notation, published};
-use crate::predictor::LatencyPredictor;
-use crate::predictor::fitted::FittedPredictor;
-use crate::proxy::exact::{self, Settings};
-use crate::proxy::{Proxy, Setup};
-use crate::report::{Comparison, Report};
-use crate::runs::{self, Manifest};
-use crate::search::preset;
-use crate::space;
+use edgezen_core::plainnet::{Model, Network, Variant, notation, published};
+use edgezen_core::predictor::LatencyPredictor;
+use edgezen_core::predictor::fitted::FittedPredictor;
+use edgezen_core::proxy::exact;
+use edgezen_core::proxy::exact::Settings;
+use edgezen_core::proxy::{Proxy, Setup};
+use edgezen_core::search::preset;
+use edgezen_core::space;
+use edgezen_lab::files::write_atomically;
+use edgezen_lab::report::{Comparison, Report};
+use edgezen_lab::runs;
+use edgezen_lab::runs::Manifest;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
@@ -178,7 +180,7 @@ fn command(manifest: &Manifest) -> String {
         .or_else(|| space::by_name(&manifest.space).map(|space| space.default_structure()));
     let linked = |text: &str| {
         let mut blocks = notation::parse(text).ok()?.super_blocks("").ok()?;
-        crate::plainnet::relink(&mut blocks);
+        edgezen_core::plainnet::relink(&mut blocks);
         Some(Network::from(&blocks[..]).to_string())
     };
     if usual.and_then(linked).as_deref() != Some(manifest.initial.as_str()) {

@@ -2,12 +2,12 @@
 //! and how far the two orders agree.
 
 use super::{Failure, output};
-use crate::plainnet::{Network, SuperBlock};
-use crate::proxy::Mode;
-use crate::proxy::exact::Settings;
-use crate::proxy::exact::rescore;
-use crate::runs::{NotRescored, Rescored, RescoredNetwork};
-use crate::search::Outcome;
+use edgezen_core::plainnet::{Network, SuperBlock};
+use edgezen_core::proxy::Mode;
+use edgezen_core::proxy::exact::Settings;
+use edgezen_core::proxy::exact::rescore;
+use edgezen_core::search::Outcome;
+use edgezen_lab::runs::{NotRescored, Rescored, RescoredNetwork};
 
 /// The engine that scores again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -2,11 +2,13 @@
 
 use super::net::{self, NetOptions};
 use super::{Failure, Global, output};
-use crate::plainnet::{Model, Variant};
-use crate::proxy::exact::{self, Randomness, Settings};
-use crate::proxy::zen::ZenScore;
-use crate::proxy::{self, Mode, Proxy, Setup};
-use crate::stats;
+use edgezen_core::plainnet::{Model, Variant};
+use edgezen_core::proxy;
+use edgezen_core::proxy::exact;
+use edgezen_core::proxy::exact::{Randomness, Settings};
+use edgezen_core::proxy::zen::ZenScore;
+use edgezen_core::proxy::{Mode, Proxy, Setup};
+use edgezen_core::stats;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
@@ -173,7 +175,7 @@ fn engine_of(args: &Args, entry: &proxy::Entry) -> Result<Engine, Failure> {
     // With a GPU, forward passes are its work.
     #[cfg(feature = "torch")]
     let engine = match engine {
-        Engine::Exact if crate::engine::torch::zen::gpu().is_some() => Engine::Torch,
+        Engine::Exact if edgezen_engine::torch::zen::gpu().is_some() => Engine::Torch,
         other => other,
     };
     if engine == Engine::Closed && (args.batch.is_some() || args.repeats > 1) && entry.name != "random" {
@@ -220,7 +222,7 @@ fn zen_exact(args: &Args, engine: Engine, model: &Model, seed: u64) -> Result<Sc
     let exact = match engine {
         #[cfg(feature = "torch")]
         Engine::Torch => {
-            use crate::engine::torch::zen;
+            use edgezen_engine::torch::zen;
             let place = zen::gpu().unwrap_or(tch::Device::Cpu);
             zen::score::<f32>(place, &model.network, model.resolution, &settings)
         }
@@ -259,8 +261,8 @@ fn by_proxy(args: &Args, entry: &proxy::Entry, model: &Model, seed: u64) -> Resu
 /// A proxy on random networks, in libtorch.
 #[cfg(feature = "torch")]
 fn by_torch(args: &Args, entry: &proxy::Entry, model: &Model, seed: u64) -> Result<Scored, Failure> {
-    use crate::engine::torch::{proxies, zen};
-    use crate::proxy::on_graph::{Undefined, scored_graph};
+    use edgezen_core::proxy::on_graph::{Undefined, scored_graph};
+    use edgezen_engine::torch::{proxies, zen};
     use rand::RngExt;
     let setup = Setup { mode: args.mode, resolution: model.resolution };
     let batch = args.batch.or((entry.make)(setup).batch()).unwrap_or(1);

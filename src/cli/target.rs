@@ -3,8 +3,10 @@
 use super::failure::Failure;
 use super::output::Output;
 use super::{Global, predictors};
-use crate::device::simulated::Simulation;
-use crate::device::{self, Device, Options};
+use crate::shipped;
+use edgezen_lab::device;
+use edgezen_lab::device::simulated::Simulation;
+use edgezen_lab::device::{Device, Options};
 use std::time::Duration;
 
 /// Which device, and how to reach it.
@@ -51,7 +53,7 @@ impl Target {
     /// Opens the device for measurements in `rounds` passes, and passes on what it has to say.
     pub fn open(&self, rounds: u32, global: Global) -> Result<Box<dyn Device>, Failure> {
         let options = self.reach.options(&self.device, rounds, global.seed);
-        let mut device = device::open(&self.device, &options)?;
+        let mut device = device::open(&shipped::profiles(), &self.device, &options)?;
         notes(&mut *device, global.output());
         Ok(device)
     }

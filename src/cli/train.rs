@@ -2,14 +2,15 @@
 
 use super::net::{self, NetOptions};
 use super::{Exit, Failure, Global};
-use crate::digest::sha256;
-use crate::plainnet::Model;
-use crate::train::TrainError;
-use crate::train::checkpoint::{self, Best, State};
-use crate::train::cifar::{Cifar, SIDE};
-use crate::train::course::{BEST, CHECKPOINT, Course, Epoch, LAST, METRICS, test};
-use crate::train::network::Network;
-use crate::train::recipe::Recipe;
+use edgezen_core::digest::sha256;
+use edgezen_core::plainnet::Model;
+use edgezen_lab::train::TrainError;
+use edgezen_lab::train::checkpoint;
+use edgezen_lab::train::checkpoint::{Best, State};
+use edgezen_lab::train::cifar::{Cifar, SIDE};
+use edgezen_lab::train::course::{BEST, CHECKPOINT, Course, Epoch, LAST, METRICS, test};
+use edgezen_lab::train::network::Network;
+use edgezen_lab::train::recipe::Recipe;
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -240,7 +241,7 @@ fn teacher(path: &Path, device: Device) -> Result<(String, CModule), Failure> {
     let bytes = std::fs::read(path).map_err(|e| Failure::io(path, &e))?;
     let hash = sha256(&bytes);
     let mut module = CModule::load_on_device(path, device).map_err(|e| {
-        Failure::bad_file(path, format!("not a TorchScript file: {}", crate::engine::torch::reason(&e)))
+        Failure::bad_file(path, format!("not a TorchScript file: {}", edgezen_engine::torch::reason(&e)))
     })?;
     module.set_eval();
     Ok((hash, module))

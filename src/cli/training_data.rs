@@ -1,15 +1,15 @@
 //! Datasets as commands that fit take them: read, of one identity, with what goes into a predictor file.
 
 use super::failure::Failure;
-use crate::dataset::folder::SAMPLES;
-use crate::dataset::{Dataset, Sample, Subject};
-use crate::device::Facts;
-use crate::digest::{Sha256, hex, sha256};
-use crate::predictor::families::FitError;
-use crate::predictor::fit::Request;
-use crate::predictor::network::fit::{Row, space};
-use crate::predictor::training::Roofline;
-use sha2::Digest;
+use edgezen_core::digest::{Hasher, sha256};
+use edgezen_core::measurement::{Sample, Subject};
+use edgezen_core::predictor::roofline::Roofline;
+use edgezen_lab::dataset::Dataset;
+use edgezen_lab::dataset::folder::SAMPLES;
+use edgezen_lab::device::Facts;
+use edgezen_lab::fit::Request;
+use edgezen_lab::fit::families::FitError;
+use edgezen_lab::fit::networks::{Row, space};
 use std::path::{Path, PathBuf};
 
 pub struct Data {
@@ -38,7 +38,7 @@ fn row(sample: &Sample) -> Option<Row> {
 pub fn read(folders: &[PathBuf], leave_out: &[String]) -> Result<Data, Failure> {
     let mut datasets = Vec::new();
     let mut request: Option<Request> = None;
-    let mut hash = Sha256::new();
+    let mut hash = Hasher::default();
     for folder in folders {
         if !folder.is_dir() {
             return Err(Failure::usage(format!("{}: there is no such dataset", folder.display()))
@@ -85,7 +85,7 @@ pub fn read(folders: &[PathBuf], leave_out: &[String]) -> Result<Data, Failure> 
         datasets.push(dataset);
     }
     let Some(mut request) = request else { return Err(Failure::usage("--data is needed")) };
-    request.dataset_sha256 = hex(hash);
+    request.dataset_sha256 = hash.hex();
     Ok(Data { datasets, request })
 }
 

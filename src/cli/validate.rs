@@ -4,12 +4,15 @@ use super::net::{self, NetOptions};
 use super::target::Reach;
 use super::verify;
 use super::{Exit, Failure, Global, fit, predictors, training_data};
-use crate::dataset::{self, Dataset, Identity, Quality, Sample, Subject};
-use crate::plainnet::{Model, notation};
-use crate::predictor::evaluate::Metrics;
-use crate::predictor::{self, LatencyPredictor};
-use crate::runs::{self, Verified};
-use crate::units::Latency;
+use edgezen_core::measurement::{Identity, Quality, Sample, Subject};
+use edgezen_core::plainnet::{Model, notation};
+use edgezen_core::predictor::LatencyPredictor;
+use edgezen_core::predictor::metrics::Metrics;
+use edgezen_core::units::Latency;
+use edgezen_lab::dataset;
+use edgezen_lab::dataset::Dataset;
+use edgezen_lab::runs;
+use edgezen_lab::runs::Verified;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -129,10 +132,10 @@ fn refit(
     }
     dataset::write(dir, &dataset)?;
     let data = training_data::read(&[dir.to_owned()], &[])?;
-    let observations = predictor::fit::observations(&dataset)?;
-    let predictor = predictor::fit::fit(&observations, data.request)?;
+    let observations = edgezen_lab::fit::observations(&dataset)?;
+    let predictor = edgezen_lab::fit::fit(&observations, data.request)?;
     let path = fit::destination(None, &predictor.file().id)?;
-    predictor.file().write(&path)?;
+    edgezen_lab::catalogue::predictors::write(&path, predictor.file().text())?;
     Ok(path.display().to_string())
 }
 

@@ -3,20 +3,22 @@
 use super::output::{self, Output};
 use super::target::{self, Reach};
 use super::{Failure, predictors};
-use crate::dataset::Subject;
-use crate::device::{self, Options, Workload};
-use crate::measure::networks;
-use crate::plainnet::Model;
-use crate::predictor::LatencyPredictor;
-use crate::predictor::evaluate::{Metrics, Pair};
-use crate::runner::pace;
-use crate::runs::Verified;
-use crate::units::Latency;
+use crate::shipped;
+use edgezen_core::measurement::Subject;
+use edgezen_core::plainnet::Model;
+use edgezen_core::predictor::LatencyPredictor;
+use edgezen_core::predictor::metrics::{Metrics, Pair};
+use edgezen_core::units::Latency;
+use edgezen_lab::campaign::networks;
+use edgezen_lab::device;
+use edgezen_lab::device::{Options, Workload};
+use edgezen_lab::runs::Verified;
+use edgezen_runner::pace;
 
 /// Refuses a device that nothing here can measure on.
 pub fn check(device: Option<&str>) -> Result<(), Failure> {
     match device {
-        Some(device) => Ok(device::find(device).map(|_| ())?),
+        Some(device) => Ok(device::find(&shipped::profiles(), device).map(|_| ())?),
         None => Err(Failure::usage("measuring needs --device")),
     }
 }
@@ -33,7 +35,7 @@ pub fn measure(
     output: Output,
 ) -> Result<Vec<Verified>, Failure> {
     let options = Options { usual_probe_ns, ..reach.options(name, networks::ROUNDS, 0) };
-    let mut device = device::open(name, &options)?;
+    let mut device = device::open(&shipped::profiles(), name, &options)?;
     target::notes(&mut *device, output);
     predictors::same_identity(predictor.identity(), device.identity())?;
     let batch = device.identity().batch;

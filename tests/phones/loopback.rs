@@ -65,6 +65,13 @@ pub struct Desk {
     server: Option<Child>,
 }
 
+/// The program that measures on a device. Cargo builds it beside the others for the tests of the whole workspace.
+fn runner() -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_edgezen")).with_file_name("device-runner");
+    assert!(path.is_file(), "{} is missing: run the tests with --workspace", path.display());
+    path
+}
+
 impl Desk {
     pub fn new() -> Desk {
         let mut desk = Desk { folder: tempfile::tempdir().unwrap(), port: free_port(), server: None };
@@ -105,7 +112,7 @@ impl Desk {
         command.args(arguments).current_dir(self.folder.path());
         command.env("ANDROID_ADB_SERVER_PORT", self.port.to_string());
         command.env("HOME", self.home()).env("XDG_RUNTIME_DIR", self.home());
-        command.env("EDGEZEN_RUNNER", env!("CARGO_BIN_EXE_device-runner"));
+        command.env("EDGEZEN_RUNNER", runner());
         command.env_remove("ANDROID_SERIAL").env_remove("EDGEZEN_SIMULATE").env_remove("XDG_DATA_HOME");
         command.stdin(Stdio::null());
         command

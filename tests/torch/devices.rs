@@ -2,9 +2,11 @@
 
 use crate::cli::{edgezen, edgezen_json, refused};
 use crate::golden::{list, number};
-use edgezen::dataset::Subject;
-use edgezen::device::{self, DeviceError, Options, Workload};
-use edgezen::plainnet::{Kernel, KernelKind, graph::Act, published};
+use edgezen::device;
+use edgezen::device::{DeviceError, Options, Workload};
+use edgezen::measurement::Subject;
+use edgezen::plainnet::graph::Act;
+use edgezen::plainnet::{Kernel, KernelKind, published};
 use edgezen::runner::Policy;
 use std::path::Path;
 use std::process::Command;
@@ -77,7 +79,7 @@ fn quick() -> Options {
 #[test]
 fn kernels_are_chains_and_networks_are_single_runs() {
     std::thread::spawn(|| {
-        let mut device = device::open("torch-cpu", &quick()).unwrap();
+        let mut device = device::open(&edgezen::shipped::profiles(), "torch-cpu", &quick()).unwrap();
         let identity = device.identity().clone();
         assert_eq!(identity.to_string(), "torch-cpu@torch@fp32");
         assert_eq!(identity.runtime_version.as_deref(), Some("2.13.0"));
@@ -116,7 +118,7 @@ fn kernels_are_chains_and_networks_are_single_runs() {
 #[test]
 fn too_little_memory_fails_the_workload_and_not_the_device() {
     std::thread::spawn(|| {
-        let mut device = device::open("torch-cpu", &quick()).unwrap();
+        let mut device = device::open(&edgezen::shipped::profiles(), "torch-cpu", &quick()).unwrap();
         let huge = Kernel {
             kind: KernelKind::Maxpool,
             batch: 65_536,

@@ -6,7 +6,8 @@ use crate::golden::{self, list, number, text};
 use edgezen::engine::torch::zen;
 use edgezen::plainnet::{notation, published};
 use edgezen::proxy::Mode;
-use edgezen::proxy::exact::{self, Norm, Settings, Variance};
+use edgezen::proxy::exact;
+use edgezen::proxy::exact::{Norm, Settings, Variance};
 use serde_json::Value;
 use tch::Device;
 

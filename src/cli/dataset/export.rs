@@ -2,7 +2,8 @@
 
 use super::super::Global;
 use super::super::failure::Failure;
-use crate::dataset::{Dataset, KernelTable, Sample, Subject};
+use edgezen_core::measurement::{Sample, Subject};
+use edgezen_lab::dataset::{Dataset, KernelTable};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -66,7 +67,7 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
     };
     match kind {
         "kernel" => {
-            let kernel = |of: fn(&crate::plainnet::Kernel) -> String| {
+            let kernel = |of: fn(&edgezen_core::plainnet::Kernel) -> String| {
                 move |sample: &Sample| match &sample.subject {
                     Subject::Kernel(kernel) => of(kernel),
                     _ => String::new(),

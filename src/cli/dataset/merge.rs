@@ -1,7 +1,8 @@
 //! `edgezen dataset merge`: several datasets of one identity as one.
 
 use super::super::failure::Failure;
-use crate::dataset::{self, Dataset};
+use edgezen_lab::dataset;
+use edgezen_lab::dataset::Dataset;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -28,8 +29,9 @@ pub fn run(args: &Args) -> Result<PathBuf, Failure> {
             continue;
         };
         if merged.identity != other.identity {
-            let describe =
-                |id: &dataset::Identity| format!("{id}, batch {}, {} threads", id.batch, id.threads);
+            let describe = |id: &edgezen_core::measurement::Identity| {
+                format!("{id}, batch {}, {} threads", id.batch, id.threads)
+            };
             return Err(Failure::usage(format!(
                 "{} is of {}, the datasets before it of {}; measurements of different identity never mix",
                 dir.display(),

@@ -1,8 +1,9 @@
 //! Predicted over measured, both on logarithmic axes, as SVG.
 
 use crate::cli::failure::Failure;
-use crate::dataset::{Identity, write_atomically};
-use crate::predictor::evaluate::Pair;
+use edgezen_core::measurement::Identity;
+use edgezen_core::predictor::metrics::Pair;
+use edgezen_lab::files::write_atomically;
 use std::fmt::Write;
 use std::path::Path;
 

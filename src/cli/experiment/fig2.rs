@@ -5,11 +5,12 @@
 
 use super::svg::{Line, Panel};
 use super::{Experiment, Failure, finite, mean};
-use crate::plainnet::{Network, notation};
-use crate::proxy::Mode;
-use crate::proxy::exact::source::{Scaling, Seeded};
-use crate::proxy::exact::{self, Norm, Randomness, Settings, Variance};
-use crate::proxy::phi::{Scale, log_difference};
+use edgezen_core::plainnet::{Network, notation};
+use edgezen_core::proxy::Mode;
+use edgezen_core::proxy::exact;
+use edgezen_core::proxy::exact::source::{Scaling, Seeded};
+use edgezen_core::proxy::exact::{Norm, Randomness, Settings, Variance};
+use edgezen_core::proxy::phi::{Scale, log_difference};
 
 const SIDE: u32 = 8;
 const BATCH: u32 = 4;

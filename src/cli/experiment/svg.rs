@@ -1,8 +1,8 @@
 //! The drawings of experiments: line charts side by side.
 
-use crate::report::axis::Scale;
-use crate::report::chart::{Chart, Dot, Label, Mark, Series};
-use crate::report::svg::{Drawing, grid};
+use edgezen_lab::report::axis::Scale;
+use edgezen_lab::report::chart::{Chart, Dot, Label, Mark, Series};
+use edgezen_lab::report::svg::{Drawing, grid};
 
 /// One chart: lines over a common axis. Missing points end a line.
 pub struct Panel {

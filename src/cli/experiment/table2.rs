@@ -6,10 +6,12 @@
 use super::super::output::Output;
 use super::svg::{Line, Panel};
 use super::{Experiment, Failure};
-use crate::plainnet::{Model, published};
-use crate::proxy::exact::{self, Settings};
-use crate::proxy::{self, Mode, ScoreError, Setup};
-use crate::stats;
+use edgezen_core::plainnet::{Model, published};
+use edgezen_core::proxy;
+use edgezen_core::proxy::exact;
+use edgezen_core::proxy::exact::Settings;
+use edgezen_core::proxy::{Mode, ScoreError, Setup};
+use edgezen_core::stats;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::time::{Duration, Instant};

@@ -2,9 +2,9 @@
 
 use super::svg::{Line, Panel};
 use super::{Experiment, Failure, finite};
-use crate::plainnet::notation;
-use crate::proxy::theorem1::log_ratio;
-use crate::stats;
+use edgezen_core::plainnet::notation;
+use edgezen_core::proxy::theorem1::log_ratio;
+use edgezen_core::stats;
 
 const SIDE: u32 = 8;
 const LAYERS: u32 = 4;

@@ -2,10 +2,10 @@
 
 use crate::cli::failure::Failure;
 use crate::cli::training_data;
-use crate::dataset::Identity;
-use crate::measure::difference;
-use crate::measure::plan::Judged;
-use crate::predictor::fit;
+use edgezen_core::measurement::Identity;
+use edgezen_lab::campaign::difference;
+use edgezen_lab::campaign::plan::Judged;
+use edgezen_lab::fit;
 use std::path::{Path, PathBuf};
 
 /// The kernels of the dataset, with the error of predictors that had not seen them.

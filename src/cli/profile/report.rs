@@ -1,9 +1,10 @@
 //! What `edgezen profile` says in the end.
 
 use crate::cli::{Exit, Failure, output};
-use crate::dataset::{LookupRow, Quality};
-use crate::measure::Outcome;
-use crate::units::three_digits;
+use edgezen_core::measurement::Quality;
+use edgezen_core::units::three_digits;
+use edgezen_lab::campaign::Outcome;
+use edgezen_lab::dataset::LookupRow;
 use serde::Serialize;
 use std::path::Path;
 
@@ -72,7 +73,7 @@ pub fn report(
         bimodal: of_quality(Quality::Bimodal),
         repeated: outcome.repeated,
         seconds,
-        lookup_table: dir.join(crate::measure::campaign::LOOKUP_TABLE).display().to_string(),
+        lookup_table: dir.join(edgezen_lab::campaign::running::LOOKUP_TABLE).display().to_string(),
         next: format!("edgezen fit --data {}", all.join(" ")),
     }
 }

@@ -7,11 +7,12 @@ mod watch;
 
 use super::target::Reach;
 use super::{Exit, Failure, Global, rescore, verify};
-use crate::plainnet::SuperBlock;
-use crate::proxy::Mode;
-use crate::runs::{self, Found, SavedSearch, SearchResult};
-use crate::search::{Checkpoint, explain};
-use crate::units::{Bytes, Latency, Macs, Params};
+use edgezen_core::plainnet::SuperBlock;
+use edgezen_core::proxy::Mode;
+use edgezen_core::search::{Checkpoint, explain};
+use edgezen_core::units::{Bytes, Latency, Macs, Params};
+use edgezen_lab::runs;
+use edgezen_lab::runs::{Found, SavedSearch, SearchResult};
 use std::path::PathBuf;
 use std::str::FromStr;
 use watch::Watch;
@@ -113,7 +114,7 @@ impl FromStr for LatencyArg {
             Some((device, limit)) => (Some(device.to_owned()), limit),
             None => (None, text),
         };
-        let limit = limit.parse().map_err(|e: crate::units::UnitError| e.to_string())?;
+        let limit = limit.parse().map_err(|e: edgezen_core::units::UnitError| e.to_string())?;
         Ok(LatencyArg { device, limit })
     }
 }
@@ -213,7 +214,7 @@ impl From<runs::RunError> for Failure {
             runs::RunError::Damaged { .. } => Failure::new(Exit::BadFile, message),
             runs::RunError::TooNew { .. } => Failure::new(Exit::BadFile, message).remedy("a newer edgezen"),
             runs::RunError::Io { path, error } => Failure::io(&path, &error),
-            runs::RunError::Write(error) => error.into(),
+            runs::RunError::File(error) => error.into(),
             runs::RunError::Shape(error) => error.into(),
             runs::RunError::Onnx(_) => Failure::runtime(message),
         }

@@ -4,15 +4,20 @@
 use super::{Args, LatencyArg};
 use crate::cli::output::Output;
 use crate::cli::{Failure, net, predictors, score};
-use crate::device;
-use crate::device::profile::{self, Profile};
-use crate::plainnet::{Model, Network, SuperBlock, notation, relink};
-use crate::proxy::{self, Mode, Proxy, Setup};
-use crate::runs::{self, BudgetTable, DeviceTable, Manifest, SavedSearch};
-use crate::search::preset::{self, Preset};
-use crate::search::{Budgets, LatencyBudget, RuleSet, Rules, Search};
-use crate::space::{self, SearchSpace};
-use crate::units::{Bytes, Latency, Macs, Params};
+use crate::shipped;
+use edgezen_core::plainnet::{Model, Network, SuperBlock, notation, relink};
+use edgezen_core::proxy;
+use edgezen_core::proxy::{Mode, Proxy, Setup};
+use edgezen_core::search::preset;
+use edgezen_core::search::preset::Preset;
+use edgezen_core::search::{Budgets, LatencyBudget, RuleSet, Rules, Search};
+use edgezen_core::space;
+use edgezen_core::space::SearchSpace;
+use edgezen_core::units::{Bytes, Latency, Macs, Params};
+use edgezen_lab::device;
+use edgezen_lab::device::profile::Profile;
+use edgezen_lab::runs;
+use edgezen_lab::runs::{BudgetTable, DeviceTable, Manifest, SavedSearch};
 use std::path::{Path, PathBuf};
 
 pub struct Plan {
@@ -159,7 +164,7 @@ impl Args {
 /// The device on which networks can be verified: the named one, or the first with a budget that can be
 /// measured on.
 fn verified_on(named: Option<&str>, budgets: &Budgets) -> Option<String> {
-    let measurable = |name: &&str| device::find(name).is_ok();
+    let measurable = |name: &&str| device::find(&shipped::profiles(), name).is_ok();
     let budgeted = budgets.latencies.iter().map(|budget| budget.device.as_str());
     named.or_else(|| budgeted.into_iter().find(measurable)).map(str::to_owned)
 }
@@ -285,7 +290,7 @@ fn rules(args: &Args, preset: bool) -> Rules {
 
 /// The profile of a device named in short (`pixel2`) or by its whole identity (`pixel2@tract`).
 fn device_profile(name: &str) -> Result<Profile, Failure> {
-    Ok(profile::by_name(name.split('@').next().unwrap_or(name))?)
+    Ok(shipped::profiles().by_name(name.split('@').next().unwrap_or(name))?)
 }
 
 fn find_preset(name: &str) -> Result<&'static Preset, Failure> {

@@ -2,10 +2,10 @@
 
 use super::plan::Plan;
 use crate::cli::{output, rescore, verify};
-use crate::plainnet::notation;
-use crate::runs::{Found, SearchResult};
-use crate::search::explain::{EditEffect, Explanation, Used};
-use crate::units::{Bytes, Latency, Macs, Params};
+use edgezen_core::plainnet::notation;
+use edgezen_core::search::explain::{EditEffect, Explanation, Used};
+use edgezen_core::units::{Bytes, Latency, Macs, Params};
+use edgezen_lab::runs::{Found, SearchResult};
 
 /// Networks of the front that are shown.
 const SHOWN: usize = 8;
@@ -83,7 +83,7 @@ fn blocks(explanation: &Explanation, devices: &[&str]) -> String {
     let titles: Vec<String> = devices.iter().map(|device| format!("{}, ms", cut(device, 9))).collect();
     header.extend(titles.iter().map(String::as_str));
     header.push("score");
-    let digits = |value: f64| crate::units::three_digits(value);
+    let digits = |value: f64| edgezen_core::units::three_digits(value);
     let mut rows = Vec::new();
     for share in &explanation.blocks {
         let block = notation::parse(&share.block).ok().and_then(|n| n.super_blocks("").ok());

@@ -6,12 +6,12 @@ use super::watch;
 use crate::cli::output::Output;
 use crate::cli::target::Reach;
 use crate::cli::{Exit, Failure, predictors, verify};
-use crate::plainnet::Model;
-use crate::predictor::corrected::{Corrected, refit};
-use crate::runs::{Verification, Verified, VerifyRound};
-use crate::search::budget::Accountant;
-use crate::search::{Individual, LatencyBudget, Outcome, Search};
-use crate::units::Latency;
+use edgezen_core::plainnet::Model;
+use edgezen_core::predictor::corrected::{Corrected, refit};
+use edgezen_core::search::budget::Accountant;
+use edgezen_core::search::{Individual, LatencyBudget, Outcome, Search};
+use edgezen_core::units::Latency;
+use edgezen_lab::runs::{Verification, Verified, VerifyRound};
 use std::sync::Arc;
 
 /// Networks measured at most, for each one that was asked for, and in addition.
@@ -158,7 +158,7 @@ impl Loop<'_> {
 }
 
 fn net(network: &Individual) -> String {
-    crate::plainnet::Network::from(&network.blocks[..]).to_string()
+    edgezen_core::plainnet::Network::from(&network.blocks[..]).to_string()
 }
 
 /// The front of one device, the highest score first.

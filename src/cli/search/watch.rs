@@ -5,9 +5,9 @@
 
 use crate::cli::output::Output;
 use crate::cli::{Exit, Failure};
-use crate::runs::{RunError, SavedSearch};
-use crate::search::{Checkpoint, Observer, Progress, Wish};
-use crate::units::Latency;
+use edgezen_core::search::{Checkpoint, Observer, Progress, Wish};
+use edgezen_core::units::Latency;
+use edgezen_lab::runs::{RunError, SavedSearch};
 use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -10,16 +10,18 @@
 use super::super::failure::Failure;
 use super::super::{Global, fit};
 use super::Args;
-use crate::dataset::{Dataset, Subject};
-use crate::plainnet::{Kernel, KernelKind};
-use crate::predictor::conformal::{KernelCalibration, Margin};
-use crate::predictor::domain::Domain;
-use crate::predictor::families::Model;
-use crate::predictor::features;
-use crate::predictor::file::PredictorFile;
-use crate::predictor::fitted::FittedPredictor;
-use crate::predictor::linear::{Linear, Term};
-use crate::stats;
+use edgezen_core::measurement::Subject;
+use edgezen_core::plainnet::{Kernel, KernelKind};
+use edgezen_core::predictor::calibration::{KernelCalibration, Margin};
+use edgezen_core::predictor::domain::Domain;
+use edgezen_core::predictor::features;
+use edgezen_core::predictor::file::PredictorFile;
+use edgezen_core::predictor::fitted::FittedPredictor;
+use edgezen_core::predictor::model::Model;
+use edgezen_core::predictor::model::linear::{Linear, Term};
+use edgezen_core::stats;
+use edgezen_lab::catalogue;
+use edgezen_lab::dataset::Dataset;
 use serde::Serialize;
 use std::path::Path;
 
@@ -57,7 +59,7 @@ pub fn run(
     };
     let file = derive(from, rate, &rate_source);
     let path = fit::destination(args.output.clone(), &file.id)?;
-    file.write(&path)?;
+    catalogue::predictors::write(&path, file.text())?;
     let report = Report {
         predictor: file.id.clone(),
         file: path.display().to_string(),

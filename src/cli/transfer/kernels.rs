@@ -3,19 +3,23 @@
 use super::super::failure::Failure;
 use super::super::{Global, fit, training_data};
 use super::{Args, Report, report};
-use crate::dataset::network_import;
-use crate::dataset::network_table::NetworkTable;
-use crate::dataset::{Dataset, Identity, KernelTable, Provenance, Quality, Sample, Subject};
-use crate::device::{self, Options, Workload, profile};
-use crate::measure::{Plan, networks};
-use crate::predictor::evaluate::{Metrics, Pair};
-use crate::predictor::fit::{Request, observations};
-use crate::predictor::fitted::FittedPredictor;
-use crate::predictor::training::Observation;
-use crate::predictor::transfer::{adapt, choose, design};
-use crate::predictor::{LatencyPredictor, Terms};
-use crate::space;
-use crate::zoo::Space;
+use crate::shipped;
+use edgezen_core::measurement::{Identity, Quality, Sample, Subject};
+use edgezen_core::predictor::fitted::FittedPredictor;
+use edgezen_core::predictor::metrics::{Metrics, Pair};
+use edgezen_core::predictor::{LatencyPredictor, Terms};
+use edgezen_core::space;
+use edgezen_core::zoo::Space;
+use edgezen_lab::campaign::{Plan, networks};
+use edgezen_lab::catalogue;
+use edgezen_lab::dataset::network_import;
+use edgezen_lab::dataset::network_table::NetworkTable;
+use edgezen_lab::dataset::{Dataset, KernelTable, Provenance};
+use edgezen_lab::device;
+use edgezen_lab::device::{Options, Workload};
+use edgezen_lab::fit::observation::Observation;
+use edgezen_lab::fit::transfer::{adapt, choose, design};
+use edgezen_lab::fit::{Request, observations};
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::path::Path;
@@ -33,7 +37,7 @@ pub fn run(args: &Args, source: &FittedPredictor, global: Global) -> Result<(), 
     let adapted = adapt(source, &taken, request)?;
     let file = adapted.predictor.file();
     let path = fit::destination(args.output.clone(), &file.id)?;
-    file.write(&path)?;
+    catalogue::predictors::write(&path, file.text())?;
     let mut chosen = seen.iter().copied().peekable();
     let unseen: Vec<Pair> = all
         .iter()
@@ -62,7 +66,7 @@ fn pair(predictor: &FittedPredictor, observation: &Observation) -> Pair {
     let predictor = predictor.with_batch(batch);
     let terms: Terms = observation.kernels.iter().map(|k| Terms::of(k, predictor.estimate(k))).sum();
     let measured = observation.latency.ns();
-    if observation.level != crate::predictor::training::Level::Network {
+    if observation.level != edgezen_lab::fit::observation::Level::Network {
         return Pair { predicted: terms.latency.ns(), interval: None, measured };
     }
     let (estimate, batch) = (predictor.network(&terms), f64::from(batch));
@@ -154,7 +158,7 @@ fn from_device(
 ) -> Result<(Dataset, Vec<usize>, Request), Failure> {
     let name = args.device.as_deref().unwrap_or_default();
     super::super::verify::check(Some(name))?;
-    let profile = profile::by_name(name)?;
+    let profile = shipped::profiles().by_name(name)?;
     let space = space::by_name(&profile.search.space)
         .ok_or_else(|| Failure::usage(format!("unknown search space {:?}", profile.search.space)))?;
     let options = Options {
@@ -166,7 +170,7 @@ fn from_device(
         threads: args.threads.unwrap_or(1),
         ..Options::default()
     };
-    let mut device = device::open(name, &options)?;
+    let mut device = device::open(&shipped::profiles(), name, &options)?;
     let identity = device.identity().clone();
     let plan = Plan::draw(&[space], POOL, identity.batch, identity.lowering(), global.seed)
         .map_err(|e| Failure::runtime(e.to_string()))?;
@@ -176,11 +180,11 @@ fn from_device(
     let provenance = Provenance {
         source: format!("measured by edgezen transfer on {name}"),
         licence: "CC0-1.0".into(),
-        created: crate::dataset::rfc3339(now()),
+        created: edgezen_lab::files::rfc3339(now()),
         tool_version: env!("CARGO_PKG_VERSION").into(),
         notes: Vec::new(),
     };
-    let untimed = |subject: Subject| Sample::imported(subject, crate::units::Latency::from_ns(1.0));
+    let untimed = |subject: Subject| Sample::imported(subject, edgezen_core::units::Latency::from_ns(1.0));
     let mut dataset = Dataset {
         identity,
         samples: subjects.into_iter().map(untimed).collect(),

@@ -3,14 +3,16 @@
 use super::super::failure::Failure;
 use super::super::{Global, fit, training_data};
 use super::{Args, Report, report};
-use crate::dataset::network_import;
-use crate::dataset::network_table::NetworkTable;
-use crate::dataset::{Dataset, KernelTable, Subject};
-use crate::predictor::evaluate::{Metrics, Pair};
-use crate::predictor::network::fit::{Design, Row};
-use crate::predictor::network::{self, NetworkPredictor};
-use crate::predictor::transfer::choose;
-use crate::zoo::Encoded;
+use edgezen_core::measurement::Subject;
+use edgezen_core::predictor::metrics::{Metrics, Pair};
+use edgezen_core::predictor::network::NetworkPredictor;
+use edgezen_core::zoo::Encoded;
+use edgezen_lab::catalogue;
+use edgezen_lab::dataset::network_import;
+use edgezen_lab::dataset::network_table::NetworkTable;
+use edgezen_lab::dataset::{Dataset, KernelTable};
+use edgezen_lab::fit::networks::{Design, Row};
+use edgezen_lab::fit::transfer::choose;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::path::Path;
@@ -55,9 +57,9 @@ pub fn run(args: &Args, sources: &[NetworkPredictor], global: Global) -> Result<
     request.notes.push(format!("Adapted from {count} networks, chosen by what the sources say of them."));
     request.dataset_sha256 = training_data::sha256_of(&taken.iter().map(describe).collect::<Vec<_>>());
     let references: Vec<&NetworkPredictor> = sources.iter().collect();
-    let predictor = network::fit::fit(&taken, request, &references)?;
+    let predictor = edgezen_lab::fit::networks::fit(&taken, request, &references)?;
     let path = fit::destination(args.output.clone(), &predictor.id)?;
-    predictor.write(&path)?;
+    catalogue::predictors::write(&path, predictor.text())?;
     let mut seen = chosen.iter().copied().peekable();
     let unseen: Vec<Row> = rows
         .iter()

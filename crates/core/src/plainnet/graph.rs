@@ -1,0 +1,336 @@
+//! A network as a graph of primitive operations: what engines, exporters and kernel counting read.
+//!
+//! There is one definition of each block (`block.rs`) and one graph of it (here); tract, ONNX and the
+//! kernel list are lowerings of this graph.
+
+use super::block::{Block, Join, Layer, Step, SuperBlock, Variant, se_hidden};
+use super::shape::{self, Shape, ShapeError};
+use serde::{Deserialize, Serialize};
+
+/// Added to the variance by batch normalisation (docs/plainnet.md, section 2.6).
+pub const BN_EPS: f64 = 1e-3;
+
+/// A pointwise activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    None,
+    Relu,
+    Relu6,
+    Sigmoid,
+    Swish,
+    HardSwish,
+    HardSigmoid,
+}
+
+/// A primitive operation. Padding is (kernel−1)/2 throughout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    Input,
+    /// Convolution; depthwise when `groups` equals both channel counts.
+    Conv {
+        in_c: u32,
+        out_c: u32,
+        kernel: u32,
+        stride: u32,
+        groups: u32,
+        bias: bool,
+    },
+    BatchNorm,
+    Act(Act),
+    /// Sum of two maps of one shape.
+    Add,
+    /// First input times the second, broadcast over its 1×1 map.
+    Scale,
+    Concat,
+    MaxPool {
+        kernel: u32,
+        stride: u32,
+    },
+    /// Mean over each map; the output is 1×1.
+    GlobalAvgPool,
+    /// Mean over a grid of `size` × `size` cells.
+    AdaptiveAvgPool {
+        size: u32,
+    },
+    Flatten,
+    Linear {
+        in_c: u32,
+        out_c: u32,
+        bias: bool,
+    },
+}
+
+/// One operation and where its inputs come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    pub op: Op,
+    /// Indices of earlier nodes.
+    pub inputs: Vec<usize>,
+    /// Shape of the output, for one image.
+    pub shape: Shape,
+}
+
+/// Nodes in topological order; node 0 is the (first) input, the last one the output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Graph {
+    pub nodes: Vec<Node>,
+}
+
+impl Graph {
+    pub fn new(input: Shape) -> Graph {
+        Graph { nodes: vec![Node { op: Op::Input, inputs: Vec::new(), shape: input }] }
+    }
+
+    /// Adds one more input of the graph.
+    pub fn push_input(&mut self, shape: Shape) -> usize {
+        self.nodes.push(Node { op: Op::Input, inputs: Vec::new(), shape });
+        self.nodes.len() - 1
+    }
+
+    /// Shape of the first input.
+    pub fn input(&self) -> Shape {
+        self.nodes[0].shape
+    }
+
+    pub fn output(&self) -> Shape {
+        self.nodes[self.nodes.len() - 1].shape
+    }
+
+    /// Appends an operation and gives its index; the shape follows from its inputs.
+    pub fn push(&mut self, op: Op, inputs: Vec<usize>) -> usize {
+        let of = |i: usize| self.nodes[inputs[i]].shape;
+        let strided = |c: u32, s: u32| Shape { c, h: of(0).h.div_ceil(s), w: of(0).w.div_ceil(s) };
+        let shape = match op {
+            Op::Input => self.input(),
+            Op::Conv { out_c, stride, .. } => strided(out_c, stride),
+            Op::MaxPool { stride, .. } => strided(of(0).c, stride),
+            Op::BatchNorm | Op::Act(_) | Op::Add | Op::Scale => of(0),
+            Op::Concat => {
+                Shape { c: inputs.iter().map(|&i| self.nodes[i].shape.c).sum(), h: of(0).h, w: of(0).w }
+            }
+            Op::GlobalAvgPool => Shape::square(of(0).c, 1),
+            Op::AdaptiveAvgPool { size } => Shape::square(of(0).c, size),
+            Op::Flatten => Shape::square(of(0).c * of(0).h * of(0).w, 1),
+            Op::Linear { out_c, .. } => Shape::square(out_c, 1),
+        };
+        self.nodes.push(Node { op, inputs, shape });
+        self.nodes.len() - 1
+    }
+
+    /// Number of uses of each node's output by other nodes.
+    pub fn uses(&self) -> Vec<usize> {
+        let mut uses = vec![0; self.nodes.len()];
+        for node in &self.nodes {
+            for &input in &node.inputs {
+                uses[input] += 1;
+            }
+        }
+        uses
+    }
+
+    /// Nodes after which nothing but their own output is still to be read: the seams between the blocks of a
+    /// network that somebody else drew.
+    pub fn seams(&self) -> Vec<usize> {
+        let mut last_use = vec![0; self.nodes.len()];
+        for (i, node) in self.nodes.iter().enumerate() {
+            for &input in &node.inputs {
+                last_use[input] = i;
+            }
+        }
+        let (mut seams, mut alive) = (Vec::new(), Vec::new());
+        for i in 0..self.nodes.len() {
+            alive.retain(|&node: &usize| last_use[node] > i);
+            if alive.is_empty() {
+                seams.push(i);
+            }
+            alive.push(i);
+        }
+        seams
+    }
+
+    /// Largest sum of feature maps that are alive at once, in elements for one image.
+    pub fn peak_elements(&self) -> u64 {
+        let mut last_use = vec![0; self.nodes.len()];
+        for (i, node) in self.nodes.iter().enumerate() {
+            for &input in &node.inputs {
+                last_use[input] = i;
+            }
+        }
+        let (mut alive, mut peak) = (0, 0);
+        for (i, node) in self.nodes.iter().enumerate() {
+            // BN and activations work in place.
+            let in_place = matches!(node.op, Op::BatchNorm | Op::Act(_));
+            let size = node.shape.elements();
+            alive += size;
+            peak = peak.max(if in_place { alive - size } else { alive });
+            let mut freed: Vec<usize> = node.inputs.iter().copied().filter(|&n| last_use[n] == i).collect();
+            freed.dedup();
+            for input in freed {
+                alive -= self.nodes[input].shape.elements();
+            }
+        }
+        peak
+    }
+}
+
+/// Graph of `blocks` on `input`, without pooling and classifier.
+///
+/// # Errors
+/// The first block whose channels or sizes do not fit.
+pub fn body(blocks: &[Block], input: Shape, variant: Variant) -> Result<Graph, ShapeError> {
+    let mut builder = Builder { graph: Graph::new(input), at: 0, open: Vec::new() };
+    let mut shape = input;
+    for (index, block) in blocks.iter().enumerate() {
+        shape = shape::block_output(block, shape, variant).map_err(|reason| ShapeError::Block {
+            index,
+            block: block.to_string(),
+            reason,
+        })?;
+        block.walk(variant, &mut |step| builder.step(step));
+    }
+    Ok(builder.graph)
+}
+
+/// For each of `blocks` the number of nodes of [`body`] before it.
+///
+/// # Errors
+/// As [`body`].
+pub fn block_starts(blocks: &[Block], input: Shape, variant: Variant) -> Result<Vec<usize>, ShapeError> {
+    (0..blocks.len()).map(|before| Ok(body(&blocks[..before], input, variant)?.nodes.len())).collect()
+}
+
+/// Graph of one sublayer of `block`: the first, or any of the others.
+///
+/// # Errors
+/// The integers of the block make no usable network.
+pub fn sublayer(block: &SuperBlock, first: bool, input: Shape) -> Result<Graph, ShapeError> {
+    let one = Block::Super(SuperBlock { sublayers: 1, ..*block });
+    let fits = SuperBlock { in_c: i32::try_from(input.c).unwrap_or(i32::MAX), sublayers: 1, ..*block };
+    shape::block_output(&Block::Super(fits), input, Variant::BUILT).map_err(|reason| ShapeError::Block {
+        index: 0,
+        block: one.to_string(),
+        reason,
+    })?;
+    let mut builder = Builder { graph: Graph::new(input), at: 0, open: Vec::new() };
+    block.walk_sublayer(first, Variant::BUILT, &mut |step| builder.step(step));
+    Ok(builder.graph)
+}
+
+/// Appends global average pooling and the classifier (SPEC 2.8), unless the body already ends in a
+/// vector.
+pub fn with_classifier(mut graph: Graph, classes: u32) -> Graph {
+    let last = graph.nodes.len() - 1;
+    if matches!(graph.nodes[last].op, Op::Linear { .. }) {
+        return graph;
+    }
+    let in_c = graph.output().c;
+    let pool = graph.push(Op::GlobalAvgPool, vec![last]);
+    let flat = graph.push(Op::Flatten, vec![pool]);
+    graph.push(Op::Linear { in_c, out_c: classes, bias: true }, vec![flat]);
+    graph
+}
+
+struct Builder {
+    graph: Graph,
+    /// The node that the next step reads.
+    at: usize,
+    /// Start of each open unit or fork, and the ends of the branches finished so far.
+    open: Vec<(usize, Vec<usize>)>,
+}
+
+impl Builder {
+    fn then(&mut self, op: Op) -> usize {
+        self.at = self.graph.push(op, vec![self.at]);
+        self.at
+    }
+
+    fn conv(&mut self, in_c: i32, out_c: i32, kernel: i32, stride: i32, groups: i32, bias: bool) {
+        let [in_c, out_c, kernel, stride, groups] = [in_c, out_c, kernel, stride, groups].map(unsigned);
+        self.then(Op::Conv { in_c, out_c, kernel, stride, groups, bias });
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Layer(layer) => self.layer(layer),
+            Step::Enter(_) | Step::Fork => self.open.push((self.at, Vec::new())),
+            Step::Leave(shortcut) => {
+                let Some((start, _)) = self.open.pop() else { return };
+                let body = self.at;
+                self.at = start;
+                if shortcut.projection {
+                    self.conv(shortcut.in_c, shortcut.out_c, 1, shortcut.stride, 1, true);
+                    self.then(Op::BatchNorm);
+                }
+                self.at = self.graph.push(Op::Add, vec![body, self.at]);
+            }
+            Step::Branch => {
+                let Some((start, ends)) = self.open.last_mut() else { return };
+                ends.push(self.at);
+                self.at = *start;
+            }
+            Step::Join(join) => {
+                let Some((_, ends)) = self.open.pop() else { return };
+                self.at = match join {
+                    Join::Concat => self.graph.push(Op::Concat, ends),
+                    Join::Sum => {
+                        let sum = |a, b| self.graph.push(Op::Add, vec![a, b]);
+                        ends.into_iter().reduce(sum).unwrap_or(self.at)
+                    }
+                };
+            }
+        }
+    }
+
+    fn layer(&mut self, layer: Layer) {
+        match layer {
+            Layer::Conv { in_c, out_c, kernel, stride, groups } => {
+                self.conv(in_c, out_c, kernel, stride, groups, false);
+            }
+            Layer::DwConv { channels, kernel, stride } => {
+                self.conv(channels, channels, kernel, stride, channels, false);
+            }
+            Layer::Bn { .. } => {
+                self.then(Op::BatchNorm);
+            }
+            Layer::Relu { .. } => {
+                self.then(Op::Act(Act::Relu));
+            }
+            Layer::Swish { .. } => {
+                self.then(Op::Act(Act::Swish));
+            }
+            Layer::Se { channels } => {
+                let map = self.at;
+                let hidden = se_hidden(channels);
+                self.then(Op::GlobalAvgPool);
+                self.conv(channels, hidden, 1, 1, 1, false);
+                self.then(Op::BatchNorm);
+                self.then(Op::Act(Act::Relu));
+                self.conv(hidden, channels, 1, 1, 1, false);
+                self.then(Op::BatchNorm);
+                let gate = self.then(Op::Act(Act::Sigmoid));
+                self.at = self.graph.push(Op::Scale, vec![map, gate]);
+            }
+            Layer::MaxPool { kernel, stride, .. } => {
+                self.then(Op::MaxPool { kernel: unsigned(kernel), stride: unsigned(stride) });
+            }
+            Layer::AdaptiveAvgPool { size: 1, .. } => {
+                self.then(Op::GlobalAvgPool);
+            }
+            Layer::AdaptiveAvgPool { size, .. } => {
+                self.then(Op::AdaptiveAvgPool { size: unsigned(size) });
+            }
+            Layer::Flatten { .. } => {
+                self.then(Op::Flatten);
+            }
+            Layer::Linear { in_c, out_c, bias } => {
+                self.then(Op::Linear { in_c: unsigned(in_c), out_c: unsigned(out_c), bias });
+            }
+        }
+    }
+}
+
+/// The blocks were validated before the walk, so nothing is negative here.
+fn unsigned(value: i32) -> u32 {
+    value.unsigned_abs()
+}

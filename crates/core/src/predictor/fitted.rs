@@ -1,0 +1,193 @@
+//! A predictor from a file (or fresh from a fit), ready to predict.
+
+use crate::measurement::Identity;
+use crate::plainnet::Kernel;
+use crate::predictor::domain::Place;
+use crate::predictor::features::{Machine, Quantities};
+use crate::predictor::file::PredictorFile;
+use crate::predictor::model::KernelModel;
+use crate::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
+use crate::units::Latency;
+
+/// Shorter than anything a clock can tell from nothing; no prediction falls below.
+const FLOOR_NS: f64 = 1.0;
+
+/// Kernels that are predicted side by side.
+const BLOCK: usize = 64;
+
+/// An estimate with its 90 % interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounded {
+    pub estimate: KernelEstimate,
+    pub lower: Latency,
+    pub upper: Latency,
+}
+
+#[derive(Clone, Debug)]
+pub struct FittedPredictor {
+    file: PredictorFile,
+    machine: Machine,
+    /// Interval factors of networks wholly inside the domain.
+    lower: f64,
+    upper: f64,
+}
+
+impl FittedPredictor {
+    pub fn new(file: PredictorFile) -> FittedPredictor {
+        let (lower, upper) = file.calibration.network.factors(1.0);
+        let machine = Machine::new(&file.identity.precision, &file.model.roofline);
+        FittedPredictor { file, machine, lower, upper }
+    }
+
+    pub fn file(&self) -> &PredictorFile {
+        &self.file
+    }
+
+    /// The same predictor for another number of images per run.
+    pub fn with_batch(&self, batch: u32) -> FittedPredictor {
+        let mut other = self.clone();
+        other.file.identity.batch = batch.max(1);
+        other
+    }
+
+    pub fn bytes_per_element(&self) -> f64 {
+        self.machine.bytes_per_element
+    }
+
+    /// Latency of one kernel with its *own* batch. Nothing is predicted to be quicker than the roofline
+    /// allows: a linear model may have no price for what is too small to show in its data.
+    pub fn estimate(&self, kernel: &Kernel) -> KernelEstimate {
+        self.placed(kernel).0
+    }
+
+    /// The estimate of one kernel with its own batch, and its 90 % interval.
+    pub fn bounded(&self, kernel: &Kernel) -> Bounded {
+        let (estimate, place) = self.placed(kernel);
+        self.with_interval(kernel, estimate, place)
+    }
+
+    /// As [`FittedPredictor::bounded`], for many kernels: several times as quick.
+    pub fn bounded_many(&self, kernels: &[Kernel]) -> Vec<Bounded> {
+        let mut order: Vec<usize> = (0..kernels.len()).collect();
+        order.sort_by_key(|&i| kernels[i].kind);
+        let mut out: Vec<Option<Bounded>> = vec![None; kernels.len()];
+        self.each(kernels, &order, |i, estimate, place| {
+            out[i] = Some(self.with_interval(&kernels[i], estimate, place));
+        });
+        out.into_iter().flatten().collect()
+    }
+
+    /// Estimates `kernels` side by side, as far as those of one kind follow each other in `order`; equal ones that do
+    /// are estimated once. `seen` gets the position of each.
+    fn each(&self, kernels: &[Kernel], order: &[usize], mut seen: impl FnMut(usize, KernelEstimate, Place)) {
+        let mut quantities = Vec::with_capacity(BLOCK.min(order.len()));
+        let mut ns = [0.0; BLOCK];
+        for of_kind in order.chunk_by(|&a, &b| kernels[a].kind == kernels[b].kind) {
+            let kind = kernels[of_kind[0]].kind;
+            let (model, domain) = (self.file.model.kinds.get(&kind), self.file.domain.get(&kind));
+            let (Some(model), Some(domain)) = (model, domain) else {
+                for &i in of_kind {
+                    let (estimate, place) = self.placed(&kernels[i]);
+                    seen(i, estimate, place);
+                }
+                continue;
+            };
+            let equal = || of_kind.chunk_by(|&a, &b| kernels[a] == kernels[b]);
+            let (mut ahead, mut behind) = (equal(), equal());
+            loop {
+                quantities.clear();
+                let block = ahead.by_ref().take(BLOCK);
+                quantities.extend(block.map(|same| Quantities::of(&kernels[same[0]], &self.machine)));
+                if quantities.is_empty() {
+                    break;
+                }
+                model.predict_many(&quantities, &mut ns[..quantities.len()]);
+                for ((q, &ns), same) in quantities.iter().zip(&ns).zip(behind.by_ref()) {
+                    let kernel = &kernels[same[0]];
+                    let place = domain.place(kernel, q);
+                    let estimate = self.floored(kernel, ns, place);
+                    same.iter().for_each(|&i| seen(i, estimate, place));
+                }
+            }
+        }
+    }
+
+    fn with_interval(&self, kernel: &Kernel, estimate: KernelEstimate, place: Place) -> Bounded {
+        let calibration = &self.file.calibration;
+        let margin = match calibration.kernels.get(&kernel.kind) {
+            Some(calibration) => calibration.margin_at(estimate.latency.ns(), place),
+            None => calibration.other_kernels,
+        };
+        let (mut low, mut high) = ((-margin.lower_log).exp(), margin.upper_log.exp());
+        let outside = calibration.network.outside_factor;
+        match estimate.support {
+            Support::Inside => {}
+            Support::Outside => (low, high) = (low / outside, high * outside),
+            // A bound from below: nothing is quicker.
+            Support::Bound => (low, high) = (1.0, high * outside * outside),
+        }
+        Bounded { estimate, lower: estimate.latency * low, upper: estimate.latency * high }
+    }
+
+    fn floored(&self, kernel: &Kernel, ns: f64, place: Place) -> KernelEstimate {
+        let floor = self.file.model.roofline.floor_ns(kernel, self.bytes_per_element());
+        let support = if place == Place::Outside { Support::Outside } else { Support::Inside };
+        KernelEstimate { latency: Latency::from_ns(ns.max(floor)), support }
+    }
+
+    /// Where the kernel lies in the predictor's domain.
+    pub fn place(&self, kernel: &Kernel) -> Place {
+        self.placed(kernel).1
+    }
+
+    fn placed(&self, kernel: &Kernel) -> (KernelEstimate, Place) {
+        let roofline = &self.file.model.roofline;
+        let bytes_per_element = self.bytes_per_element();
+        let (Some(model), Some(domain)) =
+            (self.file.model.kinds.get(&kernel.kind), self.file.domain.get(&kernel.kind))
+        else {
+            let bound = roofline.bound(kernel, bytes_per_element).ns().max(FLOOR_NS);
+            let estimate = KernelEstimate { latency: Latency::from_ns(bound), support: Support::Bound };
+            return (estimate, Place::Outside);
+        };
+        let quantities = Quantities::of(kernel, &self.machine);
+        let place = domain.place(kernel, &quantities);
+        (self.floored(kernel, model.predict_ns(&quantities), place), place)
+    }
+}
+
+impl LatencyPredictor for FittedPredictor {
+    fn identity(&self) -> &Identity {
+        &self.file.identity
+    }
+
+    fn kernel(&self, kernel: &Kernel) -> KernelEstimate {
+        self.estimate(&kernel.with_batch(self.file.identity.batch))
+    }
+
+    fn network(&self, terms: &Terms) -> Estimate {
+        let sum = terms.latency.ns();
+        let batch = f64::from(self.file.identity.batch);
+        let total = self.file.net_level.apply_ns(terms).max(FLOOR_NS);
+        let latency = Latency::from_ns(total / batch);
+        let coverage = if sum > 0.0 { (terms.inside.ns() / sum).clamp(0.0, 1.0) } else { 1.0 };
+        let outside = 1.0 + (1.0 - coverage) * (self.file.calibration.network.outside_factor - 1.0);
+        Estimate {
+            latency,
+            lower: latency * (self.lower / outside),
+            upper: latency * (self.upper * outside),
+            coverage,
+        }
+    }
+
+    fn predict(&self, kernels: &[Kernel]) -> Estimate {
+        let batch = self.file.identity.batch;
+        let kernels: Vec<Kernel> = kernels.iter().map(|kernel| kernel.with_batch(batch)).collect();
+        // Networks repeat themselves.
+        let mut order: Vec<usize> = (0..kernels.len()).collect();
+        order.sort_unstable_by_key(|&i| kernels[i]);
+        let mut terms = vec![Terms::default(); kernels.len()];
+        self.each(&kernels, &order, |i, estimate, _| terms[i] = Terms::of(&kernels[i], estimate));
+        self.network(&terms.into_iter().sum())
+    }
+}

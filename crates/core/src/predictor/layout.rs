@@ -1,0 +1,8 @@
+//! Layouts of predictor files, by number.
+
+/// Newest layout that this program reads.
+pub const SCHEMA: u32 = 4;
+/// The layout before, which is still written where nothing in a file is newer: older versions of this program read it.
+/// Layout 4 has models of the family kriging, corrections of networks by what they write and by their depthwise
+/// convolutions, the name of a CPU, and prices of a space's details.
+pub const SIMPLE_SCHEMA: u32 = 3;

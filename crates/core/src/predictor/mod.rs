@@ -1,0 +1,147 @@
+//! Latency predictors: kernels in, milliseconds with an interval out.
+//!
+//! A predictor estimates each kernel, and corrects the sum for the whole network. Both steps are
+//! separate here because the search adds up kernels per block and caches the sums: see [`Terms`].
+
+pub mod calibration;
+pub mod corrected;
+pub mod domain;
+pub mod features;
+pub mod file;
+pub mod fitted;
+pub mod layout;
+pub mod loaded;
+pub mod metrics;
+pub mod model;
+#[cfg(test)]
+mod mutations;
+pub mod net_level;
+pub mod network;
+pub mod roofline;
+mod tract_kernels;
+
+use crate::measurement::Identity;
+use crate::plainnet::kernel::Lowering;
+use crate::plainnet::{Kernel, KernelKind};
+use crate::stats;
+use crate::units::Latency;
+
+/// What is known of one kernel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KernelEstimate {
+    /// For the whole batch of the predictor's identity.
+    pub latency: Latency,
+    pub support: Support,
+}
+
+/// How well the training data support an estimate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// Inside the training domain.
+    Inside,
+    /// A model of this kind exists, and the kernel lies outside its training domain.
+    Outside,
+    /// No model of this kind: the estimate is a bound from the device's roofline.
+    Bound,
+}
+
+/// The additive part of a network's prediction: sums over its kernels, for the whole batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Terms {
+    pub latency: Latency,
+    /// The part of `latency` with [`Support::Inside`].
+    pub inside: Latency,
+    /// The part of `latency` that depthwise convolutions take.
+    pub depthwise: Latency,
+    /// Elements that the kernels write.
+    pub outputs: f64,
+    pub kernels: u32,
+}
+
+impl Terms {
+    /// Of `kernel`, with the batch that the estimate is for.
+    pub fn of(kernel: &Kernel, estimate: KernelEstimate) -> Terms {
+        let inside = match estimate.support {
+            Support::Inside => estimate.latency,
+            Support::Outside | Support::Bound => Latency::ZERO,
+        };
+        let depthwise = if kernel.kind == KernelKind::Dwconv { estimate.latency } else { Latency::ZERO };
+        Terms { latency: estimate.latency, inside, depthwise, outputs: kernel.output_elements(), kernels: 1 }
+    }
+
+    /// The sums over `count` copies.
+    pub fn times(self, count: u32) -> Terms {
+        let n = f64::from(count);
+        Terms {
+            latency: self.latency * n,
+            inside: self.inside * n,
+            depthwise: self.depthwise * n,
+            outputs: self.outputs * n,
+            kernels: self.kernels * count,
+        }
+    }
+}
+
+impl std::ops::Add for Terms {
+    type Output = Terms;
+    fn add(self, other: Terms) -> Terms {
+        Terms {
+            latency: self.latency + other.latency,
+            inside: self.inside + other.inside,
+            depthwise: self.depthwise + other.depthwise,
+            outputs: self.outputs + other.outputs,
+            kernels: self.kernels + other.kernels,
+        }
+    }
+}
+
+impl std::iter::Sum for Terms {
+    fn sum<I: Iterator<Item = Terms>>(terms: I) -> Terms {
+        terms.fold(Terms::default(), |sum, term| sum + term)
+    }
+}
+
+/// A network's latency **per image**, with the 90 % interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    pub latency: Latency,
+    pub lower: Latency,
+    pub upper: Latency,
+    /// Share of the latency that lies inside the predictor's training domain, 0 to 1.
+    pub coverage: f64,
+}
+
+impl Estimate {
+    /// The latency that holds with this probability, one-sided: the upper end of the 90 % interval is that of
+    /// 0.95. The logarithm of the error is taken to be normal between the ends.
+    pub fn upper_at(&self, confidence: f64) -> Latency {
+        let spread = self.upper.ns() / self.latency.ns().max(f64::MIN_POSITIVE);
+        self.latency * spread.powf(stats::normal_quantile(confidence) / stats::normal_quantile(0.95))
+    }
+}
+
+/// Predicts latencies for one identity.
+pub trait LatencyPredictor: Send + Sync {
+    fn identity(&self) -> &Identity;
+
+    /// Which kernels the identity's runtime makes of a graph.
+    fn lowering(&self) -> Lowering {
+        self.identity().lowering()
+    }
+
+    /// Latency of one kernel; its own `batch` is replaced by the identity's.
+    fn kernel(&self, kernel: &Kernel) -> KernelEstimate;
+
+    /// What a kernel adds to a network; its own `batch` is replaced by the identity's.
+    fn terms(&self, kernel: &Kernel) -> Terms {
+        Terms::of(&kernel.with_batch(self.identity().batch), self.kernel(kernel))
+    }
+
+    /// The network-level correction and the interval, from the sums over its kernels.
+    fn network(&self, terms: &Terms) -> Estimate;
+
+    /// Both steps for a list of kernels.
+    fn predict(&self, kernels: &[Kernel]) -> Estimate {
+        self.network(&kernels.iter().map(|kernel| self.terms(kernel)).sum())
+    }
+}

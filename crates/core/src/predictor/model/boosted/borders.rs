@@ -1,0 +1,96 @@
+//! The borders between the bins of a feature, laid out to be looked up quickly: which of sixteen rungs, then which of
+//! the eight borders on it. Both are counted rather than searched, so that nothing waits for a comparison.
+
+use super::MAX_BINS;
+use serde::{Deserialize, Serialize};
+
+const RUNGS: usize = 16;
+const ON_RUNG: usize = 8;
+
+/// Ascending and finite; a value's bin is the number of borders below it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<f32>", into = "Vec<f32>")]
+pub struct Borders {
+    count: usize,
+    /// The last border of each rung; infinite where there is none.
+    last: [f32; RUNGS],
+    rungs: [[f32; ON_RUNG]; RUNGS],
+}
+
+impl Borders {
+    /// Of a list that does not descend, without what no border can be. Borders are as files hold them: two that only
+    /// differ beyond the sixth digit would be one there.
+    pub fn between(mut list: Vec<f32>) -> Borders {
+        list.iter_mut().for_each(|border| *border = six_digits(*border));
+        list.retain(|border| border.is_finite());
+        list.dedup();
+        list.truncate(MAX_BINS - 1);
+        Borders::laid_out(&list)
+    }
+
+    fn laid_out(list: &[f32]) -> Borders {
+        let mut rungs = [[f32::INFINITY; ON_RUNG]; RUNGS];
+        list.iter().enumerate().for_each(|(i, &border)| rungs[i / ON_RUNG][i % ON_RUNG] = border);
+        Borders { count: list.len(), last: rungs.map(|rung| rung[ON_RUNG - 1]), rungs }
+    }
+
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    #[inline]
+    pub fn bin_of(&self, value: f32) -> u8 {
+        let below = |borders: &[f32]| borders.iter().map(|&border| u32::from(border < value)).sum::<u32>();
+        let rung = below(&self.last) as usize % RUNGS;
+        (rung * ON_RUNG) as u8 + below(&self.rungs[rung]) as u8
+    }
+}
+
+fn six_digits(value: f32) -> f32 {
+    format!("{value:.5e}").parse().unwrap_or(value)
+}
+
+impl TryFrom<Vec<f32>> for Borders {
+    type Error = String;
+
+    fn try_from(list: Vec<f32>) -> Result<Borders, String> {
+        let ascending = list.windows(2).all(|pair| pair[0] < pair[1]);
+        if list.len() >= MAX_BINS || !ascending || !list.iter().all(|border| border.is_finite()) {
+            return Err(format!("bin borders are not fewer than {MAX_BINS} ascending finite numbers"));
+        }
+        Ok(Borders::laid_out(&list))
+    }
+}
+
+impl From<Borders> for Vec<f32> {
+    fn from(borders: Borders) -> Vec<f32> {
+        borders.rungs.into_iter().flatten().take(borders.count).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_are_the_borders_below() {
+        for count in [0, 1, 7, 8, 9, 64, 125, 126] {
+            let list: Vec<f32> = (0..count).map(|i| 1.5 * i as f32).collect();
+            let borders = Borders::try_from(list.clone()).unwrap();
+            for value in (-2..400).map(|half| 0.5 * half as f32) {
+                let below = list.iter().filter(|&&border| border < value).count();
+                assert_eq!(usize::from(borders.bin_of(value)), below, "{value} among {count}");
+            }
+            assert_eq!(Vec::from(borders), list);
+        }
+        for bad in [vec![1.0, 1.0], vec![2.0, 1.0], vec![f32::NAN], vec![f32::INFINITY], vec![0.5; 200]] {
+            assert!(Borders::try_from(bad).is_err());
+        }
+        // Two borders that files cannot tell apart.
+        let near = Borders::between(vec![0.5, 1.000_001_2, 1.000_001_4, f32::INFINITY]);
+        assert_eq!(Vec::from(near.clone()), [0.5, 1.0]);
+        let text = serde_json::to_string(&near).unwrap();
+        assert_eq!(serde_json::from_str::<Borders>(&text).unwrap(), near);
+        assert!(Borders::try_from((0..127).map(|i| i as f32).collect::<Vec<_>>()).is_err());
+    }
+}

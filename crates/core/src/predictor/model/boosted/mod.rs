@@ -1,0 +1,113 @@
+//! Gradient-boosted regression trees on what the linear model leaves over.
+//!
+//! The target is log(latency / linear model). Trees are grown leaf by leaf, best first, and
+//! kept as lists of small integers (`trees`), which no file can bend into a cycle. linfa has no
+//! regression trees: docs/decisions/010-own-boosted-trees.md and 030-deep-trees.md.
+
+mod borders;
+pub mod trees;
+
+pub use self::borders::Borders;
+pub use self::trees::Trees;
+
+use super::{KernelModel, Linear};
+use crate::predictor::features::{Named, Quantities};
+use serde::{Deserialize, Serialize};
+
+/// Most features that a model of trees may read; kernels are cut into bins on the stack.
+pub const MAX_FEATURES: usize = 64;
+/// Most bins of a feature: a cut fits into seven bits.
+pub const MAX_BINS: usize = 127;
+/// Kernels walked side by side: each step waits for the one before, so one walk alone leaves the
+/// processor idle.
+const ABREAST: usize = 16;
+/// Leaf values are stored as multiples of this, in units of log latency.
+pub const LEAF_UNIT: f64 = 1e-4;
+
+/// The bin of each feature, as trees add it.
+#[derive(Clone, Copy)]
+struct Bins([u32; MAX_FEATURES]);
+
+impl Default for Bins {
+    fn default() -> Bins {
+        Bins([0; MAX_FEATURES])
+    }
+}
+
+/// A linear model times the exponential of a sum of trees.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Boosted {
+    pub base: Linear,
+    pub features: Vec<Named>,
+    /// Of each feature.
+    pub borders: Vec<Borders>,
+    pub trees: Trees,
+}
+
+impl KernelModel for Boosted {
+    fn name(&self) -> &'static str {
+        "boosted"
+    }
+
+    fn scale(&mut self, factor: f64) {
+        self.base.scale(factor);
+    }
+
+    fn features(&self) -> Vec<Named> {
+        [self.base.features(), self.features.clone()].concat()
+    }
+
+    fn predict_ns(&self, quantities: &Quantities) -> f64 {
+        let mut bins = Bins::default();
+        self.bins(quantities, &mut bins);
+        self.with_sum(quantities, self.trees.sum(&bins))
+    }
+
+    /// Several kernels at once, several times as quick.
+    fn predict_many(&self, quantities: &[Quantities], ns: &mut [f64]) {
+        let mut bins = [Bins::default(); ABREAST];
+        for (quantities, ns) in quantities.chunks(ABREAST).zip(ns.chunks_mut(ABREAST)) {
+            // Few are quicker one by one, each with many trees side by side.
+            if quantities.len() < ABREAST / 4 {
+                ns.iter_mut().zip(quantities).for_each(|(ns, quantities)| *ns = self.predict_ns(quantities));
+                continue;
+            }
+            for (bins, quantities) in bins.iter_mut().zip(quantities) {
+                self.bins(quantities, bins);
+            }
+            let sums = self.trees.sums(&bins);
+            for ((ns, quantities), sum) in ns.iter_mut().zip(quantities).zip(sums) {
+                *ns = self.with_sum(quantities, sum);
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.base.check()?;
+        let count = self.features.len();
+        if count == 0 || count > MAX_FEATURES || self.borders.len() != count {
+            return Err(format!("trees over {count} features with {} lists of borders", self.borders.len()));
+        }
+        if self.trees.features() > count {
+            return Err("a tree node looks at a feature that is not there".into());
+        }
+        // Bounded leaves keep e^sum finite.
+        if self.trees.extreme() as f64 * LEAF_UNIT > 100.0 {
+            return Err("leaf values are out of range".into());
+        }
+        Ok(())
+    }
+}
+
+impl Boosted {
+    fn with_sum(&self, quantities: &Quantities, sum: i64) -> f64 {
+        self.base.predict_ns(quantities) * (sum as f64 * LEAF_UNIT).exp()
+    }
+
+    fn bins(&self, quantities: &Quantities, bins: &mut Bins) {
+        for ((bin, feature), borders) in bins.0.iter_mut().zip(&self.features).zip(&self.borders) {
+            *bin = trees::moved(borders.bin_of(feature.0.of(quantities) as f32));
+        }
+    }
+}

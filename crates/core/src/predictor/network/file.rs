@@ -1,0 +1,235 @@
+//! Files of predictors that know networks only as a whole: the layout of [`PredictorFile`], with sums over
+//! networks where that has models of kernels.
+//!
+//! [`PredictorFile`]: crate::predictor::file::PredictorFile
+
+use crate::files::FileError;
+use crate::measurement::Identity;
+use crate::plainnet::KernelKind;
+use crate::predictor::Estimate;
+use crate::predictor::calibration::NetworkCalibration;
+use crate::predictor::file;
+use crate::predictor::metrics::Metrics;
+use crate::predictor::network::features;
+use crate::predictor::network::features::{Amount, Sum};
+use crate::units::Latency;
+use crate::zoo::{Encoded, Space};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The content of the file, and the predictor itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkPredictor {
+    pub schema_version: u32,
+    /// `pixel2@help-fbnet@fp32`.
+    pub id: String,
+    /// Date of the data, RFC 3339.
+    pub created: String,
+    pub tool_version: String,
+    pub licence: String,
+    pub provenance: Provenance,
+    pub device: String,
+    pub identity: Identity,
+    pub dataset_sha256: String,
+    /// Units of what is summed.
+    pub features: BTreeMap<String, String>,
+    pub model: Model,
+    /// Where each sum of the model lay in the data, in the order of its terms.
+    pub domain: Vec<Range>,
+    pub calibration: Calibration,
+    pub net_level: NetLevel,
+    pub metrics: FitMetrics,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    pub sources: Vec<String>,
+    pub networks: u32,
+    pub notes: Vec<String>,
+    /// Predictors of other devices that this one was adapted from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adapted_from: Vec<String>,
+}
+
+/// Latency = Σ price · sum + the constant of [`NetLevel`], for the whole batch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// What the predictor takes.
+    pub space: Space,
+    pub terms: Vec<Term>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Term {
+    /// See [`Sum`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<KernelKind>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u8>,
+    pub of: Amount,
+    /// Nanoseconds for one unit.
+    pub ns: f64,
+}
+
+impl Term {
+    pub fn new(sum: Sum, ns: f64) -> Term {
+        Term { group: sum.group, kind: sum.kind, place: sum.place, of: sum.of, ns }
+    }
+
+    /// Whether layout 3 does not have it.
+    pub fn is_detail(&self) -> bool {
+        self.place.is_some() || self.of == Amount::Present
+    }
+
+    pub fn sum(&self) -> Sum {
+        Sum { group: self.group.clone(), kind: self.kind, place: self.place, of: self.of }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    pub low: f64,
+    pub high: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// What an interval is meant to hold.
+    pub level: f64,
+    pub network: NetworkCalibration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetLevel {
+    pub constant_ns: f64,
+    /// No prediction falls below.
+    pub floor_ns: f64,
+}
+
+/// Errors of rows that were left out of the fit, beside a line in the MACs on the same rows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FitMetrics {
+    pub networks: Option<Metrics>,
+    /// Mean relative error in percent of what else was tried.
+    pub families: BTreeMap<String, f64>,
+    pub baseline_flops: Option<Metrics>,
+    /// Of a transfer: the predictor that it started from, with the one scale that fits best.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Metrics>,
+}
+
+/// How far beyond the extremes a value still counts as inside.
+const MARGIN: f64 = 1.05;
+
+impl NetworkPredictor {
+    /// Whether a predictor file is one of networks.
+    pub(crate) fn is_one(value: &Value) -> bool {
+        value["model"]["space"].is_string()
+    }
+
+    /// From a value without checksum.
+    ///
+    /// # Errors
+    /// Missing or unknown fields, numbers that make no sense.
+    pub(crate) fn of(value: Value, path: &Path) -> Result<NetworkPredictor, FileError> {
+        let file: NetworkPredictor =
+            serde_json::from_value(value).map_err(|e| FileError::damaged(path, e))?;
+        file.check().map_err(|reason| FileError::damaged(path, reason))?;
+        Ok(file)
+    }
+
+    /// The text of the file.
+    ///
+    /// # Errors
+    /// A number that JSON cannot hold.
+    pub fn text(&self) -> Result<String, serde_json::Error> {
+        file::canonical(self)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        file::check_header(self.schema_version, &self.id, &self.device, &self.identity)?;
+        if self.domain.len() != self.model.terms.len() {
+            return Err("the domain does not fit the terms of the model".into());
+        }
+        if self.domain.iter().any(|range| !(range.low.is_finite() && range.low <= range.high)) {
+            return Err("a range of the domain is no range".into());
+        }
+        let NetLevel { constant_ns, floor_ns } = self.net_level;
+        let mut prices = self.model.terms.iter().map(|term| term.ns).chain([constant_ns, floor_ns]);
+        if !prices.all(f64::is_finite) || floor_ns <= 0.0 {
+            return Err("a price is not a number".into());
+        }
+        let groups = self.model.space.groups();
+        for term in &self.model.terms {
+            let known = |pattern: &&str| groups.iter().any(|group| features::belongs(group, pattern));
+            if let Some(group) = term.group.as_deref().filter(|group| !known(group)) {
+                return Err(format!("{} has no group {group:?}", self.model.space));
+            }
+            if let Some(place) = term.place.filter(|place| *place >= self.model.space.places()) {
+                return Err(format!("{} has no place {place}", self.model.space));
+            }
+        }
+        self.calibration.network.check()
+    }
+
+    pub fn space(&self) -> Space {
+        self.model.space
+    }
+
+    /// Latency per image of a network that runs with the identity's batch; `None` for one of another space.
+    pub fn predict(&self, network: &Encoded) -> Option<Estimate> {
+        if network.space() != self.model.space {
+            return None;
+        }
+        let sums: Vec<Sum> = self.model.terms.iter().map(Term::sum).collect();
+        let machine = features::machine(&self.identity.precision);
+        let values = features::values(network, &sums, self.identity.batch, &machine);
+        Some(self.of_values(&values))
+    }
+
+    /// As [`NetworkPredictor::predict`], from the sums of the model's terms.
+    pub fn of_values(&self, values: &[f64]) -> Estimate {
+        let priced = self.model.terms.iter().zip(values).map(|(term, value)| term.ns * value);
+        let (mut total, mut weight, mut inside) = (self.net_level.constant_ns, 0.0, 0.0);
+        for ((share, value), range) in priced.zip(values).zip(&self.domain) {
+            total += share;
+            weight += share.abs();
+            let fits = value * MARGIN >= range.low && *value <= range.high * MARGIN;
+            inside += if fits { share.abs() } else { 0.0 };
+        }
+        let latency = Latency::from_ns(total.max(self.net_level.floor_ns) / f64::from(self.identity.batch));
+        let coverage = if weight > 0.0 { (inside / weight).clamp(0.0, 1.0) } else { 1.0 };
+        let (lower, upper) = self.calibration.network.factors(coverage);
+        Estimate { latency, lower: latency * lower, upper: latency * upper, coverage }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_that_a_space_does_not_have_are_refused() {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../predictors/titanxp@help-fbnet-b64@fp32.json");
+        let mut value: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        value.as_object_mut().unwrap().remove("sha256");
+        let last = value["model"]["terms"].as_array().unwrap().len() - 1;
+        assert!(NetworkPredictor::of(value.clone(), &path).is_ok());
+        value["model"]["terms"][last]["place"] = 12.into();
+        let refused = NetworkPredictor::of(value, &path).unwrap_err().to_string();
+        assert!(refused.contains("fbnet has no place 12"), "{refused}");
+    }
+}

@@ -1,0 +1,222 @@
+//! Zero-shot proxies: scores of untrained networks; greater is better (SPEC 5).
+//!
+//! A failed score is a typed error, never a number.
+
+pub mod cost;
+pub mod entropy;
+pub mod exact;
+pub mod grad_norm;
+pub mod gradient;
+pub mod naswot;
+pub mod on_graph;
+pub mod patterns;
+pub mod phi;
+pub mod synflow;
+pub mod te_nas;
+pub mod theorem1;
+pub mod zen;
+
+use crate::plainnet::{Model, ShapeError, SuperBlock};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::{Deserialize, Serialize};
+use std::any::Any;
+use std::fmt;
+use std::str::FromStr;
+
+/// Which of the two Zen-Scores (SPEC 5.2). They are never mixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Algorithm 1 of the paper: L2 norm, mini-batch variance.
+    Paper,
+    /// As released: L1 norm, running variance.
+    Reference,
+}
+
+impl Mode {
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Paper => "paper",
+            Mode::Reference => "reference",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Mode {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "paper" => Ok(Mode::Paper),
+            "reference" => Ok(Mode::Reference),
+            _ => Err(format!("unknown mode {text:?}; use paper or reference")),
+        }
+    }
+}
+
+/// A network as the search sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    pub blocks: &'a [SuperBlock],
+    pub resolution: u32,
+    pub classes: u32,
+}
+
+/// What a proxy keeps between two candidates; empty at first.
+#[derive(Default)]
+pub struct Memory(Option<Box<dyn Any + Send>>);
+
+impl Memory {
+    /// What was kept, or a new `T`.
+    pub fn of<T: Any + Send + Default>(&mut self) -> &mut T {
+        if !self.0.as_ref().is_some_and(|kept| kept.is::<T>()) {
+            self.0 = None;
+        }
+        let kept = self.0.get_or_insert_with(|| Box::new(T::default()));
+        match kept.downcast_mut() {
+            Some(kept) => kept,
+            None => unreachable!("it was just seen to be one"),
+        }
+    }
+}
+
+/// Why a network has no score.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScoreError {
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    #[error("{proxy} is not defined for this network: {reason}")]
+    Undefined { proxy: &'static str, reason: String },
+    #[error("{proxy} of this network is not a finite number")]
+    NotFinite { proxy: &'static str },
+}
+
+/// A zero-shot score.
+pub trait Proxy: Send + Sync {
+    /// As given to `--proxy`.
+    fn name(&self) -> &'static str;
+
+    /// Images of one pass; none where there are no passes.
+    fn batch(&self) -> Option<u32> {
+        None
+    }
+
+    /// The score of `candidate`. Randomness, where a proxy needs it, comes from `rng`.
+    fn score(&self, candidate: Candidate<'_>, rng: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError>;
+
+    /// The score of `candidate`, as [`Proxy::score`] gives it, by a caller who scores many that are alike:
+    /// what was computed for the last one may be kept in `memory`, which belongs to this proxy alone.
+    fn score_next(
+        &self,
+        candidate: Candidate<'_>,
+        _memory: &mut Memory,
+        rng: &mut Xoshiro256PlusPlus,
+    ) -> Result<f64, ScoreError> {
+        self.score(candidate, rng)
+    }
+
+    /// The scores of a few candidates that share most of their blocks, in their order; `rng` gives the randomness of
+    /// each. As [`Proxy::score_next`], one after the other, where a proxy knows nothing better.
+    fn score_alike(
+        &self,
+        candidates: &[Candidate<'_>],
+        memory: &mut Memory,
+        rng: &mut dyn FnMut(usize) -> Xoshiro256PlusPlus,
+    ) -> Vec<Result<f64, ScoreError>> {
+        let each = candidates.iter().enumerate();
+        each.map(|(i, &candidate)| self.score_next(candidate, memory, &mut rng(i))).collect()
+    }
+
+    /// The score of any network. Proxies that look at more than super blocks override this.
+    fn score_model(&self, model: &Model, rng: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
+        model.validate()?;
+        let blocks = model.network.super_blocks("this proxy scores")?;
+        let candidate = Candidate { blocks: &blocks, resolution: model.resolution, classes: model.classes };
+        self.score(candidate, rng)
+    }
+}
+
+/// What a proxy is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    pub mode: Mode,
+    pub resolution: u32,
+}
+
+/// Makes a proxy for passes of a number of images.
+pub type MakeWithBatch = fn(Setup, u32) -> Box<dyn Proxy>;
+
+/// One line of the registry.
+pub struct Entry {
+    pub name: &'static str,
+    /// The name in the released scripts.
+    pub reference_name: &'static str,
+    pub make: fn(Setup) -> Box<dyn Proxy>,
+    /// The proxy for passes of this many images; none where there are no passes.
+    pub with_batch: Option<MakeWithBatch>,
+}
+
+impl Entry {
+    const fn new(
+        name: &'static str,
+        reference_name: &'static str,
+        make: fn(Setup) -> Box<dyn Proxy>,
+    ) -> Entry {
+        Entry { name, reference_name, make, with_batch: None }
+    }
+
+    const fn on_images(
+        name: &'static str,
+        reference_name: &'static str,
+        make: fn(Setup) -> Box<dyn Proxy>,
+        with_batch: MakeWithBatch,
+    ) -> Entry {
+        Entry { name, reference_name, make, with_batch: Some(with_batch) }
+    }
+}
+
+/// All proxies.
+pub fn registry() -> &'static [Entry] {
+    REGISTRY
+}
+
+static REGISTRY: &[Entry] = &[
+    Entry::new("zen", "Zen", |s| Box::new(zen::ZenScore::new(s.mode, s.resolution))),
+    Entry::new("flops", "Flops", |_| Box::new(cost::Flops)),
+    Entry::new("params", "Params", |_| Box::new(cost::Params)),
+    Entry::new("random", "Random", |_| Box::new(cost::Random)),
+    Entry::new("madnas", "MadNAS", |_| Box::new(entropy::MadNas)),
+    Entry::new("deepmad", "DeepMAD", |_| Box::new(entropy::DeepMad)),
+    Entry::on_images("grad-norm", "GradNorm", |_| grad_norm(64), |_, batch| grad_norm(batch)),
+    Entry::on_images("synflow", "Syncflow", |_| synflow::<true>(), |_, _| synflow::<true>()),
+    Entry::on_images("synflow-original", "Synflow", |_| synflow::<false>(), |_, _| synflow::<false>()),
+    Entry::on_images("naswot", "NASWOT", |_| naswot(8), |_, batch| naswot(batch)),
+    Entry::on_images("te-nas", "TE-NAS", |_| te_nas::<false>(64), |_, batch| te_nas::<false>(batch)),
+    Entry::on_images("te-nas-regions", "TE-NAS-RN", |_| te_nas::<true>(64), |_, batch| te_nas::<true>(batch)),
+];
+
+fn grad_norm(batch: u32) -> Box<dyn Proxy> {
+    Box::new(on_graph::OnGraph(grad_norm::GradNorm { batch }))
+}
+
+fn synflow<const NEGATED: bool>() -> Box<dyn Proxy> {
+    Box::new(on_graph::OnGraph(synflow::Synflow::<NEGATED>))
+}
+
+fn naswot(batch: u32) -> Box<dyn Proxy> {
+    Box::new(on_graph::OnGraph(naswot::Naswot { batch }))
+}
+
+fn te_nas<const REGIONS: bool>(batch: u32) -> Box<dyn Proxy> {
+    Box::new(on_graph::OnGraph(te_nas::TeNas::<REGIONS> { batch }))
+}
+
+/// The proxy called `name`, by its own or its reference name.
+pub fn by_name(name: &str) -> Option<&'static Entry> {
+    registry().iter().find(|entry| entry.name == name || entry.reference_name == name)
+}

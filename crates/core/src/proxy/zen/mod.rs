@@ -1,0 +1,228 @@
+//! The Zen-Score in closed form: no weights, no forward pass, about 50 ns per convolution.
+//!
+//! Setting (paper, section 3; SPEC 5.1, 5.2): residual links removed, every convolution followed by BN
+//! and ReLU, weights N(0,1), input perturbed by α = 0.01. The outputs of a random convolution are
+//! Gaussian, so the variance that each BN sees and the correlation of the two passes follow a recursion
+//! from layer to layer (`recursion`), over windows on zero-padded maps (`geometry`); the score is a function
+//! of these. Derived in `docs/closed-form.md`, which also says how far it is from Monte-Carlo.
+
+mod geometry;
+mod numbers;
+mod recursion;
+mod trail;
+
+use super::{Candidate, Memory, Mode, Proxy, ScoreError};
+use crate::plainnet::{Layer, Model, Network, Step, SuperBlock, Variant};
+use geometry::{Geometry, Tables};
+use numbers::Numbers;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use recursion::{Conv, State};
+use trail::Trail;
+
+/// The Zen-Score of networks on inputs of one resolution.
+pub struct ZenScore {
+    mode: Mode,
+    resolution: u32,
+    batch: u32,
+    tables: Tables,
+}
+
+/// Images of a pass, where nobody says otherwise: as many as the paper takes. A closed form has no images, but
+/// a batch of few shows less of the fluctuations between them.
+pub const BATCH: u32 = 16;
+
+impl ZenScore {
+    pub fn new(mode: Mode, resolution: u32) -> ZenScore {
+        ZenScore::of_batch(mode, resolution, BATCH)
+    }
+
+    /// The expectation of exact scores on batches of this many images.
+    pub fn of_batch(mode: Mode, resolution: u32, batch: u32) -> ZenScore {
+        ZenScore { mode, resolution, batch, tables: Tables::new(resolution, batch) }
+    }
+
+    /// What the recursion needs of a layer; none where it changes no statistics.
+    fn conv(&self, layer: Layer) -> Option<Conv> {
+        let (fan_c, out_c, kernel, stride, depthwise) = match layer {
+            Layer::Conv { in_c, out_c, kernel, stride, groups } => {
+                (in_c / groups.max(1), out_c, kernel, stride, groups > 1 && groups == in_c)
+            }
+            Layer::DwConv { channels, kernel, stride } => (1, channels, kernel, stride, true),
+            _ => return None,
+        };
+        let (kernel, stride) = (kernel.unsigned_abs(), stride.unsigned_abs());
+        let few = self.tables.few(fan_c.unsigned_abs().saturating_mul(kernel * kernel));
+        let per_fan_c = 1.0 / fan_c as f32;
+        Some(Conv { fan_c: fan_c as f32, per_fan_c, out_c: out_c as f32, kernel, stride, depthwise, few })
+    }
+
+    #[inline(always)]
+    fn step<N: Numbers>(&self, state: &mut State<N>, conv: &Conv<N>) {
+        match self.tables.find(state.side, conv.kernel, conv.stride) {
+            Some(geometry) => state.conv(geometry, conv, self.mode),
+            None => {
+                let geometry = Geometry::new(state.side, conv.kernel, conv.stride, self.batch);
+                state.conv(&geometry, conv, self.mode);
+            }
+        }
+    }
+
+    fn score_convs(&self, convs: &[Conv]) -> Result<f64, ScoreError> {
+        finite(on_wide_registers(
+            #[inline(always)]
+            || {
+                let mut state = State::start(self.resolution);
+                // No closure here: it would be compiled for the narrow registers.
+                for conv in convs {
+                    self.step(&mut state, conv);
+                }
+                state.score(self.mode)
+            },
+        ))
+    }
+
+    /// Score of a chain of valid super blocks.
+    ///
+    /// # Errors
+    /// A stride larger than its map.
+    pub fn score_blocks(&self, blocks: &[SuperBlock]) -> Result<f64, ScoreError> {
+        self.score_along(blocks, &mut Trail::default())
+    }
+
+    /// Score of any network in which BN and ReLU follow each convolution.
+    ///
+    /// # Errors
+    /// Names the layer that the closed form does not cover.
+    pub fn score_network(&self, network: &Network) -> Result<f64, ScoreError> {
+        self.score_variant(network, Variant::SCORED)
+    }
+
+    /// Score of a network with the parts that `variant` keeps.
+    ///
+    /// # Errors
+    /// Names the part that the closed form does not cover: residual links and squeeze-excite among them.
+    pub fn score_variant(&self, network: &Network, variant: Variant) -> Result<f64, ScoreError> {
+        crate::plainnet::shape::validate_scored(&network.blocks, self.resolution)?;
+        if variant == Variant::SCORED
+            && let Ok(blocks) = network.super_blocks("nothing else is in them")
+        {
+            return self.score_blocks(&blocks);
+        }
+        let mut convs = Vec::new();
+        let mut pending = Pending::Nothing;
+        let mut problem = None;
+        for block in &network.blocks {
+            block.walk(variant, &mut |step| {
+                if problem.is_some() {
+                    return;
+                }
+                match pending.then(step) {
+                    Ok(next) => pending = next,
+                    Err(reason) => problem = Some(format!("{reason} (in {block})")),
+                }
+                if let Step::Layer(layer) = step {
+                    convs.extend(self.conv(layer));
+                }
+            });
+        }
+        if let Some(reason) = problem.or_else(|| pending.unfinished()) {
+            return Err(ScoreError::Undefined { proxy: "zen", reason: format!("closed form: {reason}") });
+        }
+        self.score_convs(&convs)
+    }
+}
+
+/// Runs `f` for the widest registers of this machine.
+#[inline(always)]
+fn on_wide_registers<T>(f: impl FnOnce() -> T) -> T {
+    pulp::Arch::new().dispatch(f)
+}
+
+fn finite(score: f64) -> Result<f64, ScoreError> {
+    if score.is_finite() { Ok(score) } else { Err(ScoreError::NotFinite { proxy: "zen" }) }
+}
+
+impl Proxy for ZenScore {
+    fn name(&self) -> &'static str {
+        "zen"
+    }
+    fn score(&self, candidate: Candidate<'_>, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
+        debug_assert_eq!(candidate.resolution, self.resolution);
+        self.score_blocks(candidate.blocks)
+    }
+    fn score_next(
+        &self,
+        candidate: Candidate<'_>,
+        memory: &mut Memory,
+        _: &mut Xoshiro256PlusPlus,
+    ) -> Result<f64, ScoreError> {
+        debug_assert_eq!(candidate.resolution, self.resolution);
+        self.score_along(candidate.blocks, memory.of())
+    }
+    fn score_alike(
+        &self,
+        candidates: &[Candidate<'_>],
+        memory: &mut Memory,
+        _: &mut dyn FnMut(usize) -> Xoshiro256PlusPlus,
+    ) -> Vec<Result<f64, ScoreError>> {
+        self.score_side_by_side(candidates, memory.of())
+    }
+    fn score_model(&self, model: &Model, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
+        debug_assert_eq!(model.resolution, self.resolution);
+        self.score_network(&model.network)
+    }
+}
+
+/// What must come next for the closed form to hold.
+#[derive(Clone, Copy, PartialEq)]
+enum Pending {
+    Nothing,
+    Bn,
+    Relu,
+}
+
+impl Pending {
+    fn then(self, step: Step) -> Result<Pending, String> {
+        let layer = match step {
+            Step::Layer(layer) => layer,
+            Step::Enter(_) | Step::Leave(_) => return Err("residual links are not covered".into()),
+            Step::Fork | Step::Branch | Step::Join(_) => return Err("branches are not covered".into()),
+        };
+        match (self, layer) {
+            (Pending::Nothing, Layer::Conv { .. } | Layer::DwConv { .. }) => Ok(Pending::Bn),
+            (Pending::Bn, Layer::Bn { .. }) => Ok(Pending::Relu),
+            (Pending::Relu, Layer::Relu { .. }) => Ok(Pending::Nothing),
+            (Pending::Nothing, other) => Err(format!("{other} is not covered")),
+            (Pending::Bn, other) => Err(format!("{other} where BN should follow a convolution")),
+            (Pending::Relu, other) => Err(format!("{other} where ReLU should follow BN")),
+        }
+    }
+
+    fn unfinished(self) -> Option<String> {
+        (self != Pending::Nothing).then(|| "the last convolution lacks its BN and ReLU".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::{notation, published};
+
+    #[test]
+    fn irregular_networks_are_refused_by_name() {
+        let zen = ZenScore::new(Mode::Paper, 224);
+        let resnet = published::by_name("resnet18").unwrap();
+        let error = zen.score_network(&resnet.network).unwrap_err();
+        assert!(error.to_string().contains("MaxPool(64,3,2)"), "{error}");
+        let bare = notation::parse("ConvKX(3,8,3,1)BN(8)").unwrap();
+        assert!(zen.score_network(&bare).is_err());
+    }
+
+    #[test]
+    fn both_entry_points_agree() {
+        let model = published::by_name("zennet_imagenet1k_flops400M_SE_res224").unwrap();
+        let zen = ZenScore::new(Mode::Reference, 224);
+        let blocks = model.network.super_blocks("the test scores").unwrap();
+        assert_eq!(zen.score_blocks(&blocks), zen.score_network(&model.network));
+    }
+}

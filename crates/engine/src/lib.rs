@@ -1,0 +1,121 @@
+//! Engines make a network run: a [`Graph`] goes in, something that can be run and timed comes out.
+//!
+//! Batch normalisation is folded into the convolution before it, as every inference runtime does.
+//! Weights are drawn from a seed: latencies do not depend on their values, and nothing has to be shipped.
+
+#[cfg(feature = "torch")]
+pub mod torch;
+mod tract;
+pub mod weights;
+
+#[cfg(feature = "onnx")]
+pub mod onnx;
+pub mod pytorch;
+pub mod safetensors;
+
+pub use tract::Tract;
+
+use edgezen_core::plainnet::Graph;
+use edgezen_core::plainnet::graph::Op;
+use std::fmt;
+
+/// All engines that are built in.
+pub fn registry() -> &'static [&'static dyn Engine] {
+    &[
+        &Tract,
+        #[cfg(feature = "torch")]
+        &torch::Torch::CPU,
+    ]
+}
+
+/// The engine called `name`.
+pub fn by_name(name: &str) -> Option<&'static dyn Engine> {
+    registry().iter().copied().find(|engine| engine.name() == name)
+}
+
+/// A dense f32 tensor, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    pub shape: Vec<usize>,
+    pub data: Vec<f32>,
+}
+
+/// A runtime.
+pub trait Engine: Send + Sync {
+    /// `tract`, `torch`, …
+    fn name(&self) -> &'static str;
+
+    /// Version of the runtime, as it goes into a dataset's identity.
+    fn version(&self) -> String;
+
+    /// Prepares `graph` for `batch` images with weights drawn from `seed`.
+    fn load(&self, graph: &Graph, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError>;
+}
+
+/// A network that is ready to run.
+pub trait Loaded {
+    /// Runs once on `inputs` (NCHW), one tensor for each input of the graph.
+    fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EngineError>;
+
+    /// Runs once on fixed inputs drawn from the seed; this is what is timed. Gives the [`checksum`] of
+    /// the outputs, so that a wrong run does not pass for a fast one.
+    fn run_once(&mut self) -> Result<f64, EngineError>;
+}
+
+/// Sum of up to 256 evenly spaced elements. Not of all: it is computed within the timed run, and a sum
+/// over a large map would take a good part of the time of a small convolution.
+pub fn checksum(output: &[f32]) -> f64 {
+    let step = output.len().div_ceil(256).max(1);
+    output.iter().step_by(step).map(|&value| f64::from(value)).sum()
+}
+
+/// Checks what every engine relies on: inputs come before their use, sizes are not zero.
+fn check(graph: &Graph, engine: &'static str) -> Result<(), EngineError> {
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let what = if node.inputs.iter().any(|&input| input >= index) {
+            "a graph out of order"
+        } else if (node.op == Op::Input) != node.inputs.is_empty() {
+            "an operation without inputs"
+        } else if node.shape.elements() == 0 {
+            "an empty feature map"
+        } else {
+            continue;
+        };
+        return Err(EngineError::Unsupported { engine, what: format!("{what} (node {index})") });
+    }
+    Ok(())
+}
+
+/// Checks that `inputs` are of these `shapes`.
+fn check_inputs(inputs: &[Tensor], shapes: &[Vec<usize>]) -> Result<(), EngineError> {
+    if inputs.len() != shapes.len() {
+        let reason = format!("{} inputs were given, the graph has {}", inputs.len(), shapes.len());
+        return Err(EngineError::Input { index: inputs.len().min(shapes.len()), reason });
+    }
+    for (index, (tensor, want)) in inputs.iter().zip(shapes).enumerate() {
+        if tensor.shape != *want || tensor.data.len() != want.iter().product::<usize>() {
+            return Err(EngineError::Input { index, reason: format!("{tensor}, expected {want:?}") });
+        }
+    }
+    Ok(())
+}
+
+/// Why an engine could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("{engine} does not support {what}")]
+    Unsupported { engine: &'static str, what: String },
+    #[error("{engine} failed: {reason}")]
+    Failed { engine: &'static str, reason: String },
+    #[error("{engine} is out of memory: {reason}")]
+    OutOfMemory { engine: &'static str, reason: String },
+    #[error("input {index} has the wrong shape: {reason}")]
+    Input { index: usize, reason: String },
+}
+
+impl fmt::Display for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dims: Vec<_> = self.shape.iter().map(ToString::to_string).collect();
+        write!(f, "tensor {}", dims.join("×"))
+    }
+}

@@ -1,0 +1,226 @@
+//! From a journal to a dataset: the passes of each configuration are pooled, judged and written.
+
+use super::drift;
+use super::journal::{Header, Line, Place};
+use super::plan::Plan;
+use super::running::{CampaignError, LOOKUP_TABLE, Outcome};
+use crate::dataset;
+use crate::dataset::{Dataset, Provenance, RawRun};
+use ::edgezen_runner;
+use edgezen_core::measurement::{Quality, Sample, Subject, Summary};
+use edgezen_core::stats;
+use edgezen_runner::{Measured, Timing};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// More than this share of the measured cores used by others: the measurement was contended.
+const CONTENDED: f64 = 0.02;
+
+/// Writes the dataset that `lines` hold into `dir`.
+///
+/// # Errors
+/// Nothing was measured, or the disk's.
+pub fn finish(plan: &Plan, dir: &Path, header: &Header, lines: &[Line]) -> Result<Outcome, CampaignError> {
+    let results = Results::of(lines);
+    let mut samples = Vec::new();
+    let mut raw = Vec::new();
+    let mut failed = Vec::new();
+    let mut modes = Vec::new();
+    let mut spreads = Vec::new();
+    // In the order of the plan, whatever the order of measuring.
+    for (index, subject) in plan.subjects.iter().enumerate() {
+        let passes: Vec<&Pass<'_>> =
+            results.passes.values().filter(|pass| pass.place.index == index).collect();
+        let pooled = edgezen_runner::pooled(passes.iter().map(|pass| pass.timing()));
+        let reason = results.failed.get(&index);
+        let (None, Some((summary, quality))) = (reason, pooled) else {
+            let reason = reason.map_or("no samples came back", |reason| reason);
+            failed.push((subject.clone(), reason.to_owned()));
+            continue;
+        };
+        let row = u32::try_from(samples.len()).unwrap_or(u32::MAX);
+        let two = two_modes(&passes);
+        modes.extend(two.map(|modes| json!({ "sample": row, "low_ns": modes.low, "high_ns": modes.high, "high_share": modes.high_share })));
+        spreads.extend(Spread::of(&passes, &summary));
+        let quality = judged(&passes, quality, two.is_some());
+        passes.iter().for_each(|pass| raw.extend(pass.raw(row)));
+        samples.push(Sample {
+            subject: subject.clone(),
+            median: summary.median,
+            summary: Some(summary),
+            quality,
+        });
+    }
+    if samples.is_empty() {
+        let reason =
+            failed.first().map_or("an empty plan".into(), |(_, reason): &(Subject, String)| reason.clone());
+        return Err(CampaignError::NothingMeasured(reason));
+    }
+    let sentinels: Vec<f64> = drift::sentinels(lines).collect();
+    let mut environment = header.environment.clone();
+    environment.insert("sentinel_median_ns".into(), json!(sentinels));
+    if let Some(usual) = results.passes.values().filter_map(|pass| pass.timing().usual_probe_ns).min() {
+        environment.insert("usual_probe_ns".into(), json!(usual));
+    }
+    let contended = results.passes.values().filter(|pass| pass.contended()).count();
+    environment.insert("contended_measurements".into(), json!(contended));
+    environment.insert("repeated_measurements".into(), json!(results.repeated));
+    if !modes.is_empty() {
+        environment.insert("bimodal".into(), json!(modes));
+    }
+    if let Some((within, between)) = Spread::medians(&spreads) {
+        environment.insert("relative_spread_within_launches".into(), json!(within));
+        environment.insert("relative_spread_between_launches".into(), json!(between));
+    }
+    if !results.sessions.is_empty() {
+        environment.insert("restarts".into(), json!(results.sessions));
+    }
+    let dataset = Dataset {
+        identity: header.identity.clone(),
+        samples,
+        provenance: Provenance {
+            source: "measured by edgezen profile".into(),
+            licence: "CC0-1.0".into(),
+            created: header.created.clone(),
+            tool_version: header.tool_version.clone(),
+            notes: failed.iter().map(|(s, reason)| format!("not measured: {s}: {reason}")).collect(),
+        },
+        environment,
+    };
+    dataset::write_raw(dir, &raw)?;
+    let lookup = dataset::lookup_table(&dataset, &dir.join(LOOKUP_TABLE))?;
+    dataset::write(dir, &dataset)?;
+    let usual = stats::median(&sentinels).unwrap_or(0.0);
+    let worst = sentinels.iter().fold(usual, |worst, &s| worst.max(s));
+    let worst_drift = if usual > 0.0 { worst / usual - 1.0 } else { 0.0 };
+    Ok(Outcome { dataset, failed, lookup, worst_drift, repeated: results.repeated })
+}
+
+/// What a journal comes down to.
+#[derive(Default)]
+struct Results<'a> {
+    /// The measurements that count, by configuration and pass.
+    passes: BTreeMap<(usize, u32), Pass<'a>>,
+    failed: BTreeMap<usize, &'a str>,
+    sessions: Vec<&'a crate::device::Facts>,
+    repeated: usize,
+}
+
+/// One measurement that counts.
+struct Pass<'a> {
+    place: Place,
+    measured: &'a Measured,
+    /// Between two slow sentinels.
+    drifted: bool,
+    flagged: Option<Quality>,
+}
+
+impl<'a> Results<'a> {
+    fn of(lines: &'a [Line]) -> Results<'a> {
+        let mut results = Results::default();
+        for (line, drifted) in lines.iter().zip(drift::drifted(lines)) {
+            match line {
+                Line::Sample { index, round, measured, .. } => {
+                    let place = Place { round: *round, index: *index };
+                    let pass = Pass { place, measured, drifted, flagged: None };
+                    results.passes.insert((*index, *round), pass);
+                }
+                Line::Failed { index, reason } => {
+                    results.failed.insert(*index, reason);
+                }
+                Line::Redo { of, .. } => {
+                    results.repeated += of.len();
+                    for place in of {
+                        results.passes.remove(&(place.index, place.round));
+                    }
+                }
+                Line::Flagged { of, quality, .. } => {
+                    for place in of {
+                        if let Some(pass) = results.passes.get_mut(&(place.index, place.round)) {
+                            pass.flagged = Some(*quality);
+                        }
+                    }
+                }
+                Line::Session { environment } => results.sessions.push(environment),
+                Line::Sentinel { .. } => {}
+            }
+        }
+        results
+    }
+}
+
+impl Pass<'_> {
+    fn timing(&self) -> &Timing {
+        &self.measured.timing
+    }
+
+    fn contended(&self) -> bool {
+        let times = self.measured.before.cpu_time.zip(self.measured.after.cpu_time);
+        let others = times.and_then(|(before, after)| after.taken_by_others(&before));
+        others.is_some_and(|share| share > CONTENDED)
+    }
+
+    /// Every timed run, for row `sample` of the dataset.
+    fn raw(&self, sample: u32) -> Vec<RawRun> {
+        let timing = self.timing();
+        let (round, k) = (self.place.round, timing.k);
+        let calm = |run: usize| {
+            let probe = timing.probes_ns.get(run)?;
+            timing.usual_probe_ns.map(|usual| edgezen_runner::pace::undisturbed(*probe, usual))
+        };
+        let first = RawRun { sample, round, run: -1, ns: timing.first_ns, k: 1, undisturbed: None };
+        let runs = timing.samples_ns.iter().enumerate().zip(0..);
+        let runs = runs.map(|((i, &ns), run)| RawRun { sample, round, run, ns, k, undisturbed: calm(i) });
+        std::iter::once(first).chain(runs).collect()
+    }
+}
+
+/// The quality of a configuration. One bad pass of three does not move the median.
+fn judged(passes: &[&Pass<'_>], pooled: Quality, two_modes: bool) -> Quality {
+    let most =
+        |is: &dyn Fn(&Pass<'_>) -> bool| 2 * passes.iter().filter(|pass| is(pass)).count() > passes.len();
+    if most(&|pass| pass.flagged == Some(Quality::Throttled)) {
+        Quality::Throttled
+    } else if most(&|pass| pass.drifted || pass.flagged.is_some()) {
+        Quality::Drifted
+    } else if two_modes {
+        Quality::Bimodal
+    } else {
+        pooled
+    }
+}
+
+/// Whether the runs of all passes fall into two groups. Where the core's pace was probed, the probes know
+/// better which runs count.
+fn two_modes(passes: &[&Pass<'_>]) -> Option<stats::Modes> {
+    if passes.iter().any(|pass| pass.timing().usual_probe_ns.is_some()) {
+        return None;
+    }
+    let runs: Vec<f64> = passes.iter().flat_map(|pass| pass.timing().per_run_ns()).collect();
+    stats::two_modes(&stats::sorted(&runs))
+}
+
+/// Standard deviations of a configuration, relative to its median.
+struct Spread {
+    within: f64,
+    between: f64,
+}
+
+impl Spread {
+    /// `None` for a single launch.
+    fn of(passes: &[&Pass<'_>], summary: &Summary) -> Option<Spread> {
+        let runs: Vec<Vec<f64>> = passes.iter().map(|pass| pass.timing().per_run_ns()).collect();
+        let within: Option<Vec<f64>> = runs.iter().map(|runs| stats::std_dev(runs)).collect();
+        let medians: Option<Vec<f64>> = runs.iter().map(|runs| stats::median(runs)).collect();
+        let median = summary.median.ns();
+        let between = stats::std_dev(&medians.filter(|medians| medians.len() > 1)?)?;
+        Some(Spread { within: stats::mean(&within?)? / median, between: between / median })
+    }
+
+    /// Medians over all configurations.
+    fn medians(all: &[Spread]) -> Option<(f64, f64)> {
+        let of = |value: fn(&Spread) -> f64| stats::median(&all.iter().map(value).collect::<Vec<_>>());
+        Some((of(|spread| spread.within)?, of(|spread| spread.between)?))
+    }
+}

@@ -1,0 +1,100 @@
+//! The sentinel: one kernel that is measured again and again, and tells whether the device has changed.
+
+use super::journal::Line;
+use edgezen_core::plainnet::graph::Act;
+use edgezen_core::plainnet::{Kernel, KernelKind};
+use edgezen_core::stats;
+
+/// Measurements between two looks at the sentinel.
+pub const SENTINEL_EVERY: usize = 20;
+
+/// Samples between two sentinels that were slower than usual by more than this are flagged.
+pub const DRIFT: f64 = 0.10;
+
+/// A kernel of middling size.
+pub const SENTINEL: Kernel = Kernel {
+    kind: KernelKind::Conv,
+    batch: 1,
+    in_c: 64,
+    out_c: 64,
+    in_h: 28,
+    in_w: 28,
+    kernel: 3,
+    stride: 1,
+    groups: 1,
+    act: Act::Relu,
+    residual: false,
+};
+
+/// Medians of all sentinels in order, in nanoseconds.
+pub fn sentinels(lines: &[Line]) -> impl Iterator<Item = f64> {
+    lines.iter().filter_map(|line| match line {
+        Line::Sentinel { median_ns } => Some(*median_ns),
+        _ => None,
+    })
+}
+
+/// How much slower than usual the last sentinel is. Usual is the median of those that were not slower
+/// than usual themselves by more than `tolerance`, so that a hot hour does not become the rule.
+pub fn of_last(lines: &[Line], tolerance: f64) -> f64 {
+    let mut usual: Vec<f64> = Vec::new();
+    let mut drift = 0.0;
+    for sentinel in sentinels(lines) {
+        drift = stats::median(&usual).map_or(0.0, |usual| sentinel / usual - 1.0);
+        if drift <= tolerance {
+            usual.push(sentinel);
+        }
+    }
+    drift
+}
+
+/// For each line, whether the sentinels before and after it both ran slower than the median of all.
+pub fn drifted(lines: &[Line]) -> Vec<bool> {
+    let usual = stats::median(&sentinels(lines).collect::<Vec<_>>());
+    let slow = |line: &Line| match (line, usual) {
+        (Line::Sentinel { median_ns }, Some(usual)) => Some(*median_ns > usual * (1.0 + DRIFT)),
+        _ => None,
+    };
+    let carry = |flags: &mut dyn Iterator<Item = Option<bool>>| -> Vec<bool> {
+        let mut last = false;
+        flags
+            .map(|flag| {
+                last = flag.unwrap_or(last);
+                last
+            })
+            .collect()
+    };
+    let before = carry(&mut lines.iter().map(slow));
+    let mut after = carry(&mut lines.iter().rev().map(slow));
+    after.reverse();
+    before.into_iter().zip(after).map(|(before, after)| before && after).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(sentinels: &[f64]) -> Vec<Line> {
+        sentinels.iter().map(|&median_ns| Line::Sentinel { median_ns }).collect()
+    }
+
+    #[test]
+    fn a_hot_hour_does_not_become_usual() {
+        assert_eq!(of_last(&lines(&[]), 0.05), 0.0);
+        assert_eq!(of_last(&lines(&[10.0]), 0.05), 0.0);
+        // The first one, on a cold device, was too quick.
+        assert!((of_last(&lines(&[9.7, 10.0, 10.0, 11.0]), 0.05) - 0.1).abs() < 1e-12);
+        let hot = [10.0, 10.0, 10.0, 12.0, 12.0, 12.0, 12.0, 12.0, 12.0];
+        assert!((of_last(&lines(&hot), 0.05) - 0.2).abs() < 1e-12);
+        assert!(of_last(&lines(&[10.0, 10.0, 12.0, 10.1]), 0.05) < 0.05);
+    }
+
+    #[test]
+    fn samples_between_slow_sentinels_are_flagged() {
+        let s = |median_ns| Line::Sentinel { median_ns };
+        let f = |index| Line::Failed { index, reason: String::new() };
+        let lines = [s(10.0), f(0), s(12.0), f(1), s(12.0), f(2), s(10.0), f(3), s(10.0)];
+        let flags = drifted(&lines);
+        assert_eq!([flags[1], flags[3], flags[5], flags[7]], [false, true, false, false]);
+    }
+}

@@ -1,0 +1,357 @@
+//! The journal: one JSON line for each finished measurement, on disk before the next one begins.
+//!
+//! It is the truth while measuring. The first line is the header; a line that was cut off by a kill is
+//! dropped when the journal is opened again. Lines are only ever added.
+
+use crate::device::Facts;
+use edgezen_core::measurement::{Identity, Quality};
+use edgezen_runner::Measured;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Increment when a line changes its meaning.
+pub const VERSION: u32 = 2;
+
+/// What the journal is a journal of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    pub version: u32,
+    pub tool_version: String,
+    /// RFC 3339, UTC.
+    pub created: String,
+    /// SHA-256 of the plan.
+    pub plan: String,
+    /// Configurations in the plan.
+    pub configurations: usize,
+    /// Passes over the plan.
+    pub rounds: u32,
+    pub seed: u64,
+    pub identity: Identity,
+    pub environment: Facts,
+    /// A name that no other campaign has: results that are still on the device are known by it.
+    #[serde(default)]
+    pub session: String,
+}
+
+/// One line after the header.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "snake_case")]
+pub enum Line {
+    /// Configuration `index` of the plan was measured in pass `round`; `attempt` counts repetitions.
+    Sample {
+        index: usize,
+        round: u32,
+        #[serde(default)]
+        attempt: u32,
+        measured: Box<Measured>,
+    },
+    /// It cannot be measured on this device, in no pass.
+    Failed { index: usize, reason: String },
+    /// The sentinel, which tells drift from difference.
+    Sentinel { median_ns: f64 },
+    /// These measurements are to be repeated: the device was not itself. What was measured stays in the
+    /// journal, and counts no more.
+    Redo { of: Vec<Place>, reason: String },
+    /// These measurements stay as they are after the last repetition, and are flagged.
+    Flagged { of: Vec<Place>, quality: Quality, reason: String },
+    /// The device was started anew; the facts that changed.
+    Session { environment: Facts },
+}
+
+/// One measurement of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    pub round: u32,
+    pub index: usize,
+}
+
+impl Line {
+    /// The configuration that this line is about.
+    pub fn index(&self) -> Option<usize> {
+        match self {
+            Line::Sample { index, .. } | Line::Failed { index, .. } => Some(*index),
+            _ => None,
+        }
+    }
+
+    /// The measurements that this line is about.
+    pub fn places(&self) -> Vec<Place> {
+        match self {
+            Line::Sample { index, round, .. } => vec![Place { round: *round, index: *index }],
+            Line::Redo { of, .. } | Line::Flagged { of, .. } => of.clone(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Why a journal could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("{path}: {error}")]
+    Io { path: PathBuf, error: std::io::Error },
+    #[error("{path}, line {line}: {reason}")]
+    Damaged { path: PathBuf, line: usize, reason: String },
+    #[error("{path}: written by a newer version of this program (journal {found}, this one reads {VERSION})")]
+    TooNew { path: PathBuf, found: u64 },
+    #[error("{path} is in use by another run of this program")]
+    InUse { path: PathBuf },
+}
+
+/// A journal as found on disk.
+#[derive(Debug)]
+pub struct Found {
+    pub header: Header,
+    pub lines: Vec<Line>,
+    /// Length of the part that is whole.
+    whole: u64,
+}
+
+impl Header {
+    /// Measurements in all.
+    pub fn total(&self) -> usize {
+        self.configurations * self.rounds as usize
+    }
+}
+
+/// What is finished: for each pass, for each configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished(Vec<Vec<bool>>);
+
+impl Finished {
+    pub fn of(header: &Header, lines: &[Line]) -> Finished {
+        let mut done = vec![vec![false; header.configurations]; header.rounds as usize];
+        for line in lines {
+            match *line {
+                Line::Sample { index, round, .. } => {
+                    if let Some(done) = done.get_mut(round as usize).and_then(|pass| pass.get_mut(index)) {
+                        *done = true;
+                    }
+                }
+                Line::Failed { index, .. } => {
+                    done.iter_mut().filter_map(|pass| pass.get_mut(index)).for_each(|done| *done = true);
+                }
+                Line::Redo { ref of, .. } => {
+                    for place in of {
+                        if let Some(done) =
+                            done.get_mut(place.round as usize).and_then(|pass| pass.get_mut(place.index))
+                        {
+                            *done = false;
+                        }
+                    }
+                }
+                Line::Sentinel { .. } | Line::Flagged { .. } | Line::Session { .. } => {}
+            }
+        }
+        Finished(done)
+    }
+
+    pub fn has(&self, round: u32, index: usize) -> bool {
+        self.0[round as usize][index]
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.iter().flatten().filter(|&&done| done).count()
+    }
+}
+
+impl Found {
+    pub fn finished(&self) -> Finished {
+        Finished::of(&self.header, &self.lines)
+    }
+}
+
+/// Reads the journal at `path`. `None` if there is none, or nothing whole in it.
+///
+/// # Errors
+/// A file that is damaged in other ways than a cut-off last line, or too new.
+pub fn read(path: &Path) -> Result<Option<Found>, JournalError> {
+    let mut bytes = Vec::new();
+    match File::open(path) {
+        Ok(mut file) => file.read_to_end(&mut bytes).map_err(io(path))?,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(JournalError::Io { path: path.to_owned(), error }),
+    };
+    // Whatever follows the last line break was being written when the program was killed.
+    let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+    let mut lines = bytes[..whole].split(|&b| b == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+    let Some((_, first)) = lines.next() else { return Ok(None) };
+    let damaged =
+        |line: usize, reason: String| JournalError::Damaged { path: path.to_owned(), line: line + 1, reason };
+    let value: serde_json::Value = serde_json::from_slice(first).map_err(|e| damaged(0, e.to_string()))?;
+    if let Some(found) = value["version"].as_u64()
+        && found > u64::from(VERSION)
+    {
+        return Err(JournalError::TooNew { path: path.to_owned(), found });
+    }
+    let header: Header = serde_json::from_value(value).map_err(|e| damaged(0, e.to_string()))?;
+    let mut parsed = Vec::new();
+    for (number, line) in lines {
+        let line: Line = serde_json::from_slice(line).map_err(|e| damaged(number, e.to_string()))?;
+        if let Some(index) = line.index()
+            && index >= header.configurations
+        {
+            return Err(damaged(number, format!("configuration {index} is not in the plan")));
+        }
+        for Place { round, index } in line.places() {
+            if round >= header.rounds {
+                return Err(damaged(number, format!("there is no pass {round}")));
+            }
+            if index >= header.configurations {
+                return Err(damaged(number, format!("configuration {index} is not in the plan")));
+            }
+        }
+        parsed.push(line);
+    }
+    Ok(Some(Found { header, lines: parsed, whole: whole as u64 }))
+}
+
+/// An open journal; locked against other runs of this program.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+}
+
+impl Journal {
+    /// Starts a journal; what was at `path` is gone.
+    ///
+    /// # Errors
+    /// The disk's, or another run that holds it.
+    pub fn create(path: &Path, header: &Header) -> Result<Journal, JournalError> {
+        let mut journal = Journal::open(path)?;
+        journal.file.set_len(0).map_err(io(path))?;
+        journal.write(header)?;
+        Ok(journal)
+    }
+
+    /// Goes on after what was `found`; a cut-off last line is cut off for good.
+    ///
+    /// # Errors
+    /// The disk's, or another run that holds it.
+    pub fn resume(path: &Path, found: &Found) -> Result<Journal, JournalError> {
+        let mut journal = Journal::open(path)?;
+        journal.file.set_len(found.whole).map_err(io(path))?;
+        journal.file.seek(SeekFrom::End(0)).map_err(io(path))?;
+        Ok(journal)
+    }
+
+    fn open(path: &Path) -> Result<Journal, JournalError> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(io(path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Journal { path: path.to_owned(), file }),
+            Err(std::fs::TryLockError::WouldBlock) => Err(JournalError::InUse { path: path.to_owned() }),
+            Err(std::fs::TryLockError::Error(error)) => {
+                Err(JournalError::Io { path: path.to_owned(), error })
+            }
+        }
+    }
+
+    /// Adds a line; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn add(&mut self, line: &Line) -> Result<(), JournalError> {
+        self.write(line)
+    }
+
+    fn write(&mut self, value: &impl Serialize) -> Result<(), JournalError> {
+        let json = serde_json::to_string(value)
+            .map_err(|e| JournalError::Io { path: self.path.clone(), error: e.into() })?;
+        self.file.write_all((json + "\n").as_bytes()).map_err(io(&self.path))?;
+        self.file.sync_data().map_err(io(&self.path))
+    }
+}
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> JournalError + '_ {
+    move |error| JournalError::Io { path: path.to_owned(), error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> Header {
+        Header {
+            version: VERSION,
+            tool_version: "0".into(),
+            created: "now".into(),
+            plan: "p".into(),
+            configurations: 9,
+            rounds: 2,
+            seed: 1,
+            identity: Identity {
+                device: "d".into(),
+                runtime: "r".into(),
+                runtime_version: None,
+                precision: "fp32".into(),
+                batch: 1,
+                threads: 1,
+                cores: None,
+                thermal_state: None,
+            },
+            environment: Facts::new(),
+            session: "s".into(),
+        }
+    }
+
+    fn failed(index: usize) -> Line {
+        Line::Failed { index, reason: "no".into() }
+    }
+
+    #[test]
+    fn any_cut_leaves_the_whole_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.jsonl");
+        assert!(read(&path).unwrap().is_none());
+        let mut journal = Journal::create(&path, &header()).unwrap();
+        let of = vec![Place { round: 1, index: 2 }];
+        let redo = Line::Redo { of, reason: "drift".into() };
+        let lines = [failed(3), Line::Sentinel { median_ns: 5.5 }, redo, failed(4)];
+        lines.iter().for_each(|line| journal.add(line).unwrap());
+        drop(journal);
+        let all = std::fs::read(&path).unwrap();
+        for cut in 0..=all.len() {
+            std::fs::write(&path, &all[..cut]).unwrap();
+            let whole = all[..cut].iter().filter(|&&b| b == b'\n').count();
+            let Some(found) = read(&path).unwrap() else {
+                assert_eq!(whole, 0);
+                continue;
+            };
+            assert_eq!(found.header, header());
+            assert_eq!(found.lines, lines[..whole - 1]);
+            let mut journal = Journal::resume(&path, &found).unwrap();
+            journal.add(&failed(5)).unwrap();
+            drop(journal);
+            let again = read(&path).unwrap().unwrap();
+            assert_eq!(again.lines.len(), whole);
+            assert_eq!(again.lines.last(), Some(&failed(5)));
+        }
+    }
+
+    #[test]
+    fn damage_in_the_middle_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.jsonl");
+        let mut journal = Journal::create(&path, &header()).unwrap();
+        journal.add(&failed(0)).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(matches!(Journal::create(&path, &header()), Err(JournalError::InUse { .. })));
+        drop(journal);
+        std::fs::write(&path, text.clone() + "rubbish\n").unwrap();
+        assert!(matches!(read(&path), Err(JournalError::Damaged { line: 3, .. })));
+        std::fs::write(&path, text.clone() + "{\"line\":\"failed\",\"index\":9,\"reason\":\"\"}\n").unwrap();
+        assert!(matches!(read(&path), Err(JournalError::Damaged { line: 3, .. })));
+        std::fs::write(&path, text.replace("\"version\":2", "\"version\":3")).unwrap();
+        assert!(matches!(read(&path), Err(JournalError::TooNew { found: 3, .. })));
+    }
+}

@@ -1,0 +1,200 @@
+//! The plan: which kernels, blocks and whole networks to measure for a search space, and its file. No
+//! published network is ever in a drawn plan: they are what predictors are judged on.
+
+mod choose;
+mod draw;
+
+pub use choose::{Judged, choose};
+
+use edgezen_core::digest::sha256;
+use edgezen_core::measurement::Subject;
+use edgezen_core::plainnet::{Kernel, shape};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Fewer configurations than this make no predictor.
+pub const MIN_SAMPLES: usize = 10;
+/// More than this is a typing mistake.
+pub const MAX_SAMPLES: usize = 100_000;
+
+/// What to measure, in no particular order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    pub version: u32,
+    pub subjects: Vec<Subject>,
+}
+
+const VERSION: u32 = 1;
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error("{0} samples; use {MIN_SAMPLES} to {MAX_SAMPLES}")]
+    Samples(usize),
+    #[error("the search space gave {found} different configurations, {asked} were asked for")]
+    TooFew { found: usize, asked: usize },
+    #[error("the plan is empty")]
+    Empty,
+    #[error("not a plan: {0}")]
+    Format(String),
+    #[error("configuration {}: {reason}", index + 1)]
+    Subject { index: usize, reason: String },
+}
+
+impl Plan {
+    /// Reads a plan: JSON as written by [`Plan::to_json`].
+    ///
+    /// # Errors
+    /// What is wrong, by configuration.
+    pub fn from_json(text: &str) -> Result<Plan, PlanError> {
+        let plan: Plan = serde_json::from_str(text).map_err(|e| PlanError::Format(e.to_string()))?;
+        if plan.version != VERSION {
+            return Err(PlanError::Format(format!("version {}, this program reads {VERSION}", plan.version)));
+        }
+        if plan.subjects.is_empty() {
+            return Err(PlanError::Empty);
+        }
+        for (index, subject) in plan.subjects.iter().enumerate() {
+            let bad = |reason: String| PlanError::Subject { index, reason };
+            if let Subject::Kernel(kernel) = subject {
+                kernel_problem(kernel).map_or(Ok(()), |reason| Err(bad(reason)))?;
+            }
+            subject.graph().map_err(|e| bad(e.to_string()))?;
+            if plan.subjects[..index].contains(subject) {
+                return Err(bad(format!("{subject} stands in the plan twice")));
+            }
+        }
+        Ok(plan)
+    }
+
+    /// # Errors
+    /// A file that cannot be read, or is no plan.
+    pub fn read(path: &Path) -> Result<Plan, PlanError> {
+        let text = std::fs::read_to_string(path).map_err(|e| PlanError::Format(e.to_string()))?;
+        Plan::from_json(&text)
+    }
+
+    pub fn to_json(&self) -> String {
+        // One subject a line: a plan is read and edited by people.
+        let lines: Vec<String> = self
+            .subjects
+            .iter()
+            .map(|subject| serde_json::to_string(subject).unwrap_or_else(|_| "null".into()))
+            .collect();
+        format!("{{\"version\": {}, \"subjects\": [\n{}\n]}}\n", self.version, lines.join(",\n"))
+    }
+
+    /// SHA-256 over the configurations.
+    pub fn hash(&self) -> String {
+        sha256(self.to_json())
+    }
+}
+
+/// Numbers with which a kernel cannot be run.
+fn kernel_problem(kernel: &Kernel) -> Option<String> {
+    let positive = [
+        ("batch", kernel.batch),
+        ("in_c", kernel.in_c),
+        ("out_c", kernel.out_c),
+        ("in_h", kernel.in_h),
+        ("in_w", kernel.in_w),
+        ("kernel", kernel.kernel),
+        ("stride", kernel.stride),
+        ("groups", kernel.groups),
+    ];
+    for (name, value) in positive {
+        if !(1..=shape::MAX_CHANNELS as u32).contains(&value) {
+            return Some(format!("{name} {value} is out of range"));
+        }
+    }
+    if !kernel.in_c.is_multiple_of(kernel.groups) || !kernel.out_c.is_multiple_of(kernel.groups) {
+        return Some(format!("{} groups do not divide the channels", kernel.groups));
+    }
+    kernel.kernel.is_multiple_of(2).then(|| format!("kernel {} is even", kernel.kernel))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use edgezen_core::plainnet::graph::Act;
+    use edgezen_core::plainnet::kernel::Lowering;
+    use edgezen_core::plainnet::{KernelKind, published};
+    use edgezen_core::space;
+    use edgezen_core::space::SearchSpace;
+
+    fn plan(spaces: &[&str], samples: usize, seed: u64) -> Plan {
+        let spaces: Vec<&dyn SearchSpace> = spaces.iter().map(|n| space::by_name(n).unwrap()).collect();
+        Plan::draw(&spaces, samples, 1, Lowering::Fused, seed).unwrap()
+    }
+
+    fn count(plan: &Plan, name: &str) -> usize {
+        plan.subjects.iter().filter(|s| s.type_name() == name).count()
+    }
+
+    #[test]
+    fn a_plan_has_the_asked_number_and_all_kinds() {
+        for spaces in [&["mobilenet"][..], &["resnet"], &["mobilenet", "resnet"]] {
+            for samples in [10, 40, 200, 1000] {
+                let plan = plan(spaces, samples, 1);
+                assert_eq!(plan.subjects.len(), samples, "{spaces:?}");
+                assert!(count(&plan, "network") >= 2 && count(&plan, "block") >= 2);
+            }
+        }
+        let plan = plan(&["mobilenet"], 200, 1);
+        assert!((16..=24).contains(&count(&plan, "network")));
+        assert!((14..=18).contains(&count(&plan, "block")));
+        for kind in ["conv", "dwconv", "linear", "maxpool", "pool", "scale"] {
+            let with = |s: &&Subject| matches!(s, Subject::Kernel(k) if k.kind.name() == kind);
+            assert!(plan.subjects.iter().filter(with).count() >= 2, "{kind}");
+        }
+    }
+
+    #[test]
+    fn eager_plans_have_kernels_of_one_operation() {
+        let space = space::by_name("mobilenet").unwrap();
+        let plan = Plan::draw(&[space], 200, 4, Lowering::Eager, 1).unwrap();
+        let kernels =
+            || plan.subjects.iter().filter_map(|s| if let Subject::Kernel(k) = s { Some(k) } else { None });
+        assert!(kernels().all(|k| !k.residual && (k.act == Act::None || k.kind == KernelKind::Act)));
+        let count = |kind: KernelKind| kernels().filter(|k| k.kind == kind).count();
+        assert!(count(KernelKind::Act) >= 15 && count(KernelKind::Add) >= 4, "{}", count(KernelKind::Act));
+        assert!(kernels().all(|k| k.batch == 4));
+    }
+
+    #[test]
+    fn plans_are_reproducible_and_hold_no_published_network() {
+        let one = plan(&["mobilenet", "resnet"], 300, 7);
+        assert_eq!(one, plan(&["mobilenet", "resnet"], 300, 7));
+        assert_ne!(one, plan(&["mobilenet", "resnet"], 300, 8));
+        let known: Vec<String> =
+            published::names().filter_map(published::by_name).map(|m| m.network.to_string()).collect();
+        for subject in &one.subjects {
+            if let Subject::Network { structure, .. } = subject {
+                assert!(!known.contains(structure));
+            }
+            subject.graph().unwrap();
+        }
+    }
+
+    #[test]
+    fn plans_survive_the_file() {
+        let written = plan(&["mobilenet"], 50, 2);
+        let read = Plan::from_json(&written.to_json()).unwrap();
+        assert_eq!(read, written);
+        assert_eq!(read.hash(), written.hash());
+        for bad in ["", "{}", "[]", r#"{"version":1,"subjects":[]}"#, r#"{"version":9,"subjects":[]}"#] {
+            assert!(Plan::from_json(bad).is_err(), "{bad}");
+        }
+        let block = r#"{"type":"block","structure":"SuperResK3K3(8,16,3,8,1)","resolution":8}"#;
+        let error = Plan::from_json(&format!(r#"{{"version":1,"subjects":[{block}]}}"#)).unwrap_err();
+        assert!(error.to_string().contains("stride 3"), "{error}");
+        let good = block.replace(",3,8,1", ",2,8,1");
+        let error = Plan::from_json(&format!(r#"{{"version":1,"subjects":[{good},{good}]}}"#)).unwrap_err();
+        assert!(error.to_string().contains("twice"), "{error}");
+        assert!(matches!(
+            Plan::draw(&[space::by_name("resnet").unwrap()], 3, 1, Lowering::Fused, 0),
+            Err(PlanError::Samples(3))
+        ));
+    }
+}

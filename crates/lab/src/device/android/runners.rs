@@ -1,0 +1,158 @@
+//! The runner for a phone: where it lies on this computer, and how it gets onto the phone.
+
+use super::facts::Phone;
+use crate::device::adb::{Link, LinkError};
+use crate::device::profile::Profile;
+use edgezen_core::digest;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Names a runner to use whatever else there is.
+pub const VARIABLE: &str = "EDGEZEN_RUNNER";
+
+const PROGRAM: &str = "device-runner";
+
+/// A runner on the phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// Path on the phone.
+    pub remote: String,
+    pub sha256: String,
+    /// Where it came from.
+    pub local: PathBuf,
+}
+
+/// Rust targets whose programs the phone can run, the best first: what its profile names, then its own
+/// architecture, then that of the kernel below.
+pub fn triples(phone: &Phone, profile: &Profile) -> Vec<String> {
+    let architectures = phone.architectures();
+    let named = profile.runner.as_ref().map(|runner| runner.triple.clone());
+    let fits = |triple: &String| {
+        architectures.is_empty() || architectures.contains(&triple.split('-').next().unwrap_or_default())
+    };
+    let systems = ["linux-android", "unknown-linux-musl", "unknown-linux-gnu"];
+    let own = architectures.iter().flat_map(|arch| systems.map(|system| format!("{arch}-{system}")));
+    let mut triples: Vec<String> = named.into_iter().filter(fits).chain(own).collect();
+    let mut seen = Vec::new();
+    triples.retain(|triple| {
+        !seen.contains(triple) && {
+            seen.push(triple.clone());
+            true
+        }
+    });
+    triples
+}
+
+/// Runners that exist on this computer, the best first.
+///
+/// # Errors
+/// None does: the places that were looked at.
+pub fn find(phone: &Phone, triples: &[String]) -> Result<Vec<PathBuf>, Vec<String>> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(named) = set(VARIABLE) {
+        let place = format!("{VARIABLE}={}", named.display());
+        return if named.is_file() { Ok(vec![named]) } else { Err(vec![place]) };
+    }
+    let program = std::env::current_exe().ok();
+    let beside = program.as_deref().and_then(Path::parent);
+    let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")));
+    let folders = [
+        Some(PathBuf::from("runners")),
+        data.map(|data| data.join("edgezen/runners")),
+        beside.map(|beside| beside.join("runners")),
+    ];
+    let mut places: Vec<PathBuf> = folders
+        .into_iter()
+        .flatten()
+        .flat_map(|folder| triples.iter().map(move |triple| folder.join(triple).join(PROGRAM)))
+        .collect();
+    // The one that was built together with this program runs on phones of its kind: those on this computer.
+    if phone.architectures().contains(&std::env::consts::ARCH) {
+        places.extend(beside.map(|beside| beside.join(PROGRAM)));
+    }
+    let found: Vec<PathBuf> = places.iter().filter(|place| place.is_file()).cloned().collect();
+    if found.is_empty() {
+        return Err(places.iter().map(|place| place.display().to_string()).collect());
+    }
+    Ok(found)
+}
+
+/// Puts the runner `local` into the folder `dir` of the phone, unless it is there already.
+///
+/// # Errors
+/// A file that cannot be read here, as `Err` of the inner result; the link's.
+pub fn push(
+    link: &mut dyn Link,
+    local: &Path,
+    dir: &str,
+) -> Result<Result<Pushed, std::io::Error>, LinkError> {
+    let bytes = match std::fs::read(local) {
+        Ok(bytes) => bytes,
+        Err(e) => return Ok(Err(e)),
+    };
+    let sha256 = digest::sha256(&bytes);
+    let remote = format!("{dir}/{PROGRAM}-{}", &sha256[..12]);
+    let pushed = Pushed { remote: remote.clone(), sha256: sha256.clone(), local: local.to_owned() };
+    let there = |link: &mut dyn Link, path: &str| -> Result<bool, LinkError> {
+        // Old phones have no sha256sum; the length then has to do.
+        let command = format!("[ -f {path} ] && {{ sha256sum {path} 2>/dev/null || wc -c < {path}; }}");
+        let finished = link.shell(&command, Duration::from_secs(30))?;
+        let word = finished.stdout.split_whitespace().next().unwrap_or_default().to_owned();
+        Ok(finished.ok() && (word == sha256 || word == bytes.len().to_string()))
+    };
+    if there(link, &remote)? {
+        return Ok(Ok(pushed));
+    }
+    // Under another name first: a link that breaks leaves half a file.
+    let half = format!("{remote}.part");
+    link.push(&bytes, &half, Duration::from_secs(120))?;
+    let whole = there(link, &half)?;
+    let moved = link.shell(&format!("chmod 755 {half} && mv -f {half} {remote}"), Duration::from_secs(30))?;
+    if !whole || !moved.ok() {
+        let reason = if whole { moved.complaint() } else { "the file arrived damaged".to_owned() };
+        let what = format!("writing {remote}");
+        return Err(LinkError::Refused { serial: link.name().to_owned(), what, reason });
+    }
+    Ok(Ok(pushed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::tests::pixel2;
+    use super::*;
+    use crate::device::adb::fake::LocalLink;
+
+    #[test]
+    fn targets_follow_the_phone() {
+        let profile = crate::catalogue::of_repository().profiles.by_name("pixel2").unwrap();
+        let mut phone = pixel2();
+        assert_eq!(triples(&phone, &profile)[0], "aarch64-linux-android");
+        assert_eq!(triples(&phone, &profile).len(), 3);
+        // A phone that is a PC below: both kinds of programs may run.
+        phone.machine = Some("x86_64".into());
+        let both = triples(&phone, &profile);
+        assert!(both[0].starts_with("aarch64") && both.iter().any(|t| t == "x86_64-unknown-linux-gnu"));
+        phone.properties.remove("ro.product.cpu.abi");
+        assert!(triples(&phone, &profile).iter().all(|triple| triple.starts_with("x86_64")));
+    }
+
+    #[test]
+    fn a_runner_is_pushed_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = folder.path().join("runner");
+        std::fs::write(&local, b"#!/bin/sh\n").unwrap();
+        let dir = folder.path().join("phone").display().to_string();
+        let mut link = LocalLink::new(folder.path());
+        let first = push(&mut link, &local, &dir).unwrap().unwrap();
+        let commands = link.log.len();
+        assert_eq!(push(&mut link, &local, &dir).unwrap().unwrap(), first);
+        assert_eq!(link.log.len(), commands + 1);
+        // Damaged on the phone: pushed again.
+        std::fs::write(&first.remote, b"#!/bin/s").unwrap();
+        push(&mut link, &local, &dir).unwrap().unwrap();
+        assert_eq!(std::fs::read(&first.remote).unwrap(), b"#!/bin/sh\n");
+        let error = push(&mut link, &local, "/proc/nowhere").unwrap_err();
+        assert!(!error.may_pass(), "{error}");
+        assert!(push(&mut link, &folder.path().join("none"), &dir).unwrap().is_err());
+    }
+}

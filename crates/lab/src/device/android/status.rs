@@ -1,0 +1,237 @@
+//! How a phone is right now, and what of it makes measurements worse.
+
+use super::facts::Phone;
+use crate::device::adb::{Link, LinkError};
+use crate::device::computer::{Complaint, Severity};
+use crate::device::profile::Profile;
+use edgezen_runner::Conditions;
+use edgezen_runner::android;
+use edgezen_runner::android::Battery;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What changes while the phone runs. Absent: the phone does not tell.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Status {
+    pub battery: Option<Battery>,
+    /// Android's, 0 (none) to 6.
+    pub thermal_status: Option<u32>,
+    pub temperatures_c: BTreeMap<String, f64>,
+    pub screen_on: Option<bool>,
+    pub power_save: Option<bool>,
+    pub airplane_mode: Option<bool>,
+    /// Runnable tasks, averaged over the last minute.
+    pub load: Option<f64>,
+    /// Who is measuring on it, as another computer said.
+    pub owner: Option<String>,
+}
+
+/// Sections of the answer, each begun by a line with its name.
+const SCRIPT: &str = "echo '#battery'; dumpsys battery 2>/dev/null
+    echo '#thermal'; dumpsys thermalservice 2>/dev/null
+    echo '#power'; dumpsys power 2>/dev/null | grep mWakefulness=
+    echo '#low_power'; settings get global low_power 2>/dev/null
+    echo '#airplane'; settings get global airplane_mode_on 2>/dev/null
+    echo '#load'; cat /proc/loadavg 2>/dev/null
+    echo '#zones'
+    for z in /sys/class/thermal/thermal_zone*; do
+        echo \"$(cat $z/temp 2>/dev/null || echo -) $(cat $z/type 2>/dev/null)\"
+    done
+    echo '#owner'; getprop debug.edgezen.owner 2>/dev/null";
+
+impl Status {
+    /// Asks the phone behind `link`.
+    ///
+    /// # Errors
+    /// The link's.
+    pub fn read(link: &mut dyn Link) -> Result<Status, LinkError> {
+        Ok(Status::parse(&link.shell(SCRIPT, Duration::from_secs(30))?.stdout))
+    }
+
+    fn parse(text: &str) -> Status {
+        let mut sections: BTreeMap<&str, String> = BTreeMap::new();
+        let mut name = "";
+        for line in text.lines() {
+            match line.strip_prefix('#') {
+                Some(section) => name = section.trim(),
+                None => *sections.entry(name).or_default() += &format!("{line}\n"),
+            }
+        }
+        let section = |name: &str| sections.get(name).map_or("", String::as_str);
+        let flag = |name: &str| match section(name).trim() {
+            "1" => Some(true),
+            "0" => Some(false),
+            _ => None,
+        };
+        let zone = |line: &str| {
+            let (temperature, kind) = line.split_once(' ')?;
+            let raw = temperature.parse::<f64>().ok()?;
+            let celsius = if raw.abs() > 1_000.0 { raw / 1_000.0 } else { raw };
+            (!kind.trim().is_empty()).then(|| (kind.trim().to_owned(), celsius))
+        };
+        Status {
+            battery: android::parse_battery(section("battery")),
+            thermal_status: android::parse_thermal_status(section("thermal")),
+            temperatures_c: section("zones").lines().filter_map(zone).collect(),
+            screen_on: section("power")
+                .lines()
+                .find_map(|line| line.trim().strip_prefix("mWakefulness="))
+                .map(|word| word == "Awake"),
+            power_save: flag("low_power"),
+            airplane_mode: flag("airplane"),
+            load: section("load").split_whitespace().next().and_then(|load| load.parse().ok()),
+            owner: Some(section("owner").trim().to_owned()).filter(|owner| !owner.is_empty()),
+        }
+    }
+
+    /// What is wrong for measuring as `profile` asks for, the worst first. What profiling itself puts
+    /// right beforehand is a caution.
+    pub fn complaints(&self, phone: &Phone, profile: &Profile) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        let mut complain = |severity, finding: String, remedy: &str| {
+            complaints.push(Complaint { severity, finding, remedy: remedy.to_owned() });
+        };
+        let require = &profile.require;
+        let battery = self.battery.unwrap_or_default();
+        if let (Some(percent), Some(least)) = (battery.percent, require.battery_min_pct)
+            && percent < least
+        {
+            let finding = format!("battery at {percent} %: below {least} % phones lower their clocks");
+            complain(Severity::Unfit, finding, "charge it, then let it cool down");
+        }
+        if battery.plugged == Some(true) && require.charging.as_deref() == Some("forbidden") {
+            complain(
+                Severity::Unfit,
+                "it is charging, which heats it".into(),
+                "use a cable that does not charge",
+            );
+        }
+        if let (Some(status), Some(most)) = (self.thermal_status, require.thermal_status_max)
+            && status > most
+        {
+            let finding = format!("thermal status {status}: Android holds the clocks down");
+            complain(
+                Severity::Unfit,
+                finding,
+                "let it cool down: screen off, out of the sun, off the charger",
+            );
+        }
+        let zones = profile.thermal.as_ref().map_or(&[][..], |thermal| &thermal.zones_by_type);
+        let observed = Conditions { temperatures_c: self.temperatures_c.clone(), ..Conditions::default() };
+        let hottest =
+            observed.hottest_c(zones).into_iter().chain(battery.temperature_c).max_by(f64::total_cmp);
+        if let (Some(hot), Some(most)) = (hottest, require.start_temp_max_c)
+            && hot > most
+        {
+            let finding = format!("{hot:.0} °C warm; measurements begin at {most:.0} °C or less");
+            complain(Severity::Unfit, finding, "let it cool down for some minutes");
+        }
+        if self.power_save == Some(true) {
+            let remedy = "profiling switches it off meanwhile; by hand: Settings, Battery, Battery Saver";
+            complain(Severity::Caution, "battery saver is on: the clocks are held down".into(), remedy);
+        }
+        if self.screen_on == Some(false) && require.screen.as_deref().is_some_and(|wanted| wanted != "off") {
+            let remedy = "profiling wakes it up and keeps it dim; by hand: press the power button";
+            complain(Severity::Caution, "the screen is off: cores sleep".into(), remedy);
+        }
+        if self.airplane_mode == Some(false) && require.airplane_mode {
+            let remedy =
+                "profiling switches it on meanwhile where the phone lets it; by hand: quick settings";
+            complain(
+                Severity::Caution,
+                "airplane mode is off: the radio takes time and heats".into(),
+                remedy,
+            );
+        }
+        let governor = phone.cores.iter().rev().find_map(|core| core.governor.as_deref());
+        match governor {
+            Some("powersave") => complain(
+                Severity::Unfit,
+                "clock governor powersave: the clock stays at its lowest".into(),
+                "with root: echo schedutil > /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
+            ),
+            Some("performance" | "userspace") | None => {}
+            Some(governor) => complain(
+                Severity::Caution,
+                format!("clock governor {governor}: the clock follows the load"),
+                "nothing without root: the warm-up brings the clock up; with root the profile's lock_khz is set",
+            ),
+        }
+        let cores = phone.cores.len().max(1) as f64;
+        if let Some(load) = self.load
+            && load > cores / 2.0
+        {
+            let finding = format!("load average {load:.1} on {cores:.0} cores: other programs are running");
+            complain(
+                Severity::Caution,
+                finding,
+                "close apps, wait until updates are done, or start the phone anew",
+            );
+        }
+        complaints.sort_by_key(|complaint| std::cmp::Reverse(complaint.severity));
+        complaints
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::tests::pixel2;
+    use super::*;
+
+    const ANSWER: &str = "#battery\nCurrent Battery Service state:\n  USB powered: true\n  level: 85\n  scale: 100\n  \
+        temperature: 283\n#thermal\nThermal Status: 0\n#power\n  mWakefulness=Awake\n#low_power\n0\n#airplane\n1\n\
+        #load\n0.50 0.4 0.3 1/900 77\n#zones\n33000 msm_therm\n- broken\n29 battery\n#owner\n\n";
+
+    fn findings(answer: &str) -> Vec<(Severity, String)> {
+        let profile = crate::catalogue::of_repository().profiles.by_name("pixel2").unwrap();
+        let complaints = Status::parse(answer).complaints(&pixel2(), &profile);
+        assert!(complaints.iter().all(|complaint| !complaint.remedy.is_empty()));
+        complaints.into_iter().map(|complaint| (complaint.severity, complaint.finding)).collect()
+    }
+
+    #[test]
+    fn a_phone_at_rest() {
+        let status = Status::parse(ANSWER);
+        assert_eq!(status.battery.unwrap().percent, Some(85));
+        assert_eq!((status.thermal_status, status.screen_on), (Some(0), Some(true)));
+        assert_eq!((status.power_save, status.airplane_mode), (Some(false), Some(true)));
+        assert_eq!(
+            status.temperatures_c,
+            BTreeMap::from([("msm_therm".into(), 33.0), ("battery".into(), 29.0)])
+        );
+        assert_eq!(status.owner, None);
+        // Only the governor is left.
+        let findings = findings(ANSWER);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(findings[0].1.contains("schedutil"));
+    }
+
+    #[test]
+    fn everything_that_can_be_wrong() {
+        for (from, to, severity, word) in [
+            ("level: 85", "level: 12", Severity::Unfit, "battery at 12 %"),
+            ("Status: 0", "Status: 3", Severity::Unfit, "thermal status 3"),
+            ("33000 msm", "61000 msm", Severity::Unfit, "61 °C"),
+            ("temperature: 283", "temperature: 451", Severity::Unfit, "45 °C"),
+            ("#low_power\n0", "#low_power\n1", Severity::Caution, "saver"),
+            ("=Awake", "=Asleep", Severity::Caution, "screen"),
+            ("#airplane\n1", "#airplane\n0", Severity::Caution, "airplane"),
+            ("0.50 0.4", "7.50 0.4", Severity::Caution, "load average 7.5"),
+        ] {
+            assert!(ANSWER.contains(from));
+            let findings = findings(&ANSWER.replace(from, to));
+            assert!(
+                findings.iter().any(|(s, text)| *s == severity && text.contains(word)),
+                "{word}: {findings:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_phone_that_tells_nothing_is_not_accused() {
+        let profile = crate::catalogue::of_repository().profiles.by_name("pixel2").unwrap();
+        assert_eq!(Status::parse("#battery\n#thermal\n#zones\n"), Status::default());
+        assert_eq!(Status::default().complaints(&Phone::default(), &profile), []);
+    }
+}

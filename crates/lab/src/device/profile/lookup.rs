@@ -1,0 +1,172 @@
+//! Finding a profile by name: the user's files first, then the shipped ones.
+
+use super::{Profile, ProfileError};
+use crate::catalogue::Shipped;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where a profile comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Compiled into the program.
+    Shipped,
+    File(PathBuf),
+}
+
+/// A row of the catalogue; a profile that cannot be used is still a row.
+#[derive(Debug)]
+pub struct Entry {
+    /// Name of the file without `.toml`.
+    pub name: String,
+    pub origin: Origin,
+    pub profile: Result<Profile, ProfileError>,
+}
+
+/// Where profiles are looked for: the user's folder first, then what is shipped.
+#[derive(Clone, Debug)]
+pub struct Profiles {
+    shipped: Shipped,
+    folder: PathBuf,
+}
+
+impl Profiles {
+    /// `folder` holds the user's profiles; it need not exist.
+    pub fn new(shipped: Shipped, folder: impl Into<PathBuf>) -> Profiles {
+        Profiles { shipped, folder: folder.into() }
+    }
+
+    /// The profile of the device `name`: a path ending in `.toml`; else `<name>.toml` in the user's folder; else the
+    /// shipped profile of this id or alias.
+    ///
+    /// # Errors
+    /// No such device (with the names that look like it), or its file is not usable.
+    pub fn by_name(&self, name: &str) -> Result<Profile, ProfileError> {
+        if Path::new(name).extension().is_some_and(|extension| extension == "toml") {
+            return read(Path::new(name));
+        }
+        let is_plain = !name.is_empty() && !name.contains(['/', '\\']);
+        let own = self.folder.join(format!("{name}.toml"));
+        if is_plain && own.is_file() {
+            return read(&own);
+        }
+        let mut names = Vec::new();
+        for entry in self.entries() {
+            // A broken file is only in the way of whoever asks for it by its own name, which is above.
+            let Ok(profile) = entry.profile else { continue };
+            if profile.is_called(name) {
+                return Ok(profile);
+            }
+            names.push(profile.id);
+            names.extend(profile.aliases);
+        }
+        Err(ProfileError::Unknown { name: name.to_owned(), near: near(name, names) })
+    }
+
+    /// All profiles by name: the user's, and the shipped ones that they do not replace.
+    pub fn entries(&self) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = self
+            .shipped
+            .iter()
+            .map(|&(name, text)| Entry {
+                name: name.to_owned(),
+                origin: Origin::Shipped,
+                profile: Profile::parse(text, &format!("shipped profile {name}")),
+            })
+            .collect();
+        for (name, path) in files(&self.folder) {
+            let profile = read(&path);
+            // In the program's own source folder the files are the shipped profiles themselves.
+            if let Some(shipped) = entries.iter_mut().find(|entry| entry.name == name) {
+                let same = matches!((&shipped.profile, &profile), (Ok(ours), Ok(theirs)) if ours == theirs);
+                if !same {
+                    *shipped = Entry { name, origin: Origin::File(path), profile };
+                }
+            } else {
+                entries.push(Entry { name, origin: Origin::File(path), profile });
+            }
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        entries
+    }
+
+    /// The profiles that can be used.
+    pub fn usable(&self) -> impl Iterator<Item = Profile> {
+        self.entries().into_iter().filter_map(|entry| entry.profile.ok())
+    }
+}
+
+/// Reads and checks the profile in a file.
+///
+/// # Errors
+/// The file cannot be read, or is not a usable profile.
+pub fn read(path: &Path) -> Result<Profile, ProfileError> {
+    let bytes = fs::read(path).map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
+    let file = path.display().to_string();
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Profile::parse(text, &file),
+        Err(error) => {
+            let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+            Err(ProfileError::Syntax { file, line, field: None, message: "not a text file (UTF-8)".into() })
+        }
+    }
+}
+
+/// Names and paths of the `.toml` files in `folder`; none where it does not exist or cannot be read.
+fn files(folder: &Path) -> Vec<(String, PathBuf)> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let profiles = paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    profiles.filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path))).collect()
+}
+
+/// The `names` that `name` may have been meant to be: at most a third of its letters differ, or one
+/// begins with the other. All names where none is near.
+fn near(name: &str, mut names: Vec<String>) -> Vec<String> {
+    let begins = |other: &str| !name.is_empty() && (other.starts_with(name) || name.starts_with(other));
+    names.sort_by_key(|other| (distance(name, other), other.clone()));
+    let is_near = |other: &String| begins(other) || 3 * distance(name, other) <= name.chars().count().max(3);
+    let near: Vec<String> = names.iter().filter(|other| is_near(other)).cloned().collect();
+    if near.is_empty() {
+        names.sort();
+        return names;
+    }
+    near
+}
+
+/// Levenshtein distance: insertions, deletions and replacements of characters, case ignored.
+fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.to_lowercase().chars().collect();
+    let b: Vec<char> = b.to_lowercase().chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replace = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_edits() {
+        assert_eq!(distance("pixel2", "pixel2"), 0);
+        assert_eq!(distance("Pixle2", "pixel2"), 2);
+        assert_eq!(distance("", "v100"), 4);
+        assert_eq!(distance("v100", "v100-pcie"), 5);
+    }
+
+    #[test]
+    fn suggests_the_nearest_first() {
+        let names = || ["pixel2", "pixel3", "v100", "v100-pcie", "t4"].map(str::to_owned).to_vec();
+        assert_eq!(near("pixel", names()), ["pixel2", "pixel3"]);
+        assert_eq!(near("v10", names()), ["v100", "v100-pcie"]);
+        assert_eq!(near("toaster", names()).len(), 5);
+    }
+}

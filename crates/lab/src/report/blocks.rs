@@ -1,0 +1,83 @@
+//! Bars: what each block costs on the devices, and what it contributes to the score.
+
+use super::svg::{Anchor, Drawing, escape, text};
+use edgezen_core::search::explain::Explanation;
+use edgezen_core::units::three_digits;
+use std::fmt::Write;
+
+const WIDTH: f64 = 420.0;
+const NAMES: f64 = 92.0;
+const GAP: f64 = 12.0;
+const BAR: f64 = 9.0;
+/// Room for the number behind a bar.
+const NUMBER: f64 = 40.0;
+
+/// One column of bars.
+struct Column {
+    title: String,
+    colour: usize,
+    /// Absent: unknown.
+    values: Vec<Option<f64>>,
+}
+
+/// The bars of at most two devices and of the score.
+pub fn draw(explanation: &Explanation, devices: &[String]) -> Drawing {
+    let mut names: Vec<String> = explanation
+        .blocks
+        .iter()
+        .enumerate()
+        .map(|(i, share)| format!("{} {}", i + 1, short(&share.block)))
+        .collect();
+    names.push("classifier".into());
+    let mut columns: Vec<Column> = Vec::new();
+    for (i, device) in devices.iter().take(2).enumerate() {
+        let blocks = explanation.blocks.iter().map(|share| share.latency_ms.get(device).copied());
+        let values = blocks.chain([explanation.classifier_ms.get(device).copied()]).collect();
+        columns.push(Column { title: format!("{device}, ms"), colour: [1, 5][i], values });
+    }
+    if columns.is_empty() {
+        let blocks = explanation.blocks.iter().map(|share| Some(share.flops / 1e6));
+        columns.push(Column { title: "MFLOPs".into(), colour: 1, values: blocks.chain([None]).collect() });
+    }
+    let scores = explanation.blocks.iter().map(|share| share.score);
+    columns.push(Column { title: "score".into(), colour: 3, values: scores.chain([None]).collect() });
+
+    let row = 20.0;
+    let height = 28.0 + row * names.len() as f64 + 6.0;
+    let width = (WIDTH - NAMES - GAP * columns.len() as f64) / columns.len() as f64;
+    let mut body = String::new();
+    for (i, name) in names.iter().enumerate() {
+        let y = 28.0 + row * i as f64;
+        text(&mut body, 8.0, y + 13.0, Anchor::Start, "muted", name);
+    }
+    for (c, column) in columns.iter().enumerate() {
+        let left = NAMES + (width + GAP) * c as f64;
+        text(&mut body, left, 16.0, Anchor::Start, "", &column.title);
+        let most = column.values.iter().flatten().fold(0.0_f64, |most, value| most.max(value.abs()));
+        for (i, value) in column.values.iter().enumerate() {
+            let Some(value) = value else { continue };
+            let y = 28.0 + row * i as f64;
+            let share = if most > 0.0 { value.abs() / most } else { 0.0 };
+            let length = (share * (width - NUMBER)).max(0.5);
+            let fade = if *value < 0.0 { " fill-opacity=\".35\"" } else { "" };
+            let _ = writeln!(
+                body,
+                "<rect x=\"{left:.1}\" y=\"{:.1}\" width=\"{length:.1}\" height=\"{BAR}\" rx=\"2\" class=\"f{}\"{fade}><title>{}: {} {}</title></rect>",
+                y + 5.0,
+                column.colour,
+                escape(&names[i]),
+                three_digits(*value),
+                escape(&column.title)
+            );
+            text(&mut body, left + length + 4.0, y + 13.0, Anchor::Start, "small", &three_digits(*value));
+        }
+    }
+    Drawing { width: WIDTH, height, title: "Cost and contribution of each block".into(), body }
+}
+
+/// `SuperResK1K5K1(…)` -> `K1K5K1`.
+pub fn short(block: &str) -> &str {
+    let name = block.split('(').next().unwrap_or(block);
+    let name = name.strip_prefix("SuperRes").or(name.strip_prefix("Super")).unwrap_or(name);
+    name.strip_suffix("BNRELU").unwrap_or(name)
+}

@@ -1,0 +1,329 @@
+//! The HTML page: no scripts, nothing from elsewhere.
+
+use super::blocks::short;
+use super::svg::{COLOURS, STYLE, escape};
+use super::{Plot, Report};
+use crate::runs::Found;
+use edgezen_core::search::explain::{EditEffect, Used};
+use edgezen_core::units::{Bytes, Latency, Macs, Params};
+
+const PAGE_STYLE: &str = "*{box-sizing:border-box}html{-webkit-text-size-adjust:100%}body{margin:0;background:var(--page);color:var(--ink);\
+font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}main{max-width:1080px;margin:0 auto;padding:24px 16px 48px}\
+h1{font-size:1.5rem;line-height:1.25;margin:0 0 2px}h2{font-size:1.08rem;margin:0 0 10px}p{margin:0 0 8px}.muted{color:var(--muted)}\
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:18px 0}\
+.tile,.card{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:14px 16px;min-width:0}\
+.tile b{display:block;font-size:1.35rem;line-height:1.25;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}.tile span{color:var(--muted);font-size:.86rem}\
+.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:16px;align-items:start}.grid>.card{margin:0}.card{margin-bottom:16px}\
+.wide{margin-top:16px}svg.plot{display:block;width:100%;height:auto}.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}\
+th,td{text-align:right;padding:5px 8px;border-bottom:1px solid var(--rule);white-space:nowrap}th{color:var(--muted);font-weight:500}\
+th:first-child,td:first-child{text-align:left;padding-left:0}tr:last-child td{border-bottom:0}\
+code,pre{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}pre,.net{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--page);\
+border-radius:8px;padding:10px 12px;margin:0 0 10px}.meter{height:8px;border-radius:4px;background:var(--rule);overflow:hidden;margin:3px 0 10px}\
+.meter i{display:block;height:100%;background:var(--c1)}.meter.binds i{background:var(--c2)}.row{display:flex;justify-content:space-between;gap:12px;flex-wrap:wrap}\
+summary{cursor:pointer;color:var(--muted)}details{margin-top:8px}.good{color:var(--c3)}.bad{color:var(--c2)}@media print{.card{break-inside:avoid}}";
+
+pub(super) fn page(report: &Report, plots: &[Plot]) -> String {
+    let title = title(report);
+    let mut main =
+        format!("<h1>{}</h1>\n<p class=\"muted\">{}</p>\n", escape(&title), escape(&subtitle(report)));
+    main += &tiles(report);
+    main += "<div class=\"grid\">\n";
+    for plot in plots {
+        main += &format!(
+            "<section class=\"card\"><h2>{}</h2>{}</section>\n",
+            escape(&plot.drawing.title),
+            plot.drawing.inline()
+        );
+    }
+    main += &card("What binds", &budgets(report));
+    main += &card("Cheapest edits of the best network", &edits(report));
+    main += "</div>\n<div class=\"wide\">\n";
+    if !report.result.verified.is_empty() {
+        main += &card("Measured on the device", &verified(report));
+    }
+    main += &card("The best network", &best(report));
+    main += &card("The front", &front(report));
+    if !report.comparisons.is_empty() {
+        main += &card("Known networks under the same conditions", &comparisons(report));
+    }
+    main += &card("How the search went", &statistics(report));
+    main += &card("To repeat this run", &repeat(report));
+    main += "</div>\n";
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{}</title>\n\
+         <style>{COLOURS}{STYLE}{PAGE_STYLE}</style>\n</head>\n<body><main>\n{main}</main></body>\n</html>\n",
+        escape(&title)
+    )
+}
+
+fn card(title: &str, content: &str) -> String {
+    format!("<section class=\"card\"><h2>{}</h2>{content}</section>\n", escape(title))
+}
+
+fn ms(value: f64) -> String {
+    Latency::from_ms(value).to_string()
+}
+
+/// What was searched for.
+fn title(report: &Report) -> String {
+    let m = &report.manifest;
+    let mut budgets: Vec<String> = m
+        .device
+        .iter()
+        .filter_map(|device| Some(format!("{} on {}", ms(device.limit_ms?), device.name)))
+        .collect();
+    budgets.extend(m.budget.params.map(|n| format!("{} parameters", Params(n))));
+    budgets.extend(m.budget.flops.map(|n| format!("{} FLOPs", Macs(n))));
+    budgets.extend(m.budget.memory_bytes.map(|n| format!("{} of activations", Bytes(n))));
+    budgets.extend(m.budget.layers.map(|n| format!("{n} layers")));
+    format!("The best network within {}", budgets.join(", "))
+}
+
+fn subtitle(report: &Report) -> String {
+    let (m, r) = (&report.manifest, &report.result);
+    format!(
+        "edgezen {}, {} space, {}×{} images, {} classes, {} rules, {} iterations, seed {}{}",
+        m.tool_version,
+        m.space,
+        m.resolution,
+        m.resolution,
+        m.classes,
+        r.rules.name(),
+        r.iterations,
+        r.seed,
+        m.preset.as_ref().map(|name| format!(", preset {name}")).unwrap_or_default()
+    )
+}
+
+fn tile(value: &str, name: &str) -> String {
+    format!("<div class=\"tile\"><b>{}</b><span>{}</span></div>\n", escape(value), escape(name))
+}
+
+fn tiles(report: &Report) -> String {
+    let best = &report.result.best;
+    let mut out = String::from("<div class=\"tiles\">\n");
+    out += &tile(&format!("{:.2}", best.score), &report.score_name());
+    for device in &report.manifest.device {
+        let Some(predicted) = best.latency.get(&device.name) else { continue };
+        let limit = device.limit_ms.map(|limit| format!(" of {}", ms(limit))).unwrap_or_default();
+        out += &tile(&ms(predicted.ms), &format!("predicted on {}{limit}", device.name));
+    }
+    if let Some(row) = report.result.verified.iter().find(|row| row.net == best.net) {
+        out += &tile(&ms(row.measured_ms), &format!("measured on {}", row.device));
+    }
+    out += &tile(&Params(best.params).to_string(), "parameters");
+    out += &tile(&Macs(best.flops).to_string(), "FLOPs (multiply-adds)");
+    out += &tile(&best.layers.to_string(), "layers");
+    if let Some(memory) = best.memory_bytes {
+        out += &tile(&Bytes(memory).to_string(), "peak activations, fp32");
+    }
+    out + "</div>\n"
+}
+
+fn budgets(report: &Report) -> String {
+    let mut out = String::new();
+    for (i, used) in report.result.explanation.budgets.iter().enumerate() {
+        let Used { budget, device, share, .. } = used;
+        let device = device.as_ref().map(|device| format!(" on {device}")).unwrap_or_default();
+        let value = |value: f64| match used.unit.as_deref() {
+            Some("ms") => ms(value),
+            Some("bytes") => Bytes(value).to_string(),
+            _ if budget == "layers" => value.to_string(),
+            _ => Macs(value).to_string(),
+        };
+        out += &format!(
+            "<div class=\"row\"><span>{}{}</span><span>{} of {}</span></div><div class=\"meter{}\"><i style=\"width:{:.1}%\"></i></div>\n",
+            escape(budget),
+            escape(&device),
+            value(used.used),
+            value(used.limit),
+            if i == 0 { " binds" } else { "" },
+            100.0 * share.clamp(0.0, 1.0)
+        );
+    }
+    out + "<p class=\"muted\">The first one, fullest, is the one that binds.</p>"
+}
+
+/// A table; cells are escaped here, and the header too.
+fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let mut out = String::from("<div class=\"scroll\"><table><thead><tr>");
+    for cell in header {
+        out += &format!("<th>{}</th>", escape(cell));
+    }
+    out += "</tr></thead><tbody>\n";
+    for row in rows {
+        let cells: String = row.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
+        out += &format!("<tr>{cells}</tr>\n");
+    }
+    out + "</tbody></table></div>"
+}
+
+fn edits(report: &Report) -> String {
+    let edits = &report.result.explanation.edits;
+    let unit = match &edits.device {
+        Some(device) => format!("{} on {device}", edits.unit),
+        None => edits.unit.clone(),
+    };
+    let row = |effect: &EditEffect| {
+        let change: Vec<&str> = effect.change.split(' ').map(short).collect();
+        vec![
+            format!("{}: {}", effect.block, change.join(" ")),
+            format!("{:+.2}", effect.score),
+            format!("{:+.3}", effect.cost),
+            if effect.fits { "yes" } else { "no" }.to_owned(),
+        ]
+    };
+    let part = |title: &str, list: &[EditEffect]| {
+        if list.is_empty() {
+            return format!("<p class=\"muted\">{title}: none.</p>");
+        }
+        let rows: Vec<Vec<String>> = list.iter().map(row).collect();
+        format!("<p class=\"muted\">{title}</p>{}", table(&["block: change", "score", &unit, "fits"], &rows))
+    };
+    part("Most score for what it costs", &edits.gain)
+        + "<br>"
+        + &part("Least score lost for what it saves", &edits.save)
+}
+
+fn verified(report: &Report) -> String {
+    let mut rows = Vec::new();
+    for row in &report.result.verified {
+        let yes = |inside: bool| if inside { "yes" } else { "no" }.to_owned();
+        rows.push(vec![
+            row.score.map_or("-".into(), |score| format!("{score:.2}")),
+            ms(row.predicted_ms),
+            format!("{} to {}", ms(row.lower_ms), ms(row.upper_ms)),
+            ms(row.measured_ms),
+            yes(row.inside_interval),
+            row.inside_budget.map_or("-".into(), yes),
+            row.quality.name().to_owned(),
+        ]);
+    }
+    let header = ["score", "predicted", "90 % interval", "measured", "in interval", "in budget", "quality"];
+    let mut out = table(&header, &rows);
+    if let Some(verification) = &report.result.verification {
+        out += &format!(
+            "<p class=\"muted\">{} of {} asked for are inside the budget, in {} rounds. After each round the predictor is corrected by what was measured; the last factor is {:.3}.</p>",
+            verification.inside_budget,
+            verification.asked,
+            verification.rounds.len(),
+            verification.rounds.last().map_or(1.0, |round| round.refitted)
+        );
+    }
+    out
+}
+
+fn best(report: &Report) -> String {
+    let best = &report.result.best;
+    let mut out = format!("<div class=\"net\"><code>{}</code></div>", escape(&best.net));
+    for device in &report.manifest.device {
+        let Some(p) = best.latency.get(&device.name) else { continue };
+        out += &format!(
+            "<p>{}: {} per image, 90 % interval {} to {}, by {}, {:.0} % inside its domain.</p>",
+            escape(&device.name),
+            ms(p.ms),
+            ms(p.lower_ms),
+            ms(p.upper_ms),
+            escape(&device.predictor),
+            100.0 * p.coverage
+        );
+    }
+    out + "<p class=\"muted\">A score is not an accuracy: train the winner, and a runner-up or two, before you rely on it.</p>"
+}
+
+fn front(report: &Report) -> String {
+    let devices: Vec<&str> = report.manifest.device.iter().map(|device| device.name.as_str()).collect();
+    let mut header = vec!["score", "layers", "parameters", "FLOPs"];
+    header.extend(&devices);
+    let row = |found: &Found| {
+        let mut row = vec![
+            format!("{:.2}", found.score),
+            found.layers.to_string(),
+            Params(found.params).to_string(),
+            Macs(found.flops).to_string(),
+        ];
+        row.extend(devices.iter().map(|&d| found.latency.get(d).map_or("-".into(), |p| ms(p.ms))));
+        row
+    };
+    let rows: Vec<Vec<String>> = report.result.front.iter().rev().map(row).collect();
+    format!(
+        "<p>{} networks spread over the range; their structures are in front.json.</p><details><summary>All of them</summary>{}</details>",
+        rows.len(),
+        table(&header, &rows)
+    )
+}
+
+fn comparisons(report: &Report) -> String {
+    let devices: Vec<&str> = report.manifest.device.iter().map(|device| device.name.as_str()).collect();
+    let mut header = vec!["network", "score", "parameters", "FLOPs"];
+    header.extend(&devices);
+    let mut sampled = false;
+    let rows: Vec<Vec<String>> = report
+        .comparisons
+        .iter()
+        .map(|c| {
+            sampled |= c.sampled && c.score.is_some();
+            let star = if c.sampled { " *" } else { "" };
+            let mut row = vec![
+                c.name.clone(),
+                c.score.map_or("-".into(), |score| format!("{score:.2}{star}")),
+                Params(c.params).to_string(),
+                Macs(c.flops).to_string(),
+            ];
+            row.extend(devices.iter().map(|&d| c.latency_ms.get(d).map_or("-".into(), |&v| ms(v))));
+            row
+        })
+        .collect();
+    let note = if sampled {
+        " * by one forward pass of random weights, not by the formula of the search."
+    } else {
+        ""
+    };
+    table(&header, &rows)
+        + &format!(
+            "<p class=\"muted\">Latencies are predicted. Squeeze-excite is left out, as in the search.{note}</p>"
+        )
+}
+
+fn statistics(report: &Report) -> String {
+    let r = &report.result;
+    let share = |count: u64| format!("{:.1} %", 100.0 * count as f64 / r.iterations.max(1) as f64);
+    let rejected = &r.rejected;
+    let mut rows = vec![vec!["scored".to_owned(), r.scored.to_string(), share(r.scored)]];
+    for (name, count) in [
+        ("too many layers", rejected.layers),
+        ("too many parameters", rejected.params),
+        ("too many FLOPs", rejected.flops),
+        ("too much memory", rejected.memory),
+        ("too slow", rejected.latency),
+        ("already known", rejected.duplicate),
+        ("without a score", rejected.unscored),
+        ("not usable", rejected.invalid),
+    ] {
+        if count > 0 {
+            rows.push(vec![name.to_owned(), count.to_string(), share(count)]);
+        }
+    }
+    let p = &r.seconds_by_phase;
+    format!(
+        "<p>{} iterations in {:.2} s ({} per second); seconds of all threads together: {:.2} for mutation, {:.2} for budgets, {:.2} for scores.</p>{}",
+        r.iterations,
+        r.seconds,
+        Macs(r.iterations as f64 / r.seconds.max(1e-9)),
+        p.mutate,
+        p.budget,
+        p.score,
+        table(&["candidates", "number", "share"], &rows)
+    )
+}
+
+fn repeat(report: &Report) -> String {
+    format!(
+        "<p>The same version, seed and predictors give the same networks, with any number of threads.</p><pre>{}</pre>\
+         <details open><summary>run.toml</summary><pre>{}</pre></details>",
+        escape(&report.command),
+        escape(report.manifest_text.trim_end())
+    )
+}

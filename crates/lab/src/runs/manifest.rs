@@ -1,0 +1,92 @@
+//! `run.toml`: everything needed to repeat a run.
+
+use edgezen_core::proxy::Mode;
+use edgezen_core::search::{Budgets, Rules};
+use serde::{Deserialize, Serialize};
+
+/// Format of the folder; raised when a reader must know.
+pub const SCHEMA: u32 = 1;
+
+/// Everything needed to repeat a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    pub schema_version: u32,
+    pub tool_version: String,
+    pub preset: Option<String>,
+    pub space: String,
+    /// Structure that the search started from.
+    pub initial: String,
+    pub proxy: String,
+    /// Images of its passes; absent where it is the proxy's own number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<u32>,
+    pub mode: Mode,
+    pub resolution: u32,
+    pub classes: u32,
+    pub seed: u64,
+    pub rules: Rules,
+    pub budget: BudgetTable,
+    /// One for each device whose latency was predicted.
+    #[serde(default)]
+    pub device: Vec<DeviceTable>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetTable {
+    pub layers: Option<u32>,
+    pub params: Option<f64>,
+    pub flops: Option<f64>,
+    pub memory_bytes: Option<f64>,
+    pub confidence: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceTable {
+    pub name: String,
+    /// Identity of the predictor.
+    pub predictor: String,
+    /// Of the predictor file; absent in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predictor_sha256: Option<String>,
+    /// Per image; absent where the latency was only reported.
+    pub limit_ms: Option<f64>,
+}
+
+impl BudgetTable {
+    pub fn of(budgets: &Budgets) -> BudgetTable {
+        BudgetTable {
+            layers: budgets.layers,
+            params: budgets.params.map(|p| p.0),
+            flops: budgets.flops.map(|f| f.0),
+            memory_bytes: budgets.memory.map(|m| m.0),
+            confidence: budgets.confidence,
+        }
+    }
+}
+
+impl Manifest {
+    /// What differs between two runs, by the names of the fields; the program's version does not count.
+    pub fn differences(&self, other: &Manifest) -> Vec<&'static str> {
+        let checks = [
+            ("preset", self.preset == other.preset),
+            ("space", self.space == other.space),
+            ("initial structure", self.initial == other.initial),
+            ("proxy", self.proxy == other.proxy),
+            ("batch", self.batch == other.batch),
+            ("mode", self.mode == other.mode),
+            ("resolution", self.resolution == other.resolution),
+            ("classes", self.classes == other.classes),
+            ("seed", self.seed == other.seed),
+            ("optimiser", self.rules.set == other.rules.set),
+            ("iterations", self.rules.iterations == other.rules.iterations),
+            ("population", self.rules.population == other.rules.population),
+            ("budgets", self.budget == other.budget),
+            ("devices, predictors or latency budgets", self.device == other.device),
+        ];
+        let rules = checks.iter().all(|check| check.1) && self.rules != other.rules;
+        checks.iter().filter(|check| !check.1).map(|check| check.0).chain(rules.then_some("rules")).collect()
+    }
+}

@@ -1,0 +1,249 @@
+//! Run folders: what a search leaves on disk, enough to repeat it, to go on with it and to check it.
+//!
+//! `run.toml` (everything needed to repeat the run; written first), `checkpoint` (written while the
+//! search runs), `best.txt` (the structure), `best.onnx`, `front.json`, `archive.parquet` (the final
+//! population and the fronts), `history.csv` (best and mean score by iteration), `verified.json` (what
+//! was measured, if anything was) and `result.json` (what `--json` prints; written last). Each file is
+//! replaced atomically.
+
+mod checkpoint;
+mod found;
+mod manifest;
+mod rescored;
+mod result;
+mod verification;
+
+pub use checkpoint::SavedSearch;
+pub use found::{Found, PredictedMs};
+pub use manifest::{BudgetTable, DeviceTable, Manifest, SCHEMA};
+pub use rescored::{NotRescored, Rescored, RescoredNetwork};
+pub use result::SearchResult;
+pub use verification::{Verification, Verified, VerifyRound};
+
+use crate::files::{write_atomically, write_atomically_with};
+use edgezen_core::files::FileError;
+use edgezen_core::plainnet::{Model, ShapeError};
+use edgezen_core::search::{Budgets, Outcome, Point};
+use edgezen_engine::onnx::{self, OnnxError};
+use edgezen_engine::weights::Weights;
+use polars::prelude::{Column, DataFrame, ParquetWriter};
+use serde::Serialize;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+/// Why a run folder could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{}: {error}", path.display())]
+    Io { path: PathBuf, error: std::io::Error },
+    #[error("{}: {reason}", path.display())]
+    Damaged { path: PathBuf, reason: String },
+    #[error("{}: version {found} of its format is too new for this program", path.display())]
+    TooNew { path: PathBuf, found: u32 },
+    #[error("the best network cannot be exported: {0}")]
+    Shape(#[from] ShapeError),
+    #[error("the best network cannot be exported: {0}")]
+    Onnx(#[from] OnnxError),
+}
+
+/// Most networks in `front.json`.
+pub const FRONT_SIZE: usize = 60;
+
+const RUN: &str = "run.toml";
+const RESULT: &str = "result.json";
+const VERIFIED: &str = "verified.json";
+
+/// Begins a run in `dir`: whatever a search left there is removed, and `run.toml` is written.
+///
+/// # Errors
+/// Whatever the disk says.
+pub fn begin(dir: &Path, manifest: &Manifest) -> Result<(), RunError> {
+    std::fs::create_dir_all(dir).map_err(|error| RunError::Io { path: dir.to_owned(), error })?;
+    SavedSearch::remove(dir)?;
+    for name in [RESULT, VERIFIED, "best.txt", "best.onnx", "front.json", "history.csv", "archive.parquet"] {
+        remove(&dir.join(name))?;
+    }
+    let text = toml::to_string_pretty(manifest).map_err(|e| damaged(dir, RUN, &e))?;
+    Ok(write_atomically(&dir.join(RUN), text.as_bytes())?)
+}
+
+fn remove(path: &Path) -> Result<(), RunError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(RunError::Io { path: path.to_owned(), error })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn damaged(dir: &Path, name: &str, reason: &dyn std::fmt::Display) -> RunError {
+    RunError::Damaged { path: dir.join(name), reason: reason.to_string() }
+}
+
+/// Writes what a search found, but for its best network and the result.
+///
+/// # Errors
+/// Whatever the disk says; files written so far are complete.
+pub fn write_outcome(dir: &Path, outcome: &Outcome, budgets: &Budgets) -> Result<(), RunError> {
+    write_json(dir, "front.json", &front(outcome, budgets))?;
+    let mut history = String::from("iteration,best,mean\n");
+    for point in &outcome.history {
+        history += &format!("{},{},{}\n", point.iteration, point.best, point.mean);
+    }
+    write_atomically(&dir.join("history.csv"), history.as_bytes())?;
+    let parquet = archive(outcome, budgets).map_err(|e| damaged(dir, "archive.parquet", &e))?;
+    Ok(write_atomically(&dir.join("archive.parquet"), &parquet)?)
+}
+
+/// Writes the structure and the ONNX file of the best network; `seed` is that of its weights.
+///
+/// # Errors
+/// Whatever the disk says, or a network that cannot be exported.
+pub fn write_best(dir: &Path, best: &Model, seed: u64) -> Result<(), RunError> {
+    write_atomically(&dir.join("best.txt"), format!("{}\n", best.network).as_bytes())?;
+    let graph = best.graph()?;
+    let export = onnx::Export::of(&graph, 1, Weights::new(&graph, seed))?;
+    let write = |file: &mut File| export.write(&mut BufWriter::new(file));
+    Ok(write_atomically_with(&dir.join("best.onnx"), write)?)
+}
+
+/// Writes what was measured.
+///
+/// # Errors
+/// Whatever the disk says.
+pub fn write_verification(dir: &Path, verification: &Verification) -> Result<(), RunError> {
+    write_json(dir, VERIFIED, verification)
+}
+
+/// Writes the result: the run is finished.
+///
+/// # Errors
+/// Whatever the disk says.
+pub fn write_result(dir: &Path, result: &SearchResult) -> Result<(), RunError> {
+    write_json(dir, RESULT, result)
+}
+
+fn write_json(dir: &Path, name: &str, value: &impl Serialize) -> Result<(), RunError> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| damaged(dir, name, &e))?;
+    Ok(write_atomically(&dir.join(name), (text + "\n").as_bytes())?)
+}
+
+/// The networks of `front.json`.
+pub fn front(outcome: &Outcome, budgets: &Budgets) -> Vec<Found> {
+    outcome.fronts.spread(FRONT_SIZE).iter().map(|on| Found::on_front(on, budgets)).collect()
+}
+
+/// The final population and the fronts as a Parquet table.
+fn archive(outcome: &Outcome, budgets: &Budgets) -> polars::prelude::PolarsResult<Vec<u8>> {
+    let population = outcome.population.iter().map(|network| (&**network, true));
+    let fronts = outcome.fronts.iter().flat_map(|front| front.iter()).map(|network| (network, false));
+    let rows: Vec<(Found, bool)> =
+        population.chain(fronts).map(|(network, member)| (Found::of(network, budgets), member)).collect();
+    let numbers = |f: &dyn Fn(&Found) -> f64| rows.iter().map(|(row, _)| f(row)).collect::<Vec<f64>>();
+    let mut columns = vec![
+        Column::new("net".into(), rows.iter().map(|(row, _)| row.net.as_str()).collect::<Vec<_>>()),
+        Column::new("in_population".into(), rows.iter().map(|&(_, member)| member).collect::<Vec<_>>()),
+        Column::new("score".into(), numbers(&|row| row.score)),
+        Column::new("layers".into(), rows.iter().map(|(row, _)| row.layers).collect::<Vec<_>>()),
+        Column::new("params".into(), numbers(&|row| row.params)),
+        Column::new("flops".into(), numbers(&|row| row.flops)),
+    ];
+    if budgets.memory.is_some() {
+        let memory: Vec<Option<f64>> = rows.iter().map(|(row, _)| row.memory_bytes).collect();
+        columns.push(Column::new("memory_bytes".into(), memory));
+    }
+    for budget in &budgets.latencies {
+        let of = |row: &Found| row.latency.get(&budget.device).map(|predicted| predicted.ms);
+        let predicted: Vec<Option<f64>> = rows.iter().map(|(row, _)| of(row)).collect();
+        columns.push(Column::new(format!("{}_ms", budget.device).into(), predicted));
+    }
+    let mut frame = DataFrame::new(rows.len(), columns)?;
+    let mut bytes = Vec::new();
+    ParquetWriter::new(&mut bytes).finish(&mut frame)?;
+    Ok(bytes)
+}
+
+/// A finished run, read back.
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub manifest: Manifest,
+    /// Structure in `best.txt`.
+    pub best: String,
+    /// Cheapest first.
+    pub front: Vec<Found>,
+}
+
+/// Reads the folder of a finished run.
+///
+/// # Errors
+/// A missing, damaged or newer file, by name.
+pub fn read(dir: &Path) -> Result<Run, RunError> {
+    let manifest = read_manifest(dir)?;
+    let front = read_json(dir, "front.json")?;
+    let best = edgezen_core::plainnet::notation::first_line(&read_text(dir, "best.txt")?).to_owned();
+    Ok(Run { manifest, best, front })
+}
+
+/// Reads `run.toml`.
+///
+/// # Errors
+/// A missing, damaged or newer file.
+pub fn read_manifest(dir: &Path) -> Result<Manifest, RunError> {
+    let text = read_text(dir, RUN)?;
+    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| damaged(dir, RUN, &e))?;
+    let version = table.get("schema_version").and_then(toml::Value::as_integer).unwrap_or(0);
+    if version > i64::from(SCHEMA) {
+        let found = u32::try_from(version).unwrap_or(u32::MAX);
+        return Err(RunError::TooNew { path: dir.join(RUN), found });
+    }
+    toml::from_str(&text).map_err(|e| damaged(dir, RUN, &e))
+}
+
+/// Reads `result.json`.
+///
+/// # Errors
+/// A missing or damaged file.
+pub fn read_result(dir: &Path) -> Result<SearchResult, RunError> {
+    read_json(dir, RESULT)
+}
+
+/// Reads `verified.json`, if anything was measured.
+///
+/// # Errors
+/// A damaged file.
+pub fn read_verification(dir: &Path) -> Result<Option<Verification>, RunError> {
+    if dir.join(VERIFIED).exists() { read_json(dir, VERIFIED).map(Some) } else { Ok(None) }
+}
+
+/// Reads `history.csv`.
+///
+/// # Errors
+/// A missing or damaged file.
+pub fn read_history(dir: &Path) -> Result<Vec<Point>, RunError> {
+    let point = |(i, line): (usize, &str)| {
+        let mut cells = line.split(',');
+        let mut next = || cells.next().and_then(|cell| cell.parse::<f64>().ok());
+        match (next(), next(), next()) {
+            (Some(iteration), Some(best), Some(mean)) => {
+                Ok(Point { iteration: iteration as u64, best, mean })
+            }
+            _ => Err(damaged(dir, "history.csv", &format!("line {}: not three numbers", i + 1))),
+        }
+    };
+    read_text(dir, "history.csv")?.lines().enumerate().skip(1).map(point).collect()
+}
+
+fn read_text(dir: &Path, name: &str) -> Result<String, RunError> {
+    let path = dir.join(name);
+    std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => damaged(dir, name, &"is not text"),
+        _ => RunError::Io { path, error },
+    })
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(dir: &Path, name: &str) -> Result<T, RunError> {
+    serde_json::from_str(&read_text(dir, name)?).map_err(|e| damaged(dir, name, &e))
+}

@@ -1,0 +1,135 @@
+//! Where a training run stands, in one file: tensors with their velocities, and what goes on with them.
+
+use super::TrainError;
+use super::network::Network;
+use super::recipe::Recipe;
+use crate::files::write_atomically;
+use edgezen_core::plainnet::Model;
+use edgezen_engine::safetensors::Tensors;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+const VERSION: u32 = 1;
+/// Name of the state among the file's texts.
+const STATE: &str = "edgezen_training";
+
+/// Everything that a run goes on from, beside the tensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    pub version: u32,
+    pub structure: String,
+    pub resolution: u32,
+    pub classes: u32,
+    pub se: bool,
+    pub recipe: Recipe,
+    pub seed: u64,
+    /// SHA-256 of the data set's files.
+    pub data: String,
+    /// SHA-256 of the teacher's file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<String>,
+    /// The epoch that is under way, from 0, and the steps of it that are done.
+    pub epoch: u32,
+    pub step: u64,
+    /// Sum of the losses of those steps.
+    pub loss: f64,
+    pub best: Option<Best>,
+}
+
+/// The epoch with the most test images right.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Best {
+    pub epoch: u32,
+    pub top1: f64,
+}
+
+impl State {
+    /// The beginning of a run.
+    pub fn new(model: &Model, recipe: Recipe, seed: u64, data: &str, teacher: Option<String>) -> State {
+        State {
+            version: VERSION,
+            structure: model.network.to_string(),
+            resolution: model.resolution,
+            classes: model.classes,
+            se: model.se,
+            recipe,
+            seed,
+            data: data.to_owned(),
+            teacher,
+            epoch: 0,
+            step: 0,
+            loss: 0.0,
+            best: None,
+        }
+    }
+
+    /// In what another run differs from this one, where that keeps it from going on.
+    fn difference(&self, other: &State) -> Option<&'static str> {
+        let network = |s: &State| (s.structure.clone(), s.resolution, s.classes, s.se);
+        [
+            (network(self) != network(other), "another network"),
+            (self.data != other.data, "another data set"),
+            (self.recipe != other.recipe, "another recipe"),
+            (self.seed != other.seed, "another seed"),
+            (self.teacher != other.teacher, "another teacher"),
+        ]
+        .into_iter()
+        .find_map(|(differs, what)| differs.then_some(what))
+    }
+}
+
+/// Writes the tensors and the state; the file is replaced in one step.
+///
+/// # Errors
+/// The disk's, libtorch's.
+pub fn write(path: &Path, network: &Network, state: &State) -> Result<(), TrainError> {
+    let mut file = Tensors { tensors: network.tensors(true)?, ..Tensors::default() };
+    let text = serde_json::to_string(state).map_err(|e| TrainError::Torch(e.to_string()))?;
+    file.metadata.insert(STATE.into(), text);
+    save(path, &file)
+}
+
+/// Writes the weights alone, for use.
+///
+/// # Errors
+/// The disk's, libtorch's.
+pub fn write_weights(path: &Path, network: &Network, state: &State, top1: f64) -> Result<(), TrainError> {
+    let mut file = Tensors { tensors: network.tensors(false)?, ..Tensors::default() };
+    for (name, value) in [
+        ("structure", state.structure.clone()),
+        ("resolution", state.resolution.to_string()),
+        ("classes", state.classes.to_string()),
+        ("se", state.se.to_string()),
+        ("epoch", (state.epoch + 1).to_string()),
+        ("top1", top1.to_string()),
+    ] {
+        file.metadata.insert(name.into(), value);
+    }
+    save(path, &file)
+}
+
+fn save(path: &Path, file: &Tensors) -> Result<(), TrainError> {
+    write_atomically(path, &file.encode())
+        .map_err(|e| TrainError::Io { path: path.to_owned(), error: std::io::Error::other(e.to_string()) })
+}
+
+/// Reads a checkpoint of the run that `fresh` began into `network`; gives where it stands.
+///
+/// # Errors
+/// A file that is damaged, or of another run.
+pub fn read(path: &Path, network: &mut Network, fresh: &State) -> Result<State, TrainError> {
+    let bad = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
+    let file = Tensors::read(path).map_err(|e| bad(e.to_string()))?;
+    let text = file.metadata.get(STATE).ok_or_else(|| bad("not a checkpoint of a training run".into()))?;
+    let state: State = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
+    if state.version != VERSION {
+        return Err(bad(format!("version {}, this program reads {VERSION}", state.version)));
+    }
+    if let Some(difference) = fresh.difference(&state) {
+        return Err(bad(format!("it is of {difference}")));
+    }
+    network.load(&file, true).map_err(|reason| bad(format!("it is of another network: {reason}")))?;
+    Ok(state)
+}

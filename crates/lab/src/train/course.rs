@@ -1,0 +1,275 @@
+//! A training run: epochs of steps, a test after each, a checkpoint after each and whenever it is broken off.
+
+use super::checkpoint::{self, Best, State};
+use super::cifar::{self, Cifar, IMAGE, Images, SIDE};
+use super::network::Network;
+use super::{Purpose, TrainError, augment, stream};
+use crate::files::write_atomically;
+use rand::RngExt;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rayon::prelude::*;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use tch::{CModule, Device, Kind, Tensor};
+
+pub const CHECKPOINT: &str = "checkpoint.safetensors";
+pub const METRICS: &str = "metrics.csv";
+pub const BEST: &str = "best.safetensors";
+pub const LAST: &str = "last.safetensors";
+
+/// Images that are tested at once.
+const TEST_BATCH: usize = 256;
+
+/// One line of the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Epoch {
+    /// From 1.
+    pub epoch: u32,
+    pub rate: f64,
+    /// Mean over the steps.
+    pub train_loss: f64,
+    /// Cross entropy of the test images, without smoothing.
+    pub test_loss: f64,
+    /// Share of the test images that are right.
+    pub top1: f64,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    pub epoch: u32,
+    pub step: u64,
+    pub steps: u64,
+    pub loss: f64,
+    pub finished: Option<Epoch>,
+}
+
+/// A run, ready to go on.
+pub struct Course<'a> {
+    pub data: &'a Cifar,
+    pub network: Network,
+    pub state: State,
+    pub device: Device,
+    pub teacher: Option<CModule>,
+    /// Folder of what it leaves behind.
+    pub dir: PathBuf,
+}
+
+impl Course<'_> {
+    fn steps(&self) -> u64 {
+        (self.data.training.len() / self.state.recipe.batch as usize) as u64
+    }
+
+    /// Trains to the end, unless `progress` breaks it off.
+    ///
+    /// # Errors
+    /// Interrupted, out of memory, a loss that is no number; the last checkpoint is left behind.
+    pub fn run(
+        &mut self,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<Epoch>, TrainError> {
+        let mut epochs = self.epochs_so_far()?;
+        let steps = self.steps();
+        while self.state.epoch < self.state.recipe.epochs {
+            let epoch = self.state.epoch;
+            let order = self.order(epoch);
+            while self.state.step < steps {
+                let loss = self.step(&order)?;
+                if !loss.is_finite() {
+                    return Err(TrainError::Diverged { epoch: epoch + 1, loss });
+                }
+                self.state.loss += loss;
+                self.state.step += 1;
+                let now = Progress { epoch: epoch + 1, step: self.state.step, steps, loss, finished: None };
+                if progress(now).is_break() {
+                    checkpoint::write(&self.dir.join(CHECKPOINT), &self.network, &self.state)?;
+                    return Err(TrainError::Interrupted { epoch: epoch + 1 });
+                }
+            }
+            let (test_loss, top1) = self.test()?;
+            let train_loss = self.state.loss / steps as f64;
+            let line = Epoch { epoch: epoch + 1, rate: self.rate(), train_loss, test_loss, top1 };
+            if self.state.best.is_none_or(|best| top1 > best.top1) {
+                self.state.best = Some(Best { epoch: epoch + 1, top1 });
+                checkpoint::write_weights(&self.dir.join(BEST), &self.network, &self.state, top1)?;
+            }
+            checkpoint::write_weights(&self.dir.join(LAST), &self.network, &self.state, top1)?;
+            epochs.push(line);
+            self.write_metrics(&epochs)?;
+            self.state = State { epoch: epoch + 1, step: 0, loss: 0.0, ..self.state.clone() };
+            checkpoint::write(&self.dir.join(CHECKPOINT), &self.network, &self.state)?;
+            let done =
+                Progress { epoch: epoch + 1, step: steps, steps, loss: train_loss, finished: Some(line) };
+            if progress(done).is_break() && self.state.epoch < self.state.recipe.epochs {
+                return Err(TrainError::Interrupted { epoch: epoch + 1 });
+            }
+        }
+        Ok(epochs)
+    }
+
+    fn rate(&self) -> f64 {
+        let images = self.data.training.len() as u64;
+        let batch = u64::from(self.state.recipe.batch);
+        // The last batch is left out if it is not whole.
+        let before = u64::from(self.state.epoch) * self.steps() * batch;
+        self.state.recipe.rate(before + (self.state.step.min(self.steps() - 1) + 1) * batch, images)
+    }
+
+    fn order(&self, epoch: u32) -> Vec<usize> {
+        shuffled(self.data.training.len(), &mut stream(self.state.seed, Purpose::Order, epoch, 0))
+    }
+
+    /// One step; gives its loss.
+    fn step(&mut self, order: &[usize]) -> Result<f64, TrainError> {
+        let recipe = self.state.recipe.clone();
+        let State { seed, epoch, step, .. } = self.state;
+        let batch = recipe.batch as usize;
+        let indices = &order[step as usize * batch..][..batch];
+        let classes = self.state.classes as usize;
+        let data = self.data;
+        let mut images = vec![0_f32; batch * IMAGE];
+        images.par_chunks_mut(IMAGE).zip(indices).for_each(|(out, &index)| {
+            let mut rng = stream(seed, Purpose::Image, epoch, index as u64);
+            cifar::normalised(&augment::augmented(data.training.image(index), &recipe, &mut rng), out);
+            augment::erase(out, &recipe, &mut rng);
+        });
+        let targets: Vec<f32> =
+            indices.iter().flat_map(|&index| recipe.target(data.training.labels[index], classes)).collect();
+        let rate = self.rate();
+        let mut rng = stream(seed, Purpose::Mixup, epoch, step);
+        let share = recipe.mixture(&mut rng);
+        let partners: Vec<i64> = shuffled(batch, &mut rng).into_iter().map(|i| i as i64).collect();
+        let loss = self.learn(&images, &targets, share, &partners, rate);
+        loss.map_err(|error| match edgezen_engine::torch::failed(error) {
+            edgezen_engine::EngineError::OutOfMemory { reason, .. } => {
+                TrainError::OutOfMemory { batch: recipe.batch, reason }
+            }
+            other => TrainError::Torch(other.to_string()),
+        })
+    }
+
+    fn learn(
+        &mut self,
+        images: &[f32],
+        targets: &[f32],
+        share: f64,
+        partners: &[i64],
+        rate: f64,
+    ) -> Result<f64, tch::TchError> {
+        let recipe = &self.state.recipe;
+        let (batch, side) = (partners.len() as i64, SIDE as i64);
+        let place = |values: &[f32], shape: &[i64]| {
+            Tensor::f_from_slice(values)?.f_reshape(shape)?.f_to_device(self.device)
+        };
+        let mut x = place(images, &[batch, 3, side, side])?;
+        let mut y = place(targets, &[batch, targets.len() as i64 / batch])?;
+        if share < 1.0 {
+            let partners = Tensor::f_from_slice(partners)?.f_to_device(self.device)?;
+            let mix = |t: &Tensor| {
+                t.f_mul_scalar(share)?.f_add(&t.f_index_select(0, &partners)?.f_mul_scalar(1.0 - share)?)
+            };
+            (x, y) = (mix(&x)?, mix(&y)?);
+        }
+        let taught = self.teacher.as_ref().map(|teacher| {
+            let _guard = tch::no_grad_guard();
+            teacher.forward_ts(&[&x])?.f_softmax(-1, Kind::Float)
+        });
+        let logits = self.network.forward(x, true)?;
+        let cross_entropy = |target: &Tensor| -> Result<Tensor, tch::TchError> {
+            let log = logits.f_log_softmax(-1, Kind::Float)?;
+            target.f_mul(&log)?.f_sum_dim_intlist(-1, false, Kind::Float)?.f_mean(Kind::Float)?.f_neg()
+        };
+        let mut loss = cross_entropy(&y)?;
+        if let Some(taught) = taught {
+            loss = loss.f_add(&cross_entropy(&taught?)?)?;
+        }
+        loss.f_backward()?;
+        let (momentum, decay, clip) = (recipe.momentum, recipe.weight_decay, recipe.clip);
+        self.network.step(rate, momentum, decay, clip)?;
+        loss.f_double_value(&[])
+    }
+
+    fn test(&self) -> Result<(f64, f64), TrainError> {
+        test(&self.network, &self.data.test, self.device)
+    }
+
+    /// The lines of the epochs before this one.
+    fn epochs_so_far(&self) -> Result<Vec<Epoch>, TrainError> {
+        if self.state.epoch == 0 {
+            return Ok(Vec::new());
+        }
+        let path = self.dir.join(METRICS);
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| TrainError::Io { path: path.clone(), error })?;
+        let line = |line: &str| {
+            let mut numbers = line.split(',').map(|number| number.parse::<f64>().ok());
+            let mut next = || numbers.next().flatten();
+            Some(Epoch {
+                epoch: next()? as u32,
+                rate: next()?,
+                train_loss: next()?,
+                test_loss: next()?,
+                top1: next()?,
+            })
+        };
+        let bad =
+            || TrainError::Checkpoint { path: path.clone(), reason: "not the metrics of this run".into() };
+        let lines: Option<Vec<Epoch>> = text.lines().skip(1).map(line).collect();
+        let mut lines = lines.ok_or_else(bad)?;
+        // A run that was killed between the two files has a line more than the checkpoint.
+        lines.truncate(self.state.epoch as usize);
+        if lines.len() < self.state.epoch as usize { Err(bad()) } else { Ok(lines) }
+    }
+
+    fn write_metrics(&self, epochs: &[Epoch]) -> Result<(), TrainError> {
+        let mut text = String::from("epoch,rate,train_loss,test_loss,top1\n");
+        for e in epochs {
+            let _ = writeln!(text, "{},{},{},{},{}", e.epoch, e.rate, e.train_loss, e.test_loss, e.top1);
+        }
+        let path: &Path = &self.dir.join(METRICS);
+        write_atomically(path, text.as_bytes()).map_err(|e| TrainError::Io {
+            path: path.to_owned(),
+            error: std::io::Error::other(e.to_string()),
+        })
+    }
+}
+
+/// The numbers below `count` in random order.
+fn shuffled(count: usize, rng: &mut Xoshiro256PlusPlus) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    for i in (1..count).rev() {
+        order.swap(i, rng.random_range(0..=i));
+    }
+    order
+}
+
+/// Cross entropy of `images`, and the share that the network names right.
+///
+/// # Errors
+/// libtorch's.
+pub fn test(network: &Network, images: &Images, device: Device) -> Result<(f64, f64), TrainError> {
+    let _guard = tch::no_grad_guard();
+    let (mut loss, mut right) = (0.0, 0.0);
+    let indices: Vec<usize> = (0..images.len()).collect();
+    for indices in indices.chunks(TEST_BATCH) {
+        let mut values = vec![0_f32; indices.len() * IMAGE];
+        for (out, &index) in values.chunks_mut(IMAGE).zip(indices) {
+            cifar::normalised(images.image(index), out);
+        }
+        let side = SIDE as i64;
+        let x = Tensor::f_from_slice(&values)?
+            .f_reshape([indices.len() as i64, 3, side, side])?
+            .f_to_device(device)?;
+        let labels: Vec<i64> = indices.iter().map(|&index| i64::from(images.labels[index])).collect();
+        let labels = Tensor::f_from_slice(&labels)?.f_to_device(device)?;
+        let logits = network.forward(x, false)?;
+        let log = logits.f_log_softmax(-1, Kind::Float)?.f_gather(1, &labels.f_unsqueeze(1)?, false)?;
+        loss -= log.f_sum(Kind::Double)?.f_double_value(&[])?;
+        let hits = logits.f_argmax(-1, false)?.f_eq_tensor(&labels)?;
+        right += hits.f_sum(Kind::Double)?.f_double_value(&[])?;
+    }
+    let count = images.len() as f64;
+    Ok((loss / count, right / count))
+}

@@ -1,0 +1,247 @@
+//! A network whose weights learn.
+
+use super::TrainError;
+use edgezen_core::plainnet::graph::BN_EPS;
+use edgezen_core::plainnet::graph::{Act, Op};
+use edgezen_core::plainnet::{Graph, Model};
+use edgezen_core::proxy::exact::source::{Scaling, Seeded, Source, Tensor as Drawn};
+use edgezen_engine::Tensor as Values;
+use edgezen_engine::safetensors::Tensors;
+use edgezen_engine::torch::ops;
+use edgezen_engine::torch::ops::Walk;
+use std::collections::BTreeMap;
+use tch::{Device, Tensor};
+
+/// What a new batch counts in running statistics.
+const BN_MOMENTUM: f64 = 0.01;
+/// √3 · 2 / (1 + ¼²): the gain of the initial weights.
+const GAIN: f64 = 3.260_33;
+
+/// A tensor that learns.
+pub struct Parameter {
+    pub name: String,
+    pub value: Tensor,
+    pub velocity: Tensor,
+    /// Weights of convolutions and linear layers decay; biases and normalisations do not.
+    pub decays: bool,
+}
+
+/// Places of a node's tensors among the parameters and statistics.
+#[derive(Clone, Copy, Default)]
+struct Layer {
+    weight: Option<usize>,
+    bias: Option<usize>,
+    statistics: Option<usize>,
+}
+
+pub struct Network {
+    walk: Walk,
+    layers: Vec<Layer>,
+    pub parameters: Vec<Parameter>,
+    /// Name, running mean and running variance of each normalisation.
+    statistics: Vec<(String, Tensor, Tensor)>,
+    device: Device,
+}
+
+impl Network {
+    /// A fresh network.
+    ///
+    /// # Errors
+    /// A model that is none, or libtorch's.
+    pub fn new(model: &Model, device: Device, seed: u64) -> Result<Network, TrainError> {
+        let graph = model.graph()?;
+        if graph.nodes.iter().any(|node| node.op == Op::Act(Act::None)) {
+            return Err(TrainError::Network("it has an activation of no kind".into()));
+        }
+        let zeroed = last_normalisations(&graph);
+        let mut network = Network {
+            walk: Walk::new(&graph),
+            layers: Vec::new(),
+            parameters: Vec::new(),
+            statistics: Vec::new(),
+            device,
+        };
+        let mut drawn = 0;
+        let source = Seeded { seed, repeat: 0, salt: 0, scaling: Scaling::Unit };
+        let mut normal = |count: usize, fans: f64| {
+            let mut values = vec![0_f32; count];
+            Source::<f32>::fill(&source, Drawn::Weights(drawn), 0, &mut values);
+            drawn += 1;
+            let deviation = (GAIN * (2.0 / fans).sqrt()) as f32;
+            values.iter_mut().for_each(|value| *value *= deviation);
+            values
+        };
+        for (index, node) in graph.nodes.iter().enumerate() {
+            let mut layer = Layer::default();
+            let out = node.shape.c as usize;
+            match node.op {
+                Op::Conv { in_c, out_c, kernel, groups, bias, .. } => {
+                    let (out_c, per_group, k) = (out_c as usize, (in_c / groups) as usize, kernel as usize);
+                    let fans = ((per_group + out_c) * k * k) as f64;
+                    let values = normal(out_c * per_group * k * k, fans);
+                    layer.weight =
+                        Some(network.add(index, "weight", &[out_c, per_group, k, k], &values, true)?);
+                    if bias {
+                        layer.bias = Some(network.add(index, "bias", &[out_c], &vec![0.0; out_c], false)?);
+                    }
+                }
+                Op::Linear { in_c, out_c, bias } => {
+                    let (in_c, out_c) = (in_c as usize, out_c as usize);
+                    let values = normal(in_c * out_c, (in_c + out_c) as f64);
+                    layer.weight = Some(network.add(index, "weight", &[out_c, in_c], &values, true)?);
+                    if bias {
+                        layer.bias = Some(network.add(index, "bias", &[out_c], &vec![0.0; out_c], false)?);
+                    }
+                }
+                Op::BatchNorm => {
+                    let one = if zeroed.contains(&index) { 0.0 } else { 1.0 };
+                    layer.weight = Some(network.add(index, "weight", &[out], &vec![one; out], false)?);
+                    layer.bias = Some(network.add(index, "bias", &[out], &vec![0.0; out], false)?);
+                    layer.statistics = Some(network.statistics.len());
+                    let [mean, variance] = [0.0, 1.0].map(|value| network.tensor(&[out], &vec![value; out]));
+                    network.statistics.push((format!("n{index}"), mean?, variance?));
+                }
+                _ => {}
+            }
+            network.layers.push(layer);
+        }
+        Ok(network)
+    }
+
+    fn tensor(&self, shape: &[usize], values: &[f32]) -> Result<Tensor, TrainError> {
+        let shape: Vec<i64> = shape.iter().map(|&n| n as i64).collect();
+        Ok(Tensor::f_from_slice(values)?.f_reshape(shape)?.f_to_device(self.device)?)
+    }
+
+    fn add(
+        &mut self,
+        node: usize,
+        name: &str,
+        shape: &[usize],
+        values: &[f32],
+        decays: bool,
+    ) -> Result<usize, TrainError> {
+        let value = self.tensor(shape, values)?.f_set_requires_grad(true)?;
+        let velocity = self.tensor(shape, &vec![0.0; values.len()])?;
+        self.parameters.push(Parameter { name: format!("n{node}.{name}"), value, velocity, decays });
+        Ok(self.parameters.len() - 1)
+    }
+
+    /// Logits of `images`; in `training`, normalisations use the batch's statistics and remember them.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn forward(&self, images: Tensor, training: bool) -> Result<Tensor, tch::TchError> {
+        self.walk.run(&[images], |index, op, operands| {
+            let layer = self.layers[index];
+            let of = |at: Option<usize>| at.map(|at| &self.parameters[at].value);
+            match layer.statistics.map(|at| &self.statistics[at]) {
+                Some((_, mean, variance)) => operands[0].f_batch_norm(
+                    of(layer.weight),
+                    of(layer.bias),
+                    Some(mean),
+                    Some(variance),
+                    training,
+                    BN_MOMENTUM,
+                    BN_EPS,
+                    true,
+                ),
+                None => ops::apply(op, operands, of(layer.weight), of(layer.bias)),
+            }
+        })
+    }
+
+    /// One step of stochastic gradient descent with Nesterov's momentum.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn step(
+        &mut self,
+        rate: f64,
+        momentum: f64,
+        decay: f64,
+        clip: Option<f64>,
+    ) -> Result<(), tch::TchError> {
+        let _guard = tch::no_grad_guard();
+        for parameter in &mut self.parameters {
+            let mut gradient = parameter.value.f_grad()?;
+            if let Some(clip) = clip {
+                gradient = gradient.f_clamp(-clip, clip)?;
+            }
+            if parameter.decays {
+                gradient = gradient.f_add(&parameter.value.f_mul_scalar(decay)?)?;
+            }
+            parameter.velocity = parameter.velocity.f_mul_scalar(momentum)?.f_add(&gradient)?;
+            let step = gradient.f_add(&parameter.velocity.f_mul_scalar(momentum)?)?;
+            let _ = parameter.value.f_sub_(&step.f_mul_scalar(rate)?)?;
+            parameter.value.zero_grad();
+        }
+        Ok(())
+    }
+
+    /// All tensors by name; with `velocities`, what going on needs as well.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn tensors(&self, velocities: bool) -> Result<BTreeMap<String, Values>, TrainError> {
+        let mut out = BTreeMap::new();
+        let mut put = |name: String, tensor: &Tensor| -> Result<(), TrainError> {
+            let shape = tensor.size().iter().map(|&n| n.unsigned_abs() as usize).collect();
+            let flat = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?.f_view([-1])?;
+            out.insert(name, Values { shape, data: Vec::<f32>::try_from(flat)? });
+            Ok(())
+        };
+        for parameter in &self.parameters {
+            put(parameter.name.clone(), &parameter.value)?;
+            if velocities {
+                put(format!("{}.velocity", parameter.name), &parameter.velocity)?;
+            }
+        }
+        for (name, mean, variance) in &self.statistics {
+            put(format!("{name}.running_mean"), mean)?;
+            put(format!("{name}.running_var"), variance)?;
+        }
+        Ok(out)
+    }
+
+    /// Takes over the tensors of a file; it must hold all of them, of the same shapes.
+    ///
+    /// # Errors
+    /// What does not fit: the file is of another network.
+    pub fn load(&mut self, file: &Tensors, velocities: bool) -> Result<(), String> {
+        let _guard = tch::no_grad_guard();
+        let find = |name: &str, to: &mut Tensor| -> Result<(), String> {
+            let found = file.tensors.get(name).ok_or_else(|| format!("it has no {name}"))?;
+            let shape: Vec<i64> = found.shape.iter().map(|&n| n as i64).collect();
+            if shape != to.size() {
+                return Err(format!("{name} is {shape:?} there and {:?} here", to.size()));
+            }
+            let values = Tensor::f_from_slice(&found.data).and_then(|t| t.f_reshape(shape));
+            values.and_then(|values| to.f_copy_(&values)).map_err(|e| e.to_string())
+        };
+        for parameter in &mut self.parameters {
+            find(&parameter.name, &mut parameter.value)?;
+            if velocities {
+                find(&format!("{}.velocity", parameter.name), &mut parameter.velocity)?;
+            }
+        }
+        for (name, mean, variance) in &mut self.statistics {
+            find(&format!("{name}.running_mean"), mean)?;
+            find(&format!("{name}.running_var"), variance)?;
+        }
+        Ok(())
+    }
+}
+
+/// The last normalisation in the body of each residual unit.
+fn last_normalisations(graph: &Graph) -> Vec<usize> {
+    let sums = graph.nodes.iter().filter(|node| node.op == Op::Add);
+    sums.filter_map(|sum| {
+        let mut at = *sum.inputs.first()?;
+        while graph.nodes[at].op != Op::BatchNorm {
+            at = *graph.nodes[at].inputs.first()?;
+        }
+        Some(at)
+    })
+    .collect()
+}

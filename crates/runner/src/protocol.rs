@@ -1,0 +1,99 @@
+//! Jobs and results as JSON lines: what goes to the runner on a device and what comes back.
+//!
+//! The runner greets with [`Reply::Ready`], then answers each [`Job`] line with one [`Reply`] line, in
+//! order. A line it cannot read is answered, too, so that nobody waits for ever.
+
+use super::{Conditions, Policy, Timing};
+use edgezen_core::measurement::Subject;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Increment when a job or a reply changes its meaning; either side refuses another version.
+pub const VERSION: u32 = 2;
+
+/// Something to measure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    pub protocol: u32,
+    /// Comes back with the reply. A job whose id has a result on the device already is not run again: the
+    /// result is sent once more (see [`super::results`]).
+    pub id: String,
+    pub subject: Subject,
+    /// Images per run.
+    pub batch: u32,
+    /// Of weights and inputs.
+    pub seed: u64,
+    pub policy: Policy,
+}
+
+/// One line from the runner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Reply {
+    /// Sent once, before any job is read.
+    Ready {
+        protocol: u32,
+        runner_version: String,
+        engine: String,
+        engine_version: String,
+        /// Architecture and system that the runner was built for.
+        target: String,
+        cores: Vec<u32>,
+    },
+    Done {
+        id: String,
+        measured: Box<Measured>,
+    },
+    /// The job could not be run; the next one can.
+    Failed {
+        /// Absent where the job could not be read.
+        id: Option<String>,
+        fault: Fault,
+        reason: String,
+    },
+    /// Something that does not spoil the results.
+    Warning {
+        reason: String,
+    },
+}
+
+/// What sort of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The line is no job.
+    BadJob,
+    /// The job is of another version of this protocol.
+    Protocol,
+    /// The structure cannot be read, or does not fit its input.
+    Subject,
+    /// The inference engine refuses it or fails at it.
+    Engine,
+    /// The same input gave another output.
+    Inconsistent,
+    /// The clock went backwards.
+    Clock,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fault::BadJob => "not a job",
+            Fault::Protocol => "another protocol",
+            Fault::Subject => "not a network",
+            Fault::Engine => "the engine failed",
+            Fault::Inconsistent => "outputs differ",
+            Fault::Clock => "the clock is wrong",
+        })
+    }
+}
+
+/// A timing with the conditions round it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measured {
+    pub timing: Timing,
+    pub before: Conditions,
+    pub after: Conditions,
+}

@@ -1,0 +1,503 @@
+//! The stopwatch: warm up, then time until the median is known well enough.
+//!
+//! 1. One run on its own; its time is kept apart (caches, page faults and clocks are cold).
+//! 2. Warm-up until enough runs *and* enough time have passed and the last runs are stable.
+//! 3. Short runs are batched: a sample is `k` runs, so that it lasts long enough for the clock.
+//! 4. Where the core's pace is probed, each sample begins when the core is at its usual speed, or when
+//!    patience is at its end; a probe after it tells whether the core stayed so.
+//! 5. At least `min_runs` undisturbed samples; more until the 95 % interval of the median (order statistics) is
+//!    narrow enough, or the time is up.
+//!
+//! Nothing is dropped: every sample is returned as it was read, with its probe.
+
+use super::pace::{Pace, undisturbed};
+use edgezen_core::measurement::{Quality, Summary};
+use edgezen_core::stats;
+use serde::{Deserialize, Serialize};
+
+/// A monotonic clock.
+pub trait Clock {
+    /// Nanoseconds since some fixed moment.
+    fn now_ns(&self) -> u64;
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Monotonic(std::time::Instant);
+
+impl Monotonic {
+    pub fn start() -> Monotonic {
+        Monotonic(std::time::Instant::now())
+    }
+}
+
+impl Clock for Monotonic {
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// How long and how often to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Warm-up runs, at least. Long kernels do with fewer: see `warmup_max_ns`.
+    pub warmup_min_runs: u32,
+    /// Warm-up time, at least.
+    pub warmup_min_ns: u64,
+    /// When this time has passed, three warm-up runs are enough.
+    pub warmup_max_ns: u64,
+    /// The warm-up ends when the medians of the last and the previous five runs differ by less.
+    pub stable_within: f64,
+    /// Timed samples, at least (the paper: 30).
+    pub min_runs: u32,
+    /// Timed samples, at most.
+    pub max_runs: u32,
+    /// Stop when half the 95 % interval of the median, relative to the median, is below this.
+    pub target_half_width: f64,
+    /// Above this the measurement counts as noisy.
+    pub noisy_half_width: f64,
+    /// Time for the samples beyond `min_runs`.
+    pub max_ns: u64,
+    /// A sample lasts at least this long.
+    pub min_sample_ns: u64,
+    /// Time for waiting until the core is at its usual speed, and for repeating disturbed samples.
+    pub patience_ns: u64,
+}
+
+impl Policy {
+    /// A computer that is wired to the mains: short warm-up, short samples.
+    pub const HOST: Policy = Policy {
+        warmup_min_runs: 10,
+        warmup_min_ns: 30_000_000,
+        warmup_max_ns: 150_000_000,
+        stable_within: 0.05,
+        min_runs: 30,
+        max_runs: 1_000,
+        target_half_width: 0.01,
+        noisy_half_width: 0.05,
+        max_ns: 600_000_000,
+        min_sample_ns: 200_000,
+        patience_ns: 1_800_000_000,
+    };
+
+    /// A GPU: its clocks rise under load; a sample is long against the wait at its end.
+    pub const GPU: Policy = Policy {
+        warmup_min_runs: 10,
+        warmup_min_ns: 200_000_000,
+        warmup_max_ns: 1_000_000_000,
+        stable_within: 0.03,
+        min_runs: 30,
+        max_runs: 1_000,
+        target_half_width: 0.01,
+        noisy_half_width: 0.05,
+        max_ns: 1_000_000_000,
+        min_sample_ns: 1_000_000,
+        patience_ns: 0,
+    };
+
+    /// A phone: half a second of warm-up for its governor, longer samples.
+    pub const PHONE: Policy = Policy {
+        warmup_min_runs: 10,
+        warmup_min_ns: 500_000_000,
+        warmup_max_ns: 1_500_000_000,
+        stable_within: 0.02,
+        min_runs: 30,
+        max_runs: 2_000,
+        target_half_width: 0.01,
+        noisy_half_width: 0.05,
+        max_ns: 10_000_000_000,
+        min_sample_ns: 2_000_000,
+        patience_ns: 0,
+    };
+}
+
+impl Policy {
+    /// The share of one of `rounds` passes: together they make as many runs as one pass would.
+    #[must_use]
+    pub fn split(self, rounds: u32) -> Policy {
+        let rounds = rounds.max(1);
+        Policy {
+            warmup_min_runs: self.warmup_min_runs.div_ceil(rounds).max(3),
+            warmup_min_ns: self.warmup_min_ns / u64::from(rounds),
+            warmup_max_ns: self.warmup_max_ns / u64::from(rounds),
+            patience_ns: self.patience_ns / u64::from(rounds),
+            ..self.launch(rounds)
+        }
+    }
+
+    /// The share of one of `launches` fresh processes: the runs are shared out, but every process has to
+    /// warm up by itself.
+    #[must_use]
+    pub fn launch(self, launches: u32) -> Policy {
+        let launches = launches.max(1);
+        Policy {
+            min_runs: self.min_runs.div_ceil(launches),
+            max_runs: self.max_runs.div_ceil(launches),
+            max_ns: self.max_ns / u64::from(launches),
+            ..self
+        }
+    }
+
+    /// Longest time that one run of [`sample`] can take by the clock, if a single run of the network takes
+    /// `run_ns`.
+    pub fn at_most_ns(&self, run_ns: u64) -> u64 {
+        let fewest = u64::from(self.min_runs.max(1)) + 5;
+        self.warmup_max_ns + self.max_ns + 2 * self.patience_ns + fewest * run_ns.max(self.min_sample_ns)
+    }
+}
+
+/// What the stopwatch saw.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// The very first run.
+    pub first_ns: u64,
+    pub warmup_runs: u32,
+    /// Runs per sample.
+    pub k: u32,
+    /// Each sample: the time of `k` runs.
+    pub samples_ns: Vec<u64>,
+    /// The slower one of the probes before and after each sample; empty where the pace is not probed.
+    pub probes_ns: Vec<u64>,
+    /// Length of a probe at the core's usual speed, as far as it was known by then.
+    pub usual_probe_ns: Option<u64>,
+    /// Checksum of the output; a wrong run is not a fast one.
+    pub checksum: f64,
+    /// The threshold that [`pooled`] judges by.
+    pub noisy_half_width: f64,
+    /// What each sample took beside its runs: waiting for a GPU costs once, however many runs were launched.
+    /// See [`Timing::less_overhead_of`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overhead_ns: Option<f64>,
+}
+
+impl Timing {
+    /// Time of one run, for each sample.
+    pub fn per_run_ns(&self) -> Vec<f64> {
+        let overhead = self.overhead_ns.unwrap_or(0.0);
+        self.samples_ns.iter().map(|&ns| (ns as f64 - overhead) / f64::from(self.k.max(1))).collect()
+    }
+
+    /// Finds the part of a sample that does not grow with its runs: the intercept of the line through the
+    /// medians of this chain and of a `shorter` one. Its slope is then the median of
+    /// [`Timing::per_run_ns`]. A negative intercept is noise, and nothing is taken off.
+    #[must_use]
+    pub fn less_overhead_of(mut self, shorter: &Timing) -> Timing {
+        let (long, short) = (f64::from(self.k), f64::from(shorter.k));
+        let chain = |timing: &Timing| Some(pooled([timing])?.0.median.ns() * f64::from(timing.k));
+        if let (Some(of_long), Some(of_short)) = (chain(&self), chain(shorter))
+            && long > short
+        {
+            let slope = (of_long - of_short) / (long - short);
+            self.overhead_ns = Some((of_long - slope * long).clamp(0.0, of_short));
+        }
+        self
+    }
+
+    /// `None` if there are no samples.
+    pub fn summary(&self) -> Option<Summary> {
+        Summary::of(&self.per_run_ns(), self.k)
+    }
+}
+
+/// With fewer undisturbed samples than this, all samples are taken, and count as noisy.
+const MIN_UNDISTURBED: usize = 5;
+
+/// The samples of several passes taken together, with their quality; `None` if there are none.
+///
+/// Passes lie minutes apart, so that the median is not that of one lucky or unlucky moment. Where the
+/// core's pace was probed, the undisturbed samples stand for all.
+pub fn pooled<'a>(passes: impl IntoIterator<Item = &'a Timing>) -> Option<(Summary, Quality)> {
+    let passes: Vec<&Timing> = passes.into_iter().collect();
+    let k = passes.iter().map(|timing| timing.k).max()?;
+    let threshold = passes.iter().map(|timing| timing.noisy_half_width).fold(f64::INFINITY, f64::min);
+    // What the core can do is known better with every pass.
+    let usual = passes.iter().filter_map(|timing| timing.usual_probe_ns).min();
+    let (mut all, mut calm) = (Vec::new(), Vec::new());
+    for timing in &passes {
+        let runs = timing.per_run_ns();
+        if let Some(usual) = usual {
+            let pairs = runs.iter().zip(&timing.probes_ns);
+            calm.extend(pairs.filter(|&(_, &probe)| undisturbed(probe, usual)).map(|(&run, _)| run));
+        }
+        all.extend(runs);
+    }
+    let few = usual.is_some() && calm.len() < MIN_UNDISTURBED;
+    let chosen = if usual.is_some() && !few { &calm } else { &all };
+    let summary = Summary::of(chosen, k)?;
+    let steady = !few && summary.relative_half_width() <= threshold;
+    Some((summary, if steady { Quality::Good } else { Quality::Noisy }))
+}
+
+/// Why nothing was measured.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SampleError<E> {
+    #[error(transparent)]
+    Run(E),
+    #[error("the output changed from one run to the next: the engine does not compute the same twice")]
+    Inconsistent,
+    #[error("the clock went backwards during a run")]
+    Clock,
+}
+
+/// Times `run`, which gives a checksum of its output.
+///
+/// # Errors
+/// The first failing run, outputs that differ between runs, or a clock that goes backwards.
+pub fn sample<E>(
+    clock: &impl Clock,
+    policy: &Policy,
+    mut pace: Option<&mut Pace<'_>>,
+    mut run: impl FnMut() -> Result<f64, E>,
+) -> Result<Timing, SampleError<E>> {
+    let start = clock.now_ns();
+    let since = |start: u64| clock.now_ns().checked_sub(start).ok_or(SampleError::Clock);
+    let checksum = run().map_err(SampleError::Run)?;
+    let first_ns = since(start)?;
+    let mut timed = |k: u32| -> Result<u64, SampleError<E>> {
+        let start = clock.now_ns();
+        let mut last = checksum;
+        for _ in 0..k {
+            last = run().map_err(SampleError::Run)?;
+        }
+        let ns = since(start)?;
+        if last.to_bits() == checksum.to_bits() { Ok(ns) } else { Err(SampleError::Inconsistent) }
+    };
+
+    let mut warmup = Vec::new();
+    while !warm(&warmup, clock.now_ns().saturating_sub(start), policy) {
+        warmup.push(timed(1)? as f64);
+    }
+
+    let recent = &warmup[warmup.len().saturating_sub(5)..];
+    let run_ns = stats::median(recent).unwrap_or(first_ns as f64).max(1.0);
+    let k = (policy.min_sample_ns as f64 / run_ns).ceil().clamp(1.0, 1e6) as u32;
+    let started = clock.now_ns();
+    let elapsed = || clock.now_ns().saturating_sub(started);
+    let mut samples_ns = Vec::with_capacity(policy.min_runs as usize);
+    let mut probes_ns = Vec::new();
+    // The samples that count, and the time spent on those that do not.
+    let mut calm = Vec::with_capacity(policy.min_runs as usize);
+    let mut lost_ns = 0;
+    loop {
+        let patient = lost_ns < policy.patience_ns;
+        let samples = samples_ns.len() as u32;
+        let counted = if patient { calm.len() as u32 } else { samples };
+        if counted >= policy.min_runs.max(1) {
+            let late = elapsed() >= policy.max_ns + lost_ns.min(policy.patience_ns);
+            // The interval takes a sort: looked at every tenth sample only.
+            let due = counted == policy.min_runs || counted.is_multiple_of(10);
+            if late || samples >= policy.max_runs || (due && precise(&calm, policy)) {
+                break;
+            }
+        }
+        let Some(pace) = pace.as_deref_mut() else {
+            let ns = timed(k)?;
+            samples_ns.push(ns);
+            calm.push(ns);
+            continue;
+        };
+        let begin = elapsed();
+        let mut before = pace.probe(clock);
+        while !undisturbed(before, pace.usual_ns()) && lost_ns + (elapsed() - begin) < policy.patience_ns {
+            before = pace.probe(clock);
+        }
+        lost_ns += elapsed() - begin;
+        let ns = timed(k)?;
+        let probe = before.max(pace.probe(clock));
+        samples_ns.push(ns);
+        probes_ns.push(probe);
+        if undisturbed(probe, pace.usual_ns()) {
+            calm.push(ns);
+        } else {
+            lost_ns += ns;
+        }
+    }
+    Ok(Timing {
+        first_ns,
+        warmup_runs: warmup.len() as u32,
+        k,
+        samples_ns,
+        probes_ns,
+        usual_probe_ns: pace.map(|pace| pace.usual_ns()),
+        checksum,
+        noisy_half_width: policy.noisy_half_width,
+        overhead_ns: None,
+    })
+}
+
+fn warm(runs: &[f64], elapsed: u64, policy: &Policy) -> bool {
+    let count = runs.len() as u32;
+    if elapsed >= policy.warmup_max_ns {
+        return count >= 3;
+    }
+    if count < policy.warmup_min_runs.max(3) || elapsed < policy.warmup_min_ns {
+        return false;
+    }
+    let Some(before) = runs.len().checked_sub(10) else { return true };
+    let (earlier, later) = runs[before..].split_at(5);
+    match (stats::median(earlier), stats::median(later)) {
+        (Some(earlier), Some(later)) => (later - earlier).abs() <= policy.stable_within * later,
+        _ => true,
+    }
+}
+
+fn precise(samples_ns: &[u64], policy: &Policy) -> bool {
+    let samples: Vec<f64> = samples_ns.iter().map(|&ns| ns as f64).collect();
+    Summary::of(&samples, 1).is_some_and(|s| s.relative_half_width() <= policy.target_half_width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// A clock that moves only when a run says so.
+    #[derive(Default)]
+    struct Fake(Cell<u64>);
+
+    impl Clock for Fake {
+        fn now_ns(&self) -> u64 {
+            self.0.get()
+        }
+    }
+
+    /// Times runs that last what `duration` says of their number.
+    fn timing(policy: &Policy, duration: impl Fn(u64) -> u64) -> Timing {
+        let clock = Fake::default();
+        let runs = Cell::new(0);
+        sample(&clock, policy, None, || {
+            clock.0.set(clock.0.get() + duration(runs.get()));
+            runs.set(runs.get() + 1);
+            Ok::<f64, ()>(1.5)
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_steady_kernel_takes_the_least_runs() {
+        // 1 ms: ten runs are 10 ms, thirty are needed to fill 30 ms of warm-up; the first counts.
+        let timing = timing(&Policy::HOST, |_| 1_000_000);
+        assert_eq!(timing.first_ns, 1_000_000);
+        assert_eq!(timing.warmup_runs, 29);
+        assert_eq!(timing.k, 1);
+        assert_eq!(timing.samples_ns, vec![1_000_000; 30]);
+        let summary = timing.summary().unwrap();
+        assert_eq!((summary.median.ns(), summary.runs), (1e6, 30));
+        assert_eq!(pooled([&timing]), Some((summary, Quality::Good)));
+        assert_eq!(timing.checksum, 1.5);
+    }
+
+    #[test]
+    fn the_first_run_is_kept_apart() {
+        let timing = timing(&Policy::HOST, |run| if run == 0 { 50_000_000 } else { 2_000_000 });
+        assert_eq!(timing.first_ns, 50_000_000);
+        assert_eq!(timing.warmup_runs, 10);
+        assert!(timing.samples_ns.iter().all(|&ns| ns == 2_000_000));
+    }
+
+    #[test]
+    fn short_kernels_are_batched() {
+        // 3 µs: 67 runs fill 0.2 ms.
+        let timing = timing(&Policy::HOST, |_| 3_000);
+        assert_eq!(timing.k, 67);
+        assert_eq!(timing.samples_ns, vec![67 * 3_000; 30]);
+        assert_eq!(timing.per_run_ns()[0], 3_000.0);
+    }
+
+    #[test]
+    fn what_a_chain_costs_beside_its_runs_is_taken_off() {
+        // Each sample waits 100 µs for runs of 5 µs.
+        let chain = |k: u64| Timing {
+            k: k as u32,
+            samples_ns: vec![100_000 + 5_000 * k; 30],
+            ..timing(&Policy::HOST, |_| 1_000_000)
+        };
+        let timing = chain(200).less_overhead_of(&chain(50));
+        assert_eq!(timing.overhead_ns, Some(100_000.0));
+        assert_eq!(timing.summary().unwrap().median.ns(), 5_000.0);
+        // One chain says nothing.
+        assert_eq!(chain(200).less_overhead_of(&chain(200)).overhead_ns, None);
+    }
+
+    #[test]
+    fn long_kernels_warm_up_three_times() {
+        let timing = timing(&Policy::HOST, |_| 100_000_000);
+        assert_eq!((timing.warmup_runs, timing.k, timing.samples_ns.len()), (3, 1, 30));
+    }
+
+    #[test]
+    fn warm_up_waits_until_runs_are_stable() {
+        // Getting faster until run 60.
+        let timing = timing(&Policy::HOST, |run| 1_000_000 + 50_000 * 60_u64.saturating_sub(run));
+        assert!(timing.warmup_runs > 40, "{}", timing.warmup_runs);
+    }
+
+    #[test]
+    fn noisy_kernels_run_until_the_time_is_up() {
+        // Two speeds, 1 and 2 ms: the interval of the median stays wide.
+        let timing = timing(&Policy::HOST, |run| if run % 2 == 0 { 1_000_000 } else { 2_000_000 });
+        let spent: u64 = timing.samples_ns.iter().sum();
+        assert!(timing.samples_ns.len() > 300 && (600_000_000..603_000_000).contains(&spent));
+        assert_eq!(pooled([&timing]).unwrap().1, Quality::Noisy);
+    }
+
+    #[test]
+    fn passes_are_pooled() {
+        let third = Policy::HOST.split(3);
+        assert_eq!((third.min_runs, third.warmup_min_runs), (10, 4));
+        let passes = [1_000_000, 1_100_000, 1_000_000].map(|ns| timing(&third, |_| ns));
+        let (summary, _) = pooled(&passes).unwrap();
+        assert_eq!((summary.runs, summary.median.ns(), summary.p90.ns()), (30, 1e6, 1.1e6));
+        assert_eq!(pooled([]), None);
+    }
+
+    #[test]
+    fn disturbed_samples_are_repeated_and_do_not_count() {
+        // The core is slow in two of every three tenths of a second, runs and probes alike.
+        let clock = Fake::default();
+        let spend = |ns: u64| {
+            for _ in 0..ns / 10_000 {
+                let slow = clock.0.get() / 100_000_000 % 3 != 0;
+                clock.0.set(clock.0.get() + if slow { 16_000 } else { 10_000 });
+            }
+        };
+        let mut pace = Pace::new(|| spend(30_000));
+        pace.learn(&clock, 1_000_000_000);
+        let run = || {
+            spend(5_000_000);
+            Ok::<f64, ()>(1.0)
+        };
+        let timing = sample(&clock, &Policy::HOST, Some(&mut pace), run).unwrap();
+        assert_eq!(timing.probes_ns.len(), timing.samples_ns.len());
+        let (summary, quality) = pooled([&timing]).unwrap();
+        assert_eq!((summary.median.ns(), quality), (5e6, Quality::Good));
+        assert!(summary.runs >= 30, "{}", summary.runs);
+        // All are kept.
+        assert!(timing.samples_ns.iter().any(|&ns| ns > 5_000_000));
+        // Without patience all samples count, as long as there are no undisturbed ones.
+        let mut late = timing.clone();
+        late.probes_ns.iter_mut().for_each(|probe| *probe = 60_000);
+        assert_eq!(pooled([&late]).unwrap().1, Quality::Noisy);
+    }
+
+    #[test]
+    fn a_run_that_computes_something_else_is_an_error() {
+        let clock = Fake::default();
+        let runs = Cell::new(0.0);
+        let error = sample(&clock, &Policy::HOST, None, || {
+            clock.0.set(clock.0.get() + 1_000_000);
+            runs.set(runs.get() + 1.0);
+            Ok::<f64, ()>(runs.get())
+        });
+        assert_eq!(error, Err(SampleError::Inconsistent));
+        let error = sample(&clock, &Policy::HOST, None, || {
+            // Set back by somebody in the fifth run.
+            clock.0.set(if runs.replace(runs.get() + 1.0) == 5.0 { 0 } else { clock.0.get() + 1_000_000 });
+            Ok::<f64, ()>(1.5)
+        });
+        assert_eq!(error, Err(SampleError::Clock));
+        assert_eq!(sample(&clock, &Policy::HOST, None, || Err("no")), Err(SampleError::Run("no")));
+    }
+}

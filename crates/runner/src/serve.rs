@@ -1,0 +1,202 @@
+//! The runner's loop: a job line in, a reply line out.
+
+use super::protocol::{Fault, Job, Measured, Reply, VERSION};
+use super::results::Results;
+use super::sampler::{self, SampleError};
+use super::{Conditions, Monotonic, Pace, Policy};
+use edgezen_engine::{Engine, EngineError, Loaded};
+use std::io::{self, BufRead, Write};
+
+/// Times `loaded` under `policy`, with the conditions before and after; probes the core's `pace` where
+/// there is one.
+///
+/// # Errors
+/// The engine's, and the clock's.
+pub fn measure(
+    loaded: &mut dyn Loaded,
+    policy: &Policy,
+    pace: Option<&mut Pace<'_>>,
+) -> Result<Measured, SampleError<EngineError>> {
+    let before = Conditions::observe();
+    let timing = sampler::sample(&Monotonic::start(), policy, pace, || loaded.run_once())?;
+    Ok(Measured { timing, before, after: Conditions::observe() })
+}
+
+/// What the runner says before it reads any job.
+pub fn greeting(engine: &dyn Engine) -> Reply {
+    Reply::Ready {
+        protocol: VERSION,
+        runner_version: env!("CARGO_PKG_VERSION").to_owned(),
+        engine: engine.name().to_owned(),
+        engine_version: engine.version(),
+        target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+        cores: super::conditions::affinity().unwrap_or_default(),
+    }
+}
+
+/// Answers the jobs of `input` on `output` until the input ends. With a record of `results` each reply is
+/// written there first, a job that has its reply there is not run again, and an output that is closed
+/// under our feet does not end the work.
+///
+/// # Errors
+/// Input or output that fails. Jobs that fail are answered, not errors.
+pub fn serve(
+    engine: &dyn Engine,
+    input: impl BufRead,
+    mut output: impl Write,
+    mut results: Option<Results>,
+) -> io::Result<()> {
+    let recorded = results.is_some();
+    let mut send = |reply: &Reply| match write_line(&mut output, reply) {
+        Err(_) if recorded => Ok(()),
+        written => written,
+    };
+    send(&greeting(engine))?;
+    for line in input.lines() {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let job = match read(&line) {
+            Ok(job) => job,
+            Err(refusal) => {
+                send(&refusal)?;
+                continue;
+            }
+        };
+        if let Some(known) = results.as_mut().and_then(|results| results.find(&job.id)) {
+            send(&known)?;
+            continue;
+        }
+        let reply = answer(engine, &job);
+        if let Some(Err(e)) = results.as_mut().map(|results| results.add(&reply)) {
+            send(&Reply::Warning { reason: format!("the result of {} is not on the device: {e}", job.id) })?;
+        }
+        send(&reply)?;
+    }
+    Ok(())
+}
+
+fn write_line(output: &mut impl Write, reply: &Reply) -> io::Result<()> {
+    let mut line = serde_json::to_vec(reply)?;
+    line.push(b'\n');
+    output.write_all(&line)?;
+    output.flush()
+}
+
+fn read(line: &str) -> Result<Job, Reply> {
+    // The version comes first: a job of another one need not be readable at all.
+    let value: serde_json::Value = serde_json::from_str(line).map_err(|e| bad_job(&e))?;
+    if let Some(version) = value["protocol"].as_u64()
+        && version != u64::from(VERSION)
+    {
+        let reason = format!("the job speaks protocol {version}, this runner {VERSION}");
+        let id = value["id"].as_str().map(str::to_owned);
+        return Err(Reply::Failed { id, fault: Fault::Protocol, reason });
+    }
+    serde_json::from_value(value).map_err(|e| bad_job(&e))
+}
+
+fn bad_job(error: &serde_json::Error) -> Reply {
+    Reply::Failed { id: None, fault: Fault::BadJob, reason: format!("not a job: {error}") }
+}
+
+fn answer(engine: &dyn Engine, job: &Job) -> Reply {
+    let failed = |fault, reason: String| Reply::Failed { id: Some(job.id.clone()), fault, reason };
+    let graph = match job.subject.graph() {
+        Ok(graph) => graph,
+        Err(e) => return failed(Fault::Subject, e.to_string()),
+    };
+    let mut loaded = match engine.load(&graph, job.batch, job.seed) {
+        Ok(loaded) => loaded,
+        Err(e) => return failed(Fault::Engine, e.to_string()),
+    };
+    match measure(loaded.as_mut(), &job.policy, None) {
+        Ok(measured) => Reply::Done { id: job.id.clone(), measured: Box::new(measured) },
+        Err(e) => {
+            let fault = match e {
+                SampleError::Run(_) => Fault::Engine,
+                SampleError::Inconsistent => Fault::Inconsistent,
+                SampleError::Clock => Fault::Clock,
+            };
+            failed(fault, e.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use edgezen_core::measurement::Subject;
+    use edgezen_engine::Tract;
+
+    fn job(id: &str, structure: &str) -> Job {
+        Job {
+            protocol: VERSION,
+            id: id.into(),
+            subject: Subject::Block { structure: structure.into(), resolution: 8 },
+            batch: 1,
+            seed: 1,
+            policy: Policy { warmup_min_ns: 0, max_ns: 0, ..Policy::HOST },
+        }
+    }
+
+    fn line(job: &Job) -> String {
+        serde_json::to_string(job).unwrap() + "\n"
+    }
+
+    fn replies(bytes: Vec<u8>) -> Vec<Reply> {
+        String::from_utf8(bytes).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    }
+
+    #[test]
+    fn every_line_is_answered() {
+        let mut lines = line(&job("7", "SuperResK3K3(8,16,2,8,1)"));
+        lines += "garbage\n\n";
+        lines += &line(&job("8", "SuperResK3K3(8,16,0,8,1)"));
+        lines += "{\"protocol\":99,\"id\":\"9\",\"weight\":3}\n";
+        let mut out = Vec::new();
+        serve(&Tract, lines.as_bytes(), &mut out, None).unwrap();
+        let replies = replies(out);
+        assert_eq!(replies.len(), 5);
+        assert!(matches!(&replies[0], Reply::Ready { protocol: VERSION, .. }));
+        let Reply::Done { id, measured } = &replies[1] else { panic!("{:?}", replies[1]) };
+        assert_eq!(id, "7");
+        assert!(measured.timing.samples_ns.len() >= 30 && measured.timing.samples_ns[0] > 0);
+        let failed: Vec<_> = replies[2..]
+            .iter()
+            .map(|reply| match reply {
+                Reply::Failed { id, fault, .. } => (id.as_deref(), *fault),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(
+            failed,
+            [(None, Fault::BadJob), (Some("8"), Fault::Subject), (Some("9"), Fault::Protocol)]
+        );
+    }
+
+    #[test]
+    fn a_job_is_done_once_even_if_nobody_listens() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("results.jsonl");
+        let line = line(&job("7", "SuperResK3K3(8,16,2,8,1)"));
+        assert!(serve(&Tract, line.as_bytes(), Closed, None).is_err());
+        serve(&Tract, line.as_bytes(), Closed, Some(Results::open(&path).unwrap())).unwrap();
+        let kept = std::fs::read_to_string(&path).unwrap();
+        let mut out = Vec::new();
+        serve(&Tract, line.as_bytes(), &mut out, Some(Results::open(&path).unwrap())).unwrap();
+        let again = replies(out);
+        assert_eq!(again[1], serde_json::from_str(kept.trim()).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), kept);
+    }
+}

@@ -1,0 +1,367 @@
+//! `edgezen profile`: measure a plan on a device; a dataset and a lookup table of blocks come out.
+
+mod refine;
+mod report;
+
+use super::target::Target;
+use super::{Exit, Failure, Global};
+use crate::shipped;
+use edgezen_core::measurement::Identity;
+use edgezen_core::space;
+use edgezen_core::space::SearchSpace;
+use edgezen_lab::campaign::{Campaign, CampaignError, Event, Plan, PlanError, Start};
+use edgezen_lab::dataset::LookupRow;
+use edgezen_lab::device;
+use edgezen_lab::device::Options;
+use edgezen_lab::device::profile::Kind;
+use report::{Profile, judge, report, text};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Search space whose kernels, blocks and networks are measured
+    #[arg(long, value_enum, default_value_t = Spaces::Mobilenet)]
+    space: Spaces,
+    /// Configurations to measure
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    samples: usize,
+    /// Measure for about so long (90s, 20m, 2h) instead of a number of configurations
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["samples", "plan"])]
+    time: Option<Duration>,
+    /// Measure what this file lists instead of drawing a plan (JSON, as in a dataset's plan.json)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["space", "samples"])]
+    plan: Option<PathBuf>,
+    /// Measure further kernels, where a predictor fitted to this dataset knows least
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["plan", "time"])]
+    refine: Option<PathBuf>,
+    /// Passes over the plan, minutes apart, so that no median is that of one slow moment
+    /// [default: 3, and on phones the launches of the device's profile]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: Option<u32>,
+    /// Go on with an unfinished profile; nothing is measured twice
+    #[arg(long)]
+    resume: bool,
+    /// Measure a twentieth of this dataset once more, and say how much it differs from one day to another
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["plan", "resume", "output"])]
+    repeat: Option<PathBuf>,
+    /// Folder of the dataset [default: datasets/<device>@<runtime>]
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Spaces {
+    Resnet,
+    Mobilenet,
+    Both,
+}
+
+impl Spaces {
+    fn list(self) -> Vec<&'static dyn SearchSpace> {
+        let wanted = |name: &str| match self {
+            Spaces::Resnet => name == "resnet",
+            Spaces::Mobilenet => name == "mobilenet",
+            Spaces::Both => true,
+        };
+        space::registry().iter().copied().filter(|space| wanted(space.name())).collect()
+    }
+}
+
+/// Set by Ctrl-C.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    let out = global.output();
+    ctrlc::set_handler(|| {
+        // The second time nobody wants to wait for the measurement in flight; the journal is whole.
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+    })
+    .map_err(|e| Failure::runtime(format!("cannot listen for Ctrl-C: {e}")))?;
+    if let Some(dir) = &args.repeat {
+        return super::repeat::run(&args.target, dir, global);
+    }
+    let (profile, _) = device::find(&shipped::profiles(), &args.target.device)?;
+    let rounds = args.rounds.unwrap_or(match profile.kind {
+        // A pass is a launch there.
+        Kind::AndroidCpu => profile.measure.launches,
+        _ => 3,
+    });
+    let samples = args.time.map_or(args.samples, |time| samples_in(time, &profile, rounds));
+    let serials: Vec<Option<String>> = match &args.target.reach.serial {
+        Some(list) => list.split(',').map(|serial| Some(serial.trim().to_owned())).collect(),
+        None => vec![None],
+    };
+    let job = |serial: &Option<String>| Job {
+        args: &args,
+        serial: serial.clone(),
+        alone: serials.len() == 1,
+        rounds,
+        samples,
+        global,
+    };
+    if let [serial] = &serials[..] {
+        let done = job(serial).run()?;
+        out.result(&done.report, || text(&done.report, &done.lookup))?;
+        return judge(&[done.report]);
+    }
+    // Each phone is measured by a thread of its own, into a folder of its own.
+    let results: Vec<Result<Done, Failure>> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            serials.iter().map(|serial| (serial, scope.spawn(|| job(serial).run()))).collect();
+        let lost =
+            |serial: &Option<String>| Failure::runtime(format!("the thread of {serial:?} ended early"));
+        threads
+            .into_iter()
+            .map(|(serial, thread)| thread.join().unwrap_or_else(|_| Err(lost(serial))))
+            .collect()
+    });
+    let (done, failures): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    let done: Vec<Done> = done.into_iter().flatten().collect();
+    let reports: Vec<&Profile> = done.iter().map(|done| &done.report).collect();
+    out.result(&reports, || {
+        done.iter().map(|done| text(&done.report, &done.lookup)).collect::<Vec<_>>().join("\n")
+    })?;
+    let mut failures: Vec<Failure> = failures.into_iter().filter_map(Result::err).collect();
+    if let Some(last) = failures.pop() {
+        failures.iter().for_each(super::report);
+        return Err(last);
+    }
+    judge(&done.into_iter().map(|done| done.report).collect::<Vec<_>>())
+}
+
+/// `90s`, `20m` or `2h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let units = [("h", 3600.0), ("min", 60.0), ("m", 60.0), ("s", 1.0)];
+    let seconds = units.iter().find_map(|(unit, seconds)| {
+        let number: f64 = text.trim().strip_suffix(unit)?.trim().parse().ok()?;
+        Some(number * seconds)
+    });
+    match seconds {
+        Some(seconds) if (1.0..1e7).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("a time has a number and a unit, as 90s, 20m or 2h".to_owned()),
+    }
+}
+
+/// How many configurations can be measured in about `time`: a pass over one takes a third of a second beside
+/// the warm-up of a phone, and rather more on a computer that is shared with others.
+fn samples_in(time: Duration, profile: &device::profile::Profile, rounds: u32) -> usize {
+    let pass = match profile.kind {
+        Kind::AndroidCpu => Duration::from_millis(u64::from(profile.measure.warmup_min_ms) + 300),
+        _ => Duration::from_millis(570),
+    };
+    (time.as_secs_f64() / (pass * rounds).as_secs_f64()) as usize
+}
+
+/// One device to profile.
+struct Job<'a> {
+    args: &'a Args,
+    serial: Option<String>,
+    /// No other device is profiled meanwhile.
+    alone: bool,
+    rounds: u32,
+    samples: usize,
+    global: Global,
+}
+
+struct Done {
+    report: Profile,
+    lookup: Vec<LookupRow>,
+}
+
+impl Job<'_> {
+    fn run(&self) -> Result<Done, Failure> {
+        let (args, out) = (self.args, self.global.output());
+        let start = Instant::now();
+        let name = &args.target.device;
+        let options = Options {
+            serial: self.serial.clone(),
+            ..args.target.reach.options(name, self.rounds, self.global.seed)
+        };
+        let mut device = device::open(&shipped::profiles(), name, &options)?;
+        let identity = device.identity().clone();
+        let plan = self.plan(&identity)?;
+        let dir = self.folder(&identity);
+        let total = plan.subjects.len() as u64 * u64::from(self.rounds);
+        let bar = match self.alone {
+            true => out.progress(total, "{bar:30} {pos}/{len} {elapsed} ETA {eta}  {wide_msg}"),
+            false => indicatif::ProgressBar::hidden(),
+        };
+        let say = |text: String| match &self.serial {
+            Some(serial) if !self.alone => out.note(format!("{serial}: {text}")),
+            _ => bar.suspend(|| out.note(text)),
+        };
+        let mut resting = false;
+        let mut said = 0;
+        let mut begun = 0;
+        let mut progress = |event: Event<'_>| {
+            match event {
+                Event::Begin { finished, total } => {
+                    if finished > 0 {
+                        say(format!("{finished} of {total} measurements are in the journal already"));
+                    }
+                    begun = finished;
+                    bar.set_position(finished as u64);
+                    bar.reset_eta();
+                }
+                Event::Measured { subject, summary, finished } => {
+                    resting = false;
+                    bar.set_position(finished as u64);
+                    bar.set_message(format!("{} {}", summary.median, shortened(&subject.to_string())));
+                    let tenth = 10 * finished as u64 / total.max(1);
+                    if !self.alone && tenth > said && finished > begun {
+                        said = tenth;
+                        let left =
+                            start.elapsed() * (total as u32 - finished as u32) / (finished - begun) as u32;
+                        say(format!("{} of {total} measured, {} s left", finished, left.as_secs()));
+                    }
+                }
+                Event::Failed { subject, reason, finished } => {
+                    bar.set_position(finished as u64);
+                    say(format!("cannot measure {subject}: {reason}"));
+                }
+                Event::Sentinel { drift } => bar.set_message(format!("sentinel {:+.1} %", drift * 100.0)),
+                Event::Repeat { count, reason, finished } => {
+                    bar.set_position(finished as u64);
+                    say(format!("{reason}: {count} measurements are made again"));
+                }
+                Event::Resting { left, reason } => {
+                    bar.set_message(format!("{reason}: cooling down, {} s left", left.as_secs() + 1));
+                    if !resting {
+                        say(format!("{reason}: cooling down for {} s", left.as_secs() + 1));
+                    }
+                    resting = true;
+                }
+                Event::Note(note) => say(format!("note: {note}")),
+            }
+            if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let campaign = Campaign {
+            plan: &plan,
+            dir: &dir,
+            start: if args.resume { Start::Resume } else { Start::Fresh },
+            rounds: self.rounds,
+            seed: self.global.seed,
+            now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        };
+        let outcome = campaign.run(device.as_mut(), &mut progress);
+        bar.finish_and_clear();
+        let outcome = outcome.map_err(|e| failure(e, &dir))?;
+        let (refined, seconds) = (args.refine.as_deref(), start.elapsed().as_secs_f64());
+        let report = report(&outcome, &dir, refined, self.serial.clone(), seconds);
+        if report.drifted > 0 {
+            out.note(format!(
+                "warning: the device slowed down by up to {:.0} % now and then; {} configurations are flagged; \
+                 close other programs and profile again for better data",
+                outcome.worst_drift * 100.0,
+                report.drifted
+            ));
+        }
+        Ok(Done { report, lookup: outcome.lookup })
+    }
+
+    fn plan(&self, identity: &Identity) -> Result<Plan, Failure> {
+        let (args, seed) = (self.args, self.global.seed);
+        let option = if args.time.is_some() { "--time" } else { "--samples" };
+        let failed = |e: PlanError| Failure::usage(format!("{option}: {e}"));
+        if let Some(path) = &args.plan {
+            return Plan::read(path).map_err(|e| plan_failure(path, &e));
+        }
+        let (spaces, batch, lowering) = (args.space.list(), identity.batch, identity.lowering());
+        let Some(dir) = &args.refine else {
+            return Plan::draw(&spaces, self.samples, batch, lowering, seed).map_err(failed);
+        };
+        let judged = refine::judged(dir, identity)?;
+        Plan::refine(&spaces, self.samples, batch, lowering, seed, &judged).map_err(failed)
+    }
+
+    /// Where the dataset goes; phones that are measured side by side have one each.
+    fn folder(&self, identity: &Identity) -> PathBuf {
+        let usual = || match &self.args.refine {
+            Some(dir) => refine::beside(dir),
+            None => Path::new("datasets").join(format!("{}@{}", identity.device, identity.runtime)),
+        };
+        let dir = self.args.output.clone().unwrap_or_else(usual);
+        match &self.serial {
+            Some(serial) if !self.alone => {
+                let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+                let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                dir.with_file_name(format!("{name}-{}", serial.chars().map(plain).collect::<String>()))
+            }
+            _ => dir,
+        }
+    }
+}
+
+/// The first part of a long name.
+fn shortened(text: &str) -> String {
+    let mut short: String = text.chars().take(48).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+fn plan_failure(path: &Path, error: &PlanError) -> Failure {
+    if path.exists() {
+        Failure::bad_file(path, error)
+    } else {
+        Failure::usage(format!("{}: {error}", path.display()))
+    }
+}
+
+fn failure(error: CampaignError, dir: &Path) -> Failure {
+    let resume = "the same command with --resume goes on from here";
+    let message = error.to_string();
+    match error {
+        CampaignError::File(error) => error.into(),
+        CampaignError::Unfinished { .. } => Failure::usage(message).remedy(format!(
+            "--resume to go on with it, another folder (-o DIR), or delete {}",
+            dir.display()
+        )),
+        CampaignError::Foreign { .. } => Failure::usage(message).remedy("another folder: -o DIR"),
+        CampaignError::OtherPlan { .. } => Failure::usage(message).remedy(format!(
+            "the options of the first run (--space, --samples, --rounds, --seed), or --plan {}",
+            dir.join(edgezen_lab::campaign::running::PLAN).display()
+        )),
+        CampaignError::OtherIdentity { .. } => Failure::usage(message).remedy("another folder: -o DIR"),
+        CampaignError::OtherDevice { .. } => Failure::usage(message)
+            .remedy("attach the phone of the first run (--serial S says which) and use its runner, or another folder: -o DIR"),
+        CampaignError::Interrupted { .. } => Failure::new(Exit::Interrupted, message).remedy(resume),
+        CampaignError::NothingMeasured(_) => Failure::runtime(message),
+        CampaignError::Journal(error) => error.into(),
+        CampaignError::Device(error) => {
+            let failure = Failure::from(error);
+            let remedy = failure.remedy.clone().map_or(resume.to_owned(), |remedy| format!("{remedy}; then {resume}"));
+            failure.remedy(remedy)
+        }
+        CampaignError::Dataset(error) => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1.5h"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("20 min"), duration("20m"));
+        for bad in ["", "20", "h", "-3s", "0s", "nanh", "1e99h"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn two_hours_on_a_phone_are_some_thousand_configurations() {
+        let pixel2 = shipped::profiles().by_name("pixel2").unwrap();
+        assert_eq!(samples_in(Duration::from_secs(7200), &pixel2, 3), 3000);
+    }
+}

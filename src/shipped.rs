@@ -1,0 +1,27 @@
+//! The devices and predictors that are shipped with the program, with the user's own in front of them.
+
+use crate::catalogue::{Catalogue, Predictors, Profiles, Shipped, predictors};
+use crate::embedded;
+
+/// Device profiles, by name.
+pub const DEVICE_PROFILES: Shipped = embedded::DEVICE_PROFILES;
+/// Predictors, by identity.
+pub const PREDICTORS: Shipped = embedded::PREDICTORS;
+
+/// The user's folder of device profiles, below the current one.
+const PROFILES_FOLDER: &str = "device-profiles";
+
+/// The catalogue that every command uses.
+pub fn catalogue() -> Catalogue {
+    Catalogue { profiles: profiles(), predictors: predictors() }
+}
+
+/// The devices that are known by name.
+pub fn profiles() -> Profiles {
+    Profiles::new(DEVICE_PROFILES, PROFILES_FOLDER)
+}
+
+/// The predictors that are known by name.
+pub fn predictors() -> Predictors {
+    Predictors::new(PREDICTORS, predictors::user_folders())
+}
