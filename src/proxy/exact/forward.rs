@@ -9,7 +9,7 @@ use crate::plainnet::graph::{Act, Node, Op};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Added to the variance by batch normalisation (SPEC 2.6).
+/// Added to the variance by batch normalisation (docs/plainnet.md, section 2.6).
 pub const BN_EPS: f64 = 1e-3;
 
 /// What batch normalisation divides by.
@@ -104,7 +104,7 @@ fn as_conv(graph: &Graph, node: &Node) -> Option<Conv> {
 
 impl<T: Real> Engine<T> {
     /// `parts` copies of the input of `images` images; every copy but the first is disturbed by `noise`
-    /// times unit normal numbers (SPEC 5.2).
+    /// times unit normal numbers (Zen-NAS paper, Algorithm 1, lines 3 and 4).
     pub fn input(
         &mut self,
         graph: &Graph,
@@ -130,7 +130,8 @@ impl<T: Real> Engine<T> {
         Map { shape, images: parts * images, parts, data: Arc::new(data), pending: Pending::default() }
     }
 
-    /// Runs `graph` on `input`. Biases are zero, BN weights one (SPEC 5).
+    /// Runs `graph` on `input`. Biases are zero, and the weights of BN are one (docs/plainnet.md,
+    /// section 5.1).
     ///
     /// # Errors
     /// An operation that has no result for this input.
