@@ -60,7 +60,7 @@ fn closed_form_ranks_like_monte_carlo() {
 fn closed_form_of_the_published_networks() {
     for case in golden::list(&golden::json("zen_statistics.json")) {
         let mut network = notation::parse(golden::text(case, "structure")).unwrap();
-        // One initial structure has a broken chain (SPEC 1.4).
+        // One initial structure declares channels that do not arrive (docs/plainnet.md, section 6.4).
         let mut blocks = network.super_blocks("the test scores").unwrap();
         edgezen::plainnet::relink(&mut blocks);
         network = (&blocks[..]).into();

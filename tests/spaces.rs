@@ -30,7 +30,7 @@ fn candidate_lists() {
         }
     }
     for case in list(&golden["sublayer_candidates"]) {
-        // The reference drops 0 later (SPEC 4.1).
+        // The list of the reference contains 0, which it drops later (docs/plainnet.md, section 4.1).
         let want: Vec<i32> = integers(&case["both"]).into_iter().filter(|&l| l > 0).collect();
         let have = sublayer_choices(number(case, "L") as i32, Reach::Reference);
         assert_eq!(have.as_slice(), want, "{case}");

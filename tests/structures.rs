@@ -21,7 +21,7 @@ fn hide_automatic_names(printed: &str) -> String {
     out + rest
 }
 
-/// The reference rejects these by mistake (SPEC 1.1); we accept them.
+/// The reference rejects these by mistake, and edgezen accepts them (docs/plainnet.md, section 1.3).
 const ACCEPTED_ON_PURPOSE: [&str; 2] =
     ["ResBlock(ConvKX(n1|8,8,3,1)BN(8))", "Sequential(ConvKX(8,8,3,1)BN(8))"];
 
@@ -204,7 +204,8 @@ fn costs_of_mutated_networks() {
 
 #[test]
 fn well_known_networks_have_their_sizes() {
-    // torchvision's counts; our projections have a bias of their own (SPEC 2.5).
+    // The counts are torchvision's. A projection of a PlainNet has a bias besides (docs/plainnet.md,
+    // section 2.5).
     for (name, params, projection_biases, gmacs) in [
         ("resnet18", 11_689_512, 128 + 256 + 512, 1.814),
         ("resnet50", 25_557_032, 256 + 512 + 1024 + 2048, 4.089),

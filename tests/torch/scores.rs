@@ -37,7 +37,7 @@ fn golden_scores_in_double_precision() {
 #[test]
 fn golden_scores_in_single_precision() {
     for (i, case) in list(&golden::json("scores.json")["cases"]).iter().enumerate() {
-        // The deep network is chaotic: rounding shows (SPEC 5.2).
+        // In the deepest network rounding errors grow from layer to layer (docs/plainnet.md, section 5.2).
         let tolerance = if i == 6 { 0.1 } else { 1e-3 };
         let three = run::<f32>(case, Variance::Running, Norm::L1, 3);
         let want = &case["official_function_fp32_repeat3"];

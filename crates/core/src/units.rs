@@ -151,13 +151,13 @@ macro_rules! count_unit {
 }
 
 count_unit!(
-    /// Multiply-accumulates. The reference calls them FLOPs; its official count can be fractional
-    /// (SPEC 3.2), which is why this is not an integer.
+    /// Multiply-accumulates. The released code calls them FLOPs. Its count can be fractional, which is why
+    /// this is not an integer (docs/plainnet.md, section 3.2).
     Macs,
     ""
 );
 count_unit!(
-    /// Parameters, official or exact (SPEC 3.1, 3.4).
+    /// Parameters, official or exact (docs/plainnet.md, sections 3.1 and 3.4).
     Params,
     ""
 );

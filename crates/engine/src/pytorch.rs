@@ -18,8 +18,8 @@ pub enum PytorchError {
     AfterFlatten(String),
 }
 
-/// The Python source of `model`: residual links and batch normalisation as built (SPEC 2), squeeze-excite
-/// where the model has it.
+/// The Python source of `model`. It has residual links and batch normalisation as the network is built
+/// (docs/plainnet.md, section 2.8), and squeeze-excite where the model has it.
 ///
 /// # Errors
 /// A structure that does not fit its resolution; maps again after a flattening.

@@ -1,10 +1,11 @@
-//! Blocks of a PlainNet and what they expand to (SPEC 1.2 and 2).
+//! Blocks of a PlainNet and the layers that they stand for (docs/plainnet.md, section 2).
 //!
 //! A *super block* is the unit of search: five integers in a flat struct. Everything else in a
 //! network is a plain layer or a container of blocks. Costs, shapes, kernels, scores and graphs
 //! all read the same stream of [`Step`]s that [`Block::walk`] produces, so a block is defined once.
 
-/// Which parts of the expansion are kept (SPEC 2.8, 3.3).
+/// Which parts of the expanded blocks are kept (docs/plainnet.md, section 2.8); section 3.3 says which
+/// variant is counted for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variant {
     /// Residual links, and with them the projections.
@@ -31,13 +32,13 @@ impl Variant {
 /// The family of a super block, with its kernel size and expansion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SuperKind {
-    /// `SuperConvK{k}BNRELU`: convolution, BN, ReLU (SPEC 2.1).
+    /// `SuperConvK{k}BNRELU`: convolution, BN, ReLU (docs/plainnet.md, section 2.1).
     Conv { kernel: u8 },
-    /// `SuperResK{k}K{k}`: basic residual block (SPEC 2.2).
+    /// `SuperResK{k}K{k}`: basic residual block (docs/plainnet.md, section 2.2).
     Residual { kernel: u8 },
-    /// `SuperResK1K{k}K1`: bottleneck residual block (SPEC 2.3).
+    /// `SuperResK1K{k}K1`: bottleneck residual block (docs/plainnet.md, section 2.3).
     Bottleneck { kernel: u8 },
-    /// `SuperResIDWE{e}K{k}`: inverted depthwise block (SPEC 2.4).
+    /// `SuperResIDWE{e}K{k}`: inverted depthwise block (docs/plainnet.md, section 2.4).
     Inverted { expansion: u8, kernel: u8 },
 }
 
@@ -164,7 +165,7 @@ pub enum Join {
 pub enum Block {
     Super(SuperBlock),
     Layer(Layer),
-    /// A residual unit (SPEC 2.5).
+    /// A residual unit: a body and a shortcut, which are added (docs/plainnet.md, section 2.5).
     Residual {
         in_c: i32,
         stride: i32,
@@ -206,7 +207,7 @@ pub enum Step {
     Join(Join),
 }
 
-/// `max(base, round(x / base) · base)` with ties to the even multiple (SPEC 2.7).
+/// `max(base, round(x / base) · base)` with ties to the even multiple (docs/plainnet.md, section 2.7).
 pub fn smart_round(x: f64, base: i32) -> i32 {
     // Adding and taking away 1.5·2⁵² leaves the nearest integer, ties to even. `round_ties_even` is a
     // call into the C library on x86-64 without SSE 4.1, and mutation rounds 18 times per block.
@@ -216,7 +217,7 @@ pub fn smart_round(x: f64, base: i32) -> i32 {
     (rounded * base).max(base) as i32
 }
 
-/// [`smart_round`] with the base that belongs to the magnitude of `x` (SPEC 2.7).
+/// [`smart_round`] with the base that belongs to the magnitude of `x` (docs/plainnet.md, section 2.7).
 pub fn smart_round_auto(x: f64) -> i32 {
     let base = match x {
         x if x > 256.0 => 32,
@@ -226,7 +227,7 @@ pub fn smart_round_auto(x: f64) -> i32 {
     smart_round(x, base)
 }
 
-/// Hidden width of squeeze-excite over `channels` (SPEC 2.6).
+/// Hidden width of squeeze-excite over `channels` (docs/plainnet.md, section 2.6).
 pub fn se_hidden(channels: i32) -> i32 {
     ((f64::from(channels) * 0.25).round_ties_even() as i32).max(1)
 }
@@ -278,7 +279,8 @@ impl SuperBlock {
                     let (prev, to) = if second { (mid, out) } else { (prev, mid) };
                     let stride = if second { 1 } else { stride };
                     let hidden = smart_round(f64::from(to) * f64::from(expansion), 8);
-                    // The ReLU after unit A is printed with the width of unit B (SPEC 2.4).
+                    // The ReLU after the first unit is printed with the output width of the second, as the
+                    // reference prints it (docs/plainnet.md, section 2.4).
                     unit(prev, to, stride, first && !second, out, variant, visit, |visit| {
                         conv_bn(prev, hidden, 1, 1, variant, visit);
                         relu(hidden, visit);
@@ -293,7 +295,8 @@ impl SuperBlock {
         }
     }
 
-    /// Two blocks if this one has at least `threshold` sublayers, else itself (SPEC 2.9).
+    /// Two blocks if this one is residual and has at least `threshold` sublayers, else itself
+    /// (docs/plainnet.md, section 2.9).
     pub fn split(self, threshold: i32) -> (SuperBlock, Option<SuperBlock>) {
         if self.kind.is_conv() || self.sublayers < threshold || threshold < 2 {
             return (self, None);
@@ -304,7 +307,7 @@ impl SuperBlock {
         (head, Some(rest))
     }
 
-    /// Scales widths and depth (SPEC 2.9 `structure_scale`); the input and the stride stay.
+    /// Scales widths and depth; the input and the stride stay (docs/plainnet.md, section 2.9).
     pub fn scale(self, channels: f64, sublayers: f64) -> SuperBlock {
         let width = |c: i32| smart_round_auto(f64::from(c) * channels);
         SuperBlock {

@@ -1,5 +1,6 @@
-//! Parameters and multiply-accumulates: the *official* counts that budgets are compared with
-//! (SPEC 3.1, 3.2) and the *exact* ones of the network as built (SPEC 3.4).
+//! Parameters and multiply-accumulates, counted in two ways. The *official* counts are those of the
+//! released code, which budgets are compared with (docs/plainnet.md, sections 3.1 and 3.2). The *exact*
+//! counts are those of the network as built (section 3.4).
 
 use super::block::{Block, Layer, Step, SuperBlock, Variant, se_hidden};
 use super::shape::ShapeError;
@@ -71,7 +72,8 @@ pub fn official_block(block: &SuperBlock, resolution: i64, variant: Variant) -> 
     })
 }
 
-/// Official cost of the classifier after global pooling: one number for the whole bias (SPEC 3.1).
+/// Official cost of the classifier after global pooling. The whole bias counts as one parameter
+/// (docs/plainnet.md, section 3.1).
 pub fn official_head(in_c: i32, classes: u32) -> Official {
     let weights = f64::from(in_c) * f64::from(classes);
     Official { params: Params(weights + 1.0), flops: Macs(weights), resolution: 1 }
@@ -127,7 +129,8 @@ impl OfficialWalk {
                     self.zero_stride = true;
                     return;
                 }
-                // The resolution is already divided: a strided projection counts a quarter (SPEC 3.2).
+                // The reference divides by the stride although the body has done so already. A projection of
+                // stride 2 therefore counts a quarter of its work (docs/plainnet.md, section 3.2).
                 let side = self.resolution as f64 / f64::from(shortcut.stride);
                 self.flops += size as f64 * side * side;
             }

@@ -217,8 +217,8 @@ pub fn sublayer(block: &SuperBlock, first: bool, input: Shape) -> Result<Graph, 
     Ok(builder.graph)
 }
 
-/// Appends global average pooling and the classifier (SPEC 2.8), unless the body already ends in a
-/// vector.
+/// Appends global average pooling and the classifier (docs/plainnet.md, section 2.8), unless the body
+/// already ends in a linear layer.
 pub fn with_classifier(mut graph: Graph, classes: u32) -> Graph {
     let last = graph.nodes.len() - 1;
     if matches!(graph.nodes[last].op, Op::Linear { .. }) {

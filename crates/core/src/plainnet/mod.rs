@@ -1,5 +1,5 @@
-//! PlainNet: networks as strings, as flat structs, as graphs; their shapes, costs and kernels
-//! (SPEC 1–3).
+//! PlainNet: networks as strings, as flat structs and as graphs, and their shapes, costs and kernels.
+//! `docs/plainnet.md` explains them in its sections 1 to 3.
 
 pub mod block;
 pub mod cost;
@@ -38,7 +38,7 @@ impl Network {
         self.blocks.iter().enumerate().map(only_super).collect()
     }
 
-    /// Sum of sublayers (SPEC 2.9), if the network consists of super blocks.
+    /// Sum of sublayers (docs/plainnet.md, section 2.9), if the network consists of super blocks.
     pub fn layers(&self) -> Option<u32> {
         let blocks = self.super_blocks("layers are counted on").ok()?;
         u32::try_from(layers(&blocks)).ok()
@@ -56,19 +56,20 @@ impl From<&[SuperBlock]> for Network {
     }
 }
 
-/// Sum of sublayers (SPEC 2.9).
+/// Sum of sublayers (docs/plainnet.md, section 2.9).
 pub fn layers(blocks: &[SuperBlock]) -> i64 {
     blocks.iter().map(|block| i64::from(block.sublayers)).sum()
 }
 
-/// Sets each block's `in` to the `out` before it (SPEC 2.9); the first keeps its own.
+/// Sets the `in` of each block to the `out` of the block before it; the first block keeps its own
+/// (docs/plainnet.md, section 2.9).
 pub fn relink(blocks: &mut [SuperBlock]) {
     for i in 1..blocks.len() {
         blocks[i].in_c = blocks[i - 1].out_c;
     }
 }
 
-/// One pass of depth splitting over the network (SPEC 2.9).
+/// One pass of depth splitting over the network (docs/plainnet.md, section 2.9).
 pub fn split(blocks: &[SuperBlock], threshold: i32) -> Vec<SuperBlock> {
     let mut out = Vec::with_capacity(blocks.len() + 2);
     for block in blocks {
@@ -96,14 +97,15 @@ impl Model {
         shape::validate(&self.network.blocks, self.resolution)
     }
 
-    /// Official parameters and FLOPs, classifier included (SPEC 3.1, 3.2).
+    /// Official parameters and FLOPs, classifier included (docs/plainnet.md, sections 3.1 and 3.2).
     pub fn official(&self, variant: Variant) -> Result<(Params, Macs), ShapeError> {
         let body = cost::official(&self.network.blocks, i64::from(self.resolution), variant)?;
         let head = self.head(cost::official_head(self.network.out_c(), self.classes));
         Ok((body.params + head.params, body.flops + head.flops))
     }
 
-    /// Exact cost, classifier included (SPEC 3.4); `resolution` is that before pooling.
+    /// Exact cost, classifier included (docs/plainnet.md, section 3.4). Its `resolution` is the side of the
+    /// map before global pooling.
     pub fn exact(&self, variant: Variant) -> Result<cost::Exact, ShapeError> {
         let body = cost::exact(&self.network.blocks, i64::from(self.resolution), variant)?;
         Ok(if self.ends_in_linear() {

@@ -1,4 +1,5 @@
-//! Structure strings: `SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,1,8,1)…` (SPEC 1.1).
+//! Structure strings such as `SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,1,8,1)…`. The grammar stands in
+//! `docs/plainnet.md`, section 1.2.
 //!
 //! [`parse`] accepts what the reference accepts, and the two forms it drops by mistake: names inside
 //! unnamed containers, and `Sequential(…)`. Printing (`Display`) gives the canonical form: no blanks,
@@ -46,7 +47,7 @@ pub fn parse_with(text: &str, surplus: Surplus) -> Result<Network, ParseError> {
     Ok(Network { blocks })
 }
 
-/// The structure in a file: its first line, trimmed (SPEC 1.1).
+/// The structure in a file: its first line, trimmed (docs/plainnet.md, section 1.3).
 pub fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or("").trim()
 }
@@ -336,7 +337,8 @@ impl fmt::Display for Layer {
             Layer::Swish { channels } => write!(f, "Swish({channels})"),
             Layer::Se { channels } => write!(f, "SE({channels})"),
             Layer::MaxPool { channels, kernel, stride } => write!(f, "MaxPool({channels},{kernel},{stride})"),
-            // The reference prints C / s² (SPEC 1.1).
+            // The reference prints the channels divided by the square of the side, by mistake
+            // (docs/plainnet.md, section 1.3). This prints the same.
             Layer::AdaptiveAvgPool { channels, size } => {
                 let printed = size.checked_mul(size).and_then(|area| channels.checked_div(area));
                 write!(f, "AdaptiveAvgPool({},{size})", printed.unwrap_or(channels))

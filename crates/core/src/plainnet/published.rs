@@ -1,5 +1,5 @@
-//! Networks known by name: the 15 published ZenNets (SPEC 3.5), ResNet-18/50 and MobileNetV2, and
-//! the initial structures of the searches (SPEC 1.4).
+//! Networks known by name: the 15 published ZenNets (docs/plainnet.md, section 6.6), ResNet-18/50 and
+//! MobileNetV2, and the initial structures of the searches (section 6.4).
 //!
 //! ResNets and MobileNetV2 are written in basic blocks. Two details are PlainNet's: a projection has a
 //! bias, and MobileNetV2's ReLU6 is a ReLU. Neither changes a latency by a measurable amount.
@@ -17,7 +17,8 @@ struct Entry {
 
 /// Start of the CIFAR searches.
 pub const INIT_CIFAR: &str = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,1,8,1)SuperResK3K3(16,32,2,16,1)SuperResK3K3(32,64,2,32,1)SuperResK3K3(64,64,2,32,1)SuperConvK1BNRELU(64,128,1,1)";
-/// Start of the latency searches. Its chain is broken on purpose (SPEC 1.4): re-link before use.
+/// Start of the latency searches. Its last block declares 256 channels in where 512 arrive, as in the
+/// released code (docs/plainnet.md, section 6.4). Re-link it before use.
 pub const INIT_IMAGENET_LATENCY: &str = "SuperConvK3BNRELU(3,32,2,1)SuperResK3K3(32,64,2,32,1)SuperResK3K3(64,128,2,64,1)SuperResK3K3(128,256,2,128,1)SuperResK3K3(256,512,2,256,1)SuperConvK1BNRELU(256,512,1,1)";
 /// Start of the FLOPs searches.
 pub const INIT_IMAGENET_FLOPS: &str = "SuperConvK3BNRELU(3,8,2,1)SuperResIDWE6K3(8,32,2,8,1)SuperResIDWE6K3(32,48,2,32,1)SuperResIDWE6K3(48,96,2,48,1)SuperResIDWE6K3(96,128,2,96,1)SuperConvK1BNRELU(128,2048,1,1)";

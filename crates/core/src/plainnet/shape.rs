@@ -1,4 +1,4 @@
-//! Feature-map shapes, and whether a structure makes a usable network (SPEC 1.3).
+//! Feature-map shapes, and whether a structure makes a usable network (docs/plainnet.md, section 1.5).
 
 use super::block::{Block, Join, Layer, Step, SuperBlock, SuperKind, Variant};
 use std::fmt;
@@ -51,7 +51,7 @@ pub const MAX_RESOLUTION: u32 = 8_192;
 /// global pooling.
 ///
 /// # Errors
-/// The first block that breaks a rule of SPEC 1.3, with the reason.
+/// The first block that breaks a rule (docs/plainnet.md, section 1.5), with the reason.
 pub fn validate(blocks: &[Block], resolution: u32) -> Result<Shape, ShapeError> {
     check(blocks, resolution, false)
 }
@@ -275,7 +275,8 @@ fn layer_output(layer: Layer, input: Shape) -> Result<Shape, String> {
         Layer::DwConv { channels, kernel, stride } => windowed(declared(channels)?, kernel, stride),
         Layer::MaxPool { channels, kernel, stride } => windowed(declared(channels)?, kernel, stride),
         Layer::Bn { channels } | Layer::Se { channels } => declared(channels).map(|_| input),
-        // What a ReLU prints has no effect (SPEC 2.4).
+        // The number of channels that an activation declares has no effect, and is wrong in some
+        // expanded blocks (docs/plainnet.md, section 2.4).
         Layer::Relu { .. } | Layer::Swish { .. } => Ok(input),
         Layer::AdaptiveAvgPool { channels, size } => {
             let c = declared(channels)?;

@@ -1,6 +1,7 @@
-//! The trivial proxies: FLOPs, parameters, and a random number (SPEC 5.4).
+//! The trivial proxies: FLOPs, parameters, and a random number (docs/plainnet.md, section 5.4).
 //!
-//! As scores, costs are taken without residual links, and so are smaller than as budgets (SPEC 3.3).
+//! As scores, costs are counted without residual links, so that they are smaller than the same costs as
+//! budgets (section 3.3).
 
 use super::{Candidate, Proxy, ScoreError};
 use crate::plainnet::{Model, Variant, cost};

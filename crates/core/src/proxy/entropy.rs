@@ -1,4 +1,5 @@
-//! The entropy scores of TinyNAS: MadNAS (MAE-DET) and DeepMAD (SPEC 10.2, 10.3). Closed forms.
+//! The entropy scores of TinyNAS, MadNAS (also called MAE-DET) and DeepMAD, which are formulas over widths
+//! and kernels (docs/plainnet.md, section 5.5).
 
 use super::{Candidate, Proxy, ScoreError};
 use crate::plainnet::block::smart_round;
@@ -183,7 +184,8 @@ fn defined(sections: &[Section]) -> Result<(), String> {
     if all { Ok(()) } else { Err("DeepMAD knows bottleneck and depthwise units only".into()) }
 }
 
-/// A super block of a PlainNet: two units to a sublayer where SPEC 2.3 and 2.4 say so.
+/// The units of a super block of a PlainNet. A sublayer of a bottleneck or inverted block is two units
+/// (docs/plainnet.md, sections 2.3 and 2.4).
 fn section(block: &SuperBlock) -> Section {
     let [in_c, out_c, mid] = [block.in_c, block.out_c, block.bottleneck].map(|c| c.max(1) as u32);
     let mut units = Vec::new();

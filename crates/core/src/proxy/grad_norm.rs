@@ -1,4 +1,5 @@
-//! Grad-norm: the norm of the loss's gradient with respect to all parameters (SPEC 5.4).
+//! Grad-norm: the norm of the loss's gradient with respect to all parameters (docs/plainnet.md,
+//! section 5.4).
 
 use super::exact::real::Real;
 use super::exact::source::{Scaling, Seeded, Source};

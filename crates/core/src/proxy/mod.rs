@@ -1,4 +1,4 @@
-//! Zero-shot proxies: scores of untrained networks; greater is better (SPEC 5).
+//! Zero-shot proxies: scores of untrained networks; greater is better (docs/plainnet.md, section 5).
 //!
 //! A failed score is a typed error, never a number.
 
@@ -23,7 +23,7 @@ use std::any::Any;
 use std::fmt;
 use std::str::FromStr;
 
-/// Which of the two Zen-Scores (SPEC 5.2). They are never mixed.
+/// Which of the two Zen-Scores (docs/plainnet.md, section 5.2). They are never mixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {

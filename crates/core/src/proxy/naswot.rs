@@ -1,4 +1,5 @@
-//! NASWOT: how differently a network cuts up a batch of images (SPEC 5.4).
+//! NASWOT: how much the images of a batch differ in which ReLUs they switch on (docs/plainnet.md,
+//! section 5.4).
 
 use super::exact::source::{Scaling, Seeded};
 use super::on_graph::{GraphProxy, Undefined};

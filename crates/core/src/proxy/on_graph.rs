@@ -17,7 +17,8 @@ pub enum Undefined {
     NotFinite,
 }
 
-/// A proxy of the network as graph: no residual links, no squeeze-excite, classifier included (SPEC 5.4).
+/// A proxy that runs the network as a graph. The graph has the classifier, and neither residual links nor
+/// squeeze-excite (docs/plainnet.md, section 5.4).
 pub trait GraphProxy: Send + Sync {
     const NAME: &'static str;
 

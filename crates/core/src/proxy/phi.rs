@@ -1,4 +1,5 @@
-//! The Φ-score: the log norm of a network's gradient without BN and residual links (SPEC 5.3).
+//! The Φ-score: the logarithm of the norm of a network's gradient, without BN and residual links (Zen-NAS
+//! paper, section 3.3; docs/plainnet.md, section 5.3).
 //!
 //! Estimated from a small disturbance, E‖f(x) − f(x + αε)‖ ≈ α·‖J‖. In single precision the activations
 //! of a network of 32 layers or so overflow; in log space each layer's scale is taken out and its logarithm

@@ -1,4 +1,5 @@
-//! Synflow: how much of the path magnitude each weight carries (SPEC 5.4).
+//! Synflow: how much each weight contributes to the output of a network of positive weights
+//! (docs/plainnet.md, section 5.4).
 //!
 //! As in the released code, BN is left in training mode and normalises most of the magnitude away, on the
 //! statistics of the one image of ones; and the score is the negated sum, contrary to the original proxy,

@@ -1,4 +1,5 @@
-//! TE-NAS: condition of the neural tangent kernel, and linear regions (SPEC 5.4).
+//! TE-NAS: the condition number of the neural tangent kernel, and the number of linear regions
+//! (docs/plainnet.md, section 5.4).
 //!
 //! The released search uses the condition alone: score = −κ. The released code also counts linear
 //! regions, but hooks modules that a PlainNet does not have; here they are counted right.

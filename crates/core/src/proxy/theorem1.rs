@@ -1,5 +1,5 @@
-//! Theorem 1 of the paper, as a number: what batch normalisation takes out of a network, its variances
-//! give back (SPEC 5.3).
+//! Theorem 1 of the Zen-NAS paper (section 4.2), as a number: what batch normalisation takes out of a
+//! network, its variances give back. `docs/plainnet.md`, section 5.3, states the ratio.
 
 use super::exact::forward::{BnVariance, Engine, Observer, Options, Statistics};
 use super::exact::map::Map;

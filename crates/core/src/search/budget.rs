@@ -1,8 +1,8 @@
 //! Budgets and the costs that are held against them.
 //!
-//! Layers, size and FLOPs are the official counts with residual links (SPEC 3.3); memory and latency
-//! belong to the network as built. What a predictor says of a sublayer is remembered: the same
-//! sublayers come back in most mutations.
+//! Layers, parameters and FLOPs are the official counts with residual links (docs/plainnet.md, section
+//! 3.3); memory and latency belong to the network as built. What a predictor says of a sublayer is
+//! remembered, because the same sublayers come back in most mutations.
 
 use crate::plainnet::cost::Official;
 use crate::plainnet::kernel::Lowering;
@@ -42,9 +42,9 @@ pub struct Budgets {
 #[derive(Clone)]
 pub enum Budget {
     Layers(u32),
-    /// Official count (SPEC 3.1).
+    /// Official count (docs/plainnet.md, section 3.1).
     Params(Params),
-    /// Official count (SPEC 3.2).
+    /// Official count (docs/plainnet.md, section 3.2).
     Flops(Macs),
     /// Peak activation memory of one image in f32.
     Memory(Bytes),

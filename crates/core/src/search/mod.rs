@@ -1,4 +1,4 @@
-//! The evolutionary search (paper, Algorithms 2 and 3; SPEC 6).
+//! The evolutionary search (Zen-NAS paper, Algorithms 2 and 3; docs/plainnet.md, section 6).
 //!
 //! Pure decisions: the space, the proxy, the predictors and the seed come in, the outcome goes out. The
 //! same seed gives the same outcome for any number of threads, and whether or not the search was

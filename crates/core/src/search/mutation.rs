@@ -1,15 +1,15 @@
-//! Variation of a structure: the mutation of the paper (SPEC 4.4), and the smaller and larger steps of
-//! the islands.
+//! Variation of a structure: the mutation of the paper and of the released code (docs/plainnet.md, section
+//! 4.4), and the smaller and larger steps of the islands.
 
 use crate::plainnet::{SuperBlock, relink};
 use crate::space;
 use crate::space::{Reach, SearchSpace, Weights};
 use rand::{Rng, RngExt};
 
-/// Depth at which a residual super block is split in two (SPEC 2.9).
+/// Number of sublayers from which on a residual super block is split in two (docs/plainnet.md, section 2.9).
 pub const SPLIT_THRESHOLD: i32 = 6;
 
-/// Widths are multiples of this (SPEC 2.7).
+/// Widths are multiples of this (docs/plainnet.md, section 2.7).
 pub(super) const WIDTH_STEP: i32 = 8;
 
 /// How structures are varied.

@@ -56,7 +56,7 @@ impl Observer for Silent {
     fn progress(&self, _: Progress) {}
 }
 
-/// Iterations between two reports (SPEC 6.1).
+/// Iterations between two reports, as many as in `evolution_search.py` of the released code.
 pub const REPORT_EVERY: u64 = 1_000;
 
 /// Where the time went, in seconds summed over the threads; extrapolated from the iterations that were

@@ -1,4 +1,4 @@
-//! The population and the rules by which it lives (SPEC 6.1, 6.2).
+//! The population and the rules by which it lives (docs/plainnet.md, section 6.2).
 
 use super::budget::Costs;
 use crate::plainnet::SuperBlock;

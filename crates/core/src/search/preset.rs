@@ -1,4 +1,5 @@
-//! The 18 published search set-ups (SPEC 1.4), by the names of the released scripts.
+//! The 18 published set-ups of a search, by the names of the released scripts (docs/plainnet.md,
+//! section 6.5).
 //!
 //! All of them follow [`super::Rules::REFERENCE`] and score in reference mode.
 

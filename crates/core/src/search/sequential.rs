@@ -1,4 +1,5 @@
-//! The loops of the paper and of the released code: one population, children in order (SPEC 6.1, 6.2).
+//! The loops of the paper and of the released code (docs/plainnet.md, section 6.2). Both have one
+//! population, which children enter in order.
 
 use super::judge::{Fate, Worker};
 use super::state::State;

@@ -1,5 +1,5 @@
-//! Search space II, MobileNet-like (`IDW_fixfc`): inverted depthwise blocks, last convolution fixed
-//! (SPEC 4.2).
+//! Search Space II of the paper, `IDW_fixfc` in the released code: inverted depthwise blocks as in MobileNet.
+//! The last convolution keeps its width (docs/plainnet.md, section 4.2).
 
 use super::SearchSpace;
 use crate::plainnet::{SuperKind, published};
@@ -10,7 +10,7 @@ const fn kind(expansion: u8, kernel: u8) -> SuperKind {
     SuperKind::Inverted { expansion, kernel }
 }
 
-/// Reference weights fall in the order in which the released lists were aliased (SPEC 4.3).
+/// Types with the weights that they have in the released code by accident (docs/plainnet.md, section 4.3).
 const KINDS: [(SuperKind, u32); 12] = [
     (kind(1, 3), 12),
     (kind(2, 3), 12),

@@ -1,4 +1,4 @@
-//! Search spaces: which blocks may take the place of a block (SPEC 4.1–4.3).
+//! Search spaces: which blocks may take the place of a block (docs/plainnet.md, section 4).
 //!
 //! A space answers for one block at a time with a small product of lists, so that drawing a mutation
 //! neither allocates nor prints.
@@ -10,7 +10,7 @@ use crate::plainnet::block::smart_round;
 use crate::plainnet::{SuperBlock, SuperKind};
 use rand::{Rng, RngExt};
 
-/// How likely each block type is (SPEC 4.3).
+/// How likely each block type is (docs/plainnet.md, section 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weights {
@@ -20,7 +20,7 @@ pub enum Weights {
     Uniform,
 }
 
-/// How far one mutation may go (SPEC 6.2).
+/// How far one mutation may go (docs/plainnet.md, section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
@@ -110,7 +110,7 @@ pub struct Candidates<'a> {
 const GROW: [f64; 5] = [2.5, 2.0, 1.5, 1.25, 1.0];
 const SHRINK: [f64; 4] = [1.25, 1.5, 2.0, 2.5];
 
-/// Widths that `c` may mutate into (SPEC 4.1), largest first.
+/// Widths that `c` may mutate into, largest first (docs/plainnet.md, section 4.1).
 pub fn channel_choices(c: i32, max_channels: i32, reach: Reach) -> Choices<9> {
     let within = |factor: f64| reach == Reach::Reference || factor <= 2.0;
     let grown = GROW.iter().filter(|&&f| within(f)).map(|f| f64::from(c) * f);
@@ -122,7 +122,7 @@ pub fn channel_choices(c: i32, max_channels: i32, reach: Reach) -> Choices<9> {
     choices
 }
 
-/// Depths that `sublayers` may mutate into (SPEC 4.1).
+/// Depths that `sublayers` may mutate into (docs/plainnet.md, section 4.1).
 pub fn sublayer_choices(sublayers: i32, reach: Reach) -> Choices<5> {
     let within = |l: i32| reach == Reach::Reference || (2 * l >= sublayers && l <= 2 * sublayers);
     let mut choices = Choices::EMPTY;

@@ -1,4 +1,5 @@
-//! Search space I, ResNet-like (`XXBL`): basic and bottleneck residual blocks (SPEC 4.2).
+//! Search Space I of the paper, `XXBL` in the released code: basic and bottleneck residual blocks as in
+//! ResNet (docs/plainnet.md, section 4).
 
 use super::SearchSpace;
 use crate::plainnet::{SuperKind, published};

@@ -1,4 +1,5 @@
-//! Training on CIFAR-10 and CIFAR-100 in libtorch, by the recipe of the released code (SPEC 7.1).
+//! Training on CIFAR-10 and CIFAR-100 in libtorch, by the recipe of the released code (docs/plainnet.md,
+//! section 7).
 //!
 //! All randomness follows from the seed, the epoch and the number of the image or batch: a run that was
 //! interrupted anywhere and goes on computes what it would have computed, to the bit on one CPU.

@@ -1,4 +1,5 @@
-//! The recipe: what is done to images and targets, and how quickly weights move (SPEC 7.1).
+//! The recipe: what is done to images and targets, and how quickly weights move (docs/plainnet.md,
+//! section 7).
 
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;

@@ -101,7 +101,7 @@ fn as_conv(graph: &Graph, node: &Node) -> Option<Conv> {
 
 impl<T: Real> Engine<T> {
     /// `parts` copies of the input of `images` images; every copy but the first is disturbed by `noise`
-    /// times unit normal numbers (SPEC 5.2).
+    /// times unit normal numbers (Zen-NAS paper, Algorithm 1, lines 3 and 4).
     pub fn input(
         &mut self,
         graph: &Graph,
@@ -127,7 +127,8 @@ impl<T: Real> Engine<T> {
         Map { shape, images: parts * images, parts, data: Arc::new(data), pending: Pending::default() }
     }
 
-    /// Runs `graph` on `input`. Biases are zero, BN weights one (SPEC 5).
+    /// Runs `graph` on `input`. Biases are zero, and the weights of BN are one (docs/plainnet.md,
+    /// section 5.1).
     ///
     /// # Errors
     /// An operation that has no result for this input.

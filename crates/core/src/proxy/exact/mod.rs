@@ -1,4 +1,4 @@
-//! The exact Zen-Score: random networks, run forward (SPEC 5.1, 5.2).
+//! The exact Zen-Score: random networks, run forward (docs/plainnet.md, section 5.2).
 //!
 //! Pure Rust, any PlainNet. The closed form (`proxy::zen`) is what searches use; this is the definition,
 //! and what their winners are verified with. Same seed, same score, for any number of threads.
@@ -40,7 +40,7 @@ pub enum Norm {
 /// Where the random numbers come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Randomness {
-    /// The golden generator (SPEC 8).
+    /// The generator of the golden scores (docs/plainnet.md, section 5.6).
     Golden { seed: u64, classes: u32 },
     /// The fast generator. With `common` numbers every network draws the same ones at the same layer
     /// index, which makes differences between networks far less noisy than scores.

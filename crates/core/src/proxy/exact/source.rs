@@ -20,7 +20,7 @@ pub enum Tensor {
 /// How weights are scaled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scaling {
-    /// N(0, 1), whatever the fan-in (SPEC 5).
+    /// N(0, 1), whatever the fan-in (docs/plainnet.md, section 5.1).
     Unit,
     /// N(0, 1) / √fan-in.
     FanIn,
@@ -47,8 +47,8 @@ pub trait Source<T>: Sync {
     fn fill(&self, tensor: Tensor, first: usize, out: &mut [T]);
 }
 
-/// The generator of the golden scores: splitmix64 and Box–Muller, one stream for the whole case
-/// (SPEC 8).
+/// The generator of the golden scores. It makes normal numbers from splitmix64 by the method of Box and
+/// Muller, in one stream for the whole case (docs/plainnet.md, section 5.6).
 #[derive(Clone, Debug)]
 pub struct Golden {
     seed: u64,

@@ -1,7 +1,8 @@
 //! The Zen-Score in closed form: no weights, no forward pass, about 50 ns per convolution.
 //!
-//! Setting (paper, section 3; SPEC 5.1, 5.2): residual links removed, every convolution followed by BN
-//! and ReLU, weights N(0,1), input perturbed by α = 0.01. The outputs of a random convolution are
+//! The network has no residual links, BN and ReLU follow every convolution, weights are N(0,1), and the
+//! disturbance of the input has the size α = 0.01 (Zen-NAS paper, sections 3.2 and 4.2; docs/plainnet.md,
+//! sections 5.1 and 5.2). The outputs of a random convolution are
 //! Gaussian, so the variance that each BN sees and the correlation of the two passes follow a recursion
 //! from layer to layer (`recursion`), over windows on zero-padded maps (`geometry`); the score is a function
 //! of these. Derived in `docs/closed-form.md`, which also says how far it is from Monte-Carlo.

@@ -414,7 +414,8 @@ impl<N: Numbers> State<N> {
             *factor *= match mode {
                 // Biased, as the paper's batch variance is.
                 Mode::Paper => variance * f64::from(1.0 - g.per_pixels),
-                // Running variance after the two passes of one repetition: 0.81 + 0.19 v (SPEC 5.2).
+                // The running variance after the two passes of one repetition (docs/plainnet.md,
+                // section 5.2).
                 Mode::Reference => 0.81 + 0.19 * variance,
             };
         }
