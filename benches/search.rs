@@ -5,7 +5,7 @@
 //! and one at the end.
 
 use edgezen::plainnet::{notation, relink};
-use edgezen::predictor::loaded::Loaded;
+use edgezen::predictor::any::AnyPredictor;
 use edgezen::proxy;
 use edgezen::proxy::{Mode, Setup};
 use edgezen::search::{Budget, Budgets, Checkpoint, LatencyBudget, Observer, Outcome, Progress};
@@ -56,7 +56,7 @@ static PREDICTORS: LazyLock<Vec<LatencyBudget>> = LazyLock::new(|| {
     let known = shipped::predictors().entries();
     let load = |&(id, ms): &(&str, f64)| {
         let entry = known.iter().find(|entry| entry.id == id).expect("a shipped predictor");
-        let Loaded::Kernels(predictor) = entry.load().unwrap() else { panic!("of whole networks") };
+        let AnyPredictor::Kernels(predictor) = entry.load().unwrap() else { panic!("of whole networks") };
         LatencyBudget {
             device: id.into(),
             predictor: Arc::new(*predictor),

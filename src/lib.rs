@@ -20,5 +20,5 @@ pub use edgezen_core::{
 pub use edgezen_engine as engine;
 #[cfg(feature = "torch")]
 pub use edgezen_lab::train;
-pub use edgezen_lab::{campaign, catalogue, dataset, device, evaluation, files, fit, report, runs};
+pub use edgezen_lab::{campaign, catalogue, dataset, device, evaluation, files, fit, report, runs, transfer};
 pub use edgezen_runner as runner;

@@ -7,6 +7,7 @@ mod golden;
 mod networks;
 mod onnx;
 mod phones;
+mod predictor_files;
 mod predictors;
 mod profiles;
 mod profiling;

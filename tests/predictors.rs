@@ -9,9 +9,9 @@ use edgezen::measurement::Subject;
 use edgezen::plainnet::graph::Act;
 use edgezen::plainnet::{Kernel, KernelKind};
 use edgezen::predictor::Support;
+use edgezen::predictor::any::AnyPredictor;
 use edgezen::predictor::file::PredictorFile;
 use edgezen::predictor::fitted::Bounded;
-use edgezen::predictor::loaded::Loaded;
 use edgezen::shipped;
 use std::path::{Path, PathBuf};
 
@@ -193,7 +193,7 @@ fn every_shipped_predictor_keeps_the_contract() {
     for entry in Predictors::new(shipped::PREDICTORS, Vec::new()).entries() {
         let loaded = entry.load().unwrap_or_else(|e| panic!("{}: {e}", entry.id));
         assert_eq!(loaded.identity().to_string(), entry.id);
-        let Loaded::Kernels(predictor) = loaded else { continue };
+        let AnyPredictor::Kernels(predictor) = loaded else { continue };
         for kind in KernelKind::ALL {
             for (c, side, k) in [(1, 1, 1), (8, 7, 3), (64, 56, 3), (512, 14, 5), (4096, 480, 7)] {
                 let depthwise = kind == KernelKind::Dwconv;

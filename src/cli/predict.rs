@@ -6,8 +6,8 @@ use super::net::{self, NetOptions};
 use super::predictors::{self, Which};
 use super::{Global, output, predict_table};
 use edgezen_core::plainnet::{Kernel, published};
+use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
-use edgezen_core::predictor::loaded::Loaded;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_core::predictor::{Estimate, LatencyPredictor, Support, Terms};
 use edgezen_core::units::{Latency, three_digits};
@@ -93,7 +93,7 @@ struct KernelRow {
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let mut loaded = args.which.load(global.output())?;
-    if let (Loaded::Kernels(predictor), Some(batch)) = (&mut loaded, args.batch) {
+    if let (AnyPredictor::Kernels(predictor), Some(batch)) = (&mut loaded, args.batch) {
         **predictor = predictor.with_batch(batch);
     }
     if let (Some(kernels), Some(output)) = (&args.kernels, &args.output) {
@@ -115,8 +115,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let mut predictions = Vec::new();
     for net in &args.nets {
         predictions.push(match &loaded {
-            Loaded::Kernels(predictor) => predict(predictor, net, &args)?,
-            Loaded::Networks(predictor) => predict_whole(predictor, net, &args)?,
+            AnyPredictor::Kernels(predictor) => predict(predictor, net, &args)?,
+            AnyPredictor::Networks(predictor) => predict_whole(predictor, net, &args)?,
         });
     }
     global.output().result(&predictions, || text(&predictions, &args))?;

@@ -4,8 +4,8 @@ use super::Global;
 use super::failure::{Exit, Failure};
 use super::predictors;
 use edgezen_core::plainnet::KernelKind;
+use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::fitted::{Bounded, FittedPredictor};
-use edgezen_core::predictor::loaded::Loaded;
 use edgezen_core::predictor::{LatencyPredictor, Support};
 use edgezen_core::units::Latency;
 use edgezen_core::zoo::Encoded;
@@ -36,15 +36,15 @@ struct Row {
 
 /// A table of kernels.
 pub fn kernels(
-    loaded: &Loaded,
+    loaded: &AnyPredictor,
     input: &Path,
     output: &Path,
     strict: bool,
     global: Global,
 ) -> Result<(), Failure> {
     let predictor = match loaded {
-        Loaded::Kernels(predictor) => predictor,
-        Loaded::Networks(predictor) => {
+        AnyPredictor::Kernels(predictor) => predictor,
+        AnyPredictor::Networks(predictor) => {
             return Err(predictors::foreign(predictor, "a table of kernels is not for it"));
         }
     };
@@ -65,7 +65,7 @@ pub fn kernels(
 
 /// A table of networks.
 pub fn networks(
-    loaded: &Loaded,
+    loaded: &AnyPredictor,
     input: &Path,
     archs: Option<&Path>,
     output: &Path,
@@ -92,22 +92,22 @@ fn batch(table: &KernelTable, row: usize) -> Option<u32> {
     table.row(row)[at].trim().parse().ok().filter(|&batch| batch > 0)
 }
 
-fn wrong(loaded: &Loaded, network: &Encoded) -> Failure {
+fn wrong(loaded: &AnyPredictor, network: &Encoded) -> Failure {
     match loaded {
-        Loaded::Networks(predictor) => {
+        AnyPredictor::Networks(predictor) => {
             predictors::foreign(predictor, &format!("{network} is of another space"))
         }
-        Loaded::Kernels(predictor) => {
+        AnyPredictor::Kernels(predictor) => {
             Failure::usage(format!("{} cannot take {network}", predictor.identity()))
         }
     }
 }
 
 /// The prediction of a whole network, if the predictor takes it.
-fn whole(loaded: &Loaded, network: &Encoded, batch: Option<u32>) -> Option<Row> {
+fn whole(loaded: &AnyPredictor, network: &Encoded, batch: Option<u32>) -> Option<Row> {
     let (estimate, batch) = match loaded {
-        Loaded::Networks(predictor) => (predictor.predict(network)?, predictor.identity.batch),
-        Loaded::Kernels(predictor) => {
+        AnyPredictor::Networks(predictor) => (predictor.predict(network)?, predictor.identity.batch),
+        AnyPredictor::Kernels(predictor) => {
             let batch = batch.unwrap_or(predictor.identity().batch);
             (of_kernels(&predictor.with_batch(batch), network), batch)
         }
@@ -129,7 +129,7 @@ fn of_kernels(predictor: &FittedPredictor, network: &Encoded) -> edgezen_core::p
 }
 
 struct Job<'a> {
-    loaded: &'a Loaded,
+    loaded: &'a AnyPredictor,
     input: &'a Path,
     output: &'a Path,
     strict: bool,

@@ -6,9 +6,9 @@ use super::output::{self, Output};
 use crate::shipped;
 use edgezen_core::files::FileError;
 use edgezen_core::measurement::Identity;
+use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::file::PredictorFile;
 use edgezen_core::predictor::fitted::FittedPredictor;
-use edgezen_core::predictor::loaded::Loaded;
 use edgezen_core::predictor::model::KernelModel;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_lab::catalogue::predictors;
@@ -32,7 +32,7 @@ pub struct Which {
 }
 
 impl Which {
-    pub fn load(&self, output: Output) -> Result<Loaded, Failure> {
+    pub fn load(&self, output: Output) -> Result<AnyPredictor, Failure> {
         match (&self.predictor, &self.device) {
             (Some(path), _) => Ok(predictors::read(path)?),
             (None, Some(device)) => any_by_device(device, output),
@@ -52,10 +52,10 @@ pub fn by_device(name: &str, output: Output) -> Result<Arc<FittedPredictor>, Fai
 }
 
 /// Refuses predictors that take only the networks of one space.
-fn of_kernels(loaded: Loaded) -> Result<Arc<FittedPredictor>, Failure> {
+fn of_kernels(loaded: AnyPredictor) -> Result<Arc<FittedPredictor>, Failure> {
     match loaded {
-        Loaded::Kernels(predictor) => Ok(Arc::new(*predictor)),
-        Loaded::Networks(predictor) => Err(foreign(&predictor, "this needs a predictor of kernels")),
+        AnyPredictor::Kernels(predictor) => Ok(Arc::new(*predictor)),
+        AnyPredictor::Networks(predictor) => Err(foreign(&predictor, "this needs a predictor of kernels")),
     }
 }
 
@@ -70,7 +70,7 @@ pub fn foreign(predictor: &NetworkPredictor, why: &str) -> Failure {
 
 /// The predictor of a device by its short name (its default identity), of a full identity, or of its
 /// beginning (`pixel3@tflite`): from `predictors/` here, from the user's data folder, or as shipped.
-pub fn any_by_device(name: &str, output: Output) -> Result<Loaded, Failure> {
+pub fn any_by_device(name: &str, output: Output) -> Result<AnyPredictor, Failure> {
     let catalogue = shipped::predictors().entries();
     match find(&catalogue, name)? {
         Some(entry) => {
@@ -125,12 +125,12 @@ fn find<'a>(catalogue: &'a [Entry], name: &str) -> Result<Option<&'a Entry>, Fai
     // The default identity; else another one, of kernels if there is one.
     let exact = catalogue.iter().find(|entry| entry.id == id);
     let kernels =
-        |entry: &&Entry| of_device(entry) && matches!(entry.load(), Ok(Loaded::Kernels(_)) | Err(_));
+        |entry: &&Entry| of_device(entry) && matches!(entry.load(), Ok(AnyPredictor::Kernels(_)) | Err(_));
     Ok(exact.or_else(|| catalogue.iter().find(kernels)).or_else(|| catalogue.iter().find(of_device)))
 }
 
 /// The CPU that a predictor of this computer was measured on, if that is another one.
-fn of_another_computer(loaded: &Loaded) -> Option<&str> {
+fn of_another_computer(loaded: &AnyPredictor) -> Option<&str> {
     let cpu = loaded.cpu()?;
     let is_host = shipped::profiles()
         .by_name(&loaded.identity().device)
@@ -144,8 +144,8 @@ pub fn usual_probe_ns(name: &str) -> Option<u64> {
     let entry = find(&catalogue, name).ok()??;
     let loaded = entry.load().ok()?;
     let usual = match &loaded {
-        Loaded::Kernels(predictor) => predictor.file().provenance.usual_probe_ns,
-        Loaded::Networks(_) => None,
+        AnyPredictor::Kernels(predictor) => predictor.file().provenance.usual_probe_ns,
+        AnyPredictor::Networks(_) => None,
     };
     usual.filter(|_| of_another_computer(&loaded).is_none())
 }
@@ -205,15 +205,15 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             global.output().result(&rows, || text(&rows))
         }
         Action::Info { predictor } => match by_name_or_file(&predictor, global.output())? {
-            Loaded::Kernels(p) => global.output().result(&summary(p.file()), || info(p.file())),
-            Loaded::Networks(p) => global.output().result(&*p, || network_info(&p)),
+            AnyPredictor::Kernels(p) => global.output().result(&summary(p.file()), || info(p.file())),
+            AnyPredictor::Networks(p) => global.output().result(&*p, || network_info(&p)),
         },
         Action::Verify { files } => verify(&files, global),
     }
 }
 
 /// A file if it looks like one, else a device.
-pub fn by_name_or_file(name: &str, output: Output) -> Result<Loaded, Failure> {
+pub fn by_name_or_file(name: &str, output: Output) -> Result<AnyPredictor, Failure> {
     let path = Path::new(name);
     let is_file = path.extension().is_some_and(|extension| extension == "json") || path.is_file();
     if is_file { Ok(predictors::read(path)?) } else { any_by_device(name, output) }
@@ -225,13 +225,13 @@ fn row(entry: &Entry) -> Row {
         Origin::File(path) => path.display().to_string(),
     };
     let (rows, mape_percent, error) = match entry.load() {
-        Ok(Loaded::Kernels(predictor)) => {
+        Ok(AnyPredictor::Kernels(predictor)) => {
             let metrics = &predictor.file().metrics;
             let best = metrics.networks.as_ref().or(metrics.kernels.as_ref());
             let p = &predictor.file().provenance;
             (Some(p.kernels + p.blocks + p.networks), best.map(|m| m.mape_percent), None)
         }
-        Ok(Loaded::Networks(predictor)) => {
+        Ok(AnyPredictor::Networks(predictor)) => {
             let best = predictor.metrics.networks.as_ref();
             (Some(predictor.provenance.networks), best.map(|m| m.mape_percent), None)
         }
@@ -340,7 +340,7 @@ fn verify(files: &[PathBuf], global: Global) -> Result<(), Failure> {
     failures.into_iter().flatten().next().map_or(Ok(()), Err)
 }
 
-fn verdict(file: String, loaded: Result<Loaded, FileError>) -> (Verified, Option<Failure>) {
+fn verdict(file: String, loaded: Result<AnyPredictor, FileError>) -> (Verified, Option<Failure>) {
     match loaded {
         Ok(p) => (Verified { file, id: Some(p.identity().to_string()), error: None }, None),
         Err(error) => (Verified { file, id: None, error: Some(error.to_string()) }, Some(error.into())),

@@ -3,13 +3,12 @@
 use super::net::{self, NetOptions};
 use super::target::Reach;
 use super::verify;
-use super::{Exit, Failure, Global, fit, predictors, training_data};
+use super::{Exit, Failure, Global, fit, predictors};
 use edgezen_core::measurement::{Identity, Quality, Sample, Subject};
 use edgezen_core::plainnet::{Model, notation};
 use edgezen_core::predictor::LatencyPredictor;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::units::Latency;
-use edgezen_lab::dataset;
 use edgezen_lab::dataset::Dataset;
 use edgezen_lab::runs;
 use edgezen_lab::runs::Verified;
@@ -116,24 +115,17 @@ fn refit(
 ) -> Result<String, Failure> {
     let usual = Path::new("datasets").join(format!("{}@{}", identity.device, identity.runtime));
     let dir = data.unwrap_or(&usual);
-    let mut dataset = Dataset::read(dir).map_err(|error| {
+    let dataset = Dataset::read(dir).map_err(|error| {
         Failure::from(error).remedy("--refit adds to the dataset that the predictor came from: --data DIR")
     })?;
     predictors::same_identity(identity, &dataset.identity)?;
-    for (model, row) in networks.iter().zip(rows).filter(|(_, row)| row.quality == Quality::Good) {
-        let batch = dataset.identity.batch;
-        let subject = Subject::network(model, batch);
+    let batch = dataset.identity.batch;
+    let sample = |(model, row): (&Model, &Verified)| {
         let median = Latency::from_ms(row.measured_ms) * f64::from(batch);
-        let sample = Sample { subject, median, summary: None, quality: row.quality };
-        match dataset.samples.iter().position(|known| known.subject == sample.subject) {
-            Some(at) => dataset.samples[at] = sample,
-            None => dataset.samples.push(sample),
-        }
-    }
-    dataset::write(dir, &dataset)?;
-    let data = training_data::read(&[dir.to_owned()], &[])?;
-    let observations = edgezen_lab::fit::observations(&dataset)?;
-    let predictor = edgezen_lab::fit::fit(&observations, data.request)?;
+        Sample { subject: Subject::network(model, batch), median, summary: None, quality: row.quality }
+    };
+    let good = networks.iter().zip(rows).filter(|(_, row)| row.quality == Quality::Good);
+    let predictor = edgezen_lab::fit::refit::refit(dir, dataset, good.map(sample).collect())?;
     let path = fit::destination(None, &predictor.file().id)?;
     edgezen_lab::catalogue::predictors::write(&path, predictor.file().text())?;
     Ok(path.display().to_string())

@@ -12,3 +12,4 @@ pub mod report;
 pub mod runs;
 #[cfg(feature = "torch")]
 pub mod train;
+pub mod transfer;

@@ -5,6 +5,7 @@ mod export;
 mod merge;
 
 use super::failure::{Exit, Failure};
+use super::rows::WhichRows;
 use super::{Global, output};
 use crate::shipped;
 use edgezen_core::measurement::Identity;
@@ -15,7 +16,7 @@ use edgezen_lab::dataset::import;
 use edgezen_lab::dataset::import::{FORMATS, ImportError};
 use edgezen_lab::dataset::network_import;
 use edgezen_lab::dataset::network_import::SOURCES;
-use edgezen_lab::dataset::network_table::{NetworkTableError, Select};
+use edgezen_lab::dataset::network_table::NetworkTableError;
 use edgezen_lab::dataset::{Dataset, Provenance, trtexec};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -42,6 +43,9 @@ enum Action {
         /// Tables: .csv or .csv.gz
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// Device, as the table calls it
+        #[arg(long, value_name = "NAME")]
+        device: Option<String>,
         #[command(flatten)]
         which: WhichRows,
         /// Folder of the dataset
@@ -55,26 +59,6 @@ enum Action {
     Export(export::Args),
     /// Puts datasets of one identity together
     Merge(merge::Args),
-}
-
-/// Which of a table's identities is meant, where it holds several.
-#[derive(Debug, clap::Args)]
-struct WhichRows {
-    /// Device, as the table calls it
-    #[arg(long, value_name = "NAME")]
-    device: Option<String>,
-    #[arg(long, value_name = "NAME")]
-    runtime: Option<String>,
-    #[arg(long, value_name = "NAME")]
-    precision: Option<String>,
-    /// Images per run [default: all batches of the table]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    batch: Option<u32>,
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    threads: Option<u32>,
-    /// Architectures of a table that has only arch_id [default: archs.csv.gz beside it]
-    #[arg(long, value_name = "TABLE")]
-    archs: Option<PathBuf>,
 }
 
 fn formats() -> clap::builder::PossibleValuesParser {
@@ -106,13 +90,13 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         Action::Info { dir } => dir,
         Action::Export(args) => return export::run(&args, global),
         Action::Merge(args) => merge::run(&args)?,
-        Action::Import { format, files, which, output, created } => {
+        Action::Import { format, files, device, which, output, created } => {
             let created = created.unwrap_or_else(|| {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
                 edgezen_lab::files::rfc3339(now.map_or(0, |since| since.as_secs()))
             });
             if format == trtexec::FORMAT {
-                let imported = of_trtexec(&files, which, &created)?;
+                let imported = of_trtexec(&files, device, which, &created)?;
                 dataset::write(&output, &imported)?;
                 let info = info(&output)?;
                 return global.output().result(&info, || text(&info));
@@ -122,11 +106,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
                     let [file] = files.as_slice() else {
                         return Err(Failure::usage(format!("{format} takes one table")));
                     };
-                    let WhichRows { device, runtime, precision, batch, threads, archs } = which;
-                    let select = Select { device, runtime, precision, batch, threads };
-                    network_import::import(source, file, archs.as_deref(), &select, &created)?
+                    let select = which.select(device);
+                    network_import::import(source, file, which.archs.as_deref(), &select, &created)?
                 }
-                None => import::import(&format, &files, which.device.as_deref(), &created)?,
+                None => import::import(&format, &files, device.as_deref(), &created)?,
             };
             dataset::write(&output, &imported)?;
             output
@@ -137,8 +120,13 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
 }
 
 /// Files of trtexec as `NET=FILE`; what a device's profile calls its batch is that of the runs.
-fn of_trtexec(files: &[PathBuf], which: WhichRows, created: &str) -> Result<Dataset, Failure> {
-    let device = which.device.ok_or_else(|| Failure::usage("--device is needed: it is not in the files"))?;
+fn of_trtexec(
+    files: &[PathBuf],
+    device: Option<String>,
+    which: WhichRows,
+    created: &str,
+) -> Result<Dataset, Failure> {
+    let device = device.ok_or_else(|| Failure::usage("--device is needed: it is not in the files"))?;
     let profile = shipped::profiles().by_name(&device)?;
     let usual = profile.identity();
     let identity = Identity {

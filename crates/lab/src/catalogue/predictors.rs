@@ -3,7 +3,7 @@
 use super::Shipped;
 use crate::files;
 use edgezen_core::files::FileError;
-use edgezen_core::predictor::loaded::Loaded;
+use edgezen_core::predictor::any::AnyPredictor;
 use std::path::{Path, PathBuf};
 
 /// Where a predictor was found.
@@ -29,11 +29,11 @@ impl Entry {
     ///
     /// # Errors
     /// See [`read`].
-    pub fn load(&self) -> Result<Loaded, FileError> {
+    pub fn load(&self) -> Result<AnyPredictor, FileError> {
         match &self.origin {
             Origin::File(path) => read(path),
             Origin::Shipped { text } => {
-                Loaded::parse(text.as_bytes(), &PathBuf::from(format!("predictors/{}.json", self.id)))
+                AnyPredictor::parse(text.as_bytes(), &PathBuf::from(format!("predictors/{}.json", self.id)))
             }
         }
     }
@@ -76,8 +76,8 @@ pub fn user_folders() -> Vec<PathBuf> {
 ///
 /// # Errors
 /// A missing, damaged, too new or nonsensical file.
-pub fn read(path: &Path) -> Result<Loaded, FileError> {
-    Loaded::parse(&files::read_at_most(path, MAX_BYTES)?, path)
+pub fn read(path: &Path) -> Result<AnyPredictor, FileError> {
+    AnyPredictor::parse(&files::read_at_most(path, MAX_BYTES)?, path)
 }
 
 /// Writes the text of a predictor file in one step.
