@@ -122,6 +122,26 @@ fn evaluation_stands_beside_its_baselines() {
 }
 
 #[test]
+fn options_of_the_other_half_of_evaluate_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = |args: &[&str], word| refused(dir.path(), &[&["evaluate"], args].concat(), 2, &[word]);
+    let predictor = ["--predictor", V100, "--data", "t.csv"];
+    for (option, value) in
+        [("--device", "cpu"), ("--threads", "2"), ("--resolution", "32"), ("--classes", "10")]
+    {
+        refused(&[&predictor[..], &[option, value]].concat(), option);
+    }
+    refused(&[&predictor[..], &["--se"]].concat(), "--se");
+    refused(&[&predictor[..], &["resnet18", "--weights", "w"]].concat(), "--predictor");
+    let network = ["resnet18", "--weights", "w", "--data", "d"];
+    for option in ["--svg", "--archs"] {
+        refused(&[&network[..], &[option, "x"]].concat(), option);
+    }
+    refused(&["--data", "t.csv"], "--predictor");
+    refused(&["--data", "t.csv", "--svg", "x"], "--predictor");
+}
+
+#[test]
 fn kernels_outside_the_domain_and_without_a_model_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

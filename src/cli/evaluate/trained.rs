@@ -10,7 +10,6 @@ const HIDDEN: bool = cfg!(not(feature = "torch"));
 
 #[derive(Debug, clap::Args)]
 #[group(id = "judging a trained network", multiple = true)]
-#[cfg_attr(not(feature = "torch"), expect(dead_code, reason = "read only with libtorch"))]
 pub struct Args {
     /// A trained network, with --weights: how many images of the data set in --data it names right
     #[arg(value_name = "NET", requires = "weights", hide = HIDDEN)]

@@ -1,52 +1,23 @@
 //! Fitted models of one kind of kernel: plain data that predicts. How they are fitted is no concern of this module.
 //!
-//! A new form of model is a file here with a [`KernelModel`] and its line in the list of [`AnyModel`].
+//! A new form of model is one file here with a [`KernelModel`] and one line in the list of [`AnyModel`].
 
 pub mod boosted;
 pub mod glm;
+mod kernel_model;
 pub mod kriging;
 pub mod linear;
 pub mod model_tree;
 
 pub use boosted::Boosted;
 pub use glm::Glm;
+pub use kernel_model::KernelModel;
 pub use kriging::Kriging;
 pub use linear::Linear;
 pub use model_tree::ModelTree;
 
 use crate::predictor::features::{Named, Quantities};
-use crate::predictor::layout;
 use serde::{Deserialize, Serialize};
-
-/// What every form of model can do.
-pub trait KernelModel {
-    fn name(&self) -> &'static str;
-
-    /// Latency for the whole batch in nanoseconds, without the floor that callers apply.
-    fn predict_ns(&self, quantities: &Quantities) -> f64;
-
-    /// As [`KernelModel::predict_ns`], one result for each of `quantities`.
-    fn predict_many(&self, quantities: &[Quantities], ns: &mut [f64]) {
-        ns.iter_mut().zip(quantities).for_each(|(ns, q)| *ns = self.predict_ns(q));
-    }
-
-    /// Makes every latency `factor` times as long.
-    fn scale(&mut self, factor: f64);
-
-    /// All features that it reads.
-    fn features(&self) -> Vec<Named>;
-
-    /// What is wrong with a model that was read from a file.
-    ///
-    /// # Errors
-    /// The reason, as a fragment of a sentence.
-    fn check(&self) -> Result<(), String>;
-
-    /// The oldest layout of predictor files that can hold it.
-    fn layout(&self) -> u32 {
-        layout::SIMPLE_SCHEMA
-    }
-}
 
 /// Declares [`AnyModel`]: an enum with one variant for each type that is listed, named like it. Files name a variant
 /// in snake case, in the field `family`.
