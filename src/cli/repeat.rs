@@ -6,7 +6,7 @@ use super::{Failure, Global, output};
 use edgezen_core::measurement::Sample;
 use edgezen_core::stats;
 use edgezen_core::units::three_digits;
-use edgezen_lab::campaign::{difference, networks};
+use edgezen_lab::campaign::networks;
 use edgezen_lab::dataset::Dataset;
 use edgezen_lab::device::Workload;
 use edgezen_lab::files::rfc3339;
@@ -49,7 +49,7 @@ pub fn run(target: &Target, dir: &Path, global: Global) -> Result<(), Failure> {
     let dataset = Dataset::read(dir)?;
     let mut device = target.open(networks::ROUNDS, global)?;
     if *device.identity() != dataset.identity {
-        let difference = difference(&dataset.identity, device.identity());
+        let difference = dataset.identity.difference(device.identity());
         return Err(Failure::usage(format!("{} is of another identity: {difference}", dir.display())));
     }
     let chosen = choose(&dataset.samples, global.seed);

@@ -2,6 +2,7 @@
 //! by which jobs come in and results go out. Everything here compiles for a phone.
 
 pub mod android;
+pub mod clock;
 pub mod conditions;
 pub mod pace;
 pub mod process;
@@ -10,7 +11,8 @@ pub mod results;
 pub mod sampler;
 pub mod serve;
 
+pub use clock::{Clock, Monotonic};
 pub use conditions::Conditions;
 pub use pace::Pace;
 pub use protocol::Measured;
-pub use sampler::{Clock, Monotonic, Policy, Timing, pooled};
+pub use sampler::{Policy, Timing, pooled};

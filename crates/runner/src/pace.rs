@@ -5,7 +5,7 @@
 //! reports it. A fixed piece of arithmetic does: timed before and after each sample it tells whether the
 //! core was at its usual speed (see `docs/decisions/005-undisturbed-samples.md`).
 
-use super::sampler::Clock;
+use super::clock::Clock;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -139,19 +139,12 @@ pub fn undisturbed(probe_ns: u64, usual_ns: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Fake;
     use std::cell::Cell;
-
-    struct Fake(Cell<u64>);
-
-    impl Clock for Fake {
-        fn now_ns(&self) -> u64 {
-            self.0.get()
-        }
-    }
 
     #[test]
     fn the_usual_speed_is_that_of_the_quickest_tenth() {
-        let clock = Fake(Cell::new(0));
+        let clock = Fake::default();
         let turn = Cell::new(1_u64);
         let mut pace = Pace::new(|| {
             turn.set(turn.get().wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1));
@@ -161,7 +154,7 @@ mod tests {
                 2..27 => 28_500,
                 _ => 43_000,
             };
-            clock.0.set(clock.0.get() + ns);
+            clock.pass(ns);
         });
         pace.learn(&clock, 2_000_000_000);
         let usual = pace.usual_ns();
@@ -171,8 +164,8 @@ mod tests {
 
     #[test]
     fn an_earlier_session_knows_better_than_a_disturbed_one() {
-        let clock = Fake(Cell::new(0));
-        let slow = || clock.0.set(clock.0.get() + 43_000);
+        let clock = Fake::default();
+        let slow = || clock.pass(43_000);
         let mut pace = Pace::new(slow).knowing(Some(28_500));
         pace.learn(&clock, 100_000_000);
         assert_eq!(pace.usual_ns(), 28_500);

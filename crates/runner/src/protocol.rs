@@ -4,12 +4,17 @@
 //! order. A line it cannot read is answered, too, so that nobody waits for ever.
 
 use super::{Conditions, Policy, Timing};
+use edgezen_core::files::Format;
 use edgezen_core::measurement::Subject;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Increment when a job or a reply changes its meaning; either side refuses another version.
 pub const VERSION: u32 = 2;
+
+/// What a line with a job must say of its version.
+pub const FORMAT: Format =
+    Format { name: "job", field: "protocol", oldest: VERSION, newest: VERSION, most_bytes: 1 << 30 };
 
 /// Something to measure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,32 +10,11 @@
 //!
 //! Nothing is dropped: every sample is returned as it was read, with its probe.
 
+use super::clock::Clock;
 use super::pace::{Pace, undisturbed};
 use edgezen_core::measurement::{Quality, Summary};
 use edgezen_core::stats;
 use serde::{Deserialize, Serialize};
-
-/// A monotonic clock.
-pub trait Clock {
-    /// Nanoseconds since some fixed moment.
-    fn now_ns(&self) -> u64;
-}
-
-/// The machine's clock.
-#[derive(Clone, Copy, Debug)]
-pub struct Monotonic(std::time::Instant);
-
-impl Monotonic {
-    pub fn start() -> Monotonic {
-        Monotonic(std::time::Instant::now())
-    }
-}
-
-impl Clock for Monotonic {
-    fn now_ns(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
-    }
-}
 
 /// How long and how often to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -351,24 +330,15 @@ fn precise(samples_ns: &[u64], policy: &Policy) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Fake;
     use std::cell::Cell;
-
-    /// A clock that moves only when a run says so.
-    #[derive(Default)]
-    struct Fake(Cell<u64>);
-
-    impl Clock for Fake {
-        fn now_ns(&self) -> u64 {
-            self.0.get()
-        }
-    }
 
     /// Times runs that last what `duration` says of their number.
     fn timing(policy: &Policy, duration: impl Fn(u64) -> u64) -> Timing {
         let clock = Fake::default();
         let runs = Cell::new(0);
         sample(&clock, policy, None, || {
-            clock.0.set(clock.0.get() + duration(runs.get()));
+            clock.pass(duration(runs.get()));
             runs.set(runs.get() + 1);
             Ok::<f64, ()>(1.5)
         })
@@ -459,8 +429,8 @@ mod tests {
         let clock = Fake::default();
         let spend = |ns: u64| {
             for _ in 0..ns / 10_000 {
-                let slow = clock.0.get() / 100_000_000 % 3 != 0;
-                clock.0.set(clock.0.get() + if slow { 16_000 } else { 10_000 });
+                let slow = clock.now_ns() / 100_000_000 % 3 != 0;
+                clock.pass(if slow { 16_000 } else { 10_000 });
             }
         };
         let mut pace = Pace::new(|| spend(30_000));
@@ -487,14 +457,14 @@ mod tests {
         let clock = Fake::default();
         let runs = Cell::new(0.0);
         let error = sample(&clock, &Policy::HOST, None, || {
-            clock.0.set(clock.0.get() + 1_000_000);
+            clock.pass(1_000_000);
             runs.set(runs.get() + 1.0);
             Ok::<f64, ()>(runs.get())
         });
         assert_eq!(error, Err(SampleError::Inconsistent));
         let error = sample(&clock, &Policy::HOST, None, || {
             // Set back by somebody in the fifth run.
-            clock.0.set(if runs.replace(runs.get() + 1.0) == 5.0 { 0 } else { clock.0.get() + 1_000_000 });
+            clock.set(if runs.replace(runs.get() + 1.0) == 5.0 { 0 } else { clock.now_ns() + 1_000_000 });
             Ok::<f64, ()>(1.5)
         });
         assert_eq!(error, Err(SampleError::Clock));

@@ -1,6 +1,6 @@
 //! The runner's loop: a job line in, a reply line out.
 
-use super::protocol::{Fault, Job, Measured, Reply, VERSION};
+use super::protocol::{FORMAT, Fault, Job, Measured, Reply, VERSION};
 use super::results::Results;
 use super::sampler::{self, SampleError};
 use super::{Conditions, Monotonic, Pace, Policy};
@@ -87,8 +87,8 @@ fn write_line(output: &mut impl Write, reply: &Reply) -> io::Result<()> {
 fn read(line: &str) -> Result<Job, Reply> {
     // The version comes first: a job of another one need not be readable at all.
     let value: serde_json::Value = serde_json::from_str(line).map_err(|e| bad_job(&e))?;
-    if let Some(version) = value["protocol"].as_u64()
-        && version != u64::from(VERSION)
+    if let Some(version) = FORMAT.version(&value)
+        && !FORMAT.reads(version)
     {
         let reason = format!("the job speaks protocol {version}, this runner {VERSION}");
         let id = value["id"].as_str().map(str::to_owned);

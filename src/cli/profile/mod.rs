@@ -271,7 +271,7 @@ impl Job<'_> {
         let option = if args.time.is_some() { "--time" } else { "--samples" };
         let failed = |e: PlanError| Failure::usage(format!("{option}: {e}"));
         if let Some(path) = &args.plan {
-            return Plan::read(path).map_err(|e| plan_failure(path, &e));
+            return Plan::read(path).map_err(|e| plan_failure(path, e));
         }
         let (spaces, batch, lowering) = (args.space.list(), identity.batch, identity.lowering());
         let Some(dir) = &args.refine else {
@@ -308,11 +308,11 @@ fn shortened(text: &str) -> String {
     short
 }
 
-fn plan_failure(path: &Path, error: &PlanError) -> Failure {
-    if path.exists() {
-        Failure::bad_file(path, error)
-    } else {
-        Failure::usage(format!("{}: {error}", path.display()))
+fn plan_failure(path: &Path, error: PlanError) -> Failure {
+    match error {
+        PlanError::File(error) if error.is_missing() => error.into(),
+        PlanError::File(error) => Failure::new(Exit::BadFile, error.to_string()),
+        error => Failure::bad_file(path, error),
     }
 }
 
@@ -328,7 +328,7 @@ fn failure(error: CampaignError, dir: &Path) -> Failure {
         CampaignError::Foreign { .. } => Failure::usage(message).remedy("another folder: -o DIR"),
         CampaignError::OtherPlan { .. } => Failure::usage(message).remedy(format!(
             "the options of the first run (--space, --samples, --rounds, --seed), or --plan {}",
-            dir.join(edgezen_lab::campaign::running::PLAN).display()
+            dir.join(edgezen_lab::campaign::folder::PLAN).display()
         )),
         CampaignError::OtherIdentity { .. } => Failure::usage(message).remedy("another folder: -o DIR"),
         CampaignError::OtherDevice { .. } => Failure::usage(message)

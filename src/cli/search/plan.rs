@@ -88,7 +88,7 @@ impl Plan {
             limit_ms: budget.limit.map(Latency::ms),
         };
         Manifest {
-            schema_version: runs::SCHEMA,
+            schema_version: runs::manifest::FORMAT.newest,
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             preset: self.preset.clone(),
             space: self.space.name().to_owned(),

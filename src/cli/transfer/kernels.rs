@@ -12,9 +12,9 @@ use edgezen_core::space;
 use edgezen_core::zoo::Space;
 use edgezen_lab::campaign::{Plan, networks};
 use edgezen_lab::catalogue;
-use edgezen_lab::dataset::network_import;
-use edgezen_lab::dataset::network_table::NetworkTable;
-use edgezen_lab::dataset::{Dataset, KernelTable, Provenance};
+use edgezen_lab::dataset::import::networks as published;
+use edgezen_lab::dataset::table::NetworkTable;
+use edgezen_lab::dataset::{Dataset, Environment, KernelTable, Provenance};
 use edgezen_lab::device;
 use edgezen_lab::device::{Options, Workload};
 use edgezen_lab::fit::observation::Observation;
@@ -97,7 +97,7 @@ fn from_data(
     }
     let pool = observations(&dataset)?;
     let seen = informative(source, &pool, count, seed);
-    let mut request = training_data::of(&dataset, data)?;
+    let mut request = training_data::of(&dataset);
     let described: Vec<String> = seen
         .iter()
         .map(|&row| format!("{} {}", dataset.samples[row].subject, dataset.samples[row].median))
@@ -111,13 +111,13 @@ fn table(args: &Args, data: &Path, source: &FittedPredictor) -> Result<Dataset, 
     let table = KernelTable::read(data)?;
     let from = source.identity();
     if NetworkTable::is_one(table.columns()) {
-        let guessed = network_import::guess(&table, Space::Named);
+        let guessed = published::guess(&table, Space::Named);
         let mut select = args.select();
         if guessed.name == "networks" {
             select.runtime = select.runtime.or_else(|| Some(from.runtime.clone()));
             select.precision = select.precision.or_else(|| Some(from.precision.clone()));
         }
-        return Ok(network_import::import(
+        return Ok(published::import(
             guessed,
             data,
             args.archs.as_deref(),
@@ -184,12 +184,13 @@ fn from_device(
         tool_version: env!("CARGO_PKG_VERSION").into(),
         notes: Vec::new(),
     };
+    let environment = Environment::try_from(device.facts()).map_err(|e| Failure::runtime(e.to_string()))?;
     let untimed = |subject: Subject| Sample::imported(subject, edgezen_core::units::Latency::from_ns(1.0));
     let mut dataset = Dataset {
         identity,
         samples: subjects.into_iter().map(untimed).collect(),
         provenance,
-        environment: device.facts(),
+        environment,
     };
     let pool = observations(&dataset)?;
     let chosen = informative(source, &pool, args.samples as usize, global.seed);
@@ -212,7 +213,7 @@ fn from_device(
         measured.push(Sample { subject, median: summary.median, summary: Some(summary), quality });
     }
     dataset.samples = measured;
-    let mut request = training_data::of(&dataset, Path::new(name))?;
+    let mut request = training_data::of(&dataset);
     request.usual_probe_ns = device.usual_probe_ns();
     let described: Vec<String> =
         dataset.samples.iter().map(|sample| format!("{} {}", sample.subject, sample.median)).collect();

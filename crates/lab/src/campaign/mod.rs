@@ -3,10 +3,18 @@
 
 mod assemble;
 pub mod drift;
+mod error;
+mod event;
+pub mod folder;
 pub mod journal;
 pub mod networks;
+mod outcome;
 pub mod plan;
-pub mod running;
+mod running;
+pub mod shuffle;
 
+pub use error::CampaignError;
+pub use event::Event;
+pub use outcome::CampaignOutcome;
 pub use plan::{Plan, PlanError};
-pub use running::{Campaign, CampaignError, Event, Outcome, Start, difference};
+pub use running::{Campaign, Start};

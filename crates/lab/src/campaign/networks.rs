@@ -2,7 +2,6 @@
 //! that no median is that of one lucky or unlucky moment.
 
 use crate::device::{Device, DeviceError, Workload};
-use ::edgezen_runner;
 use edgezen_core::measurement::{Quality, Summary};
 use edgezen_runner::Timing;
 use std::time::Duration;

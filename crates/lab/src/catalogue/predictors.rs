@@ -3,6 +3,7 @@
 use super::Shipped;
 use crate::files;
 use edgezen_core::files::FileError;
+use edgezen_core::predictor::file::FORMAT;
 use edgezen_core::predictor::loaded::Loaded;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +78,7 @@ pub fn user_folders() -> Vec<PathBuf> {
 /// # Errors
 /// A missing, damaged, too new or nonsensical file.
 pub fn read(path: &Path) -> Result<Loaded, FileError> {
-    Loaded::parse(&files::read_at_most(path, MAX_BYTES)?, path)
+    Loaded::parse(&files::read(&FORMAT, path)?, path)
 }
 
 /// Writes the text of a predictor file in one step.
@@ -87,9 +88,6 @@ pub fn read(path: &Path) -> Result<Loaded, FileError> {
 pub fn write(path: &Path, text: serde_json::Result<String>) -> Result<(), FileError> {
     files::write_atomically(path, text.map_err(|e| FileError::damaged(path, e))?.as_bytes())
 }
-
-/// Larger files are not read at all.
-const MAX_BYTES: u64 = 32 << 20;
 
 /// The predictor files of a folder, by name; none where the folder cannot be read.
 fn in_folder(folder: &Path) -> Vec<Entry> {

@@ -8,19 +8,19 @@
 
 mod checkpoint;
 mod found;
-mod manifest;
+pub mod manifest;
 mod rescored;
 mod result;
 mod verification;
 
 pub use checkpoint::SavedSearch;
 pub use found::{Found, PredictedMs};
-pub use manifest::{BudgetTable, DeviceTable, Manifest, SCHEMA};
+pub use manifest::{BudgetTable, DeviceTable, Manifest};
 pub use rescored::{NotRescored, Rescored, RescoredNetwork};
 pub use result::SearchResult;
 pub use verification::{Verification, Verified, VerifyRound};
 
-use crate::files::{write_atomically, write_atomically_with};
+use crate::files::{self, write_atomically, write_atomically_with};
 use edgezen_core::files::FileError;
 use edgezen_core::plainnet::{Model, ShapeError};
 use edgezen_core::search::{Budgets, Outcome, Point};
@@ -30,19 +30,13 @@ use polars::prelude::{Column, DataFrame, ParquetWriter};
 use serde::Serialize;
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Why a run folder could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{}: {error}", path.display())]
-    Io { path: PathBuf, error: std::io::Error },
-    #[error("{}: {reason}", path.display())]
-    Damaged { path: PathBuf, reason: String },
-    #[error("{}: version {found} of its format is too new for this program", path.display())]
-    TooNew { path: PathBuf, found: u32 },
     #[error("the best network cannot be exported: {0}")]
     Shape(#[from] ShapeError),
     #[error("the best network cannot be exported: {0}")]
@@ -61,7 +55,7 @@ const VERIFIED: &str = "verified.json";
 /// # Errors
 /// Whatever the disk says.
 pub fn begin(dir: &Path, manifest: &Manifest) -> Result<(), RunError> {
-    std::fs::create_dir_all(dir).map_err(|error| RunError::Io { path: dir.to_owned(), error })?;
+    std::fs::create_dir_all(dir).map_err(FileError::io(dir))?;
     SavedSearch::remove(dir)?;
     for name in [RESULT, VERIFIED, "best.txt", "best.onnx", "front.json", "history.csv", "archive.parquet"] {
         remove(&dir.join(name))?;
@@ -70,17 +64,15 @@ pub fn begin(dir: &Path, manifest: &Manifest) -> Result<(), RunError> {
     Ok(write_atomically(&dir.join(RUN), text.as_bytes())?)
 }
 
-fn remove(path: &Path) -> Result<(), RunError> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(RunError::Io { path: path.to_owned(), error })
-        }
+fn remove(path: &Path) -> Result<(), FileError> {
+    match std::fs::remove_file(path).map_err(FileError::io(path)) {
+        Err(error) if !error.is_missing() => Err(error),
         _ => Ok(()),
     }
 }
 
-fn damaged(dir: &Path, name: &str, reason: &dyn std::fmt::Display) -> RunError {
-    RunError::Damaged { path: dir.join(name), reason: reason.to_string() }
+fn damaged(dir: &Path, name: &str, reason: &dyn std::fmt::Display) -> FileError {
+    FileError::damaged(&dir.join(name), reason)
 }
 
 /// Writes what a search found, but for its best network and the result.
@@ -192,14 +184,7 @@ pub fn read(dir: &Path) -> Result<Run, RunError> {
 /// # Errors
 /// A missing, damaged or newer file.
 pub fn read_manifest(dir: &Path) -> Result<Manifest, RunError> {
-    let text = read_text(dir, RUN)?;
-    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| damaged(dir, RUN, &e))?;
-    let version = table.get("schema_version").and_then(toml::Value::as_integer).unwrap_or(0);
-    if version > i64::from(SCHEMA) {
-        let found = u32::try_from(version).unwrap_or(u32::MAX);
-        return Err(RunError::TooNew { path: dir.join(RUN), found });
-    }
-    toml::from_str(&text).map_err(|e| damaged(dir, RUN, &e))
+    Ok(files::read_toml(&manifest::FORMAT, &dir.join(RUN))?)
 }
 
 /// Reads `result.json`.
@@ -230,20 +215,19 @@ pub fn read_history(dir: &Path) -> Result<Vec<Point>, RunError> {
             (Some(iteration), Some(best), Some(mean)) => {
                 Ok(Point { iteration: iteration as u64, best, mean })
             }
-            _ => Err(damaged(dir, "history.csv", &format!("line {}: not three numbers", i + 1))),
+            _ => Err(FileError::damaged_line(&dir.join("history.csv"), i + 1, "not three numbers").into()),
         }
     };
     read_text(dir, "history.csv")?.lines().enumerate().skip(1).map(point).collect()
 }
 
-fn read_text(dir: &Path, name: &str) -> Result<String, RunError> {
-    let path = dir.join(name);
-    std::fs::read_to_string(&path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidData => damaged(dir, name, &"is not text"),
-        _ => RunError::Io { path, error },
-    })
+/// Larger files of a run folder are refused.
+const MOST_BYTES: u64 = 1 << 30;
+
+fn read_text(dir: &Path, name: &str) -> Result<String, FileError> {
+    files::read_text(&dir.join(name), MOST_BYTES)
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(dir: &Path, name: &str) -> Result<T, RunError> {
-    serde_json::from_str(&read_text(dir, name)?).map_err(|e| damaged(dir, name, &e))
+    Ok(serde_json::from_str(&read_text(dir, name)?).map_err(|e| damaged(dir, name, &e))?)
 }

@@ -3,6 +3,7 @@
 use super::TrainError;
 use edgezen_core::digest;
 use edgezen_core::digest::Hasher;
+use edgezen_core::files::FileError;
 use sha2::Digest;
 use std::path::Path;
 
@@ -92,7 +93,7 @@ impl Cifar {
         let mut hash = Hasher::default();
         let mut part = |name: &str| -> Result<Images, TrainError> {
             let path = dir.join(name);
-            let bytes = std::fs::read(&path).map_err(|error| TrainError::Io { path: path.clone(), error })?;
+            let bytes = std::fs::read(&path).map_err(FileError::io(&path))?;
             hash.update(&bytes);
             records(&bytes, layout).map_err(|reason| bad(&path, reason))
         };

@@ -1,9 +1,11 @@
 use super::*;
+use crate::dataset::Dataset;
 use crate::device;
-use crate::device::Options;
 use crate::device::simulated::Simulation;
-use edgezen_core::measurement::Sample;
+use crate::device::{DeviceError, Facts, Options, Vigilance, Workload};
+use edgezen_core::measurement::{Identity, Quality, Sample, Subject};
 use edgezen_core::space;
+use std::time::Duration;
 
 fn plan(samples: usize) -> Plan {
     Plan::draw(

@@ -1,7 +1,8 @@
 //! Finding a profile by name: the user's files first, then the shipped ones.
 
-use super::{Profile, ProfileError};
+use super::{FORMAT, Profile, ProfileError};
 use crate::catalogue::Shipped;
+use crate::files;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -73,7 +74,7 @@ impl Profiles {
                 profile: Profile::parse(text, &format!("shipped profile {name}")),
             })
             .collect();
-        for (name, path) in files(&self.folder) {
+        for (name, path) in in_folder(&self.folder) {
             let profile = read(&path);
             // In the program's own source folder the files are the shipped profiles themselves.
             if let Some(shipped) = entries.iter_mut().find(|entry| entry.name == name) {
@@ -100,7 +101,7 @@ impl Profiles {
 /// # Errors
 /// The file cannot be read, or is not a usable profile.
 pub fn read(path: &Path) -> Result<Profile, ProfileError> {
-    let bytes = fs::read(path).map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
+    let bytes = files::read(&FORMAT, path)?;
     let file = path.display().to_string();
     match std::str::from_utf8(&bytes) {
         Ok(text) => Profile::parse(text, &file),
@@ -112,7 +113,7 @@ pub fn read(path: &Path) -> Result<Profile, ProfileError> {
 }
 
 /// Names and paths of the `.toml` files in `folder`; none where it does not exist or cannot be read.
-fn files(folder: &Path) -> Vec<(String, PathBuf)> {
+fn in_folder(folder: &Path) -> Vec<(String, PathBuf)> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let profiles = paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));

@@ -12,6 +12,7 @@ mod position;
 pub use error::ProfileError;
 pub use lookup::{Entry, Origin, Profiles, read};
 
+use edgezen_core::files::Format;
 use edgezen_core::measurement::Identity;
 use edgezen_core::space;
 use edgezen_core::space::SearchSpace;
@@ -23,6 +24,10 @@ use std::fmt;
 /// The newest format that this program reads. Raised when a field changes its meaning or goes away, and
 /// when a new field may not be ignored.
 pub const SCHEMA: u32 = 1;
+
+/// What can be read. Schema 0 passes here, and is refused with its line when the fields are checked.
+pub const FORMAT: Format =
+    Format { name: "device profile", field: "schema", oldest: 0, newest: SCHEMA, most_bytes: 16 << 20 };
 
 /// What is known of a device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,9 +1,10 @@
 //! Where things stand in a profile's text: lines for errors, and the list of facts.
 
 use super::check::Problem;
-use super::{Fact, ProfileError, SCHEMA};
+use super::{FORMAT, Fact, ProfileError};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -17,13 +18,10 @@ pub fn check_schema(text: &str, file: &str) -> Result<(), ProfileError> {
     if let Some(value) = table.get_ref().get("schema")
         && let Some(schema) =
             value.get_ref().as_integer().and_then(|n| i64::from_str_radix(n.as_str(), n.radix()).ok())
-        && schema > i64::from(SCHEMA)
     {
-        return Err(ProfileError::Newer {
-            file: file.to_owned(),
-            line: line(text, value.span().start),
-            schema,
-        });
+        // Whatever is no version at all gets its own message, with its line, when the fields are looked at.
+        let found = u64::try_from(schema).unwrap_or(0);
+        FORMAT.check(Path::new(file), Some(found))?;
     }
     Ok(())
 }

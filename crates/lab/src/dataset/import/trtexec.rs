@@ -2,7 +2,10 @@
 //! time of each layer), both JSON lists. Layers are joined to kernels by the names that our ONNX files give
 //! their nodes: `Conv_n12 + Relu_n14` begins with node 12 of the graph.
 
-use super::{Dataset, Provenance};
+use super::{ImportError, Importer, Input, Request};
+use crate::dataset::{Dataset, Environment, Provenance};
+use crate::files::read_text;
+use edgezen_core::files::FileError;
 use edgezen_core::measurement::{Identity, Quality, Sample, Subject, Summary};
 use edgezen_core::plainnet::kernel::Lowering;
 use edgezen_core::plainnet::{Kernel, Model, ShapeError};
@@ -11,28 +14,50 @@ use rustc_hash::FxHashMap;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// As given to `dataset import --format`.
-pub const FORMAT: &str = "trtexec";
-pub const ABOUT: &str = "trtexec --exportTimes or --exportProfile of networks that were exported here, each as NET=FILE; \
-                         --device, --precision, --batch";
+pub struct Trtexec;
+
+impl Importer for Trtexec {
+    fn name(&self) -> &'static str {
+        "trtexec"
+    }
+
+    fn about(&self) -> &'static str {
+        "trtexec --exportTimes or --exportProfile of networks that were exported here, each as NET=FILE; \
+         --device, --precision, --batch"
+    }
+
+    fn files_name_networks(&self) -> bool {
+        true
+    }
+
+    fn import(&self, request: &Request<'_>) -> Result<Dataset, ImportError> {
+        let profile = request.profile.as_ref().ok_or(ImportError::NoDevice)?;
+        let select = request.select.clone();
+        let identity = Identity {
+            batch: select.batch.unwrap_or(profile.batch),
+            ..Identity::new(
+                profile.device.clone(),
+                select.runtime.unwrap_or_else(|| "tensorrt".into()),
+                select.precision.unwrap_or_else(|| profile.precision.clone()),
+            )
+        };
+        Ok(import(&request.files, identity, request.created)?)
+    }
+}
 
 /// Runs whose median is known worse than this are noisy, as in own measurements.
 const NOISY: f64 = 0.05;
 
-/// A file, and the network that it is of.
-#[derive(Clone, Debug)]
-pub struct Export {
-    pub model: Model,
-    pub path: PathBuf,
-}
+/// Larger files are none of trtexec's.
+const MOST_BYTES: u64 = 1 << 30;
 
 /// Why a file is none of trtexec's.
 #[derive(Debug, thiserror::Error)]
 pub enum TrtexecError {
-    #[error("{path}: {error}")]
-    Io { path: PathBuf, error: std::io::Error },
-    #[error("{path}: {reason}")]
-    Format { path: PathBuf, reason: String },
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{path}: which network is it of?")]
+    NoNetwork { path: PathBuf },
     #[error("{path}: {error}")]
     Shape { path: PathBuf, error: ShapeError },
     #[error("{path}: no layer has the name of a node of that network's ONNX file as edgezen writes it")]
@@ -41,18 +66,14 @@ pub enum TrtexecError {
     Twice { path: PathBuf, subject: String },
 }
 
-/// Makes a dataset of `exports`, measured as `identity`.
-///
-/// # Errors
-/// A file that is not trtexec's, or not of its network.
-pub fn import(exports: &[Export], identity: Identity, created: &str) -> Result<Dataset, TrtexecError> {
+/// Makes a dataset of `files`, measured as `identity`.
+fn import(files: &[Input], identity: Identity, created: &str) -> Result<Dataset, TrtexecError> {
     let (mut samples, mut notes) = (Vec::new(), Vec::new());
     let mut kernels: FxHashMap<Kernel, Vec<f64>> = FxHashMap::default();
     let mut order = Vec::new();
-    for Export { model, path } in exports {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| TrtexecError::Io { path: path.clone(), error })?;
-        let entries = entries(&text, path)?;
+    for Input { path, network: model } in files {
+        let model = model.as_ref().ok_or_else(|| TrtexecError::NoNetwork { path: path.clone() })?;
+        let entries = entries(&read_text(path, MOST_BYTES)?, path)?;
         let name = model.name.clone().unwrap_or_else(|| model.network.to_string());
         if entries.iter().any(|entry| entry.get("computeMs").is_some()) {
             let sample = network(model, &entries, path, identity.batch)?;
@@ -102,11 +123,11 @@ pub fn import(exports: &[Export], identity: Identity, created: &str) -> Result<D
         tool_version: env!("CARGO_PKG_VERSION").into(),
         notes,
     };
-    Ok(Dataset { identity, samples, provenance, environment: serde_json::Map::new() })
+    Ok(Dataset { identity, samples, provenance, environment: Environment::default() })
 }
 
-fn format(path: &Path, reason: impl Into<String>) -> TrtexecError {
-    TrtexecError::Format { path: path.to_owned(), reason: reason.into() }
+fn format(path: &Path, reason: impl ToString) -> TrtexecError {
+    FileError::damaged(path, reason).into()
 }
 
 fn entries(text: &str, path: &Path) -> Result<Vec<Value>, TrtexecError> {
@@ -188,7 +209,7 @@ mod tests {
         let of = |text: &str| {
             let path = dir.path().join("times.json");
             std::fs::write(&path, text).unwrap();
-            import(&[Export { model: model.clone(), path }], identity.clone(), "2026")
+            import(&[Input { path, network: Some(model.clone()) }], identity.clone(), "2026")
         };
         let runs: Vec<String> = (0..40)
             .map(|i| {

@@ -1,12 +1,15 @@
 //! Public tables of whole networks as datasets of one identity each.
 //!
-//! A source is one entry in [`SOURCES`]; what it calls devices, runtimes and networks is translated by
-//! functions below.
+//! A source is one entry in [`SOURCES`]. What it calls devices, runtimes and networks is translated by
+//! [`names`].
 
-use super::network_table::{NetworkTable, NetworkTableError, Select};
-use super::{Dataset, KernelTable, Provenance};
+use super::{ImportError, Importer, Request};
+use crate::dataset::table::{KernelTable, NetworkRow, NetworkTable, NetworkTableError, Select};
+use crate::dataset::{Dataset, Environment, Provenance, names};
 use edgezen_core::measurement::{Identity, Sample, Subject};
+use edgezen_core::predictor::roofline::Roofline;
 use edgezen_core::zoo::Space;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A published table of networks.
@@ -46,12 +49,7 @@ pub const SOURCES: &[Source] = &[
         source: HELP,
         licence: "MIT",
         notes: &HELP_NOTES,
-        defaults: Defaults {
-            device: None,
-            runtime: Some("help-fbnet"),
-            precision: Some("fp32"),
-            cores: None,
-        },
+        defaults: Defaults { device: None, runtime: Some("help-fbnet"), precision: Some("fp32"), cores: None },
     },
     Source {
         name: "help-nb201",
@@ -59,12 +57,7 @@ pub const SOURCES: &[Source] = &[
         source: HELP,
         licence: "MIT",
         notes: &HELP_NOTES,
-        defaults: Defaults {
-            device: None,
-            runtime: Some("help-nb201"),
-            precision: Some("fp32"),
-            cores: None,
-        },
+        defaults: Defaults { device: None, runtime: Some("help-nb201"), precision: Some("fp32"), cores: None },
     },
     Source {
         name: "help-ofa",
@@ -80,12 +73,7 @@ pub const SOURCES: &[Source] = &[
         source: "TensorFlow documentation, github.com/tensorflow/tensorflow at 6e81d72e and 0406598a, tensorflow/lite/g3doc",
         licence: "Apache-2.0",
         notes: &["TFLite kernels of that year: newer releases give other numbers on the same phone."],
-        defaults: Defaults {
-            device: Some("pixel2"),
-            runtime: Some("tflite"),
-            precision: Some("fp32"),
-            cores: None,
-        },
+        defaults: Defaults { device: Some("pixel2"), runtime: Some("tflite"), precision: Some("fp32"), cores: None },
     },
     Source {
         name: "tflite-mobilenet",
@@ -93,12 +81,7 @@ pub const SOURCES: &[Source] = &[
         source: "github.com/tensorflow/models at 0ba83cf0, research/slim/nets/mobilenet/README.md",
         licence: "Apache-2.0",
         notes: &["The release of TFLite is not stated (2018 to 2019)."],
-        defaults: Defaults {
-            device: Some("pixel1"),
-            runtime: Some("tflite"),
-            precision: Some("fp32"),
-            cores: Some("one big core"),
-        },
+        defaults: Defaults { device: Some("pixel1"), runtime: Some("tflite"), precision: Some("fp32"), cores: Some("one big core") },
     },
     Source {
         name: "paddleclas",
@@ -114,12 +97,7 @@ pub const SOURCES: &[Source] = &[
         source: "ncnn, github.com/Tencent/ncnn at a4d2ea1d, benchmark/README.md",
         licence: "BSD-3-Clause",
         notes: &["The shortest of the timed runs is the label; releases of ncnn differ between devices."],
-        defaults: Defaults {
-            device: None,
-            runtime: Some("ncnn"),
-            precision: Some("fp32_or_fp16_storage"),
-            cores: None,
-        },
+        defaults: Defaults { device: None, runtime: Some("ncnn"), precision: Some("fp32_or_fp16_storage"), cores: None },
     },
     Source {
         name: "networks",
@@ -130,6 +108,21 @@ pub const SOURCES: &[Source] = &[
         defaults: Defaults { device: None, runtime: None, precision: None, cores: None },
     },
 ];
+
+impl Importer for Source {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn import(&self, request: &Request<'_>) -> Result<Dataset, ImportError> {
+        let Request { select, archs, created, .. } = request;
+        Ok(import(self, request.single()?, archs.as_deref(), select, created)?)
+    }
+}
 
 /// The source that a table of networks of `space` seems to come from.
 pub fn guess(table: &KernelTable, space: Space) -> &'static Source {
@@ -186,8 +179,8 @@ pub fn import(
         }
     };
     let raw_runtime = only("runtime", &select.runtime)?;
-    let (mut runtime, version) = runtime(&raw_runtime);
-    let batches: std::collections::BTreeSet<u32> = rows.iter().map(|row| row.batch).collect();
+    let (mut runtime, version) = names::runtime(&raw_runtime);
+    let batches: BTreeSet<u32> = rows.iter().map(|row| row.batch).collect();
     let threads = table.values("threads", &rows);
     let batch = batches.iter().next().copied().unwrap_or(1);
     // A wide table has a column for each batch, and so an identity.
@@ -195,7 +188,7 @@ pub fn import(
         runtime = format!("{runtime}-b{batch}");
     }
     let identity = Identity {
-        device: device(&only("device", &select.device)?),
+        device: names::device(&only("device", &select.device)?),
         runtime,
         runtime_version: version,
         precision: match only("precision", &select.precision)?.as_str() {
@@ -226,10 +219,9 @@ pub fn import(
         let batches: Vec<String> = batches.iter().map(u32::to_string).collect();
         notes.push(format!("Batches of {} images.", batches.join(", ")));
     }
-    let sample = |row: super::network_table::NetworkRow| {
-        Sample::imported(Subject::encoded(row.network, row.batch), row.latency)
-    };
-    let environment = roofline(&identity).map(|value| ("roofline".to_owned(), value)).into_iter().collect();
+    let sample =
+        |row: NetworkRow| Sample::imported(Subject::encoded(row.network, row.batch), row.latency);
+    let environment = Environment { roofline: roofline(&identity), ..Environment::default() };
     Ok(Dataset {
         identity,
         samples: rows.into_iter().map(sample).collect(),
@@ -254,145 +246,22 @@ fn some(names: &[String]) -> String {
 }
 
 /// Peak rates of devices whose kernels may have to be bounded.
-fn roofline(identity: &Identity) -> Option<serde_json::Value> {
-    let (peak, bytes, launch, source) = match identity.device.as_str() {
-        "pixel2" => (
-            18.8,
-            29.8,
-            1000.0,
-            "Snapdragon 835: one Kryo 280 Gold core at 2.35 GHz, at most 8 fp32 MACs a cycle; LPDDR4X-1866, two 32-bit channels; launch: assumed",
-        ),
-        _ => return None,
-    };
-    Some(serde_json::json!({
-        "peak_gmacs_per_s": peak, "gbytes_per_s": bytes, "launch_ns": launch, "source": source,
-    }))
-}
-
-/// A source's name of a runtime as ours, and its version.
-pub(super) fn runtime(value: &str) -> (String, Option<String>) {
-    let (name, version) = match value {
-        "tflite_2018" => ("tflite", Some("2018")),
-        "tflite_android10_cpu" => ("tflite", Some("android10")),
-        "tflite_android10_gpu" => ("tflite-gpu", Some("android10")),
-        "tflite_android10_nnapi" => ("tflite-nnapi", Some("android10")),
-        "tensorflow_mobile_2018" => ("tensorflow-mobile", Some("2018")),
-        "paddle_inference+tensorrt" => ("paddle-tensorrt", None),
-        "paddle_lite" => ("paddlelite", None),
-        other => (other, None),
-    };
-    (name.to_owned(), version.map(str::to_owned))
-}
-
-/// Beginnings of the names that ncnn gives its devices.
-const NCNN_DEVICES: &[(&str, &str)] = &[
-    ("raspberrypi3", "Raspberry Pi 3 Model B+"),
-    ("raspberrypi4", "Raspberry Pi 4 Model B"),
-    ("raspberrypi5", "Raspberry Pi 5 Broadcom BCM2712, Cortex-A76"),
-    ("raspberrypizero2w", "Raspberry Pi Zero 2 W"),
-    ("kirin970", "Kirin 970"),
-    ("snapdragon855plus", "Qualcomm SM8150-AC"),
-    ("snapdragon835", "Qualcomm MSM8998"),
-    ("snapdragon821", "Qualcomm MSM8996 Pro"),
-    ("snapdragon810", "Qualcomm MSM8994"),
-    ("snapdragon765g", "Qualcomm SDM765G"),
-    ("snapdragon660", "Qualcomm SDM660"),
-    ("snapdragon410", "Qualcomm MSM8916"),
-    ("orangepi5", "OrangePi5, Rockchip RK3588s"),
-    ("visionfive2", "VisionFive2"),
-    ("dimensity9300", "MediaTek Dimensity 9300"),
-];
-
-/// A source's name of a device as ours: lower case, digits, `-`, `_`.
-pub(super) fn device(value: &str) -> String {
-    if value == "sd855" {
-        return "snapdragon855".to_owned();
+fn roofline(identity: &Identity) -> Option<Roofline> {
+    match identity.device.as_str() {
+        "pixel2" => Some(Roofline {
+            peak_gmacs_per_s: 18.8,
+            gbytes_per_s: 29.8,
+            launch_ns: 1000.0,
+            processors: None,
+            source: "Snapdragon 835: one Kryo 280 Gold core at 2.35 GHz, at most 8 fp32 MACs a cycle; LPDDR4X-1866, two 32-bit channels; launch: assumed".into(),
+        }),
+        _ => None,
     }
-    if let Some((name, _)) = NCNN_DEVICES.iter().find(|(_, begins)| value.starts_with(begins)) {
-        return (*name).to_owned();
-    }
-    let mut slug = String::new();
-    for c in value.to_lowercase().chars() {
-        match c {
-            'a'..='z' | '0'..='9' | '_' => slug.push(c),
-            _ if slug.ends_with('-') || slug.is_empty() => {}
-            _ => slug.push('-'),
-        }
-    }
-    slug.trim_end_matches('-').to_owned()
-}
-
-/// A source's name of a network as that of the zoo; the zoo's own names mean themselves.
-pub(super) fn network(value: &str) -> Option<String> {
-    let own = match value {
-        // ncnn.
-        "mobilenet" | "mobilenet_int8" => "mobilenet_v1_1.0",
-        "mobilenet_v2" => "mobilenet_v2_1.0",
-        "mobilenet_v3" => "mobilenet_v3_large_1.0",
-        "mnasnet" => "mnasnet_1.0",
-        "proxylessnasnet" => "proxylessnas_mobile",
-        "shufflenet_v2" => "shufflenet_v2_1.0",
-        "squeezenet" | "squeezenet_int8" => "squeezenet_1.1",
-        "googlenet_int8" => "googlenet",
-        "resnet18_int8" => "resnet18",
-        "resnet50_int8" => "resnet50",
-        "vgg16_int8" => "vgg16",
-        // PaddleClas.
-        "GoogLeNet" => "googlenet",
-        "AlexNet" => "alexnet",
-        "EfficientNetB0" => "efficientnet_b0",
-        "MobileNetV1" => "mobilenet_v1_1.0",
-        "MobileNetV2" => "mobilenet_v2_1.0",
-        "ShuffleNetV2" => "shufflenet_v2_1.0",
-        "SqueezeNet1_1" => "squeezenet_1.1",
-        _ => "",
-    };
-    if !own.is_empty() {
-        return Some(own.to_owned());
-    }
-    let scaled = [
-        ("MobileNetV1_x", "mobilenet_v1_"),
-        ("MobileNetV2_x", "mobilenet_v2_"),
-        ("MobileNetV3_large_x", "mobilenet_v3_large_"),
-        ("MobileNetV3_small_x", "mobilenet_v3_small_"),
-        ("PPLCNet_x", "pplcnet_"),
-        ("ShuffleNetV2_x", "shufflenet_v2_"),
-    ];
-    for (theirs, ours) in scaled {
-        if let Some(width) = value.strip_prefix(theirs) {
-            return Some(format!("{ours}{}", width.replacen('_', ".", 1)));
-        }
-    }
-    for family in ["ResNeXt", "SE_ResNeXt", "ResNet", "SE_ResNet", "DenseNet", "VGG"] {
-        if value.strip_prefix(family).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
-            let lower = value.to_lowercase();
-            return Some(lower.strip_suffix("_wsl").map_or(lower.clone(), str::to_owned));
-        }
-    }
-    Some(value.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_of_sources_become_ours() {
-        for (theirs, ours) in [
-            ("ResNet50_vd", "resnet50_vd"),
-            ("SE_ResNeXt50_vd_32x4d", "se_resnext50_vd_32x4d"),
-            ("ResNeXt101_32x16d_wsl", "resnext101_32x16d"),
-            ("MobileNetV3_small_x0_35", "mobilenet_v3_small_0.35"),
-            ("mobilenet_v1_0.25", "mobilenet_v1_0.25"),
-        ] {
-            let name = network(theirs).unwrap();
-            assert_eq!(name, ours);
-            assert!(edgezen_core::zoo::Named::new(&name, 224).is_ok(), "{name}");
-        }
-        assert_eq!(device("Raspberry Pi 4 Model B Broadcom BCM2711B0, Cortex-A72"), "raspberrypi4");
-        assert_eq!(device("AMD EPYC 7742 (2.25GHz)"), "amd-epyc-7742-2-25ghz");
-        assert_eq!(device("titan_rtx"), "titan_rtx");
-    }
 
     fn write(name: &str, text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
         let dir = tempfile::tempdir().unwrap();

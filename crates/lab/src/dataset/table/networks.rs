@@ -12,7 +12,8 @@
 //! Where a table has `arch_id` instead, those columns come from `archs.csv.gz` beside it, or from the file
 //! that is named. `arch_id` only joins the two; nothing is ever predicted from it.
 
-use super::{DatasetError, KernelTable};
+use super::KernelTable;
+use crate::dataset::{DatasetError, names};
 use edgezen_core::units::Latency;
 use edgezen_core::zoo::{Encoded, FbNet, Named, NasBench201, Ofa, Space, fbnet, nasbench201, ofa};
 use std::collections::{BTreeMap, BTreeSet};
@@ -214,8 +215,8 @@ impl NetworkTable {
 fn canonical(column: &str, value: &str) -> String {
     let value = value.trim();
     match (column, value) {
-        ("runtime", value) => super::network_import::runtime(value).0,
-        ("device", value) => super::network_import::device(value),
+        ("runtime", value) => names::runtime(value).0,
+        ("device", value) => names::device(value),
         ("precision", "fp32_or_fp16_storage") => "fp32".to_owned(),
         // One big core is one thread; TensorRT and accelerators have none to count.
         ("threads", "1_big") => "1".to_owned(),
@@ -289,14 +290,11 @@ impl Cells<'_> {
     }
 
     fn required(&self, name: &str) -> Result<usize, DatasetError> {
-        self.position(name).ok_or_else(|| DatasetError::MissingColumn {
-            path: self.0.path().to_owned(),
-            column: name.to_owned(),
-        })
+        self.position(name).ok_or_else(|| DatasetError::missing_column(self.0.path(), name))
     }
 
     fn error(&self, row: usize, column: &str, reason: String) -> DatasetError {
-        DatasetError::Cell { path: self.0.path().to_owned(), row: row + 1, column: column.to_owned(), reason }
+        DatasetError::cell(self.0.path(), row, column, reason)
     }
 
     fn integer(&self, row: usize, name: &str) -> Result<u32, DatasetError> {
@@ -372,7 +370,7 @@ impl Cells<'_> {
                 Some(_) => self.count(row, "resolution")?,
                 None => 224,
             };
-            let known = super::network_import::network(text).and_then(|name| Named::new(&name, side).ok());
+            let known = names::network(text).and_then(|name| Named::new(&name, side).ok());
             if known.is_none() {
                 unknown.insert(text.to_owned());
             }

@@ -1,6 +1,6 @@
 //! Samples as a table, and back: the only place that knows the columns of `samples.parquet`.
 
-use super::folder::{Dataset, DatasetError, RawRun};
+use super::DatasetError;
 use edgezen_core::measurement::{Code, Identity, Quality, Sample, Subject, Summary};
 use edgezen_core::plainnet::graph::Act;
 use edgezen_core::plainnet::{Kernel, KernelKind};
@@ -13,9 +13,7 @@ use rustc_hash::FxHashMap;
 use std::path::Path;
 
 /// All samples, one row each. Columns that do not apply to a row are null.
-pub fn frame(dataset: &Dataset) -> PolarsResult<DataFrame> {
-    let samples = &dataset.samples;
-    let identity = &dataset.identity;
+pub fn frame(samples: &[Sample], identity: &Identity) -> PolarsResult<DataFrame> {
     let kernel = |s: &Sample| match s.subject {
         Subject::Kernel(kernel) => Some(kernel),
         _ => None,
@@ -103,24 +101,6 @@ pub fn frame(dataset: &Dataset) -> PolarsResult<DataFrame> {
     )
 }
 
-/// Every timed run.
-pub fn raw_frame(runs: &[RawRun]) -> PolarsResult<DataFrame> {
-    DataFrame::new(
-        runs.len(),
-        vec![
-            Column::new("sample".into(), runs.iter().map(|r| r.sample).collect::<Vec<u32>>()),
-            Column::new("round".into(), runs.iter().map(|r| r.round).collect::<Vec<u32>>()),
-            Column::new("run".into(), runs.iter().map(|r| r.run).collect::<Vec<i32>>()),
-            Column::new("ns".into(), runs.iter().map(|r| r.ns).collect::<Vec<u64>>()),
-            Column::new("k".into(), runs.iter().map(|r| r.k).collect::<Vec<u32>>()),
-            Column::new(
-                "undisturbed".into(),
-                runs.iter().map(|r| r.undisturbed).collect::<Vec<Option<bool>>>(),
-            ),
-        ],
-    )
-}
-
 fn integers(name: &str, values: impl Iterator<Item = Option<i64>>) -> Column {
     Column::new(name.into(), values.collect::<Vec<Option<i64>>>())
 }
@@ -136,8 +116,8 @@ fn texts<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Colum
 /// The samples of a table, checked; `path` is for the messages.
 ///
 /// # Errors
-/// See [`Dataset::read`].
-pub fn samples(frame: &DataFrame, identity: &Identity, path: &Path) -> Result<Vec<Sample>, DatasetError> {
+/// See [`super::Dataset::read`].
+pub fn of_frame(frame: &DataFrame, identity: &Identity, path: &Path) -> Result<Vec<Sample>, DatasetError> {
     if frame.height() == 0 {
         return Err(DatasetError::Empty { path: path.to_owned() });
     }
@@ -196,13 +176,10 @@ fn check_identity(frame: &DataFrame, identity: &Identity, path: &Path) -> Result
         ("cores", identity.cores.as_deref()),
         ("thermal_state", identity.thermal_state.as_deref()),
     ];
-    let differs = |row: usize, column: &str, found: &str, want: &str| DatasetError::Cell {
-        path: path.to_owned(),
-        row: row + 1,
-        column: column.to_owned(),
-        reason: format!(
-            "{found:?}, while the dataset is of {want:?}; measurements of different identity never mix"
-        ),
+    let differs = |row: usize, column: &str, found: &str, want: &str| {
+        let reason =
+            format!("{found:?}, while the dataset is of {want:?}; measurements of different identity never mix");
+        DatasetError::cell(path, row, column, reason)
     };
     for (name, want) in texts {
         let column = Texts::required(frame, name, path)?;
@@ -328,14 +305,8 @@ struct At<'a> {
 }
 
 impl At<'_> {
-    /// Rows count from 1.
     fn cell(&self, row: usize, reason: impl Into<String>) -> DatasetError {
-        DatasetError::Cell {
-            path: self.path.to_owned(),
-            row: row + 1,
-            column: self.name.to_owned(),
-            reason: reason.into(),
-        }
+        DatasetError::cell(self.path, row, self.name, reason)
     }
 
     fn column(
@@ -344,10 +315,8 @@ impl At<'_> {
         to: &DataType,
         expected: &'static str,
     ) -> Result<Column, DatasetError> {
-        let column = frame.column(self.name).map_err(|_| DatasetError::MissingColumn {
-            path: self.path.to_owned(),
-            column: self.name.to_owned(),
-        })?;
+        let missing = |_| DatasetError::missing_column(self.path, self.name);
+        let column = frame.column(self.name).map_err(missing)?;
         let mistyped = || DatasetError::ColumnType {
             path: self.path.to_owned(),
             column: self.name.to_owned(),

@@ -1,12 +1,13 @@
 //! Tables of kernels as people have them: CSV, gzipped CSV or Parquet. Columns that we do not know pass
 //! through untouched.
 
-use super::DatasetError;
+use crate::dataset::{DatasetError, parquet};
 use crate::files::write_atomically;
 use edgezen_core::plainnet::graph::Act;
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::units::Latency;
-use polars::prelude::{Column, DataFrame, DataType, ParquetReader, ParquetWriter, SerReader};
+use polars::prelude::{Column, DataFrame, DataType, ParquetWriter};
+use flate2::read::MultiGzDecoder;
 use rustc_hash::FxHashMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -46,17 +47,26 @@ impl KernelTable {
     /// # Errors
     /// A file that is missing, of another kind, damaged or empty.
     pub fn read(path: &Path) -> Result<KernelTable, DatasetError> {
-        let layout = layout(path)?;
-        let file = std::fs::File::open(path).map_err(DatasetError::io(path))?;
-        let table = match layout {
-            Layout::Csv => from_csv(file, path)?,
-            Layout::CsvGz => from_csv(flate2::read::MultiGzDecoder::new(file), path)?,
-            Layout::Parquet => from_parquet(file, path)?,
+        let table = match layout(path)? {
+            Layout::Csv => from_csv(open(path)?, path)?,
+            Layout::CsvGz => from_csv(MultiGzDecoder::new(open(path)?), path)?,
+            Layout::Parquet => from_parquet(path)?,
         };
         if table.rows.is_empty() {
             return Err(DatasetError::Empty { path: path.to_owned() });
         }
         Ok(table)
+    }
+
+    /// Reads `path` as CSV, whatever its name; it is unzipped where the name ends in `.gz`. It may hold no rows.
+    ///
+    /// # Errors
+    /// A file that is missing or no CSV.
+    pub fn read_csv(path: &Path) -> Result<KernelTable, DatasetError> {
+        match path.extension().is_some_and(|extension| extension == "gz") {
+            true => from_csv(MultiGzDecoder::new(open(path)?), path),
+            false => from_csv(open(path)?, path),
+        }
     }
 
     /// Writes the table to `path` in one step.
@@ -141,8 +151,7 @@ impl KernelTable {
     /// No column of latencies; one that is not a positive number.
     pub fn latencies(&self) -> Result<Vec<Latency>, DatasetError> {
         let known = LATENCIES.iter().find_map(|(name, ns)| Some((self.position(name)?, *name, *ns)));
-        let missing =
-            || DatasetError::MissingColumn { path: self.path.clone(), column: LATENCIES[0].0.into() };
+        let missing = || DatasetError::missing_column(&self.path, LATENCIES[0].0);
         let (at, name, ns) = known.ok_or_else(missing)?;
         let latency = |(row, cells): (usize, &Vec<String>)| match cells[at].trim().parse::<f64>() {
             Ok(value) if value.is_finite() && value > 0.0 => Ok(Latency::from_ns(value * ns)),
@@ -222,7 +231,7 @@ impl KernelTable {
     }
 
     fn required(&self, name: &str) -> Result<usize, DatasetError> {
-        let missing = || DatasetError::MissingColumn { path: self.path.clone(), column: name.to_owned() };
+        let missing = || DatasetError::missing_column(&self.path, name);
         self.position(name).ok_or_else(missing)
     }
 
@@ -242,19 +251,17 @@ impl KernelTable {
         }
     }
 
-    /// Rows count from 1, without the header.
     fn cell(&self, row: usize, column: &str, reason: String) -> DatasetError {
-        DatasetError::Cell { path: self.path.clone(), row: row + 1, column: column.to_owned(), reason }
+        DatasetError::cell(&self.path, row, column, reason)
     }
 
     fn csv(&self, path: &Path) -> Result<Vec<u8>, DatasetError> {
-        let failed = |e: csv::Error| DatasetError::Csv { path: path.to_owned(), reason: e.to_string() };
         let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(&self.header).map_err(failed)?;
+        writer.write_record(&self.header).map_err(DatasetError::csv(path))?;
         for row in &self.rows {
-            writer.write_record(row).map_err(failed)?;
+            writer.write_record(row).map_err(DatasetError::csv(path))?;
         }
-        writer.into_inner().map_err(|e| DatasetError::Csv { path: path.to_owned(), reason: e.to_string() })
+        writer.into_inner().map_err(|e| DatasetError::io(path)(e.into_error()))
     }
 
     /// Columns of integers, numbers or truth values become such; all others stay text.
@@ -277,21 +284,20 @@ impl KernelTable {
     }
 }
 
-fn from_csv(input: impl Read, path: &Path) -> Result<KernelTable, DatasetError> {
-    let failed = |e: csv::Error| DatasetError::Csv { path: path.to_owned(), reason: e.to_string() };
-    let mut reader = csv::Reader::from_reader(std::io::BufReader::new(input));
-    let cells = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<String>>();
-    let header = cells(reader.headers().map_err(failed)?);
-    let rows =
-        reader.records().map(|record| record.map(|r| cells(&r))).collect::<Result<_, _>>().map_err(failed)?;
-    Ok(KernelTable { path: path.to_owned(), header, rows })
+fn open(path: &Path) -> Result<std::fs::File, DatasetError> {
+    std::fs::File::open(path).map_err(DatasetError::io(path))
 }
 
-fn from_parquet(file: std::fs::File, path: &Path) -> Result<KernelTable, DatasetError> {
-    let damaged = || DatasetError::Parquet { path: path.to_owned(), reason: "the file is damaged".into() };
-    // The reader asserts some properties of the file; a damaged one must not end the program.
-    let read = std::panic::catch_unwind(|| ParquetReader::new(file).set_low_memory(false).finish());
-    let frame = read.map_err(|_| damaged())?.map_err(DatasetError::parquet(path))?;
+fn from_csv(input: impl Read, path: &Path) -> Result<KernelTable, DatasetError> {
+    let mut reader = csv::Reader::from_reader(std::io::BufReader::new(input));
+    let cells = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<String>>();
+    let header = cells(reader.headers().map_err(DatasetError::csv(path))?);
+    let rows = reader.records().map(|record| record.map(|r| cells(&r))).collect::<Result<_, _>>();
+    Ok(KernelTable { path: path.to_owned(), header, rows: rows.map_err(DatasetError::csv(path))? })
+}
+
+fn from_parquet(path: &Path) -> Result<KernelTable, DatasetError> {
+    let frame = parquet::read(path)?;
     let mut header = Vec::new();
     let mut rows = vec![Vec::new(); frame.height()];
     for column in frame.columns() {
