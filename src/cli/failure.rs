@@ -166,8 +166,10 @@ impl From<ProfileError> for Failure {
             ProfileError::File(error) => error.into(),
             ProfileError::Unknown { near, .. } => Failure::usage(message)
                 .remedy(format!("known devices like it: {}; edgezen devices lists all", near.join(", "))),
-            ProfileError::Syntax { .. } | ProfileError::Invalid { .. } => Failure::new(Exit::BadFile, message)
-                .remedy("edgezen devices show pixel2 --json prints a profile with all its fields"),
+            ProfileError::Syntax { .. } | ProfileError::Invalid { .. } => {
+                Failure::new(Exit::BadFile, message)
+                    .remedy("edgezen devices show pixel2 --json prints a profile with all its fields")
+            }
         }
     }
 }

@@ -76,9 +76,8 @@ struct WhichRows {
 }
 
 fn formats() -> clap::builder::PossibleValuesParser {
-    let value = |importer: &dyn Importer| {
-        clap::builder::PossibleValue::new(importer.name()).help(importer.about())
-    };
+    let value =
+        |importer: &dyn Importer| clap::builder::PossibleValue::new(importer.name()).help(importer.about());
     import::registry().map(value).collect::<Vec<_>>().into()
 }
 
@@ -133,7 +132,13 @@ fn request<'a>(
     } else {
         (files.iter().map(|file| Input::table(file)).collect(), None)
     };
-    Ok(Request { files, select: Select { device, runtime, precision, batch, threads }, archs, profile, created })
+    Ok(Request {
+        files,
+        select: Select { device, runtime, precision, batch, threads },
+        archs,
+        profile,
+        created,
+    })
 }
 
 /// A file as `NET=FILE`.

@@ -117,13 +117,7 @@ fn table(args: &Args, data: &Path, source: &FittedPredictor) -> Result<Dataset, 
             select.runtime = select.runtime.or_else(|| Some(from.runtime.clone()));
             select.precision = select.precision.or_else(|| Some(from.precision.clone()));
         }
-        return Ok(published::import(
-            guessed,
-            data,
-            args.archs.as_deref(),
-            &select,
-            &source.file().created,
-        )?);
+        return Ok(published::import(guessed, data, args.archs.as_deref(), &select, &source.file().created)?);
     }
     let identity = Identity {
         device: args.device.clone().unwrap_or_else(|| from.device.clone()),
@@ -186,12 +180,8 @@ fn from_device(
     };
     let environment = Environment::try_from(device.facts()).map_err(|e| Failure::runtime(e.to_string()))?;
     let untimed = |subject: Subject| Sample::imported(subject, edgezen_core::units::Latency::from_ns(1.0));
-    let mut dataset = Dataset {
-        identity,
-        samples: subjects.into_iter().map(untimed).collect(),
-        provenance,
-        environment,
-    };
+    let mut dataset =
+        Dataset { identity, samples: subjects.into_iter().map(untimed).collect(), provenance, environment };
     let pool = observations(&dataset)?;
     let chosen = informative(source, &pool, args.samples as usize, global.seed);
     dataset.samples = chosen.iter().map(|&row| dataset.samples[row].clone()).collect();

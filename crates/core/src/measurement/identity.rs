@@ -30,7 +30,11 @@ pub struct Identity {
 
 impl Identity {
     /// One image and one thread; nothing is known of versions, cores and heat.
-    pub fn new(device: impl Into<String>, runtime: impl Into<String>, precision: impl Into<String>) -> Identity {
+    pub fn new(
+        device: impl Into<String>,
+        runtime: impl Into<String>,
+        precision: impl Into<String>,
+    ) -> Identity {
         Identity {
             device: device.into(),
             runtime: runtime.into(),

@@ -151,7 +151,8 @@ mod tests {
     #[test]
     fn facts_with_names_have_types() {
         let parse = serde_json::from_str::<Environment>;
-        let environment = parse(r#"{"usual_probe_ns": 22029, "os": "linux", "cpu": "c", "zeal": 1}"#).unwrap();
+        let environment =
+            parse(r#"{"usual_probe_ns": 22029, "os": "linux", "cpu": "c", "zeal": 1}"#).unwrap();
         assert_eq!((environment.usual_probe_ns, environment.cpu.as_deref()), (Some(22_029), Some("c")));
         assert_eq!(
             serde_json::to_string(&environment).unwrap(),

@@ -142,7 +142,7 @@ mod tests {
         }
     }
 
-    fn frame(dataset: &Dataset) -> polars::prelude::DataFrame {
+    fn table_of(dataset: &Dataset) -> polars::prelude::DataFrame {
         samples::frame(&dataset.samples, &dataset.identity).unwrap()
     }
 
@@ -179,14 +179,14 @@ mod tests {
     #[test]
     fn mixed_identities_and_missing_columns_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let mut frame = frame(&dataset());
+        let mut frame = table_of(&dataset());
         write(dir.path(), &dataset()).unwrap();
         let devices = polars::prelude::Column::new("device".into(), ["test", "test", "other"]);
         frame.with_column(devices).unwrap();
         parquet::write(&dir.path().join(SAMPLES), &mut frame).unwrap();
         let error = Dataset::read(dir.path()).unwrap_err().to_string();
         assert!(error.contains("row 3") && error.contains("device"), "{error}");
-        let mut frame = frame(&dataset()).drop("median_ns").unwrap();
+        let mut frame = table_of(&dataset()).drop("median_ns").unwrap();
         parquet::write(&dir.path().join(SAMPLES), &mut frame).unwrap();
         let error = Dataset::read(dir.path()).unwrap_err();
         assert!(matches!(&error, DatasetError::MissingColumn { column, .. } if column == "median_ns"));

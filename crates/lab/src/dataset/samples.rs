@@ -177,8 +177,9 @@ fn check_identity(frame: &DataFrame, identity: &Identity, path: &Path) -> Result
         ("thermal_state", identity.thermal_state.as_deref()),
     ];
     let differs = |row: usize, column: &str, found: &str, want: &str| {
-        let reason =
-            format!("{found:?}, while the dataset is of {want:?}; measurements of different identity never mix");
+        let reason = format!(
+            "{found:?}, while the dataset is of {want:?}; measurements of different identity never mix"
+        );
         DatasetError::cell(path, row, column, reason)
     };
     for (name, want) in texts {

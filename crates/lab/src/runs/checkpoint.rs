@@ -13,13 +13,8 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// What can be read, and is written.
-const FORMAT: Format = Format {
-    name: "checkpoint of a search",
-    field: "layout",
-    oldest: 1,
-    newest: 1,
-    most_bytes: 4 << 30,
-};
+const FORMAT: Format =
+    Format { name: "checkpoint of a search", field: "layout", oldest: 1, newest: 1, most_bytes: 4 << 30 };
 
 const NAME: &str = "checkpoint";
 

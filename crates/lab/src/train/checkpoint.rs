@@ -56,7 +56,13 @@ pub struct Best {
 
 impl TrainingState {
     /// The beginning of a run.
-    pub fn new(model: &Model, recipe: Recipe, seed: u64, data: &str, teacher: Option<String>) -> TrainingState {
+    pub fn new(
+        model: &Model,
+        recipe: Recipe,
+        seed: u64,
+        data: &str,
+        teacher: Option<String>,
+    ) -> TrainingState {
         TrainingState {
             version: FORMAT.newest,
             structure: model.network.to_string(),
@@ -104,7 +110,12 @@ pub fn write(path: &Path, network: &Network, state: &TrainingState) -> Result<()
 ///
 /// # Errors
 /// The disk's, libtorch's.
-pub fn write_weights(path: &Path, network: &Network, state: &TrainingState, top1: f64) -> Result<(), TrainError> {
+pub fn write_weights(
+    path: &Path,
+    network: &Network,
+    state: &TrainingState,
+    top1: f64,
+) -> Result<(), TrainError> {
     let mut file = Tensors { tensors: network.tensors(false)?, ..Tensors::default() };
     for (name, value) in [
         ("structure", state.structure.clone()),

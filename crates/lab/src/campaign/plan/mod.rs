@@ -28,8 +28,7 @@ pub struct Plan {
 }
 
 /// What can be read, and is written.
-const FORMAT: Format =
-    Format { name: "plan", field: "version", oldest: 1, newest: 1, most_bytes: 256 << 20 };
+const FORMAT: Format = Format { name: "plan", field: "version", oldest: 1, newest: 1, most_bytes: 256 << 20 };
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]

@@ -69,7 +69,12 @@ impl UnderWay<'_> {
     }
 
     /// Puts `turns` at the head of the queue again; those that were repeated often enough are flagged.
-    pub(super) fn repeat(&mut self, turns: &[Turn], quality: Quality, reason: &str) -> Result<(), CampaignError> {
+    pub(super) fn repeat(
+        &mut self,
+        turns: &[Turn],
+        quality: Quality,
+        reason: &str,
+    ) -> Result<(), CampaignError> {
         let retries = self.vigilance.as_ref().map_or(0, |vigilance| vigilance.retries);
         let tried = |turn: &Turn| self.attempts.get(turn).copied().unwrap_or(0);
         let usable = turns.iter().copied().filter(|turn| !self.failed[turn.index]);

@@ -49,7 +49,12 @@ pub const SOURCES: &[Source] = &[
         source: HELP,
         licence: "MIT",
         notes: &HELP_NOTES,
-        defaults: Defaults { device: None, runtime: Some("help-fbnet"), precision: Some("fp32"), cores: None },
+        defaults: Defaults {
+            device: None,
+            runtime: Some("help-fbnet"),
+            precision: Some("fp32"),
+            cores: None,
+        },
     },
     Source {
         name: "help-nb201",
@@ -57,7 +62,12 @@ pub const SOURCES: &[Source] = &[
         source: HELP,
         licence: "MIT",
         notes: &HELP_NOTES,
-        defaults: Defaults { device: None, runtime: Some("help-nb201"), precision: Some("fp32"), cores: None },
+        defaults: Defaults {
+            device: None,
+            runtime: Some("help-nb201"),
+            precision: Some("fp32"),
+            cores: None,
+        },
     },
     Source {
         name: "help-ofa",
@@ -73,7 +83,12 @@ pub const SOURCES: &[Source] = &[
         source: "TensorFlow documentation, github.com/tensorflow/tensorflow at 6e81d72e and 0406598a, tensorflow/lite/g3doc",
         licence: "Apache-2.0",
         notes: &["TFLite kernels of that year: newer releases give other numbers on the same phone."],
-        defaults: Defaults { device: Some("pixel2"), runtime: Some("tflite"), precision: Some("fp32"), cores: None },
+        defaults: Defaults {
+            device: Some("pixel2"),
+            runtime: Some("tflite"),
+            precision: Some("fp32"),
+            cores: None,
+        },
     },
     Source {
         name: "tflite-mobilenet",
@@ -81,7 +96,12 @@ pub const SOURCES: &[Source] = &[
         source: "github.com/tensorflow/models at 0ba83cf0, research/slim/nets/mobilenet/README.md",
         licence: "Apache-2.0",
         notes: &["The release of TFLite is not stated (2018 to 2019)."],
-        defaults: Defaults { device: Some("pixel1"), runtime: Some("tflite"), precision: Some("fp32"), cores: Some("one big core") },
+        defaults: Defaults {
+            device: Some("pixel1"),
+            runtime: Some("tflite"),
+            precision: Some("fp32"),
+            cores: Some("one big core"),
+        },
     },
     Source {
         name: "paddleclas",
@@ -97,7 +117,12 @@ pub const SOURCES: &[Source] = &[
         source: "ncnn, github.com/Tencent/ncnn at a4d2ea1d, benchmark/README.md",
         licence: "BSD-3-Clause",
         notes: &["The shortest of the timed runs is the label; releases of ncnn differ between devices."],
-        defaults: Defaults { device: None, runtime: Some("ncnn"), precision: Some("fp32_or_fp16_storage"), cores: None },
+        defaults: Defaults {
+            device: None,
+            runtime: Some("ncnn"),
+            precision: Some("fp32_or_fp16_storage"),
+            cores: None,
+        },
     },
     Source {
         name: "networks",
@@ -219,8 +244,7 @@ pub fn import(
         let batches: Vec<String> = batches.iter().map(u32::to_string).collect();
         notes.push(format!("Batches of {} images.", batches.join(", ")));
     }
-    let sample =
-        |row: NetworkRow| Sample::imported(Subject::encoded(row.network, row.batch), row.latency);
+    let sample = |row: NetworkRow| Sample::imported(Subject::encoded(row.network, row.batch), row.latency);
     let environment = Environment { roofline: roofline(&identity), ..Environment::default() };
     Ok(Dataset {
         identity,

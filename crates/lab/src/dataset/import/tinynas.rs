@@ -41,7 +41,9 @@ fn read(table: &KernelTable, created: &str) -> Result<Dataset, ImportError> {
         let kind = match kind.text(row) {
             "regular" => KernelKind::Conv,
             "depthwise" => KernelKind::Dwconv,
-            other => return Err(kind.error(row, format!("{other:?} is neither regular nor depthwise")).into()),
+            other => {
+                return Err(kind.error(row, format!("{other:?} is neither regular nor depthwise")).into());
+            }
         };
         let residual = match residual.text(row) {
             "0" => false,
@@ -64,7 +66,9 @@ fn read(table: &KernelTable, created: &str) -> Result<Dataset, ImportError> {
             residual,
         };
         if let Some(first) = seen.insert(kernel, row) {
-            return Err(latency.error(row, format!("{kernel} was measured in row {} already", first + 1)).into());
+            return Err(latency
+                .error(row, format!("{kernel} was measured in row {} already", first + 1))
+                .into());
         }
         samples.push(Sample::imported(Subject::Kernel(kernel), latency.latency(row)?));
     }
