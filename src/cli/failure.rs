@@ -80,6 +80,12 @@ impl Failure {
         self
     }
 
+    /// The same; what to do about it, if a file's content is what is wrong.
+    #[must_use]
+    pub fn remedy_for_bad_file(self, remedy: &str) -> Failure {
+        if self.exit == Exit::BadFile { self.remedy(remedy) } else { self }
+    }
+
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.exit as u8)
     }
@@ -219,9 +225,9 @@ impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Failure {
         match error {
             JournalError::InUse { .. } => Failure::new(Exit::Device, error.to_string()),
-            JournalError::File(damaged @ FileError::DamagedLine { .. }) => Failure::from(damaged)
-                .remedy("another folder (-o DIR); the lines before the damage are still good"),
-            JournalError::File(error) => error.into(),
+            JournalError::File(error @ FileError::Newer { .. }) => error.into(),
+            JournalError::File(error) => Failure::from(error)
+                .remedy_for_bad_file("another folder (-o DIR); the lines before the damage are still good"),
         }
     }
 }

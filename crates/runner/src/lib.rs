@@ -1,5 +1,8 @@
-//! What measures on the device itself: the stopwatch, the conditions it runs under, and the protocol
-//! by which jobs come in and results go out. Everything here compiles for a phone.
+//! The part that measures on the device itself: the stopwatch, the conditions that it runs under, and the protocol by
+//! which jobs come in and results go out. Everything here compiles for a phone.
+//!
+//! The parts, from the bottom up: `clock`, `process`, `android`; `conditions`, `pace`; `sampler`; `protocol`; `results`;
+//! `serve`.
 
 pub mod android;
 pub mod clock;

@@ -1,4 +1,4 @@
-//! The runner's loop: a job line in, a reply line out.
+//! The runner's loop: it reads a job from each line, runs it, and writes a line with the reply.
 
 use super::protocol::{FORMAT, Fault, Job, Measured, Reply, VERSION};
 use super::results::Results;
@@ -34,9 +34,8 @@ pub fn greeting(engine: &dyn Engine) -> Reply {
     }
 }
 
-/// Answers the jobs of `input` on `output` until the input ends. With a record of `results` each reply is
-/// written there first, a job that has its reply there is not run again, and an output that is closed
-/// under our feet does not end the work.
+/// Answers the jobs of `input` on `output` until the input ends. With a record of `results`, each reply is first
+/// written there, a job whose reply is there already is not run again, and the work goes on when the output is closed.
 ///
 /// # Errors
 /// Input or output that fails. Jobs that fail are answered, not errors.

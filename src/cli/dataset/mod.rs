@@ -157,16 +157,13 @@ impl From<TrtexecError> for Failure {
         let message = error.to_string();
         let failure = match error {
             TrtexecError::File(error) => Failure::from(error),
-            TrtexecError::Shape { error, .. } => return error.into(),
-            TrtexecError::Twice { .. } | TrtexecError::NoNetwork { .. } => return Failure::usage(message),
+            TrtexecError::Shape { error, .. } => error.into(),
+            TrtexecError::Twice { .. } | TrtexecError::NoNetwork { .. } => Failure::usage(message),
             TrtexecError::Foreign { .. } => Failure::new(Exit::BadFile, message),
         };
-        match failure.exit {
-            Exit::BadFile => failure.remedy(
-                "trtexec --onnx=net.onnx --exportTimes=times.json, with a file that edgezen export wrote",
-            ),
-            _ => failure,
-        }
+        failure.remedy_for_bad_file(
+            "trtexec --onnx=net.onnx --exportTimes=times.json, with a file that edgezen export wrote",
+        )
     }
 }
 
@@ -239,10 +236,7 @@ impl From<ImportError> for Failure {
         const FORMATS: &str = "edgezen dataset import --help says what each format is";
         let message = error.to_string();
         match error {
-            ImportError::Table(error) => {
-                let failure = Failure::from(error);
-                if failure.exit == Exit::BadFile { failure.remedy(FORMATS) } else { failure }
-            }
+            ImportError::Table(error) => Failure::from(error).remedy_for_bad_file(FORMATS),
             ImportError::Networks(error) => error.into(),
             ImportError::Trtexec(error) => error.into(),
             ImportError::NoRows { .. } => Failure::new(Exit::BadFile, message).remedy(FORMATS),

@@ -15,7 +15,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// More than this share of the measured cores used by others: the measurement was contended.
+/// A measurement counts as contended if other programs used more than this share of the measured cores.
 const CONTENDED: f64 = 0.02;
 
 /// Writes the dataset that `lines` hold into `dir`.
@@ -103,7 +103,7 @@ pub fn finish(
     Ok(CampaignOutcome { dataset, failed, lookup, worst_drift, repeated: results.repeated })
 }
 
-/// What a journal comes down to.
+/// What the lines of a journal amount to.
 #[derive(Default)]
 struct Results<'a> {
     /// The measurements that count, by configuration and pass.
@@ -117,7 +117,7 @@ struct Results<'a> {
 struct Pass<'a> {
     turn: Turn,
     measured: &'a Measured,
-    /// Between two slow sentinels.
+    /// It lies between two slow sentinels.
     drifted: bool,
     flagged: Option<Quality>,
 }
@@ -182,7 +182,8 @@ impl Pass<'_> {
     }
 }
 
-/// The quality of a configuration. One bad pass of three does not move the median.
+/// The quality of a configuration. A flag needs more than half of its passes: one bad pass of three does not move the
+/// median.
 fn judged(passes: &[&Pass<'_>], pooled: Quality, two_modes: bool) -> Quality {
     let most =
         |is: &dyn Fn(&Pass<'_>) -> bool| 2 * passes.iter().filter(|pass| is(pass)).count() > passes.len();
@@ -197,8 +198,8 @@ fn judged(passes: &[&Pass<'_>], pooled: Quality, two_modes: bool) -> Quality {
     }
 }
 
-/// Whether the runs of all passes fall into two groups. Where the core's pace was probed, the probes know
-/// better which runs count.
+/// The two groups that the runs of all passes fall into, if they do. `None` where the core's pace was probed, because the
+/// probes have decided already which runs count.
 fn two_modes(passes: &[&Pass<'_>]) -> Option<stats::Modes> {
     if passes.iter().any(|pass| pass.timing().usual_probe_ns.is_some()) {
         return None;

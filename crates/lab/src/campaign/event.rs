@@ -1,4 +1,4 @@
-//! What a campaign tells while it runs.
+//! What a campaign reports while it runs.
 
 use edgezen_core::measurement::{Subject, Summary};
 use std::time::Duration;
@@ -20,17 +20,17 @@ pub enum Event<'a> {
         reason: &'a str,
         finished: usize,
     },
-    /// Relative to what is usual.
+    /// The sentinel was measured; `drift` is how much slower than usual it is, as a share.
     Sentinel {
         drift: f64,
     },
-    /// These measurements are made again.
+    /// `count` measurements will be made again.
     Repeat {
         count: usize,
         reason: &'a str,
         finished: usize,
     },
-    /// The device rests before it goes on; said again and again until it does.
+    /// The device rests before the campaign goes on. This event comes again and again until the rest is over.
     Resting {
         left: Duration,
         reason: &'a str,

@@ -1,7 +1,8 @@
-//! The journal: one JSON line for each finished measurement, on disk before the next one begins.
+//! The journal of a campaign: one JSON line for each finished measurement, which is on disk before the next measurement
+//! begins.
 //!
-//! It is the truth while measuring. The first line is the header; a line that was cut off by a kill is
-//! dropped when the journal is opened again. Lines are only ever added.
+//! The dataset is made of the journal alone. The first line is the header. Lines are only added, never changed; a last
+//! line that was cut off, because the program was killed while it wrote, is dropped when the journal is opened again.
 
 use crate::device::Facts;
 use crate::files;
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub const FORMAT: Format =
     Format { name: "journal of a campaign", field: "version", oldest: 1, newest: 2, most_bytes: 64 << 30 };
 
-/// What the journal is a journal of.
+/// The first line: what is measured, on what, and in how many passes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
@@ -35,7 +36,7 @@ pub struct Header {
     pub seed: u64,
     pub identity: Identity,
     pub environment: Facts,
-    /// A name that no other campaign has: results that are still on the device are known by it.
+    /// A name that no other campaign has. Results that are still on the device are found again by it.
     #[serde(default)]
     pub session: String,
 }
@@ -52,16 +53,16 @@ pub enum Line {
         attempt: u32,
         measured: Box<Measured>,
     },
-    /// It cannot be measured on this device, in no pass.
+    /// Configuration `index` cannot be measured on this device; no pass tries it again.
     Failed { index: usize, reason: String },
-    /// The sentinel, which tells drift from difference.
+    /// The sentinel was measured (see [`super::drift`]).
     Sentinel { median_ns: f64 },
-    /// These measurements are to be repeated: the device was not itself. What was measured stays in the
-    /// journal, and counts no more.
+    /// These measurements are to be made again, because the device was slower than usual. Their first results stay in
+    /// the journal, and no longer count.
     Redo { of: Vec<Turn>, reason: String },
-    /// These measurements stay as they are after the last repetition, and are flagged.
+    /// These measurements were repeated as often as is allowed. They count as they are, and are flagged.
     Flagged { of: Vec<Turn>, quality: Quality, reason: String },
-    /// The device was started anew; the facts that changed.
+    /// The device was restarted; these are its facts afterwards.
     Session { environment: Facts },
 }
 
@@ -74,7 +75,7 @@ pub struct Turn {
 }
 
 impl Line {
-    /// The configuration that this line is about.
+    /// The configuration that was measured, or failed.
     pub fn index(&self) -> Option<usize> {
         match self {
             Line::Sample { index, .. } | Line::Failed { index, .. } => Some(*index),
@@ -82,7 +83,7 @@ impl Line {
         }
     }
 
-    /// The measurements that this line is about.
+    /// The measurements that this line is about: one, or several.
     pub fn turns(&self) -> Vec<Turn> {
         match self {
             Line::Sample { index, round, .. } => vec![Turn { round: *round, index: *index }],
@@ -101,23 +102,23 @@ pub enum JournalError {
     InUse { path: PathBuf },
 }
 
-/// A journal as found on disk.
+/// A journal that was read from disk.
 #[derive(Debug)]
 pub struct OpenedJournal {
     pub header: Header,
     pub lines: Vec<Line>,
-    /// Length of the part that is whole.
+    /// Bytes up to the end of the last whole line.
     whole: u64,
 }
 
 impl Header {
-    /// Measurements in all.
+    /// Number of measurements: configurations times passes.
     pub fn total(&self) -> usize {
         self.configurations * self.rounds as usize
     }
 }
 
-/// What is finished: for each pass, for each configuration.
+/// Which measurements are finished: one flag for each pass and each configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished(Vec<Vec<bool>>);
 
@@ -173,7 +174,7 @@ pub fn read(path: &Path) -> Result<Option<OpenedJournal>, JournalError> {
         Err(error) if error.is_missing() => return Ok(None),
         read => read?,
     };
-    // Whatever follows the last line break was being written when the program was killed.
+    // What follows the last line break was being written when the program was killed.
     let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
     let mut lines = bytes[..whole].split(|&b| b == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
     let Some((_, first)) = lines.next() else { return Ok(None) };
@@ -208,7 +209,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Starts a journal; what was at `path` is gone.
+    /// Starts a journal, in place of any file that was at `path`.
     ///
     /// # Errors
     /// The disk's, or another run that holds it.
@@ -219,7 +220,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Goes on after what was `found`; a cut-off last line is cut off for good.
+    /// Goes on after the whole lines of the journal that was `found`; the rest of a line that was cut off is removed.
     ///
     /// # Errors
     /// The disk's, or another run that holds it.

@@ -1,5 +1,5 @@
-//! A campaign: a plan through a device into a dataset, journalled so that a kill loses at most the
-//! measurement in flight.
+//! A campaign: it measures a plan on a device and makes a dataset of it. A journal keeps every finished measurement, so
+//! that a kill loses at most the one that was under way.
 
 mod opening;
 mod under_way;
@@ -27,17 +27,17 @@ pub struct Campaign<'a> {
     pub plan: &'a Plan,
     pub dir: &'a Path,
     pub start: Start,
-    /// Passes over the plan, each in another order: the runs of one configuration then lie minutes apart,
-    /// and one slow moment does not make its median.
+    /// Passes over the plan, each in another order. The runs of one configuration then lie minutes apart, so that one slow
+    /// moment does not decide its median.
     pub rounds: u32,
-    /// Of the order of measurements.
+    /// The seed of the order of measurements.
     pub seed: u64,
     /// Seconds since 1970, for the provenance.
     pub now: u64,
 }
 
 impl Campaign<'_> {
-    /// Measures what is not measured yet, then writes the dataset. `progress` may break off.
+    /// Measures what is not measured yet, then writes the dataset. `progress` hears every event, and may break off.
     ///
     /// # Errors
     /// See [`CampaignError`]; in all cases the journal keeps every finished measurement.

@@ -15,8 +15,8 @@ use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-/// Looks at the sentinel before anything else, on devices whose measurements are repeated: what is usual
-/// must not be that of one moment.
+/// Number of times that the sentinel is measured before anything else, on devices whose measurements are repeated: what
+/// is usual must not be decided by one moment.
 const FIRST_LOOKS: usize = 3;
 
 /// A campaign under way.
@@ -37,9 +37,9 @@ pub struct UnderWay<'a> {
     pub(super) window: Vec<Turn>,
     /// Repetitions of each measurement so far.
     pub(super) attempts: FxHashMap<Turn, u32>,
-    /// The device showed at the last look that it is cool.
+    /// Whether the device was cool when the sentinel was last measured.
     pub(super) cool: bool,
-    /// The device did not get better by all the rests there are.
+    /// Whether the device was still slow after all rests. From then on only the first rest is tried.
     pub(super) hopeless: bool,
 }
 
@@ -89,7 +89,7 @@ impl<'a> UnderWay<'a> {
         if self.queue.is_empty() {
             return Ok(());
         }
-        // The device may have changed since the last look, which then lies long ago.
+        // In a campaign that is resumed, the last sentinel lies long ago, and the device may have changed since.
         let looks = if self.vigilance.is_some() { FIRST_LOOKS } else { 1 };
         for _ in drift::sentinels(&self.lines).count()..looks.saturating_sub(1) {
             self.look()?;
@@ -152,7 +152,7 @@ impl<'a> UnderWay<'a> {
         Ok(())
     }
 
-    /// What the device wants a person to know.
+    /// Passes on what the device wants a person to know.
     pub(super) fn pass_on_notes(&mut self) -> Result<(), CampaignError> {
         for note in self.device.take_notes() {
             self.tell(Event::Note(&note))?;
@@ -169,8 +169,8 @@ impl<'a> UnderWay<'a> {
     }
 }
 
-/// All passes, each over all configurations in a random order that the seed fixes: drift must not
-/// look like a trend over sizes.
+/// All passes, each over all configurations in a random order that the seed fixes, so that drift does not look like an
+/// effect of the size of kernels.
 fn order(configurations: usize, rounds: u32, seed: u64) -> Vec<Turn> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut order = Vec::new();

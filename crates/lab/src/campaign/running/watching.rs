@@ -1,4 +1,5 @@
-//! Whether the device is still itself: looks at the sentinel, rests, and measurements that are made again.
+//! Whether the device still runs at its usual speed: the sentinel is measured, a hot device rests, and what was measured
+//! meanwhile is measured again.
 
 use super::under_way::UnderWay;
 use crate::campaign::drift::{self, SENTINEL};
@@ -9,12 +10,12 @@ use edgezen_core::measurement::{Quality, Subject};
 use std::time::{Duration, Instant};
 
 impl UnderWay<'_> {
-    /// Measures the sentinel; gives how much slower than usual it is.
+    /// Measures the sentinel; returns how much slower than usual it is, as a share.
     pub(super) fn look(&mut self) -> Result<Option<f64>, CampaignError> {
         let kernel = SENTINEL.with_batch(self.device.identity().batch);
         let measured = match self.device.measure(Workload::Subject(&Subject::Kernel(kernel))) {
             Ok(measured) => measured,
-            // The device cannot run this one kernel: the campaign goes on without a mark.
+            // A device that cannot run this kernel is measured without a sentinel.
             Err(DeviceError::Workload { .. }) => return Ok(None),
             Err(e) => return Err(e.into()),
         };
@@ -27,8 +28,8 @@ impl UnderWay<'_> {
         Ok(Some(drift))
     }
 
-    /// Looks whether the device is still itself; what was measured since the last look is measured again
-    /// if not.
+    /// Checks whether the device still runs at its usual speed. If not, what was measured since the last check is
+    /// measured again.
     pub(super) fn check(&mut self) -> Result<(), CampaignError> {
         let drift = self.look()?;
         let window = std::mem::take(&mut self.window);
@@ -36,13 +37,13 @@ impl UnderWay<'_> {
         if drift <= vigilance.drift {
             return Ok(());
         }
-        // A moment's disturbance is none of the window's.
+        // A disturbance of one moment says nothing about the measurements before it: the sentinel is measured twice.
         let drift = self.look()?.map_or(drift, |again| again.min(drift));
         if drift <= vigilance.drift {
             return Ok(());
         }
         let reason = format!("the sentinel is {:.0} % slower than usual", 100.0 * drift);
-        // Slow and cool: something else runs on it, and resting does not help.
+        // A device that is slow and cool is busy with something else, and resting would not help.
         let throttled = drift > vigilance.throttled && !self.cool;
         if throttled {
             self.rest(&reason)?;
@@ -50,7 +51,7 @@ impl UnderWay<'_> {
         self.repeat(&window, if throttled { Quality::Throttled } else { Quality::Drifted }, &reason)
     }
 
-    /// Lets the device rest until it is itself again, as long as there is hope.
+    /// Lets the device rest until it runs at its usual speed again, or all rests are used up.
     pub(super) fn rest(&mut self, reason: &str) -> Result<(), CampaignError> {
         let Some(vigilance) = self.vigilance.clone() else { return Ok(()) };
         let rests = if self.hopeless { 1 } else { vigilance.rests.len() };
@@ -68,7 +69,7 @@ impl UnderWay<'_> {
         Ok(())
     }
 
-    /// Puts `turns` at the head of the queue again; those that were repeated often enough are flagged.
+    /// Puts `turns` at the head of the queue again. Those that were repeated as often as is allowed are flagged instead.
     pub(super) fn repeat(
         &mut self,
         turns: &[Turn],

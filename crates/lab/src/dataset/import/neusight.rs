@@ -1,10 +1,11 @@
 //! NeuSight: single operators of eager PyTorch on NVIDIA GPUs (Lee et al., Forecasting GPU Performance for
 //! Deep Learning Training and Inference, ASPLOS 2025).
 //!
-//! A table holds several devices, one is taken. Its columns tell the operator: convolutions, linear
-//! layers (a vector of each image times a matrix), or element-wise operators on a matrix. Of the last,
-//! sums and ReLUs are kernels of image networks; batched products of matrices, GELU, softmax and layer
-//! normalisation are not, and products of two maps are not the product of a map and a gate.
+//! A table holds several devices, of which one is taken. Its columns tell which operators it holds: convolutions, linear
+//! layers (the vector of each image times a matrix), batched products of matrices, or element-wise operators on a matrix.
+//! Convolutions, linear layers, sums and ReLUs are kernels of image networks and are imported. Batched products, GELU,
+//! softmax and layer normalisation are not. Products of two maps are left out, too: they are not the product of a map
+//! and one number for each channel, which networks use as a gate.
 
 use super::{Column, ImportError, Importer, Request, dataset};
 use crate::dataset::{Dataset, DatasetError, KernelTable, Provenance};

@@ -1,6 +1,8 @@
-//! What NVIDIA's `trtexec` writes: `--exportTimes` (the runs of a network) and `--exportProfile` (the mean
-//! time of each layer), both JSON lists. Layers are joined to kernels by the names that our ONNX files give
-//! their nodes: `Conv_n12 + Relu_n14` begins with node 12 of the graph.
+//! Files that NVIDIA's `trtexec` writes: `--exportTimes` (the time of each run of a network) and `--exportProfile` (the
+//! mean time of each layer). Both are JSON lists.
+//!
+//! A layer is matched with a kernel by name: our ONNX files name each node after its number in the graph, so that the
+//! layer `Conv_n12 + Relu_n14` begins with node 12.
 
 use super::{ImportError, Importer, Input, Request};
 use crate::dataset::{Dataset, Environment, Provenance};
@@ -45,7 +47,8 @@ impl Importer for Trtexec {
     }
 }
 
-/// Runs whose median is known worse than this are noisy, as in own measurements.
+/// A network is noisy if half the 95 % interval of its median, relative to the median, is wider than this, as in own
+/// measurements.
 const NOISY: f64 = 0.05;
 
 /// Larger files are none of trtexec's.

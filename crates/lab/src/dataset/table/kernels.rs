@@ -1,5 +1,5 @@
-//! Tables of kernels as people have them: CSV, gzipped CSV or Parquet. Columns that we do not know pass
-//! through untouched.
+//! Tables of kernels as people have them: CSV, gzipped CSV or Parquet. Columns that are not known here are kept as they
+//! are.
 
 use crate::dataset::{DatasetError, parquet};
 use crate::files::write_atomically;
@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-/// A table as text cells; an empty cell is a missing value.
+/// A table whose cells are text; an empty cell is a missing value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KernelTable {
     path: PathBuf,
