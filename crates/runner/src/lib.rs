@@ -1,8 +1,15 @@
 //! The part that measures on the device itself: the stopwatch, the conditions that it runs under, and the protocol by
 //! which jobs come in and results go out. Everything here compiles for a phone.
 //!
-//! The parts, from the bottom up: `clock`, `process`, `android`; `conditions`, `pace`; `sampler`; `protocol`; `results`;
-//! `serve`.
+//! The rooms, lowest first. A room imports only rooms with a smaller number.
+//!
+//! 1. `android`, `process`, `clock`: facts about an Android phone; settings of the runner's own process; clocks
+//! 2. `conditions`: clocks, temperatures, the core to run on
+//! 3. `pace`: how fast the core runs at the moment
+//! 4. `sampler`: the stopwatch
+//! 5. `protocol`: jobs and replies as JSON lines
+//! 6. `results`: replies that are kept until they are fetched
+//! 7. `serve`: answers jobs
 
 pub mod android;
 pub mod clock;
