@@ -1,10 +1,8 @@
 //! The binary files of CIFAR-10 and CIFAR-100: records of one or two label bytes and 3 × 32 × 32 bytes.
 
 use super::TrainError;
-use edgezen_core::digest;
 use edgezen_core::digest::Hasher;
 use edgezen_core::files::FileError;
-use sha2::Digest;
 use std::path::Path;
 
 /// Side of the images.
