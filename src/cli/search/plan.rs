@@ -1,26 +1,27 @@
 //! What the command line, or the `run.toml` of an interrupted run, asks for: checked; nothing past this
 //! point looks at names.
 
-use super::{Args, LatencyArg};
+use super::{Args, LatencyArg, limits};
 use crate::cli::output::Output;
 use crate::cli::{Failure, net, predictors, score};
 use crate::shipped;
 use edgezen_core::plainnet::{Model, Network, SuperBlock, notation, relink};
 use edgezen_core::proxy;
 use edgezen_core::proxy::{Mode, Proxy, Setup};
+use edgezen_core::search::optimiser;
 use edgezen_core::search::preset;
 use edgezen_core::search::preset::Preset;
-use edgezen_core::search::{Budgets, LatencyBudget, RuleSet, Rules, Search};
+use edgezen_core::search::{Budgets, Quantity, Rules, Search, TrackedDevice};
 use edgezen_core::space;
 use edgezen_core::space::SearchSpace;
-use edgezen_core::units::{Bytes, Latency, Macs, Params};
+use edgezen_core::units::Latency;
 use edgezen_lab::device;
 use edgezen_lab::device::profile::Profile;
 use edgezen_lab::runs;
 use edgezen_lab::runs::{BudgetTable, DeviceTable, Manifest, SavedSearch};
 use std::path::{Path, PathBuf};
 
-pub struct Plan {
+pub struct SearchPlan {
     pub space: &'static dyn SearchSpace,
     initial: Vec<SuperBlock>,
     pub proxy: &'static proxy::Entry,
@@ -28,7 +29,7 @@ pub struct Plan {
     batch: Option<u32>,
     pub mode: Mode,
     pub budgets: Budgets,
-    /// Checksums of the predictors, in the order of the latency budgets.
+    /// Checksums of the predictors, in the order of the tracked devices.
     predictors: Vec<String>,
     pub rules: Rules,
     pub resolution: u32,
@@ -41,7 +42,7 @@ pub struct Plan {
     pub out: PathBuf,
 }
 
-impl Plan {
+impl SearchPlan {
     pub fn make_proxy(&self) -> Box<dyn Proxy> {
         let setup = Setup { mode: self.mode, resolution: self.resolution };
         match (self.proxy.with_batch, self.batch) {
@@ -77,16 +78,10 @@ impl Plan {
 
     /// The latency budget on a device.
     pub fn limit(&self, device: &str) -> Option<Latency> {
-        self.budgets.latencies.iter().find(|budget| budget.device == device)?.limit
+        self.budgets.latency_limit(self.budgets.device(device)?)
     }
 
     pub fn manifest(&self) -> Manifest {
-        let device = |(budget, sha256): (&LatencyBudget, &String)| DeviceTable {
-            name: budget.device.clone(),
-            predictor: budget.predictor.identity().to_string(),
-            predictor_sha256: Some(sha256.clone()),
-            limit_ms: budget.limit.map(Latency::ms),
-        };
         Manifest {
             schema_version: runs::SCHEMA,
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -101,13 +96,13 @@ impl Plan {
             seed: self.seed,
             rules: self.rules,
             budget: BudgetTable::of(&self.budgets),
-            device: self.budgets.latencies.iter().zip(&self.predictors).map(device).collect(),
+            device: DeviceTable::of(&self.budgets, &self.predictors),
         }
     }
 }
 
 /// The plan, and the checkpoint from which it goes on.
-pub fn plan(args: &Args, seed: u64, output: Output) -> Result<(Plan, Option<SavedSearch>), Failure> {
+pub fn plan(args: &Args, seed: u64, output: Output) -> Result<(SearchPlan, Option<SavedSearch>), Failure> {
     if !args.resume {
         return Ok((from_args(args, seed, output)?, None));
     }
@@ -140,10 +135,7 @@ impl Args {
         let texts = [&self.preset, &self.space, &self.init, &self.proxy, &self.optimiser];
         texts.iter().all(|text| text.is_none())
             && self.latency.is_empty()
-            && self.flops.is_none()
-            && self.params.is_none()
-            && self.layers.is_none()
-            && self.memory.is_none()
+            && self.limits.0.known().next().is_none()
             && self.resolution.is_none()
             && self.classes.is_none()
             && self.batch.is_none()
@@ -161,53 +153,45 @@ impl Args {
     }
 }
 
-/// The device on which networks can be verified: the named one, or the first with a budget that can be
-/// measured on.
+/// The device on which networks can be verified: the named one, or the first of those tracked that can be measured
+/// on.
 fn verified_on(named: Option<&str>, budgets: &Budgets) -> Option<String> {
     let measurable = |name: &&str| device::find(&shipped::profiles(), name).is_ok();
-    let budgeted = budgets.latencies.iter().map(|budget| budget.device.as_str());
-    named.or_else(|| budgeted.into_iter().find(measurable)).map(str::to_owned)
+    let mut tracked = budgets.devices().iter().map(|device| device.name.as_str());
+    named.or_else(|| tracked.find(measurable)).map(str::to_owned)
 }
 
-/// A latency budget with the checksum of its predictor.
-fn latency_budget(
-    device: String,
-    limit: Option<Latency>,
-    output: Output,
-) -> Result<(LatencyBudget, String), Failure> {
-    let predictor = predictors::by_device(&device, output)?;
+/// A device with the checksum of its predictor.
+fn tracked(name: String, output: Output) -> Result<(TrackedDevice, String), Failure> {
+    let predictor = predictors::by_device(&name, output)?;
     let sha256 =
-        predictor.file().sha256().map_err(|e| Failure::runtime(format!("the predictor of {device}: {e}")))?;
-    Ok((LatencyBudget { device, predictor, limit }, sha256))
+        predictor.file().sha256().map_err(|e| Failure::runtime(format!("the predictor of {name}: {e}")))?;
+    Ok((TrackedDevice { name, predictor }, sha256))
 }
 
 /// The plan of an earlier run.
-fn from_manifest(manifest: &Manifest, args: &Args, dir: &Path, output: Output) -> Result<Plan, Failure> {
-    let budget = &manifest.budget;
-    let mut budgets = Budgets {
-        layers: budget.layers,
-        params: budget.params.map(Params),
-        flops: budget.flops.map(Macs),
-        memory: budget.memory_bytes.map(Bytes),
-        latencies: Vec::new(),
-        confidence: budget.confidence,
-    };
-    let mut checksums = Vec::new();
+fn from_manifest(
+    manifest: &Manifest,
+    args: &Args,
+    dir: &Path,
+    output: Output,
+) -> Result<SearchPlan, Failure> {
+    let (mut devices, mut checksums) = (Vec::new(), Vec::new());
     for device in &manifest.device {
-        let limit = device.limit_ms.map(Latency::from_ms);
-        let (budget, sha256) = latency_budget(device.name.clone(), limit, output)?;
+        let (found, sha256) = tracked(device.name.clone(), output)?;
         if device.predictor_sha256.as_ref().is_some_and(|recorded| *recorded != sha256) {
             let message = format!("the predictor of {} is not the one that the run began with", device.name);
             return Err(Failure::usage(message).remedy("put the old predictor back, or start a new run"));
         }
-        budgets.latencies.push(budget);
+        devices.push(found);
         checksums.push(sha256);
     }
+    let budgets = manifest.budgets(devices);
     let space = space::by_name(&manifest.space).ok_or_else(|| {
         Failure::bad_file(&dir.join("run.toml"), format!("unknown space {:?}", manifest.space))
     })?;
     let initial = notation::parse(&manifest.initial)?.super_blocks("a search varies")?;
-    Ok(Plan {
+    Ok(SearchPlan {
         space,
         initial,
         proxy: score::find(&manifest.proxy)?,
@@ -226,7 +210,7 @@ fn from_manifest(manifest: &Manifest, args: &Args, dir: &Path, output: Output) -
     })
 }
 
-fn from_args(args: &Args, seed: u64, output: Output) -> Result<Plan, Failure> {
+fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, Failure> {
     let preset = args.preset.as_deref().map(find_preset).transpose()?;
     // What is not given comes from the profile of the device, or of the first one with a budget.
     let named = || args.latency.iter().find_map(|latency| latency.device.as_deref());
@@ -249,7 +233,7 @@ fn from_args(args: &Args, seed: u64, output: Output) -> Result<Plan, Failure> {
     }
     let mode = args.mode.unwrap_or(if preset.is_some() { Mode::Reference } else { Mode::Paper });
     let out = args.out.clone().unwrap_or_else(|| default_folder(args, &budgets, seed));
-    Ok(Plan {
+    Ok(SearchPlan {
         space,
         initial,
         proxy,
@@ -270,21 +254,16 @@ fn from_args(args: &Args, seed: u64, output: Output) -> Result<Plan, Failure> {
 
 /// The rules by name; a preset keeps its number of iterations under any of them.
 fn rules(args: &Args, preset: bool) -> Rules {
-    let mut rules = match args.optimiser.as_deref() {
-        Some("paper") => Rules::PAPER,
-        Some("reference") => Rules::REFERENCE,
-        None if preset => Rules::REFERENCE,
-        _ => Rules::ISLANDS,
-    };
+    let named = args.optimiser.as_deref().and_then(optimiser::by_name);
+    let usual = if preset { Rules::REFERENCE } else { Rules::ISLANDS };
+    let mut rules = named.map_or(usual, |optimiser| optimiser.rules());
     if preset {
         rules.iterations = Rules::REFERENCE.iterations;
     }
     rules.iterations = args.iterations.unwrap_or(rules.iterations);
     rules.population = args.population.map_or(rules.population, |n| n as usize);
-    if rules.set == RuleSet::Islands {
-        // An island of one is none.
-        rules.islands = rules.islands.min(rules.population / 2).max(1);
-    }
+    // Each island has two members at least.
+    rules.islands = rules.islands.min(rules.population / 2).max(1);
     rules
 }
 
@@ -336,14 +315,6 @@ fn budgets(
     profile: Option<&Profile>,
     output: Output,
 ) -> Result<(Budgets, Vec<String>), Failure> {
-    let mut budgets = Budgets {
-        layers: args.layers.or(preset.map(|preset| preset.layers)),
-        params: args.params,
-        flops: args.flops,
-        memory: args.memory,
-        latencies: Vec::new(),
-        confidence: args.confidence,
-    };
     if args.confidence.is_some_and(|p| !(0.5..1.0).contains(&p)) {
         return Err(Failure::usage("--confidence is a probability from 0.5 up to, not including, 1"));
     }
@@ -358,16 +329,21 @@ fn budgets(
         }
         limits.push((device, Some(*limit)));
     }
-    match preset.map(|preset| preset.budget) {
-        Some(preset::Budget::Params(limit)) => budgets.params = budgets.params.or(Some(Params(limit))),
-        Some(preset::Budget::Flops(limit)) => budgets.flops = budgets.flops.or(Some(Macs(limit))),
-        Some(preset::Budget::LatencyMs(ms)) if limits.is_empty() => {
+    let mut budgets = Budgets { confidence: args.confidence, ..Budgets::default() };
+    if let Some(&Preset { budget: (quantity, limit), layers, .. }) = preset {
+        budgets.bound(Quantity::Layers, f64::from(layers));
+        let limit = quantity.from_reported(limit);
+        if !quantity.is_per_device() {
+            budgets.bound(quantity, limit);
+        } else if limits.is_empty() {
             let device = args.device.clone().ok_or_else(|| {
                 Failure::usage("this preset bounds a latency and needs a device").remedy("add --device v100")
             })?;
-            limits.push((device, Some(Latency::from_ms(ms))));
+            limits.push((device, Some(Latency::from_ns(limit))));
         }
-        _ => {}
+    }
+    for (quantity, limit) in args.limits.0.known() {
+        budgets.bound(quantity, limit);
     }
     // Without a budget of its own, the latency of --device is still predicted and reported.
     if let Some(device) = &args.device
@@ -377,23 +353,26 @@ fn budgets(
     }
     let mut checksums = Vec::new();
     for (device, limit) in limits {
-        let (budget, sha256) = latency_budget(device, limit, output)?;
-        budgets.latencies.push(budget);
+        let (device, sha256) = tracked(device, output)?;
+        let index = budgets.track(device);
+        if let Some(limit) = limit {
+            budgets.bound_latency(index, limit);
+        }
         checksums.push(sha256);
     }
-    if budgets.layers.is_none()
+    if budgets.limit(Quantity::Layers).is_none()
         && let Some(profile) = profile
     {
-        let limit = budgets.latencies.iter().find_map(|budget| budget.limit);
-        budgets.layers = profile.search.max_layers(limit);
-        if let Some(layers) = budgets.layers {
+        let limit = (0..budgets.devices().len()).find_map(|index| budgets.latency_limit(index));
+        if let Some(layers) = profile.search.max_layers(limit) {
+            budgets.bound(Quantity::Layers, f64::from(layers));
             output.note(format!(
                 "at most {layers} layers, as the profile of {} says (--layers changes it)",
                 profile.id
             ));
         }
     }
-    if budgets.any() {
+    if !budgets.is_empty() {
         return Ok((budgets, checksums));
     }
     Err(Failure::usage("a search without any budget grows without end")
@@ -403,14 +382,15 @@ fn budgets(
 /// `runs/pixel2-80ms-seed0`, with a number if that exists; to go on with a run, the last that exists.
 fn default_folder(args: &Args, budgets: &Budgets, seed: u64) -> PathBuf {
     let mut parts: Vec<String> = args.preset.iter().cloned().collect();
-    for budget in &budgets.latencies {
-        let limit = budget.limit.map(|limit| format!("-{}ms", limit.ms())).unwrap_or_default();
-        parts.push(format!("{}{limit}", budget.device.replace(['/', '@'], "_")));
+    for (index, device) in budgets.devices().iter().enumerate() {
+        let limit =
+            budgets.latency_limit(index).map(|limit| format!("-{}ms", limit.ms())).unwrap_or_default();
+        parts.push(format!("{}{limit}", device.name.replace(['/', '@'], "_")));
     }
     if args.preset.is_none() {
-        parts.extend(budgets.flops.map(|flops| format!("{flops}flops")));
-        parts.extend(budgets.params.map(|params| format!("{params}params")));
-        parts.extend(budgets.memory.map(|memory| memory.to_string()));
+        parts.extend(limits::quantities().filter_map(|quantity| {
+            Some(format!("{}{}", quantity.print(budgets.limit(quantity)?), quantity.in_folder()?))
+        }));
         parts.extend(args.space.clone());
     }
     parts.push(format!("seed{seed}"));

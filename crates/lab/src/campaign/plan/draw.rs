@@ -14,7 +14,8 @@ use edgezen_core::plainnet::{
     Kernel, KernelKind, Model, Network, Shape, SuperBlock, Variant, layers, notation, published, relink,
     shape,
 };
-use edgezen_core::space::{Reach, SearchSpace, Weights, candidates};
+use edgezen_core::random::shuffle;
+use edgezen_core::space::{KindWeights, MutationReach, SearchSpace, candidates};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -135,12 +136,6 @@ impl Plan {
 const REFINE_NETWORKS: usize = 24;
 /// More kernels than this are not compared.
 const MAX_POOL: usize = 20_000;
-
-fn shuffle(kernels: &mut [Kernel], rng: &mut Xoshiro256PlusPlus) {
-    for i in (1..kernels.len()).rev() {
-        kernels.swap(i, rng.random_range(0..=i));
-    }
-}
 
 struct Wanted {
     networks: usize,
@@ -357,7 +352,7 @@ fn random_walk(
     for _ in 0..steps {
         let at = rng.random_range(0..blocks.len());
         let old = blocks[at];
-        blocks[at] = candidates(space, old, Weights::Uniform, Reach::Reference).draw(rng);
+        blocks[at] = candidates(space, old, KindWeights::Uniform, MutationReach::Reference).draw(rng);
         if layers(&blocks) > range.max_layers {
             blocks[at] = old;
         }

@@ -11,7 +11,8 @@ use crate::device;
 use crate::device::{Continuity, Device, DeviceError, Facts, Vigilance, Workload};
 use edgezen_core::files::FileError;
 use edgezen_core::measurement::{Identity, Quality, Subject, Summary};
-use rand::{RngExt, SeedableRng};
+use edgezen_core::random::shuffle;
+use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -233,9 +234,7 @@ impl Campaign<'_> {
         let mut order = Vec::new();
         for round in 0..rounds {
             let mut pass: Vec<usize> = (0..self.plan.subjects.len()).collect();
-            for i in (1..pass.len()).rev() {
-                pass.swap(i, rng.random_range(0..=i));
-            }
+            shuffle(&mut pass, &mut rng);
             order.extend(pass.into_iter().map(|index| Place { round, index }));
         }
         order
