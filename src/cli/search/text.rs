@@ -170,7 +170,7 @@ fn front(front: &[FoundNetwork], devices: &[&str]) -> String {
     let pick = |i: usize| if count < 2 { 0 } else { i * (n - 1) / (count - 1) };
     let devices = &devices[..devices.len().min(3)];
     let mut header = vec!["front", "score"];
-    header.extend(Quantity::always_known().map(Quantity::noun));
+    Quantity::always_known().for_each(|quantity| header.push(quantity.noun()));
     header.extend(devices);
     let row = |found: &FoundNetwork| {
         let mut row = vec![String::new(), format!("{:.2}", found.score)];

@@ -229,7 +229,7 @@ fn best(report: &Report) -> String {
 fn front(report: &Report) -> String {
     let devices: Vec<&str> = report.manifest.device.iter().map(|device| device.name.as_str()).collect();
     let mut header = vec!["score"];
-    header.extend(Quantity::always_known().map(Quantity::noun));
+    Quantity::always_known().for_each(|quantity| header.push(quantity.noun()));
     header.extend(&devices);
     let row = |found: &FoundNetwork| {
         let mut row = vec![format!("{:.2}", found.score)];

@@ -81,7 +81,7 @@ impl DeviceTable {
 impl Manifest {
     /// The budgets of the run; `devices` are those of the tables, in their order.
     pub fn budgets(&self, devices: Vec<TrackedDevice>) -> Budgets {
-        let mut budgets = Budgets { confidence: self.budget.confidence, ..Budgets::default() };
+        let mut budgets = Budgets::with_confidence(self.budget.confidence);
         for (quantity, limit) in self.budget.limits.known() {
             budgets.bound(quantity, limit);
         }

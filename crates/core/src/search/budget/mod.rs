@@ -9,12 +9,14 @@ mod by_quantity;
 mod costs;
 pub mod quantity;
 mod rejected;
+mod scale;
 
 pub use accountant::Accountant;
 pub use by_quantity::{Amounts, ByQuantity};
 pub use costs::Costs;
-pub use quantity::{Quantity, QuantityError, Scale};
+pub use quantity::Quantity;
 pub use rejected::Rejected;
+pub use scale::{QuantityError, Scale};
 
 use crate::predictor::{Estimate, LatencyPredictor};
 use crate::units::Latency;
@@ -50,6 +52,11 @@ pub struct Budgets {
 }
 
 impl Budgets {
+    /// Nothing is bounded yet; latency budgets will have to hold with this probability.
+    pub fn with_confidence(confidence: Option<f64>) -> Budgets {
+        Budgets { confidence, ..Budgets::default() }
+    }
+
     /// Bounds a quantity of the network itself, or changes its limit.
     pub fn bound(&mut self, quantity: Quantity, limit: f64) {
         self.insert(Budget { quantity, limit, device: None });

@@ -3,9 +3,9 @@
 //! A new quantity is a variant of [`Quantity`] and a row of [`ENTRIES`]: everything else (evaluation, options of the
 //! command line, files, tables, messages) goes through them in a loop.
 
+use super::scale::{QuantityError, Scale};
 use crate::plainnet::cost::Official;
 use crate::plainnet::{self, SuperBlock};
-use crate::units::{Bytes, Latency, Macs, Params, UnitError};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -24,19 +24,6 @@ pub enum Quantity {
     Memory,
     /// Predicted latency per image on one device, in nanoseconds.
     Latency,
-}
-
-/// How a quantity is written, read and printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scale {
-    /// A whole number: `18`.
-    Whole,
-    /// A number with a decimal prefix: `400M`.
-    Prefixed,
-    /// Bytes with a decimal prefix: `8MB`.
-    Bytes,
-    /// Nanoseconds in the program; milliseconds in files and for people: `80ms`.
-    Time,
 }
 
 /// How a quantity of a network is computed, cheapest first.
@@ -224,39 +211,24 @@ impl Quantity {
         &self.entry().source
     }
 
-    /// The unit of reported values: `ms` or `bytes`; none for counts.
+    /// The unit of reported values: `ms` or `bytes`; none for numbers.
     pub fn unit(self) -> Option<&'static str> {
-        match self.scale() {
-            Scale::Whole | Scale::Prefixed => None,
-            Scale::Bytes => Some("bytes"),
-            Scale::Time => Some("ms"),
-        }
+        self.scale().unit()
     }
 
     /// `value` in the unit of files and results.
     pub fn reported(self, value: f64) -> f64 {
-        match self.scale() {
-            Scale::Time => Latency::from_ns(value).ms(),
-            Scale::Whole | Scale::Prefixed | Scale::Bytes => value,
-        }
+        self.scale().reported(value)
     }
 
     /// The value that is `reported` in the unit of files and results.
     pub fn from_reported(self, reported: f64) -> f64 {
-        match self.scale() {
-            Scale::Time => Latency::from_ms(reported).ns(),
-            Scale::Whole | Scale::Prefixed | Scale::Bytes => reported,
-        }
+        self.scale().from_reported(reported)
     }
 
     /// `value` as people read it, without the noun.
     pub fn print(self, value: f64) -> String {
-        match self.scale() {
-            Scale::Whole => value.to_string(),
-            Scale::Prefixed => Macs(value).to_string(),
-            Scale::Bytes => Bytes(value).to_string(),
-            Scale::Time => Latency::from_ns(value).to_string(),
-        }
+        self.scale().print(value)
     }
 
     /// `value` with the noun: `18 layers`.
@@ -270,16 +242,7 @@ impl Quantity {
     /// # Errors
     /// Text that is no positive value of this quantity.
     pub fn parse(self, text: &str) -> Result<f64, QuantityError> {
-        match self.scale() {
-            Scale::Whole => {
-                let number: i64 = text.parse().map_err(QuantityError::NotWhole)?;
-                let range = 1..=i64::from(u32::MAX);
-                if range.contains(&number) { Ok(number as f64) } else { Err(QuantityError::Range(number)) }
-            }
-            Scale::Prefixed => Ok(text.parse::<Params>()?.0),
-            Scale::Bytes => Ok(text.parse::<Bytes>()?.0),
-            Scale::Time => Ok(text.parse::<Latency>()?.ns()),
-        }
+        self.scale().parse(text)
     }
 }
 
@@ -287,17 +250,6 @@ impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// Why a limit could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum QuantityError {
-    #[error(transparent)]
-    Unit(#[from] UnitError),
-    #[error("{0}")]
-    NotWhole(std::num::ParseIntError),
-    #[error("{0} is not in 1..={max}", max = u32::MAX)]
-    Range(i64),
 }
 
 #[cfg(test)]
