@@ -21,6 +21,7 @@ use edgezen::predictor::LatencyPredictor;
 use edgezen::predictor::loaded::Loaded;
 use edgezen::predictor::metrics::{Metrics, Pair};
 use edgezen::predictor::network::NetworkPredictor;
+use edgezen::random::shuffle;
 use edgezen::shipped;
 use edgezen::stats;
 use edgezen::zoo::Encoded;
@@ -115,9 +116,7 @@ fn host() -> Result<(), Failed> {
         let mut pairs: Vec<(KernelKind, Pair)> = Vec::new();
         for seed in 0..DRAWS {
             let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-            for i in (1..kernels.len()).rev() {
-                kernels.swap(i, rng.random_range(0..=i));
-            }
+            shuffle(&mut kernels, &mut rng);
             let (train, test) = kernels.split_at(rows);
             let test: Vec<&Observation> = test.iter().collect();
             let kinds = test.iter().filter_map(|one| Some(one.single()?.kind));

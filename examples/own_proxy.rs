@@ -4,7 +4,7 @@ use edgezen::measurement::Identity;
 use edgezen::plainnet::{Kernel, Network};
 use edgezen::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
 use edgezen::proxy::{Candidate, Proxy, ScoreError};
-use edgezen::search::{Budget, Search};
+use edgezen::search::Search;
 use edgezen::space;
 use edgezen::units::Latency;
 
@@ -34,9 +34,9 @@ impl LatencyPredictor for Rule {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let board = Budget::latency("board", Rule("board@rule@fp32".parse()?), Latency::from_ms(0.2));
+    let rule = Rule("board@rule@fp32".parse()?);
     let search = Search::new(space::by_name("mobilenet").ok_or("no such space")?);
-    let best = search.proxy(&Roomy).budget(board).run()?.best;
+    let best = search.proxy(&Roomy).latency("board", rule, Latency::from_ms(0.2)).run()?.best;
     println!("{:.1} {}", best.score, Network::from(&best.blocks[..]));
     Ok(())
 }

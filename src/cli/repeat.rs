@@ -4,13 +4,14 @@
 use super::target::{self, Target};
 use super::{Failure, Global, output};
 use edgezen_core::measurement::Sample;
+use edgezen_core::random::shuffle;
 use edgezen_core::stats;
 use edgezen_core::units::three_digits;
 use edgezen_lab::campaign::networks;
 use edgezen_lab::dataset::Dataset;
 use edgezen_lab::device::Workload;
 use edgezen_lab::files::rfc3339;
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
 use std::io::Write;
@@ -100,9 +101,7 @@ fn choose(samples: &[Sample], seed: u64) -> Vec<&Sample> {
         good = samples.iter().collect();
     }
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-    for i in (1..good.len()).rev() {
-        good.swap(i, rng.random_range(0..=i));
-    }
+    shuffle(&mut good, &mut rng);
     good.truncate((samples.len() / SHARE).max(LEAST));
     good
 }

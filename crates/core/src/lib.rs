@@ -2,7 +2,7 @@
 //! networks without training, and searching for the best one. Nothing here reads the clock, the environment or the
 //! network, starts a process, or prints.
 //!
-//! The parts, from the bottom up; dependencies point downwards only: `units`, `stats`, `digest`, `files`; `plainnet`,
+//! The parts, from the bottom up; dependencies point downwards only: `units`, `stats`, `random`, `digest`, `files`; `plainnet`,
 //! `zoo`; `measurement`; `space`, `predictor`, `proxy`; `search`.
 
 #[cfg(feature = "decisions")]
@@ -14,6 +14,8 @@ pub mod plainnet;
 pub mod predictor;
 #[cfg(feature = "decisions")]
 pub mod proxy;
+#[cfg(feature = "decisions")]
+pub mod random;
 #[cfg(feature = "decisions")]
 pub mod search;
 #[cfg(feature = "decisions")]

@@ -6,6 +6,7 @@ mod report;
 use super::target::Target;
 use super::{Exit, Failure, Global};
 use crate::shipped;
+use clap::builder::PossibleValuesParser;
 use edgezen_core::measurement::Identity;
 use edgezen_core::space;
 use edgezen_core::space::SearchSpace;
@@ -25,8 +26,8 @@ pub struct Args {
     #[command(flatten)]
     target: Target,
     /// Search space whose kernels, blocks and networks are measured
-    #[arg(long, value_enum, default_value_t = Spaces::Mobilenet)]
-    space: Spaces,
+    #[arg(long, value_parser = space_names(), default_value = "mobilenet")]
+    space: String,
     /// Configurations to measure
     #[arg(long, value_name = "N", default_value_t = 200)]
     samples: usize,
@@ -54,22 +55,16 @@ pub struct Args {
     output: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Spaces {
-    Resnet,
-    Mobilenet,
-    Both,
+/// The value of `--space` that means all of them.
+const BOTH: &str = "both";
+
+fn space_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(space::registry().iter().map(|space| space.name()).chain([BOTH]))
 }
 
-impl Spaces {
-    fn list(self) -> Vec<&'static dyn SearchSpace> {
-        let wanted = |name: &str| match self {
-            Spaces::Resnet => name == "resnet",
-            Spaces::Mobilenet => name == "mobilenet",
-            Spaces::Both => true,
-        };
-        space::registry().iter().copied().filter(|space| wanted(space.name())).collect()
-    }
+/// The spaces of that name.
+fn spaces(name: &str) -> Vec<&'static dyn SearchSpace> {
+    space::registry().iter().copied().filter(|space| name == BOTH || name == space.name()).collect()
 }
 
 /// Set by Ctrl-C.
@@ -273,7 +268,7 @@ impl Job<'_> {
         if let Some(path) = &args.plan {
             return Plan::read(path).map_err(|e| plan_failure(path, e));
         }
-        let (spaces, batch, lowering) = (args.space.list(), identity.batch, identity.lowering());
+        let (spaces, batch, lowering) = (spaces(&args.space), identity.batch, identity.lowering());
         let Some(dir) = &args.refine else {
             return Plan::draw(&spaces, self.samples, batch, lowering, seed).map_err(failed);
         };

@@ -11,7 +11,6 @@ pub mod networks;
 mod outcome;
 pub mod plan;
 mod running;
-pub mod shuffle;
 
 pub use error::CampaignError;
 pub use event::Event;

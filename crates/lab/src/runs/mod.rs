@@ -14,7 +14,7 @@ mod result;
 mod verification;
 
 pub use checkpoint::SavedSearch;
-pub use found::{Found, PredictedMs};
+pub use found::{FoundNetwork, PredictedMs};
 pub use manifest::{BudgetTable, DeviceTable, Manifest};
 pub use rescored::{NotRescored, Rescored, RescoredNetwork};
 pub use result::SearchResult;
@@ -23,7 +23,8 @@ pub use verification::{Verification, Verified, VerifyRound};
 use crate::files::{self, write_atomically, write_atomically_with};
 use edgezen_core::files::FileError;
 use edgezen_core::plainnet::{Model, ShapeError};
-use edgezen_core::search::{Budgets, Outcome, Point};
+use edgezen_core::search::budget::Scale;
+use edgezen_core::search::{Budgets, HistoryPoint, Quantity, SearchOutcome};
 use edgezen_engine::onnx::{self, OnnxError};
 use edgezen_engine::weights::Weights;
 use polars::prelude::{Column, DataFrame, ParquetWriter};
@@ -79,7 +80,7 @@ fn damaged(dir: &Path, name: &str, reason: &dyn std::fmt::Display) -> FileError 
 ///
 /// # Errors
 /// Whatever the disk says; files written so far are complete.
-pub fn write_outcome(dir: &Path, outcome: &Outcome, budgets: &Budgets) -> Result<(), RunError> {
+pub fn write_outcome(dir: &Path, outcome: &SearchOutcome, budgets: &Budgets) -> Result<(), RunError> {
     write_json(dir, "front.json", &front(outcome, budgets))?;
     let mut history = String::from("iteration,best,mean\n");
     for point in &outcome.history {
@@ -124,33 +125,39 @@ fn write_json(dir: &Path, name: &str, value: &impl Serialize) -> Result<(), RunE
 }
 
 /// The networks of `front.json`.
-pub fn front(outcome: &Outcome, budgets: &Budgets) -> Vec<Found> {
-    outcome.fronts.spread(FRONT_SIZE).iter().map(|on| Found::on_front(on, budgets)).collect()
+pub fn front(outcome: &SearchOutcome, budgets: &Budgets) -> Vec<FoundNetwork> {
+    outcome.fronts.spread(FRONT_SIZE).iter().map(|on| FoundNetwork::on_front(on, budgets)).collect()
 }
 
 /// The final population and the fronts as a Parquet table.
-fn archive(outcome: &Outcome, budgets: &Budgets) -> polars::prelude::PolarsResult<Vec<u8>> {
+fn archive(outcome: &SearchOutcome, budgets: &Budgets) -> polars::prelude::PolarsResult<Vec<u8>> {
     let population = outcome.population.iter().map(|network| (&**network, true));
     let fronts = outcome.fronts.iter().flat_map(|front| front.iter()).map(|network| (network, false));
-    let rows: Vec<(Found, bool)> =
-        population.chain(fronts).map(|(network, member)| (Found::of(network, budgets), member)).collect();
-    let numbers = |f: &dyn Fn(&Found) -> f64| rows.iter().map(|(row, _)| f(row)).collect::<Vec<f64>>();
+    let rows: Vec<(FoundNetwork, bool)> = population
+        .chain(fronts)
+        .map(|(network, member)| (FoundNetwork::of(network, budgets), member))
+        .collect();
     let mut columns = vec![
         Column::new("net".into(), rows.iter().map(|(row, _)| row.net.as_str()).collect::<Vec<_>>()),
         Column::new("in_population".into(), rows.iter().map(|&(_, member)| member).collect::<Vec<_>>()),
-        Column::new("score".into(), numbers(&|row| row.score)),
-        Column::new("layers".into(), rows.iter().map(|(row, _)| row.layers).collect::<Vec<_>>()),
-        Column::new("params".into(), numbers(&|row| row.params)),
-        Column::new("flops".into(), numbers(&|row| row.flops)),
+        Column::new("score".into(), rows.iter().map(|(row, _)| row.score).collect::<Vec<_>>()),
     ];
-    if budgets.memory.is_some() {
-        let memory: Vec<Option<f64>> = rows.iter().map(|(row, _)| row.memory_bytes).collect();
-        columns.push(Column::new("memory_bytes".into(), memory));
+    for quantity in Quantity::of_networks() {
+        let name = quantity.column().into();
+        let values = rows.iter().map(|(row, _)| row.amounts[quantity]);
+        let whole = |value: Option<f64>| value.map(|value| value as i64);
+        match quantity.scale() {
+            Scale::Whole => columns.push(Column::new(name, values.map(whole).collect::<Vec<_>>())),
+            _ if quantity.is_always_known() || budgets.limit(quantity).is_some() => {
+                columns.push(Column::new(name, values.collect::<Vec<_>>()));
+            }
+            _ => {}
+        }
     }
-    for budget in &budgets.latencies {
-        let of = |row: &Found| row.latency.get(&budget.device).map(|predicted| predicted.ms);
+    for device in budgets.devices() {
+        let of = |row: &FoundNetwork| row.latency.get(&device.name).map(|predicted| predicted.ms);
         let predicted: Vec<Option<f64>> = rows.iter().map(|(row, _)| of(row)).collect();
-        columns.push(Column::new(format!("{}_ms", budget.device).into(), predicted));
+        columns.push(Column::new(format!("{}_ms", device.name).into(), predicted));
     }
     let mut frame = DataFrame::new(rows.len(), columns)?;
     let mut bytes = Vec::new();
@@ -160,23 +167,23 @@ fn archive(outcome: &Outcome, budgets: &Budgets) -> polars::prelude::PolarsResul
 
 /// A finished run, read back.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct FinishedRun {
     pub manifest: Manifest,
     /// Structure in `best.txt`.
     pub best: String,
     /// Cheapest first.
-    pub front: Vec<Found>,
+    pub front: Vec<FoundNetwork>,
 }
 
 /// Reads the folder of a finished run.
 ///
 /// # Errors
 /// A missing, damaged or newer file, by name.
-pub fn read(dir: &Path) -> Result<Run, RunError> {
+pub fn read(dir: &Path) -> Result<FinishedRun, RunError> {
     let manifest = read_manifest(dir)?;
     let front = read_json(dir, "front.json")?;
     let best = edgezen_core::plainnet::notation::first_line(&read_text(dir, "best.txt")?).to_owned();
-    Ok(Run { manifest, best, front })
+    Ok(FinishedRun { manifest, best, front })
 }
 
 /// Reads `run.toml`.
@@ -207,13 +214,13 @@ pub fn read_verification(dir: &Path) -> Result<Option<Verification>, RunError> {
 ///
 /// # Errors
 /// A missing or damaged file.
-pub fn read_history(dir: &Path) -> Result<Vec<Point>, RunError> {
+pub fn read_history(dir: &Path) -> Result<Vec<HistoryPoint>, RunError> {
     let point = |(i, line): (usize, &str)| {
         let mut cells = line.split(',');
         let mut next = || cells.next().and_then(|cell| cell.parse::<f64>().ok());
         match (next(), next(), next()) {
             (Some(iteration), Some(best), Some(mean)) => {
-                Ok(Point { iteration: iteration as u64, best, mean })
+                Ok(HistoryPoint { iteration: iteration as u64, best, mean })
             }
             _ => Err(FileError::damaged_line(&dir.join("history.csv"), i + 1, "not three numbers").into()),
         }

@@ -6,7 +6,7 @@ use super::network::Network;
 use super::{Purpose, TrainError, augment, stream};
 use crate::files::write_atomically;
 use edgezen_core::files::FileError;
-use rand::RngExt;
+use edgezen_core::random::shuffle;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -236,9 +236,7 @@ impl Course<'_> {
 /// The numbers below `count` in random order.
 fn shuffled(count: usize, rng: &mut Xoshiro256PlusPlus) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
-    for i in (1..count).rev() {
-        order.swap(i, rng.random_range(0..=i));
-    }
+    shuffle(&mut order, rng);
     order
 }
 

@@ -6,7 +6,6 @@
 
 use super::choose::{Judged, Point, approach, choose, position};
 use super::{FORMAT, MAX_SAMPLES, MIN_SAMPLES, Plan, PlanError};
-use crate::campaign::shuffle::shuffle;
 use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::block::smart_round;
 use edgezen_core::plainnet::graph::Act;
@@ -15,7 +14,8 @@ use edgezen_core::plainnet::{
     Kernel, KernelKind, Model, Network, Shape, SuperBlock, Variant, layers, notation, published, relink,
     shape,
 };
-use edgezen_core::space::{Reach, SearchSpace, Weights, candidates};
+use edgezen_core::random::shuffle;
+use edgezen_core::space::{KindWeights, MutationReach, SearchSpace, candidates};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -352,7 +352,7 @@ fn random_walk(
     for _ in 0..steps {
         let at = rng.random_range(0..blocks.len());
         let old = blocks[at];
-        blocks[at] = candidates(space, old, Weights::Uniform, Reach::Reference).draw(rng);
+        blocks[at] = candidates(space, old, KindWeights::Uniform, MutationReach::Reference).draw(rng);
         if layers(&blocks) > range.max_layers {
             blocks[at] = old;
         }

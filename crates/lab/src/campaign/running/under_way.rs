@@ -5,7 +5,7 @@ use super::opening::Begun;
 use crate::campaign::drift::{self, SENTINEL_EVERY};
 use crate::campaign::journal::{Finished, Header, Journal, JournalError, Line, Turn};
 use crate::campaign::plan::Plan;
-use crate::campaign::shuffle::shuffle;
+use edgezen_core::random::shuffle;
 use crate::campaign::{CampaignError, Event};
 use crate::device::{Device, DeviceError, Vigilance, Workload};
 use edgezen_core::measurement::Quality;

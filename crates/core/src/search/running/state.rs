@@ -1,33 +1,36 @@
 //! What a search carries from round to round, and all that a checkpoint holds.
 
-use super::climb::Climb;
-use super::judge::{Tally, Worker};
-use super::observer::{Observer, Phases, Point, Progress};
-use super::{Fronts, Individual, Population};
+use super::fate::{Fate, Tally};
+use super::observer::Observer;
+use super::progress::{HistoryPoint, Phases, SearchProgress};
+use super::worker::Worker;
+use crate::search::optimiser::Rules;
+use crate::search::optimiser::climb::Climb;
+use crate::search::population::{Fronts, Individual, Population};
 use std::sync::Arc;
 
-/// One population; the loops of the paper and of the released code have one, too.
+/// One population. The optimisers that do without islands have a single one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Island {
+pub struct Island {
     pub population: Population,
-    /// What the island is at, where the rules know of climbs.
+    /// The climb that is under way on the island, where the optimiser climbs.
     pub climb: Option<Climb>,
 }
 
-pub(super) struct State {
+pub struct SearchState {
     pub iteration: u64,
     pub islands: Vec<Island>,
     pub fronts: Fronts,
     pub tally: Tally,
-    pub history: Vec<Point>,
+    pub history: Vec<HistoryPoint>,
     /// Of the iterations that were timed.
     pub phases: Phases,
     pub timed: u64,
 }
 
-impl State {
-    pub fn new(islands: usize, devices: usize) -> State {
-        State {
+impl SearchState {
+    pub fn new(islands: usize, devices: usize) -> SearchState {
+        SearchState {
             iteration: 0,
             islands: vec![Island::default(); islands.max(1)],
             fronts: Fronts::new(devices),
@@ -53,6 +56,28 @@ impl State {
         }
     }
 
+    /// Enters a child of the first island, if it got a score.
+    pub fn settle(&mut self, fate: Fate, rules: &Rules) {
+        let Some(island) = self.islands.first_mut() else { return };
+        let fate = match fate {
+            // Another child of the same round may have brought the same structure in.
+            Fate::Accepted(individual) if island.population.knows(&individual.blocks) => Fate::Duplicate,
+            other => other,
+        };
+        if let Some(individual) = self.tally.count(fate) {
+            self.fronts.insert(&individual);
+            island.population.push(individual, rules);
+        }
+    }
+
+    /// Removes the first of the lowest scores of the first island until it has its size.
+    pub fn shrink(&mut self, rules: &Rules) {
+        if let Some(island) = self.islands.first_mut() {
+            island.population.shrink_to(rules.population);
+        }
+    }
+
+    /// Tells the observer how far the search is, and records best and mean score.
     pub fn report(&mut self, iterations: u64, observer: &dyn Observer) {
         let best = self.best().map(|best| best.score);
         let (mut sum, mut count) = (0.0, 0_usize);
@@ -62,9 +87,9 @@ impl State {
         }
         let mean = (count > 0).then(|| sum / count as f64);
         if let (Some(best), Some(mean)) = (best, mean) {
-            self.history.push(Point { iteration: self.iteration, best, mean });
+            self.history.push(HistoryPoint { iteration: self.iteration, best, mean });
         }
-        observer.progress(Progress {
+        observer.progress(SearchProgress {
             iteration: self.iteration,
             iterations,
             best,

@@ -1,39 +1,35 @@
-//! The loops of the paper and of the released code (docs/plainnet.md, section 6.2). Both have one
-//! population, which children enter in order.
+//! One round of a single population: what the loops of the paper and of the released code share (docs/plainnet.md,
+//! section 6.2).
 
-use super::judge::{Fate, Worker};
-use super::state::State;
-use super::{Population, RuleSet, Rules, Search};
+use super::{Breeding, Rules};
 use crate::plainnet::SuperBlock;
+use crate::search::Search;
+use crate::search::population::Population;
+use crate::search::running::fate::Fate;
+use crate::search::running::state::SearchState;
+use crate::search::running::worker::Worker;
 use rand::RngExt;
 use rayon::prelude::*;
 
-/// Children of a round where a score takes seconds: what an interruption may lose.
+/// Most children of a round where a score takes seconds: an interruption loses as many.
 const SHORT: usize = 8;
 
 /// One round: all children are drawn from the population as it was before, and enter in order.
-pub(super) fn round(
-    search: &Search<'_>,
-    start: &[SuperBlock],
-    state: &mut State,
-    workers: &mut [Worker<'_>],
-    pool: &rayon::ThreadPool,
-) {
+pub fn round(breeding: &mut Breeding<'_>, state: &mut SearchState) {
+    let Breeding { search, start, workers, pool } = breeding;
+    let (search, start) = (*search, *start);
     let rules = &search.rules;
     let iteration = state.iteration;
-    let Some(island) = state.islands.first_mut() else { return };
-    if rules.set == RuleSet::Reference {
-        island.population.shrink_to(rules.population);
-    }
+    let Some(island) = state.islands.first() else { return };
     let most = if search.is_slow() { rules.round.min(SHORT) } else { rules.round };
     let round = (rules.iterations - iteration).min(most as u64) as usize;
     let population = &island.population;
     let child = |iteration, worker: &mut Worker<'_>| child(search, start, population, iteration, worker);
-    let fates: Vec<Fate> = match workers {
+    let fates: Vec<Fate> = match &mut workers[..] {
         [worker, ..] if round == 1 => {
             let fate = child(iteration, worker);
             state.iteration += 1;
-            return settle(fate, rules, state);
+            return state.settle(fate, rules);
         }
         [worker] => (0..round as u64).map(|k| child(iteration + k, worker)).collect(),
         workers => {
@@ -53,28 +49,9 @@ pub(super) fn round(
         }
     };
     for fate in fates {
-        settle(fate, rules, state);
-    }
-    if rules.set == RuleSet::Paper
-        && let Some(island) = state.islands.first_mut()
-    {
-        island.population.shrink_to(rules.population);
+        state.settle(fate, rules);
     }
     state.iteration += round as u64;
-}
-
-/// Enters what got a score.
-pub(super) fn settle(fate: Fate, rules: &Rules, state: &mut State) {
-    let Some(island) = state.islands.first_mut() else { return };
-    let fate = match fate {
-        // A sibling of the same round may have brought the same structure in.
-        Fate::Accepted(individual) if island.population.knows(&individual.blocks) => Fate::Duplicate,
-        other => other,
-    };
-    if let Some(individual) = state.tally.count(fate) {
-        state.fronts.insert(&individual);
-        island.population.push(individual, rules);
-    }
 }
 
 /// Breeds and judges the child of one iteration.

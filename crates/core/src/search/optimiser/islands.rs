@@ -4,7 +4,7 @@
 //! of one network, and more iterations change little. Here
 //!
 //! * an island takes one of its members, varies it a little at random
-//!   ([`Mutator::vary`](super::mutation::Mutator::vary), or crossed with another member), and
+//!   ([`Mutator::vary`](crate::search::variation::Mutator::vary), or crossed with another member), and
 //!   climbs from there (`climb.rs`); the result takes the place of the **parent** if it is no worse,
 //!   not of the worst member, so that lines of descent stay apart. A structure that is on the island
 //!   already does not enter;
@@ -13,14 +13,19 @@
 //! * now and then the best network of each island comes to the next one;
 //! * short runs have fewer islands, and climbs that look around less before each step.
 //!
-//! Islands do not see each other within a round, and are merged in their order: threads cannot change
-//! the result. See `docs/decisions/050-islands.md`.
+//! Islands do not see each other within a round, and their results are merged in their order, so that the number of
+//! threads cannot change the result. See `docs/decisions/050-islands.md`.
 
-use super::climb::{Bounds, Climb, Origin, Wish};
-use super::judge::{Appraisal, Fate, Tally, Worker};
-use super::state::{Island, State};
-use super::{Fronts, Individual, Population, Rules, Search, archive, mutation};
+use super::climb::{self, Climb, ClimbOrigin, Proposal};
+use super::{Breeding, Optimiser, Rules};
 use crate::plainnet::SuperBlock;
+use crate::search::Search;
+use crate::search::population::{self, Fronts, Individual, Population};
+use crate::search::running::fate::{Appraisal, Fate, Tally};
+use crate::search::running::state::{Island, SearchState};
+use crate::search::running::worker::Worker;
+use crate::search::variation::mutation;
+use crate::space::{KindWeights, MutationReach};
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
@@ -36,22 +41,22 @@ const CROSSED: u32 = 8;
 /// Variations that are tried before a climb; those outside the budgets are not followed.
 const KICKS: std::ops::RangeInclusive<u32> = 1..=16;
 
-/// A climb probes as many edits before it tries any as an island has iterations, divided by this; a run
-/// too short for the whole neighbourhood must not spend itself on looking around.
+/// A climb probes some edits before it tries any: the iterations of an island divided by `LOOKS`, and `FEWEST` at least. A
+/// run that is too short to probe all edits must not spend all its iterations on probes.
 const LOOKS: u64 = 32;
 const FEWEST: u64 = 32;
 
-/// Rounds of a run, as long as each has so many children at least, and [`Rules::round`] at most.
+/// A run has `ROUNDS` rounds, where that gives a round at least `SHORTEST` children and at most [`Rules::round`].
 const ROUNDS: u64 = 100;
 const SHORTEST: u64 = 64;
 
-/// Probes, or tries, that are scored together.
+/// Most probes, or tries, that are scored together.
 const TOGETHER: usize = 16;
 
-/// Times that the best networks travel during a run.
+/// Times during a run that the best network of each island comes to the next island.
 const VISITS: u64 = 8;
 
-/// What an island brings home from a round.
+/// What one island found in a round.
 struct Harvest {
     tally: Tally,
     fronts: Fronts,
@@ -62,20 +67,48 @@ struct Round<'a> {
     search: &'a Search<'a>,
     start: &'a [SuperBlock],
     fronts: &'a Fronts,
-    bounds: Bounds<'a>,
     /// Members of each island.
     size: usize,
     patience: usize,
 }
 
+pub struct Islands;
+
+impl Rules {
+    /// The default: the paper's iterations, by climbs on islands.
+    pub const ISLANDS: Rules = Rules {
+        optimiser: &Islands,
+        iterations: 96_000,
+        population: 64,
+        replaces: 1,
+        weights: KindWeights::Uniform,
+        reach: MutationReach::Reference,
+        start_inside: true,
+        reject_duplicates: true,
+        round: 20_000,
+        islands: 8,
+    };
+}
+
+impl Optimiser for Islands {
+    fn name(&self) -> &'static str {
+        "islands"
+    }
+    fn rules(&self) -> Rules {
+        Rules::ISLANDS
+    }
+    fn parallelism(&self, rules: &Rules) -> usize {
+        rules.populations()
+    }
+    fn round(&self, breeding: &mut Breeding<'_>, state: &mut SearchState) {
+        round(breeding, state);
+    }
+}
+
 /// One round of all islands.
-pub(super) fn round<'a>(
-    search: &'a Search<'a>,
-    start: &[SuperBlock],
-    state: &mut State,
-    workers: &mut Vec<Worker<'a>>,
-    pool: &rayon::ThreadPool,
-) {
+fn round(breeding: &mut Breeding<'_>, state: &mut SearchState) {
+    let Breeding { search, start, workers, pool } = breeding;
+    let (search, start) = (*search, *start);
     let rules = &search.rules;
     let count = state.islands.len();
     let length = if search.is_slow() {
@@ -88,18 +121,18 @@ pub(super) fn round<'a>(
         search,
         start,
         fronts: &state.fronts,
-        bounds: bounds(search),
         size: (rules.population / count).max(2),
         patience: (rules.iterations / count as u64 / LOOKS).max(FEWEST) as usize,
     };
     let first = state.iteration;
-    // The iterations of a round are dealt out in runs, as evenly as they can.
+    // Each island has a consecutive range of the iterations of a round; the ranges are about equally long.
     let share = |i: usize| first + length * i as u64 / count as u64;
     let harvests: Vec<Harvest> = if let [worker] = &mut workers[..] {
         let islands = state.islands.iter_mut().enumerate();
         islands.map(|(i, island)| context.breed(island, share(i)..share(i + 1), worker)).collect()
     } else {
-        // Whoever is free takes the next island; workers only remember what can be computed again.
+        // A free worker takes the next island. Workers remember only what can be computed again, so that it does not
+        // matter which of them it is.
         let idle = Mutex::new(std::mem::take(workers));
         let lock = || idle.lock().unwrap_or_else(PoisonError::into_inner);
         let harvests = pool.install(|| {
@@ -127,13 +160,8 @@ pub(super) fn round<'a>(
     }
 }
 
-/// What climbs keep to.
-pub(super) fn bounds<'a>(search: &'a Search<'_>) -> Bounds<'a> {
-    Bounds { budgets: &search.budgets, cost: archive::cost }
-}
-
 /// The best member of each island takes the place of the worst one of the next, if it is better.
-fn visit(rules: &Rules, state: &mut State) {
+fn visit(rules: &Rules, state: &mut SearchState) {
     let best: Vec<Option<Arc<Individual>>> = state
         .islands
         .iter()
@@ -160,33 +188,35 @@ impl Round<'_> {
         let mut next = iterations.start;
         while next < iterations.end {
             let mut rng = search.rng(next);
-            let wish = self.wish(island, &mut rng);
+            let proposal = self.propose(island, &mut rng);
             let Island { population, climb } = island;
-            let Some((climb, wish)) = climb.as_mut().zip(wish) else {
+            let Some((climb, proposal)) = climb.as_mut().zip(proposal) else {
                 self.seed(population, next, &mut rng, worker, &mut harvest);
                 next += 1;
                 continue;
             };
-            // What does not depend on what the one before finds is bred and scored together.
+            // Proposals that do not depend on the result of this one are bred and scored together with it.
             let left = usize::try_from(iterations.end - next - 1).unwrap_or(usize::MAX);
-            let mut wishes = vec![wish];
-            wishes.extend(climb.also(wish, left.min(TOGETHER - 1)));
-            let end = next + wishes.len() as u64;
+            let mut proposals = vec![proposal];
+            proposals.extend(climb.independent_of(proposal, left.min(TOGETHER - 1)));
+            let end = next + proposals.len() as u64;
             let mut clock = worker.begin(next..end);
             let mut children = std::mem::take(&mut worker.children);
-            children.resize_with(children.len().max(wishes.len()), Vec::new);
-            for (wish, child) in wishes.iter().zip(&mut children) {
-                match *wish {
-                    Wish::Probe(edit) => climb.child([edit; 2], child),
-                    Wish::Try(pair) => climb.child(pair, child),
-                    Wish::Kick | Wish::End => self.kick(&climb.at.blocks, population, &mut rng, child),
+            children.resize_with(children.len().max(proposals.len()), Vec::new);
+            for (proposal, child) in proposals.iter().zip(&mut children) {
+                match *proposal {
+                    Proposal::Probe(edit) => climb.child([edit; 2], child),
+                    Proposal::Try(pair) => climb.child(pair, child),
+                    Proposal::Kick | Proposal::End => {
+                        self.kick(&climb.at.blocks, population, &mut rng, child)
+                    }
                 }
             }
             worker.children = children;
             worker.bred(&mut clock);
             let stream = |i: usize| search.rng(!(next + i as u64));
-            let appraisals = worker.appraise(wishes.len(), clock, stream);
-            self.learn(climb, &wishes, appraisals, &mut harvest);
+            let appraisals = worker.appraise(proposals.len(), clock, stream);
+            self.learn(climb, &proposals, appraisals, &mut harvest);
             next = end;
         }
         harvest
@@ -230,11 +260,17 @@ impl Round<'_> {
         }
     }
 
-    /// What became of the children that were wished for together.
-    fn learn(&self, climb: &mut Climb, wishes: &[Wish], appraisals: Vec<Appraisal>, harvest: &mut Harvest) {
-        let bounds = &self.bounds;
+    /// Takes in what became of children that were proposed together.
+    fn learn(
+        &self,
+        climb: &mut Climb,
+        proposals: &[Proposal],
+        appraisals: Vec<Appraisal>,
+        harvest: &mut Harvest,
+    ) {
+        let budgets = &self.search.budgets;
         let mut best: Option<([usize; 2], Arc<Individual>)> = None;
-        for (&wish, appraisal) in wishes.iter().zip(appraisals) {
+        for (&proposal, appraisal) in proposals.iter().zip(appraisals) {
             let found = match appraisal {
                 Ok((found, exceeded)) => {
                     let fate = exceeded.map_or_else(|| Fate::Accepted(Arc::clone(&found)), Fate::Rejected);
@@ -248,13 +284,13 @@ impl Round<'_> {
                     None
                 }
             };
-            if let Wish::Probe(edit) = wish {
-                climb.probed(edit, found.as_deref(), bounds);
+            if let Proposal::Probe(edit) = proposal {
+                climb.probed(edit, found.as_deref(), budgets);
             }
-            let fitting = found.filter(|found| bounds.fits(found, climb.origin));
-            match wish {
-                Wish::Probe(_) => {}
-                Wish::Try(pair) => {
+            let fitting = found.filter(|found| climb::fits(budgets, found, climb.origin));
+            match proposal {
+                Proposal::Probe(_) => {}
+                Proposal::Try(pair) => {
                     let better = |found: &Arc<Individual>| {
                         best.as_ref().is_none_or(|(_, best)| found.score > best.score)
                     };
@@ -262,34 +298,34 @@ impl Round<'_> {
                         best = Some((pair, found));
                     }
                 }
-                Wish::Kick | Wish::End => {
+                Proposal::Kick | Proposal::End => {
                     climb.kicks = climb.kicks.saturating_sub(1);
                     if let Some(found) = fitting {
-                        climb.kicked(&found, bounds);
+                        climb.kicked(&found);
                     }
                 }
             }
         }
         if let Some((pair, found)) = best {
-            climb.tried(pair, &found, &self.search.mutator(), bounds);
+            climb.tried(pair, &found, &self.search.mutator(), budgets);
         }
     }
 
-    /// What the climb of the island wants next; a new one begins where the last has arrived. Nothing while
-    /// the island is empty.
-    fn wish(&self, island: &mut Island, rng: &mut Xoshiro256PlusPlus) -> Option<Wish> {
+    /// The next proposal of the island's climb; where the climb has ended, that of a new one. Nothing while the island
+    /// is empty.
+    fn propose(&self, island: &mut Island, rng: &mut Xoshiro256PlusPlus) -> Option<Proposal> {
         let mutator = self.search.mutator();
         if let Some(climb) = &mut island.climb {
-            let wish = climb.next(&mutator, &self.bounds);
-            if wish != Wish::End {
-                return Some(wish);
+            let proposal = climb.next(&mutator, &self.search.budgets);
+            if proposal != Proposal::End {
+                return Some(proposal);
             }
         }
         if let Some(climb) = island.climb.take() {
             self.settle(island, climb);
         }
         let climb = self.begin(island, rng)?;
-        Some(island.climb.insert(climb).next(&mutator, &self.bounds))
+        Some(island.climb.insert(climb).next(&mutator, &self.search.budgets))
     }
 
     /// A new climb.
@@ -299,7 +335,7 @@ impl Round<'_> {
         if rng.random_ratio(1, FROM_FRONT) {
             let front = rng.random_range(0..self.fronts.count());
             if let Some(at) = self.fronts.get(front).at(rng.random()) {
-                let origin = Origin::Front { front, cap: archive::cost(at, front) };
+                let origin = ClimbOrigin::Front { front, cap: population::cost(at, front)? };
                 return Some(Climb::new(Arc::clone(at), origin, kicks, self.patience));
             }
         }
@@ -308,13 +344,13 @@ impl Round<'_> {
         }
         let place = rng.random_range(0..population.len());
         let at = Arc::clone(&population.members()[place]);
-        Some(Climb::new(at, Origin::Member(place), kicks, self.patience))
+        Some(Climb::new(at, ClimbOrigin::Member(place), kicks, self.patience))
     }
 
     /// What a climb has reached takes its place on the island.
     fn settle(&self, island: &mut Island, climb: Climb) {
         let population = &mut island.population;
-        let Origin::Member(place) = climb.origin else { return };
+        let ClimbOrigin::Member(place) = climb.origin else { return };
         if population.knows(&climb.at.blocks) {
             return;
         }

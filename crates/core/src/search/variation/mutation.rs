@@ -3,21 +3,21 @@
 
 use crate::plainnet::{SuperBlock, relink};
 use crate::space;
-use crate::space::{Reach, SearchSpace, Weights};
+use crate::space::{KindWeights, MutationReach, SearchSpace};
 use rand::{Rng, RngExt};
 
-/// Number of sublayers from which on a residual super block is split in two (docs/plainnet.md, section 2.9).
+/// A super block of so many sublayers or more is split in two (docs/plainnet.md, section 2.9).
 pub const SPLIT_THRESHOLD: i32 = 6;
 
 /// Widths are multiples of this (docs/plainnet.md, section 2.7).
-pub(super) const WIDTH_STEP: i32 = 8;
+pub(crate) const WIDTH_STEP: i32 = 8;
 
 /// How structures are varied.
 #[derive(Clone, Copy)]
 pub struct Mutator<'a> {
     pub space: &'a dyn SearchSpace,
-    pub weights: Weights,
-    pub reach: Reach,
+    pub weights: KindWeights,
+    pub reach: MutationReach,
 }
 
 /// What one step changes of a block.
@@ -52,8 +52,9 @@ impl Direction {
 impl Mutator<'_> {
     /// Writes to `child` a copy of `parent` in which up to `replaces` blocks are redrawn.
     ///
-    /// Positions are drawn uniformly over all blocks; one that was drawn before costs its turn. The
-    /// chain is linked again and deep blocks are split, as the reference does, twice.
+    /// Positions are drawn uniformly over all blocks. A position that was drawn before is not redrawn, and still counts
+    /// as one of the replacements. Then the chain is linked again and deep blocks are split, twice, as in the released
+    /// code.
     pub fn mutate(
         &self,
         parent: &[SuperBlock],
@@ -103,7 +104,7 @@ impl Mutator<'_> {
             _ => {}
         }
         let steps = match turn {
-            // Near a budget that binds, only exchanges lead on.
+            // Near a budget that binds, a network improves only by exchanges: one block grows, another shrinks.
             18..68 => 2,
             68..80 => 3,
             _ => 1,
@@ -186,8 +187,8 @@ pub fn cross(
     true
 }
 
-/// Divides a block of several sublayers in two alike, which changes next to nothing by itself and lets
-/// the halves part company.
+/// Divides a block of several sublayers into two blocks of the same kind and widths. The network hardly changes, but
+/// later mutations can change each half by itself.
 fn split_somewhere(blocks: &mut Vec<SuperBlock>, rng: &mut impl Rng) {
     let i = rng.random_range(0..blocks.len());
     let block = blocks[i];
@@ -200,7 +201,7 @@ fn split_somewhere(blocks: &mut Vec<SuperBlock>, rng: &mut impl Rng) {
     blocks.insert(i + 1, rest);
 }
 
-/// Takes out a block that follows another of its stage.
+/// Removes a block, if it follows another of its stage (blocks of one resolution).
 fn drop_somewhere(blocks: &mut Vec<SuperBlock>, rng: &mut impl Rng) {
     let i = rng.random_range(0..blocks.len());
     if removable(blocks, i) {
@@ -209,12 +210,12 @@ fn drop_somewhere(blocks: &mut Vec<SuperBlock>, rng: &mut impl Rng) {
 }
 
 /// Whether block `i` follows another of its stage.
-pub(super) fn removable(blocks: &[SuperBlock], i: usize) -> bool {
+pub(crate) fn removable(blocks: &[SuperBlock], i: usize) -> bool {
     i > 0 && blocks[i].stride == 1 && !blocks[i].kind.is_conv() && !blocks[i - 1].kind.is_conv()
 }
 
 /// Links the chain again and splits deep blocks.
-pub(super) fn tidy(blocks: &mut Vec<SuperBlock>) {
+pub(crate) fn tidy(blocks: &mut Vec<SuperBlock>) {
     relink(blocks);
     for _ in 0..2 {
         split_in_place(blocks);
@@ -249,7 +250,8 @@ mod tests {
     #[test]
     fn variations_are_networks_of_the_space() {
         for space in space::registry() {
-            let mutator = Mutator { space: *space, weights: Weights::Uniform, reach: Reach::Reference };
+            let mutator =
+                Mutator { space: *space, weights: KindWeights::Uniform, reach: MutationReach::Reference };
             let start = notation::parse(space.default_structure()).unwrap().super_blocks("").unwrap();
             let mut parent = start.clone();
             relink(&mut parent);

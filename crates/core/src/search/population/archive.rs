@@ -1,6 +1,7 @@
-//! What a search remembers besides its population: the Pareto front of score against cost.
+//! The Pareto fronts of score against cost: what a search remembers besides its populations.
 
 use super::Individual;
+use crate::search::budget::Quantity;
 use std::sync::Arc;
 
 /// The networks that no other network beats in both score and cost, cheapest first.
@@ -42,7 +43,7 @@ impl Front {
     }
 
     /// Cheapest first, with the costs that they are ranked by.
-    pub(super) fn points(&self) -> &[(f64, Arc<Individual>)] {
+    pub(crate) fn points(&self) -> &[(f64, Arc<Individual>)] {
         &self.points
     }
 
@@ -52,7 +53,7 @@ impl Front {
     }
 
     /// The network at `share` (0 to 1) of the way from the lowest to the highest cost, by ratios.
-    pub(super) fn at(&self, share: f64) -> Option<&Arc<Individual>> {
+    pub(crate) fn at(&self, share: f64) -> Option<&Arc<Individual>> {
         let (low, high) = (self.points.first()?.0.max(f64::MIN_POSITIVE), self.points.last()?.0);
         let target = low * (high / low).powf(share);
         let i = self.points.partition_point(|point| point.0 < target);
@@ -104,9 +105,11 @@ pub struct OnFront<'a> {
     pub fronts: Vec<usize>,
 }
 
-/// What front `i` ranks by.
-pub(super) fn cost(individual: &Individual, i: usize) -> f64 {
-    individual.costs.latencies.get(i).map_or(individual.costs.flops.0, |e| e.latency.ns())
+/// What front `i` ranks by: the latency on device `i` in nanoseconds, or FLOPs where no device is tracked. Both are
+/// known of every individual of the search that the front belongs to.
+pub fn cost(individual: &Individual, i: usize) -> Option<f64> {
+    let latency = individual.costs.latencies.get(i).map(|estimate| estimate.latency.ns());
+    latency.or(individual.costs[Quantity::Flops])
 }
 
 impl Fronts {
@@ -114,20 +117,22 @@ impl Fronts {
         Fronts { fronts: vec![Front::default(); devices.max(1)] }
     }
 
-    pub(super) fn of(fronts: Vec<Front>) -> Fronts {
+    pub(crate) fn of(fronts: Vec<Front>) -> Fronts {
         Fronts { fronts }
     }
 
     pub fn insert(&mut self, individual: &Arc<Individual>) {
         for (i, front) in self.fronts.iter_mut().enumerate() {
-            front.insert(individual, cost(individual, i));
+            if let Some(cost) = cost(individual, i) {
+                front.insert(individual, cost);
+            }
         }
     }
 
     /// Enters `individual` where `others`, too, would take it.
-    pub(super) fn insert_if_new(&mut self, individual: &Arc<Individual>, others: &Fronts) {
+    pub(crate) fn insert_if_new(&mut self, individual: &Arc<Individual>, others: &Fronts) {
         for (i, (front, other)) in self.fronts.iter_mut().zip(&others.fronts).enumerate() {
-            let cost = cost(individual, i);
+            let Some(cost) = cost(individual, i) else { continue };
             if other.accepts(individual.score, cost) {
                 front.insert(individual, cost);
             }
@@ -135,18 +140,18 @@ impl Fronts {
     }
 
     /// Enters all of `others`.
-    pub(super) fn absorb(&mut self, others: &Fronts) {
+    pub(crate) fn absorb(&mut self, others: &Fronts) {
         for (front, other) in self.fronts.iter_mut().zip(&others.fronts) {
             other.points.iter().for_each(|(cost, individual)| front.insert(individual, *cost));
         }
     }
 
-    /// In the order of the latency budgets.
+    /// In the order of the tracked devices.
     pub fn iter(&self) -> impl Iterator<Item = &Front> {
         self.fronts.iter()
     }
 
-    pub(super) fn get(&self, i: usize) -> &Front {
+    pub(crate) fn get(&self, i: usize) -> &Front {
         &self.fronts[i]
     }
 
@@ -171,10 +176,10 @@ impl Fronts {
                 }
             }
         }
-        // A network that was chosen for one device may lie on the front of another, too.
+        // A network that was chosen for one device may also lie on the front of another.
         for on in &mut all {
             for (i, front) in self.fronts.iter().enumerate() {
-                let cost = cost(on.individual, i);
+                let Some(cost) = cost(on.individual, i) else { continue };
                 if !on.fronts.contains(&i)
                     && front.points.iter().any(|p| p.0 == cost && p.1.score == on.individual.score)
                 {

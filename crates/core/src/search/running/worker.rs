@@ -1,9 +1,14 @@
-//! What becomes of one child: duplicates, budgets, score; in this order, cheapest first.
+//! What one thread needs to judge children: it computes their costs, holds them against the budgets, and scores those
+//! that fit.
 
-use super::budget::{Accountant, Constraint, Costs, Rejected};
-use super::{Individual, Observer, Phases, Search};
+use super::fate::{Appraisal, Fate};
+use super::observer::Observer;
+use super::progress::Phases;
 use crate::plainnet::SuperBlock;
 use crate::proxy::{Candidate, Memory, Proxy, ScoreError};
+use crate::search::Search;
+use crate::search::budget::{Accountant, Costs, Quantity};
+use crate::search::population::Individual;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,56 +17,8 @@ use std::time::Duration;
 /// One iteration in this many is timed by phase; the phases take about a microsecond each.
 const TIMED_EVERY: u64 = 64;
 
-/// What became of one child.
-pub(super) enum Fate {
-    Accepted(Arc<Individual>),
-    Rejected(Constraint),
-    Duplicate,
-    Unscored(ScoreError),
-    Invalid,
-}
-
-/// Counts of fates.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
-    pub scored: u64,
-    pub rejected: Rejected,
-    /// Why the last unscored network has no score.
-    pub failed: Option<String>,
-}
-
-impl Tally {
-    pub fn is_empty(&self) -> bool {
-        self.scored == 0 && self.rejected == Rejected::default()
-    }
-
-    /// Counts a fate; gives the network if it got a score.
-    pub fn count(&mut self, fate: Fate) -> Option<Arc<Individual>> {
-        match fate {
-            Fate::Accepted(individual) => {
-                self.scored += 1;
-                return Some(individual);
-            }
-            Fate::Rejected(constraint) => self.rejected.count(constraint),
-            Fate::Duplicate => self.rejected.duplicate += 1,
-            Fate::Invalid => self.rejected.invalid += 1,
-            Fate::Unscored(error) => {
-                self.rejected.unscored += 1;
-                self.failed = Some(error.to_string());
-            }
-        }
-        None
-    }
-
-    pub fn add(&mut self, other: Tally) {
-        self.scored += other.scored;
-        self.rejected += other.rejected;
-        self.failed = other.failed.or(self.failed.take());
-    }
-}
-
 /// What one thread needs to judge.
-pub(super) struct Worker<'a> {
+pub struct Worker<'a> {
     search: &'a Search<'a>,
     proxy: &'a dyn Proxy,
     observer: &'a dyn Observer,
@@ -75,17 +32,16 @@ pub(super) struct Worker<'a> {
     pub timed: u64,
 }
 
-/// The clock of iterations that are timed, which share it alike.
-pub(super) struct Clock {
+/// Times the phases of an iteration, or of several that are done together; each of them counts for an equal share of
+/// the time.
+pub struct PhaseClock {
     since: Option<Duration>,
     among: f64,
 }
 
-/// What became of a child that was scored whatever the budgets say: the first that it exceeds, if any.
-pub(super) type Appraisal = Result<(Arc<Individual>, Option<Constraint>), Fate>;
-
 impl<'a> Worker<'a> {
-    /// Times over a budget from which on no exchange with another block brings a network back.
+    /// Networks that exceed a budget more than so many times are not scored: no change of another block could bring
+    /// them back inside.
     const FAR: f64 = 1.25;
 
     pub fn new(search: &'a Search<'a>, proxy: &'a dyn Proxy, observer: &'a dyn Observer) -> Worker<'a> {
@@ -103,36 +59,39 @@ impl<'a> Worker<'a> {
     }
 
     /// An iteration begins, or several that are done together.
-    pub fn begin(&self, iterations: Range<u64>) -> Clock {
+    pub fn begin(&self, iterations: Range<u64>) -> PhaseClock {
         let timed = iterations.end.div_ceil(TIMED_EVERY) > iterations.start.div_ceil(TIMED_EVERY);
-        Clock { since: timed.then(|| self.observer.now()), among: (iterations.end - iterations.start) as f64 }
+        PhaseClock {
+            since: timed.then(|| self.observer.now()),
+            among: (iterations.end - iterations.start) as f64,
+        }
     }
 
-    /// What has passed of the time of one iteration.
-    fn lap(&self, clock: &mut Clock) -> f64 {
+    /// The seconds that one iteration spent since the last call.
+    fn lap(&self, clock: &mut PhaseClock) -> f64 {
         let Some(since) = &mut clock.since else { return 0.0 };
         let now = self.observer.now();
         (now - std::mem::replace(since, now)).as_secs_f64() / clock.among
     }
 
-    /// Its child is bred.
-    pub fn bred(&mut self, clock: &mut Clock) {
+    /// Ends the phase of mutation: the child is ready.
+    pub fn bred(&mut self, clock: &mut PhaseClock) {
         self.timed += u64::from(clock.since.is_some());
         self.phases.mutate += self.lap(clock);
     }
 
-    /// Weighs and scores the first `count` of [`Worker::children`], which share most blocks. What exceeds a budget more
-    /// than [`Worker::FAR`] times is not scored. `rng` gives each a stream of its own.
+    /// Computes the costs and scores of the first `count` of [`Worker::children`], which share most blocks. What exceeds
+    /// a budget more than [`Worker::FAR`] times is not scored. `rng` gives each child a stream of its own.
     pub fn appraise(
         &mut self,
         count: usize,
-        mut clock: Clock,
+        mut clock: PhaseClock,
         mut rng: impl FnMut(usize) -> Xoshiro256PlusPlus,
     ) -> Vec<Appraisal> {
         let budgets = &self.search.budgets;
         let children = &self.children[..count.min(self.children.len())];
         let mut appraisals: Vec<Option<Appraisal>> = Vec::with_capacity(children.len());
-        let mut weighed: Vec<(usize, Costs, Option<Constraint>)> = Vec::with_capacity(children.len());
+        let mut weighed: Vec<(usize, Costs, Option<Quantity>)> = Vec::with_capacity(children.len());
         for (i, blocks) in children.iter().enumerate() {
             let costs = match self.accountant.costs(blocks) {
                 Ok(costs) => costs,
@@ -141,9 +100,9 @@ impl<'a> Worker<'a> {
                     continue;
                 }
             };
-            let exceeded = budgets.exceeded(&costs);
+            let exceeded = budgets.exceeded(&costs).map(|budget| budget.quantity);
             let far = exceeded.filter(|_| budgets.violation(&costs) > Self::FAR);
-            appraisals.push(far.map(|constraint| Err(Fate::Rejected(constraint))));
+            appraisals.push(far.map(|quantity| Err(Fate::Rejected(quantity))));
             if far.is_none() {
                 weighed.push((i, costs, exceeded));
             }
@@ -166,14 +125,19 @@ impl<'a> Worker<'a> {
         appraisals.into_iter().flatten().collect()
     }
 
-    /// Weighs and scores `blocks`, which is not a duplicate; `rng` is a stream of its own, so that a
+    /// Computes the costs of `blocks`, which is not a duplicate, and its score if it fits the budgets; `rng` is a stream of its own, so that a
     /// proxy's randomness does not depend on the mutation's.
-    pub fn judge(&mut self, blocks: &[SuperBlock], mut clock: Clock, mut rng: Xoshiro256PlusPlus) -> Fate {
+    pub fn judge(
+        &mut self,
+        blocks: &[SuperBlock],
+        mut clock: PhaseClock,
+        mut rng: Xoshiro256PlusPlus,
+    ) -> Fate {
         let costs = self.accountant.within(blocks);
         self.phases.budget += self.lap(&mut clock);
         let costs = match costs {
             Ok(Ok(costs)) => costs,
-            Ok(Err(constraint)) => return Fate::Rejected(constraint),
+            Ok(Err(budget)) => return Fate::Rejected(budget.quantity),
             Err(_) => return Fate::Invalid,
         };
         let Search { resolution, classes, .. } = *self.search;

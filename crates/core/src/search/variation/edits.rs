@@ -1,4 +1,4 @@
-//! The networks one step away: changes of one block, of one attribute or of two that balance.
+//! The networks one step away: changes of one block, in one attribute, or in two that balance each other.
 
 use super::mutation::{self, Mutator, WIDTH_STEP};
 use crate::plainnet::block::smart_round;
@@ -22,7 +22,7 @@ pub enum Change {
         kernel: u8,
         widths: [i32; 2],
     },
-    /// The block goes; the one before it takes over.
+    /// The block is removed; the next one reads what the one before it writes.
     Removed,
 }
 
@@ -181,12 +181,13 @@ pub fn of_block(mutator: &Mutator<'_>, blocks: &[SuperBlock], i: usize, edits: &
 mod tests {
     use super::*;
     use crate::plainnet::{Network, Step, Variant, notation, relink, shape};
-    use crate::space::{Reach, Weights};
+    use crate::space::{KindWeights, MutationReach};
 
     #[test]
     fn edits_lead_to_other_networks_of_the_space() {
         for space in space::registry() {
-            let mutator = Mutator { space: *space, weights: Weights::Uniform, reach: Reach::Reference };
+            let mutator =
+                Mutator { space: *space, weights: KindWeights::Uniform, reach: MutationReach::Reference };
             let mut blocks = notation::parse(space.default_structure()).unwrap().super_blocks("").unwrap();
             relink(&mut blocks);
             let layers = |blocks: &[SuperBlock]| {
