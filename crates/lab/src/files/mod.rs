@@ -1,5 +1,6 @@
 //! Files on disk: the one writer, bounded reading, and time stamps.
 
+pub mod location;
 mod time;
 mod writer;
 

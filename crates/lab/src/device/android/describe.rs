@@ -1,6 +1,6 @@
 //! A profile drafted from what a phone says of itself, for phones that no profile knows.
 
-use super::facts::{Core, Phone};
+use super::facts::{Phone, PhoneCore};
 use super::matching;
 use std::fmt::Write as _;
 
@@ -80,15 +80,16 @@ fn name(device: &str) -> String {
     device.chars().map(plain).collect()
 }
 
-fn ids(cores: &[&Core]) -> Vec<u32> {
+fn ids(cores: &[&PhoneCore]) -> Vec<u32> {
     cores.iter().map(|core| core.id).collect()
 }
 
 /// Cores of the same design and clock, the fastest first, with a name each.
-fn clusters(phone: &Phone) -> Vec<(&'static str, Vec<&Core>)> {
-    let mut groups: Vec<Vec<&Core>> = Vec::new();
+fn clusters(phone: &Phone) -> Vec<(&'static str, Vec<&PhoneCore>)> {
+    let mut groups: Vec<Vec<&PhoneCore>> = Vec::new();
     for core in &phone.cores {
-        let same = |group: &&mut Vec<&Core>| group[0].max_khz == core.max_khz && group[0].midr == core.midr;
+        let same =
+            |group: &&mut Vec<&PhoneCore>| group[0].max_khz == core.max_khz && group[0].midr == core.midr;
         match groups.iter_mut().find(same) {
             Some(group) => group.push(core),
             None => groups.push(vec![core]),

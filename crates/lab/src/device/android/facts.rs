@@ -31,7 +31,7 @@ pub struct Phone {
     pub uid: Option<u32>,
     /// Cores that commands may run on.
     pub allowed: Vec<u32>,
-    pub cores: Vec<Core>,
+    pub cores: Vec<PhoneCore>,
     pub memory_kib: Option<u64>,
     /// Types of the thermal zones.
     pub zones: Vec<String>,
@@ -39,7 +39,7 @@ pub struct Phone {
 
 /// A core, as `/sys` and `/proc/cpuinfo` describe it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Core {
+pub struct PhoneCore {
     pub id: u32,
     pub max_khz: Option<u64>,
     pub governor: Option<String>,
@@ -162,12 +162,12 @@ fn script() -> String {
 }
 
 /// `4 2457600 schedutil`, with `-` for what is not known.
-fn core(line: &str) -> Option<Core> {
+fn core(line: &str) -> Option<PhoneCore> {
     let mut words = line.split_whitespace();
     let id = words.next()?.parse().ok()?;
     let max_khz = words.next().and_then(|khz| khz.parse().ok());
     let governor = words.next().filter(|&word| word != "-").map(str::to_owned);
-    Some(Core { id, max_khz, governor, midr: None })
+    Some(PhoneCore { id, max_khz, governor, midr: None })
 }
 
 /// `Cpus_allowed_list: 0-3,6`.
@@ -219,7 +219,8 @@ pub(super) mod tests {
         assert_eq!((phone.uid, phone.memory_kib), (Some(2000), Some(3_743_488)));
         assert_eq!(phone.allowed, (0..8).collect::<Vec<_>>());
         assert_eq!(phone.property("ro.soc.model"), None);
-        let gold = Core { id: 7, max_khz: Some(2_457_600), governor: None, midr: Some("0x51/0x800".into()) };
+        let gold =
+            PhoneCore { id: 7, max_khz: Some(2_457_600), governor: None, midr: Some("0x51/0x800".into()) };
         assert_eq!(phone.cores[7], gold);
         assert_eq!(phone.cores[0].midr.as_deref(), Some("0x51/0x801"));
         assert_eq!(phone.zones, ["battery", "msm_therm"]);

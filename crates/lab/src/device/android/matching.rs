@@ -116,12 +116,7 @@ mod tests {
     use super::*;
 
     fn shipped() -> Vec<Profile> {
-        crate::catalogue::of_repository()
-            .profiles
-            .entries()
-            .into_iter()
-            .map(|entry| entry.profile.unwrap())
-            .collect()
+        Profiles::of_repository().entries().into_iter().map(|entry| entry.profile.unwrap()).collect()
     }
 
     #[test]

@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn targets_follow_the_phone() {
-        let profile = crate::catalogue::of_repository().profiles.by_name("pixel2").unwrap();
+        let profile = Profiles::of_repository().by_name("pixel2").unwrap();
         let mut phone = pixel2();
         assert_eq!(triples(&phone, &profile)[0], "aarch64-linux-android");
         assert_eq!(triples(&phone, &profile).len(), 3);

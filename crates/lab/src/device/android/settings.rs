@@ -242,7 +242,7 @@ esac
     }
 
     fn pixel2() -> Profile {
-        crate::catalogue::of_repository().profiles.by_name("pixel2").unwrap()
+        Profiles::of_repository().by_name("pixel2").unwrap()
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! Why a profile cannot be used.
+
 use std::path::PathBuf;
 
 /// Why there is no usable profile.
@@ -7,22 +9,22 @@ pub enum ProfileError {
     #[error("unknown device {name:?}")]
     Unknown {
         name: String,
-        /// Names that look like it, the nearest first; all names where none does.
+        /// Similar names, the nearest first; all names where none is similar.
         near: Vec<String>,
     },
     /// The file could not be read.
     #[error("{}: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    /// Not TOML, an unknown or missing field, or a value of a wrong type.
+    /// The file is not TOML, a field is unknown or missing, or a value has the wrong type.
     #[error("{file}, line {line}: {message}{}", named(field.as_deref()))]
     Syntax { file: String, line: usize, field: Option<String>, message: String },
-    /// Written for a later version of the program.
+    /// The file was written for a later version of the program.
     #[error(
         "{file}, line {line}: schema {schema} is newer than {}, the newest that this version reads",
         super::SCHEMA
     )]
     Newer { file: String, line: usize, schema: i64 },
-    /// A value out of range or in contradiction to another.
+    /// A value is out of range, or contradicts another one.
     #[error("{file}, line {line}: {field}: {reason}")]
     Invalid { file: String, line: usize, field: String, reason: String },
 }

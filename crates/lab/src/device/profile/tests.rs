@@ -1,4 +1,5 @@
 use super::*;
+use edgezen_core::units::Latency;
 
 const MINIMAL: &str = r#"
 schema = 1
