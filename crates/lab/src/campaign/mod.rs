@@ -4,8 +4,10 @@
 mod assemble;
 pub mod drift;
 pub mod journal;
+pub mod network_latency;
 pub mod networks;
 pub mod plan;
+pub mod repeat;
 pub mod running;
 
 pub use plan::{Plan, PlanError};

@@ -1,7 +1,7 @@
 use super::*;
 use crate::device;
-use crate::device::Options;
 use crate::device::simulated::Simulation;
+use crate::device::{DriverOptions, Options};
 use edgezen_core::measurement::Sample;
 use edgezen_core::space;
 
@@ -21,7 +21,7 @@ fn device(spec: &str, batch: u32) -> Box<dyn Device> {
     device::open(
         &crate::catalogue::of_repository().profiles,
         "simulated",
-        &Options { simulation, batch, ..Options::default() },
+        &Options { driver: DriverOptions::default().with(simulation), batch, ..Options::default() },
     )
     .unwrap()
 }

@@ -5,9 +5,9 @@
 //! phone before it sends it, under a name that is unique within the campaign. So when the link breaks, the same job is
 //! sent again, and a result that was measured already comes back unchanged.
 //!
-//! [`survey`] lists the attached phones from their [`facts`] and [`status`]; `driver` chooses one of them, `opening` puts
-//! a runner onto it, `claim` takes and releases it, `job` measures on it. `open_phone` is the data that these share, and `device` the
-//! interface for campaigns.
+//! [`survey`] lists the attached phones with their [`facts`] and [`status`]; `driver` chooses one of them, `opening` puts a
+//! runner onto it, `claim` takes and releases it, and `job` measures on it. `open_phone` holds the data that these share,
+//! and `device` is the interface for campaigns.
 
 mod claim;
 pub mod describe;

@@ -1,4 +1,4 @@
-//! How a phone is right now, and what of it makes measurements worse.
+//! The state that a phone is in right now, and what in it disturbs measurements.
 
 use super::facts::Phone;
 use crate::device::adb::{Link, LinkError};
@@ -11,23 +11,23 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What changes while the phone runs. Absent: the phone does not tell.
+/// Facts that change while the phone runs. Absent: the phone does not tell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PhoneStatus {
     pub battery: Option<Battery>,
-    /// Android's, 0 (none) to 6.
+    /// Android's thermal status, 0 (none) to 6.
     pub thermal_status: Option<u32>,
     pub temperatures_c: BTreeMap<String, f64>,
     pub screen_on: Option<bool>,
     pub power_save: Option<bool>,
     pub airplane_mode: Option<bool>,
-    /// Runnable tasks, averaged over the last minute.
+    /// Number of runnable tasks, averaged over the last minute.
     pub load: Option<f64>,
-    /// Who is measuring on it, as another computer said.
+    /// Who measures on the phone, as the measuring program recorded it there.
     pub owner: Option<String>,
 }
 
-/// Sections of the answer, each begun by a line with its name.
+/// The command that asks for everything. Each section of its output begins with a line that names it.
 const SCRIPT: &str = "echo '#battery'; dumpsys battery 2>/dev/null
     echo '#thermal'; dumpsys thermalservice 2>/dev/null
     echo '#power'; dumpsys power 2>/dev/null | grep mWakefulness=
@@ -85,8 +85,8 @@ impl PhoneStatus {
         }
     }
 
-    /// What is wrong for measuring as `profile` asks for, the worst first. What profiling itself puts
-    /// right beforehand is a caution.
+    /// What violates the requirements of `profile`, the worst first. What profiling itself corrects beforehand is only a
+    /// caution.
     pub fn complaints(&self, phone: &Phone, profile: &Profile) -> Vec<Complaint> {
         let mut complaints = Vec::new();
         let mut complain = |severity, finding: String, remedy: &str| {
@@ -178,6 +178,7 @@ impl PhoneStatus {
 mod tests {
     use super::super::facts::tests::pixel2;
     use super::*;
+    use crate::device::profile::Profiles;
 
     const ANSWER: &str = "#battery\nCurrent Battery Service state:\n  USB powered: true\n  level: 85\n  scale: 100\n  \
         temperature: 283\n#thermal\nThermal Status: 0\n#power\n  mWakefulness=Awake\n#low_power\n0\n#airplane\n1\n\
