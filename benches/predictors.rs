@@ -32,7 +32,7 @@ const LONG_S: f64 = 0.05;
 const PRESET: &str = "Zen_NAS_ImageNet_latency0.3ms";
 
 fn shipped() -> Vec<FittedPredictor> {
-    let load = |entry: edgezen::catalogue::predictors::Entry| match entry.load() {
+    let load = |entry: edgezen::catalogue::predictors::PredictorEntry| match entry.load() {
         Ok(Loaded::Kernels(predictor)) => Some(*predictor),
         Ok(Loaded::Networks(_)) => None,
         Err(error) => panic!("{}: {error}", entry.id),

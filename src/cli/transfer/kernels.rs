@@ -1,7 +1,7 @@
 //! Predictors of kernels, adapted to a device that can be measured, or to what a table or dataset says.
 
 use super::super::failure::Failure;
-use super::super::{Global, fit, training_data};
+use super::super::{Global, fit, target, training_data};
 use super::{Args, Report, report};
 use crate::shipped;
 use edgezen_core::measurement::{Identity, Quality, Sample, Subject};
@@ -156,10 +156,9 @@ fn from_device(
     let space = space::by_name(&profile.search.space)
         .ok_or_else(|| Failure::usage(format!("unknown search space {:?}", profile.search.space)))?;
     let options = Options {
-        serial: args.serial.clone(),
         rounds: networks::ROUNDS,
         seed: global.seed,
-        simulation: args.simulate.clone(),
+        driver: target::phone(args.serial.clone()).with(args.simulate.clone()),
         batch: args.batch.unwrap_or(1),
         threads: args.threads.unwrap_or(1),
         ..Options::default()

@@ -7,9 +7,11 @@ mod error;
 mod event;
 pub mod folder;
 pub mod journal;
+pub mod network_latency;
 pub mod networks;
 mod outcome;
 pub mod plan;
+pub mod repeat;
 mod running;
 
 pub use error::CampaignError;

@@ -1,5 +1,6 @@
 //! Files on disk: the one reader of versioned files, the one writer, and time stamps.
 
+pub mod location;
 mod reader;
 mod time;
 mod writer;

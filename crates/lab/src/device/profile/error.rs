@@ -1,3 +1,5 @@
+//! Why a profile cannot be used.
+
 use edgezen_core::files::FileError;
 
 /// Why there is no usable profile.
@@ -7,16 +9,16 @@ pub enum ProfileError {
     #[error("unknown device {name:?}")]
     Unknown {
         name: String,
-        /// Names that look like it, the nearest first; all names where none does.
+        /// Similar names, the nearest first; all names where none is similar.
         near: Vec<String>,
     },
     /// The file could not be read, or was written for a later version of the program.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Not TOML, an unknown or missing field, or a value of a wrong type.
+    /// The file is not TOML, a field is unknown or missing, or a value has the wrong type.
     #[error("{file}, line {line}: {message}{}", named(field.as_deref()))]
     Syntax { file: String, line: usize, field: Option<String>, message: String },
-    /// A value out of range or in contradiction to another.
+    /// A value is out of range, or contradicts another one.
     #[error("{file}, line {line}: {field}: {reason}")]
     Invalid { file: String, line: usize, field: String, reason: String },
 }

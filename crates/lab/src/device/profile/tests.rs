@@ -1,5 +1,6 @@
 use super::*;
 use edgezen_core::files::FileError;
+use edgezen_core::units::Latency;
 
 const MINIMAL: &str = r#"
 schema = 1

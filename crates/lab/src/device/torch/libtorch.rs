@@ -1,13 +1,18 @@
-//! libtorch on the CPU of this computer or on an NVIDIA GPU, as eager PyTorch runs a network.
+//! A device that measures with libtorch, on the CPU of this computer or on an NVIDIA GPU. Networks run as eager PyTorch
+//! runs them: each operation is a kernel of its own.
 //!
-//! The stopwatch is everybody's ([`sampler`]); its clock waits for the GPU before each reading, so that a
-//! sample holds all that was launched in it. Short kernels are chains of launches, of two lengths: the slope
-//! is the latency, the intercept is kept as what each sample costs beside.
+//! The stopwatch is the one of all devices ([`sampler`]). Its clock waits for the GPU before each reading, so that a
+//! sample contains everything that was launched in it. A short kernel is launched many times in a row, in chains of two
+//! lengths: the slope of time over length is the latency, and the intercept is recorded as the overhead of a sample.
 
-use super::core::{self, Core};
-use super::gpu::{self, Gpu};
-use super::profile::{Kind, Profile};
-use super::{Continuity, Device, DeviceError, Facts, Options, Vigilance, Workload};
+use super::names;
+use crate::device::complaint::{Complaint, Severity};
+use crate::device::computer;
+use crate::device::driver::{Request, only_one_thread};
+use crate::device::gpu::{self, Gpu};
+use crate::device::pinned_core::PinnedCore;
+use crate::device::profile::Profile;
+use crate::device::{Continuity, Device, DeviceError, Facts, Vigilance, Workload};
 use edgezen_core::measurement::{Identity, Subject};
 use edgezen_core::plainnet::Graph;
 use edgezen_engine::torch::{Torch, TorchModel};
@@ -20,112 +25,90 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tch::Kind as Element;
 
-/// The longer chain has so many times the launches of the shorter one.
+/// The longer chain has this many times the launches of the shorter one.
 const SHORT_CHAIN: u32 = 4;
 
-/// Outputs of one network may differ by so much, relatively: some CUDA kernels add in any order.
+/// Greatest relative difference between two outputs of one network: some CUDA kernels add in varying order.
 const SAME: f64 = 1e-2;
 
-pub struct LibTorch {
+struct LibTorch {
     identity: Identity,
     policy: Policy,
     torch: Torch,
-    place: Place,
+    processor: Processor,
     vigilance: Option<Vigilance>,
     seed: u64,
     notes: Vec<String>,
 }
 
-enum Place {
-    Cpu(Box<Core>),
+/// What libtorch computes on.
+enum Processor {
+    Cpu(Box<PinnedCore>),
     Cuda(Box<Gpu>),
 }
 
-/// Opens the CPU or the GPU that `profile` describes.
+/// Opens the CPU of this computer.
 ///
 /// # Errors
-/// Another GPU than the profile's, a libtorch without CUDA, a core that cannot be had.
-pub fn open(profile: &Profile, options: &Options) -> Result<Box<dyn Device>, DeviceError> {
-    if options.threads != 1 {
-        let what = format!("measuring with {} threads", options.threads);
-        return Err(DeviceError::Unsupported { device: profile.id.clone(), what });
-    }
-    let wanted = profile.measured_identity();
-    let kind = match wanted.precision.as_str() {
-        "fp16" => Element::Half,
-        "bf16" => Element::BFloat16,
-        _ => Element::Float,
-    };
-    let channels_last = wanted.runtime == gpu::RUNTIMES[1];
-    let mut notes = Vec::new();
-    let (device, place, policy, cores) = match profile.kind {
-        Kind::TorchCpu => {
-            let policy = options.policy(Policy::HOST);
-            tch::set_num_threads(1);
-            keep_memory();
-            let core = Core::claim(&profile.id, options, &policy)?;
-            let cores = core.text();
-            (tch::Device::Cpu, Place::Cpu(Box::new(core)), policy, cores)
-        }
-        _ => {
-            let gpu = gpu::of(profile, options.gpu)?;
-            // The draft comes first: it is of use where libtorch cannot be used yet.
-            let draft = if profile.generated { keep_draft(profile, &gpu)? } else { None };
-            if let Err(DeviceError::Unfit { device, mut findings, remedies }) = cuda(&profile.id, &gpu) {
-                findings.extend(draft);
-                return Err(DeviceError::Unfit { device, findings, remedies });
-            }
-            notes.extend(draft);
-            // The quickest algorithm for each shape is looked for in its first run, as the paper did.
-            tch::Cuda::cudnn_set_benchmark(true);
-            (
-                tch::Device::Cuda(gpu.index as usize),
-                Place::Cuda(Box::new(gpu)),
-                options.policy(Policy::GPU),
-                None,
-            )
-        }
-    };
-    let torch = Torch { place: device, kind, channels_last };
-    let identity = Identity {
-        runtime_version: Some(torch.version()),
-        batch: if options.batch > 1 { options.batch } else { wanted.batch },
-        threads: 1,
-        cores,
-        thermal_state: None,
-        ..wanted
-    };
-    let vigilance = matches!(place, Place::Cuda(_)).then(|| vigilance(profile));
-    Ok(Box::new(LibTorch { identity, policy, torch, place, vigilance, seed: options.seed, notes }))
+/// A core that cannot be had.
+pub fn open_cpu(request: &Request<'_>) -> Result<Box<dyn Device>, DeviceError> {
+    only_one_thread(&request.profile.id, request.options)?;
+    let policy = request.options.policy(Policy::HOST);
+    tch::set_num_threads(1);
+    keep_memory();
+    let core = PinnedCore::claim(&request.profile.id, request.options, &policy)?;
+    Ok(Box::new(LibTorch::new(request, Processor::Cpu(Box::new(core)), policy, Vec::new())))
 }
 
-/// Whether libtorch can use the GPU.
-fn cuda(device: &str, gpu: &Gpu) -> Result<(), DeviceError> {
-    let unfit = |finding: String, remedy: &str| DeviceError::Unfit {
-        device: device.to_owned(),
-        findings: vec![finding],
-        remedies: vec![remedy.to_owned()],
+/// Opens the GPU that the profile describes: number `index`, or the first that the profile fits.
+///
+/// # Errors
+/// Another GPU than the profile's, or a libtorch that cannot use it.
+pub fn open_gpu(request: &Request<'_>, index: Option<u32>) -> Result<Box<dyn Device>, DeviceError> {
+    let profile = request.profile;
+    only_one_thread(&profile.id, request.options)?;
+    let gpu = gpu::of(profile, request.profiles, index)?;
+    // The draft is written first: it is useful even where libtorch cannot use the GPU yet.
+    let draft = if profile.generated { keep_draft(profile, &gpu)? } else { None };
+    if let Some(complaint) = unusable(&gpu) {
+        return Err(DeviceError::Unfit {
+            device: profile.id.clone(),
+            findings: std::iter::once(complaint.finding).chain(draft).collect(),
+            remedies: vec![complaint.remedy],
+        });
+    }
+    // At the first run with each shape, cuDNN tries its algorithms and keeps the fastest, as in the paper's measurements.
+    tch::Cuda::cudnn_set_benchmark(true);
+    let policy = request.options.policy(Policy::GPU);
+    let notes = draft.into_iter().collect();
+    Ok(Box::new(LibTorch::new(request, Processor::Cuda(Box::new(gpu)), policy, notes)))
+}
+
+/// Why libtorch cannot use the GPU; `None` where it can.
+pub fn unusable(gpu: &Gpu) -> Option<Complaint> {
+    let unfit = |finding: String, remedy: &str| {
+        Some(Complaint { severity: Severity::Unfit, finding, remedy: remedy.to_owned() })
     };
     if !tch::utils::has_cuda() {
-        return Err(unfit(
+        return unfit(
             "this program was built against a libtorch without CUDA".into(),
             "eval \"$(scripts/setup-libtorch --cuda)\", and build it again",
-        ));
+        );
     }
     let count = tch::Cuda::device_count();
     if i64::from(gpu.index) >= count {
-        return Err(unfit(
+        return unfit(
             format!(
                 "libtorch can use {count} GPUs, and {} is not among them (driver {})",
                 gpu.name, gpu.driver
             ),
             "a driver for CUDA 13 or later: see the first lines of nvidia-smi",
-        ));
+        );
     }
-    Ok(())
+    None
 }
 
-/// Keeps the draft of an unknown GPU where it is found by its name.
+/// Writes the draft of an unknown GPU's profile to the folder in which profiles are found by name.
 fn keep_draft(profile: &Profile, gpu: &Gpu) -> Result<Option<String>, DeviceError> {
     let path = PathBuf::from("device-profiles").join(format!("{}.toml", profile.id));
     if path.exists() {
@@ -142,11 +125,12 @@ fn keep_draft(profile: &Profile, gpu: &Gpu) -> Result<Option<String>, DeviceErro
     )))
 }
 
-/// Large maps come from memory that the process has already: otherwise the system clears pages anew for every
-/// kernel, which takes longer than many kernels, and at other places in a network than alone.
+/// Makes the allocator reuse memory of the process for large feature maps. Otherwise the system maps and clears fresh
+/// pages for every kernel, which takes longer than many kernels do, and happens at other points in a network than in a
+/// kernel on its own.
 fn keep_memory() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: plain numbers.
+    // SAFETY: mallopt takes two numbers by value and touches no memory of ours.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
@@ -170,7 +154,7 @@ fn vigilance(profile: &Profile) -> Vigilance {
     }
 }
 
-/// A clock that is read when everything launched is done.
+/// A clock that waits for all launched kernels before it is read.
 struct Synchronised {
     clock: Monotonic,
     torch: Torch,
@@ -184,10 +168,35 @@ impl Clock for Synchronised {
 }
 
 impl LibTorch {
+    fn new(request: &Request<'_>, processor: Processor, policy: Policy, notes: Vec<String>) -> LibTorch {
+        let wanted = request.profile.measured_identity();
+        let element = match wanted.precision.as_str() {
+            "fp16" => Element::Half,
+            "bf16" => Element::BFloat16,
+            _ => Element::Float,
+        };
+        let (place, cores, vigilance) = match &processor {
+            Processor::Cpu(core) => (tch::Device::Cpu, core.text(), None),
+            Processor::Cuda(gpu) => {
+                (tch::Device::Cuda(gpu.index as usize), None, Some(vigilance(request.profile)))
+            }
+        };
+        let torch = Torch { place, kind: element, channels_last: wanted.runtime == names::CHANNELS_LAST };
+        let identity = Identity {
+            runtime_version: Some(torch.version()),
+            batch: if request.options.batch > 1 { request.options.batch } else { wanted.batch },
+            threads: 1,
+            cores,
+            thermal_state: None,
+            ..wanted
+        };
+        LibTorch { identity, policy, torch, processor, vigilance, seed: request.options.seed, notes }
+    }
+
     fn conditions(&self) -> Conditions {
-        match &self.place {
-            Place::Cpu(_) => Conditions::observe(),
-            Place::Cuda(gpu) => Conditions { gpu: gpu::state(&gpu.uuid), ..Conditions::observe() },
+        match &self.processor {
+            Processor::Cpu(_) => Conditions::observe(),
+            Processor::Cuda(gpu) => Conditions { gpu: gpu::state(&gpu.uuid), ..Conditions::observe() },
         }
     }
 
@@ -208,7 +217,7 @@ impl LibTorch {
         TorchModel::new(self.torch, &graph, batch, self.seed).map_err(|e| trouble(workload, &e))
     }
 
-    /// Times chains under `policy`, each of at least `launches`.
+    /// Times chains of launches under `policy`; the stopwatch repeats `launches` of them as one run.
     fn chain(
         &mut self,
         model: &TorchModel,
@@ -216,9 +225,9 @@ impl LibTorch {
         launches: u32,
     ) -> Result<Timing, SampleError<EngineError>> {
         let clock = Synchronised { clock: Monotonic::start(), torch: self.torch };
-        let pace = match &mut self.place {
-            Place::Cpu(core) => Some(&mut core.pace),
-            Place::Cuda(_) => None,
+        let pace = match &mut self.processor {
+            Processor::Cpu(core) => Some(&mut core.pace),
+            Processor::Cuda(_) => None,
         };
         let (mut first, mut last) = (None, None);
         let mut timing = sampler::sample(&clock, policy, pace, || {
@@ -230,7 +239,7 @@ impl LibTorch {
                 first = Some(model.checksum(&output)?);
             }
             last = Some(output);
-            // Reading the output would be timed as well.
+            // Reading the output here would be timed as well.
             Ok(0.0)
         })?;
         timing.k *= launches;
@@ -262,7 +271,7 @@ impl LibTorch {
     }
 }
 
-/// The graph of a subject as this runtime launches it: a kernel is one operation.
+/// The graph of a subject as this runtime launches it: each operation on its own.
 fn eager(subject: &Subject) -> Result<Graph, edgezen_core::measurement::SubjectError> {
     match subject {
         Subject::Kernel(kernel) => Ok(kernel.eager_graph()),
@@ -270,7 +279,7 @@ fn eager(subject: &Subject) -> Result<Graph, edgezen_core::measurement::SubjectE
     }
 }
 
-/// A workload that needs more memory than there is concerns nothing but itself.
+/// Turns an error of the engine into one of the workload alone, and for too little memory says what would help.
 fn trouble(workload: Workload<'_>, error: &EngineError) -> DeviceError {
     match error {
         EngineError::OutOfMemory { .. } => DeviceError::workload(
@@ -287,7 +296,7 @@ impl Device for LibTorch {
     }
 
     fn facts(&self) -> Facts {
-        let mut facts = core::facts();
+        let mut facts = computer::facts();
         facts.insert("conditions".into(), json!(self.conditions()));
         facts.insert("libtorch".into(), json!(self.torch.version()));
         facts.insert(
@@ -295,11 +304,11 @@ impl Device for LibTorch {
             json!(if self.torch.channels_last { "channels_last" } else { "contiguous" }),
         );
         facts.insert("threads".into(), json!(tch::get_num_threads()));
-        match &self.place {
-            Place::Cpu(_) => {
+        match &self.processor {
+            Processor::Cpu(_) => {
                 facts.insert("onednn".into(), json!(tch::utils::has_mkldnn()));
             }
-            Place::Cuda(gpu) => {
+            Processor::Cuda(gpu) => {
                 facts.insert("gpu".into(), json!(gpu));
                 facts.insert("cudart".into(), json!(tch::utils::version_cudart()));
                 facts.insert("cudnn".into(), json!(tch::utils::version_cudnn()));
@@ -320,15 +329,15 @@ impl Device for LibTorch {
     }
 
     fn settle(&mut self, patience: Duration) {
-        if let Place::Cpu(core) = &mut self.place {
+        if let Processor::Cpu(core) = &mut self.processor {
             core.pace.settle(&Monotonic::start(), patience);
         }
     }
 
     fn usual_probe_ns(&self) -> Option<u64> {
-        match &self.place {
-            Place::Cpu(core) => Some(core.pace.usual_ns()),
-            Place::Cuda(_) => None,
+        match &self.processor {
+            Processor::Cpu(core) => Some(core.pace.usual_ns()),
+            Processor::Cuda(_) => None,
         }
     }
 
@@ -337,7 +346,7 @@ impl Device for LibTorch {
     }
 
     fn continuity(&self, earlier: &Facts) -> Continuity {
-        let Place::Cuda(gpu) = &self.place else { return Continuity::Same };
+        let Processor::Cuda(gpu) = &self.processor else { return Continuity::Same };
         let theirs =
             |name: &str| earlier.get("gpu").and_then(|gpu| gpu.get(name)).and_then(|value| value.as_str());
         for (name, ours) in [("uuid", &gpu.uuid), ("driver", &gpu.driver)] {

@@ -1,8 +1,11 @@
-//! The CPU of this computer: measured in this process, one thread, pinned to one core.
+//! The CPU of this computer through tract: measured in this process by one thread, which is pinned to one core.
 
-use super::core::{self, Core};
-use super::profile::Profile;
-use super::{Device, DeviceError, Facts, Options, Workload};
+use super::attached::Attached;
+use super::computer;
+use super::driver::{Driver, Request, only_one_thread};
+use super::pinned_core::PinnedCore;
+use super::profile::{Kind, Profiles};
+use super::{Device, DeviceError, DriverOptions, Facts, Workload};
 use edgezen_core::measurement::Identity;
 use edgezen_engine::{Engine, Tract, onnx};
 use edgezen_runner::{Measured, Monotonic, Policy, serve};
@@ -10,45 +13,61 @@ use std::time::Duration;
 
 const NAME: &str = "host";
 
-pub struct Host {
+/// Measures on the CPU of this computer.
+pub struct HostCpuDriver;
+
+impl Driver for HostCpuDriver {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn about(&self) -> &'static str {
+        "the CPU of this computer, through tract"
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Host
+    }
+
+    fn attached(&self, profiles: &Profiles, _: &DriverOptions) -> Result<Vec<Attached>, DeviceError> {
+        Ok(vec![Attached::this_computer(NAME, self.kind(), profiles)])
+    }
+
+    /// Pins the calling thread until the device is dropped.
+    fn open(&self, request: &Request<'_>) -> Result<Box<dyn Device>, DeviceError> {
+        let options = request.options;
+        only_one_thread(NAME, options)?;
+        let policy = options.policy(Policy::HOST);
+        let core = PinnedCore::claim(NAME, options, &policy)?;
+        let identity = Identity {
+            device: NAME.into(),
+            runtime: Tract.name().into(),
+            runtime_version: Some(Tract.version()),
+            precision: "fp32".into(),
+            batch: options.batch.max(1),
+            threads: 1,
+            cores: core.text(),
+            thermal_state: None,
+        };
+        Ok(Box::new(HostCpu { identity, policy, core, seed: options.seed }))
+    }
+}
+
+/// The CPU of this computer, its core claimed.
+struct HostCpu {
     identity: Identity,
     policy: Policy,
-    core: Core,
+    core: PinnedCore,
     seed: u64,
 }
 
-/// Pins the calling thread until the device is dropped.
-///
-/// # Errors
-/// More than one thread; cores that cannot be had.
-pub fn open(_: &Profile, options: &Options) -> Result<Box<dyn Device>, DeviceError> {
-    if options.threads != 1 {
-        // tract spreads only some operations over threads.
-        let what = format!("measuring with {} threads", options.threads);
-        return Err(DeviceError::Unsupported { device: NAME.into(), what });
-    }
-    let policy = options.policy(Policy::HOST);
-    let core = Core::claim(NAME, options, &policy)?;
-    let identity = Identity {
-        device: NAME.into(),
-        runtime: Tract.name().into(),
-        runtime_version: Some(Tract.version()),
-        precision: "fp32".into(),
-        batch: options.batch.max(1),
-        threads: 1,
-        cores: core.text(),
-        thermal_state: None,
-    };
-    Ok(Box::new(Host { identity, policy, core, seed: options.seed }))
-}
-
-impl Device for Host {
+impl Device for HostCpu {
     fn identity(&self) -> &Identity {
         &self.identity
     }
 
     fn facts(&self) -> Facts {
-        core::facts()
+        computer::facts()
     }
 
     fn measure(&mut self, workload: Workload<'_>) -> Result<Measured, DeviceError> {
@@ -79,6 +98,7 @@ impl Device for Host {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::Options;
     use edgezen_core::measurement::Subject;
     use edgezen_runner::conditions;
 
@@ -88,7 +108,7 @@ mod tests {
             let before = conditions::affinity().unwrap();
             let policy = Policy { warmup_min_ns: 0, max_ns: 0, ..Policy::HOST };
             let mut host = crate::device::open(
-                &crate::catalogue::of_repository().profiles,
+                &Profiles::of_repository(),
                 NAME,
                 &Options { policy: Some(policy), ..Options::default() },
             )
@@ -107,7 +127,7 @@ mod tests {
         .unwrap();
         assert!(
             crate::device::open(
-                &crate::catalogue::of_repository().profiles,
+                &Profiles::of_repository(),
                 NAME,
                 &Options { threads: 2, ..Options::default() }
             )

@@ -1,19 +1,14 @@
-//! NVIDIA GPUs as their driver describes them through `nvidia-smi`: which there are, the state they are in,
-//! the profile that fits, a draft where none does.
+//! What `nvidia-smi`, the program of NVIDIA's driver, says: which GPUs there are, and the state they are in.
 
-use super::profile::{Profile, Profiles};
+use super::error::GpuError;
 use edgezen_runner::conditions::GpuState;
 use serde::Serialize;
 use std::process::Command;
 
-/// What libtorch can be measured as: channels first, or last.
-pub const RUNTIMES: [&str; 2] = ["torch", "torch-nhwc"];
-pub const PRECISIONS: [&str; 3] = ["fp32", "fp16", "bf16"];
-
 /// A GPU of this computer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Gpu {
-    /// The number that libtorch knows it by.
+    /// The number by which CUDA, and so libtorch, knows it.
     pub index: u32,
     pub name: String,
     pub uuid: String,
@@ -25,30 +20,11 @@ pub struct Gpu {
     pub state: GpuState,
 }
 
-/// Why nothing is known of the GPUs.
-#[derive(Debug, thiserror::Error)]
-pub enum GpuError {
-    #[error("nvidia-smi cannot be run: {0}")]
-    NoDriver(String),
-    #[error("nvidia-smi says something else than expected: {0:?}")]
-    Unreadable(String),
-    #[error("there is no GPU {index}; nvidia-smi lists {}", if .found.is_empty() { "none".into() } else { .found.join(", ") })]
-    None { index: u32, found: Vec<String> },
-    #[error("the GPUs here are of different kinds, and CUDA may count them otherwise than nvidia-smi does")]
-    Order,
-    #[error("{device} is another GPU than is here: {}", found.join(", "))]
-    Other {
-        device: String,
-        found: Vec<String>,
-        /// Names of devices that fit those here.
-        fitting: Vec<String>,
-    },
-}
-
+/// What is asked of each GPU.
 const FIELDS: &str = "index,name,uuid,driver_version,memory.total,clocks.max.sm,compute_cap,\
                       temperature.gpu,clocks.sm,clocks.mem,power.draw,power.limit,clocks_throttle_reasons.active";
 
-/// Bits of the driver's throttle reasons (NVML, `nvmlClocksEventReasons`).
+/// Why the clocks are held down: bits and names of the driver's reasons (NVML, `nvmlClocksEventReasons`).
 const REASONS: [(u64, &str); 9] = [
     (0x1, "idle"),
     (0x2, "applications_clocks_setting"),
@@ -61,6 +37,7 @@ const REASONS: [(u64, &str); 9] = [
     (0x100, "display_clock_setting"),
 ];
 
+/// Runs `nvidia-smi` and returns what it prints.
 fn smi(arguments: &[&str]) -> Result<String, GpuError> {
     let output =
         Command::new("nvidia-smi").args(arguments).output().map_err(|e| GpuError::NoDriver(e.to_string()))?;
@@ -83,13 +60,14 @@ pub fn list() -> Result<Vec<Gpu>, GpuError> {
     visible(parse(&text)?, environment("CUDA_VISIBLE_DEVICES"), environment("CUDA_DEVICE_ORDER"))
 }
 
-/// The state of the GPU with this UUID; nothing where the driver does not tell.
+/// The state of the GPU with this UUID; `None` where the driver does not tell.
 pub fn state(uuid: &str) -> Option<GpuState> {
     let fields = format!("--query-gpu={FIELDS}");
     let text = smi(&["-i", uuid, &fields, "--format=csv,noheader,nounits"]).ok()?;
     parse(&text).ok()?.pop().map(|gpu| gpu.state)
 }
 
+/// Reads lines of comma-separated [`FIELDS`].
 fn parse(text: &str) -> Result<Vec<Gpu>, GpuError> {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     lines
@@ -113,7 +91,7 @@ fn parse(text: &str) -> Result<Vec<Gpu>, GpuError> {
             else {
                 return Err(GpuError::Unreadable(line.to_owned()));
             };
-            // What a GPU does not tell is `[N/A]` or `[Not Supported]`.
+            // A value that a GPU does not report is `[N/A]` or `[Not Supported]`.
             let number = |text: &str| text.parse::<f64>().ok();
             let bits = why.strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
             let held = REASONS.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| (*name).to_owned());
@@ -138,11 +116,12 @@ fn parse(text: &str) -> Result<Vec<Gpu>, GpuError> {
         .collect()
 }
 
-/// Of `all`, those that CUDA shows to this process, numbered as it does.
+/// Those of `all` that CUDA shows to this process, numbered as CUDA numbers them. `shown` and `order` are the values of
+/// `CUDA_VISIBLE_DEVICES` and `CUDA_DEVICE_ORDER`.
 fn visible(all: Vec<Gpu>, shown: Option<String>, order: Option<String>) -> Result<Vec<Gpu>, GpuError> {
     let by_uuid = |shown: &str| shown.split(',').all(|part| part.trim().starts_with("GPU-"));
     let mixed = all.windows(2).any(|pair| pair[0].name != pair[1].name);
-    // CUDA puts the fastest first, unless it is told otherwise.
+    // Without CUDA_DEVICE_ORDER, CUDA puts the fastest GPU first, and nvidia-smi does not tell which that is.
     if mixed && order.as_deref() != Some("PCI_BUS_ID") && !shown.as_deref().is_some_and(by_uuid) {
         return Err(GpuError::Order);
     }
@@ -153,97 +132,11 @@ fn visible(all: Vec<Gpu>, shown: Option<String>, order: Option<String>) -> Resul
             Ok(index) => all.iter().find(|gpu| gpu.index == index),
             Err(_) => all.iter().find(|gpu| !part.is_empty() && gpu.uuid.starts_with(part)),
         };
-        // CUDA stops at the first that does not exist.
+        // CUDA ignores everything after the first entry that does not exist.
         let Some(gpu) = found else { break };
         out.push(Gpu { index: out.len() as u32, ..gpu.clone() });
     }
     Ok(out)
-}
-
-/// Ids of the profiles that fit a GPU of this name.
-pub fn fitting(profiles: &Profiles, name: &str) -> Vec<String> {
-    let fits = |profile: &Profile| profile.matching.gpu_name.iter().any(|known| known == name);
-    profiles.usable().filter(fits).map(|profile| profile.id).collect()
-}
-
-fn at(gpus: &[Gpu], index: u32) -> Result<&Gpu, GpuError> {
-    let found = || gpus.iter().map(|gpu| format!("{} ({})", gpu.index, gpu.name)).collect();
-    gpus.iter().find(|gpu| gpu.index == index).ok_or_else(|| GpuError::None { index, found: found() })
-}
-
-/// The profile of GPU number `index`: the one that fits its name, or a draft.
-///
-/// # Errors
-/// No such GPU, or a draft that does not hold what profiles must.
-pub fn profile(profiles: &Profiles, index: u32) -> Result<Profile, super::DeviceError> {
-    let gpus = list()?;
-    let gpu = at(&gpus, index)?;
-    match fitting(profiles, &gpu.name).first() {
-        Some(id) => Ok(profiles.by_name(id)?),
-        None => Ok(Profile::parse(&draft(gpu), "the draft")?),
-    }
-}
-
-/// The GPU that `profile` describes: number `index`, or the first that it fits.
-///
-/// # Errors
-/// None is there that it fits.
-pub fn of(profile: &Profile, index: Option<u32>) -> Result<Gpu, GpuError> {
-    let gpus = list()?;
-    let candidates: Vec<&Gpu> = match index {
-        Some(index) => vec![at(&gpus, index)?],
-        None => gpus.iter().collect(),
-    };
-    let fits = |gpu: &&&Gpu| profile.matching.gpu_name.contains(&gpu.name);
-    if let Some(gpu) = candidates.iter().find(fits) {
-        return Ok((**gpu).clone());
-    }
-    let found = candidates.iter().map(|gpu| gpu.name.clone()).collect();
-    Err(GpuError::Other { device: profile.id.clone(), found, fitting: Vec::new() })
-}
-
-/// A profile from what the driver says of a GPU. Rates are not among that, so the draft has none.
-pub fn draft(gpu: &Gpu) -> String {
-    let text = |value: &str| toml::Value::String(value.to_owned()).to_string();
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let id: String = gpu.name.chars().map(plain).collect();
-    let name = text(&gpu.name);
-    let mut out = format!(
-        "# Drafted by a program from what the GPU's driver says; look it over. Rates for a roofline ([gpu], [memory])\n\
-         # are not known: see t4.toml for what they look like.\n\
-         schema = 1\nid = {}\nkind = \"nvidia-gpu\"\ndescription = {name}\ngenerated = true\n\n\
-         [match]\ngpu_name = [{name}]\n\n\
-         [default]\nruntime = \"torch\"\nprecision = \"fp16\"\nbatch = 64\nthreads = 1\n\n\
-         [search]\nspace = \"resnet\"\nresolution = 224\nclasses = 1000\nlayers = 30\n\n",
-        text(id.trim_matches('-'))
-    );
-    out += &format!(
-        "[require]\nsentinel_drift_max = 0.05\n\n[thermal]\nzones_by_type = []\ncooldown_s = [30, 60, 120]\n\n\
-         [sources]\nmatch = {}\n",
-        text(&format!("nvidia-smi, driver {}", gpu.driver))
-    );
-    out
-}
-
-impl GpuError {
-    /// What to do about it.
-    pub fn remedy(&self) -> String {
-        match self {
-            GpuError::NoDriver(_) => {
-                "install NVIDIA's driver, and try nvidia-smi; without a GPU: --device torch-cpu".into()
-            }
-            GpuError::Unreadable(_) => "a driver of the last five years".into(),
-            GpuError::None { .. } => "one of those, or another CUDA_VISIBLE_DEVICES".into(),
-            GpuError::Order => "export CUDA_DEVICE_ORDER=PCI_BUS_ID".into(),
-            GpuError::Other { fitting, .. } if fitting.is_empty() => {
-                "--device cuda:0, which drafts a profile".into()
-            }
-            GpuError::Other { fitting, .. } => {
-                let names: Vec<String> = fitting.iter().map(|name| format!("--device {name}")).collect();
-                names.join(" or ")
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -263,9 +156,6 @@ mod tests {
         assert_eq!(gpus[1].state.throttled_by(), Some("hw_thermal_slowdown"));
         assert_eq!(gpus[0].state.throttled_by(), None);
         assert!(matches!(parse("No devices were found"), Err(GpuError::Unreadable(_))));
-        let profiles = crate::catalogue::of_repository().profiles;
-        assert_eq!(fitting(&profiles, "Tesla T4"), ["t4"]);
-        assert_eq!(fitting(&profiles, "Toaster 3000"), [] as [String; 0]);
     }
 
     #[test]
@@ -279,14 +169,5 @@ mod tests {
         let one = visible(all(), text("GPU-b,GPU-zz,GPU-aa"), None).unwrap();
         assert_eq!((one.len(), one[0].index), (1, 0));
         assert!(visible(all(), text(""), text("PCI_BUS_ID")).unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_draft_is_a_profile() {
-        let gpu = Gpu { name: "NVIDIA \"X\" 9000".into(), driver: "600.1".into(), ..Gpu::default() };
-        let profile = Profile::parse(&draft(&gpu), "draft.toml").unwrap();
-        assert_eq!((profile.id.as_str(), profile.generated), ("nvidia--x--9000", true));
-        assert_eq!(profile.matching.gpu_name, ["NVIDIA \"X\" 9000"]);
-        assert_eq!(profile.measured_identity().to_string(), "nvidia--x--9000@torch@fp16");
     }
 }

@@ -1,11 +1,18 @@
-//! A made-up device: latencies from a formula with seeded noise, and faults on demand, so that the
-//! whole program can be tried and tested without waiting.
+//! A made-up device: its latencies come from a formula with seeded noise, and it fails on demand, so that the whole
+//! program can be tried and tested without waiting.
 //!
-//! The formula: 3 µs for each kernel plus the larger of its arithmetic (20 GMAC/s, depthwise 5) and its
-//! traffic (10 GB/s). Runs pass through the same stopwatch as everywhere, on a clock that does not wait.
+//! The latency of a kernel is 3 µs plus the larger of two times: that of its arithmetic (20 GMAC/s, depthwise 5 GMAC/s)
+//! and that of its memory traffic (10 GB/s). Runs are timed by the same stopwatch as on other devices, with a clock that
+//! advances without waiting.
 
-use super::profile::Profile;
-use super::{Device, DeviceError, Facts, Options, Workload};
+mod simulation;
+
+pub use simulation::Simulation;
+
+use super::attached::Attached;
+use super::driver::{Driver, Request};
+use super::profile::{Kind, Profiles};
+use super::{Device, DeviceError, DriverOptions, Facts, Workload};
 use edgezen_core::measurement::{Identity, Subject};
 use edgezen_core::plainnet::kernel;
 use edgezen_core::plainnet::kernel::Lowering;
@@ -19,100 +26,67 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use std::cell::{Cell, RefCell};
 use std::hash::Hasher;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 
 const NAME: &str = "simulated";
 
-/// How the device behaves. Written as `delay=5ms,noise=0.01,slow_after=40,lose_after=100,fail_every=9`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Simulation {
-    /// Real time that each measurement takes.
-    pub delay: Latency,
-    /// Relative spread of single runs.
-    pub noise: f64,
-    /// After so many measurements everything takes half as long again, as if it had run hot.
-    pub slow_after: Option<u32>,
-    /// After so many measurements the device is gone.
-    pub lose_after: Option<u32>,
-    /// Every so-manieth measurement fails.
-    pub fail_every: Option<u32>,
-    /// A file that gets a line whenever a measurement begins.
-    pub log: Option<PathBuf>,
-}
+/// Measures on a device that exists only in this program.
+pub struct SimulatedDriver;
 
-impl Default for Simulation {
-    fn default() -> Simulation {
-        Simulation {
-            delay: Latency::ZERO,
-            noise: 0.01,
-            slow_after: None,
-            lose_after: None,
-            fail_every: None,
-            log: None,
-        }
+impl Driver for SimulatedDriver {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn about(&self) -> &'static str {
+        "a made-up device, for tests and dry runs"
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Simulated
+    }
+
+    fn attached(&self, _: &Profiles, options: &DriverOptions) -> Result<Vec<Attached>, DeviceError> {
+        let simulation: Simulation = options.of();
+        let title = Some(format!("latencies by a formula, noise {}", simulation.noise));
+        Ok(vec![Attached { title, profile: Some(NAME.into()), ..Attached::ready(NAME, facts()) }])
+    }
+
+    fn open(&self, request: &Request<'_>) -> Result<Box<dyn Device>, DeviceError> {
+        let options = request.options;
+        let identity = Identity {
+            device: NAME.into(),
+            runtime: "formula".into(),
+            runtime_version: Some("1".into()),
+            precision: "fp32".into(),
+            batch: options.batch.max(1),
+            threads: options.threads,
+            cores: None,
+            thermal_state: None,
+        };
+        Ok(Box::new(Simulated {
+            identity,
+            policy: options.policy(Policy::HOST),
+            seed: options.seed,
+            simulation: options.driver.of(),
+            measured: 0,
+        }))
     }
 }
 
-impl FromStr for Simulation {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut simulation = Simulation::default();
-        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let (key, value) = part.split_once('=').ok_or_else(|| format!("{part:?} is not KEY=VALUE"))?;
-            let count = || value.parse::<u32>().map(Some).map_err(|e| format!("{part:?}: {e}"));
-            match key {
-                "delay" => simulation.delay = value.parse().map_err(|e| format!("{part:?}: {e}"))?,
-                "noise" => {
-                    let noise: f64 = value.parse().map_err(|e| format!("{part:?}: {e}"))?;
-                    if !(0.0..1.0).contains(&noise) {
-                        return Err(format!("{part:?}: from 0 to below 1"));
-                    }
-                    simulation.noise = noise;
-                }
-                "slow_after" => simulation.slow_after = count()?,
-                "lose_after" => simulation.lose_after = count()?,
-                "fail_every" => simulation.fail_every = count()?,
-                "log" => simulation.log = Some(value.into()),
-                _ => {
-                    return Err(format!(
-                        "unknown key {key:?}; known: delay, noise, slow_after, lose_after, fail_every, log"
-                    ));
-                }
-            }
-        }
-        Ok(simulation)
-    }
-}
-
-pub struct Simulated {
+struct Simulated {
     identity: Identity,
     policy: Policy,
     seed: u64,
     simulation: Simulation,
+    /// Measurements so far.
     measured: u32,
 }
 
-/// # Errors
-/// None; the signature is that of every driver.
-pub fn open(_: &Profile, options: &Options) -> Result<Box<dyn Device>, DeviceError> {
-    let identity = Identity {
-        device: NAME.into(),
-        runtime: "formula".into(),
-        runtime_version: Some("1".into()),
-        precision: "fp32".into(),
-        batch: options.batch.max(1),
-        threads: options.threads,
-        cores: None,
-        thermal_state: None,
-    };
-    Ok(Box::new(Simulated {
-        identity,
-        policy: options.policy(Policy::HOST),
-        seed: options.seed,
-        simulation: options.simulation.clone(),
-        measured: 0,
-    }))
+fn facts() -> Facts {
+    let mut facts = Facts::new();
+    facts.insert("formula".into(), "3 us + max(MACs / 20 per ns, bytes / 10 per ns)".into());
+    facts
 }
 
 /// Latency of `kernel` by the formula.
@@ -121,10 +95,12 @@ pub fn formula(kernel: &Kernel) -> Latency {
     Latency::from_ns(3_000.0 + (kernel.macs() / macs_per_ns).max(kernel.bytes(4.0) / 10.0))
 }
 
-fn note(log: &Path) -> std::io::Result<()> {
+/// Appends a line to the log of measurements that began.
+fn log_start(log: &Path) -> std::io::Result<()> {
     std::fs::OpenOptions::new().append(true).create(true).open(log)?.write_all(b"started\n")
 }
 
+/// A clock that shows the time it was set to, in nanoseconds.
 struct FakeClock(Cell<f64>);
 
 impl Clock for FakeClock {
@@ -139,15 +115,13 @@ impl Device for Simulated {
     }
 
     fn facts(&self) -> Facts {
-        let mut facts = Facts::new();
-        facts.insert("formula".into(), "3 us + max(MACs / 20 per ns, bytes / 10 per ns)".into());
-        facts
+        facts()
     }
 
     fn measure(&mut self, workload: Workload<'_>) -> Result<Measured, DeviceError> {
         let Simulation { delay, noise, slow_after, lose_after, fail_every, ref log } = self.simulation;
         if let Some(log) = log {
-            note(log).map_err(|e| DeviceError::Lost {
+            log_start(log).map_err(|e| DeviceError::Lost {
                 device: NAME.into(),
                 reason: format!("{}: {e}", log.display()),
             })?;
@@ -207,6 +181,7 @@ impl Simulated {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::Options;
     use edgezen_core::plainnet::published;
 
     fn network() -> Subject {
@@ -215,9 +190,7 @@ mod tests {
 
     #[test]
     fn latencies_follow_the_formula() {
-        let mut device =
-            crate::device::open(&crate::catalogue::of_repository().profiles, NAME, &Options::default())
-                .unwrap();
+        let mut device = crate::device::open(&Profiles::of_repository(), NAME, &Options::default()).unwrap();
         let measured = device.measure(Workload::Subject(&network())).unwrap();
         let kernels = published::by_name("mobilenet_v2").unwrap().kernels().unwrap();
         let want: Latency = kernels.iter().map(formula).sum();
@@ -231,9 +204,9 @@ mod tests {
     fn faults_come_on_demand() {
         let simulation: Simulation = "slow_after=1,lose_after=3,fail_every=3".parse().unwrap();
         let mut device = crate::device::open(
-            &crate::catalogue::of_repository().profiles,
+            &Profiles::of_repository(),
             NAME,
-            &Options { simulation, ..Options::default() },
+            &Options { driver: DriverOptions::default().with(simulation), ..Options::default() },
         )
         .unwrap();
         let median = |m: Measured| m.timing.summary().unwrap().median.ns();
