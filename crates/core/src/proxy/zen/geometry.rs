@@ -1,59 +1,66 @@
 //! What a convolution window does to a zero-padded square map: tables by side, kernel and stride.
 //!
-//! Positions along one axis fall into classes by their distance to the border; the last class holds the
-//! whole interior. Fluctuations of the map are split into octaves of spatial frequency.
+//! Positions along one axis fall into classes by their distance to the border; the last class is the whole interior.
+//! Fluctuations of the map are split into octaves of spatial frequency. `docs/closed-form.md`, section 2, lists the
+//! symbols.
 
-use super::recursion::few_inputs;
+use super::few_inputs::few_inputs;
+use super::rows::{CLASSES, Row};
 use std::f64::consts::PI;
-
-/// Classes of positions, and octaves of frequency.
-pub const CLASSES: usize = 8;
-/// One number for each class or octave.
-pub type Row = [f32; CLASSES];
 
 /// Kernel sizes with tables; the super blocks have no others.
 const KERNELS: [u32; 4] = [1, 3, 5, 7];
 
-/// One window on one map.
+/// The tables of one window on one map. q is the share of output positions at which a tap lies inside the map.
 #[derive(Clone, Debug)]
 pub struct Geometry {
+    /// Side of the input.
     pub side: u32,
+    /// Side of the output.
     pub out_side: u32,
-    /// Neither averages nor subsamples: kernel 1, stride 1.
+    /// The window neither averages nor subsamples: kernel 1, stride 1.
     pub is_point: bool,
-    /// Sum over the taps inside the map, along one axis: by class of the input, then of the output.
+    /// Number of taps inside the map, along one axis: by class of the input, then of the output.
     pub window: [Row; CLASSES],
-    /// The same with each tap weighted by the share of positions at which it lies inside.
+    /// The same with each tap weighted by its q.
     pub weighted: [Row; CLASSES],
     /// Share of the output positions in each class.
     pub share: Row,
-    /// Both windows averaged over the output positions: by class of the input.
+    /// `window` averaged over the output positions: by class of the input.
     pub mean_window: Row,
+    /// `weighted` averaged over the output positions: by class of the input.
     pub mean_weighted: Row,
-    /// 1 / Σ q² over the taps of one axis, q = share of positions whose tap lies inside the map.
+    /// 1 / Σ q² over the taps of one axis.
     pub per_axis_squares: f32,
-    /// 1 / (Σ q)²: one over the taps inside the map, in two dimensions.
+    /// 1 / (Σ q)²: one over the number of taps inside the map, in two dimensions.
     pub per_taps: f32,
-    /// Images of a batch, and the output positions of all of them.
+    /// B: images of a batch.
     pub batch: f32,
+    /// 1/B.
     pub per_batch: f32,
+    /// B·H·W: output positions of all images.
     pub pixels: f32,
+    /// 1/(B·H·W).
     pub per_pixels: f32,
-    /// Σ q² / (Σ q)² in two dimensions: what is left of independent noise in correlations.
+    /// (Σ q²)² / (Σ q)⁴, which is Σ q² / (Σ q)² in two dimensions: the part of independent noise that stays in
+    /// correlations.
     pub mixing: f32,
-    /// By octave: share of the modes, and what the window leaves of their power.
+    /// Share of the modes, by octave.
     pub modes: Row,
+    /// Part of the power that the window leaves, by octave.
     pub response: Row,
-    /// By octave: what a stride leaves in place, and where the rest goes.
+    /// Part of the modes that a stride leaves in their octave.
     pub kept: Row,
+    /// Share of each octave in the modes that a stride moves.
     pub folded: Row,
 }
 
+/// The class of a position: its distance from the nearer border, at most that of the interior.
 fn class(position: u32, side: u32) -> usize {
     (position.min(side - 1 - position) as usize).min(CLASSES - 1)
 }
 
-/// Modes of an octave, from the one behind `.0` to `.1`; octave j holds those with 2^(j−1) < n ≤ 2^j.
+/// The modes n of an octave, as (low, high) with low < n ≤ high: octave j holds those with 2^(j−1) < n ≤ 2^j.
 fn octave(j: usize, side: u32) -> (u32, u32) {
     let low = if j == 0 { 0 } else { 1 << (j - 1) };
     let high = if j == CLASSES - 1 { side } else { 1 << j };
@@ -73,7 +80,8 @@ fn modes(side: u32) -> Row {
 fn response(side: u32, kernel: u32) -> [f64; CLASSES] {
     let k = f64::from(kernel);
     let deviation = ((k * k - 1.0) / 12.0).sqrt();
-    // A walk of such steps feels the border this far outside; 0.5826 is the mean overshoot of a walk.
+    // A random walk with steps of this deviation is absorbed somewhat outside the border: 0.5826 deviations is the
+    // mean overshoot of a walk.
     let length = f64::from(side) - 1.0 + 2.0 * (0.5826 * deviation + 0.5);
     let mut sums = vec![0.0; side as usize + 1];
     for n in 1..=side as usize {
@@ -88,9 +96,11 @@ fn response(side: u32, kernel: u32) -> [f64; CLASSES] {
     })
 }
 
-/// The interior is one class, but what crosses its edge is not its mean. A shape that is flat in the middle and falls
-/// off like a parabola has, at the edge of an interior of half-width m, the slope (mean − value at the edge)·3/m. So
-/// classes that far apart exchange less than neighbours do; what they do not exchange stays.
+/// Corrects what crosses the edge of the interior (docs/closed-form.md, section 3.1). The interior is one class, but
+/// what crosses its edge is not its mean value. A shape that is flat in the middle and falls off like a parabola has,
+/// at the edge of an interior of half-width h, the slope (mean − value at the edge)·3/h. The interior and its
+/// neighbours therefore exchange less than neighbouring classes of single positions do, and the rest stays where it
+/// is.
 fn resolve_interior(sums: &mut [[f64; CLASSES]; CLASSES], side: u32, out_side: u32, stride: u32) {
     const LAST: usize = CLASSES - 1;
     let half = f64::from(side) / 2.0 - LAST as f64;
@@ -192,14 +202,15 @@ impl Geometry {
 /// The tables of every map that a network of strides 1 and 2 can have on inputs of one side.
 #[derive(Clone, Debug)]
 pub struct Tables {
-    /// Sides of the maps, and the windows on each of them.
+    /// Sides of the maps.
     sides: Vec<u32>,
+    /// The windows on each of them: for every kernel size strides 1 and 2.
     levels: Vec<Geometry>,
-    /// What few inputs change, by their number.
+    /// [`few_inputs`], by the number of inputs.
     few: Vec<f32>,
 }
 
-/// From this number of inputs on, a sum of them is normal as far as the first order says.
+/// From this number of inputs on, the first-order correction of a sum of them suffices.
 const MANY: usize = 64;
 
 impl Tables {
