@@ -2,6 +2,13 @@
 //!
 //! tract folds batch normalisation into the convolution before it, as every inference runtime does; libtorch runs it on
 //! its own, as eager PyTorch does. Weights are drawn from a seed, because latencies do not depend on their values.
+//!
+//! The rooms, lowest first. A room imports only rooms with a smaller number, as `tests/architecture` checks.
+//!
+//! 1. `safetensors`: tensors in files
+//! 2. `weights`: weights that are drawn from a seed, or those of a trained network
+//! 3. `tract`, `torch`, `pytorch`: the runtimes, and networks as PyTorch modules
+//! 4. `onnx`: networks as ONNX files
 
 #[cfg(feature = "torch")]
 pub mod torch;

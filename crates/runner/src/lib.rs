@@ -1,5 +1,15 @@
 //! What measures on the device itself: the stopwatch, the conditions it runs under, and the protocol
 //! by which jobs come in and results go out. Everything here compiles for a phone.
+//!
+//! The rooms, lowest first. A room imports only rooms with a smaller number, as `tests/architecture` checks.
+//!
+//! 1. `android`, `process`: facts about an Android phone; settings of the runner's own process
+//! 2. `conditions`: clocks, temperatures, the core to run on
+//! 3. `pace`: how fast the core runs at the moment
+//! 4. `sampler`: the stopwatch
+//! 5. `protocol`: jobs and results as JSON lines
+//! 6. `results`: results that are kept until they are fetched
+//! 7. `serve`: answers jobs
 
 pub mod android;
 pub mod conditions;

@@ -424,10 +424,9 @@ impl<N: Numbers> State<N> {
     /// that noise (section 3.6).
     #[inline(always)]
     fn add_logarithm(&mut self, g: &Geometry, conv: &Conv<N>, variance: N, mode: Mode) {
-        let noise = (self.correlation
-            + self.own_correlation
-            + (self.fluctuation + 1.0 + self.own) * g.per_pixels)
-            / conv.out_c;
+        let noise =
+            (self.correlation + self.own_correlation + (self.fluctuation + 1.0 + self.own) * g.per_pixels)
+                / conv.out_c;
         let variance = conv.fan_c * variance * (-noise.at_most(0.5) + 1.0);
         let factors = self.factor.as_mut();
         for (factor, &variance) in factors.iter_mut().zip(variance.each()) {
