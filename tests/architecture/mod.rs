@@ -217,6 +217,16 @@ fn documents_name_files_that_exist() {
                 found.push(format!("{document} names {quoted}"));
             }
         }
+        let folder = root().join(&document);
+        for link in read(&document).split("](").skip(1) {
+            let target = link.split([')', '#']).next().unwrap_or_default();
+            if !target.is_empty()
+                && !target.contains("://")
+                && !folder.with_file_name("").join(target).exists()
+            {
+                found.push(format!("{document} links to {target}"));
+            }
+        }
     }
     none("missing file", found);
 }
