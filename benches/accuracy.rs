@@ -5,6 +5,8 @@
 //! `networks` (few networks of a search space, the others predicted), `unseen` (a device from ten networks and
 //! other devices' predictors). All without a name. Whatever is fitted here sees the other rows only.
 
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
 use edgezen::dataset::Dataset;
 use edgezen::dataset::import::networks as published;
 use edgezen::dataset::import::networks::SOURCES;

@@ -5,6 +5,8 @@
 //! remembered): processor time, which other programs disturb less. And the search itself under two latency budgets, on
 //! two threads, by the clock. Medians of several runs.
 
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
 use edgezen::plainnet::{Kernel, KernelKind, Model, Network, notation, relink};
 use edgezen::predictor::LatencyPredictor;
 use edgezen::predictor::fitted::FittedPredictor;

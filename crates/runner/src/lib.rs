@@ -1,7 +1,7 @@
 //! The part that measures on the device itself: the stopwatch, the conditions that it runs under, and the protocol by
 //! which jobs come in and results go out. Everything here compiles for a phone.
 //!
-//! The rooms, lowest first. A room imports only rooms with a smaller number.
+//! The rooms, lowest first. A room imports only rooms with a smaller number, as `tests/architecture` checks.
 //!
 //! 1. `android`, `process`, `clock`: facts about an Android phone; settings of the runner's own process; clocks
 //! 2. `conditions`: clocks, temperatures, the core to run on

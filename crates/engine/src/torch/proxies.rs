@@ -43,10 +43,10 @@ pub fn score(
 /// A random network in training mode.
 struct Random {
     walk: Walk,
-    /// Of convolutions and linear layers, in the order of the walk.
+    /// The weights of convolutions and linear layers, in the order of the walk.
     weights: Vec<Tensor>,
     bn_weights: Vec<Tensor>,
-    /// Of normalisations and linear layers: zero.
+    /// The biases of normalisations and linear layers, which are zero.
     biases: Vec<Tensor>,
     images: Tensor,
 }

@@ -23,7 +23,7 @@ impl Element for f64 {}
 /// Scores `network` at `place` in precision `T`, as [`exact::score`] does.
 ///
 /// # Errors
-/// As [`exact::score`], and libtorch's.
+/// As [`exact::score`], and what libtorch reports.
 pub fn score<T: Element>(
     place: Device,
     network: &Network,
@@ -36,7 +36,7 @@ pub fn score<T: Element>(
     })
 }
 
-/// The place that scores are computed at where nobody says: the first GPU, if libtorch sees one.
+/// The first GPU, if libtorch sees one. Scores are computed on it unless the caller says otherwise.
 pub fn gpu() -> Option<Device> {
     tch::Cuda::is_available().then_some(Device::Cuda(0))
 }
@@ -124,7 +124,7 @@ fn sample<T: Element>(
         })?);
         variances.push(seen);
     }
-    // One transfer for each kind of number: a GPU is waited for no more often than that.
+    // One transfer for each kind of number, because every transfer waits for the GPU.
     let variances = variances.iter().map(|pass| numbers(pass)).collect::<Result<Vec<_>, _>>()?;
     let bn = (counts.iter().enumerate())
         .map(|(layer, &count)| {
@@ -176,7 +176,7 @@ fn numbers(scalars: &[Tensor]) -> Result<Vec<f64>, TchError> {
 /// The graph's output with the weights and images of `source`, in evaluation mode of a fresh network.
 ///
 /// # Errors
-/// libtorch's.
+/// What libtorch reports.
 pub fn forward<T: Element>(
     place: Device,
     graph: &Graph,

@@ -1,6 +1,6 @@
 //! `edgezen search` as a user runs it.
 
-use crate::cli::{edgezen, edgezen_json, refused};
+use crate::commands::{edgezen, edgezen_json, refused};
 use crate::golden::{list, number, text};
 use edgezen::runs;
 use serde_json::Value;

@@ -1,33 +1,7 @@
-//! The program as a user runs it: results, messages, exit codes.
+//! `edgezen info` as a user runs it, and how structures are read.
 
+use super::{edgezen_json, refused};
 use crate::golden::{json, list, number, text};
-use serde_json::Value;
-use std::path::Path;
-use std::process::{Command, Output};
-
-/// Runs edgezen in `dir`.
-pub fn edgezen(dir: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_edgezen")).args(args).current_dir(dir).output().unwrap()
-}
-
-/// Runs edgezen, which must succeed, and reads its JSON.
-pub fn edgezen_json(dir: &Path, args: &[&str]) -> Value {
-    let output = edgezen(dir, args);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{args:?}: {stderr}");
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{args:?}: {e}"))
-}
-
-/// Runs edgezen, which must fail with `code` and say each of `words`.
-pub fn refused(dir: &Path, args: &[&str], code: i32, words: &[&str]) {
-    let output = edgezen(dir, args);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
-    assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
-    for word in words {
-        assert!(stderr.contains(word), "{args:?} does not say {word:?}: {stderr}");
-    }
-}
 
 #[test]
 fn info_agrees_with_the_golden_costs() {
@@ -77,16 +51,4 @@ fn bad_structures_are_refused_with_their_place() {
     refused(dir, &["info", "bytes.txt"], 7, &["bytes.txt"]);
     std::fs::write(dir.join("good.txt"), "  SuperConvK3BNRELU(3,8,1,1) \nanything\n").unwrap();
     assert_eq!(edgezen_json(dir, &["info", "good.txt", "--json"])["name"], "good");
-}
-
-#[test]
-fn scores_have_their_mode() {
-    let dir = tempfile::tempdir().unwrap();
-    let net = "zennet_cifar10_model_size1M_res32";
-    let scores = edgezen_json(dir.path(), &["score", net, "--mode", "reference", "--json"]);
-    assert_eq!(scores[0]["mode"], "reference");
-    assert!((number(&scores[0], "score") - 122.2).abs() < 1.0);
-    let scores = edgezen_json(dir.path(), &["score", net, "--proxy", "flops", "--json"]);
-    assert!(number(&scores[0], "score") > 1e8);
-    refused(dir.path(), &["score", net, "--proxy", "luck"], 2, &["luck", "zen"]);
 }

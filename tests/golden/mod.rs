@@ -1,4 +1,10 @@
-//! Golden data.
+//! Golden data: what the released code computes, as files in this folder, and the tests that compare edgezen with it.
+
+pub mod exact;
+mod proxies;
+mod scores;
+mod spaces;
+mod structures;
 
 use serde_json::Value;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! `edgezen score` and `edgezen experiment` as a user runs them.
 
-use crate::cli::{edgezen, edgezen_json, refused};
+use crate::commands::{edgezen, edgezen_json, refused};
 use crate::golden::{list, number, text};
 use edgezen::proxy;
 use serde_json::Value;
@@ -211,4 +211,16 @@ fn what_needs_libtorch_says_how_to_get_it() {
     ] {
         refused(dir.path(), arguments, 2, &["feature torch", "scripts/setup-libtorch"]);
     }
+}
+
+#[test]
+fn scores_have_their_mode() {
+    let dir = tempfile::tempdir().unwrap();
+    let net = "zennet_cifar10_model_size1M_res32";
+    let scores = edgezen_json(dir.path(), &["score", net, "--mode", "reference", "--json"]);
+    assert_eq!(scores[0]["mode"], "reference");
+    assert!((number(&scores[0], "score") - 122.2).abs() < 1.0);
+    let scores = edgezen_json(dir.path(), &["score", net, "--proxy", "flops", "--json"]);
+    assert!(number(&scores[0], "score") > 1e8);
+    refused(dir.path(), &["score", net, "--proxy", "luck"], 2, &["luck", "zen"]);
 }

@@ -1,8 +1,8 @@
 //! Networks exported as PyTorch modules, in real PyTorch: the same logits as their ONNX file in
 //! onnxruntime, the parameters that `info` counts, and a loss that training brings down.
 
-use crate::cli::{edgezen_json, refused};
-use crate::onnx::{check_onnx, python, write_floats};
+use crate::commands::{edgezen_json, refused};
+use crate::contracts::onnx::{check_onnx, python, write_floats};
 use edgezen::engine::weights;
 use edgezen::plainnet::{Model, notation, published};
 use std::path::{Path, PathBuf};

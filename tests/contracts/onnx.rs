@@ -110,7 +110,7 @@ fn onnxruntime_computes_the_same() {
 fn the_best_network_of_a_search_runs_everywhere() {
     let dir = tempfile::tempdir().unwrap();
     let args = ["search", "--device", "pixel2", "--latency", "60ms", "--iterations", "3000", "--seed", "5"];
-    crate::cli::edgezen_json(dir.path(), &[&args[..], &["--out", "found", "--json"]].concat());
+    crate::commands::edgezen_json(dir.path(), &[&args[..], &["--out", "found", "--json"]].concat());
     let found = dir.path().join("found");
     let run = edgezen::runs::read(&found).unwrap();
     let model = Model {

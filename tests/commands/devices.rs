@@ -101,7 +101,7 @@ fn completions_know_the_commands() {
 fn libtorch_is_a_feature() {
     let dir = tempfile::tempdir().unwrap();
     for device in ["torch-cpu", "v100@torch"] {
-        crate::cli::refused(
+        crate::commands::refused(
             dir.path(),
             &["profile", "--device", device],
             2,

@@ -1,6 +1,6 @@
 //! Tables of whole networks, predictors of them, transfer, and the breakdown, as a user meets them.
 
-use crate::cli::{edgezen, edgezen_json, refused};
+use crate::commands::{edgezen, edgezen_json, refused};
 use crate::golden::{list, number, text};
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
 //! Predictors and tables of kernels as a user meets them: predictions, errors, and what is refused.
 
-use crate::cli::{edgezen, edgezen_json, refused};
+use crate::commands::{edgezen, edgezen_json, refused};
 use crate::golden::{list, number, text};
 use edgezen::catalogue::Predictors;
 use edgezen::dataset::Dataset;
