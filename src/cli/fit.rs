@@ -103,7 +103,6 @@ impl From<DataError> for Failure {
         match error {
             DataError::Dataset(error) => error.into(),
             DataError::Io { path, error } => Failure::io(&path, &error),
-            DataError::Roofline { .. } => Failure::new(Exit::BadFile, message),
             DataError::Missing { .. } => Failure::usage(message)
                 .remedy("edgezen profile measures one, edgezen dataset import takes one from a table"),
             DataError::NoFolders | DataError::MixedIdentities(..) => Failure::usage(message),

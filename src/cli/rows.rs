@@ -1,6 +1,6 @@
 //! Which rows of a table are meant, where it holds several identities.
 
-use edgezen_lab::dataset::network_table::Select;
+use edgezen_lab::dataset::table::Select;
 use std::path::PathBuf;
 
 /// What commands that read tables of networks or kernels take, besides the device.

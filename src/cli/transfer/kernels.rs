@@ -2,7 +2,7 @@
 
 use super::{Args, Report, report};
 use crate::cli::failure::Failure;
-use crate::cli::{Global, fit, verify};
+use crate::cli::{Global, fit, target, verify};
 use crate::shipped;
 use edgezen_core::measurement::Quality;
 use edgezen_core::predictor::fitted::FittedPredictor;
@@ -44,10 +44,9 @@ fn from_device(
     let space = space::by_name(&profile.search.space)
         .ok_or_else(|| Failure::usage(format!("unknown search space {:?}", profile.search.space)))?;
     let options = Options {
-        serial: args.serial.clone(),
         rounds: ROUNDS,
         seed: global.seed,
-        simulation: args.simulate.clone(),
+        driver: target::phone(args.serial.clone()).with(args.simulate.clone()),
         batch: args.rows.batch.unwrap_or(1),
         threads: args.rows.threads.unwrap_or(1),
         ..Options::default()
@@ -56,7 +55,7 @@ fn from_device(
     let count = args.samples as usize;
     let subjects = transfer::device::subjects(source, space, device.identity(), count, global.seed)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let mut dataset = transfer::device::empty_dataset(&*device, name, rfc3339(now));
+    let mut dataset = transfer::device::empty_dataset(&*device, name, rfc3339(now))?;
     let output = global.output();
     let total = subjects.len() as u64 * u64::from(ROUNDS);
     let bar = output.progress(total, "measuring {bar:30} {pos}/{len} eta {eta}");
@@ -65,5 +64,5 @@ fn from_device(
     for sample in dataset.samples.iter().filter(|sample| sample.quality != Quality::Good) {
         output.note(format!("{}: {}", sample.subject, sample.quality.name()));
     }
-    Ok(transfer::kernels::from_measured(source, &dataset, name, device.usual_probe_ns())?)
+    Ok(transfer::kernels::from_measured(source, &dataset, device.usual_probe_ns())?)
 }

@@ -12,7 +12,7 @@ use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::predictor::network::NetworkPredictor;
-use edgezen_lab::dataset::network_table::Select;
+use edgezen_lab::dataset::table::Select;
 use edgezen_lab::device::simulated::Simulation;
 use edgezen_lab::transfer::target::Target;
 use edgezen_lab::transfer::{TransferError, Transferred};
@@ -138,11 +138,12 @@ impl From<TransferError> for Failure {
             TransferError::TooFew { .. } => Failure::usage(message),
             TransferError::NotNetworks { .. } => Failure::new(Exit::BadFile, message)
                 .remedy("edgezen dataset import --help says what tables there are"),
-            TransferError::NoSamples { .. } | TransferError::Plan(_) => Failure::runtime(message),
+            TransferError::NoSamples { .. } | TransferError::Plan(_) | TransferError::Facts(_) => {
+                Failure::runtime(message)
+            }
             TransferError::Device(error) => error.into(),
             TransferError::Dataset(error) => error.into(),
             TransferError::Table(error) => error.into(),
-            TransferError::Data(error) => error.into(),
             TransferError::Fit(error) => error.into(),
         }
     }

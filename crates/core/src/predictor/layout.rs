@@ -11,4 +11,10 @@ pub const SCHEMA: u32 = 4;
 pub const SIMPLE_SCHEMA: u32 = 3;
 
 /// The format of predictor files of both kinds.
-pub const FORMAT: Format = Format { name: "predictor file", newest: SCHEMA };
+pub const FORMAT: Format = Format {
+    name: "predictor file",
+    field: "schema_version",
+    oldest: 1,
+    newest: SCHEMA,
+    most_bytes: 32 << 20,
+};

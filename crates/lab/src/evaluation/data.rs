@@ -1,7 +1,7 @@
 //! What a predictor is judged by.
 
 use super::error::EvaluationError;
-use crate::dataset::network_table::{NetworkTable, Select};
+use crate::dataset::table::{NetworkTable, Select};
 use crate::dataset::{Dataset, KernelTable};
 use crate::fit::observation::{Observation, observations};
 use edgezen_core::measurement::{Identity, Sample, Subject};

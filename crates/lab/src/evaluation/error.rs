@@ -1,7 +1,7 @@
 //! Why a predictor could not be judged.
 
 use crate::dataset::DatasetError;
-use crate::dataset::network_table::NetworkTableError;
+use crate::dataset::table::NetworkTableError;
 use crate::fit::FitError;
 use edgezen_core::measurement::{Identity, SubjectError};
 use edgezen_core::predictor::network::NetworkPredictor;

@@ -1,12 +1,11 @@
 //! Datasets as a fit takes them: read, of one identity, with what goes into a predictor file.
 
-use crate::dataset::Dataset;
-use crate::dataset::folder::SAMPLES;
+use crate::dataset::{Dataset, SAMPLES};
 use crate::fit::error::{DataError, FitError};
 use crate::fit::networks::rows;
 use crate::fit::networks::rows::MeasuredNetwork;
 use crate::fit::observation::{Observation, observations};
-use crate::fit::request::{Request, usual_probe_ns};
+use crate::fit::request::Request;
 use edgezen_core::digest::Hasher;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +27,7 @@ impl Datasets {
         for folder in folders {
             let (dataset, notes) = read_without(folder, leave_out, &mut hash)?;
             match &mut request {
-                None => request = Some(Request { notes, ..Request::of(&dataset, folder)? }),
+                None => request = Some(Request { notes, ..Request::of(&dataset) }),
                 Some(request) => extend(request, &dataset, notes)?,
             }
             datasets.push(dataset);
@@ -101,7 +100,7 @@ fn extend(request: &mut Request, dataset: &Dataset, notes: Vec<String>) -> Resul
     if !request.sources.contains(&dataset.provenance.source) {
         request.sources.push(dataset.provenance.source.clone());
     }
-    let usual = usual_probe_ns(&dataset.environment);
+    let usual = dataset.environment.usual_probe_ns;
     request.usual_probe_ns = request.usual_probe_ns.into_iter().chain(usual).min();
     request.notes.extend(notes);
     Ok(())

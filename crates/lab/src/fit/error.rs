@@ -36,8 +36,6 @@ pub enum DataError {
     Dataset(#[from] DatasetError),
     #[error("{path}: {error}")]
     Io { path: PathBuf, error: std::io::Error },
-    #[error("{path}: roofline: {reason}")]
-    Roofline { path: PathBuf, reason: String },
     #[error("the datasets describe different things: {0} and {1}; fit them apart")]
     MixedIdentities(String, String),
 }

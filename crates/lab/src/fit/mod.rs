@@ -107,7 +107,7 @@ mod tests {
     fn shipped(id: &str) -> (Dataset, Request) {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets").join(id);
         let dataset = Dataset::read(&dir).unwrap_or_else(|e| panic!("{e}"));
-        let request = Request::of(&dataset, &dir).unwrap();
+        let request = Request::of(&dataset);
         (dataset, Request { usual_probe_ns: Some(22_029), ..request })
     }
 

@@ -1,14 +1,10 @@
 //! What goes into a predictor file beside the numbers.
 
 use crate::dataset::Dataset;
-use crate::dataset::folder::ENVIRONMENT;
-use crate::device::Facts;
-use crate::fit::error::DataError;
 use crate::fit::observation::{Level, Observation};
 use edgezen_core::measurement::Identity;
 use edgezen_core::predictor::file::{Header, Provenance};
 use edgezen_core::predictor::roofline::Roofline;
-use std::path::Path;
 
 /// What is fitted to which device: all that goes into a predictor file beside the numbers.
 #[derive(Clone, Debug)]
@@ -28,23 +24,19 @@ pub struct Request {
 }
 
 impl Request {
-    /// What a predictor file says of `dataset`, which came from `place`: a folder, a table, or a device. The hash of the
-    /// data is the caller's to add.
-    ///
-    /// # Errors
-    /// Figures of the device that cannot be read.
-    pub fn of(dataset: &Dataset, place: &Path) -> Result<Request, DataError> {
-        Ok(Request {
-            roofline: roofline(&dataset.environment, place)?,
+    /// What a predictor file says of `dataset`. The hash of the data is the caller's to add.
+    pub fn of(dataset: &Dataset) -> Request {
+        Request {
             identity: dataset.identity.clone(),
+            roofline: dataset.environment.roofline.clone(),
             created: dataset.provenance.created.clone(),
             licence: dataset.provenance.licence.clone(),
             sources: vec![dataset.provenance.source.clone()],
             notes: dataset.provenance.notes.clone(),
-            usual_probe_ns: usual_probe_ns(&dataset.environment),
-            cpu: dataset.environment.get("cpu").and_then(|cpu| cpu.as_str()).map(str::to_owned),
+            usual_probe_ns: dataset.environment.usual_probe_ns,
+            cpu: dataset.environment.cpu.clone(),
             dataset_sha256: String::new(),
-        })
+        }
     }
 
     /// What every predictor file begins with.
@@ -71,18 +63,4 @@ impl Request {
             cpu: self.cpu.clone(),
         }
     }
-}
-
-/// Length of a probe at the usual speed of the core, where the pace was probed.
-pub(super) fn usual_probe_ns(environment: &Facts) -> Option<u64> {
-    environment.get("usual_probe_ns")?.as_u64()
-}
-
-/// The device's own figures, if the dataset has them.
-fn roofline(environment: &Facts, place: &Path) -> Result<Option<Roofline>, DataError> {
-    let parse = |value: &serde_json::Value| {
-        serde_json::from_value(value.clone())
-            .map_err(|e| DataError::Roofline { path: place.join(ENVIRONMENT), reason: e.to_string() })
-    };
-    environment.get("roofline").map(parse).transpose()
 }

@@ -3,7 +3,7 @@
 use super::error::TransferError;
 use super::kernels::informative;
 use crate::campaign::{Plan, networks};
-use crate::dataset::{Dataset, Provenance};
+use crate::dataset::{Dataset, Environment, Provenance};
 use crate::device::{Device, Workload};
 use edgezen_core::measurement::{Identity, Sample, Subject};
 use edgezen_core::predictor::fitted::FittedPredictor;
@@ -52,8 +52,13 @@ pub fn measure(
 }
 
 /// A dataset, still without samples, of the device called `name` as it is now; `created` is the time, RFC 3339.
-pub fn empty_dataset(device: &dyn Device, name: &str, created: String) -> Dataset {
-    Dataset {
+///
+/// # Errors
+/// Facts of the device that no dataset can hold.
+pub fn empty_dataset(device: &dyn Device, name: &str, created: String) -> Result<Dataset, TransferError> {
+    let environment =
+        Environment::try_from(device.facts()).map_err(|e| TransferError::Facts(e.to_string()))?;
+    Ok(Dataset {
         identity: device.identity().clone(),
         samples: Vec::new(),
         provenance: Provenance {
@@ -63,6 +68,6 @@ pub fn empty_dataset(device: &dyn Device, name: &str, created: String) -> Datase
             tool_version: env!("CARGO_PKG_VERSION").into(),
             notes: Vec::new(),
         },
-        environment: device.facts(),
-    }
+        environment,
+    })
 }

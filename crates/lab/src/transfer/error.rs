@@ -2,9 +2,9 @@
 
 use crate::campaign::PlanError;
 use crate::dataset::DatasetError;
-use crate::dataset::network_table::NetworkTableError;
+use crate::dataset::table::NetworkTableError;
 use crate::device::DeviceError;
-use crate::fit::{DataError, FitError};
+use crate::fit::FitError;
 use std::path::PathBuf;
 
 /// Why a predictor could not be transferred.
@@ -24,8 +24,8 @@ pub enum TransferError {
     Dataset(#[from] DatasetError),
     #[error(transparent)]
     Table(#[from] NetworkTableError),
-    #[error(transparent)]
-    Data(#[from] DataError),
+    #[error("facts of the device: {0}")]
+    Facts(String),
     #[error(transparent)]
     Fit(#[from] FitError),
 }

@@ -57,11 +57,11 @@ pub fn from_data(
     }
     let pool = dataset.samples.iter().map(|sample| &sample.subject);
     let chosen = informative(source, pool, &dataset.identity, count, seed)?;
-    let request = Request { dataset_sha256: hash(dataset, &chosen), ..Request::of(dataset, place)? };
+    let request = Request { dataset_sha256: hash(dataset, &chosen), ..Request::of(dataset) };
     adapted(source, dataset, &chosen, request)
 }
 
-/// Adapts `source` to all samples of `dataset`, measured on the device called `name`; `usual_probe_ns` is the pace of its
+/// Adapts `source` to all samples of `dataset`, which were measured for this; `usual_probe_ns` is the pace of the device's
 /// core.
 ///
 /// # Errors
@@ -69,12 +69,10 @@ pub fn from_data(
 pub fn from_measured(
     source: &FittedPredictor,
     dataset: &Dataset,
-    name: &str,
     usual_probe_ns: Option<u64>,
 ) -> Result<Transferred<FittedPredictor>, TransferError> {
     let all: Vec<usize> = (0..dataset.samples.len()).collect();
-    let request = Request::of(dataset, Path::new(name))?;
-    let request = Request { usual_probe_ns, dataset_sha256: hash(dataset, &all), ..request };
+    let request = Request { usual_probe_ns, dataset_sha256: hash(dataset, &all), ..Request::of(dataset) };
     adapted(source, dataset, &all, request)
 }
 

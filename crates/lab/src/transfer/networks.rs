@@ -35,7 +35,7 @@ pub fn from_data(
         let what = format!("networks of {}", first.space());
         return Err(TransferError::TooFew { path: place.to_owned(), found: rows.len(), what, wanted: count });
     }
-    let mut request = Request::of(dataset, place)?;
+    let mut request = Request::of(dataset);
     let networks: Vec<&Encoded> = rows.iter().map(|row| &row.network).collect();
     let pool = Pool::new(sources, &networks, &request.identity)?;
     let chosen = pool.choose(count, &mut Xoshiro256PlusPlus::seed_from_u64(seed));

@@ -1,9 +1,9 @@
 //! Data of the device that a predictor is transferred to: a dataset, or a table that its columns tell the source of.
 
 use super::error::TransferError;
-use crate::dataset::network_import;
-use crate::dataset::network_table::{NetworkTable, Select};
-use crate::dataset::{Dataset, KernelTable, Provenance};
+use crate::dataset::import::networks as published;
+use crate::dataset::table::{NetworkTable, Select};
+use crate::dataset::{Dataset, Environment, KernelTable, Provenance};
 use edgezen_core::measurement::{Identity, Sample, Subject};
 use edgezen_core::predictor::LatencyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
@@ -61,7 +61,7 @@ impl Target<'_> {
                 tool_version: env!("CARGO_PKG_VERSION").into(),
                 notes: Vec::new(),
             },
-            environment: Default::default(),
+            environment: Environment::default(),
             identity,
         })
     }
@@ -75,13 +75,13 @@ impl Target<'_> {
         from: &Identity,
         created: &str,
     ) -> Result<Dataset, TransferError> {
-        let source = network_import::guess(table, space);
+        let source = published::guess(table, space);
         let mut select = self.select.clone();
         if source.name == "networks" {
             select.runtime = select.runtime.or_else(|| Some(from.runtime.clone()));
             select.precision = select.precision.or_else(|| Some(from.precision.clone()));
         }
-        Ok(network_import::import(source, self.path, self.archs, &select, created)?)
+        Ok(published::import(source, self.path, self.archs, &select, created)?)
     }
 
     /// The identity of a table of kernels: what is selected, and what it does not say as in `from`.
