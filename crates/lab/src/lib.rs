@@ -10,5 +10,6 @@ pub mod files;
 pub mod fit;
 pub mod report;
 pub mod runs;
+pub mod tables;
 #[cfg(feature = "torch")]
 pub mod train;
