@@ -1,6 +1,6 @@
 //! A Parquet file, written.
 
-use super::{Compression, ParquetError};
+use super::ParquetError;
 use crate::tables::{Table, Values};
 use polars_arrow::array::{Array, BooleanArray, MutableBinaryViewArray, PrimitiveArray, Utf8ViewArray};
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
@@ -10,6 +10,14 @@ use polars_parquet::write::{
     row_group_iter,
 };
 use std::sync::Arc;
+
+/// How the pages of a file are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    None,
+    /// Zstandard at its usual level.
+    Zstd,
+}
 
 /// Rows of a row group, at least, where a file has more than one of them.
 const GROUP: usize = 512 * 512;
