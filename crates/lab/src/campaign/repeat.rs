@@ -2,7 +2,7 @@
 //! more accurate than the two measurements agree.
 
 use super::networks;
-use super::running::difference;
+
 use crate::dataset::Dataset;
 use crate::device::{Device, DeviceError, Workload};
 use crate::files::rfc3339;
@@ -87,7 +87,7 @@ impl<'a> Repeat<'a> {
         progress: &mut dyn FnMut(),
     ) -> Result<Repeated, RepeatError> {
         if *device.identity() != self.dataset.identity {
-            let difference = difference(&self.dataset.identity, device.identity());
+            let difference = self.dataset.identity.difference(device.identity());
             return Err(RepeatError::OtherIdentity { dir: self.dir.to_owned(), difference });
         }
         let workloads: Vec<Workload<'_>> =

@@ -1,7 +1,8 @@
 //! Why a dataset, or a table, could not be read or written.
 
+use crate::tables::ColumnError;
+use crate::tables::parquet::ParquetError;
 use edgezen_core::files::FileError;
-use polars::prelude::PolarsError;
 use std::path::{Path, PathBuf};
 
 /// Why a dataset, or a table, could not be read or written.
@@ -9,13 +10,9 @@ use std::path::{Path, PathBuf};
 pub enum DatasetError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{path}: column {column:?} is missing")]
-    MissingColumn { path: PathBuf, column: String },
-    #[error("{path}: column {column:?} holds {found}, expected {expected}")]
-    ColumnType { path: PathBuf, column: String, found: String, expected: &'static str },
-    /// Rows count from 1.
-    #[error("{path}: row {row}, column {column:?}: {reason}")]
-    Cell { path: PathBuf, row: usize, column: String, reason: String },
+    /// A column, or a cell of it, is not what it should be.
+    #[error("{path}: {error}")]
+    Column { path: PathBuf, error: ColumnError },
     #[error("{path}: the name of a table ends in .csv, .csv.gz or .parquet")]
     TableKind { path: PathBuf },
     #[error("{path}: the table holds no rows")]
@@ -34,7 +31,7 @@ impl DatasetError {
     }
 
     /// A file that is no Parquet table, or cannot become one.
-    pub(super) fn parquet(path: &Path) -> impl FnOnce(PolarsError) -> DatasetError + '_ {
+    pub(super) fn parquet(path: &Path) -> impl FnOnce(ParquetError) -> DatasetError + '_ {
         move |error| FileError::not_ours(path, "readable Parquet table", error).into()
     }
 
@@ -43,18 +40,18 @@ impl DatasetError {
         move |error| FileError::not_ours(path, "readable CSV table", error).into()
     }
 
+    /// What is wrong with a column of the table in `path`.
+    pub(super) fn column(path: &Path) -> impl FnOnce(ColumnError) -> DatasetError + '_ {
+        move |error| DatasetError::Column { path: path.to_owned(), error }
+    }
+
     /// A column that a table must have.
     pub(super) fn missing_column(path: &Path, column: &str) -> DatasetError {
-        DatasetError::MissingColumn { path: path.to_owned(), column: column.to_owned() }
+        DatasetError::column(path)(ColumnError::Missing { column: column.to_owned() })
     }
 
     /// The cell of a row, counted from 0, that makes no sense.
     pub(super) fn cell(path: &Path, row: usize, column: &str, reason: impl Into<String>) -> DatasetError {
-        DatasetError::Cell {
-            path: path.to_owned(),
-            row: row + 1,
-            column: column.to_owned(),
-            reason: reason.into(),
-        }
+        DatasetError::column(path)(ColumnError::cell(column, row, reason))
     }
 }

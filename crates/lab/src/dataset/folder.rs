@@ -27,7 +27,7 @@ impl Dataset {
     pub fn read(dir: &Path) -> Result<Dataset, DatasetError> {
         let EnvironmentFile { identity, provenance, environment, .. } = EnvironmentFile::read(dir)?;
         let path = dir.join(SAMPLES);
-        let samples = samples::of_frame(&parquet::read(&path)?, &identity, &path)?;
+        let samples = samples::of_table(&parquet::read(&path)?, &identity, &path)?;
         Ok(Dataset { identity, samples, provenance, environment })
     }
 }
@@ -39,9 +39,7 @@ impl Dataset {
 /// Whatever the disk says.
 pub fn write(dir: &Path, dataset: &Dataset) -> Result<(), DatasetError> {
     std::fs::create_dir_all(dir).map_err(DatasetError::io(dir))?;
-    let path = dir.join(SAMPLES);
-    let frame = samples::frame(&dataset.samples, &dataset.identity);
-    parquet::write(&path, &mut frame.map_err(DatasetError::parquet(&path))?)?;
+    parquet::write(&dir.join(SAMPLES), &samples::table(&dataset.samples, &dataset.identity))?;
     write_atomically(&dir.join(README), readme(dataset).as_bytes())?;
     let environment = EnvironmentFile {
         schema_version: environment::FORMAT.newest,
@@ -80,6 +78,7 @@ fn readme(dataset: &Dataset) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tables::{ColumnError, Table, Values};
     use edgezen_core::files::FileError;
     use edgezen_core::measurement::{Quality, Subject, Summary};
     use edgezen_core::plainnet::graph::Act;
@@ -142,8 +141,8 @@ mod tests {
         }
     }
 
-    fn table_of(dataset: &Dataset) -> polars::prelude::DataFrame {
-        samples::frame(&dataset.samples, &dataset.identity).unwrap()
+    fn table_of(dataset: &Dataset) -> Table {
+        samples::table(&dataset.samples, &dataset.identity)
     }
 
     #[test]
@@ -179,17 +178,19 @@ mod tests {
     #[test]
     fn mixed_identities_and_missing_columns_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let mut frame = table_of(&dataset());
+        let mut table = table_of(&dataset());
         write(dir.path(), &dataset()).unwrap();
-        let devices = polars::prelude::Column::new("device".into(), ["test", "test", "other"]);
-        frame.with_column(devices).unwrap();
-        parquet::write(&dir.path().join(SAMPLES), &mut frame).unwrap();
+        let device = table.columns.iter_mut().find(|column| column.name == "device").unwrap();
+        device.values = Values::texts([Some("test"), Some("test"), Some("other")]);
+        parquet::write(&dir.path().join(SAMPLES), &table).unwrap();
         let error = Dataset::read(dir.path()).unwrap_err().to_string();
         assert!(error.contains("row 3") && error.contains("device"), "{error}");
-        let mut frame = table_of(&dataset()).drop("median_ns").unwrap();
-        parquet::write(&dir.path().join(SAMPLES), &mut frame).unwrap();
+        let mut table = table_of(&dataset());
+        table.columns.retain(|column| column.name != "median_ns");
+        parquet::write(&dir.path().join(SAMPLES), &table).unwrap();
         let error = Dataset::read(dir.path()).unwrap_err();
-        assert!(matches!(&error, DatasetError::MissingColumn { column, .. } if column == "median_ns"));
+        let DatasetError::Column { error, .. } = error else { panic!("{error}") };
+        assert_eq!(error, ColumnError::Missing { column: "median_ns".into() });
     }
 
     #[test]

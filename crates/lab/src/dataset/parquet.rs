@@ -1,29 +1,25 @@
-//! Parquet files, read and written.
+//! Parquet files of a dataset, read and written.
 
 use super::DatasetError;
 use crate::files::write_atomically;
-use edgezen_core::files::FileError;
-use polars::prelude::{DataFrame, ParquetReader, ParquetWriter, SerReader};
+use crate::tables::Table;
+use crate::tables::parquet::{self, Compression};
 use std::path::Path;
 
 /// The table in a Parquet file.
 ///
 /// # Errors
 /// A file that is missing or damaged.
-pub fn read(path: &Path) -> Result<DataFrame, DatasetError> {
-    let file = std::fs::File::open(path).map_err(DatasetError::io(path))?;
-    // The reader asserts some properties of the file; a damaged one must not end the program.
-    let read = std::panic::catch_unwind(|| ParquetReader::new(file).set_low_memory(false).finish());
-    let damaged = |_| FileError::not_ours(path, "readable Parquet table", "the file is damaged");
-    read.map_err(damaged)?.map_err(DatasetError::parquet(path))
+pub fn read(path: &Path) -> Result<Table, DatasetError> {
+    let bytes = std::fs::read(path).map_err(DatasetError::io(path))?;
+    parquet::read(&bytes).map_err(DatasetError::parquet(path))
 }
 
 /// Writes a table in one step.
 ///
 /// # Errors
 /// Whatever the disk says.
-pub fn write(path: &Path, frame: &mut DataFrame) -> Result<(), DatasetError> {
-    let mut bytes = Vec::new();
-    ParquetWriter::new(&mut bytes).finish(frame).map_err(DatasetError::parquet(path))?;
+pub fn write(path: &Path, table: &Table) -> Result<(), DatasetError> {
+    let bytes = parquet::write(table, Compression::Zstd).map_err(DatasetError::parquet(path))?;
     Ok(write_atomically(path, &bytes)?)
 }

@@ -1,7 +1,7 @@
 //! `raw/runs.parquet`: every timed run of a dataset that was measured here.
 
 use super::{DatasetError, parquet};
-use polars::prelude::{Column, DataFrame, PolarsResult};
+use crate::tables::{Column, Table, Values};
 use std::path::Path;
 
 /// The file, in the dataset's folder.
@@ -32,23 +32,18 @@ pub fn write_raw(dir: &Path, runs: &[RawRun]) -> Result<(), DatasetError> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(DatasetError::io(parent))?;
     }
-    let mut frame = frame(runs).map_err(DatasetError::parquet(&path))?;
-    parquet::write(&path, &mut frame)
+    parquet::write(&path, &table(runs))
 }
 
-fn frame(runs: &[RawRun]) -> PolarsResult<DataFrame> {
-    DataFrame::new(
-        runs.len(),
-        vec![
-            Column::new("sample".into(), runs.iter().map(|r| r.sample).collect::<Vec<u32>>()),
-            Column::new("round".into(), runs.iter().map(|r| r.round).collect::<Vec<u32>>()),
-            Column::new("run".into(), runs.iter().map(|r| r.run).collect::<Vec<i32>>()),
-            Column::new("ns".into(), runs.iter().map(|r| r.ns).collect::<Vec<u64>>()),
-            Column::new("k".into(), runs.iter().map(|r| r.k).collect::<Vec<u32>>()),
-            Column::new(
-                "undisturbed".into(),
-                runs.iter().map(|r| r.undisturbed).collect::<Vec<Option<bool>>>(),
-            ),
+fn table(runs: &[RawRun]) -> Table {
+    Table {
+        columns: vec![
+            Column::new("sample", Values::U32(runs.iter().map(|r| Some(r.sample)).collect())),
+            Column::new("round", Values::U32(runs.iter().map(|r| Some(r.round)).collect())),
+            Column::new("run", Values::I32(runs.iter().map(|r| Some(r.run)).collect())),
+            Column::new("ns", Values::U64(runs.iter().map(|r| Some(r.ns)).collect())),
+            Column::new("k", Values::U32(runs.iter().map(|r| Some(r.k)).collect())),
+            Column::new("undisturbed", Values::flags(runs.iter().map(|r| r.undisturbed))),
         ],
-    )
+    }
 }

@@ -1,19 +1,17 @@
 //! Samples as a table, and back: the only place that knows the columns of `samples.parquet`.
 
 use super::DatasetError;
+use crate::tables::{Column, ColumnError, FloatColumn, IntegerColumn, Table, TextColumn, Values};
 use edgezen_core::measurement::{Code, Identity, Quality, Sample, Subject, Summary};
 use edgezen_core::plainnet::graph::Act;
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::units::Latency;
 use edgezen_core::zoo::Encoded;
-use polars::prelude::{
-    Column, DataFrame, DataType, Float64Chunked, Int64Chunked, PolarsResult, StringChunked,
-};
 use rustc_hash::FxHashMap;
 use std::path::Path;
 
 /// All samples, one row each. Columns that do not apply to a row are null.
-pub fn frame(samples: &[Sample], identity: &Identity) -> PolarsResult<DataFrame> {
+pub fn table(samples: &[Sample], identity: &Identity) -> Table {
     let kernel = |s: &Sample| match s.subject {
         Subject::Kernel(kernel) => Some(kernel),
         _ => None,
@@ -28,11 +26,10 @@ pub fn frame(samples: &[Sample], identity: &Identity) -> PolarsResult<DataFrame>
         |name: &str, of: fn(&Subject) -> Option<i64>| integers(name, samples.iter().map(|s| of(&s.subject)));
     let always = |name: &str, value: Option<&str>| texts(name, samples.iter().map(|_| value));
     let text_of = |name: &str, of: fn(&Sample) -> Option<String>| {
-        Column::new(name.into(), samples.iter().map(of).collect::<Vec<Option<String>>>())
+        Column::new(name, Values::texts(samples.iter().map(of)))
     };
-    DataFrame::new(
-        samples.len(),
-        vec![
+    Table {
+        columns: vec![
             texts("type", samples.iter().map(|s| Some(s.subject.type_name()))),
             texts("kind", samples.iter().map(|s| kernel(s).map(|k| k.kind.name()))),
             integers("batch", samples.iter().map(|s| s.subject.batch().map(i64::from))),
@@ -44,10 +41,7 @@ pub fn frame(samples: &[Sample], identity: &Identity) -> PolarsResult<DataFrame>
             from_kernel("stride", |k| k.stride),
             from_kernel("groups", |k| k.groups),
             texts("act", samples.iter().map(|s| kernel(s).map(|k| k.act.name()))),
-            Column::new(
-                "residual".into(),
-                samples.iter().map(|s| kernel(s).map(|k| k.residual)).collect::<Vec<_>>(),
-            ),
+            Column::new("residual", Values::flags(samples.iter().map(|s| kernel(s).map(|k| k.residual)))),
             text_of("name", |s| match &s.subject {
                 Subject::Network { name, .. } => name.clone(),
                 _ => None,
@@ -70,14 +64,11 @@ pub fn frame(samples: &[Sample], identity: &Identity) -> PolarsResult<DataFrame>
                 _ => None,
             }),
             Column::new(
-                "se".into(),
-                samples
-                    .iter()
-                    .map(|s| match s.subject {
-                        Subject::Network { se, .. } => Some(se),
-                        _ => None,
-                    })
-                    .collect::<Vec<_>>(),
+                "se",
+                Values::flags(samples.iter().map(|s| match s.subject {
+                    Subject::Network { se, .. } => Some(se),
+                    _ => None,
+                })),
             ),
             floats("median_ns", samples.iter().map(|s| Some(s.median.ns()))),
             statistic("mean_ns", |s| s.mean),
@@ -98,33 +89,37 @@ pub fn frame(samples: &[Sample], identity: &Identity) -> PolarsResult<DataFrame>
             always("cores", identity.cores.as_deref()),
             always("thermal_state", identity.thermal_state.as_deref()),
         ],
-    )
+    }
 }
 
 fn integers(name: &str, values: impl Iterator<Item = Option<i64>>) -> Column {
-    Column::new(name.into(), values.collect::<Vec<Option<i64>>>())
+    Column::new(name, Values::integers(values))
 }
 
 fn floats(name: &str, values: impl Iterator<Item = Option<f64>>) -> Column {
-    Column::new(name.into(), values.collect::<Vec<Option<f64>>>())
+    Column::new(name, Values::floats(values))
 }
 
 fn texts<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Column {
-    Column::new(name.into(), values.collect::<Vec<Option<&str>>>())
+    Column::new(name, Values::texts(values))
 }
 
 /// The samples of a table, checked; `path` is for the messages.
 ///
 /// # Errors
 /// See [`super::Dataset::read`].
-pub fn of_frame(frame: &DataFrame, identity: &Identity, path: &Path) -> Result<Vec<Sample>, DatasetError> {
-    if frame.height() == 0 {
+pub fn of_table(table: &Table, identity: &Identity, path: &Path) -> Result<Vec<Sample>, DatasetError> {
+    if table.rows() == 0 {
         return Err(DatasetError::Empty { path: path.to_owned() });
     }
-    check_identity(frame, identity, path)?;
-    let text = |name| Texts::required(frame, name, path);
-    let int = |name| Integers::required(frame, name, path);
-    let float = |name| Floats::required(frame, name, path);
+    check_identity(table, identity).map_err(DatasetError::column(path))?;
+    checked(table).map_err(DatasetError::column(path))
+}
+
+fn checked(table: &Table) -> Result<Vec<Sample>, ColumnError> {
+    let text = |name| table.texts(name);
+    let int = |name| table.integers(name);
+    let float = |name| table.floats(name);
     let columns = Columns {
         kind: text("type")?,
         kernel: KernelColumns {
@@ -155,19 +150,18 @@ pub fn of_frame(frame: &DataFrame, identity: &Identity, path: &Path) -> Result<V
         k: int("k")?,
         quality: text("quality")?,
     };
-    let samples: Vec<Sample> =
-        (0..frame.height()).map(|row| columns.sample(row)).collect::<Result<_, _>>()?;
+    let samples: Vec<Sample> = (0..table.rows()).map(|row| columns.sample(row)).collect::<Result<_, _>>()?;
     let mut seen: FxHashMap<String, usize> = FxHashMap::default();
     for (row, sample) in samples.iter().enumerate() {
         if let Some(first) = seen.insert(format!("{:?}", sample.subject), row) {
             let reason = format!("{} stands in row {} already", sample.subject, first + 1);
-            return Err(columns.kind.at.cell(row, reason));
+            return Err(columns.kind.error(row, reason));
         }
     }
     Ok(samples)
 }
 
-fn check_identity(frame: &DataFrame, identity: &Identity, path: &Path) -> Result<(), DatasetError> {
+fn check_identity(table: &Table, identity: &Identity) -> Result<(), ColumnError> {
     let texts = [
         ("device", Some(identity.device.as_str())),
         ("runtime", Some(identity.runtime.as_str())),
@@ -180,21 +174,21 @@ fn check_identity(frame: &DataFrame, identity: &Identity, path: &Path) -> Result
         let reason = format!(
             "{found:?}, while the dataset is of {want:?}; measurements of different identity never mix"
         );
-        DatasetError::cell(path, row, column, reason)
+        ColumnError::cell(column, row, reason)
     };
     for (name, want) in texts {
-        let column = Texts::required(frame, name, path)?;
-        for row in 0..frame.height() {
-            let found = column.cells.get(row);
+        let column = table.texts(name)?;
+        for row in 0..table.rows() {
+            let found = column.get(row);
             if found != want {
                 return Err(differs(row, name, found.unwrap_or("nothing"), want.unwrap_or("nothing")));
             }
         }
     }
     for (name, want) in [("identity_batch", identity.batch), ("threads", identity.threads)] {
-        let column = Integers::required(frame, name, path)?;
-        for row in 0..frame.height() {
-            let found = column.cells.get(row);
+        let column = table.integers(name)?;
+        for row in 0..table.rows() {
+            let found = column.get(row);
             if found != Some(i64::from(want)) {
                 let found = found.map_or("nothing".to_owned(), |n| n.to_string());
                 return Err(differs(row, name, &found, &want.to_string()));
@@ -205,21 +199,21 @@ fn check_identity(frame: &DataFrame, identity: &Identity, path: &Path) -> Result
 }
 
 struct KernelColumns<'a> {
-    kind: Texts<'a>,
-    batch: Integers<'a>,
-    in_c: Integers<'a>,
-    out_c: Integers<'a>,
-    in_h: Integers<'a>,
-    in_w: Integers<'a>,
-    kernel: Integers<'a>,
-    stride: Integers<'a>,
-    groups: Integers<'a>,
-    act: Texts<'a>,
-    residual: Integers<'a>,
+    kind: TextColumn<'a>,
+    batch: IntegerColumn<'a>,
+    in_c: IntegerColumn<'a>,
+    out_c: IntegerColumn<'a>,
+    in_h: IntegerColumn<'a>,
+    in_w: IntegerColumn<'a>,
+    kernel: IntegerColumn<'a>,
+    stride: IntegerColumn<'a>,
+    groups: IntegerColumn<'a>,
+    act: TextColumn<'a>,
+    residual: IntegerColumn<'a>,
 }
 
 impl KernelColumns<'_> {
-    fn kernel(&self, row: usize) -> Result<Kernel, DatasetError> {
+    fn kernel(&self, row: usize) -> Result<Kernel, ColumnError> {
         Ok(Kernel {
             kind: self.kind.parse::<KernelKind>(row)?,
             batch: self.batch.positive(row)?,
@@ -237,39 +231,39 @@ impl KernelColumns<'_> {
 }
 
 struct Columns<'a> {
-    kind: Texts<'a>,
+    kind: TextColumn<'a>,
     kernel: KernelColumns<'a>,
-    name: Texts<'a>,
-    structure: Texts<'a>,
-    resolution: Integers<'a>,
-    classes: Integers<'a>,
-    se: Integers<'a>,
-    median: Floats<'a>,
-    mean: Floats<'a>,
-    min: Floats<'a>,
-    p10: Floats<'a>,
-    p90: Floats<'a>,
-    ci95: (Floats<'a>, Floats<'a>),
-    runs: Integers<'a>,
-    k: Integers<'a>,
-    quality: Texts<'a>,
+    name: TextColumn<'a>,
+    structure: TextColumn<'a>,
+    resolution: IntegerColumn<'a>,
+    classes: IntegerColumn<'a>,
+    se: IntegerColumn<'a>,
+    median: FloatColumn<'a>,
+    mean: FloatColumn<'a>,
+    min: FloatColumn<'a>,
+    p10: FloatColumn<'a>,
+    p90: FloatColumn<'a>,
+    ci95: (FloatColumn<'a>, FloatColumn<'a>),
+    runs: IntegerColumn<'a>,
+    k: IntegerColumn<'a>,
+    quality: TextColumn<'a>,
 }
 
 impl Columns<'_> {
-    fn sample(&self, row: usize) -> Result<Sample, DatasetError> {
-        let subject = match self.kind.required_text(row)? {
+    fn sample(&self, row: usize) -> Result<Sample, ColumnError> {
+        let subject = match self.kind.required(row)? {
             "kernel" => Subject::Kernel(self.kernel.kernel(row)?),
             "block" => Subject::Block {
-                structure: self.structure.required_text(row)?.to_owned(),
+                structure: self.structure.required(row)?.to_owned(),
                 resolution: self.resolution.positive(row)?,
             },
-            "network" if Encoded::is_code(self.structure.required_text(row)?) => Subject::Encoded {
+            "network" if Encoded::is_code(self.structure.required(row)?) => Subject::Encoded {
                 code: Code(self.structure.parse::<Encoded>(row)?),
                 batch: self.kernel.batch.positive(row)?,
             },
             "network" => Subject::Network {
-                name: self.name.cells.get(row).map(str::to_owned),
-                structure: self.structure.required_text(row)?.to_owned(),
+                name: self.name.get(row).map(str::to_owned),
+                structure: self.structure.required(row)?.to_owned(),
                 resolution: self.resolution.positive(row)?,
                 classes: self.classes.positive(row)?,
                 se: self.se.flag(row)?,
@@ -277,19 +271,19 @@ impl Columns<'_> {
             },
             other => {
                 let reason = format!("unknown type {other:?}; known: kernel, block, network");
-                return Err(self.kind.at.cell(row, reason));
+                return Err(self.kind.error(row, reason));
             }
         };
-        let median = self.median.latency(row)?;
-        let summary = match self.runs.cells.get(row) {
+        let median = latency(&self.median, row)?;
+        let summary = match self.runs.get(row) {
             None => None,
             Some(_) => Some(Summary {
                 median,
-                mean: self.mean.latency(row)?,
-                min: self.min.latency(row)?,
-                p10: self.p10.latency(row)?,
-                p90: self.p90.latency(row)?,
-                ci95: (self.ci95.0.latency(row)?, self.ci95.1.latency(row)?),
+                mean: latency(&self.mean, row)?,
+                min: latency(&self.min, row)?,
+                p10: latency(&self.p10, row)?,
+                p90: latency(&self.p90, row)?,
+                ci95: (latency(&self.ci95.0, row)?, latency(&self.ci95.1, row)?),
                 runs: self.runs.positive(row)?,
                 k: self.k.positive(row)?,
             }),
@@ -298,114 +292,10 @@ impl Columns<'_> {
     }
 }
 
-/// Where a column is, for the messages.
-#[derive(Clone, Copy)]
-struct At<'a> {
-    name: &'static str,
-    path: &'a Path,
-}
-
-impl At<'_> {
-    fn cell(&self, row: usize, reason: impl Into<String>) -> DatasetError {
-        DatasetError::cell(self.path, row, self.name, reason)
+fn latency(column: &FloatColumn, row: usize) -> Result<Latency, ColumnError> {
+    let value = column.required(row)?;
+    if !value.is_finite() || value <= 0.0 {
+        return Err(column.error(row, format!("{value} is not a latency; it must be greater than zero")));
     }
-
-    fn column(
-        &self,
-        frame: &DataFrame,
-        to: &DataType,
-        expected: &'static str,
-    ) -> Result<Column, DatasetError> {
-        let missing = |_| DatasetError::missing_column(self.path, self.name);
-        let column = frame.column(self.name).map_err(missing)?;
-        let mistyped = || DatasetError::ColumnType {
-            path: self.path.to_owned(),
-            column: self.name.to_owned(),
-            found: column.dtype().to_string(),
-            expected,
-        };
-        let text = matches!(column.dtype(), DataType::String);
-        let all_null = matches!(column.dtype(), DataType::Null);
-        if !all_null && text != matches!(to, DataType::String) {
-            return Err(mistyped());
-        }
-        column.strict_cast(to).map_err(|_| mistyped())
-    }
-}
-
-struct Texts<'a> {
-    cells: StringChunked,
-    at: At<'a>,
-}
-
-impl<'a> Texts<'a> {
-    fn required(frame: &DataFrame, name: &'static str, path: &'a Path) -> Result<Self, DatasetError> {
-        let at = At { name, path };
-        let column = at.column(frame, &DataType::String, "text")?;
-        let cells = column.str().map_err(DatasetError::parquet(path))?.rechunk().into_owned();
-        Ok(Texts { cells, at })
-    }
-
-    fn required_text(&self, row: usize) -> Result<&str, DatasetError> {
-        self.cells.get(row).ok_or_else(|| self.at.cell(row, "is empty"))
-    }
-
-    fn parse<T>(&self, row: usize) -> Result<T, DatasetError>
-    where
-        T: std::str::FromStr<Err: std::fmt::Display>,
-    {
-        self.required_text(row)?.parse().map_err(|reason: T::Err| self.at.cell(row, reason.to_string()))
-    }
-}
-
-struct Integers<'a> {
-    cells: Int64Chunked,
-    at: At<'a>,
-}
-
-impl<'a> Integers<'a> {
-    fn required(frame: &DataFrame, name: &'static str, path: &'a Path) -> Result<Self, DatasetError> {
-        let at = At { name, path };
-        let column = at.column(frame, &DataType::Int64, "integers")?;
-        let cells = column.i64().map_err(DatasetError::parquet(path))?.rechunk().into_owned();
-        Ok(Integers { cells, at })
-    }
-
-    fn positive(&self, row: usize) -> Result<u32, DatasetError> {
-        let value = self.cells.get(row).ok_or_else(|| self.at.cell(row, "is empty"))?;
-        u32::try_from(value)
-            .ok()
-            .filter(|&value| value >= 1)
-            .ok_or_else(|| self.at.cell(row, format!("{value} is not a positive integer")))
-    }
-
-    fn flag(&self, row: usize) -> Result<bool, DatasetError> {
-        match self.cells.get(row) {
-            Some(0) => Ok(false),
-            Some(1) => Ok(true),
-            _ => Err(self.at.cell(row, "is neither true nor false")),
-        }
-    }
-}
-
-struct Floats<'a> {
-    cells: Float64Chunked,
-    at: At<'a>,
-}
-
-impl<'a> Floats<'a> {
-    fn required(frame: &DataFrame, name: &'static str, path: &'a Path) -> Result<Self, DatasetError> {
-        let at = At { name, path };
-        let column = at.column(frame, &DataType::Float64, "numbers")?;
-        let cells = column.f64().map_err(DatasetError::parquet(path))?.rechunk().into_owned();
-        Ok(Floats { cells, at })
-    }
-
-    fn latency(&self, row: usize) -> Result<Latency, DatasetError> {
-        let value = self.cells.get(row).ok_or_else(|| self.at.cell(row, "is empty"))?;
-        if !value.is_finite() || value <= 0.0 {
-            return Err(self.at.cell(row, format!("{value} is not a latency; it must be greater than zero")));
-        }
-        Ok(Latency::from_ns(value))
-    }
+    Ok(Latency::from_ns(value))
 }

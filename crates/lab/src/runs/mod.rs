@@ -21,13 +21,14 @@ pub use result::SearchResult;
 pub use verification::{Verification, Verified, VerifyRound};
 
 use crate::files::{self, write_atomically, write_atomically_with};
+use crate::tables::parquet::{self, Compression};
+use crate::tables::{Column, Table, Values};
 use edgezen_core::files::FileError;
 use edgezen_core::plainnet::{Model, ShapeError};
 use edgezen_core::search::budget::Scale;
 use edgezen_core::search::{Budgets, HistoryPoint, Quantity, SearchOutcome};
 use edgezen_engine::onnx::{self, OnnxError};
 use edgezen_engine::weights::Weights;
-use polars::prelude::{Column, DataFrame, ParquetWriter};
 use serde::Serialize;
 use std::fs::File;
 use std::io::BufWriter;
@@ -87,8 +88,9 @@ pub fn write_outcome(dir: &Path, outcome: &SearchOutcome, budgets: &Budgets) -> 
         history += &format!("{},{},{}\n", point.iteration, point.best, point.mean);
     }
     write_atomically(&dir.join("history.csv"), history.as_bytes())?;
-    let parquet = archive(outcome, budgets).map_err(|e| damaged(dir, "archive.parquet", &e))?;
-    Ok(write_atomically(&dir.join("archive.parquet"), &parquet)?)
+    let bytes = parquet::write(&archive(outcome, budgets), Compression::Zstd)
+        .map_err(|e| damaged(dir, "archive.parquet", &e))?;
+    Ok(write_atomically(&dir.join("archive.parquet"), &bytes)?)
 }
 
 /// Writes the structure and the ONNX file of the best network; `seed` is that of its weights.
@@ -129,8 +131,8 @@ pub fn front(outcome: &SearchOutcome, budgets: &Budgets) -> Vec<FoundNetwork> {
     outcome.fronts.spread(FRONT_SIZE).iter().map(|on| FoundNetwork::on_front(on, budgets)).collect()
 }
 
-/// The final population and the fronts as a Parquet table.
-fn archive(outcome: &SearchOutcome, budgets: &Budgets) -> polars::prelude::PolarsResult<Vec<u8>> {
+/// The final population and the fronts as a table.
+fn archive(outcome: &SearchOutcome, budgets: &Budgets) -> Table {
     let population = outcome.population.iter().map(|network| (&**network, true));
     let fronts = outcome.fronts.iter().flat_map(|front| front.iter()).map(|network| (network, false));
     let rows: Vec<(FoundNetwork, bool)> = population
@@ -138,31 +140,27 @@ fn archive(outcome: &SearchOutcome, budgets: &Budgets) -> polars::prelude::Polar
         .map(|(network, member)| (FoundNetwork::of(network, budgets), member))
         .collect();
     let mut columns = vec![
-        Column::new("net".into(), rows.iter().map(|(row, _)| row.net.as_str()).collect::<Vec<_>>()),
-        Column::new("in_population".into(), rows.iter().map(|&(_, member)| member).collect::<Vec<_>>()),
-        Column::new("score".into(), rows.iter().map(|(row, _)| row.score).collect::<Vec<_>>()),
+        Column::new("net", Values::texts(rows.iter().map(|(row, _)| Some(&row.net)))),
+        Column::new("in_population", Values::flags(rows.iter().map(|&(_, member)| Some(member)))),
+        Column::new("score", Values::floats(rows.iter().map(|(row, _)| Some(row.score)))),
     ];
     for quantity in Quantity::of_networks() {
-        let name = quantity.column().into();
         let values = rows.iter().map(|(row, _)| row.amounts[quantity]);
         let whole = |value: Option<f64>| value.map(|value| value as i64);
         match quantity.scale() {
-            Scale::Whole => columns.push(Column::new(name, values.map(whole).collect::<Vec<_>>())),
+            Scale::Whole => columns.push(Column::new(quantity.column(), Values::integers(values.map(whole)))),
             _ if quantity.is_always_known() || budgets.limit(quantity).is_some() => {
-                columns.push(Column::new(name, values.collect::<Vec<_>>()));
+                columns.push(Column::new(quantity.column(), Values::floats(values)));
             }
             _ => {}
         }
     }
     for device in budgets.devices() {
         let of = |row: &FoundNetwork| row.latency.get(&device.name).map(|predicted| predicted.ms);
-        let predicted: Vec<Option<f64>> = rows.iter().map(|(row, _)| of(row)).collect();
-        columns.push(Column::new(format!("{}_ms", device.name).into(), predicted));
+        let predicted = Values::floats(rows.iter().map(|(row, _)| of(row)));
+        columns.push(Column::new(format!("{}_ms", device.name), predicted));
     }
-    let mut frame = DataFrame::new(rows.len(), columns)?;
-    let mut bytes = Vec::new();
-    ParquetWriter::new(&mut bytes).finish(&mut frame)?;
-    Ok(bytes)
+    Table { columns }
 }
 
 /// A finished run, read back.

@@ -136,7 +136,7 @@ mod tests {
         assert!(error.contains("row 2") && error.contains("precision"), "{error}");
         std::fs::write(&path, "a,b\n1,2\n").unwrap();
         let error = import(&path).unwrap_err();
-        assert!(matches!(error, ImportError::Table(DatasetError::MissingColumn { .. })), "{error}");
+        assert!(matches!(error, ImportError::Table(DatasetError::Column { .. })), "{error}");
         assert!(import::by_name("x").is_none());
     }
 }

@@ -1,13 +1,14 @@
 //! Tables of kernels as people have them: CSV, gzipped CSV or Parquet. Columns that are not known here are kept as they
 //! are.
 
-use crate::dataset::{DatasetError, parquet};
+use crate::dataset::{self, DatasetError};
 use crate::files::write_atomically;
+use crate::tables::parquet::{self, Compression, ParquetError};
+use crate::tables::{Column, Table, Values};
 use edgezen_core::plainnet::graph::Act;
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::units::Latency;
 use flate2::read::MultiGzDecoder;
-use polars::prelude::{Column, DataFrame, DataType, ParquetWriter};
 use rustc_hash::FxHashMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -82,13 +83,7 @@ impl KernelTable {
                 zip.finish().map_err(DatasetError::io(path))?
             }
             Layout::Parquet => {
-                let mut bytes = Vec::new();
-                let mut frame = self.frame().map_err(DatasetError::parquet(path))?;
-                ParquetWriter::new(&mut bytes)
-                    .with_compression(polars::prelude::ParquetCompression::Uncompressed)
-                    .finish(&mut frame)
-                    .map_err(DatasetError::parquet(path))?;
-                bytes
+                parquet::write(&self.table(), Compression::None).map_err(DatasetError::parquet(path))?
             }
         };
         Ok(write_atomically(path, &bytes)?)
@@ -265,22 +260,22 @@ impl KernelTable {
     }
 
     /// Columns of integers, numbers or truth values become such; all others stay text.
-    fn frame(&self) -> polars::prelude::PolarsResult<DataFrame> {
+    fn table(&self) -> Table {
         let columns = self.header.iter().enumerate().map(|(at, name)| {
             let cells = || self.rows.iter().map(move |row| row[at].as_str());
             let all = |fits: &dyn Fn(&str) -> bool| cells().all(|cell| cell.is_empty() || fits(cell));
-            let name = name.as_str().into();
-            if all(&|cell| cell.parse::<i64>().is_ok()) {
-                Column::new(name, cells().map(|cell| cell.parse::<i64>().ok()).collect::<Vec<_>>())
+            let values = if all(&|cell| cell.parse::<i64>().is_ok()) {
+                Values::integers(cells().map(|cell| cell.parse().ok()))
             } else if all(&|cell| cell.parse::<f64>().is_ok()) {
-                Column::new(name, cells().map(|cell| cell.parse::<f64>().ok()).collect::<Vec<_>>())
+                Values::floats(cells().map(|cell| cell.parse().ok()))
             } else if all(&|cell| cell.parse::<bool>().is_ok()) {
-                Column::new(name, cells().map(|cell| cell.parse::<bool>().ok()).collect::<Vec<_>>())
+                Values::flags(cells().map(|cell| cell.parse().ok()))
             } else {
-                Column::new(name, cells().map(|cell| (!cell.is_empty()).then_some(cell)).collect::<Vec<_>>())
-            }
+                Values::texts(cells().map(|cell| (!cell.is_empty()).then_some(cell)))
+            };
+            Column::new(name, values)
         });
-        DataFrame::new(self.len(), columns.collect())
+        Table { columns: columns.collect() }
     }
 }
 
@@ -297,33 +292,33 @@ fn from_csv(input: impl Read, path: &Path) -> Result<KernelTable, DatasetError> 
 }
 
 fn from_parquet(path: &Path) -> Result<KernelTable, DatasetError> {
-    let frame = parquet::read(path)?;
+    let table = dataset::parquet::read(path)?;
     let mut header = Vec::new();
-    let mut rows = vec![Vec::new(); frame.height()];
-    for column in frame.columns() {
-        header.push(column.name().to_string());
+    let mut rows = vec![Vec::new(); table.rows()];
+    for column in &table.columns {
+        header.push(column.name.clone());
         let cells = texts(column).map_err(DatasetError::parquet(path))?;
         rows.iter_mut().zip(cells).for_each(|(row, cell)| row.push(cell));
     }
     Ok(KernelTable { path: path.to_owned(), header, rows })
 }
 
-fn texts(column: &Column) -> polars::prelude::PolarsResult<Vec<String>> {
-    let text = |value: Option<String>| value.unwrap_or_default();
-    Ok(match column.dtype() {
-        kind if kind.is_integer() => {
-            let column = column.cast(&DataType::Int64)?;
-            column.i64()?.iter().map(|value| text(value.map(|v| v.to_string()))).collect()
-        }
-        kind if kind.is_float() => {
-            let column = column.cast(&DataType::Float64)?;
-            column.f64()?.iter().map(|value| text(value.map(|v| v.to_string()))).collect()
-        }
-        DataType::Boolean => column.bool()?.iter().map(|value| text(value.map(|v| v.to_string()))).collect(),
-        DataType::String => column.str()?.iter().map(|value| text(value.map(str::to_owned))).collect(),
-        other => {
-            let reason = format!("column {:?} holds {other}, which a table of kernels cannot", column.name());
-            return Err(polars::prelude::PolarsError::SchemaMismatch(reason.into()));
+/// The cells of a column as text; a missing one is empty.
+fn texts(column: &Column) -> Result<Vec<String>, ParquetError> {
+    fn display<T: ToString>(cells: &[Option<T>]) -> Vec<String> {
+        cells.iter().map(|cell| cell.as_ref().map(T::to_string).unwrap_or_default()).collect()
+    }
+    Ok(match &column.values {
+        Values::I32(cells) => display(cells),
+        Values::I64(cells) => display(cells),
+        Values::U32(cells) => display(cells),
+        Values::U64(cells) => display(cells),
+        Values::F64(cells) => display(cells),
+        Values::Bool(cells) => display(cells),
+        Values::Text(cells) => cells.iter().map(|cell| cell.unwrap_or_default().to_owned()).collect(),
+        Values::Other { kind, .. } => {
+            let reason = format!("holds {kind}, which a table of kernels cannot");
+            return Err(ParquetError::Column { column: column.name.clone(), reason });
         }
     })
 }
@@ -331,6 +326,7 @@ fn texts(column: &Column) -> polars::prelude::PolarsResult<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tables::ColumnError;
 
     const HEADER: &str = "kind,batch,in_c,out_c,in_h,kernel,stride,groups,note,latency_ms";
 
@@ -386,6 +382,6 @@ mod tests {
         let path = dir.path().join("t.csv");
         std::fs::write(&path, "kind,in_c\nconv,1\n").unwrap();
         let error = KernelTable::read(&path).unwrap().kernels("fp32").unwrap_err();
-        assert!(matches!(error, DatasetError::MissingColumn { .. }), "{error}");
+        assert!(matches!(error, DatasetError::Column { error: ColumnError::Missing { .. }, .. }), "{error}");
     }
 }
