@@ -1,6 +1,8 @@
 //! Lists the data files that are compiled into the program, so that a new device profile or predictor
 //! is one file and no line of code.
 
+#![allow(clippy::print_stderr)]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
