@@ -5,7 +5,7 @@ use crate::files;
 use crate::files::location::{Location, Shipped};
 use edgezen_core::files::FileError;
 use edgezen_core::predictor::any::AnyPredictor;
-use edgezen_core::predictor::file::FORMAT;
+use edgezen_core::predictor::layout::FORMAT;
 use std::path::{Path, PathBuf};
 
 /// A predictor that was found by its name and not read yet.
