@@ -8,7 +8,10 @@ pub mod device;
 pub mod evaluation;
 pub mod files;
 pub mod fit;
+pub mod prediction;
 pub mod report;
+pub mod rescoring;
 pub mod runs;
 #[cfg(feature = "torch")]
 pub mod train;
+pub mod verify;

@@ -1,5 +1,6 @@
 //! What is known by name: devices and their predictors, from the user's folders and as shipped with the program.
 
+pub mod networks;
 pub mod predictors;
 
 pub use crate::device::profile::Profiles;

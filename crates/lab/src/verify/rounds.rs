@@ -1,0 +1,244 @@
+//! Verifying a search: the best networks of its front are measured on the device, what they show corrects the
+//! predictor, and the next networks are chosen by the corrected predictor, until enough of them keep the budget.
+
+use super::{Event, OnDevice, VerifyError};
+use crate::runs::{Verification, Verified, VerifyRound};
+use edgezen_core::plainnet::{Model, Network, SuperBlock};
+use edgezen_core::predictor::corrected::{Corrected, refit};
+use edgezen_core::search::budget::Accountant;
+use edgezen_core::search::{Individual, LatencyBudget, Outcome, Search};
+use edgezen_core::units::Latency;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// Networks that are measured at most: so many for each one that was asked for, …
+const ATTEMPTS: usize = 4;
+/// … and so many in addition.
+const FURTHER_ATTEMPTS: usize = 8;
+
+/// Two corrections whose logarithms differ by no more than this count as the same.
+const SAME: f64 = 0.005;
+
+/// What to verify, and where.
+pub struct Verify<'a> {
+    /// The search that was run. One of its latency budgets must be for the device.
+    pub search: &'a Search<'a>,
+    pub device: OnDevice<'a>,
+    /// Networks that are to be measured inside the budget.
+    pub asked: usize,
+}
+
+/// What verifying found.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub verification: Verification,
+    /// The network with the highest score of those that were measured inside the budget, with its costs as the
+    /// uncorrected predictors see them. Absent if there was none.
+    pub best: Option<Individual>,
+}
+
+impl Verify<'_> {
+    /// Measures networks of `outcome`, which the search gave, until as many as were asked for are inside the budget or
+    /// nothing is left to try. Without a limit for the device, every network counts as inside. `progress` may break off
+    /// between two rounds.
+    ///
+    /// # Errors
+    /// No predictor for the device, what the device says, a search with the corrected predictor that finds nothing
+    /// while nothing else is left, and an interruption.
+    pub fn run(
+        &self,
+        outcome: &Outcome,
+        progress: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<Finding, VerifyError> {
+        let mut course = Course::new(self, outcome)?;
+        let most = ATTEMPTS * self.asked + FURTHER_ATTEMPTS;
+        while course.missing() > 0 && course.measured.len() < most {
+            let measured = course.measured.len();
+            if progress(Event::Round { measured }).is_break() {
+                return Err(VerifyError::Interrupted { measured });
+            }
+            // The round itself cannot be broken off.
+            let mut heard = |event: Event<'_>| {
+                let _ = progress(event);
+            };
+            if course.round(&mut heard)?.is_break() {
+                break;
+            }
+        }
+        Ok(Finding { verification: course.record, best: course.best })
+    }
+
+    /// A structure as a network of this search.
+    fn model(&self, blocks: &[SuperBlock]) -> Model {
+        Model {
+            name: None,
+            network: Network::from(blocks),
+            resolution: self.search.resolution,
+            classes: self.search.classes,
+            se: false,
+        }
+    }
+}
+
+/// Verifying, between two rounds.
+struct Course<'a> {
+    verify: &'a Verify<'a>,
+    /// Place of the device among the latency budgets of the search.
+    index: usize,
+    budget: &'a LatencyBudget,
+    /// Networks that may be measured, the highest score first.
+    pool: Vec<Individual>,
+    /// Latencies of the networks so far: as predicted without a correction, and as measured.
+    measured: Vec<(Latency, Latency)>,
+    /// The correction: the factor on the predictor's latencies.
+    factor: f64,
+    /// The correction with which the last search was run.
+    searched_at: f64,
+    record: Verification,
+    best: Option<Individual>,
+}
+
+impl<'a> Course<'a> {
+    fn new(verify: &'a Verify<'a>, outcome: &Outcome) -> Result<Course<'a>, VerifyError> {
+        let device = verify.device.name;
+        let mut budgets = verify.search.budgets.latencies.iter().enumerate();
+        let (index, budget) = budgets
+            .find(|(_, budget)| budget.device == device)
+            .ok_or_else(|| VerifyError::NoPredictor(device.to_owned()))?;
+        let record = Verification {
+            device: device.to_owned(),
+            asked: verify.asked,
+            inside_budget: 0,
+            rounds: Vec::new(),
+        };
+        Ok(Course {
+            verify,
+            index,
+            budget,
+            pool: front(outcome, index),
+            measured: Vec::new(),
+            factor: 1.0,
+            searched_at: 1.0,
+            record,
+            best: None,
+        })
+    }
+
+    /// Networks that are still to be measured inside the budget.
+    fn missing(&self) -> usize {
+        self.verify.asked.saturating_sub(self.record.inside_budget)
+    }
+
+    /// Chooses networks, measures them and corrects the predictor by them. Breaks off where none is left.
+    fn round(
+        &mut self,
+        progress: &mut dyn FnMut(Event<'_>),
+    ) -> Result<ControlFlow<()>, VerifyError> {
+        let missing = self.missing();
+        let corrected = self.corrected();
+        let mut chosen = self.choose(&corrected, missing)?;
+        let again = chosen.len() < missing && (self.factor / self.searched_at).ln().abs() > SAME;
+        if again {
+            // The front of the last search holds too little below the corrected budget.
+            self.search_again(&corrected, &chosen)?;
+            chosen.extend(self.choose(&corrected, missing - chosen.len())?);
+        }
+        if chosen.is_empty() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let networks = self.measure(&chosen, &corrected, progress)?;
+        for (network, row) in chosen.iter().zip(&networks) {
+            let predicted = Latency::from_ms(row.predicted_ms / self.factor);
+            self.measured.push((predicted, Latency::from_ms(row.measured_ms)));
+            if row.inside_budget != Some(false) {
+                self.record.inside_budget += 1;
+                if self.best.as_ref().is_none_or(|best| network.score > best.score) {
+                    self.best = Some(self.with_costs(network)?);
+                }
+            }
+        }
+        let refitted = refit(&self.measured);
+        let correction = self.factor;
+        self.record.rounds.push(VerifyRound { correction, searched_again: again, networks, refitted });
+        self.factor = refitted;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The budget with the corrected predictor.
+    fn corrected(&self) -> LatencyBudget {
+        let inner = Arc::clone(&self.budget.predictor);
+        LatencyBudget {
+            predictor: Arc::new(Corrected { inner, factor: self.factor }),
+            ..self.budget.clone()
+        }
+    }
+
+    /// Takes the `count` best networks that fit `budget` out of the pool. Those that do not fit stay, since the next
+    /// correction may be smaller.
+    fn choose(&mut self, budget: &LatencyBudget, count: usize) -> Result<Vec<Individual>, VerifyError> {
+        let mut chosen = Vec::new();
+        let mut i = 0;
+        while chosen.len() < count && i < self.pool.len() {
+            let model = self.verify.model(&self.pool[i].blocks);
+            let estimate = budget.predictor.predict(&model.lowered(budget.predictor.lowering())?);
+            let latency = self.verify.search.budgets.budgeted(&estimate);
+            if budget.limit.is_none_or(|limit| latency <= limit) {
+                chosen.push(self.pool.remove(i));
+            } else {
+                i += 1;
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// Runs the search once more with the corrected budget. The pool becomes its front, without networks that were
+    /// measured or are `chosen`; it stays as it was if the search finds nothing.
+    fn search_again(
+        &mut self,
+        corrected: &LatencyBudget,
+        chosen: &[Individual],
+    ) -> Result<(), VerifyError> {
+        self.searched_at = self.factor;
+        let mut search = self.verify.search.clone();
+        search.budgets.latencies[self.index] = corrected.clone();
+        let known = |network: &Individual| {
+            let net = Network::from(&network.blocks[..]).to_string();
+            self.record.networks().any(|row| row.net == net)
+                || chosen.iter().any(|other| other.blocks == network.blocks)
+        };
+        match search.run() {
+            Ok(outcome) => {
+                self.pool = front(&outcome, self.index).into_iter().filter(|n| !known(n)).collect();
+            }
+            Err(error) if chosen.is_empty() => return Err(error.into()),
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    fn measure(
+        &self,
+        networks: &[Individual],
+        budget: &LatencyBudget,
+        progress: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Vec<Verified>, VerifyError> {
+        let models: Vec<Model> = networks.iter().map(|n| self.verify.model(&n.blocks)).collect();
+        let mut rows = self.verify.device.compare(&models, &*budget.predictor, budget.limit, progress)?;
+        for (row, network) in rows.iter_mut().zip(networks) {
+            row.score = Some(network.score);
+        }
+        Ok(rows)
+    }
+
+    /// `network` with its costs as the uncorrected predictors see them.
+    fn with_costs(&self, network: &Individual) -> Result<Individual, VerifyError> {
+        let Search { budgets, resolution, classes, .. } = self.verify.search;
+        let mut accountant = Accountant::new(budgets, *resolution, *classes);
+        Ok(Individual { costs: accountant.costs(&network.blocks)?, ..network.clone() })
+    }
+}
+
+/// The front of the latency budget with this index, the highest score first.
+fn front(outcome: &Outcome, index: usize) -> Vec<Individual> {
+    outcome.fronts.iter().nth(index).into_iter().flat_map(|front| front.iter().rev()).cloned().collect()
+}
