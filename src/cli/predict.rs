@@ -131,11 +131,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     }
 }
 
-fn predict(
-    predictor: &FittedPredictor,
-    net: &str,
-    args: &Args,
-) -> Result<prediction::Prediction, Failure> {
+fn predict(predictor: &FittedPredictor, net: &str, args: &Args) -> Result<prediction::Prediction, Failure> {
     let found = networks::any(net, args.options.into())?;
     Ok(network::by_kernels(predictor, &found, args.latency)?)
 }

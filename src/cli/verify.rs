@@ -3,8 +3,8 @@
 use super::failure::{Exit, Failure};
 use super::output::{self, Output};
 use crate::shipped;
-use edgezen_core::units::Latency;
 use edgezen_lab::device;
+use edgezen_lab::report::tables::{NOTHING, VerifiedRow};
 use edgezen_lab::runs::Verified;
 use edgezen_lab::verify::{Event, VerifyError, metrics};
 use indicatif::ProgressBar;
@@ -63,30 +63,21 @@ impl From<VerifyError> for Failure {
 
 /// The rows as a table, and the metrics below it.
 pub fn text(rows: &[Verified]) -> String {
-    let ms = |value: f64| Latency::from_ms(value).to_string();
     let short = |net: &str| match net.char_indices().nth(40) {
         Some((cut, _)) => format!("{}…", &net[..cut]),
         None => net.to_owned(),
     };
-    let yes = |inside: bool| if inside { "yes" } else { "no" }.to_owned();
-    let cells: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
-            vec![
-                row.score.map_or_else(|| short(&row.net), |score| format!("score {score:.2}")),
-                ms(row.predicted_ms),
-                ms(row.measured_ms),
-                format!("{:+.1} %", 100.0 * (row.predicted_ms / row.measured_ms - 1.0)),
-                yes(row.inside_interval),
-                row.inside_budget.map_or("-".to_owned(), yes),
-                row.quality.name().to_owned(),
-            ]
-        })
-        .collect();
+    let row = |verified: &Verified| {
+        let row = VerifiedRow::from(verified);
+        let network = row.score.map_or_else(|| short(&verified.net), |score| format!("score {score}"));
+        let marks = [row.in_interval, row.in_budget, row.quality].map(str::to_owned);
+        [network, row.predicted, row.measured, row.error].into_iter().chain(marks).collect()
+    };
+    let cells: Vec<Vec<String>> = rows.iter().map(row).collect();
     let header = ["network", "predicted", "measured", "error", "in interval", "in budget", "quality"];
     let mut out = output::table(&header, &cells);
     if let Some(metrics) = metrics(rows).filter(|_| rows.len() > 1) {
-        let correlation = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.3}"));
+        let correlation = |value: Option<f64>| value.map_or(NOTHING.to_owned(), |v| format!("{v:.3}"));
         out += &format!(
             "\nMAPE {:.1} %, median {:.1} %, within 10 %: {:.0} %, Spearman {}, Kendall {},\n  in the 90 % interval: {:.0} %\n",
             metrics.mape_percent,

@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod dataset;
 pub mod device;
 pub mod evaluation;
+pub mod experiment;
 pub mod files;
 pub mod fit;
 pub mod prediction;

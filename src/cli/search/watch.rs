@@ -120,7 +120,9 @@ pub fn interrupted(run: &Path, saved: Option<u64>, iterations: u64) -> Failure {
     let resume = format!("edgezen search --resume --out {}", run.display());
     let message = match saved {
         None => "interrupted before the first iteration".to_owned(),
-        Some(saved) => format!("interrupted after {saved} of {iterations} iterations; a checkpoint was written"),
+        Some(saved) => {
+            format!("interrupted after {saved} of {iterations} iterations; a checkpoint was written")
+        }
     };
     Failure::new(Exit::Interrupted, message).remedy(resume)
 }

@@ -110,4 +110,3 @@ fn label(kernels: &[Kernel]) -> String {
         }
     }
 }
-

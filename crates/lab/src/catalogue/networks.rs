@@ -199,8 +199,7 @@ fn read(net: &str) -> Result<(Option<String>, Network), NetworkError> {
         return Err(NetworkError::Unknown(net.to_owned()));
     }
     let damaged = |reason: String| NetworkError::Damaged { path: path.to_owned(), reason };
-    let text =
-        std::fs::read(path).map_err(|error| NetworkError::Io { path: path.to_owned(), error })?;
+    let text = std::fs::read(path).map_err(|error| NetworkError::Io { path: path.to_owned(), error })?;
     let text = String::from_utf8(text).map_err(|_| damaged("is not a text file".into()))?;
     let network =
         notation::parse(notation::first_line(&text)).map_err(|e| damaged(format!("line 1: {e}")))?;
@@ -238,7 +237,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("mine.txt");
         std::fs::write(&path, "SuperConvK3BNRELU(3,8,2,1)\nanything\n").unwrap();
-        let found = model(path.to_str().unwrap(), Overrides { classes: Some(7), ..Overrides::default() }).unwrap();
+        let found =
+            model(path.to_str().unwrap(), Overrides { classes: Some(7), ..Overrides::default() }).unwrap();
         assert_eq!((found.name.as_deref(), found.resolution, found.classes), (Some("mine"), 224, 7));
 
         std::fs::write(&path, "SuperConvK3BNRELU(3,8,2,1)Oops(1)\n").unwrap();

@@ -66,8 +66,7 @@ pub fn as_a_whole(
     encoded: Option<&Encoded>,
 ) -> Result<Prediction, PredictionError> {
     let estimate = encoded.and_then(|code| predictor.predict(code));
-    let estimate =
-        estimate.ok_or_else(|| PredictionError::foreign(predictor, format!("{net:?} is none")))?;
+    let estimate = estimate.ok_or_else(|| PredictionError::foreign(predictor, format!("{net:?} is none")))?;
     Ok(Prediction {
         net: net.to_owned(),
         device: predictor.id.clone(),

@@ -3,8 +3,8 @@
 use super::{Event, VerifyError, same_identity};
 use crate::campaign::networks;
 use crate::catalogue::networks::name;
-use crate::device::{self, Device, Options, Workload};
 use crate::device::profile::Profiles;
+use crate::device::{self, Device, Options, Workload};
 use crate::runs::Verified;
 use edgezen_core::measurement::{Quality, Subject, Summary};
 use edgezen_core::plainnet::Model;
@@ -49,7 +49,11 @@ impl OnDevice<'_> {
         {
             progress(Event::QuickerCore);
         }
-        models.iter().zip(summaries).map(|(model, summary)| self.row(model, summary, batch, predictor, limit)).collect()
+        models
+            .iter()
+            .zip(summaries)
+            .map(|(model, summary)| self.row(model, summary, batch, predictor, limit))
+            .collect()
     }
 
     fn row(

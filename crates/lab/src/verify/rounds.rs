@@ -130,10 +130,7 @@ impl<'a> Course<'a> {
     }
 
     /// Chooses networks, measures them and corrects the predictor by them. Breaks off where none is left.
-    fn round(
-        &mut self,
-        progress: &mut dyn FnMut(Event<'_>),
-    ) -> Result<ControlFlow<()>, VerifyError> {
+    fn round(&mut self, progress: &mut dyn FnMut(Event<'_>)) -> Result<ControlFlow<()>, VerifyError> {
         let missing = self.missing();
         let corrected = self.corrected();
         let mut chosen = self.choose(&corrected, missing)?;
@@ -167,10 +164,7 @@ impl<'a> Course<'a> {
     /// The budget with the corrected predictor.
     fn corrected(&self) -> LatencyBudget {
         let inner = Arc::clone(&self.budget.predictor);
-        LatencyBudget {
-            predictor: Arc::new(Corrected { inner, factor: self.factor }),
-            ..self.budget.clone()
-        }
+        LatencyBudget { predictor: Arc::new(Corrected { inner, factor: self.factor }), ..self.budget.clone() }
     }
 
     /// Takes the `count` best networks that fit `budget` out of the pool. Those that do not fit stay, since the next
@@ -193,11 +187,7 @@ impl<'a> Course<'a> {
 
     /// Runs the search once more with the corrected budget. The pool becomes its front, without networks that were
     /// measured or are `chosen`; it stays as it was if the search finds nothing.
-    fn search_again(
-        &mut self,
-        corrected: &LatencyBudget,
-        chosen: &[Individual],
-    ) -> Result<(), VerifyError> {
+    fn search_again(&mut self, corrected: &LatencyBudget, chosen: &[Individual]) -> Result<(), VerifyError> {
         self.searched_at = self.factor;
         let mut search = self.verify.search.clone();
         search.budgets.latencies[self.index] = corrected.clone();
