@@ -232,3 +232,63 @@ impl<'a> Course<'a> {
 fn front(outcome: &Outcome, index: usize) -> Vec<Individual> {
     outcome.fronts.iter().nth(index).into_iter().flat_map(|front| front.iter().rev()).cloned().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue;
+    use crate::device::{Options, simulated};
+    use edgezen_core::measurement::Identity;
+    use edgezen_core::plainnet::Kernel;
+    use edgezen_core::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
+    use edgezen_core::search::Budget;
+    use edgezen_core::space;
+
+    struct Formula(Identity);
+
+    impl LatencyPredictor for Formula {
+        fn identity(&self) -> &Identity {
+            &self.0
+        }
+        fn kernel(&self, kernel: &Kernel) -> KernelEstimate {
+            KernelEstimate { latency: simulated::formula(kernel), support: Support::Inside }
+        }
+        fn network(&self, Terms { latency, .. }: &Terms) -> Estimate {
+            Estimate { latency: *latency, lower: *latency * 0.9, upper: *latency * 1.1, coverage: 1.0 }
+        }
+    }
+
+    #[test]
+    fn a_device_slower_than_predicted_is_corrected_for() {
+        let predictor = Formula("simulated@formula@fp32".parse().unwrap());
+        let search = Search::new(space::by_name("mobilenet").unwrap())
+            .budget(Budget::latency("simulated", predictor, Latency::from_ms(4.0)))
+            .budget(Budget::Layers(14))
+            .iterations(1_000)
+            .threads(1);
+        let outcome = search.run().unwrap();
+        let profiles = catalogue::of_repository().profiles;
+        let simulation = "slow_after=0".parse().unwrap();
+        let on = |name| {
+            let options =
+                Options { simulation: simulated::Simulation::clone(&simulation), ..Options::default() };
+            Verify { search: &search, device: OnDevice { profiles: &profiles, name, options }, asked: 2 }
+        };
+        let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
+        let Finding { verification, best } = on("simulated").run(&outcome, go_on).unwrap();
+        assert_eq!(verification.inside_budget, 2);
+        let (first, last) = (&verification.rounds[0], verification.rounds.last().unwrap());
+        assert_eq!((first.correction, first.networks[0].inside_budget), (1.0, Some(false)));
+        assert!((last.refitted - 1.5).abs() < 0.1, "{}", last.refitted);
+        // The costs of the best network are those without the correction.
+        let best = best.unwrap();
+        let row = verification.networks().find(|row| row.score == Some(best.score)).unwrap();
+        let measured = row.measured_ms / best.costs.latencies[0].latency.ms();
+        assert!((measured - 1.5).abs() < 0.05, "{measured}");
+
+        let stop = &mut |_: Event<'_>| ControlFlow::Break(());
+        let stopped = on("simulated").run(&outcome, stop);
+        assert!(matches!(stopped, Err(VerifyError::Interrupted { measured: 0 })));
+        assert!(matches!(on("host").run(&outcome, go_on), Err(VerifyError::NoPredictor(_))));
+    }
+}
