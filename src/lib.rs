@@ -7,7 +7,7 @@
 //! * `edgezen-engine`, what makes a network run: [`engine`];
 //! * `edgezen-runner`, the only stopwatch: [`runner`];
 //! * `edgezen-lab`, what an engineer's computer does: [`dataset`], [`fit`], [`device`], [`campaign`], [`runs`],
-//!   [`verify`], [`rescoring`], [`report`], [`prediction`], [`evaluation`], [`experiment`], [`catalogue`];
+//!   [`verify`], [`scoring`], [`rescoring`], [`report`], [`prediction`], [`evaluation`], [`experiment`], [`catalogue`];
 //! * here: the data files that are [`shipped`], and [`cli`], the only place that prints.
 
 pub mod cli;
@@ -22,6 +22,6 @@ pub use edgezen_engine as engine;
 pub use edgezen_lab::train;
 pub use edgezen_lab::{
     campaign, catalogue, dataset, device, evaluation, experiment, files, fit, prediction, report, rescoring,
-    runs, verify,
+    runs, scoring, verify,
 };
 pub use edgezen_runner as runner;

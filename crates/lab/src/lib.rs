@@ -13,6 +13,7 @@ pub mod prediction;
 pub mod report;
 pub mod rescoring;
 pub mod runs;
+pub mod scoring;
 #[cfg(feature = "torch")]
 pub mod train;
 pub mod verify;
