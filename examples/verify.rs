@@ -2,11 +2,14 @@
 //!
 //! The device is the simulated one, slower by half than its predictor knows.
 
-use edgezen::device::{Options, simulated};
+#![allow(clippy::print_stdout)]
+
+use edgezen::device::simulated::{self, Simulation};
+use edgezen::device::{DriverOptions, Options};
 use edgezen::measurement::Identity;
 use edgezen::plainnet::{Kernel, Network};
 use edgezen::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
-use edgezen::search::{Budget, Search};
+use edgezen::search::{Quantity, Search};
 use edgezen::units::Latency;
 use edgezen::verify::{Event, OnDevice, Verify};
 use edgezen::{shipped, space};
@@ -30,13 +33,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let predictor = Formula("simulated@formula@fp32".parse()?);
     let limit = Latency::from_ms(4.0);
     let search = Search::new(space::by_name("mobilenet").ok_or("no such space")?)
-        .budget(Budget::latency("simulated", predictor, limit))
-        .budget(Budget::Layers(14))
+        .latency("simulated", predictor, limit)
+        .budget(Quantity::Layers, 14.0)
         .iterations(5_000);
     let found = search.run()?;
 
     let profiles = shipped::profiles();
-    let options = Options { simulation: "slow_after=0".parse()?, ..Options::default() };
+    let slow: Simulation = "slow_after=0".parse()?;
+    let options = Options { driver: DriverOptions::default().with(slow), ..Options::default() };
     let device = OnDevice { profiles: &profiles, name: "simulated", options };
     let verified = Verify { search: &search, device, asked: 3 }.run(&found, &mut |event| {
         if let Event::Round { measured } = event {

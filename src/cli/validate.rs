@@ -12,13 +12,12 @@ use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::units::Latency;
 use edgezen_lab::campaign::networks::ROUNDS;
-use edgezen_lab::catalogue::networks;
 use edgezen_lab::dataset;
 use edgezen_lab::dataset::Dataset;
 use edgezen_lab::device::Options;
 use edgezen_lab::runs;
 use edgezen_lab::runs::Verified;
-use edgezen_lab::verify::{OnDevice, add_to_dataset, metrics};
+use edgezen_lab::verify::{OnDevice, add_to_dataset, metrics, networks_of};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -115,7 +114,7 @@ fn what(args: &Args) -> Result<(Vec<Model>, Option<Latency>), Failure> {
             let run = runs::read(folder)?;
             let of_run = run.manifest.device.iter().find(|device| device.name == args.device);
             limit = limit.or(of_run.and_then(|device| device.limit_ms).map(Latency::from_ms));
-            models.extend(networks::of_run(&run, args.top)?);
+            models.extend(networks_of(&run, args.top)?);
         } else {
             models.push(net::model(what, args.options)?);
         }

@@ -1,5 +1,6 @@
 //! `edgezen search`: the best network that fits the budgets.
 
+mod limits;
 mod plan;
 mod text;
 mod watch;
@@ -8,15 +9,18 @@ use super::output::Output;
 use super::target::Reach;
 use super::{Exit, Failure, Global, rescore, verify};
 use crate::shipped;
+use clap::builder::PossibleValuesParser;
 use edgezen_core::proxy::Mode;
-use edgezen_core::search::{Checkpoint, Individual, Outcome, Search, explain};
-use edgezen_core::units::{Bytes, Latency, Macs, Params};
+use edgezen_core::search::{Checkpoint, Individual, Search, SearchOutcome, explain, optimiser};
+use edgezen_core::space;
+use edgezen_core::units::Latency;
 use edgezen_lab::campaign::networks::ROUNDS;
 use edgezen_lab::rescoring;
 use edgezen_lab::runs;
-use edgezen_lab::runs::{Found, SavedSearch, SearchResult, Verification};
+use edgezen_lab::runs::{FoundNetwork, SavedSearch, SearchResult, Verification};
 use edgezen_lab::verify::{OnDevice, Verify};
-use plan::Plan;
+use limits::Limits;
+use plan::SearchPlan;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -28,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// Search space [default: of the preset, the initial structure, or the device]
-    #[arg(long, value_parser = ["resnet", "mobilenet"])]
+    #[arg(long, value_parser = PossibleValuesParser::new(space::registry().iter().map(|space| space.name())))]
     space: Option<String>,
     /// Structure to start from [default: of the preset or the space]
     #[arg(long, value_name = "NET")]
@@ -39,18 +43,8 @@ pub struct Args {
     /// Latency budget per image: 80ms, or NAME=80ms for a device by name; repeatable
     #[arg(long, value_name = "[NAME=]TIME")]
     latency: Vec<LatencyArg>,
-    /// Budget of official FLOPs, as 400M
-    #[arg(long, value_name = "N")]
-    flops: Option<Macs>,
-    /// Budget of official parameters, as 1M
-    #[arg(long, value_name = "N")]
-    params: Option<Params>,
-    /// Most layers [default: of the preset or the device]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    layers: Option<u32>,
-    /// Budget of peak activation memory, one image in fp32, as 8MB
-    #[arg(long, value_name = "BYTES")]
-    memory: Option<Bytes>,
+    #[command(flatten)]
+    limits: Limits,
     /// Side of the square input image [default: of the preset or the device, else 224]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=4096))]
     resolution: Option<u32>,
@@ -68,7 +62,8 @@ pub struct Args {
     mode: Option<Mode>,
     /// Rules of the evolution: the improved ones, those of the paper, or those of the released code
     /// [default: reference for presets, else islands]
-    #[arg(long, value_name = "NAME", value_parser = ["islands", "paper", "reference"])]
+    #[arg(long, value_name = "NAME",
+        value_parser = PossibleValuesParser::new(optimiser::registry().iter().map(|optimiser| optimiser.name())))]
     optimiser: Option<String>,
     /// [default: 480000 for presets and the released rules, else 96000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -149,11 +144,11 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
         .rescore
         .map(|_| rescoring::run(&outcome, args.rescore_top.into(), plan.mode, plan.resolution, plan.seed));
     let result = SearchResult {
-        best: Found::of(&best, &plan.budgets),
+        best: FoundNetwork::of(&best, &plan.budgets),
         front: runs::front(&outcome, &plan.budgets),
         proxy: proxy.name().to_owned(),
         mode: plan.mode,
-        rules: plan.rules.set,
+        rules: plan.rules.optimiser,
         iterations: outcome.iterations,
         scored: outcome.scored,
         rejected: outcome.rejected,
@@ -172,7 +167,7 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
 }
 
 /// Refuses what cannot be done after the search.
-fn check(args: &Args, plan: &Plan) -> Result<(), Failure> {
+fn check(args: &Args, plan: &SearchPlan) -> Result<(), Failure> {
     if args.verify > 0 {
         verify::check(plan.device.as_deref())?;
     }
@@ -185,11 +180,11 @@ fn check(args: &Args, plan: &Plan) -> Result<(), Failure> {
 /// Runs the search, from where it was saved. Gives the outcome and the seconds of all sessions.
 fn search_on(
     args: &Args,
-    plan: &Plan,
+    plan: &SearchPlan,
     search: &Search<'_>,
     saved: Option<SavedSearch>,
     output: Output,
-) -> Result<(Outcome, f64), Failure> {
+) -> Result<(SearchOutcome, f64), Failure> {
     let (spent, checkpoint) = match saved {
         Some(SavedSearch { seconds, search, .. }) => (seconds, Some(search)),
         None => (0.0, None),
@@ -209,9 +204,9 @@ fn search_on(
 /// measured inside the budget, else the one that the search found.
 fn verified(
     args: &Args,
-    plan: &Plan,
+    plan: &SearchPlan,
     search: &Search<'_>,
-    outcome: &Outcome,
+    outcome: &SearchOutcome,
     output: Output,
 ) -> Result<(Option<Verification>, Individual), Failure> {
     let Some(name) = plan.device.as_deref().filter(|_| args.verify > 0) else {
@@ -232,7 +227,7 @@ fn verified(
 }
 
 /// Fails where too few networks were measured inside the budget.
-fn judge(result: &SearchResult, plan: &Plan) -> Result<(), Failure> {
+fn judge(result: &SearchResult, plan: &SearchPlan) -> Result<(), Failure> {
     match &result.verification {
         Some(v) if v.inside_budget < v.asked && plan.limit(&v.device).is_some() => {
             let message = format!(
@@ -250,9 +245,6 @@ impl From<runs::RunError> for Failure {
     fn from(error: runs::RunError) -> Failure {
         let message = error.to_string();
         match error {
-            runs::RunError::Damaged { .. } => Failure::new(Exit::BadFile, message),
-            runs::RunError::TooNew { .. } => Failure::new(Exit::BadFile, message).remedy("a newer edgezen"),
-            runs::RunError::Io { path, error } => Failure::io(&path, &error),
             runs::RunError::File(error) => error.into(),
             runs::RunError::Shape(error) => error.into(),
             runs::RunError::Onnx(_) => Failure::runtime(message),

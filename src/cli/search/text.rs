@@ -1,19 +1,20 @@
 //! The result of a search as a person reads it: no line but the structure is wider than 80 columns.
 
-use super::plan::Plan;
+use super::plan::SearchPlan;
 use crate::cli::{output, rescore, verify};
 use edgezen_core::plainnet::notation;
+use edgezen_core::search::Quantity;
 use edgezen_core::search::explain::{EditEffect, Explanation, Used};
-use edgezen_core::units::{Macs, Params, three_digits};
+use edgezen_core::units::{Macs, three_digits};
 use edgezen_lab::report::blocks::short;
 use edgezen_lab::report::tables::{self, BudgetRow, EditRow, ms};
-use edgezen_lab::runs::{Found, SearchResult};
+use edgezen_lab::runs::{FoundNetwork, SearchResult};
 
 /// Networks of the front that are shown.
 const SHOWN: usize = 8;
 
-pub fn text(result: &SearchResult, plan: &Plan) -> String {
-    let devices: Vec<&str> = plan.budgets.latencies.iter().map(|b| b.device.as_str()).collect();
+pub fn text(result: &SearchResult, plan: &SearchPlan) -> String {
+    let devices: Vec<&str> = plan.budgets.devices().iter().map(|device| device.name.as_str()).collect();
     let mut out = best(result, plan);
     out += &format!("\n{}", blocks(&result.explanation, &devices));
     out += &format!("\n{}", budgets(&result.explanation.budgets));
@@ -29,28 +30,26 @@ pub fn text(result: &SearchResult, plan: &Plan) -> String {
 }
 
 /// The best network: its structure, score and costs, and its latency on each device.
-fn best(result: &SearchResult, plan: &Plan) -> String {
+fn best(result: &SearchResult, plan: &SearchPlan) -> String {
     let best = &result.best;
     let mut out = format!("{}\n\n", best.net);
     let score = if result.proxy == "zen" { "Zen-Score" } else { &result.proxy };
-    out += &format!(
-        "{score} {:.2} ({} mode), {} layers, {} parameters, {} FLOPs\n",
-        best.score,
-        result.mode,
-        best.layers,
-        Params(best.params),
-        Macs(best.flops)
-    );
-    for budget in &plan.budgets.latencies {
-        let Some(predicted) = best.latency.get(&budget.device) else { continue };
-        let limit = budget.limit.map(|limit| format!(", budget {limit}")).unwrap_or_default();
+    out += &format!("{score} {:.2} ({} mode)", best.score, result.mode);
+    for quantity in Quantity::always_known() {
+        out += &best.amounts[quantity].map(|n| format!(", {}", quantity.phrase(n))).unwrap_or_default();
+    }
+    out += "\n";
+    for (index, device) in plan.budgets.devices().iter().enumerate() {
+        let Some(predicted) = best.latency.get(&device.name) else { continue };
+        let limit = plan.budgets.latency_limit(index);
+        let limit = limit.map(|limit| format!(", budget {limit}")).unwrap_or_default();
         out += &format!(
             "{}: {}{limit}, 90 % interval {} to {}\n  by {}, {:.0} % inside its domain\n",
-            budget.device,
+            device.name,
             ms(predicted.ms),
             ms(predicted.lower_ms),
             ms(predicted.upper_ms),
-            budget.predictor.identity(),
+            device.predictor.identity(),
             100.0 * predicted.coverage
         );
     }
@@ -152,9 +151,10 @@ fn edits(explanation: &Explanation) -> String {
 }
 
 /// A few networks of the front on the first device, the last of them the best.
-fn front(front: &[Found], devices: &[&str]) -> String {
-    let on_first = |found: &&Found| devices.first().is_none_or(|d| found.on_front.iter().any(|on| on == d));
-    let front: Vec<&Found> = front.iter().filter(on_first).collect();
+fn front(front: &[FoundNetwork], devices: &[&str]) -> String {
+    let on_first =
+        |found: &&FoundNetwork| devices.first().is_none_or(|d| found.on_front.iter().any(|on| on == d));
+    let front: Vec<&FoundNetwork> = front.iter().filter(on_first).collect();
     let n = front.len();
     let count = SHOWN.min(n);
     let places = (0..count).map(|i| if count < 2 { 0 } else { i * (n - 1) / (count - 1) });

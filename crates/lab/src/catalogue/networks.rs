@@ -1,7 +1,6 @@
 //! The networks that a text stands for: a published name, a structure string, a file whose first line is one, an ONNX
-//! file, a code of another search space, or a name of the zoo; and the networks in a run folder.
+//! file, a code of another search space, or a name of the zoo.
 
-use crate::runs::Run;
 use edgezen_core::plainnet::kernel::Lowering;
 use edgezen_core::plainnet::notation::ParseError;
 use edgezen_core::plainnet::sections::{self, Section};
@@ -115,31 +114,6 @@ pub fn encoded(net: &str, overrides: Overrides) -> Result<Option<Encoded>, Netwo
 /// Whether the text means an ONNX file.
 pub fn is_onnx(net: &str) -> bool {
     Path::new(net).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
-}
-
-/// The best network of a run, and others spread evenly over its front: `top` in all, or fewer where the front is
-/// smaller.
-///
-/// # Errors
-/// A structure in the run's files that cannot be read.
-pub fn of_run(run: &Run, top: usize) -> Result<Vec<Model>, NetworkError> {
-    let n = run.front.len();
-    let count = top.clamp(1, n.max(1));
-    let step = |i: usize| if count == 1 { 0 } else { i * (n - 1) / (count - 1) };
-    let mut nets: Vec<&str> = vec![&run.best];
-    nets.extend((0..count).map(|i| run.front[n - 1 - step(i)].net.as_str()).filter(|_| n > 0));
-    nets.dedup();
-    nets.truncate(count);
-    let model = |net: &&str| {
-        Ok(Model {
-            name: None,
-            network: notation::parse(net)?,
-            resolution: run.manifest.resolution,
-            classes: run.manifest.classes,
-            se: false,
-        })
-    };
-    nets.iter().map(model).collect()
 }
 
 impl AnyNetwork {

@@ -7,7 +7,7 @@ pub use network::Prediction;
 pub use table::PredictedTable;
 
 use crate::dataset::DatasetError;
-use crate::dataset::network_table::NetworkTableError;
+use crate::dataset::table::NetworkTableError;
 use edgezen_core::plainnet::ShapeError;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_core::zoo::Space;

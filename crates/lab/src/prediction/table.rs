@@ -2,7 +2,7 @@
 //! of the whole batch) and `in_domain`.
 
 use super::{INSIDE, PredictionError};
-use crate::dataset::network_table::NetworkTable;
+use crate::dataset::table::NetworkTable;
 use crate::dataset::{DatasetError, KernelTable};
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::predictor::fitted::{Bounded, FittedPredictor};

@@ -2,6 +2,7 @@
 
 use crate::runs::Manifest;
 use edgezen_core::plainnet::{Network, notation, relink};
+use edgezen_core::search::Quantity;
 use edgezen_core::search::preset::{self, Preset};
 use edgezen_core::space;
 
@@ -24,14 +25,10 @@ pub fn command(manifest: &Manifest) -> String {
         }
     }
     let budget = &manifest.budget;
-    for (name, value) in [("flops", budget.flops), ("params", budget.params), ("memory", budget.memory_bytes)]
-    {
-        if let Some(value) = value {
-            option(name, value.to_string());
+    for quantity in Quantity::starting_with(&[Quantity::Flops, Quantity::Params, Quantity::Memory]) {
+        if let Some(limit) = budget.limits[quantity] {
+            option(quantity.name(), limit.to_string());
         }
-    }
-    if let Some(layers) = budget.layers {
-        option("layers", layers.to_string());
     }
     if let Some(confidence) = budget.confidence {
         option("confidence", confidence.to_string());
@@ -40,7 +37,7 @@ pub fn command(manifest: &Manifest) -> String {
     option("classes", manifest.classes.to_string());
     option("proxy", manifest.proxy.clone());
     option("mode", manifest.mode.to_string());
-    option("optimiser", manifest.rules.set.name().to_owned());
+    option("optimiser", manifest.rules.optimiser.name().to_owned());
     option("iterations", manifest.rules.iterations.to_string());
     option("population", manifest.rules.population.to_string());
     option("seed", manifest.seed.to_string());

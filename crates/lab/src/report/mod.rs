@@ -16,7 +16,7 @@ pub use command::command;
 pub use comparisons::comparisons;
 
 use crate::runs::{Manifest, SearchResult};
-use edgezen_core::search::Point;
+use edgezen_core::search::HistoryPoint;
 use std::collections::BTreeMap;
 use svg::Drawing;
 
@@ -26,7 +26,7 @@ pub struct Report {
     /// `run.toml` as it stands.
     pub manifest_text: String,
     pub result: SearchResult,
-    pub history: Vec<Point>,
+    pub history: Vec<HistoryPoint>,
     /// Known networks under the same conditions.
     pub comparisons: Vec<Comparison>,
     /// The command that repeats the run.

@@ -4,8 +4,9 @@ use super::svg::{COLOURS, STYLE, escape};
 use super::tables::{self, BudgetRow, EditRow, Table, VerifiedRow, ms};
 use super::{Plot, Report};
 use crate::runs::Verified;
+use edgezen_core::search::Quantity;
 use edgezen_core::search::explain::EditEffect;
-use edgezen_core::units::{Bytes, Macs, Params};
+use edgezen_core::units::{Macs, Params};
 
 const PAGE_STYLE: &str = "*{box-sizing:border-box}html{-webkit-text-size-adjust:100%}body{margin:0;background:var(--page);color:var(--ink);\
 font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}main{max-width:1080px;margin:0 auto;padding:24px 16px 48px}\
@@ -70,10 +71,8 @@ fn title(report: &Report) -> String {
         .iter()
         .filter_map(|device| Some(format!("{} on {}", ms(device.limit_ms?), device.name)))
         .collect();
-    budgets.extend(m.budget.params.map(|n| format!("{} parameters", Params(n))));
-    budgets.extend(m.budget.flops.map(|n| format!("{} FLOPs", Macs(n))));
-    budgets.extend(m.budget.memory_bytes.map(|n| format!("{} of activations", Bytes(n))));
-    budgets.extend(m.budget.layers.map(|n| format!("{n} layers")));
+    let quantities = Quantity::starting_with(&[Quantity::Params, Quantity::Flops, Quantity::Memory]);
+    budgets.extend(quantities.filter_map(|quantity| Some(quantity.phrase(m.budget.limits[quantity]?))));
     format!("The best network within {}", budgets.join(", "))
 }
 
@@ -109,11 +108,10 @@ fn tiles(report: &Report) -> String {
     if let Some(row) = report.result.verified.iter().find(|row| row.net == best.net) {
         out += &tile(&ms(row.measured_ms), &format!("measured on {}", row.device));
     }
-    out += &tile(&Params(best.params).to_string(), "parameters");
-    out += &tile(&Macs(best.flops).to_string(), "FLOPs (multiply-adds)");
-    out += &tile(&best.layers.to_string(), "layers");
-    if let Some(memory) = best.memory_bytes {
-        out += &tile(&Bytes(memory).to_string(), "peak activations, fp32");
+    for quantity in Quantity::starting_with(&[Quantity::Params, Quantity::Flops]) {
+        if let Some(value) = best.amounts[quantity] {
+            out += &tile(&quantity.print(value), quantity.title());
+        }
     }
     out + "</div>\n"
 }
@@ -254,16 +252,7 @@ fn statistics(report: &Report) -> String {
     let share = |count: u64| format!("{:.1} %", 100.0 * count as f64 / r.iterations.max(1) as f64);
     let rejected = &r.rejected;
     let mut rows = vec![vec!["scored".to_owned(), r.scored.to_string(), share(r.scored)]];
-    for (name, count) in [
-        ("too many layers", rejected.layers),
-        ("too many parameters", rejected.params),
-        ("too many FLOPs", rejected.flops),
-        ("too much memory", rejected.memory),
-        ("too slow", rejected.latency),
-        ("already known", rejected.duplicate),
-        ("without a score", rejected.unscored),
-        ("not usable", rejected.invalid),
-    ] {
+    for (name, count) in rejected.reasons() {
         if count > 0 {
             rows.push(vec![name.to_owned(), count.to_string(), share(count)]);
         }

@@ -4,8 +4,8 @@ use super::axis::{self, Scale};
 use super::chart::{Chart, Dot, Label, Mark, Series};
 use super::svg::Drawing;
 use super::{Comparison, Report};
-use crate::runs::{Found, Manifest};
-use edgezen_core::search::Point;
+use crate::runs::{FoundNetwork, Manifest};
+use edgezen_core::search::{HistoryPoint, Quantity};
 use edgezen_core::units::{Latency, three_digits};
 
 /// Most points of a line; more cannot be distinguished.
@@ -20,7 +20,7 @@ impl Report {
         let step = self.history.len().div_ceil(LINE_POINTS).max(1);
         // The last point is always drawn, and the others at equal steps before it.
         let points = || self.history.iter().rev().step_by(step).collect::<Vec<_>>().into_iter().rev();
-        let line = |name: &str, colour, of: fn(&Point) -> f64| Series {
+        let line = |name: &str, colour, of: fn(&HistoryPoint) -> f64| Series {
             name: name.into(),
             colour,
             mark: if self.history.len() < 3 { Mark::LineAndDots } else { Mark::Line },
@@ -40,8 +40,8 @@ impl Report {
     /// The front on one device, or against FLOPs.
     pub(super) fn front(&self, device: Option<&str>) -> Drawing {
         let axis = CostAxis { device };
-        let on_it = |found: &&Found| device.is_none_or(|d| found.on_front.iter().any(|on| on == d));
-        let dot = |found: &Found| {
+        let on_it = |found: &&FoundNetwork| device.is_none_or(|d| found.on_front.iter().any(|on| on == d));
+        let dot = |found: &FoundNetwork| {
             let cost = axis.of(found)?;
             Some(Dot { about: axis.about(found, cost), ..Dot::new(cost, found.score) })
         };
@@ -126,10 +126,10 @@ impl CostAxis<'_> {
         Label { text, scale: Scale::Log }
     }
 
-    fn of(&self, found: &Found) -> Option<f64> {
+    fn of(&self, found: &FoundNetwork) -> Option<f64> {
         match self.device {
             Some(device) => found.latency.get(device).map(|predicted| predicted.ms),
-            None => Some(found.flops / 1e6),
+            None => found.amounts[Quantity::Flops].map(|flops| flops / 1e6),
         }
     }
 
@@ -140,9 +140,10 @@ impl CostAxis<'_> {
         }
     }
 
-    fn about(&self, found: &Found, cost: f64) -> String {
+    fn about(&self, found: &FoundNetwork, cost: f64) -> String {
         let (cost, unit) = (axis::label(round(cost)), self.unit());
-        format!("score {:.2}, {cost} {unit}, {} layers", found.score, found.layers)
+        let layers = found.amounts[Quantity::Layers].map_or(String::new(), |n| format!(", {n} layers"));
+        format!("score {:.2}, {cost} {unit}{layers}", found.score)
     }
 
     fn about_known(&self, known: &Comparison, cost: f64) -> Option<String> {
@@ -160,7 +161,7 @@ impl CostAxis<'_> {
                 .and_then(|table| table.limit_ms)
                 .map(|limit| (limit, format!("budget {}", Latency::from_ms(limit)))),
             None => {
-                let flops = manifest.budget.flops.map(|flops| flops / 1e6);
+                let flops = manifest.budget.limits[Quantity::Flops].map(|flops| flops / 1e6);
                 flops.map(|flops| (flops, format!("budget {} M", axis::label(flops))))
             }
         };

@@ -2,9 +2,10 @@
 //! the command line as text.
 
 use super::blocks::short;
-use crate::runs::{Found, Verified};
+use crate::runs::{FoundNetwork, Verified};
+use edgezen_core::search::Quantity;
 use edgezen_core::search::explain::{EditEffect, Edits, Used};
-use edgezen_core::units::{Bytes, Latency, Macs, Params};
+use edgezen_core::units::Latency;
 
 /// A header, and rows with a cell for each column of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,24 +17,19 @@ pub struct Table {
 /// What stands in a cell without a value.
 pub const NOTHING: &str = "-";
 
-/// Networks of a front, in the order given: score, layers, parameters, FLOPs, and the predicted latency on each of
-/// `devices`.
-pub fn front<'a>(networks: impl IntoIterator<Item = &'a Found>, devices: &[&str]) -> Table {
-    let header = ["score", "layers", "parameters", "FLOPs"].iter().chain(devices);
-    let row = |found: &Found| {
-        let mut row = vec![
-            format!("{:.2}", found.score),
-            found.layers.to_string(),
-            Params(found.params).to_string(),
-            Macs(found.flops).to_string(),
-        ];
+/// Networks of a front, in the order given: score, the quantities that are known of every network, and the predicted
+/// latency on each of `devices`.
+pub fn front<'a>(networks: impl IntoIterator<Item = &'a FoundNetwork>, devices: &[&str]) -> Table {
+    let mut header = vec!["score".to_owned()];
+    header.extend(Quantity::always_known().map(|quantity| quantity.noun().to_owned()));
+    header.extend(devices.iter().map(|&device| device.to_owned()));
+    let row = |found: &FoundNetwork| {
+        let mut row = vec![format!("{:.2}", found.score)];
+        row.extend(Quantity::always_known().map(|q| cell(found.amounts[q].map(|value| q.print(value)))));
         row.extend(devices.iter().map(|&device| cell(found.latency.get(device).map(|p| ms(p.ms)))));
         row
     };
-    Table {
-        header: header.map(|&name| name.to_owned()).collect(),
-        rows: networks.into_iter().map(row).collect(),
-    }
+    Table { header, rows: networks.into_iter().map(row).collect() }
 }
 
 /// A budget and what the best network takes of it.
@@ -49,15 +45,11 @@ pub struct BudgetRow {
 
 impl From<&Used> for BudgetRow {
     fn from(used: &Used) -> BudgetRow {
-        let value = |value: f64| match used.unit.as_deref() {
-            Some("ms") => ms(value),
-            Some("bytes") => Bytes(value).to_string(),
-            _ if used.budget == "layers" => value.to_string(),
-            _ => Macs(value).to_string(),
-        };
+        let quantity = used.quantity;
+        let value = |reported: f64| quantity.print(quantity.from_reported(reported));
         let device = used.device.as_ref().map(|device| format!(" on {device}")).unwrap_or_default();
         BudgetRow {
-            budget: format!("{}{device}", used.budget),
+            budget: format!("{quantity}{device}"),
             used: value(used.used),
             limit: value(used.limit),
             share: used.share,
@@ -145,22 +137,23 @@ fn yes(is: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use edgezen_core::search::budget::Amounts;
     use std::collections::BTreeMap;
 
     #[test]
     fn a_front_has_a_column_for_each_device() {
-        let found = Found {
+        let mut amounts = Amounts::default();
+        amounts[Quantity::Layers] = Some(14.0);
+        amounts[Quantity::Flops] = Some(3.1e8);
+        let found = FoundNetwork {
             net: String::new(),
             score: 81.256,
-            layers: 14,
-            params: 4.2e6,
-            flops: 3.1e8,
-            memory_bytes: None,
+            amounts,
             latency: BTreeMap::new(),
             on_front: Vec::new(),
         };
         let table = front([&found], &["pixel2", "v100"]);
         assert_eq!(table.header, ["score", "layers", "parameters", "FLOPs", "pixel2", "v100"]);
-        assert_eq!(table.rows[0], ["81.26", "14", "4.20M", "310M", "-", "-"]);
+        assert_eq!(table.rows[0], ["81.26", "14", "-", "310M", "-", "-"]);
     }
 }

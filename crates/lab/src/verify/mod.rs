@@ -6,10 +6,12 @@
 
 mod compare;
 mod feedback;
+mod of_run;
 mod rounds;
 
 pub use compare::{OnDevice, metrics};
 pub use feedback::add_to_dataset;
+pub use of_run::networks_of;
 pub use rounds::{Finding, Verify};
 
 use crate::device::DeviceError;

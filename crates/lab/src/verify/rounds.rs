@@ -6,7 +6,7 @@ use crate::runs::{Verification, Verified, VerifyRound};
 use edgezen_core::plainnet::{Model, Network, SuperBlock};
 use edgezen_core::predictor::corrected::{Corrected, refit};
 use edgezen_core::search::budget::Accountant;
-use edgezen_core::search::{Individual, LatencyBudget, Outcome, Search};
+use edgezen_core::search::{Individual, Search, SearchOutcome, TrackedDevice};
 use edgezen_core::units::Latency;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const SAME: f64 = 0.005;
 
 /// What to verify, and where.
 pub struct Verify<'a> {
-    /// The search that was run. One of its latency budgets must be for the device.
+    /// The search that was run. It must track the latency on the device.
     pub search: &'a Search<'a>,
     pub device: OnDevice<'a>,
     /// Networks that are to be measured inside the budget.
@@ -47,7 +47,7 @@ impl Verify<'_> {
     /// while nothing else is left, and an interruption.
     pub fn run(
         &self,
-        outcome: &Outcome,
+        outcome: &SearchOutcome,
         progress: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<Finding, VerifyError> {
         let mut course = Course::new(self, outcome)?;
@@ -83,9 +83,11 @@ impl Verify<'_> {
 /// Verifying, between two rounds.
 struct Course<'a> {
     verify: &'a Verify<'a>,
-    /// Place of the device among the latency budgets of the search.
+    /// Place of the device among those that the search tracks.
     index: usize,
-    budget: &'a LatencyBudget,
+    tracked: &'a TrackedDevice,
+    /// The latency budget on the device; absent where the latency is only reported.
+    limit: Option<Latency>,
     /// Networks that may be measured, the highest score first.
     pool: Vec<Individual>,
     /// Latencies of the networks so far: as predicted without a correction, and as measured.
@@ -99,12 +101,9 @@ struct Course<'a> {
 }
 
 impl<'a> Course<'a> {
-    fn new(verify: &'a Verify<'a>, outcome: &Outcome) -> Result<Course<'a>, VerifyError> {
-        let device = verify.device.name;
-        let mut budgets = verify.search.budgets.latencies.iter().enumerate();
-        let (index, budget) = budgets
-            .find(|(_, budget)| budget.device == device)
-            .ok_or_else(|| VerifyError::NoPredictor(device.to_owned()))?;
+    fn new(verify: &'a Verify<'a>, outcome: &SearchOutcome) -> Result<Course<'a>, VerifyError> {
+        let (device, budgets) = (verify.device.name, &verify.search.budgets);
+        let index = budgets.device(device).ok_or_else(|| VerifyError::NoPredictor(device.to_owned()))?;
         let record = Verification {
             device: device.to_owned(),
             asked: verify.asked,
@@ -114,7 +113,8 @@ impl<'a> Course<'a> {
         Ok(Course {
             verify,
             index,
-            budget,
+            tracked: &budgets.devices()[index],
+            limit: budgets.latency_limit(index),
             pool: front(outcome, index),
             measured: Vec::new(),
             factor: 1.0,
@@ -161,22 +161,26 @@ impl<'a> Course<'a> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The budget with the corrected predictor.
-    fn corrected(&self) -> LatencyBudget {
-        let inner = Arc::clone(&self.budget.predictor);
-        LatencyBudget { predictor: Arc::new(Corrected { inner, factor: self.factor }), ..self.budget.clone() }
+    /// The device with the corrected predictor.
+    fn corrected(&self) -> TrackedDevice {
+        let inner = Arc::clone(&self.tracked.predictor);
+        TrackedDevice {
+            predictor: Arc::new(Corrected { inner, factor: self.factor }),
+            ..self.tracked.clone()
+        }
     }
 
-    /// Takes the `count` best networks that fit `budget` out of the pool. Those that do not fit stay, since the next
-    /// correction may be smaller.
-    fn choose(&mut self, budget: &LatencyBudget, count: usize) -> Result<Vec<Individual>, VerifyError> {
+    /// Takes the `count` best networks that keep the budget by the predictor of `device` out of the pool. The others
+    /// stay, since the next correction may be smaller.
+    fn choose(&mut self, device: &TrackedDevice, count: usize) -> Result<Vec<Individual>, VerifyError> {
         let mut chosen = Vec::new();
         let mut i = 0;
         while chosen.len() < count && i < self.pool.len() {
             let model = self.verify.model(&self.pool[i].blocks);
-            let estimate = budget.predictor.predict(&model.lowered(budget.predictor.lowering())?);
+            let predictor = &device.predictor;
+            let estimate = predictor.predict(&model.lowered(predictor.lowering())?);
             let latency = self.verify.search.budgets.budgeted(&estimate);
-            if budget.limit.is_none_or(|limit| latency <= limit) {
+            if self.limit.is_none_or(|limit| latency <= limit) {
                 chosen.push(self.pool.remove(i));
             } else {
                 i += 1;
@@ -185,12 +189,12 @@ impl<'a> Course<'a> {
         Ok(chosen)
     }
 
-    /// Runs the search once more with the corrected budget. The pool becomes its front, without networks that were
+    /// Runs the search once more with the corrected predictor. The pool becomes its front, without networks that were
     /// measured or are `chosen`; it stays as it was if the search finds nothing.
-    fn search_again(&mut self, corrected: &LatencyBudget, chosen: &[Individual]) -> Result<(), VerifyError> {
+    fn search_again(&mut self, corrected: &TrackedDevice, chosen: &[Individual]) -> Result<(), VerifyError> {
         self.searched_at = self.factor;
         let mut search = self.verify.search.clone();
-        search.budgets.latencies[self.index] = corrected.clone();
+        search.budgets.track(corrected.clone());
         let known = |network: &Individual| {
             let net = Network::from(&network.blocks[..]).to_string();
             self.record.networks().any(|row| row.net == net)
@@ -209,11 +213,11 @@ impl<'a> Course<'a> {
     fn measure(
         &self,
         networks: &[Individual],
-        budget: &LatencyBudget,
+        device: &TrackedDevice,
         progress: &mut dyn FnMut(Event<'_>),
     ) -> Result<Vec<Verified>, VerifyError> {
         let models: Vec<Model> = networks.iter().map(|n| self.verify.model(&n.blocks)).collect();
-        let mut rows = self.verify.device.compare(&models, &*budget.predictor, budget.limit, progress)?;
+        let mut rows = self.verify.device.compare(&models, &*device.predictor, self.limit, progress)?;
         for (row, network) in rows.iter_mut().zip(networks) {
             row.score = Some(network.score);
         }
@@ -228,8 +232,8 @@ impl<'a> Course<'a> {
     }
 }
 
-/// The front of the latency budget with this index, the highest score first.
-fn front(outcome: &Outcome, index: usize) -> Vec<Individual> {
+/// The front of the tracked device with this index, the highest score first.
+fn front(outcome: &SearchOutcome, index: usize) -> Vec<Individual> {
     outcome.fronts.iter().nth(index).into_iter().flat_map(|front| front.iter().rev()).cloned().collect()
 }
 
@@ -237,11 +241,12 @@ fn front(outcome: &Outcome, index: usize) -> Vec<Individual> {
 mod tests {
     use super::*;
     use crate::catalogue;
-    use crate::device::{Options, simulated};
+    use crate::device::simulated::{self, Simulation};
+    use crate::device::{DriverOptions, Options};
     use edgezen_core::measurement::Identity;
     use edgezen_core::plainnet::Kernel;
     use edgezen_core::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
-    use edgezen_core::search::Budget;
+    use edgezen_core::search::Quantity;
     use edgezen_core::space;
 
     struct Formula(Identity);
@@ -262,16 +267,16 @@ mod tests {
     fn a_device_slower_than_predicted_is_corrected_for() {
         let predictor = Formula("simulated@formula@fp32".parse().unwrap());
         let search = Search::new(space::by_name("mobilenet").unwrap())
-            .budget(Budget::latency("simulated", predictor, Latency::from_ms(4.0)))
-            .budget(Budget::Layers(14))
+            .latency("simulated", predictor, Latency::from_ms(4.0))
+            .budget(Quantity::Layers, 14.0)
             .iterations(1_000)
             .threads(1);
         let outcome = search.run().unwrap();
         let profiles = catalogue::of_repository().profiles;
-        let simulation = "slow_after=0".parse().unwrap();
+        let slow: Simulation = "slow_after=0".parse().unwrap();
         let on = |name| {
-            let options =
-                Options { simulation: simulated::Simulation::clone(&simulation), ..Options::default() };
+            let driver = DriverOptions::default().with(slow.clone());
+            let options = Options { driver, ..Options::default() };
             Verify { search: &search, device: OnDevice { profiles: &profiles, name, options }, asked: 2 }
         };
         let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
