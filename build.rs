@@ -1,6 +1,9 @@
 //! Lists the data files that are compiled into the program, so that a new device profile or predictor
 //! is one file and no line of code.
 
+// Cargo reads instructions from what a build script prints.
+#![allow(clippy::print_stderr, clippy::print_stdout)]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};

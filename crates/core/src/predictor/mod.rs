@@ -3,6 +3,7 @@
 //! A predictor estimates each kernel, and corrects the sum for the whole network. Both steps are
 //! separate here because the search adds up kernels per block and caches the sums: see [`Terms`].
 
+pub mod breakdown;
 pub mod calibration;
 pub mod corrected;
 pub mod domain;

@@ -1,0 +1,72 @@
+//! Predicted against measured: networks are measured on a device beside what a predictor says of them
+//! ([`OnDevice::compare`]), and the best networks of a search are measured until enough of them keep the budget
+//! ([`Verify`]).
+//!
+//! The example `verify` in the repository runs a search and verifies it on the simulated device.
+
+mod compare;
+mod feedback;
+mod of_run;
+mod rounds;
+
+pub use compare::{OnDevice, metrics};
+pub use feedback::add_to_dataset;
+pub use of_run::networks_of;
+pub use rounds::{Finding, Verify};
+
+use crate::device::DeviceError;
+use edgezen_core::measurement::Identity;
+use edgezen_core::plainnet::ShapeError;
+use edgezen_core::search::SearchError;
+
+/// What has just happened.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event<'a> {
+    /// A round of [`Verify`] begins, after so many measured networks.
+    Round { measured: usize },
+    /// Measurements begin; so many are planned. Noisy networks may need more.
+    Begin { measurements: usize },
+    /// The next measurement begins: that of the network with this index.
+    Measuring { network: usize },
+    /// All measurements are made.
+    Measured,
+    /// What the device has to say to a person.
+    Note(&'a str),
+    /// The core runs quicker than while the predictor's data were measured, so the predictor says too much.
+    QuickerCore,
+}
+
+/// Why networks were not verified.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    #[error("nothing predicts the latency on {0}")]
+    NoPredictor(String),
+    /// The predictor is not for what the device measures.
+    #[error("the predictor is for {predictor}, but the measurements are of {measured}")]
+    OtherIdentity { predictor: String, measured: String },
+    #[error("{net}: no samples came back")]
+    NoSamples { net: String },
+    #[error("interrupted after {measured} measured networks")]
+    Interrupted { measured: usize },
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+}
+
+/// Refuses to judge a predictor by measurements of something else.
+///
+/// # Errors
+/// Identities that differ in device, runtime, precision, batch or threads.
+pub fn same_identity(predictor: &Identity, measured: &Identity) -> Result<(), VerifyError> {
+    let same = predictor.to_string() == measured.to_string()
+        && predictor.batch == measured.batch
+        && predictor.threads == measured.threads;
+    if same {
+        return Ok(());
+    }
+    let describe = |id: &Identity| format!("{id}, batch {}, {} threads", id.batch, id.threads);
+    Err(VerifyError::OtherIdentity { predictor: describe(predictor), measured: describe(measured) })
+}
