@@ -15,7 +15,8 @@ use edgezen::plainnet::Kernel;
 use edgezen::predictor::fitted::Bounded;
 use edgezen::predictor::loaded::Loaded;
 use edgezen::predictor::metrics::{Metrics, Pair};
-use rand::{RngExt, SeedableRng};
+use edgezen::random::shuffle;
+use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::path::Path;
 
@@ -52,9 +53,7 @@ fn main() -> Result<(), Failed> {
     observations.retain(|observation| observation.single().is_some());
     for seed in 0..seeds {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-        for i in (1..observations.len()).rev() {
-            observations.swap(i, rng.random_range(0..=i));
-        }
+        shuffle(&mut observations, &mut rng);
         let (test, pool) = observations.split_at(observations.len() / 4);
         println!("seed {seed}: {} rows to choose from, {} held out", pool.len(), test.len());
         for rows in RANDOM {

@@ -7,7 +7,7 @@ use edgezen_core::measurement::Identity;
 use edgezen_core::plainnet::{Kernel, Network};
 use edgezen_core::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
 use edgezen_core::proxy::{Candidate, Proxy, ScoreError};
-use edgezen_core::search::{Budget, Search};
+use edgezen_core::search::Search;
 use edgezen_core::space;
 use edgezen_core::units::Latency;
 
@@ -37,9 +37,9 @@ impl LatencyPredictor for Rule {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let board = Budget::latency("board", Rule("board@rule@fp32".parse()?), Latency::from_ms(0.2));
+    let rule = Rule("board@rule@fp32".parse()?);
     let search = Search::new(space::by_name("mobilenet").ok_or("no such space")?);
-    let best = search.proxy(&Roomy).budget(board).run()?.best;
+    let best = search.proxy(&Roomy).latency("board", rule, Latency::from_ms(0.2)).run()?.best;
     println!("{:.1} {}", best.score, Network::from(&best.blocks[..]));
     Ok(())
 }

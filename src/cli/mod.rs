@@ -20,7 +20,6 @@ mod predict;
 mod predict_table;
 mod predictors;
 mod profile;
-mod repeat;
 mod report;
 mod rescore;
 mod score;

@@ -7,7 +7,7 @@ use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::proxy::exact;
 use edgezen_core::proxy::exact::Settings;
 use edgezen_core::proxy::{Proxy, Setup};
-use edgezen_core::search::preset;
+use edgezen_core::search::{Quantity, preset};
 use edgezen_core::space;
 use edgezen_lab::files::write_atomically;
 use edgezen_lab::report::{Comparison, Report};
@@ -193,14 +193,10 @@ fn command(manifest: &Manifest) -> String {
         }
     }
     let budget = &manifest.budget;
-    for (name, value) in [("flops", budget.flops), ("params", budget.params), ("memory", budget.memory_bytes)]
-    {
-        if let Some(value) = value {
-            option(name, value.to_string());
+    for quantity in Quantity::starting_with(&[Quantity::Flops, Quantity::Params, Quantity::Memory]) {
+        if let Some(limit) = budget.limits[quantity] {
+            option(quantity.name(), limit.to_string());
         }
-    }
-    if let Some(layers) = budget.layers {
-        option("layers", layers.to_string());
     }
     if let Some(confidence) = budget.confidence {
         option("confidence", confidence.to_string());
@@ -209,7 +205,7 @@ fn command(manifest: &Manifest) -> String {
     option("classes", manifest.classes.to_string());
     option("proxy", manifest.proxy.clone());
     option("mode", manifest.mode.to_string());
-    option("optimiser", manifest.rules.set.name().to_owned());
+    option("optimiser", manifest.rules.optimiser.name().to_owned());
     option("iterations", manifest.rules.iterations.to_string());
     option("population", manifest.rules.population.to_string());
     option("seed", manifest.seed.to_string());

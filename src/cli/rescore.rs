@@ -6,7 +6,7 @@ use edgezen_core::plainnet::{Network, SuperBlock};
 use edgezen_core::proxy::Mode;
 use edgezen_core::proxy::exact::Settings;
 use edgezen_core::proxy::exact::rescore;
-use edgezen_core::search::Outcome;
+use edgezen_core::search::SearchOutcome;
 use edgezen_lab::runs::{NotRescored, Rescored, RescoredNetwork};
 
 /// The engine that scores again.
@@ -33,7 +33,7 @@ pub fn check(proxy: &str) -> Result<(), Failure> {
 
 /// Scores the `top` best structures of `outcome` again, all of them on the same random numbers
 /// layer by layer: `score NET --engine exact` with the same seed gives the same values.
-pub fn run(outcome: &Outcome, top: usize, mode: Mode, resolution: u32, seed: u64) -> Rescored {
+pub fn run(outcome: &SearchOutcome, top: usize, mode: Mode, resolution: u32, seed: u64) -> Rescored {
     let networks: Vec<(&[SuperBlock], f64)> =
         outcome.ranked().into_iter().take(top).map(|n| (&*n.blocks, n.score)).collect();
     let settings = Settings::new(mode, seed);

@@ -140,7 +140,7 @@ fn refit(
 }
 
 /// The best network of a run, and others spread over its front.
-fn of_front(run: &runs::Run, top: usize) -> Result<Vec<Model>, Failure> {
+fn of_front(run: &runs::FinishedRun, top: usize) -> Result<Vec<Model>, Failure> {
     let n = run.front.len();
     let count = top.clamp(1, n.max(1));
     let step = |i: usize| if count == 1 { 0 } else { i * (n - 1) / (count - 1) };

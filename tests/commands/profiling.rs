@@ -199,6 +199,37 @@ fn a_dataset_is_refined_where_it_knows_least() {
 }
 
 #[test]
+fn a_dataset_is_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| edgezen(arguments).current_dir(dir.path()).output().unwrap();
+    json(&run(&["profile", "--device", "simulated", "--samples", "120", "-o", "data", "--json"]));
+    let repeat = ["profile", "--device", "simulated", "--repeat", "data"];
+    let report = json(&run(&[&repeat[..], &["--json"]].concat()));
+    assert_eq!((report["rows"].as_array().unwrap().len(), &report["dataset"]), (6, &"data".into()));
+    assert!(report["worst_difference_percent"].as_f64().unwrap() < 3.0, "{report}");
+    let text = String::from_utf8(run(&repeat).stdout).unwrap();
+    assert!(text.contains("from one day to another"), "{text}");
+    let lines = std::fs::read_to_string(dir.path().join("data/repeats.jsonl")).unwrap();
+    assert_eq!(lines.lines().count(), 2);
+    let other = run(&["profile", "--device", "host", "--repeat", "data"]);
+    assert_eq!(code(&other), Some(2), "{}", errors(&other));
+    // What belongs to a new plan does not belong here.
+    for (option, value) in [
+        ("--plan", "plan.json"),
+        ("--output", "out"),
+        ("--space", "resnet"),
+        ("--samples", "9"),
+        ("--time", "20m"),
+        ("--refine", "data"),
+        ("--rounds", "2"),
+    ] {
+        let output = run(&[&repeat[..], &[option, value]].concat());
+        assert_eq!(code(&output), Some(2), "{}", errors(&output));
+        assert!(errors(&output).contains(option), "{}", errors(&output));
+    }
+}
+
+#[test]
 fn bad_input_gets_its_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     let rubbish = dir.path().join("rubbish.onnx");

@@ -1,6 +1,7 @@
 //! The contract of device profiles: every shipped one is complete, and a broken one is refused by name.
 
-use edgezen::device::profile::{Kind, Origin, Profile, ProfileError, Profiles};
+use edgezen::catalogue::Location;
+use edgezen::device::profile::{Kind, Profile, ProfileError, Profiles};
 use edgezen::shipped::DEVICE_PROFILES;
 use edgezen::units::Latency;
 use std::collections::BTreeSet;
@@ -14,7 +15,7 @@ fn profiles_in(folder: &Path) -> Profiles {
 /// The shipped profiles, whatever lies in the current folder.
 fn shipped() -> Vec<Profile> {
     let entries = profiles_in(Path::new("no such folder")).entries();
-    assert!(entries.iter().all(|entry| entry.origin == Origin::Shipped));
+    assert!(entries.iter().all(|entry| matches!(entry.location, Location::Shipped { .. })));
     entries
         .into_iter()
         .map(|entry| {

@@ -7,25 +7,25 @@ use edgezen::proxy;
 use edgezen::proxy::zen::ZenScore;
 use edgezen::proxy::{Mode, Proxy, Setup};
 use edgezen::search::{
-    Budget, Budgets, Checkpoint, Constraint, Individual, LatencyBudget, Observer, Outcome, Progress, Rules,
-    Search, SearchError, Wish, preset,
+    Checkpoint, Individual, Instruction, Observer, Quantity, Rules, Search, SearchError, SearchOutcome,
+    SearchProgress, TrackedDevice, preset,
 };
 use edgezen::space;
-use edgezen::units::{Bytes, Latency, Macs, Params};
+use edgezen::units::Latency;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Remembers what it was told.
 #[derive(Default)]
 struct Watcher {
-    seen: Mutex<Vec<Progress>>,
+    seen: Mutex<Vec<SearchProgress>>,
 }
 
 impl Observer for Watcher {
     fn now(&self) -> Duration {
         Duration::ZERO
     }
-    fn progress(&self, progress: Progress) {
+    fn progress(&self, progress: SearchProgress) {
         self.seen.lock().unwrap().push(progress);
     }
 }
@@ -70,16 +70,8 @@ fn search_of<'a>(name: &str, proxy: &'a dyn Proxy, rules: Rules) -> Search<'a> {
     let preset = preset::by_name(name).unwrap();
     let mut initial = notation::parse(preset.initial).unwrap().super_blocks("the test searches").unwrap();
     relink(&mut initial);
-    let mut budgets = Budgets { layers: Some(preset.layers), ..Budgets::default() };
-    match preset.budget {
-        preset::Budget::Params(limit) => budgets.params = Some(Params(limit)),
-        preset::Budget::Flops(limit) => budgets.flops = Some(Macs(limit)),
-        preset::Budget::LatencyMs(ms) => budgets.latencies.push(LatencyBudget {
-            device: "toy".into(),
-            predictor: Arc::new(Toy::new()),
-            limit: Some(Latency::from_ms(ms)),
-        }),
-    }
+    let toy = TrackedDevice { name: "toy".into(), predictor: Arc::new(Toy::new()) };
+    let budgets = preset.budgets(preset.budget.0.is_per_device().then_some(toy));
     Search {
         space: space::by_name(preset.space).unwrap(),
         initial,
@@ -93,12 +85,12 @@ fn search_of<'a>(name: &str, proxy: &'a dyn Proxy, rules: Rules) -> Search<'a> {
     }
 }
 
-fn fronts(outcome: &Outcome) -> impl Iterator<Item = &Individual> {
+fn fronts(outcome: &SearchOutcome) -> impl Iterator<Item = &Individual> {
     outcome.fronts.iter().flat_map(|front| front.iter())
 }
 
 /// All of an outcome that must not depend on threads or interruptions.
-fn everything(outcome: &Outcome) -> impl PartialEq + std::fmt::Debug + use<> {
+fn everything(outcome: &SearchOutcome) -> impl PartialEq + std::fmt::Debug + use<> {
     let members: Vec<Individual> = outcome.population.iter().map(|m| Individual::clone(m)).collect();
     let front: Vec<Individual> = fronts(outcome).cloned().collect();
     (outcome.best.clone(), members, front, outcome.history.clone(), outcome.scored, outcome.rejected.clone())
@@ -108,7 +100,7 @@ fn few(rules: Rules, iterations: u64) -> Rules {
     Rules { iterations, ..rules }
 }
 
-fn check_within(search: &Search<'_>, outcome: &Outcome) {
+fn check_within(search: &Search<'_>, outcome: &SearchOutcome) {
     for member in outcome.population.iter().map(|member| &**member).chain(fronts(outcome)) {
         let model = Model {
             name: None,
@@ -119,21 +111,25 @@ fn check_within(search: &Search<'_>, outcome: &Outcome) {
         };
         model.validate().unwrap();
         let (params, flops) = model.official(Variant::BUILT).unwrap();
-        assert_eq!((params, flops), (member.costs.params, member.costs.flops), "{}", model.network);
-        assert!(search.budgets.params.is_none_or(|limit| params <= limit));
-        assert!(search.budgets.flops.is_none_or(|limit| flops <= limit));
-        let layers = model.network.layers().unwrap();
-        assert!(search.budgets.layers.is_none_or(|limit| layers <= limit));
-        if let Some(limit) = search.budgets.memory {
-            let peak = model.peak_activations().unwrap();
-            assert!(peak <= limit, "{peak} over {limit}");
-            assert_eq!(Some(peak), member.costs.memory);
+        for (quantity, value) in [
+            (Quantity::Params, params.0),
+            (Quantity::Flops, flops.0),
+            (Quantity::Layers, f64::from(model.network.layers().unwrap())),
+            (Quantity::Memory, model.peak_activations().unwrap().0),
+        ] {
+            let limit = search.budgets.limit(quantity);
+            assert!(limit.is_none_or(|limit| value <= limit), "{quantity} {value} over {limit:?}");
+            if quantity.is_always_known() || limit.is_some() {
+                assert_eq!(member.costs[quantity], Some(value), "{}", model.network);
+            }
         }
-        for (budget, estimate) in search.budgets.latencies.iter().zip(&member.costs.latencies) {
+        let devices = search.budgets.devices().iter().enumerate();
+        for ((index, device), estimate) in devices.zip(&member.costs.latencies) {
             // The cached sums are those of the whole network.
-            let whole = budget.predictor.predict(&model.kernels().unwrap());
+            let whole = device.predictor.predict(&model.kernels().unwrap());
             assert!((whole.latency.ns() / estimate.latency.ns() - 1.0).abs() < 1e-9, "{}", model.network);
-            assert!(budget.limit.is_none_or(|limit| search.budgets.budgeted(estimate) <= limit));
+            let limit = search.budgets.latency_limit(index);
+            assert!(limit.is_none_or(|limit| search.budgets.budgeted(estimate) <= limit));
         }
     }
 }
@@ -149,9 +145,18 @@ fn one_million_parameters_beat_the_published_network() {
     assert!(outcome.best.score >= theirs + 2.0, "{} against {theirs}", outcome.best.score);
     assert!(outcome.population.len() <= search.rules.population + 1);
     let rejected = &outcome.rejected;
-    let total = rejected.layers + rejected.params + rejected.flops + rejected.latency + rejected.invalid;
+    let over = [Quantity::Layers, Quantity::Params, Quantity::Flops, Quantity::Latency];
+    let total = over.map(|quantity| rejected.over[quantity]).iter().sum::<u64>() + rejected.invalid;
     assert_eq!(total + outcome.scored, outcome.iterations, "{rejected:?}");
-    assert_eq!((rejected.flops, rejected.latency, rejected.invalid, rejected.unscored), (0, 0, 0, 0));
+    assert_eq!(
+        (
+            rejected.over[Quantity::Flops],
+            rejected.over[Quantity::Latency],
+            rejected.invalid,
+            rejected.unscored
+        ),
+        (0, 0, 0, 0)
+    );
 }
 
 #[test]
@@ -197,11 +202,11 @@ fn all_budgets_hold_together() {
     let mut search = search_of("Zen_NAS_ImageNet_latency0.5ms", &zen, few(Rules::PAPER, 20_000));
     search.space = space::by_name("mobilenet").unwrap();
     search.initial = notation::parse(published::INIT_IMAGENET_FLOPS).unwrap().super_blocks("").unwrap();
-    search.budgets.params = Some(Params(4e6));
-    search.budgets.flops = Some(Macs(3e8));
-    search.budgets.memory = Some(Bytes(9e6));
+    search.budgets.bound(Quantity::Params, 4e6);
+    search.budgets.bound(Quantity::Flops, 3e8);
+    search.budgets.bound(Quantity::Memory, 9e6);
     search.budgets.confidence = Some(0.9);
-    search.budgets.latencies[0].limit = Some(Latency::from_ms(0.9));
+    search.budgets.bound_latency(0, Latency::from_ms(0.9));
     let observer = Watcher::default();
     let outcome = search.observed(&observer, None).unwrap();
     check_within(&search, &outcome);
@@ -216,7 +221,7 @@ fn a_start_outside_the_budget_walks_into_it() {
     let zen = ZenScore::new(Mode::Paper, 224);
     let mut search = search_of("Zen_NAS_ImageNet_flops400M", &zen, few(Rules::PAPER, 3_000));
     // The initial structure has 162 MFLOPs.
-    search.budgets.flops = Some(Macs(6e7));
+    search.budgets.bound(Quantity::Flops, 6e7);
     let outcome = search.run().unwrap();
     check_within(&search, &outcome);
 }
@@ -226,15 +231,16 @@ fn an_infeasible_budget_names_the_smallest_reachable() {
     let zen = ZenScore::new(Mode::Paper, 224);
     let mut search = search_of("Zen_NAS_ImageNet_latency0.1ms", &zen, few(Rules::PAPER, 3_000));
     // Two times the 5 µs per kernel are far too little.
-    search.budgets.latencies[0].limit = Some(Latency::from_ns(10_000.0));
+    search.budgets.bound_latency(0, Latency::from_ns(10_000.0));
     let Err(SearchError::Infeasible(why)) = search.run() else { panic!("found a network in 10 µs") };
-    let smallest = why.smallest_latency.unwrap();
+    assert_eq!(why.quantity, Quantity::Latency);
+    let smallest = Latency::from_ns(why.smallest);
     assert_eq!(why.device.as_deref(), Some("toy"));
     // What it names can be reached, and a little less cannot.
-    search.budgets.latencies[0].limit = Some(smallest * 1.0001);
+    search.budgets.bound_latency(0, smallest * 1.0001);
     let outcome = search.run().unwrap();
     check_within(&search, &outcome);
-    search.budgets.latencies[0].limit = Some(smallest * 0.95);
+    search.budgets.bound_latency(0, smallest * 0.95);
     assert!(matches!(search.run(), Err(SearchError::Infeasible(_))));
 }
 
@@ -279,11 +285,11 @@ impl Observer for Interrupter {
     fn now(&self) -> Duration {
         Duration::ZERO
     }
-    fn progress(&self, _: Progress) {}
-    fn wish(&self) -> Wish {
+    fn progress(&self, _: SearchProgress) {}
+    fn instruction(&self) -> Instruction {
         let mut asked = self.asked.lock().unwrap();
         *asked += 1;
-        if *asked >= self.stop_after { Wish::Stop } else { Wish::GoOn }
+        if *asked >= self.stop_after { Instruction::Stop } else { Instruction::GoOn }
     }
     fn save(&self, checkpoint: &Checkpoint) {
         *self.saved.lock().unwrap() = Some(checkpoint.clone());
@@ -317,7 +323,7 @@ fn an_interrupted_search_ends_like_any_other() {
             sessions += 1;
         };
         assert!(sessions > 1, "{name}: {sessions}");
-        assert!(everything(&outcome) == want, "{name} {:?} differs after an interruption", rules.set);
+        assert!(everything(&outcome) == want, "{name} {:?} differs after an interruption", rules.optimiser);
         // From its last checkpoint a finished search gives its result again.
         let islands = if rules.islands == 1 { 2 } else { 1 };
         let other = Search { rules: Rules { islands, ..rules }, ..search };
@@ -352,9 +358,9 @@ fn islands_do_not_collapse_and_gain_from_iterations() {
 fn builder_and_fields_are_the_same_search() {
     let space = space::by_name("mobilenet").unwrap();
     let found = Search::new(space)
-        .budget(Budget::Flops(Macs(3e8)))
-        .budget(Budget::latency("toy", Toy::new(), Latency::from_ms(0.9)))
-        .budget(Budget::latency("toy", Toy::new(), Latency::from_ms(0.8)))
+        .budget(Quantity::Flops, 3e8)
+        .latency("toy", Toy::new(), Latency::from_ms(0.9))
+        .latency("toy", Toy::new(), Latency::from_ms(0.8))
         .iterations(4_000)
         .input(192, 100)
         .seed(3)
@@ -362,7 +368,7 @@ fn builder_and_fields_are_the_same_search() {
         .run()
         .unwrap();
     let costs = &found.best.costs;
-    assert!(costs.flops.0 <= 3e8 && costs.latencies.len() == 1, "{costs:?}");
+    assert!(costs[Quantity::Flops].unwrap() <= 3e8 && costs.latencies.len() == 1, "{costs:?}");
     assert!(costs.latencies[0].latency <= Latency::from_ms(0.8));
 }
 
@@ -388,16 +394,12 @@ fn explanations_add_up() {
 fn each_constraint_can_be_the_one_that_binds() {
     let zen = ZenScore::new(Mode::Paper, 224);
     let base = search_of("Zen_NAS_ImageNet_flops400M", &zen, few(Rules::ISLANDS, 1_000));
-    for (budget, constraint) in [
-        (Budget::Layers(2), Constraint::Layers),
-        (Budget::Params(Params(1e4)), Constraint::Params),
-        (Budget::Flops(Macs(1e5)), Constraint::Flops),
-        (Budget::Memory(Bytes(1e4)), Constraint::Memory),
-        (Budget::latency("toy", Toy::new(), Latency::from_ns(100.0)), Constraint::Latency(0)),
-    ] {
-        let Err(SearchError::Infeasible(why)) = base.clone().budget(budget).run() else {
-            panic!("{constraint:?} was met")
-        };
-        assert_eq!(why.constraint, constraint);
+    let slow = base.clone().latency("toy", Toy::new(), Latency::from_ns(100.0));
+    let bounded =
+        [(Quantity::Layers, 2.0), (Quantity::Params, 1e4), (Quantity::Flops, 1e5), (Quantity::Memory, 1e4)];
+    let bounded = bounded.map(|(quantity, limit)| (quantity, base.clone().budget(quantity, limit)));
+    for (quantity, search) in bounded.into_iter().chain([(Quantity::Latency, slow)]) {
+        let Err(SearchError::Infeasible(why)) = search.run() else { panic!("{quantity} was met") };
+        assert_eq!(why.quantity, quantity);
     }
 }

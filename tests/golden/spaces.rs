@@ -2,9 +2,9 @@
 
 use crate::golden::{json, list, number, text};
 use edgezen::plainnet::{Network, SuperBlock, notation, relink};
-use edgezen::search::mutation::Mutator;
+use edgezen::search::variation::Mutator;
 use edgezen::space;
-use edgezen::space::{Reach, SearchSpace, Weights, channel_choices, sublayer_choices};
+use edgezen::space::{KindWeights, MutationReach, SearchSpace, channel_choices, sublayer_choices};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -25,14 +25,14 @@ fn candidate_lists() {
     for case in list(&golden["channel_candidates"]) {
         let c = number(case, "c") as i32;
         for space in space::registry() {
-            let have = channel_choices(c, space.max_channels(), Reach::Reference);
+            let have = channel_choices(c, space.max_channels(), MutationReach::Reference);
             assert_eq!(have.as_slice(), integers(&case[space.reference_name()]), "{c} in {}", space.name());
         }
     }
     for case in list(&golden["sublayer_candidates"]) {
         // The list of the reference contains 0, which it drops later (docs/plainnet.md, section 4.1).
         let want: Vec<i32> = integers(&case["both"]).into_iter().filter(|&l| l > 0).collect();
-        let have = sublayer_choices(number(case, "L") as i32, Reach::Reference);
+        let have = sublayer_choices(number(case, "L") as i32, MutationReach::Reference);
         assert_eq!(have.as_slice(), want, "{case}");
     }
 }
@@ -42,7 +42,7 @@ fn candidate_sets() {
     for case in list(&json("candidates.json")) {
         let space = space::by_name(text(case, "space")).unwrap();
         let block = blocks(text(case, "block"))[0];
-        let candidates = space::candidates(space, block, Weights::Reference, Reach::Reference);
+        let candidates = space::candidates(space, block, KindWeights::Reference, MutationReach::Reference);
         let mut printed: Vec<String> = candidates.all().iter().map(ToString::to_string).collect();
         printed.sort();
         assert_eq!(printed.len() as f64, number(case, "num_unique"), "{block}");
@@ -63,7 +63,7 @@ fn candidate_sets() {
 /// some block is out of reach.
 fn distance(
     space: &dyn SearchSpace,
-    reach: Reach,
+    reach: MutationReach,
     parent: &[SuperBlock],
     child: &[SuperBlock],
 ) -> Option<usize> {
@@ -82,7 +82,7 @@ fn distance(
             break;
         }
         let same = SuperBlock { in_c: first.in_c, ..merged } == first;
-        if !same && !space::candidates(space, first, Weights::Reference, reach).contains(&merged) {
+        if !same && !space::candidates(space, first, KindWeights::Reference, reach).contains(&merged) {
             continue;
         }
         if let Some(tail) = distance(space, reach, rest, &child[parts..]) {
@@ -106,7 +106,7 @@ fn golden_mutations_are_within_reach() {
         for case in list(&cases) {
             let (parent, child) = (blocks(text(case, "parent")), blocks(text(case, "child")));
             assert!(is_linked(&child), "{case}");
-            let changed = distance(space, Reach::Reference, &parent, &child);
+            let changed = distance(space, MutationReach::Reference, &parent, &child);
             let allowed = number(case, "num_replaces") as usize;
             assert!(changed.is_some_and(|n| n <= allowed), "{changed:?} changes: {case}");
         }
@@ -118,7 +118,7 @@ fn type_weights_are_the_reference_ones() {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
     for space in space::registry() {
         let block = blocks(space.default_structure())[1];
-        let candidates = space::candidates(*space, block, Weights::Reference, Reach::Reference);
+        let candidates = space::candidates(*space, block, KindWeights::Reference, MutationReach::Reference);
         let draws = 40_000;
         let mut counts: BTreeMap<_, f64> = BTreeMap::new();
         for _ in 0..draws {
@@ -144,8 +144,8 @@ proptest! {
     #[test]
     fn mutation_chains_stay_valid(seed in any::<u64>(), which in 0_usize..2, replaces in 1_u32..=2, paper in any::<bool>()) {
         let space = space::registry()[which];
-        let reach = if paper { Reach::Paper } else { Reach::Reference };
-        let mutator = Mutator { space, weights: Weights::Reference, reach };
+        let reach = if paper { MutationReach::Paper } else { MutationReach::Reference };
+        let mutator = Mutator { space, weights: KindWeights::Reference, reach };
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let mut parent = blocks(space.default_structure());
         relink(&mut parent);

@@ -4,7 +4,7 @@
 //!
 //! The rooms, lowest first. A room imports only rooms with a smaller number, as `tests/architecture` checks.
 //!
-//! 1. `units`, `stats`, `digest`, `files`: quantities, statistics, checksums, versioned file formats
+//! 1. `units`, `stats`, `random`, `digest`, `files`: quantities, statistics, random orders, checksums, versioned file formats
 //! 2. `plainnet`: networks as strings and graphs, their shapes, costs and kernels
 //! 3. `zoo`: networks of other search spaces and papers
 //! 4. `measurement`: what was measured on which device, and how well
@@ -20,6 +20,8 @@ pub mod plainnet;
 pub mod predictor;
 #[cfg(feature = "decisions")]
 pub mod proxy;
+#[cfg(feature = "decisions")]
+pub mod random;
 #[cfg(feature = "decisions")]
 pub mod search;
 #[cfg(feature = "decisions")]

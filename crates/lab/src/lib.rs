@@ -3,7 +3,7 @@
 //!
 //! The rooms, lowest first. A room imports only rooms with a smaller number, as `tests/architecture` checks.
 //!
-//! 1. `files`: writing files whole, time stamps
+//! 1. `files`, `tables`: writing files whole, time stamps; plain tables and their Parquet files
 //! 2. `dataset`: measurements as tables, and imports of public ones
 //! 3. `device`: computers, GPUs and phones that measure; their profiles
 //! 4. `fit`, `campaign`: predictors from datasets, datasets from devices
@@ -20,5 +20,6 @@ pub mod files;
 pub mod fit;
 pub mod report;
 pub mod runs;
+pub mod tables;
 #[cfg(feature = "torch")]
 pub mod train;

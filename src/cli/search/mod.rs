@@ -1,5 +1,6 @@
 //! `edgezen search`: the best network that fits the budgets.
 
+mod limits;
 mod plan;
 mod text;
 mod verification;
@@ -7,12 +8,15 @@ mod watch;
 
 use super::target::Reach;
 use super::{Exit, Failure, Global, rescore, verify};
+use clap::builder::PossibleValuesParser;
 use edgezen_core::plainnet::SuperBlock;
 use edgezen_core::proxy::Mode;
-use edgezen_core::search::{Checkpoint, explain};
-use edgezen_core::units::{Bytes, Latency, Macs, Params};
+use edgezen_core::search::{Checkpoint, explain, optimiser};
+use edgezen_core::space;
+use edgezen_core::units::Latency;
 use edgezen_lab::runs;
-use edgezen_lab::runs::{Found, SavedSearch, SearchResult};
+use edgezen_lab::runs::{FoundNetwork, SavedSearch, SearchResult};
+use limits::Limits;
 use std::path::PathBuf;
 use std::str::FromStr;
 use watch::Watch;
@@ -23,7 +27,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// Search space [default: of the preset, the initial structure, or the device]
-    #[arg(long, value_parser = ["resnet", "mobilenet"])]
+    #[arg(long, value_parser = PossibleValuesParser::new(space::registry().iter().map(|space| space.name())))]
     space: Option<String>,
     /// Structure to start from [default: of the preset or the space]
     #[arg(long, value_name = "NET")]
@@ -34,18 +38,8 @@ pub struct Args {
     /// Latency budget per image: 80ms, or NAME=80ms for a device by name; repeatable
     #[arg(long, value_name = "[NAME=]TIME")]
     latency: Vec<LatencyArg>,
-    /// Budget of official FLOPs, as 400M
-    #[arg(long, value_name = "N")]
-    flops: Option<Macs>,
-    /// Budget of official parameters, as 1M
-    #[arg(long, value_name = "N")]
-    params: Option<Params>,
-    /// Most layers [default: of the preset or the device]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    layers: Option<u32>,
-    /// Budget of peak activation memory, one image in fp32, as 8MB
-    #[arg(long, value_name = "BYTES")]
-    memory: Option<Bytes>,
+    #[command(flatten)]
+    limits: Limits,
     /// Side of the square input image [default: of the preset or the device, else 224]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=4096))]
     resolution: Option<u32>,
@@ -63,7 +57,8 @@ pub struct Args {
     mode: Option<Mode>,
     /// Rules of the evolution: the improved ones, those of the paper, or those of the released code
     /// [default: reference for presets, else islands]
-    #[arg(long, value_name = "NAME", value_parser = ["islands", "paper", "reference"])]
+    #[arg(long, value_name = "NAME",
+        value_parser = PossibleValuesParser::new(optimiser::registry().iter().map(|optimiser| optimiser.name())))]
     optimiser: Option<String>,
     /// [default: 480000 for presets and the released rules, else 96000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -175,11 +170,11 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
     let blocks: &[SuperBlock] = &best.blocks;
     let rescored = rescore_top.map(|top| rescore::run(&outcome, top, plan.mode, plan.resolution, plan.seed));
     let result = SearchResult {
-        best: Found::of(&best, &plan.budgets),
+        best: FoundNetwork::of(&best, &plan.budgets),
         front: runs::front(&outcome, &plan.budgets),
         proxy: proxy.name().to_owned(),
         mode: plan.mode,
-        rules: plan.rules.set,
+        rules: plan.rules.optimiser,
         iterations: outcome.iterations,
         scored: outcome.scored,
         rejected: outcome.rejected,
@@ -211,9 +206,6 @@ impl From<runs::RunError> for Failure {
     fn from(error: runs::RunError) -> Failure {
         let message = error.to_string();
         match error {
-            runs::RunError::Damaged { .. } => Failure::new(Exit::BadFile, message),
-            runs::RunError::TooNew { .. } => Failure::new(Exit::BadFile, message).remedy("a newer edgezen"),
-            runs::RunError::Io { path, error } => Failure::io(&path, &error),
             runs::RunError::File(error) => error.into(),
             runs::RunError::Shape(error) => error.into(),
             runs::RunError::Onnx(_) => Failure::runtime(message),

@@ -1,41 +1,40 @@
 //! The result of a search as a person reads it: no line but the structure is wider than 80 columns.
 
-use super::plan::Plan;
+use super::plan::SearchPlan;
 use crate::cli::{output, rescore, verify};
 use edgezen_core::plainnet::notation;
+use edgezen_core::search::Quantity;
 use edgezen_core::search::explain::{EditEffect, Explanation, Used};
-use edgezen_core::units::{Bytes, Latency, Macs, Params};
-use edgezen_lab::runs::{Found, SearchResult};
+use edgezen_core::units::{Latency, Macs};
+use edgezen_lab::runs::{FoundNetwork, SearchResult};
 
 /// Networks of the front that are shown.
 const SHOWN: usize = 8;
 
-pub fn text(result: &SearchResult, plan: &Plan) -> String {
+pub fn text(result: &SearchResult, plan: &SearchPlan) -> String {
     let best = &result.best;
     let mut out = format!("{}\n\n", best.net);
     let score = if result.proxy == "zen" { "Zen-Score" } else { &result.proxy };
-    out += &format!(
-        "{score} {:.2} ({} mode), {} layers, {} parameters, {} FLOPs\n",
-        best.score,
-        result.mode,
-        best.layers,
-        Params(best.params),
-        Macs(best.flops)
-    );
-    for budget in &plan.budgets.latencies {
-        let Some(predicted) = best.latency.get(&budget.device) else { continue };
-        let limit = budget.limit.map(|limit| format!(", budget {limit}")).unwrap_or_default();
+    out += &format!("{score} {:.2} ({} mode)", best.score, result.mode,);
+    for quantity in Quantity::always_known() {
+        out += &best.amounts[quantity].map(|n| format!(", {}", quantity.phrase(n))).unwrap_or_default();
+    }
+    out += "\n";
+    for (index, device) in plan.budgets.devices().iter().enumerate() {
+        let Some(predicted) = best.latency.get(&device.name) else { continue };
+        let limit = plan.budgets.latency_limit(index);
+        let limit = limit.map(|limit| format!(", budget {limit}")).unwrap_or_default();
         out += &format!(
             "{}: {}{limit}, 90 % interval {} to {}\n  by {}, {:.0} % inside its domain\n",
-            budget.device,
+            device.name,
             ms(predicted.ms),
             ms(predicted.lower_ms),
             ms(predicted.upper_ms),
-            budget.predictor.identity(),
+            device.predictor.identity(),
             100.0 * predicted.coverage
         );
     }
-    let devices: Vec<&str> = plan.budgets.latencies.iter().map(|b| b.device.as_str()).collect();
+    let devices: Vec<&str> = plan.budgets.devices().iter().map(|device| device.name.as_str()).collect();
     out += &format!("\n{}", blocks(&result.explanation, &devices));
     out += &format!("\n{}", budgets(&result.explanation.budgets));
     out += &edits(&result.explanation);
@@ -122,17 +121,12 @@ fn cut(text: &str, most: usize) -> String {
 fn budgets(budgets: &[Used]) -> String {
     let mut out = String::new();
     for (i, used) in budgets.iter().enumerate() {
-        let value = |value: f64| match used.unit.as_deref() {
-            Some("ms") => ms(value),
-            Some("bytes") => Bytes(value).to_string(),
-            _ if used.budget == "layers" => value.to_string(),
-            _ => Macs(value).to_string(),
-        };
+        let value = |reported: f64| used.quantity.print(used.quantity.from_reported(reported));
         let device = used.device.as_ref().map(|device| format!(" on {device}")).unwrap_or_default();
         out += &format!(
             "{} {}{device}: {} of {} ({:.1} %)\n",
             if i == 0 { "binds:" } else { "      " },
-            used.budget,
+            used.quantity,
             value(used.used),
             value(used.limit),
             100.0 * used.share
@@ -167,23 +161,20 @@ fn short_change(change: &str) -> String {
 }
 
 /// A few networks of the front on the first device, the last of them the best.
-fn front(front: &[Found], devices: &[&str]) -> String {
-    let on_first = |found: &&Found| devices.first().is_none_or(|d| found.on_front.iter().any(|on| on == d));
-    let front: Vec<&Found> = front.iter().filter(on_first).collect();
+fn front(front: &[FoundNetwork], devices: &[&str]) -> String {
+    let on_first =
+        |found: &&FoundNetwork| devices.first().is_none_or(|d| found.on_front.iter().any(|on| on == d));
+    let front: Vec<&FoundNetwork> = front.iter().filter(on_first).collect();
     let n = front.len();
     let count = SHOWN.min(n);
     let pick = |i: usize| if count < 2 { 0 } else { i * (n - 1) / (count - 1) };
     let devices = &devices[..devices.len().min(3)];
-    let mut header = vec!["front", "score", "layers", "parameters", "FLOPs"];
+    let mut header = vec!["front", "score"];
+    Quantity::always_known().for_each(|quantity| header.push(quantity.noun()));
     header.extend(devices);
-    let row = |found: &Found| {
-        let mut row = vec![
-            String::new(),
-            format!("{:.2}", found.score),
-            found.layers.to_string(),
-            Params(found.params).to_string(),
-            Macs(found.flops).to_string(),
-        ];
+    let row = |found: &FoundNetwork| {
+        let mut row = vec![String::new(), format!("{:.2}", found.score)];
+        row.extend(Quantity::always_known().map(|q| found.amounts[q].map_or("-".into(), |n| q.print(n))));
         row.extend(devices.iter().map(|&d| found.latency.get(d).map_or("-".into(), |p| ms(p.ms))));
         row
     };

@@ -1,7 +1,7 @@
 //! `--verify K`: measure the best of the front, correct the predictor, choose again; until K networks are
 //! measured inside the budget.
 
-use super::plan::Plan;
+use super::plan::SearchPlan;
 use super::watch;
 use crate::cli::output::Output;
 use crate::cli::target::Reach;
@@ -9,7 +9,7 @@ use crate::cli::{Exit, Failure, predictors, verify};
 use edgezen_core::plainnet::Model;
 use edgezen_core::predictor::corrected::{Corrected, refit};
 use edgezen_core::search::budget::Accountant;
-use edgezen_core::search::{Individual, LatencyBudget, Outcome, Search};
+use edgezen_core::search::{Individual, Search, SearchOutcome, TrackedDevice};
 use edgezen_core::units::Latency;
 use edgezen_lab::runs::{Verification, Verified, VerifyRound};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const FURTHER_ATTEMPTS: usize = 8;
 const SAME: f64 = 0.005;
 
 pub struct Loop<'a> {
-    pub plan: &'a Plan,
+    pub plan: &'a SearchPlan,
     pub search: &'a Search<'a>,
     pub device: &'a str,
     pub reach: &'a Reach,
@@ -34,16 +34,14 @@ impl Loop<'_> {
     /// and the network with the highest score of those inside.
     pub fn run(
         &self,
-        outcome: &Outcome,
+        outcome: &SearchOutcome,
         asked: usize,
     ) -> Result<(Verification, Option<Individual>), Failure> {
         let budgets = &self.plan.budgets;
-        let (index, budget) = budgets
-            .latencies
-            .iter()
-            .enumerate()
-            .find(|(_, budget)| budget.device == self.device)
+        let index = budgets
+            .device(self.device)
             .ok_or_else(|| Failure::usage(format!("nothing predicts the latency on {}", self.device)))?;
+        let (tracked, limit) = (&budgets.devices()[index], budgets.latency_limit(index));
         let mut record =
             Verification { device: self.device.to_owned(), asked, inside_budget: 0, rounds: Vec::new() };
         let mut pool = front(outcome, index);
@@ -57,17 +55,17 @@ impl Loop<'_> {
                 return Err(Failure::new(Exit::Interrupted, message).remedy(remedy));
             }
             let wanted = asked - record.inside_budget;
-            let corrected = LatencyBudget {
-                predictor: Arc::new(Corrected { inner: Arc::clone(&budget.predictor), factor }),
-                ..budget.clone()
+            let corrected = TrackedDevice {
+                predictor: Arc::new(Corrected { inner: Arc::clone(&tracked.predictor), factor }),
+                ..tracked.clone()
             };
-            let mut chosen = self.choose(&mut pool, &corrected, wanted)?;
+            let mut chosen = self.choose(&mut pool, &corrected, limit, wanted)?;
             let again = chosen.len() < wanted && (factor / searched_at).ln().abs() > SAME;
             if again {
                 // The front of the first search has too little below the corrected budget.
                 searched_at = factor;
                 let mut search = self.search.clone();
-                search.budgets.latencies[index] = corrected.clone();
+                search.budgets.track(corrected.clone());
                 let known = |network: &Individual| {
                     record.rounds.iter().flat_map(|r| &r.networks).any(|v| v.net == net(network))
                         || chosen.iter().any(|c| c.blocks == network.blocks)
@@ -80,12 +78,12 @@ impl Loop<'_> {
                     Err(_) => {}
                 }
                 let missing = wanted - chosen.len();
-                chosen.extend(self.choose(&mut pool, &corrected, missing)?);
+                chosen.extend(self.choose(&mut pool, &corrected, limit, missing)?);
             }
             if chosen.is_empty() {
                 break;
             }
-            let rows = self.measure(&chosen, &corrected)?;
+            let rows = self.measure(&chosen, &corrected, limit)?;
             for (network, row) in chosen.iter().zip(&rows) {
                 let predicted = Latency::from_ms(row.predicted_ms / factor);
                 measured.push((predicted, Latency::from_ms(row.measured_ms)));
@@ -113,17 +111,18 @@ impl Loop<'_> {
     fn choose(
         &self,
         pool: &mut Vec<Individual>,
-        budget: &LatencyBudget,
+        device: &TrackedDevice,
+        limit: Option<Latency>,
         count: usize,
     ) -> Result<Vec<Individual>, Failure> {
         let mut chosen = Vec::new();
         let mut i = 0;
         while chosen.len() < count && i < pool.len() {
-            let estimate = budget
-                .predictor
-                .predict(&self.plan.model(&pool[i].blocks).lowered(budget.predictor.lowering())?);
+            let predictor = &device.predictor;
+            let estimate =
+                predictor.predict(&self.plan.model(&pool[i].blocks).lowered(predictor.lowering())?);
             let latency = self.plan.budgets.budgeted(&estimate);
-            if budget.limit.is_none_or(|limit| latency <= limit) {
+            if limit.is_none_or(|limit| latency <= limit) {
                 chosen.push(pool.remove(i));
             } else {
                 i += 1;
@@ -132,18 +131,16 @@ impl Loop<'_> {
         Ok(chosen)
     }
 
-    fn measure(&self, networks: &[Individual], budget: &LatencyBudget) -> Result<Vec<Verified>, Failure> {
+    fn measure(
+        &self,
+        networks: &[Individual],
+        device: &TrackedDevice,
+        limit: Option<Latency>,
+    ) -> Result<Vec<Verified>, Failure> {
         let models: Vec<Model> = networks.iter().map(|n| self.plan.model(&n.blocks)).collect();
         let usual = predictors::usual_probe_ns(self.device);
-        let mut rows = verify::measure(
-            self.device,
-            self.reach,
-            &models,
-            &*budget.predictor,
-            usual,
-            budget.limit,
-            self.output,
-        )?;
+        let mut rows =
+            verify::measure(self.device, self.reach, &models, &*device.predictor, usual, limit, self.output)?;
         for (row, network) in rows.iter_mut().zip(networks) {
             row.score = Some(network.score);
         }
@@ -162,6 +159,6 @@ fn net(network: &Individual) -> String {
 }
 
 /// The front of one device, the highest score first.
-fn front(outcome: &Outcome, index: usize) -> Vec<Individual> {
+fn front(outcome: &SearchOutcome, index: usize) -> Vec<Individual> {
     outcome.fronts.iter().nth(index).into_iter().flat_map(|front| front.iter().rev()).cloned().collect()
 }

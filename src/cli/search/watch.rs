@@ -5,7 +5,7 @@
 
 use crate::cli::output::Output;
 use crate::cli::{Exit, Failure};
-use edgezen_core::search::{Checkpoint, Observer, Progress, Wish};
+use edgezen_core::search::{Checkpoint, Instruction, Observer, SearchProgress};
 use edgezen_core::units::Latency;
 use edgezen_lab::runs::{RunError, SavedSearch};
 use indicatif::ProgressBar;
@@ -129,7 +129,7 @@ impl Observer for Watch {
         self.started.elapsed()
     }
 
-    fn progress(&self, progress: Progress) {
+    fn progress(&self, progress: SearchProgress) {
         self.bar.set_position(progress.iteration);
         if let Some(best) = progress.best {
             let share = 100.0 * progress.scored as f64 / progress.iteration.max(1) as f64;
@@ -137,13 +137,13 @@ impl Observer for Watch {
         }
     }
 
-    fn wish(&self) -> Wish {
+    fn instruction(&self) -> Instruction {
         if stopped() {
-            Wish::Stop
+            Instruction::Stop
         } else if nanos(self.started.elapsed()) >= self.due.load(Ordering::Relaxed) {
-            Wish::Save
+            Instruction::Save
         } else {
-            Wish::GoOn
+            Instruction::GoOn
         }
     }
 

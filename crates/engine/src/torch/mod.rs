@@ -4,6 +4,7 @@
 mod model;
 pub mod ops;
 pub mod proxies;
+mod unscored;
 pub mod zen;
 
 pub use model::TorchModel;

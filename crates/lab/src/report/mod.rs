@@ -8,10 +8,10 @@ pub mod chart;
 mod page;
 pub mod svg;
 
-use crate::runs::{Found, Manifest, SearchResult};
+use crate::runs::{FoundNetwork, Manifest, SearchResult};
 use axis::Scale;
 use chart::{Chart, Dot, Label, Mark, Series};
-use edgezen_core::search::Point;
+use edgezen_core::search::{HistoryPoint, Quantity};
 use edgezen_core::units::Latency;
 use std::collections::BTreeMap;
 use svg::Drawing;
@@ -22,7 +22,7 @@ pub struct Report {
     /// `run.toml` as it stands.
     pub manifest_text: String,
     pub result: SearchResult,
-    pub history: Vec<Point>,
+    pub history: Vec<HistoryPoint>,
     /// Known networks under the same conditions.
     pub comparisons: Vec<Comparison>,
     /// The command that repeats the run.
@@ -98,7 +98,7 @@ impl Report {
         let step = self.history.len().div_ceil(LINE_POINTS).max(1);
         // The last point always; the others at equal steps before it.
         let points = || self.history.iter().rev().step_by(step).collect::<Vec<_>>().into_iter().rev();
-        let line = |name: &str, colour, of: fn(&Point) -> f64| Series {
+        let line = |name: &str, colour, of: fn(&HistoryPoint) -> f64| Series {
             name: name.into(),
             colour,
             mark: if self.history.len() < 3 { Mark::LineAndDots } else { Mark::Line },
@@ -117,16 +117,17 @@ impl Report {
 
     /// The front on one device, or against FLOPs.
     fn front(&self, device: Option<&str>) -> Drawing {
-        let cost = |found: &Found| match device {
+        let cost = |found: &FoundNetwork| match device {
             Some(device) => found.latency.get(device).map(|predicted| predicted.ms),
-            None => Some(found.flops / 1e6),
+            None => found.amounts[Quantity::Flops].map(|flops| flops / 1e6),
         };
         let unit = if device.is_some() { "ms" } else { "MFLOPs" };
-        let about = |found: &Found, cost: f64| {
-            format!("score {:.2}, {} {unit}, {} layers", found.score, axis::label(round(cost)), found.layers)
+        let about = |found: &FoundNetwork, cost: f64| {
+            let layers = found.amounts[Quantity::Layers].map_or(String::new(), |n| format!(", {n} layers"));
+            format!("score {:.2}, {} {unit}{layers}", found.score, axis::label(round(cost)))
         };
-        let on_it = |found: &&Found| device.is_none_or(|d| found.on_front.iter().any(|on| on == d));
-        let dot = |found: &Found| {
+        let on_it = |found: &&FoundNetwork| device.is_none_or(|d| found.on_front.iter().any(|on| on == d));
+        let dot = |found: &FoundNetwork| {
             let cost = cost(found)?;
             Some(Dot { about: about(found, cost), ..Dot::new(cost, found.score) })
         };
@@ -148,7 +149,7 @@ impl Report {
             let budget = self.manifest.device.iter().find(|table| table.name == device)?.limit_ms?;
             Some((budget, format!("budget {}", Latency::from_ms(budget))))
         });
-        let flops = self.manifest.budget.flops.filter(|_| device.is_none());
+        let flops = self.manifest.budget.limits[Quantity::Flops].filter(|_| device.is_none());
         let flops = flops.map(|flops| (flops / 1e6, format!("budget {} M", axis::label(flops / 1e6))));
         let best = Dot {
             name: "best".into(),

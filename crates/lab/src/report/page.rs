@@ -3,9 +3,10 @@
 use super::blocks::short;
 use super::svg::{COLOURS, STYLE, escape};
 use super::{Plot, Report};
-use crate::runs::Found;
+use crate::runs::FoundNetwork;
+use edgezen_core::search::Quantity;
 use edgezen_core::search::explain::{EditEffect, Used};
-use edgezen_core::units::{Bytes, Latency, Macs, Params};
+use edgezen_core::units::{Latency, Macs, Params};
 
 const PAGE_STYLE: &str = "*{box-sizing:border-box}html{-webkit-text-size-adjust:100%}body{margin:0;background:var(--page);color:var(--ink);\
 font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}main{max-width:1080px;margin:0 auto;padding:24px 16px 48px}\
@@ -74,10 +75,8 @@ fn title(report: &Report) -> String {
         .iter()
         .filter_map(|device| Some(format!("{} on {}", ms(device.limit_ms?), device.name)))
         .collect();
-    budgets.extend(m.budget.params.map(|n| format!("{} parameters", Params(n))));
-    budgets.extend(m.budget.flops.map(|n| format!("{} FLOPs", Macs(n))));
-    budgets.extend(m.budget.memory_bytes.map(|n| format!("{} of activations", Bytes(n))));
-    budgets.extend(m.budget.layers.map(|n| format!("{n} layers")));
+    let quantities = Quantity::starting_with(&[Quantity::Params, Quantity::Flops, Quantity::Memory]);
+    budgets.extend(quantities.filter_map(|quantity| Some(quantity.phrase(m.budget.limits[quantity]?))));
     format!("The best network within {}", budgets.join(", "))
 }
 
@@ -113,11 +112,10 @@ fn tiles(report: &Report) -> String {
     if let Some(row) = report.result.verified.iter().find(|row| row.net == best.net) {
         out += &tile(&ms(row.measured_ms), &format!("measured on {}", row.device));
     }
-    out += &tile(&Params(best.params).to_string(), "parameters");
-    out += &tile(&Macs(best.flops).to_string(), "FLOPs (multiply-adds)");
-    out += &tile(&best.layers.to_string(), "layers");
-    if let Some(memory) = best.memory_bytes {
-        out += &tile(&Bytes(memory).to_string(), "peak activations, fp32");
+    for quantity in Quantity::starting_with(&[Quantity::Params, Quantity::Flops]) {
+        if let Some(value) = best.amounts[quantity] {
+            out += &tile(&quantity.print(value), quantity.title());
+        }
     }
     out + "</div>\n"
 }
@@ -125,17 +123,12 @@ fn tiles(report: &Report) -> String {
 fn budgets(report: &Report) -> String {
     let mut out = String::new();
     for (i, used) in report.result.explanation.budgets.iter().enumerate() {
-        let Used { budget, device, share, .. } = used;
+        let Used { quantity, device, share, .. } = used;
         let device = device.as_ref().map(|device| format!(" on {device}")).unwrap_or_default();
-        let value = |value: f64| match used.unit.as_deref() {
-            Some("ms") => ms(value),
-            Some("bytes") => Bytes(value).to_string(),
-            _ if budget == "layers" => value.to_string(),
-            _ => Macs(value).to_string(),
-        };
+        let value = |reported: f64| quantity.print(quantity.from_reported(reported));
         out += &format!(
             "<div class=\"row\"><span>{}{}</span><span>{} of {}</span></div><div class=\"meter{}\"><i style=\"width:{:.1}%\"></i></div>\n",
-            escape(budget),
+            escape(quantity.name()),
             escape(&device),
             value(used.used),
             value(used.limit),
@@ -235,15 +228,14 @@ fn best(report: &Report) -> String {
 
 fn front(report: &Report) -> String {
     let devices: Vec<&str> = report.manifest.device.iter().map(|device| device.name.as_str()).collect();
-    let mut header = vec!["score", "layers", "parameters", "FLOPs"];
+    let mut header = vec!["score"];
+    Quantity::always_known().for_each(|quantity| header.push(quantity.noun()));
     header.extend(&devices);
-    let row = |found: &Found| {
-        let mut row = vec![
-            format!("{:.2}", found.score),
-            found.layers.to_string(),
-            Params(found.params).to_string(),
-            Macs(found.flops).to_string(),
-        ];
+    let row = |found: &FoundNetwork| {
+        let mut row = vec![format!("{:.2}", found.score)];
+        row.extend(
+            Quantity::always_known().map(|q| found.amounts[q].map_or("-".into(), |value| q.print(value))),
+        );
         row.extend(devices.iter().map(|&d| found.latency.get(d).map_or("-".into(), |p| ms(p.ms))));
         row
     };
@@ -292,16 +284,7 @@ fn statistics(report: &Report) -> String {
     let share = |count: u64| format!("{:.1} %", 100.0 * count as f64 / r.iterations.max(1) as f64);
     let rejected = &r.rejected;
     let mut rows = vec![vec!["scored".to_owned(), r.scored.to_string(), share(r.scored)]];
-    for (name, count) in [
-        ("too many layers", rejected.layers),
-        ("too many parameters", rejected.params),
-        ("too many FLOPs", rejected.flops),
-        ("too much memory", rejected.memory),
-        ("too slow", rejected.latency),
-        ("already known", rejected.duplicate),
-        ("without a score", rejected.unscored),
-        ("not usable", rejected.invalid),
-    ] {
+    for (name, count) in rejected.reasons() {
         if count > 0 {
             rows.push(vec![name.to_owned(), count.to_string(), share(count)]);
         }
