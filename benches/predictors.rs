@@ -9,8 +9,8 @@
 
 use edgezen::plainnet::{Kernel, KernelKind, Model, Network, notation, relink};
 use edgezen::predictor::LatencyPredictor;
+use edgezen::predictor::any::AnyPredictor;
 use edgezen::predictor::fitted::FittedPredictor;
-use edgezen::predictor::loaded::Loaded;
 use edgezen::proxy;
 use edgezen::proxy::{Mode, Setup};
 use edgezen::runner::Conditions;
@@ -35,8 +35,8 @@ const PRESET: &str = "Zen_NAS_ImageNet_latency0.3ms";
 
 fn shipped() -> Vec<FittedPredictor> {
     let load = |entry: edgezen::catalogue::predictors::PredictorEntry| match entry.load() {
-        Ok(Loaded::Kernels(predictor)) => Some(*predictor),
-        Ok(Loaded::Networks(_)) => None,
+        Ok(AnyPredictor::Kernels(predictor)) => Some(*predictor),
+        Ok(AnyPredictor::Networks(_)) => None,
         Err(error) => panic!("{}: {error}", entry.id),
     };
     shipped::predictors().entries().into_iter().filter_map(load).collect()

@@ -12,8 +12,8 @@ use edgezen::fit;
 use edgezen::fit::Request;
 use edgezen::fit::observation::Observation;
 use edgezen::plainnet::Kernel;
+use edgezen::predictor::any::AnyPredictor;
 use edgezen::predictor::fitted::Bounded;
-use edgezen::predictor::loaded::Loaded;
 use edgezen::predictor::metrics::{Metrics, Pair};
 use edgezen::random::shuffle;
 use rand::SeedableRng;
@@ -35,20 +35,11 @@ fn main() -> Result<(), Failed> {
     let seeds: u64 = given.map_or(Ok(3), |text| text.parse())?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let dataset = Dataset::read(&root.join(DATASET))?;
-    let Loaded::Kernels(shipped) = edgezen::catalogue::predictors::read(&root.join(SHIPPED))? else {
+    let AnyPredictor::Kernels(shipped) = edgezen::catalogue::predictors::read(&root.join(SHIPPED))? else {
         return Err("the shipped predictor is none of kernels".into());
     };
-    let request = Request {
-        identity: dataset.identity.clone(),
-        roofline: Some(shipped.file().model.roofline.clone()),
-        created: dataset.provenance.created.clone(),
-        licence: dataset.provenance.licence.clone(),
-        sources: vec![dataset.provenance.source.clone()],
-        notes: Vec::new(),
-        usual_probe_ns: None,
-        cpu: None,
-        dataset_sha256: String::new(),
-    };
+    let roofline = Some(shipped.file().model.roofline.clone());
+    let request = Request { roofline, ..Request::of(&dataset) };
     let mut observations = fit::observations(&dataset)?;
     observations.retain(|observation| observation.single().is_some());
     for seed in 0..seeds {

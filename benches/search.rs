@@ -7,7 +7,7 @@
 #![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
 use edgezen::plainnet::{notation, relink};
-use edgezen::predictor::loaded::Loaded;
+use edgezen::predictor::any::AnyPredictor;
 use edgezen::proxy;
 use edgezen::proxy::{Mode, Setup};
 use edgezen::search::{Checkpoint, Instruction, Observer, Rules, Search, SearchOutcome, SearchProgress};
@@ -58,7 +58,7 @@ static PREDICTORS: LazyLock<Vec<TrackedDevice>> = LazyLock::new(|| {
     let known = shipped::predictors().entries();
     let load = |&(id, _): &(&str, f64)| {
         let entry = known.iter().find(|entry| entry.id == id).expect("a shipped predictor");
-        let Loaded::Kernels(predictor) = entry.load().unwrap() else { panic!("of whole networks") };
+        let AnyPredictor::Kernels(predictor) = entry.load().unwrap() else { panic!("of whole networks") };
         TrackedDevice { name: id.into(), predictor: Arc::new(*predictor) }
     };
     TWO_DEVICES.iter().map(load).collect()

@@ -29,6 +29,6 @@ pub use edgezen_engine as engine;
 pub use edgezen_lab::train;
 pub use edgezen_lab::{
     campaign, catalogue, dataset, device, evaluation, experiment, files, fit, prediction, report, rescoring,
-    runs, scoring, verify,
+    runs, scoring, transfer, verify,
 };
 pub use edgezen_runner as runner;

@@ -65,6 +65,12 @@ impl Failure {
         Failure::new(Exit::BadFile, format!("{}: {reason}", path.display()))
     }
 
+    /// Something that only a program with libtorch can do.
+    pub fn needs_torch(what: &str) -> Failure {
+        Failure::usage(format!("{what} is part of the feature torch, which this program was built without"))
+            .remedy(BUILD_TORCH)
+    }
+
     /// A file that could not be read or written.
     pub fn io(path: &Path, error: &std::io::Error) -> Failure {
         let exit = match error.kind() {

@@ -5,9 +5,9 @@ use super::net::NetOptions;
 use super::predictors::Which;
 use super::{Global, breakdown, output, predict_table};
 use edgezen_core::predictor::Support;
+use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::breakdown::{BlockShare, KernelShare};
 use edgezen_core::predictor::fitted::FittedPredictor;
-use edgezen_core::predictor::loaded::Loaded;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_core::units::{Latency, three_digits};
 use edgezen_lab::catalogue::networks;
@@ -93,7 +93,7 @@ struct KernelRow {
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let mut loaded = args.which.load(global.output())?;
-    if let (Loaded::Kernels(predictor), Some(batch)) = (&mut loaded, args.batch) {
+    if let (AnyPredictor::Kernels(predictor), Some(batch)) = (&mut loaded, args.batch) {
         **predictor = predictor.with_batch(batch);
     }
     if let (Some(kernels), Some(output)) = (&args.kernels, &args.output) {
@@ -110,8 +110,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for net in &args.nets {
         let prediction = match &loaded {
-            Loaded::Kernels(predictor) => predict(predictor, net, &args)?,
-            Loaded::Networks(predictor) => predict_whole(predictor, net, &args)?,
+            AnyPredictor::Kernels(predictor) => predict(predictor, net, &args)?,
+            AnyPredictor::Networks(predictor) => predict_whole(predictor, net, &args)?,
         };
         rows.push(row(prediction, &args));
     }

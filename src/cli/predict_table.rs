@@ -2,7 +2,7 @@
 
 use super::Global;
 use super::failure::{Exit, Failure};
-use edgezen_core::predictor::loaded::Loaded;
+use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_lab::prediction::PredictedTable;
 use edgezen_lab::prediction::table::Outside;
 use serde::Serialize;
@@ -22,7 +22,7 @@ struct TableReport {
 /// domain refuses the whole table.
 pub fn write(
     table: PredictedTable,
-    loaded: &Loaded,
+    loaded: &AnyPredictor,
     input: &Path,
     output: &Path,
     strict: bool,

@@ -6,9 +6,9 @@ use super::output::{self, Output};
 use crate::shipped;
 use edgezen_core::files::FileError;
 use edgezen_core::measurement::Identity;
+use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::file::PredictorFile;
 use edgezen_core::predictor::fitted::FittedPredictor;
-use edgezen_core::predictor::loaded::Loaded;
 use edgezen_core::predictor::model::KernelModel;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_lab::catalogue::predictors;
@@ -31,7 +31,7 @@ pub struct Which {
 }
 
 impl Which {
-    pub fn load(&self, output: Output) -> Result<Loaded, Failure> {
+    pub fn load(&self, output: Output) -> Result<AnyPredictor, Failure> {
         match (&self.predictor, &self.device) {
             (Some(path), _) => Ok(predictors::read(path)?),
             (None, Some(device)) => any_by_device(device, output),
@@ -51,10 +51,10 @@ pub fn by_device(name: &str, output: Output) -> Result<Arc<FittedPredictor>, Fai
 }
 
 /// Refuses predictors that take only the networks of one space.
-fn of_kernels(loaded: Loaded) -> Result<Arc<FittedPredictor>, Failure> {
+fn of_kernels(loaded: AnyPredictor) -> Result<Arc<FittedPredictor>, Failure> {
     match loaded {
-        Loaded::Kernels(predictor) => Ok(Arc::new(*predictor)),
-        Loaded::Networks(predictor) => Err(foreign(&predictor, "this needs a predictor of kernels")),
+        AnyPredictor::Kernels(predictor) => Ok(Arc::new(*predictor)),
+        AnyPredictor::Networks(predictor) => Err(foreign(&predictor, "this needs a predictor of kernels")),
     }
 }
 
@@ -69,7 +69,7 @@ pub fn foreign(predictor: &NetworkPredictor, why: &str) -> Failure {
 
 /// The predictor that the name of a device stands for, after saying what there is to say about it; see
 /// [`Catalogue::predictor`](edgezen_lab::catalogue::Catalogue::predictor).
-pub fn any_by_device(name: &str, output: Output) -> Result<Loaded, Failure> {
+pub fn any_by_device(name: &str, output: Output) -> Result<AnyPredictor, Failure> {
     let DevicePredictor { id, loaded, notes } = shipped::catalogue().predictor(name)?;
     for note in notes {
         match note {
@@ -164,15 +164,15 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             global.output().result(&rows, || text(&rows))
         }
         Action::Info { predictor } => match by_name_or_file(&predictor, global.output())? {
-            Loaded::Kernels(p) => global.output().result(&summary(p.file()), || info(p.file())),
-            Loaded::Networks(p) => global.output().result(&*p, || network_info(&p)),
+            AnyPredictor::Kernels(p) => global.output().result(&summary(p.file()), || info(p.file())),
+            AnyPredictor::Networks(p) => global.output().result(&*p, || network_info(&p)),
         },
         Action::Verify { files } => verify(&files, global),
     }
 }
 
 /// The predictor in a file if `name` looks like one, otherwise that of a device.
-pub fn by_name_or_file(name: &str, output: Output) -> Result<Loaded, Failure> {
+pub fn by_name_or_file(name: &str, output: Output) -> Result<AnyPredictor, Failure> {
     let path = Path::new(name);
     let is_file = path.extension().is_some_and(|extension| extension == "json") || path.is_file();
     if is_file { Ok(predictors::read(path)?) } else { any_by_device(name, output) }
@@ -180,13 +180,13 @@ pub fn by_name_or_file(name: &str, output: Output) -> Result<Loaded, Failure> {
 
 fn row(entry: &PredictorEntry) -> Row {
     let (rows, mape_percent, error) = match entry.load() {
-        Ok(Loaded::Kernels(predictor)) => {
+        Ok(AnyPredictor::Kernels(predictor)) => {
             let metrics = &predictor.file().metrics;
             let best = metrics.networks.as_ref().or(metrics.kernels.as_ref());
             let p = &predictor.file().provenance;
             (Some(p.kernels + p.blocks + p.networks), best.map(|m| m.mape_percent), None)
         }
-        Ok(Loaded::Networks(predictor)) => {
+        Ok(AnyPredictor::Networks(predictor)) => {
             let best = predictor.metrics.networks.as_ref();
             (Some(predictor.provenance.networks), best.map(|m| m.mape_percent), None)
         }
@@ -296,7 +296,7 @@ fn verify(files: &[PathBuf], global: Global) -> Result<(), Failure> {
     failures.into_iter().flatten().next().map_or(Ok(()), Err)
 }
 
-fn verdict(file: String, loaded: Result<Loaded, FileError>) -> (Verified, Option<Failure>) {
+fn verdict(file: String, loaded: Result<AnyPredictor, FileError>) -> (Verified, Option<Failure>) {
     match loaded {
         Ok(p) => (Verified { file, id: Some(p.identity().to_string()), error: None }, None),
         Err(error) => (Verified { file, id: None, error: Some(error.to_string()) }, Some(error.into())),

@@ -3,7 +3,7 @@
 use super::net::{self, NetOptions};
 use super::output::Output;
 use super::target::Reach;
-use super::{Exit, Failure, Global, fit, predictors, training_data, verify};
+use super::{Exit, Failure, Global, fit, predictors, verify};
 use crate::shipped;
 use edgezen_core::measurement::{Identity, Quality};
 use edgezen_core::plainnet::Model;
@@ -12,12 +12,11 @@ use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::units::Latency;
 use edgezen_lab::campaign::networks::ROUNDS;
-use edgezen_lab::dataset;
 use edgezen_lab::dataset::Dataset;
 use edgezen_lab::device::Options;
 use edgezen_lab::runs;
 use edgezen_lab::runs::Verified;
-use edgezen_lab::verify::{OnDevice, add_to_dataset, metrics, networks_of};
+use edgezen_lab::verify::{OnDevice, metrics, networks_of, samples};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -142,15 +141,12 @@ fn refit(
 ) -> Result<String, Failure> {
     let usual = Path::new("datasets").join(format!("{}@{}", identity.device, identity.runtime));
     let dir = data.unwrap_or(&usual);
-    let mut dataset = Dataset::read(dir).map_err(|error| {
+    let dataset = Dataset::read(dir).map_err(|error| {
         Failure::from(error).remedy("--refit adds to the dataset that the predictor came from: --data DIR")
     })?;
     predictors::same_identity(identity, &dataset.identity)?;
-    add_to_dataset(&mut dataset, networks, rows);
-    dataset::write(dir, &dataset)?;
-    let data = training_data::read(&[dir.to_owned()], &[])?;
-    let observations = edgezen_lab::fit::observations(&dataset)?;
-    let predictor = edgezen_lab::fit::fit(&observations, data.request)?;
+    let samples = samples(networks, rows, dataset.identity.batch);
+    let predictor = edgezen_lab::fit::refit::refit(dir, dataset, samples)?;
     let path = fit::destination(None, &predictor.file().id)?;
     edgezen_lab::catalogue::predictors::write(&path, predictor.file().text())?;
     Ok(path.display().to_string())

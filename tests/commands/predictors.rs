@@ -9,9 +9,9 @@ use edgezen::measurement::Subject;
 use edgezen::plainnet::graph::Act;
 use edgezen::plainnet::{Kernel, KernelKind};
 use edgezen::predictor::Support;
+use edgezen::predictor::any::AnyPredictor;
 use edgezen::predictor::file::PredictorFile;
 use edgezen::predictor::fitted::Bounded;
-use edgezen::predictor::loaded::Loaded;
 use edgezen::shipped;
 use std::path::{Path, PathBuf};
 
@@ -122,6 +122,26 @@ fn evaluation_stands_beside_its_baselines() {
 }
 
 #[test]
+fn options_of_the_other_half_of_evaluate_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = |args: &[&str], word| refused(dir.path(), &[&["evaluate"], args].concat(), 2, &[word]);
+    let predictor = ["--predictor", V100, "--data", "t.csv"];
+    for (option, value) in
+        [("--device", "cpu"), ("--threads", "2"), ("--resolution", "32"), ("--classes", "10")]
+    {
+        refused(&[&predictor[..], &[option, value]].concat(), option);
+    }
+    refused(&[&predictor[..], &["--se"]].concat(), "--se");
+    refused(&[&predictor[..], &["resnet18", "--weights", "w"]].concat(), "--predictor");
+    let network = ["resnet18", "--weights", "w", "--data", "d"];
+    for option in ["--svg", "--archs"] {
+        refused(&[&network[..], &[option, "x"]].concat(), option);
+    }
+    refused(&["--data", "t.csv"], "--predictor");
+    refused(&["--data", "t.csv", "--svg", "x"], "--predictor");
+}
+
+#[test]
 fn kernels_outside_the_domain_and_without_a_model_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
@@ -193,7 +213,7 @@ fn every_shipped_predictor_keeps_the_contract() {
     for entry in Predictors::new(shipped::PREDICTORS, Vec::new()).entries() {
         let loaded = entry.load().unwrap_or_else(|e| panic!("{}: {e}", entry.id));
         assert_eq!(loaded.identity().to_string(), entry.id);
-        let Loaded::Kernels(predictor) = loaded else { continue };
+        let AnyPredictor::Kernels(predictor) = loaded else { continue };
         for kind in KernelKind::ALL {
             for (c, side, k) in [(1, 1, 1), (8, 7, 3), (64, 56, 3), (512, 14, 5), (4096, 480, 7)] {
                 let depthwise = kind == KernelKind::Dwconv;

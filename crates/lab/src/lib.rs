@@ -8,7 +8,8 @@
 //! 2. `dataset`: measurements as tables, and imports of public ones
 //! 3. `device`: computers, GPUs and phones that measure; their profiles
 //! 4. `fit`, `campaign`: predictors from datasets, datasets from devices
-//! 5. `catalogue`, `evaluation`: devices and predictors by name; how well predictors do
+//! 5. `catalogue`, `evaluation`, `transfer`: devices and predictors by name; how well predictors do; predictors for other
+//!    devices from a few measurements
 //! 6. `prediction`, `runs`: latencies of networks and tables; the folder of a search
 //! 7. `verify`, `rescoring`, `report`, `train`: what a search found, measured, scored again, drawn, and trained
 //! 8. `experiment`: figures and tables of the paper
@@ -29,4 +30,5 @@ pub mod scoring;
 pub mod tables;
 #[cfg(feature = "torch")]
 pub mod train;
+pub mod transfer;
 pub mod verify;

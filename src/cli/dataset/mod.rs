@@ -5,6 +5,7 @@ mod export;
 mod merge;
 
 use super::failure::{Exit, Failure};
+use super::rows::WhichRows;
 use super::{Global, output};
 use crate::shipped;
 use edgezen_core::measurement::Identity;
@@ -13,7 +14,7 @@ use edgezen_core::units::Latency;
 use edgezen_lab::dataset;
 use edgezen_lab::dataset::import::trtexec::TrtexecError;
 use edgezen_lab::dataset::import::{self, ImportError, Importer, Input, Request};
-use edgezen_lab::dataset::table::{NetworkTableError, Select};
+use edgezen_lab::dataset::table::NetworkTableError;
 use edgezen_lab::dataset::{Dataset, Provenance};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,9 @@ enum Action {
         /// Tables: .csv or .csv.gz
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// Device, as the table calls it
+        #[arg(long, value_name = "NAME")]
+        device: Option<String>,
         #[command(flatten)]
         which: WhichRows,
         /// Folder of the dataset
@@ -53,26 +57,6 @@ enum Action {
     Export(export::Args),
     /// Puts datasets of one identity together
     Merge(merge::Args),
-}
-
-/// Which of a table's identities is meant, where it holds several.
-#[derive(Debug, clap::Args)]
-struct WhichRows {
-    /// Device, as the table calls it
-    #[arg(long, value_name = "NAME")]
-    device: Option<String>,
-    #[arg(long, value_name = "NAME")]
-    runtime: Option<String>,
-    #[arg(long, value_name = "NAME")]
-    precision: Option<String>,
-    /// Images per run [default: all batches of the table]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    batch: Option<u32>,
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    threads: Option<u32>,
-    /// Architectures of a table that has only arch_id [default: archs.csv.gz beside it]
-    #[arg(long, value_name = "TABLE")]
-    archs: Option<PathBuf>,
 }
 
 fn formats() -> clap::builder::PossibleValuesParser {
@@ -101,14 +85,14 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         Action::Info { dir } => dir,
         Action::Export(args) => return export::run(&args, global),
         Action::Merge(args) => merge::run(&args)?,
-        Action::Import { format, files, which, output, created } => {
+        Action::Import { format, files, device, which, output, created } => {
             let created = created.unwrap_or_else(|| {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
                 edgezen_lab::files::rfc3339(now.map_or(0, |since| since.as_secs()))
             });
             let importer = import::by_name(&format)
                 .ok_or_else(|| Failure::usage(format!("unknown format {format:?}")))?;
-            let imported = importer.import(&request(importer, files, which, &created)?)?;
+            let imported = importer.import(&request(importer, files, device, which, &created)?)?;
             dataset::write(&output, &imported)?;
             output
         }
@@ -121,10 +105,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
 fn request<'a>(
     importer: &dyn Importer,
     files: Vec<PathBuf>,
+    device: Option<String>,
     which: WhichRows,
     created: &'a str,
 ) -> Result<Request<'a>, Failure> {
-    let WhichRows { device, runtime, precision, batch, threads, archs } = which;
     let (files, profile) = if importer.files_name_networks() {
         let device = device.as_deref().ok_or(ImportError::NoDevice)?;
         let profile = shipped::profiles().by_name(device)?.identity();
@@ -132,13 +116,7 @@ fn request<'a>(
     } else {
         (files.iter().map(|file| Input::table(file)).collect(), None)
     };
-    Ok(Request {
-        files,
-        select: Select { device, runtime, precision, batch, threads },
-        archs,
-        profile,
-        created,
-    })
+    Ok(Request { files, select: which.select(device), archs: which.archs, profile, created })
 }
 
 /// A file as `NET=FILE`.

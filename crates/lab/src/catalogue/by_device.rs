@@ -4,14 +4,14 @@ use super::Catalogue;
 use crate::device::computer;
 use crate::device::profile::{Kind, ProfileError};
 use edgezen_core::files::FileError;
-use edgezen_core::predictor::loaded::Loaded;
+use edgezen_core::predictor::any::AnyPredictor;
 
 /// The predictor that the name of a device stands for.
 #[derive(Clone, Debug)]
 pub struct DevicePredictor {
     /// `v100@tensorrt@fp16`.
     pub id: String,
-    pub loaded: Loaded,
+    pub loaded: AnyPredictor,
     /// What a person should know before relying on it.
     pub notes: Vec<Note>,
 }
@@ -59,13 +59,15 @@ impl Catalogue {
     pub fn usual_probe_ns(&self, name: &str) -> Option<u64> {
         let DevicePredictor { loaded, notes, .. } = self.predictor(name).ok()?;
         match loaded {
-            Loaded::Kernels(predictor) if notes.is_empty() => predictor.file().provenance.usual_probe_ns,
+            AnyPredictor::Kernels(predictor) if notes.is_empty() => {
+                predictor.file().provenance.usual_probe_ns
+            }
             _ => None,
         }
     }
 
     /// The CPU that a predictor of this computer was measured on, if it is another one than this computer's.
-    fn other_cpu<'a>(&self, loaded: &'a Loaded) -> Option<&'a str> {
+    fn other_cpu<'a>(&self, loaded: &'a AnyPredictor) -> Option<&'a str> {
         let cpu = loaded.cpu()?;
         let profile = self.profiles.by_name(&loaded.identity().device);
         let is_host = profile.is_ok_and(|profile| profile.kind == Kind::Host);

@@ -4,8 +4,8 @@ use crate::device::profile::{ProfileError, Profiles};
 use crate::files;
 use crate::files::location::{Location, Shipped};
 use edgezen_core::files::FileError;
-use edgezen_core::predictor::file::FORMAT;
-use edgezen_core::predictor::loaded::Loaded;
+use edgezen_core::predictor::any::AnyPredictor;
+use edgezen_core::predictor::layout::FORMAT;
 use std::path::{Path, PathBuf};
 
 /// A predictor that was found by its name and not read yet.
@@ -26,11 +26,11 @@ impl PredictorEntry {
     ///
     /// # Errors
     /// See [`read`].
-    pub fn load(&self) -> Result<Loaded, FileError> {
+    pub fn load(&self) -> Result<AnyPredictor, FileError> {
         match &self.location {
             Location::File(path) => read(path),
             Location::Shipped { text } => {
-                Loaded::parse(text.as_bytes(), &PathBuf::from(format!("predictors/{}.json", self.id)))
+                AnyPredictor::parse(text.as_bytes(), &PathBuf::from(format!("predictors/{}.json", self.id)))
             }
         }
     }
@@ -75,7 +75,7 @@ impl Predictors {
         let of_device = |entry: &PredictorEntry| entry.device() == identity.device;
         // A predictor of another identity serves too, one of kernels before one of whole networks.
         let of_kernels = |entry: &PredictorEntry| {
-            of_device(entry) && matches!(entry.load(), Ok(Loaded::Kernels(_)) | Err(_))
+            of_device(entry) && matches!(entry.load(), Ok(AnyPredictor::Kernels(_)) | Err(_))
         };
         Ok(first(&|entry| entry.id == id).or_else(|| first(&of_kernels)).or_else(|| first(&of_device)))
     }
@@ -105,8 +105,8 @@ pub fn user_folders() -> Vec<PathBuf> {
 ///
 /// # Errors
 /// A missing, damaged, too new or nonsensical file.
-pub fn read(path: &Path) -> Result<Loaded, FileError> {
-    Loaded::parse(&files::read(&FORMAT, path)?, path)
+pub fn read(path: &Path) -> Result<AnyPredictor, FileError> {
+    AnyPredictor::parse(&files::read(&FORMAT, path)?, path)
 }
 
 /// Writes the text of a predictor file in one step.

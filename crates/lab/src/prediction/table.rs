@@ -5,8 +5,8 @@ use super::{INSIDE, PredictionError};
 use crate::dataset::table::NetworkTable;
 use crate::dataset::{DatasetError, KernelTable};
 use edgezen_core::plainnet::KernelKind;
+use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::fitted::{Bounded, FittedPredictor};
-use edgezen_core::predictor::loaded::Loaded;
 use edgezen_core::predictor::{Estimate, LatencyPredictor, Support};
 use edgezen_core::units::Latency;
 use edgezen_core::zoo::Encoded;
@@ -47,10 +47,10 @@ struct Row {
 ///
 /// # Errors
 /// A table that cannot be read, and predictors of whole networks.
-pub fn of_kernels(loaded: &Loaded, input: &Path) -> Result<PredictedTable, PredictionError> {
+pub fn of_kernels(loaded: &AnyPredictor, input: &Path) -> Result<PredictedTable, PredictionError> {
     let predictor = match loaded {
-        Loaded::Kernels(predictor) => predictor,
-        Loaded::Networks(predictor) => {
+        AnyPredictor::Kernels(predictor) => predictor,
+        AnyPredictor::Networks(predictor) => {
             return Err(PredictionError::foreign(predictor, "a table of kernels is not for it"));
         }
     };
@@ -73,7 +73,7 @@ pub fn of_kernels(loaded: &Loaded, input: &Path) -> Result<PredictedTable, Predi
 /// # Errors
 /// A table that cannot be read, and networks that the predictor does not take.
 pub fn of_networks(
-    loaded: &Loaded,
+    loaded: &AnyPredictor,
     input: &Path,
     archs: Option<&Path>,
 ) -> Result<PredictedTable, PredictionError> {
@@ -135,13 +135,13 @@ fn batch(table: &KernelTable, row: usize) -> Option<u32> {
 }
 
 /// The prediction of a whole network.
-fn whole(loaded: &Loaded, network: &Encoded, batch: Option<u32>) -> Result<Row, PredictionError> {
+fn whole(loaded: &AnyPredictor, network: &Encoded, batch: Option<u32>) -> Result<Row, PredictionError> {
     let (estimate, batch) = match loaded {
-        Loaded::Networks(predictor) => {
+        AnyPredictor::Networks(predictor) => {
             let foreign = || PredictionError::foreign(predictor, format!("{network} is of another space"));
             (predictor.predict(network).ok_or_else(foreign)?, predictor.identity.batch)
         }
-        Loaded::Kernels(predictor) => {
+        AnyPredictor::Kernels(predictor) => {
             let batch = batch.unwrap_or(predictor.identity().batch);
             (of_parts(&predictor.with_batch(batch), network), batch)
         }

@@ -10,7 +10,7 @@ mod of_run;
 mod rounds;
 
 pub use compare::{OnDevice, metrics};
-pub use feedback::add_to_dataset;
+pub use feedback::samples;
 pub use of_run::networks_of;
 pub use rounds::{Finding, Verify};
 

@@ -1,160 +1,14 @@
-//! How trees are grown: leaf by leaf, the one first whose cut explains most.
+//! How one tree is grown: leaf by leaf, the one first whose cut explains most.
 
-use super::linear::Physical;
-use super::{Family, Fit, FitError};
-use crate::fit::observation::Training;
-use edgezen_core::plainnet::KernelKind;
-use edgezen_core::predictor::features;
+use super::binned::Binned;
+use super::growth::Growth;
+use edgezen_core::predictor::model::boosted::LEAF_UNIT;
 use edgezen_core::predictor::model::boosted::trees::{Grown, MAX_LEAVES};
-use edgezen_core::predictor::model::boosted::{Boosted, Borders, LEAF_UNIT, MAX_BINS, Trees};
-use edgezen_core::predictor::model::{KernelModel, Linear, Model};
-use rand::{RngExt, SeedableRng};
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rayon::prelude::*;
-use std::ops::RangeInclusive;
 
-/// Boosted trees on top of linear models.
-pub struct BoostedTrees;
-
-/// Rows from which trees may be as deep as cliffs of many shapes need them.
-const MANY: usize = 15_000;
-
-impl Family for BoostedTrees {
-    fn name(&self) -> &'static str {
-        "boosted"
-    }
-    fn rows(&self) -> RangeInclusive<usize> {
-        100..=usize::MAX
-    }
-    fn fit(&self, training: &Training) -> Result<Fit, FitError> {
-        let mut fit = Physical.fit(training)?;
-        for kind in KernelKind::ALL {
-            let rows = training.count(kind);
-            if !self.rows().contains(&rows) {
-                continue;
-            }
-            if let Some(Model::Linear(base)) = fit.models.get(&kind) {
-                let growth = if rows < MANY { Growth::few() } else { Growth::many() };
-                fit.models.insert(kind, Model::Boosted(grow(training, kind, base.clone(), growth)));
-            }
-        }
-        Ok(fit)
-    }
-}
-
-/// How trees are grown.
-#[derive(Clone, Copy, Debug)]
-pub struct Growth {
-    pub trees: usize,
-    pub leaves: usize,
-    pub depth: u32,
-    pub learning_rate: f64,
-    /// Share of the rows that each tree sees.
-    pub rows: f64,
-    /// Fewest rows in a leaf.
-    pub min_leaf: u32,
-    /// Pseudo-rows that pull each leaf towards zero.
-    pub shrinkage: f64,
-    /// Errors beyond this, in the logarithm, count as if they were of that size (Huber's loss): relative
-    /// errors are judged by their mean, which one odd row must not rule.
-    pub trusted: f64,
-}
-
-impl Growth {
-    /// For tables of tens of thousands of rows.
-    pub fn many() -> Growth {
-        Growth {
-            trees: 200,
-            leaves: 255,
-            depth: 12,
-            learning_rate: 0.12,
-            rows: 0.9,
-            min_leaf: 3,
-            shrinkage: 1.0,
-            trusted: 0.1,
-        }
-    }
-
-    pub fn few() -> Growth {
-        Growth { leaves: 63, ..Growth::many() }
-    }
-}
-
-const SEED: u64 = 1;
 /// Nodes of fewer rows are not worth a second thread.
 const PARALLEL_ROWS: usize = 8192;
 
-/// Grows trees on the kernels of `kind`. The draws of rows have a fixed seed.
-pub fn grow(training: &Training, kind: KernelKind, base: Linear, growth: Growth) -> Boosted {
-    let features = features::named(features::shapes(kind));
-    let rows = training.singles(kind);
-    let mut residual: Vec<f64> =
-        rows.iter().map(|(q, ns)| (ns / base.predict_ns(q).max(1e-3)).ln()).collect();
-    let columns: Vec<(Borders, Vec<u8>)> = features
-        .par_iter()
-        .map(|feature| {
-            let values: Vec<f32> = rows.iter().map(|(q, _)| feature.0.of(q) as f32).collect();
-            let borders = Borders::between(borders(&values));
-            let bins = values.iter().map(|&value| borders.bin_of(value)).collect();
-            (borders, bins)
-        })
-        .collect();
-    let binned = Binned::new(&columns, rows.len());
-    let mut trees = Trees::default();
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(SEED);
-    for _ in 0..growth.trees {
-        let drawn: Vec<u32> = (0..residual.len() as u32).filter(|_| rng.random_bool(growth.rows)).collect();
-        trees.push(&tree(&binned, &residual, drawn, growth));
-        // Rows that the tree did not see fall where they fall.
-        residual.par_iter_mut().with_min_len(4096).enumerate().for_each(|(row, residual)| {
-            *residual -= f64::from(trees.last(binned.row(row))) * LEAF_UNIT;
-        });
-    }
-    let borders = columns.into_iter().map(|(borders, _)| borders).collect();
-    Boosted { base, features, borders, trees }
-}
-
-/// Borders halfway between distinct values, at quantiles where there are too many.
-fn borders(values: &[f32]) -> Vec<f32> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f32::total_cmp);
-    let mut distinct = sorted.clone();
-    distinct.dedup();
-    let halfway = |pair: &[f32]| pair[0] + (pair[1] - pair[0]) / 2.0;
-    if distinct.len() < MAX_BINS {
-        return distinct.windows(2).map(halfway).collect();
-    }
-    let last = sorted.len() - 1;
-    let mut borders: Vec<f32> = (1..MAX_BINS - 1)
-        .map(|i| halfway(&[sorted[i * last / MAX_BINS], sorted[i * last / MAX_BINS + 1]]))
-        .collect();
-    borders.dedup();
-    borders
-}
-
-/// All rows cut into bins, the bins of a row side by side.
-struct Binned {
-    bins: Vec<u8>,
-    features: usize,
-    /// Where the bins of each feature start in a histogram, and where the last one ends.
-    starts: Vec<usize>,
-}
-
-impl Binned {
-    fn new(columns: &[(Borders, Vec<u8>)], rows: usize) -> Binned {
-        let mut starts = vec![0];
-        for (borders, _) in columns {
-            starts.push(starts[starts.len() - 1] + borders.count() + 1);
-        }
-        let bins = (0..rows).flat_map(|row| columns.iter().map(move |(_, bins)| bins[row])).collect();
-        Binned { bins, features: columns.len(), starts }
-    }
-
-    fn row(&self, row: usize) -> &[u8] {
-        &self.bins[row * self.features..(row + 1) * self.features]
-    }
-}
-
+/// The rows of a leaf that fall into one bin of a feature.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bin {
     sum: f64,
@@ -183,8 +37,8 @@ struct Open {
     cut: Option<Cut>,
 }
 
-/// Grows one tree on the rows `drawn`.
-fn tree(binned: &Binned, residual: &[f64], drawn: Vec<u32>, growth: Growth) -> Vec<Grown> {
+/// Grows one tree on the rows `drawn`; `residual` is what each row of the table has left to explain.
+pub fn tree(binned: &Binned, residual: &[f64], drawn: Vec<u32>, growth: Growth) -> Vec<Grown> {
     let mut rows = drawn;
     let mut pulls: Vec<f64> =
         rows.iter().map(|&row| residual[row as usize].clamp(-growth.trusted, growth.trusted)).collect();

@@ -1,11 +1,7 @@
 //! Predicted over measured, both on logarithmic axes, as SVG.
 
-use crate::cli::failure::Failure;
-use edgezen_core::measurement::Identity;
 use edgezen_core::predictor::metrics::Pair;
-use edgezen_lab::files::write_atomically;
 use std::fmt::Write;
-use std::path::Path;
 
 const SIDE: f64 = 480.0;
 const MARGIN: f64 = 48.0;
@@ -14,17 +10,8 @@ const MAX_POINTS: usize = 5_000;
 /// Lines beside the diagonal.
 const BAND: f64 = 0.10;
 
-/// Draws what `identity` says of `data` into the file `path`.
-///
-/// # Errors
-/// What the disk says.
-pub fn write(path: &Path, identity: &Identity, data: &str, pairs: &[Pair]) -> Result<(), Failure> {
-    let title = format!("{identity} on {data}");
-    Ok(write_atomically(path, draw(&title, pairs).as_bytes())?)
-}
-
 /// One point for each pair, in milliseconds; the diagonal, and a band of ±10 % around it.
-fn draw(title: &str, pairs: &[Pair]) -> String {
+pub fn draw(title: &str, pairs: &[Pair]) -> String {
     let values = pairs.iter().flat_map(|pair| [pair.predicted, pair.measured]).filter(|v| *v > 0.0);
     let (low, high) =
         values.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), v| (low.min(v), high.max(v)));

@@ -1,18 +1,19 @@
-//! Tests of predictor files as a fit makes them.
+//! Predictor files as a fit makes them: they round trip, damage is noticed, and other layouts are read or refused.
 
-use crate::fit::Request;
-use crate::fit::observation::Observation;
-use edgezen_core::files::FileError;
-use edgezen_core::measurement::Identity;
-use edgezen_core::plainnet::Kernel;
-use edgezen_core::plainnet::KernelKind;
-use edgezen_core::plainnet::graph::Act;
-use edgezen_core::predictor::LatencyPredictor;
-use edgezen_core::predictor::file::{PredictorFile, Provenance, signed};
-use edgezen_core::predictor::fitted::FittedPredictor;
-use edgezen_core::predictor::layout::{SCHEMA, SIMPLE_SCHEMA};
-use edgezen_core::predictor::model::Model;
-use edgezen_core::units::Latency;
+use edgezen::fit;
+use edgezen::fit::Request;
+use edgezen::fit::observation::Observation;
+use edgezen::formats::FileError;
+use edgezen::measurement::Identity;
+use edgezen::plainnet::Kernel;
+use edgezen::plainnet::KernelKind;
+use edgezen::plainnet::graph::Act;
+use edgezen::predictor::LatencyPredictor;
+use edgezen::predictor::file::{PredictorFile, Provenance, signed};
+use edgezen::predictor::fitted::FittedPredictor;
+use edgezen::predictor::layout::{SCHEMA, SIMPLE_SCHEMA};
+use edgezen::predictor::model::AnyModel;
+use edgezen::units::Latency;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;
@@ -82,7 +83,7 @@ fn fitted(widths: u32) -> PredictorFile {
         cpu: None,
         dataset_sha256: String::new(),
     };
-    super::fit(&observations, request).unwrap().file().clone()
+    fit::fit(&observations, request).unwrap().file().clone()
 }
 
 fn parse(text: &str) -> Result<PredictorFile, FileError> {
@@ -92,7 +93,7 @@ fn parse(text: &str) -> Result<PredictorFile, FileError> {
 #[test]
 fn files_round_trip_and_trees_see_the_cliff() {
     let file = file();
-    assert!(matches!(file.model.kinds[&KernelKind::Conv], Model::Boosted(_)), "{:?}", file.metrics);
+    assert!(matches!(file.model.kinds[&KernelKind::Conv], AnyModel::Boosted(_)), "{:?}", file.metrics);
     assert!(file.metrics.families["boosted"]["kernels"] < 0.5 * file.metrics.families["physical"]["kernels"]);
     let text = file.text().unwrap();
     let read = parse(&text).unwrap();
@@ -200,7 +201,7 @@ fn without(value: &mut Value, field: &str) {
 #[test]
 fn only_what_needs_the_newest_schema_has_it() {
     let kriged = kriged();
-    assert!(matches!(kriged.model.kinds[&KernelKind::Conv], Model::Kriging(_)), "{:?}", kriged.metrics);
+    assert!(matches!(kriged.model.kinds[&KernelKind::Conv], AnyModel::Kriging(_)), "{:?}", kriged.metrics);
     assert_eq!((file().schema_version, kriged.schema_version), (SIMPLE_SCHEMA, SCHEMA));
     let with_cpu = |cpu: &str| Provenance { cpu: Some(cpu.into()), ..file().provenance };
     let named = PredictorFile { provenance: with_cpu("A CPU"), ..file() };

@@ -1,72 +1,17 @@
-//! Families in competition: each is fitted with one fold of the data left out at a time, and judged by
-//! what it says of that fold.
+//! Which family models which kind of kernel.
 
-use crate::fit::Data;
-use crate::fit::families::{Family, Fit, FitError};
-use crate::fit::observation::{Level, Observation};
+use crate::fit::candidate::Candidate;
+use crate::fit::data::Data;
+use crate::fit::families::Scope;
+use crate::fit::observation::Observation;
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::predictor::{KernelEstimate, Support, Terms};
 use edgezen_core::stats;
 use edgezen_core::units::Latency;
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// How much better (relative) a family must be to be taken over a simpler one.
 const ADVANTAGE: f64 = 0.98;
-
-/// A family with its fits, one for each fold left out.
-pub(super) struct Candidate {
-    pub family: &'static dyn Family,
-    fits: Vec<Fit>,
-    /// Held-out prediction of each observation by this family alone.
-    held_out: Vec<f64>,
-}
-
-impl Candidate {
-    pub fn cross_validate(
-        family: &'static dyn Family,
-        data: &Data,
-        fold: &[usize],
-        folds: usize,
-    ) -> Result<Candidate, FitError> {
-        let fit = |left_out: usize| {
-            let rows: Vec<&Observation> =
-                data.observations.iter().zip(fold).filter(|(_, f)| **f != left_out).map(|(o, _)| o).collect();
-            family.fit(&data.training(&rows))
-        };
-        let fits: Vec<Fit> = (0..folds).into_par_iter().map(fit).collect::<Result<_, _>>()?;
-        let predict = |(o, &f): (&Observation, &usize)| {
-            let fit = &fits[f];
-            let sum: f64 = o.kernels.iter().map(|k| data.kernel_ns(fit.models.get(&k.kind), k)).sum();
-            if o.level == Level::Network { sum + fit.network_ns } else { sum }
-        };
-        let held_out = data.observations.iter().zip(fold).map(predict).collect();
-        Ok(Candidate { family, fits, held_out })
-    }
-
-    /// Relative errors of the observations to `keep`, each held out.
-    fn errors(&self, data: &Data, keep: impl Fn(&Observation) -> bool) -> Vec<f64> {
-        let pairs = data.observations.iter().zip(&self.held_out).filter(|(o, _)| keep(o));
-        pairs.map(|(o, p)| (p / o.latency.ns() - 1.0).abs()).collect()
-    }
-
-    pub fn mean_error(&self, data: &Data, keep: impl Fn(&Observation) -> bool) -> Option<f64> {
-        stats::mean(&self.errors(data, keep))
-    }
-
-    /// The figure that simple families compete by: networks count double.
-    pub fn score(&self, data: &Data) -> f64 {
-        let levels = [(Level::Kernel, 1.0), (Level::Block, 1.0), (Level::Network, 2.0)];
-        let (mut sum, mut weights) = (0.0, 0.0);
-        for (level, weight) in levels {
-            if let Some(error) = self.mean_error(data, |o| o.level == level) {
-                sum += weight * error;
-                weights += weight;
-            }
-        }
-        sum / weights
-    }
-}
 
 /// Which candidate models which kind.
 pub(super) struct Choice {
@@ -97,19 +42,22 @@ impl Choice {
     }
 }
 
+/// The best family for all kinds together becomes the base; a family for single kinds takes those kinds on which it is
+/// clearly better than what was chosen before.
 pub(super) fn choose(data: &Data, candidates: &[Candidate]) -> Choice {
-    let simple = |c: &Candidate| *c.family.rows().start() == 0;
     let mut choice = Choice { base: 0, by_kind: BTreeMap::new() };
-    for (i, candidate) in candidates.iter().enumerate().filter(|(_, c)| simple(c)) {
+    let for_all = |c: &Candidate| c.family.scope() == Scope::AllKinds;
+    for (i, candidate) in candidates.iter().enumerate().filter(|(_, c)| for_all(c)) {
         if candidate.score(data) < candidates[choice.base].score(data) {
             choice.base = i;
         }
     }
     for kind in KernelKind::ALL {
         let errors = |c: &Candidate| c.errors(data, |o| o.single().is_some_and(|k| k.kind == kind));
-        for (i, candidate) in candidates.iter().enumerate().filter(|(_, c)| !simple(c)) {
+        for (i, candidate) in candidates.iter().enumerate() {
+            let Scope::EachKind { rows } = candidate.family.scope() else { continue };
             let current = errors(&candidates[choice.of(kind)]);
-            if candidate.family.rows().contains(&current.len()) && is_better(&errors(candidate), &current) {
+            if rows.contains(&current.len()) && is_better(&errors(candidate), &current) {
                 choice.by_kind.insert(kind, i);
             }
         }

@@ -1,37 +1,29 @@
-//! Predictor files: JSON, data only.
-//!
-//! The text is canonical: keys sorted, numbers with at most six significant digits, one layout. The
-//! field `sha256` is the SHA-256 of the same text without the line of that field:
-//! `grep -v '^ "sha256"' FILE | sha256sum`. So any changed byte is noticed, and fitting the same data
-//! twice gives the same bytes.
-//!
-//! The layout's number, [`SCHEMA`], grows when a reader of the old number would misread a file; new optional fields are such
-//! a change too, because unknown fields are refused.
+//! Files of predictors of kernels: JSON, data only. [`text`] says how they are written, [`Header`] what they share with
+//! files of predictors of whole networks.
 
-use crate::digest::sha256;
-use crate::files::{FileError, Format};
+mod header;
+pub(super) mod text;
+
+pub use header::Header;
+pub use text::signed;
+
+pub(super) use header::check as check_header;
+
+use self::text::{canonical, checksum, rounded, verified};
+use crate::files::FileError;
 use crate::measurement::Identity;
 use crate::plainnet::KernelKind;
 use crate::predictor::calibration::{KernelCalibration, Margin, NetworkCalibration};
 use crate::predictor::domain::Domain;
 use crate::predictor::layout::{SCHEMA, SIMPLE_SCHEMA};
 use crate::predictor::metrics::Metrics;
-use crate::predictor::model::{KernelModel, Model};
+use crate::predictor::model::{AnyModel, KernelModel};
 use crate::predictor::net_level::NetLevel;
 use crate::predictor::roofline::Roofline;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// What this module reads.
-pub const FORMAT: Format = Format {
-    name: "predictor file",
-    field: "schema_version",
-    oldest: 1,
-    newest: SCHEMA,
-    most_bytes: 32 << 20,
-};
 
 /// The content of a predictor file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,7 +73,7 @@ pub struct Provenance {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Models {
-    pub kinds: BTreeMap<KernelKind, Model>,
+    pub kinds: BTreeMap<KernelKind, AnyModel>,
     /// Bound for kinds without a model.
     pub roofline: Roofline,
 }
@@ -114,7 +106,43 @@ pub struct FitMetrics {
     pub baseline_roofline: Option<Metrics>,
 }
 
+/// The numbers of a predictor, and how good they are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Content {
+    /// Units of the features that the models read.
+    pub features: BTreeMap<String, String>,
+    pub model: Models,
+    pub domain: BTreeMap<KernelKind, Domain>,
+    pub calibration: Calibration,
+    pub net_level: NetLevel,
+    pub metrics: FitMetrics,
+}
+
 impl PredictorFile {
+    /// Puts a file together, in the oldest layout that holds it.
+    pub fn new(header: Header, provenance: Provenance, content: Content) -> PredictorFile {
+        let Header { created, tool_version, licence, identity, dataset_sha256 } = header;
+        let Content { features, model, domain, calibration, net_level, metrics } = content;
+        let file = PredictorFile {
+            schema_version: SCHEMA,
+            id: identity.to_string(),
+            created,
+            tool_version,
+            licence,
+            provenance,
+            device: identity.device.clone(),
+            identity,
+            dataset_sha256,
+            features,
+            model,
+            domain,
+            calibration,
+            net_level,
+            metrics,
+        };
+        file.in_its_schema()
+    }
+
     /// Checks the bytes of a file; `path` is for the messages.
     ///
     /// # Errors
@@ -188,118 +216,5 @@ impl PredictorFile {
             return Err("the roofline's rates are not positive".into());
         }
         Ok(())
-    }
-}
-
-/// What every predictor file says of itself.
-pub(super) fn check_header(schema: u32, id: &str, device: &str, identity: &Identity) -> Result<(), String> {
-    if schema == 0 {
-        return Err("schema 0 was never written".into());
-    }
-    if identity.batch == 0 || id != identity.to_string() {
-        return Err(format!("id {id:?} does not fit the identity {identity}"));
-    }
-    if device != identity.device {
-        return Err(format!("device {device:?} does not fit the identity {identity}"));
-    }
-    Ok(())
-}
-
-/// The value in `bytes`, of a known schema and with the right checksum, which is taken out.
-pub(super) fn verified(bytes: &[u8], path: &Path) -> Result<Value, FileError> {
-    let mut value = FORMAT.value(path, bytes)?;
-    let checksum_error = || FileError::Checksum { path: path.to_owned() };
-    if pretty(&value).as_bytes() != bytes {
-        return Err(checksum_error());
-    }
-    let sum = value.as_object_mut().and_then(|object| object.remove("sha256"));
-    if sum.as_ref().and_then(Value::as_str) != Some(checksum(&value).as_str()) {
-        return Err(checksum_error());
-    }
-    Ok(value)
-}
-
-/// The text of a file that holds `content`, with its checksum.
-pub(super) fn canonical(content: &impl Serialize) -> Result<String, serde_json::Error> {
-    Ok(signed(rounded(content)?))
-}
-
-/// The text of a file that holds `value`, with its checksum in place of any that it had.
-pub fn signed(mut value: Value) -> String {
-    if let Some(object) = value.as_object_mut() {
-        object.remove("sha256");
-    }
-    let sum = checksum(&value);
-    if let Some(object) = value.as_object_mut() {
-        object.insert("sha256".into(), Value::String(sum));
-    }
-    pretty(&value)
-}
-
-/// `content` as files hold it, without a checksum.
-fn rounded(content: &impl Serialize) -> Result<Value, serde_json::Error> {
-    let mut value = serde_json::to_value(content)?;
-    round(&mut value);
-    Ok(value)
-}
-
-/// Six significant digits: finer than any latency is known, and exact through every JSON reader.
-fn round(value: &mut Value) {
-    match value {
-        Value::Number(number) if number.is_f64() => {
-            let rounded = number.as_f64().and_then(|x| format!("{x:.5e}").parse::<f64>().ok());
-            if let Some(rounded) = rounded.and_then(serde_json::Number::from_f64) {
-                *number = rounded;
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(round),
-        Value::Object(fields) => fields.values_mut().for_each(round),
-        _ => {}
-    }
-}
-
-fn checksum(value: &Value) -> String {
-    sha256(pretty(value))
-}
-
-/// Objects one field to a line, lists of plain values on one line.
-fn pretty(value: &Value) -> String {
-    let mut text = String::new();
-    write(value, 0, &mut text);
-    text + "\n"
-}
-
-fn write(value: &Value, depth: usize, out: &mut String) {
-    let newline = |depth: usize, out: &mut String| {
-        out.push('\n');
-        out.extend(std::iter::repeat_n(' ', depth));
-    };
-    match value {
-        Value::Object(fields) if !fields.is_empty() => {
-            let mut fields: Vec<_> = fields.iter().collect();
-            fields.sort_by_key(|(key, _)| key.as_str());
-            out.push('{');
-            for (i, (key, field)) in fields.into_iter().enumerate() {
-                out.push_str(if i > 0 { "," } else { "" });
-                newline(depth + 1, out);
-                out.push_str(&Value::String(key.clone()).to_string());
-                out.push_str(": ");
-                write(field, depth + 1, out);
-            }
-            newline(depth, out);
-            out.push('}');
-        }
-        Value::Array(items) if items.iter().any(|item| item.is_array() || item.is_object()) => {
-            out.push('[');
-            for (i, item) in items.iter().enumerate() {
-                out.push_str(if i > 0 { "," } else { "" });
-                newline(depth + 1, out);
-                write(item, depth + 1, out);
-            }
-            newline(depth, out);
-            out.push(']');
-        }
-        // Plain values and lists of them: serde_json's compact form has no choices left.
-        plain => out.push_str(&plain.to_string()),
     }
 }

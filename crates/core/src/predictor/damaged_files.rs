@@ -3,9 +3,10 @@
 use crate::plainnet::graph::Act;
 use crate::plainnet::{Kernel, KernelKind};
 use crate::predictor::LatencyPredictor;
-use crate::predictor::file;
-use crate::predictor::file::verified;
-use crate::predictor::loaded::Loaded;
+use crate::predictor::any::AnyPredictor;
+use crate::predictor::file::text::{canonical, verified};
+use crate::predictor::network::NetworkPredictor;
+
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;
@@ -31,7 +32,7 @@ fn originals() -> Vec<(String, Value)> {
 }
 
 /// What a user does with a file that was accepted.
-fn use_it(loaded: &Loaded) {
+fn use_it(predictor: &AnyPredictor) {
     let kernel = Kernel {
         kind: KernelKind::Conv,
         batch: 1,
@@ -45,12 +46,12 @@ fn use_it(loaded: &Loaded) {
         act: Act::Relu,
         residual: false,
     };
-    match loaded {
-        Loaded::Kernels(predictor) => {
+    match predictor {
+        AnyPredictor::Kernels(predictor) => {
             let estimate = predictor.predict(&[kernel, kernel.with_batch(64)]);
             assert!(estimate.latency.ns() > 0.0, "{estimate:?}");
         }
-        Loaded::Networks(predictor) => {
+        AnyPredictor::Networks(predictor) => {
             let values = vec![1e3; predictor.model.terms.len()];
             let estimate = predictor.of_values(&values);
             assert!(estimate.latency.ns() > 0.0, "{estimate:?}");
@@ -94,10 +95,7 @@ fn damage(value: &mut Value, rng: &mut Xoshiro256PlusPlus) {
 fn ten_thousand_mutated_files_cause_no_panic() {
     let originals = originals();
     let kinds = |networks: bool| {
-        originals
-            .iter()
-            .filter(|(_, value)| super::network::NetworkPredictor::is_one(value) == networks)
-            .count()
+        originals.iter().filter(|(_, value)| NetworkPredictor::is_one(value) == networks).count()
     };
     assert!(kinds(true) > 0 && kinds(false) > 0);
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(4);
@@ -115,7 +113,10 @@ fn ten_thousand_mutated_files_cause_no_panic() {
                 _ => bytes.truncate(at),
             }
             if bytes != text.as_bytes() {
-                assert!(Loaded::parse(&bytes, Path::new("p.json")).is_err(), "the checksum missed a change");
+                assert!(
+                    AnyPredictor::parse(&bytes, Path::new("p.json")).is_err(),
+                    "the checksum missed a change"
+                );
             }
             bytes
         } else {
@@ -124,10 +125,10 @@ fn ten_thousand_mutated_files_cause_no_panic() {
             for _ in 0..rng.random_range(1..4) {
                 damage(&mut damaged, &mut rng);
             }
-            file::canonical(&damaged).unwrap().into_bytes()
+            canonical(&damaged).unwrap().into_bytes()
         };
-        if let Ok(loaded) = Loaded::parse(&bytes, Path::new("p.json")) {
-            use_it(&loaded);
+        if let Ok(predictor) = AnyPredictor::parse(&bytes, Path::new("p.json")) {
+            use_it(&predictor);
             accepted += 1;
         }
     }
