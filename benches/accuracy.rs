@@ -5,10 +5,12 @@
 //! `networks` (few networks of a search space, the others predicted), `unseen` (a device from ten networks and
 //! other devices' predictors). All without a name. Whatever is fitted here sees the other rows only.
 
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
 use edgezen::dataset::Dataset;
-use edgezen::dataset::network_import;
-use edgezen::dataset::network_import::SOURCES;
-use edgezen::dataset::network_table::Select;
+use edgezen::dataset::import::networks as published;
+use edgezen::dataset::import::networks::SOURCES;
+use edgezen::dataset::table::Select;
 use edgezen::fit;
 use edgezen::fit::Request;
 use edgezen::fit::networks as whole;
@@ -21,7 +23,6 @@ use edgezen::predictor::LatencyPredictor;
 use edgezen::predictor::loaded::Loaded;
 use edgezen::predictor::metrics::{Metrics, Pair};
 use edgezen::predictor::network::NetworkPredictor;
-use edgezen::predictor::roofline::Roofline;
 use edgezen::random::shuffle;
 use edgezen::shipped;
 use edgezen::stats;
@@ -63,11 +64,10 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-fn request(dataset: &Dataset) -> Result<Request, Failed> {
-    let roofline = dataset.environment.get("roofline").cloned();
-    Ok(Request {
+fn request(dataset: &Dataset) -> Request {
+    Request {
         identity: dataset.identity.clone(),
-        roofline: roofline.map(serde_json::from_value::<Roofline>).transpose()?,
+        roofline: dataset.environment.roofline.clone(),
         created: dataset.provenance.created.clone(),
         licence: dataset.provenance.licence.clone(),
         sources: vec![dataset.provenance.source.clone()],
@@ -75,7 +75,7 @@ fn request(dataset: &Dataset) -> Result<Request, Failed> {
         usual_probe_ns: None,
         cpu: None,
         dataset_sha256: String::new(),
-    })
+    }
 }
 
 fn print(what: &str, pairs: &[Pair]) {
@@ -111,7 +111,7 @@ fn kernels(train: &[Observation], test: &[&Observation], request: &Request) -> R
 /// Kernels of the reference computer from as many as a short profile holds.
 fn host() -> Result<(), Failed> {
     let dataset = Dataset::read(&root().join("datasets/host@tract@fp32"))?;
-    let request = request(&dataset)?;
+    let request = request(&dataset);
     let mut kernels = fit::observations(&dataset)?;
     kernels.retain(|one| one.single().is_some());
     for rows in [150, 300, 600] {
@@ -156,7 +156,7 @@ fn v100() -> Result<(), Failed> {
         };
         let train: Vec<Observation> = all.iter().filter(|o| part(o).is_none()).cloned().collect();
         let test: Vec<&Observation> = all.iter().filter(|o| part(o).is_some()).collect();
-        let pairs = kernels(&train, &test, &request(&dataset)?)?;
+        let pairs = kernels(&train, &test, &request(&dataset))?;
         println!("  {precision}, fitted to {} rows", train.len());
         for (at, name) in PARTS.iter().enumerate() {
             for kind in [None, Some(KernelKind::Conv), Some(KernelKind::Dwconv)] {
@@ -178,7 +178,7 @@ fn operators() -> Result<(), Failed> {
         let all = fit::observations(&dataset)?;
         let train: Vec<Observation> = all.iter().filter(|o| o.group % 5 > 0).cloned().collect();
         let test: Vec<&Observation> = all.iter().filter(|o| o.group.is_multiple_of(5)).collect();
-        let pairs = kernels(&train, &test, &request(&dataset)?)?;
+        let pairs = kernels(&train, &test, &request(&dataset))?;
         for kind in KernelKind::ALL {
             let of_kind = test.iter().zip(&pairs).filter(|(o, _)| o.single().is_some_and(|k| k.kind == kind));
             print(
@@ -217,7 +217,7 @@ fn phones() -> Result<(), Failed> {
         for at in 0..all.len() {
             let mut train = all.clone();
             let out = train.remove(at);
-            let estimate = fit::fit(&train, request(&dataset)?)?.predict(&out.kernels);
+            let estimate = fit::fit(&train, request(&dataset))?.predict(&out.kernels);
             pairs.push(Pair {
                 predicted: estimate.latency.ns(),
                 interval: Some((estimate.lower.ns(), estimate.upper.ns())),
@@ -237,7 +237,7 @@ fn phones() -> Result<(), Failed> {
 
 fn import(format: &str, table: &Path, select: &Select) -> Result<Dataset, Failed> {
     let source = SOURCES.iter().find(|source| source.name == format).ok_or("no such format")?;
-    Ok(network_import::import(source, table, None, select, "2026-11-24T00:00:00Z")?)
+    Ok(published::import(source, table, None, select, "2026-11-24T00:00:00Z")?)
 }
 
 /// Networks of a device in a table of HELP's.
@@ -277,7 +277,7 @@ fn draws(
         let mut chosen = train(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
         chosen.sort_unstable();
         let known: Vec<Row> = chosen.iter().map(|&i| rows[i].clone()).collect();
-        let predictor = whole::fit(&known, request(dataset)?, &sources)?;
+        let predictor = whole::fit(&known, request(dataset), &sources)?;
         let unseen = rows.iter().enumerate().filter(|(i, _)| chosen.binary_search(i).is_err());
         all.extend(Metrics::of(&judge(&predictor, &unseen.map(|(_, row)| row).collect::<Vec<_>>())));
     }

@@ -5,6 +5,8 @@
 //! used in making the closed form. With names, only populations whose names contain one of them. Last, the time that
 //! the closed form takes, from super blocks on; with no repeats, nothing but that.
 
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
 use edgezen::plainnet::{Network, SuperBlock, cost, notation, published, relink};
 use edgezen::proxy::exact::{Randomness, Settings, score};
 use edgezen::proxy::zen::ZenScore;

@@ -5,6 +5,8 @@
 //! time that one run of the released loop took. Then the winners' exact scores. Takes some minutes;
 //! `-- --quick` leaves out the exact scores.
 
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
 use edgezen::plainnet::{Network, notation, relink};
 use edgezen::proxy;
 use edgezen::proxy::exact;

@@ -5,6 +5,8 @@
 //! remembered): processor time, which other programs disturb less. And the search itself under two latency budgets, on
 //! two threads, by the clock. Medians of several runs.
 
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
 use edgezen::plainnet::{Kernel, KernelKind, Model, Network, notation, relink};
 use edgezen::predictor::LatencyPredictor;
 use edgezen::predictor::fitted::FittedPredictor;
@@ -32,7 +34,7 @@ const LONG_S: f64 = 0.05;
 const PRESET: &str = "Zen_NAS_ImageNet_latency0.3ms";
 
 fn shipped() -> Vec<FittedPredictor> {
-    let load = |entry: edgezen::catalogue::predictors::Entry| match entry.load() {
+    let load = |entry: edgezen::catalogue::predictors::PredictorEntry| match entry.load() {
         Ok(Loaded::Kernels(predictor)) => Some(*predictor),
         Ok(Loaded::Networks(_)) => None,
         Err(error) => panic!("{}: {error}", entry.id),

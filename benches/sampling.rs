@@ -4,6 +4,8 @@
 //! taken at random, or as `profile` and then `profile --refine` choose them: first far from each other, then
 //! where a predictor errs. Prints the error on the held-out part for each number of rows.
 
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
 use edgezen::campaign::plan::{Judged, choose};
 use edgezen::dataset::Dataset;
 use edgezen::fit;

@@ -4,6 +4,8 @@
 //! slows all of them alike. The last column is the share of the time in which checkpoints are made and put into words, one a second
 //! and one at the end.
 
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
 use edgezen::plainnet::{notation, relink};
 use edgezen::predictor::loaded::Loaded;
 use edgezen::proxy;

@@ -9,6 +9,13 @@
 //! * `edgezen-lab`, what an engineer's computer does: [`dataset`], [`fit`], [`device`], [`campaign`], [`runs`],
 //!   [`report`], [`catalogue`];
 //! * here: the data files that are [`shipped`], and [`cli`], the only place that prints.
+//!
+//! `docs/architecture.md` is the map. The rooms of this package, lowest first; a room imports only rooms with a smaller
+//! number, as `tests/architecture` checks:
+//!
+//! 1. `embedded`: device profiles and predictors, compiled in
+//! 2. `shipped`: the same with the user's own files
+//! 3. `cli`: the commands
 
 pub mod cli;
 mod embedded;

@@ -11,7 +11,7 @@ use edgezen_core::predictor::loaded::Loaded;
 use edgezen_core::predictor::metrics::{Metrics, Pair};
 use edgezen_core::stats;
 use edgezen_lab::dataset::KernelTable;
-use edgezen_lab::dataset::network_table::{NetworkTable, Select};
+use edgezen_lab::dataset::table::{NetworkTable, Select};
 use edgezen_lab::evaluation::Part;
 use edgezen_lab::fit::baselines::FlopsOnly;
 use serde::Serialize;

@@ -1,5 +1,7 @@
 //! The command line: one verb, one file. The only part that prints.
 
+#![allow(clippy::print_stderr, clippy::print_stdout)]
+
 mod breakdown;
 mod completions;
 mod dataset;
@@ -18,7 +20,6 @@ mod predict;
 mod predict_table;
 mod predictors;
 mod profile;
-mod repeat;
 mod report;
 mod rescore;
 mod score;

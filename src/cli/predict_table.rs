@@ -10,7 +10,7 @@ use edgezen_core::predictor::{LatencyPredictor, Support};
 use edgezen_core::units::Latency;
 use edgezen_core::zoo::Encoded;
 use edgezen_lab::dataset::KernelTable;
-use edgezen_lab::dataset::network_table::NetworkTable;
+use edgezen_lab::dataset::table::NetworkTable;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -6,7 +6,7 @@ use edgezen_core::digest::sha256;
 use edgezen_core::plainnet::Model;
 use edgezen_lab::train::TrainError;
 use edgezen_lab::train::checkpoint;
-use edgezen_lab::train::checkpoint::{Best, State};
+use edgezen_lab::train::checkpoint::{Best, TrainingState};
 use edgezen_lab::train::cifar::{Cifar, SIDE};
 use edgezen_lab::train::course::{BEST, CHECKPOINT, Course, Epoch, LAST, METRICS, test};
 use edgezen_lab::train::network::Network;
@@ -133,7 +133,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let teacher = args.teacher.as_deref().map(|path| teacher(path, device)).transpose()?;
     let (hash, teacher) = teacher.unzip();
     let network = Network::new(&model, device, global.seed)?;
-    let state = State::new(&model, recipe, global.seed, &data.sha256, hash);
+    let state = TrainingState::new(&model, recipe, global.seed, &data.sha256, hash);
     let mut course = Course { data: &data, network, state, device, teacher, dir: args.out.clone() };
     let path = args.out.join(CHECKPOINT);
     match (args.resume, path.exists()) {
@@ -292,7 +292,7 @@ impl From<TrainError> for Failure {
             }
             TrainError::Checkpoint { .. } => Failure::new(Exit::BadFile, message)
                 .remedy("the options that the run began with, or another folder: --out DIR"),
-            TrainError::Io { path, error } => Failure::io(&path, &error),
+            TrainError::File(error) => error.into(),
             TrainError::Shape(error) => error.into(),
             TrainError::Network(_) => Failure::usage(message),
             TrainError::OutOfMemory { batch, .. } => Failure::runtime(message)

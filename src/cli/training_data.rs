@@ -3,14 +3,11 @@
 use super::failure::Failure;
 use edgezen_core::digest::{Hasher, sha256};
 use edgezen_core::measurement::{Sample, Subject};
-use edgezen_core::predictor::roofline::Roofline;
-use edgezen_lab::dataset::Dataset;
-use edgezen_lab::dataset::folder::SAMPLES;
-use edgezen_lab::device::Facts;
+use edgezen_lab::dataset::{Dataset, SAMPLES};
 use edgezen_lab::fit::Request;
 use edgezen_lab::fit::families::FitError;
 use edgezen_lab::fit::networks::{Row, space};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub struct Data {
     pub datasets: Vec<Dataset>,
@@ -61,7 +58,7 @@ pub fn read(folders: &[PathBuf], leave_out: &[String]) -> Result<Data, Failure> 
             notes.push(format!("Not fitted: {}.", left_out.join(", ")));
         }
         match &mut request {
-            None => request = Some(Request { notes, ..of(&dataset, folder)? }),
+            None => request = Some(Request { notes, ..of(&dataset) }),
             Some(request) => {
                 if request.identity != dataset.identity {
                     let names = [&request.identity, &dataset.identity].map(|id| {
@@ -77,7 +74,7 @@ pub fn read(folders: &[PathBuf], leave_out: &[String]) -> Result<Data, Failure> 
                 if !request.sources.contains(&dataset.provenance.source) {
                     request.sources.push(dataset.provenance.source.clone());
                 }
-                let usual = usual_probe_ns(&dataset.environment);
+                let usual = dataset.environment.usual_probe_ns;
                 request.usual_probe_ns = request.usual_probe_ns.into_iter().chain(usual).min();
                 request.notes.extend(notes);
             }
@@ -94,31 +91,17 @@ pub fn sha256_of(lines: &[String]) -> String {
     sha256(lines.join("\n"))
 }
 
-/// What a predictor file says of `dataset`, which came from `folder`.
-pub fn of(dataset: &Dataset, folder: &Path) -> Result<Request, Failure> {
-    Ok(Request {
-        roofline: roofline(dataset, folder)?,
+/// What a predictor file says of `dataset`.
+pub fn of(dataset: &Dataset) -> Request {
+    Request {
+        roofline: dataset.environment.roofline.clone(),
         identity: dataset.identity.clone(),
         created: dataset.provenance.created.clone(),
         licence: dataset.provenance.licence.clone(),
         sources: vec![dataset.provenance.source.clone()],
         notes: dataset.provenance.notes.clone(),
-        usual_probe_ns: usual_probe_ns(&dataset.environment),
-        cpu: dataset.environment.get("cpu").and_then(|cpu| cpu.as_str()).map(str::to_owned),
+        usual_probe_ns: dataset.environment.usual_probe_ns,
+        cpu: dataset.environment.cpu.clone(),
         dataset_sha256: String::new(),
-    })
-}
-
-/// Length of a probe at the usual speed of the core, where the pace was probed.
-fn usual_probe_ns(environment: &Facts) -> Option<u64> {
-    environment.get("usual_probe_ns")?.as_u64()
-}
-
-/// The device's own figures, if the dataset has them.
-fn roofline(dataset: &Dataset, folder: &Path) -> Result<Option<Roofline>, Failure> {
-    let parse = |value: &serde_json::Value| {
-        serde_json::from_value(value.clone())
-            .map_err(|e| Failure::bad_file(&folder.join("environment.json"), format!("roofline: {e}")))
-    };
-    dataset.environment.get("roofline").map(parse).transpose()
+    }
 }

@@ -9,7 +9,7 @@ use edgezen_core::predictor::LatencyPredictor;
 use edgezen_core::predictor::fitted::{Bounded, FittedPredictor};
 use edgezen_core::predictor::loaded::Loaded;
 use edgezen_core::predictor::metrics::{Metrics, Pair};
-use edgezen_lab::dataset::network_table::NetworkTable;
+use edgezen_lab::dataset::table::NetworkTable;
 use edgezen_lab::dataset::{Dataset, KernelTable};
 use edgezen_lab::evaluation::{KernelPair, Part, parts};
 use edgezen_lab::fit::baselines::{FlopsOnly, roofline_scale};

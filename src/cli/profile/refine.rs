@@ -3,7 +3,6 @@
 use crate::cli::failure::Failure;
 use crate::cli::training_data;
 use edgezen_core::measurement::Identity;
-use edgezen_lab::campaign::difference;
 use edgezen_lab::campaign::plan::Judged;
 use edgezen_lab::fit;
 use std::path::{Path, PathBuf};
@@ -15,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub fn judged(dir: &Path, identity: &Identity) -> Result<Vec<Judged>, Failure> {
     let data = training_data::read(&[dir.to_owned()], &[])?;
     if data.request.identity != *identity {
-        let difference = difference(&data.request.identity, identity);
+        let difference = data.request.identity.difference(identity);
         return Err(Failure::usage(format!("--refine {}: of another identity: {difference}", dir.display())));
     }
     let mut observations = Vec::new();

@@ -206,9 +206,6 @@ impl From<runs::RunError> for Failure {
     fn from(error: runs::RunError) -> Failure {
         let message = error.to_string();
         match error {
-            runs::RunError::Damaged { .. } => Failure::new(Exit::BadFile, message),
-            runs::RunError::TooNew { .. } => Failure::new(Exit::BadFile, message).remedy("a newer edgezen"),
-            runs::RunError::Io { path, error } => Failure::io(&path, &error),
             runs::RunError::File(error) => error.into(),
             runs::RunError::Shape(error) => error.into(),
             runs::RunError::Onnx(_) => Failure::runtime(message),

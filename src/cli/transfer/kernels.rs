@@ -1,7 +1,7 @@
 //! Predictors of kernels, adapted to a device that can be measured, or to what a table or dataset says.
 
 use super::super::failure::Failure;
-use super::super::{Global, fit, training_data};
+use super::super::{Global, fit, target, training_data};
 use super::{Args, Report, report};
 use crate::shipped;
 use edgezen_core::measurement::{Identity, Quality, Sample, Subject};
@@ -12,9 +12,9 @@ use edgezen_core::space;
 use edgezen_core::zoo::Space;
 use edgezen_lab::campaign::{Plan, networks};
 use edgezen_lab::catalogue;
-use edgezen_lab::dataset::network_import;
-use edgezen_lab::dataset::network_table::NetworkTable;
-use edgezen_lab::dataset::{Dataset, KernelTable, Provenance};
+use edgezen_lab::dataset::import::networks as published;
+use edgezen_lab::dataset::table::NetworkTable;
+use edgezen_lab::dataset::{Dataset, Environment, KernelTable, Provenance};
 use edgezen_lab::device;
 use edgezen_lab::device::{Options, Workload};
 use edgezen_lab::fit::observation::Observation;
@@ -97,7 +97,7 @@ fn from_data(
     }
     let pool = observations(&dataset)?;
     let seen = informative(source, &pool, count, seed);
-    let mut request = training_data::of(&dataset, data)?;
+    let mut request = training_data::of(&dataset);
     let described: Vec<String> = seen
         .iter()
         .map(|&row| format!("{} {}", dataset.samples[row].subject, dataset.samples[row].median))
@@ -111,19 +111,13 @@ fn table(args: &Args, data: &Path, source: &FittedPredictor) -> Result<Dataset, 
     let table = KernelTable::read(data)?;
     let from = source.identity();
     if NetworkTable::is_one(table.columns()) {
-        let guessed = network_import::guess(&table, Space::Named);
+        let guessed = published::guess(&table, Space::Named);
         let mut select = args.select();
         if guessed.name == "networks" {
             select.runtime = select.runtime.or_else(|| Some(from.runtime.clone()));
             select.precision = select.precision.or_else(|| Some(from.precision.clone()));
         }
-        return Ok(network_import::import(
-            guessed,
-            data,
-            args.archs.as_deref(),
-            &select,
-            &source.file().created,
-        )?);
+        return Ok(published::import(guessed, data, args.archs.as_deref(), &select, &source.file().created)?);
     }
     let identity = Identity {
         device: args.device.clone().unwrap_or_else(|| from.device.clone()),
@@ -162,10 +156,9 @@ fn from_device(
     let space = space::by_name(&profile.search.space)
         .ok_or_else(|| Failure::usage(format!("unknown search space {:?}", profile.search.space)))?;
     let options = Options {
-        serial: args.serial.clone(),
         rounds: networks::ROUNDS,
         seed: global.seed,
-        simulation: args.simulate.clone(),
+        driver: target::phone(args.serial.clone()).with(args.simulate.clone()),
         batch: args.batch.unwrap_or(1),
         threads: args.threads.unwrap_or(1),
         ..Options::default()
@@ -184,13 +177,10 @@ fn from_device(
         tool_version: env!("CARGO_PKG_VERSION").into(),
         notes: Vec::new(),
     };
+    let environment = Environment::try_from(device.facts()).map_err(|e| Failure::runtime(e.to_string()))?;
     let untimed = |subject: Subject| Sample::imported(subject, edgezen_core::units::Latency::from_ns(1.0));
-    let mut dataset = Dataset {
-        identity,
-        samples: subjects.into_iter().map(untimed).collect(),
-        provenance,
-        environment: device.facts(),
-    };
+    let mut dataset =
+        Dataset { identity, samples: subjects.into_iter().map(untimed).collect(), provenance, environment };
     let pool = observations(&dataset)?;
     let chosen = informative(source, &pool, args.samples as usize, global.seed);
     dataset.samples = chosen.iter().map(|&row| dataset.samples[row].clone()).collect();
@@ -212,7 +202,7 @@ fn from_device(
         measured.push(Sample { subject, median: summary.median, summary: Some(summary), quality });
     }
     dataset.samples = measured;
-    let mut request = training_data::of(&dataset, Path::new(name))?;
+    let mut request = training_data::of(&dataset);
     request.usual_probe_ns = device.usual_probe_ns();
     let described: Vec<String> =
         dataset.samples.iter().map(|sample| format!("{} {}", sample.subject, sample.median)).collect();

@@ -11,7 +11,7 @@ use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::loaded::Loaded;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::predictor::network::NetworkPredictor;
-use edgezen_lab::dataset::network_table::Select;
+use edgezen_lab::dataset::table::Select;
 use edgezen_lab::device::simulated::Simulation;
 use serde::Serialize;
 use std::path::PathBuf;

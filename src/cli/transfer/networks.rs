@@ -8,8 +8,8 @@ use edgezen_core::predictor::metrics::{Metrics, Pair};
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_core::zoo::Encoded;
 use edgezen_lab::catalogue;
-use edgezen_lab::dataset::network_import;
-use edgezen_lab::dataset::network_table::NetworkTable;
+use edgezen_lab::dataset::import::networks as published;
+use edgezen_lab::dataset::table::NetworkTable;
 use edgezen_lab::dataset::{Dataset, KernelTable};
 use edgezen_lab::fit::networks::{Design, Row};
 use edgezen_lab::fit::transfer::choose;
@@ -41,7 +41,7 @@ pub fn run(args: &Args, sources: &[NetworkPredictor], global: Global) -> Result<
         );
         return Err(Failure::usage(message));
     }
-    let mut request = training_data::of(&dataset, data)?;
+    let mut request = training_data::of(&dataset);
     let networks: Vec<&Encoded> = rows.iter().map(|row| &row.network).collect();
     let design = Design::of(&networks, request.identity.batch, &request.identity.precision)?;
     // The rows are chosen by what the sources say; only then is a latency looked at.
@@ -109,10 +109,10 @@ pub fn read(args: &Args, data: &Path, source: &NetworkPredictor) -> Result<Datas
             .remedy("edgezen dataset import --help says what tables there are"));
     }
     let mut select = args.select();
-    let guessed = network_import::guess(&table, source.space());
+    let guessed = published::guess(&table, source.space());
     if guessed.name == "networks" {
         select.runtime = select.runtime.or_else(|| Some(source.identity.runtime.clone()));
         select.precision = select.precision.or_else(|| Some(source.identity.precision.clone()));
     }
-    Ok(network_import::import(guessed, data, args.archs.as_deref(), &select, &source.created)?)
+    Ok(published::import(guessed, data, args.archs.as_deref(), &select, &source.created)?)
 }

@@ -25,7 +25,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What this module reads.
-pub const FORMAT: Format = Format { name: "predictor file", newest: SCHEMA };
+pub const FORMAT: Format = Format {
+    name: "predictor file",
+    field: "schema_version",
+    oldest: 1,
+    newest: SCHEMA,
+    most_bytes: 32 << 20,
+};
 
 /// The content of a predictor file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -201,11 +207,9 @@ pub(super) fn check_header(schema: u32, id: &str, device: &str, identity: &Ident
 
 /// The value in `bytes`, of a known schema and with the right checksum, which is taken out.
 pub(super) fn verified(bytes: &[u8], path: &Path) -> Result<Value, FileError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| FORMAT.not_ours(path, "it is not text"))?;
-    let mut value: Value = serde_json::from_str(text).map_err(|e| FORMAT.not_ours(path, e))?;
-    FORMAT.check(path, value.get("schema_version").and_then(Value::as_u64))?;
+    let mut value = FORMAT.value(path, bytes)?;
     let checksum_error = || FileError::Checksum { path: path.to_owned() };
-    if pretty(&value) != text {
+    if pretty(&value).as_bytes() != bytes {
         return Err(checksum_error());
     }
     let sum = value.as_object_mut().and_then(|object| object.remove("sha256"));

@@ -173,8 +173,8 @@ impl<'a> Importer<'a> {
         }
     }
 
-    /// An operator without a counterpart: goes on from the declared shape of its outputs, else from its
-    /// input.
+    /// Notes an operator without a counterpart. The network goes on from the declared shape of its outputs, or from its
+    /// input if no shape is declared.
     fn unknown(&mut self, node: &NodeProto, input: usize) {
         self.unknown.push(node.op_type.clone());
         for name in node.output.iter().filter(|name| !name.is_empty()) {
@@ -256,7 +256,7 @@ impl<'a> Importer<'a> {
                 flat.then(|| self.graph().push(Op::Flatten, vec![x]))
             }
             "Squeeze" if (shape.h, shape.w) == (1, 1) => Some(self.graph().push(Op::Flatten, vec![x])),
-            // A vector as a 1×1 map is the same to us.
+            // A vector and a 1×1 map are the same in our graph.
             "Unsqueeze" if (shape.h, shape.w) == (1, 1) => Some(x),
             "Gemm" | "MatMul" => {
                 let weight = constant(1)?;
@@ -290,7 +290,7 @@ impl<'a> Importer<'a> {
         Some(self.graph().push(Op::Act(act), vec![x]))
     }
 
-    /// Scaling or shifting by a constant, for each channel or for all: as a normalisation does it.
+    /// Scaling or shifting by a constant, for each channel or for all, becomes a normalisation.
     fn affine(&mut self, x: usize, by: &TensorProto) -> Option<usize> {
         let channels = i64::from(self.shape(x).c);
         let count = elements(by);

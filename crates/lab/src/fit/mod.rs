@@ -328,10 +328,9 @@ mod tests {
     fn shipped(id: &str) -> (Dataset, Request) {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets").join(id);
         let dataset = Dataset::read(&dir).unwrap_or_else(|e| panic!("{e}"));
-        let roofline = dataset.environment.get("roofline").cloned();
         let request = Request {
             identity: dataset.identity.clone(),
-            roofline: roofline.map(|value| serde_json::from_value(value).unwrap()),
+            roofline: dataset.environment.roofline.clone(),
             created: dataset.provenance.created.clone(),
             licence: dataset.provenance.licence.clone(),
             sources: vec![dataset.provenance.source.clone()],

@@ -1,13 +1,20 @@
 //! `run.toml`: everything needed to repeat a run.
 
+use edgezen_core::files::Format;
 use edgezen_core::proxy::Mode;
 use edgezen_core::search::budget::Amounts;
 use edgezen_core::search::{Budgets, Rules, TrackedDevice};
 use edgezen_core::units::Latency;
 use serde::{Deserialize, Serialize};
 
-/// Format of the folder; raised when a reader must know.
-pub const SCHEMA: u32 = 1;
+/// What can be read, and is written. The version is that of the whole folder.
+pub const FORMAT: Format = Format {
+    name: "description of a run",
+    field: "schema_version",
+    oldest: 1,
+    newest: 1,
+    most_bytes: 16 << 20,
+};
 
 /// Everything needed to repeat a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

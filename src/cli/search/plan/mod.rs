@@ -83,7 +83,7 @@ impl SearchPlan {
 
     pub fn manifest(&self) -> Manifest {
         Manifest {
-            schema_version: runs::SCHEMA,
+            schema_version: runs::manifest::FORMAT.newest,
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             preset: self.preset.clone(),
             space: self.space.name().to_owned(),

@@ -5,7 +5,7 @@
 //! ResNets and MobileNets are made of, so that predictions do not end at the border of the space.
 
 use super::choose::{Judged, Point, approach, choose, position};
-use super::{MAX_SAMPLES, MIN_SAMPLES, Plan, PlanError, VERSION};
+use super::{FORMAT, MAX_SAMPLES, MIN_SAMPLES, Plan, PlanError};
 use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::block::smart_round;
 use edgezen_core::plainnet::graph::Act;
@@ -91,7 +91,7 @@ impl Plan {
         if found < samples {
             return Err(PlanError::TooFew { found, asked: samples });
         }
-        Ok(Plan { version: VERSION, subjects: subjects.list })
+        Ok(Plan { version: FORMAT.newest, subjects: subjects.list })
     }
 
     /// A plan of `samples` further kernels of `spaces`, where `measured` leave the most open: far from all of
@@ -126,7 +126,7 @@ impl Plan {
         }
         let chosen = choose(&pool, measured, samples);
         Ok(Plan {
-            version: VERSION,
+            version: FORMAT.newest,
             subjects: chosen.into_iter().map(|i| Subject::Kernel(pool[i])).collect(),
         })
     }
