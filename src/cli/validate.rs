@@ -14,6 +14,7 @@ use edgezen_core::units::Latency;
 use edgezen_lab::campaign::networks::ROUNDS;
 use edgezen_lab::dataset::Dataset;
 use edgezen_lab::device::Options;
+use edgezen_lab::evaluation::same_identity;
 use edgezen_lab::runs;
 use edgezen_lab::runs::Verified;
 use edgezen_lab::verify::{OnDevice, metrics, networks_of, samples};
@@ -144,7 +145,7 @@ fn refit(
     let dataset = Dataset::read(dir).map_err(|error| {
         Failure::from(error).remedy("--refit adds to the dataset that the predictor came from: --data DIR")
     })?;
-    predictors::same_identity(identity, &dataset.identity)?;
+    same_identity(identity, &dataset.identity)?;
     let samples = samples(networks, rows, dataset.identity.batch);
     let predictor = edgezen_lab::fit::refit::refit(dir, dataset, samples)?;
     let path = fit::destination(None, &predictor.file().id)?;

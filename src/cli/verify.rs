@@ -49,8 +49,7 @@ impl From<VerifyError> for Failure {
         let message = error.to_string();
         match error {
             VerifyError::NoPredictor(_) => Failure::usage(message),
-            VerifyError::OtherIdentity { .. } => Failure::usage(message)
-                .remedy("measure with the predictor's identity, or fit a predictor to this one"),
+            VerifyError::OtherIdentity(error) => error.into(),
             VerifyError::NoSamples { .. } => Failure::runtime(message),
             VerifyError::Interrupted { .. } => Failure::new(Exit::Interrupted, message)
                 .remedy("the search itself is finished; the same command with --resume measures again"),

@@ -1,10 +1,11 @@
 //! Networks measured on a device, beside what a predictor says of them.
 
-use super::{Event, VerifyError, same_identity};
+use super::{Event, VerifyError};
 use crate::campaign::networks;
 use crate::catalogue::networks::name;
 use crate::device::profile::Profiles;
 use crate::device::{self, Device, Options, Workload};
+use crate::evaluation::same_identity;
 use crate::runs::Verified;
 use edgezen_core::measurement::{Quality, Subject, Summary};
 use edgezen_core::plainnet::Model;

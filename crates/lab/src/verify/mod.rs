@@ -15,7 +15,7 @@ pub use of_run::networks_of;
 pub use rounds::{Finding, Verify};
 
 use crate::device::DeviceError;
-use edgezen_core::measurement::Identity;
+use crate::evaluation::OtherIdentity;
 use edgezen_core::plainnet::ShapeError;
 use edgezen_core::search::SearchError;
 
@@ -42,8 +42,8 @@ pub enum VerifyError {
     #[error("nothing predicts the latency on {0}")]
     NoPredictor(String),
     /// The predictor is not for what the device measures.
-    #[error("the predictor is for {predictor}, but the measurements are of {measured}")]
-    OtherIdentity { predictor: String, measured: String },
+    #[error(transparent)]
+    OtherIdentity(#[from] OtherIdentity),
     #[error("{net}: no samples came back")]
     NoSamples { net: String },
     #[error("interrupted after {measured} measured networks")]
@@ -54,19 +54,4 @@ pub enum VerifyError {
     Search(#[from] SearchError),
     #[error(transparent)]
     Shape(#[from] ShapeError),
-}
-
-/// Refuses to judge a predictor by measurements of something else.
-///
-/// # Errors
-/// Identities that differ in device, runtime, precision, batch or threads.
-pub fn same_identity(predictor: &Identity, measured: &Identity) -> Result<(), VerifyError> {
-    let same = predictor.to_string() == measured.to_string()
-        && predictor.batch == measured.batch
-        && predictor.threads == measured.threads;
-    if same {
-        return Ok(());
-    }
-    let describe = |id: &Identity| format!("{id}, batch {}, {} threads", id.batch, id.threads);
-    Err(VerifyError::OtherIdentity { predictor: describe(predictor), measured: describe(measured) })
 }
