@@ -1,7 +1,8 @@
 //! Lists the data files that are compiled into the program, so that a new device profile or predictor
 //! is one file and no line of code.
 
-#![allow(clippy::print_stderr)]
+// Cargo reads instructions from what a build script prints.
+#![allow(clippy::print_stderr, clippy::print_stdout)]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@
 //! * `edgezen-engine`, what makes a network run: [`engine`];
 //! * `edgezen-runner`, the only stopwatch: [`runner`];
 //! * `edgezen-lab`, what an engineer's computer does: [`dataset`], [`fit`], [`device`], [`campaign`], [`runs`],
-//!   [`report`], [`catalogue`];
+//!   [`verify`], [`scoring`], [`rescoring`], [`report`], [`prediction`], [`evaluation`], [`experiment`], [`catalogue`];
 //! * here: the data files that are [`shipped`], and [`cli`], the only place that prints.
 //!
 //! `docs/architecture.md` is the map. The rooms of this package, lowest first; a room imports only rooms with a smaller
@@ -27,5 +27,8 @@ pub use edgezen_core::{
 pub use edgezen_engine as engine;
 #[cfg(feature = "torch")]
 pub use edgezen_lab::train;
-pub use edgezen_lab::{campaign, catalogue, dataset, device, evaluation, files, fit, report, runs, transfer};
+pub use edgezen_lab::{
+    campaign, catalogue, dataset, device, evaluation, experiment, files, fit, prediction, report, rescoring,
+    runs, scoring, transfer, verify,
+};
 pub use edgezen_runner as runner;

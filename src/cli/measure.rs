@@ -7,6 +7,7 @@ use edgezen_core::measurement::{Identity, Quality, Summary};
 use edgezen_core::units::three_digits;
 use edgezen_lab::campaign::network_latency::{self, MeasuredNetwork};
 use edgezen_lab::campaign::networks::ROUNDS;
+use edgezen_lab::catalogue::networks;
 use serde::Serialize;
 use std::path::Path;
 
@@ -79,7 +80,7 @@ fn read(net: &str, options: NetOptions) -> Result<MeasuredNetwork, Failure> {
 /// What a network is called while it is measured.
 fn label(net: &MeasuredNetwork) -> String {
     match net {
-        MeasuredNetwork::PlainNet(model) => model.name.clone().unwrap_or_else(|| model.network.to_string()),
+        MeasuredNetwork::PlainNet(model) => networks::name(model),
         MeasuredNetwork::Onnx(path) => path.display().to_string(),
     }
 }

@@ -1,23 +1,19 @@
 //! `edgezen predict`: milliseconds of networks, or of a table of kernels or networks.
 
-use super::breakdown::{self, BlockRow, Section};
 use super::failure::{Exit, Failure};
-use super::net::{self, NetOptions};
-use super::predictors::{self, Which};
-use super::{Global, output, predict_table};
-use edgezen_core::plainnet::{Kernel, published};
+use super::net::NetOptions;
+use super::predictors::Which;
+use super::{Global, breakdown, output, predict_table};
+use edgezen_core::predictor::Support;
 use edgezen_core::predictor::any::AnyPredictor;
+use edgezen_core::predictor::breakdown::{BlockShare, KernelShare};
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::network::NetworkPredictor;
-use edgezen_core::predictor::{Estimate, LatencyPredictor, Support, Terms};
 use edgezen_core::units::{Latency, three_digits};
-use edgezen_core::zoo::{Encoded, Named};
-use edgezen_engine::onnx;
+use edgezen_lab::catalogue::networks;
+use edgezen_lab::prediction::{self, INSIDE, PredictionError, network, table};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
-
-/// Least share of a network inside the domain that `--strict` lets pass.
-const STRICT_COVERAGE: f64 = 0.9;
+use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -63,8 +59,9 @@ enum By {
     Kernels,
 }
 
+/// A network's latency as it is printed.
 #[derive(Serialize)]
-struct Prediction {
+struct Row {
     net: String,
     device: String,
     ms: f64,
@@ -72,7 +69,7 @@ struct Prediction {
     upper_ms: f64,
     /// Share of the latency inside the predictor's domain.
     coverage: f64,
-    /// Kernels, or operators of a file, that the predictor has no model for.
+    /// Kinds of kernel, and operators of a file, that the predictor has no model for.
     unknown: Vec<String>,
     /// Absent without a budget.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +77,10 @@ struct Prediction {
     #[serde(skip_serializing_if = "Option::is_none")]
     breakdown: Option<Vec<KernelRow>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    blocks: Option<Vec<BlockRow>>,
+    blocks: Option<Vec<BlockShare>>,
+    /// Operators of a file were left out altogether.
+    #[serde(skip)]
+    incomplete: bool,
 }
 
 /// A kernel's share, per image and before the network-level correction.
@@ -97,37 +97,33 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         **predictor = predictor.with_batch(batch);
     }
     if let (Some(kernels), Some(output)) = (&args.kernels, &args.output) {
-        return predict_table::kernels(&loaded, kernels, output, args.strict, global);
+        let table = table::of_kernels(&loaded, kernels)?;
+        return predict_table::write(table, &loaded, kernels, output, args.strict, global);
     }
     if let (Some(networks), Some(output)) = (&args.networks, &args.output) {
-        return predict_table::networks(
-            &loaded,
-            networks,
-            args.archs.as_deref(),
-            output,
-            args.strict,
-            global,
-        );
+        let table = table::of_networks(&loaded, networks, args.archs.as_deref())?;
+        return predict_table::write(table, &loaded, networks, output, args.strict, global);
     }
     if args.output.is_some() {
         return Err(Failure::usage("--output goes with a table: --kernels TABLE or --networks TABLE"));
     }
-    let mut predictions = Vec::new();
+    let mut rows = Vec::new();
     for net in &args.nets {
-        predictions.push(match &loaded {
+        let prediction = match &loaded {
             AnyPredictor::Kernels(predictor) => predict(predictor, net, &args)?,
             AnyPredictor::Networks(predictor) => predict_whole(predictor, net, &args)?,
-        });
+        };
+        rows.push(row(prediction, &args));
     }
-    global.output().result(&predictions, || text(&predictions, &args))?;
-    match predictions.iter().find(|p| args.strict && (p.coverage < STRICT_COVERAGE || has_foreign(p))) {
+    global.output().result(&rows, || text(&rows, &args))?;
+    match rows.iter().find(|row| args.strict && (row.coverage < INSIDE || row.incomplete)) {
         None => Ok(()),
-        Some(p) => {
+        Some(row) => {
             let message = format!(
                 "{}: only {:.0} % of its latency lies inside the domain of {}",
-                p.net,
-                100.0 * p.coverage,
-                p.device
+                row.net,
+                100.0 * row.coverage,
+                row.device
             );
             Err(Failure::new(Exit::OutsideDomain, message)
                 .remedy("--breakdown=kernels shows which kernels; measure such networks and fit again"))
@@ -135,140 +131,48 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     }
 }
 
-/// Operators of an ONNX file that were left out altogether.
-fn has_foreign(prediction: &Prediction) -> bool {
-    prediction.unknown.iter().any(|unknown| unknown.starts_with(FOREIGN))
+fn predict(predictor: &FittedPredictor, net: &str, args: &Args) -> Result<prediction::Prediction, Failure> {
+    let found = networks::any(net, args.options.into())?;
+    Ok(network::by_kernels(predictor, &found, args.latency)?)
 }
 
-const FOREIGN: &str = "operator ";
-
-/// A NET argument, taken apart.
-struct Taken {
-    name: String,
-    sections: Vec<Section>,
-    /// Operators that have no counterpart.
-    unknown: Vec<String>,
-}
-
-fn take(net: &str, options: NetOptions, predictor: &FittedPredictor) -> Result<Taken, Failure> {
-    let lowering = predictor.lowering();
-    let path = Path::new(net);
-    if net::is_onnx(net) {
-        let imported = onnx::read(path).map_err(|error| match error {
-            onnx::OnnxError::Io(error) => Failure::io(path, &error),
-            other => Failure::bad_file(path, other),
-        })?;
-        let mut unknown: Vec<String> = imported.unknown.iter().map(|op| format!("{FOREIGN}{op}")).collect();
-        unknown.sort();
-        unknown.dedup();
-        let sections = breakdown::of_graph(&imported.graph, lowering);
-        return Ok(Taken { name: net.to_owned(), sections, unknown });
-    }
-    if let Some(encoded) = encoded(net, options)? {
-        let of = |part: edgezen_core::zoo::Part| breakdown::of_graph(&part.graph, lowering);
-        let sections = encoded.parts().into_iter().flat_map(of).collect();
-        return Ok(Taken { name: net.to_owned(), sections, unknown: Vec::new() });
-    }
-    let model = net::model(net, options)?;
-    let name = model.name.clone().unwrap_or_else(|| model.network.to_string());
-    let graph = model.graph()?;
-    Ok(Taken { name, sections: breakdown::of_model(&model, &graph, lowering), unknown: Vec::new() })
-}
-
-/// A code, or a name of the zoo that is no name here.
-fn encoded(net: &str, options: NetOptions) -> Result<Option<Encoded>, Failure> {
-    if Encoded::is_code(net) {
-        let code = net.parse::<Encoded>().map_err(|e| Failure::usage(e.to_string()))?;
-        return Ok(Some(code));
-    }
-    if published::by_name(net).is_some() {
-        return Ok(None);
-    }
-    Ok(Named::new(net, options.resolution.unwrap_or(224)).ok().map(Encoded::Named))
-}
-
-fn predict(predictor: &FittedPredictor, net: &str, args: &Args) -> Result<Prediction, Failure> {
-    let Taken { name, sections, mut unknown } = take(net, args.options, predictor)?;
-    let images = predictor.identity().batch;
-    let batch = f64::from(images);
-    let mut terms = Terms::default();
-    let (mut kernels, mut blocks) = (Vec::new(), Vec::new());
-    for section in &sections {
-        let mut parts = [Latency::ZERO; 3];
-        for kernel in &section.kernels {
-            let estimate = predictor.kernel(kernel);
-            terms = terms + Terms::of(&kernel.with_batch(images), estimate);
-            if estimate.support == Support::Bound && !unknown.iter().any(|known| known == kernel.kind.name())
-            {
-                unknown.push(kernel.kind.name().to_owned());
-            }
-            let shares = split(predictor, kernel, estimate.latency);
-            parts.iter_mut().zip(shares).for_each(|(part, share)| *part += share / batch);
-            kernels.push(KernelRow {
-                kernel: kernel.to_string(),
-                ms: (estimate.latency / batch).ms(),
-                support: support(estimate.support),
-            });
-        }
-        let [compute_ms, memory_ms, overhead_ms] = parts.map(Latency::ms);
-        blocks.push(BlockRow {
-            block: section.label.clone(),
-            kernels: section.kernels.len(),
-            ms: compute_ms + memory_ms + overhead_ms,
-            compute_ms,
-            memory_ms,
-            overhead_ms,
-            breaks_budget: None,
-        });
-    }
-    let estimate = predictor.network(&terms);
-    if let Some(limit) = args.latency {
-        let sum: f64 = blocks.iter().map(|row| row.ms).sum();
-        breakdown::mark(&mut blocks, estimate.latency.ms() / sum.max(f64::MIN_POSITIVE), limit);
-    }
-    let mut prediction = prediction(name, predictor.identity().to_string(), &estimate, args);
-    prediction.unknown = unknown;
-    if args.breakdown.is_some() {
-        prediction.breakdown = Some(kernels);
-        prediction.blocks = Some(blocks);
-    }
-    Ok(prediction)
-}
-
-fn split(predictor: &FittedPredictor, kernel: &Kernel, latency: Latency) -> [Latency; 3] {
-    let kernel = kernel.with_batch(predictor.identity().batch);
-    breakdown::split(&kernel, latency, &predictor.file().model.roofline, predictor.bytes_per_element())
-}
-
-fn predict_whole(predictor: &NetworkPredictor, net: &str, args: &Args) -> Result<Prediction, Failure> {
-    if args.batch.is_some_and(|batch| batch != predictor.identity.batch) {
-        let message = format!("{} knows batches of {} images only", predictor.id, predictor.identity.batch);
-        return Err(Failure::usage(message));
+fn predict_whole(
+    predictor: &NetworkPredictor,
+    net: &str,
+    args: &Args,
+) -> Result<prediction::Prediction, Failure> {
+    let batch = predictor.identity.batch;
+    if args.batch.is_some_and(|asked| asked != batch) {
+        return Err(PredictionError::OtherBatch { predictor: predictor.id.clone(), batch }.into());
     }
     if args.breakdown.is_some() {
-        return Err(Failure::usage(format!("{} knows whole networks only: no breakdown", predictor.id))
-            .remedy("leave out --breakdown"));
+        return Err(PredictionError::NoBreakdown { predictor: predictor.id.clone() }.into());
     }
-    let estimate = match encoded(net, args.options)? {
-        Some(code) => predictor.predict(&code),
-        None => None,
+    let encoded = networks::encoded(net, args.options.into())?;
+    Ok(network::as_a_whole(predictor, net, encoded.as_ref())?)
+}
+
+fn row(prediction: prediction::Prediction, args: &Args) -> Row {
+    let unknown = prediction.unknown();
+    let prediction::Prediction { net, device, estimate, left_out, breakdown } = prediction;
+    let shown = breakdown.filter(|_| args.breakdown.is_some());
+    let kernel = |share: &KernelShare| KernelRow {
+        kernel: share.kernel.to_string(),
+        ms: share.latency.ms(),
+        support: support(share.support),
     };
-    let estimate = estimate.ok_or_else(|| predictors::foreign(predictor, &format!("{net:?} is none")))?;
-    Ok(prediction(net.to_owned(), predictor.id.clone(), &estimate, args))
-}
-
-fn prediction(net: String, device: String, estimate: &Estimate, args: &Args) -> Prediction {
-    Prediction {
+    Row {
         net,
         device,
         ms: estimate.latency.ms(),
         lower_ms: estimate.lower.ms(),
         upper_ms: estimate.upper.ms(),
         coverage: estimate.coverage,
-        unknown: Vec::new(),
+        unknown,
         inside_budget: args.latency.map(|limit| estimate.latency <= limit),
-        breakdown: None,
-        blocks: None,
+        breakdown: shown.as_ref().map(|parts| parts.kernels.iter().map(kernel).collect()),
+        blocks: shown.map(|parts| parts.blocks),
+        incomplete: !left_out.is_empty(),
     }
 }
 
@@ -280,9 +184,9 @@ fn support(support: Support) -> &'static str {
     }
 }
 
-fn text(predictions: &[Prediction], args: &Args) -> String {
+fn text(rows: &[Row], args: &Args) -> String {
     let mut out = String::new();
-    for p in predictions {
+    for p in rows {
         out += &format!(
             "{}\n  {} ms on {} (90 %: {} to {} ms), {:.0} % inside the domain\n",
             p.net,
@@ -310,4 +214,21 @@ fn text(predictions: &[Prediction], args: &Args) -> String {
         }
     }
     out
+}
+
+impl From<PredictionError> for Failure {
+    fn from(error: PredictionError) -> Failure {
+        let message = error.to_string();
+        match error {
+            PredictionError::Foreign { space, .. } => Failure::usage(message).remedy(format!(
+                "give it a code like {}, or choose another predictor (edgezen predictors list)",
+                space.example()
+            )),
+            PredictionError::OtherBatch { .. } => Failure::usage(message),
+            PredictionError::NoBreakdown { .. } => Failure::usage(message).remedy("leave out --breakdown"),
+            PredictionError::Shape(error) => error.into(),
+            PredictionError::Table(error) => error.into(),
+            PredictionError::NetworkTable(error) => error.into(),
+        }
+    }
 }

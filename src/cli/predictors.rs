@@ -5,7 +5,6 @@ use super::failure::Failure;
 use super::output::{self, Output};
 use crate::shipped;
 use edgezen_core::files::FileError;
-use edgezen_core::measurement::Identity;
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::file::PredictorFile;
 use edgezen_core::predictor::fitted::FittedPredictor;
@@ -14,6 +13,7 @@ use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_lab::catalogue::predictors;
 use edgezen_lab::catalogue::predictors::PredictorEntry;
 use edgezen_lab::catalogue::{CatalogueError, DevicePredictor, Note};
+use edgezen_lab::evaluation::OtherIdentity;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -109,21 +109,11 @@ pub fn usual_probe_ns(name: &str) -> Option<u64> {
     shipped::catalogue().usual_probe_ns(name)
 }
 
-/// Refuses to judge a predictor by measurements of something else.
-pub fn same_identity(predictor: &Identity, measured: &Identity) -> Result<(), Failure> {
-    let same = predictor.to_string() == measured.to_string()
-        && predictor.batch == measured.batch
-        && predictor.threads == measured.threads;
-    if same {
-        return Ok(());
+impl From<OtherIdentity> for Failure {
+    fn from(error: OtherIdentity) -> Failure {
+        Failure::usage(error.to_string())
+            .remedy("measure with the predictor's identity, or fit a predictor to this one")
     }
-    let describe = |id: &Identity| format!("{id}, batch {}, {} threads", id.batch, id.threads);
-    Err(Failure::usage(format!(
-        "the predictor is for {}, but the measurements are of {}",
-        describe(predictor),
-        describe(measured)
-    ))
-    .remedy("measure with the predictor's identity, or fit a predictor to this one"))
 }
 
 #[derive(Debug, clap::Args)]

@@ -160,8 +160,7 @@ impl From<EvaluationError> for Failure {
             EvaluationError::Table(error) => error.into(),
             EvaluationError::Observation(error) => error.into(),
             EvaluationError::Subject { .. } => Failure::runtime(message),
-            EvaluationError::OtherIdentity { .. } => Failure::usage(message)
-                .remedy("measure with the predictor's identity, or fit a predictor to this one"),
+            EvaluationError::OtherIdentity(error) => error.into(),
             EvaluationError::Foreign { space, .. } => Failure::usage(message).remedy(format!(
                 "give it a code like {}, or choose another predictor (edgezen predictors list)",
                 space.example()

@@ -16,6 +16,7 @@
 //! * [`corrected`], a predictor times a factor.
 
 pub mod any;
+pub mod breakdown;
 pub mod calibration;
 pub mod corrected;
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! What is known by name: devices and their predictors, from the user's folders and as shipped with the program.
+//! What is known by name: networks; devices and their predictors, from the user's folders and as shipped with the program.
 
 mod by_device;
+pub mod networks;
 pub mod predictors;
 
 pub use crate::device::profile::Profiles;

@@ -1,6 +1,7 @@
 //! What a predictor is judged by.
 
 use super::error::EvaluationError;
+use super::identity::same_identity;
 use crate::dataset::table::{NetworkTable, Select};
 use crate::dataset::{Dataset, KernelTable};
 use crate::fit::observation::{Observation, observations};
@@ -23,7 +24,7 @@ impl Data {
     pub fn read(path: &Path, archs: Option<&Path>, identity: &Identity) -> Result<Data, EvaluationError> {
         if path.is_dir() {
             let dataset = Dataset::read(path)?;
-            EvaluationError::unless_same(identity, &dataset.identity)?;
+            same_identity(identity, &dataset.identity)?;
             if dataset.samples.iter().all(|sample| sample.subject.type_name() == "network") {
                 return Ok(Data::Networks { samples: dataset.samples, unknown: Vec::new() });
             }

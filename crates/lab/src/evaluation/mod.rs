@@ -5,12 +5,14 @@
 
 pub mod data;
 mod error;
+mod identity;
 pub mod kernels;
 pub mod networks;
 mod part;
 pub mod scatter;
 
 pub use self::error::EvaluationError;
+pub use self::identity::{OtherIdentity, same_identity};
 pub use self::part::PartMetrics;
 
 use self::data::Data;

@@ -1,12 +1,12 @@
 //! The HTML page: no scripts, nothing from elsewhere.
 
-use super::blocks::short;
 use super::svg::{COLOURS, STYLE, escape};
+use super::tables::{self, BudgetRow, EditRow, Table, VerifiedRow, ms};
 use super::{Plot, Report};
-use crate::runs::FoundNetwork;
+use crate::runs::Verified;
 use edgezen_core::search::Quantity;
-use edgezen_core::search::explain::{EditEffect, Used};
-use edgezen_core::units::{Latency, Macs, Params};
+use edgezen_core::search::explain::EditEffect;
+use edgezen_core::units::{Macs, Params};
 
 const PAGE_STYLE: &str = "*{box-sizing:border-box}html{-webkit-text-size-adjust:100%}body{margin:0;background:var(--page);color:var(--ink);\
 font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}main{max-width:1080px;margin:0 auto;padding:24px 16px 48px}\
@@ -61,10 +61,6 @@ pub(super) fn page(report: &Report, plots: &[Plot]) -> String {
 
 fn card(title: &str, content: &str) -> String {
     format!("<section class=\"card\"><h2>{}</h2>{content}</section>\n", escape(title))
-}
-
-fn ms(value: f64) -> String {
-    Latency::from_ms(value).to_string()
 }
 
 /// What was searched for.
@@ -123,27 +119,24 @@ fn tiles(report: &Report) -> String {
 fn budgets(report: &Report) -> String {
     let mut out = String::new();
     for (i, used) in report.result.explanation.budgets.iter().enumerate() {
-        let Used { quantity, device, share, .. } = used;
-        let device = device.as_ref().map(|device| format!(" on {device}")).unwrap_or_default();
-        let value = |reported: f64| quantity.print(quantity.from_reported(reported));
+        let row = BudgetRow::from(used);
         out += &format!(
-            "<div class=\"row\"><span>{}{}</span><span>{} of {}</span></div><div class=\"meter{}\"><i style=\"width:{:.1}%\"></i></div>\n",
-            escape(quantity.name()),
-            escape(&device),
-            value(used.used),
-            value(used.limit),
+            "<div class=\"row\"><span>{}</span><span>{} of {}</span></div><div class=\"meter{}\"><i style=\"width:{:.1}%\"></i></div>\n",
+            escape(&row.budget),
+            row.used,
+            row.limit,
             if i == 0 { " binds" } else { "" },
-            100.0 * share.clamp(0.0, 1.0)
+            100.0 * row.share.clamp(0.0, 1.0)
         );
     }
     out + "<p class=\"muted\">The first one, fullest, is the one that binds.</p>"
 }
 
-/// A table; cells are escaped here, and the header too.
-fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+/// A table as HTML; its header and cells are escaped here.
+fn table(header: &[impl AsRef<str>], rows: &[Vec<String>]) -> String {
     let mut out = String::from("<div class=\"scroll\"><table><thead><tr>");
     for cell in header {
-        out += &format!("<th>{}</th>", escape(cell));
+        out += &format!("<th>{}</th>", escape(cell.as_ref()));
     }
     out += "</tr></thead><tbody>\n";
     for row in rows {
@@ -155,18 +148,10 @@ fn table(header: &[&str], rows: &[Vec<String>]) -> String {
 
 fn edits(report: &Report) -> String {
     let edits = &report.result.explanation.edits;
-    let unit = match &edits.device {
-        Some(device) => format!("{} on {device}", edits.unit),
-        None => edits.unit.clone(),
-    };
+    let unit = tables::edit_cost(edits);
     let row = |effect: &EditEffect| {
-        let change: Vec<&str> = effect.change.split(' ').map(short).collect();
-        vec![
-            format!("{}: {}", effect.block, change.join(" ")),
-            format!("{:+.2}", effect.score),
-            format!("{:+.3}", effect.cost),
-            if effect.fits { "yes" } else { "no" }.to_owned(),
-        ]
+        let EditRow { block, change, score, cost, fits } = effect.into();
+        vec![format!("{block}: {change}"), score, cost, fits.to_owned()]
     };
     let part = |title: &str, list: &[EditEffect]| {
         if list.is_empty() {
@@ -181,19 +166,13 @@ fn edits(report: &Report) -> String {
 }
 
 fn verified(report: &Report) -> String {
-    let mut rows = Vec::new();
-    for row in &report.result.verified {
-        let yes = |inside: bool| if inside { "yes" } else { "no" }.to_owned();
-        rows.push(vec![
-            row.score.map_or("-".into(), |score| format!("{score:.2}")),
-            ms(row.predicted_ms),
-            format!("{} to {}", ms(row.lower_ms), ms(row.upper_ms)),
-            ms(row.measured_ms),
-            yes(row.inside_interval),
-            row.inside_budget.map_or("-".into(), yes),
-            row.quality.name().to_owned(),
-        ]);
-    }
+    let row = |verified: &Verified| {
+        let row = VerifiedRow::from(verified);
+        let marks = [row.in_interval, row.in_budget, row.quality].map(str::to_owned);
+        let values = [tables::cell(row.score), row.predicted, row.interval, row.measured];
+        values.into_iter().chain(marks).collect()
+    };
+    let rows: Vec<Vec<String>> = report.result.verified.iter().map(row).collect();
     let header = ["score", "predicted", "90 % interval", "measured", "in interval", "in budget", "quality"];
     let mut out = table(&header, &rows);
     if let Some(verification) = &report.result.verification {
@@ -228,18 +207,7 @@ fn best(report: &Report) -> String {
 
 fn front(report: &Report) -> String {
     let devices: Vec<&str> = report.manifest.device.iter().map(|device| device.name.as_str()).collect();
-    let mut header = vec!["score"];
-    Quantity::always_known().for_each(|quantity| header.push(quantity.noun()));
-    header.extend(&devices);
-    let row = |found: &FoundNetwork| {
-        let mut row = vec![format!("{:.2}", found.score)];
-        row.extend(
-            Quantity::always_known().map(|q| found.amounts[q].map_or("-".into(), |value| q.print(value))),
-        );
-        row.extend(devices.iter().map(|&d| found.latency.get(d).map_or("-".into(), |p| ms(p.ms))));
-        row
-    };
-    let rows: Vec<Vec<String>> = report.result.front.iter().rev().map(row).collect();
+    let Table { header, rows } = tables::front(report.result.front.iter().rev(), &devices);
     format!(
         "<p>{} networks spread over the range; their structures are in front.json.</p><details><summary>All of them</summary>{}</details>",
         rows.len(),
@@ -260,11 +228,11 @@ fn comparisons(report: &Report) -> String {
             let star = if c.sampled { " *" } else { "" };
             let mut row = vec![
                 c.name.clone(),
-                c.score.map_or("-".into(), |score| format!("{score:.2}{star}")),
+                tables::cell(c.score.map(|score| format!("{score:.2}{star}"))),
                 Params(c.params).to_string(),
                 Macs(c.flops).to_string(),
             ];
-            row.extend(devices.iter().map(|&d| c.latency_ms.get(d).map_or("-".into(), |&v| ms(v))));
+            row.extend(devices.iter().map(|&d| tables::cell(c.latency_ms.get(d).map(|&v| ms(v)))));
             row
         })
         .collect();

@@ -130,7 +130,7 @@ const ENTRIES: [Entry; Quantity::COUNT] = [
 ];
 
 impl Quantity {
-    pub const COUNT: usize = 5;
+    pub const COUNT: usize = Quantity::Latency as usize + 1;
 
     /// All quantities, in the order of evaluation.
     pub fn all() -> impl Iterator<Item = Quantity> {

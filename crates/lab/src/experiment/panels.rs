@@ -1,23 +1,27 @@
-//! The drawings of experiments: line charts side by side.
+//! The drawing of an experiment: line charts side by side.
 
-use edgezen_lab::report::axis::Scale;
-use edgezen_lab::report::chart::{Chart, Dot, Label, Mark, Series};
-use edgezen_lab::report::svg::{Drawing, grid};
+use crate::report::axis::Scale;
+use crate::report::chart::{Chart, Dot, Label, Mark, Series};
+use crate::report::svg::{Drawing, grid};
 
-/// One chart: lines over a common axis. Missing points end a line.
+/// One chart: lines over a common axis.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Panel {
     pub title: &'static str,
     pub x: &'static str,
     pub lines: Vec<Line>,
 }
 
+/// A line of a chart; it is broken where a point has no value.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     pub name: &'static str,
+    /// Places on the axis with their values.
     pub points: Vec<(f64, Option<f64>)>,
 }
 
-/// The panels, three to a row.
-pub fn draw(panels: &[Panel]) -> String {
+/// Draws the panels, three to a row, as the text of an SVG file.
+pub(super) fn draw(panels: &[Panel]) -> String {
     let drawings: Vec<Drawing> = panels.iter().map(chart).collect();
     grid("experiment", &drawings, 3).standalone()
 }

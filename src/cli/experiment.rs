@@ -1,15 +1,13 @@
 //! `edgezen experiment NAME`: figures and tables of the paper, as csv and svg.
 
-mod fig2;
-mod svg;
-mod table2;
-mod theorem1;
-
+use super::output::Output;
 use super::{Failure, Global, output};
-use edgezen_core::proxy::exact::ExactError;
+use edgezen_lab::experiment::table2::{self, Event};
+use edgezen_lab::experiment::{Experiment, ExperimentError, Row, fig2, theorem1};
+use edgezen_lab::files::write_atomically;
 use serde::Serialize;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -39,22 +37,13 @@ enum Name {
     Table2,
 }
 
-/// A table of numbers with its drawing.
-struct Experiment {
-    name: &'static str,
-    header: Vec<&'static str>,
-    /// What is no number stays empty.
-    rows: Vec<(String, Vec<Option<f64>>)>,
-    panels: Vec<svg::Panel>,
-}
-
 #[derive(Serialize)]
 struct Report {
     experiment: &'static str,
     csv: PathBuf,
     svg: PathBuf,
     header: Vec<&'static str>,
-    rows: Vec<(String, Vec<Option<f64>>)>,
+    rows: Vec<Row>,
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
@@ -62,13 +51,19 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let experiment = match args.name {
         Name::Fig2 => fig2::run(repeats(8), global.seed)?,
         Name::Theorem1 => theorem1::run(repeats(8), global.seed)?,
-        Name::Table2 => table2::run(repeats(1), global.seed, args.resolution, args.batch, global.output())?,
+        Name::Table2 => {
+            let (repeats, seed) = (repeats(1), global.seed);
+            table2(
+                table2::Settings { repeats, seed, side: args.resolution, batch: args.batch },
+                global.output(),
+            )
+        }
     };
     let path = |extension: &str| args.out.join(experiment.name).with_extension(extension);
     let (csv, svg) = (path("csv"), path("svg"));
     std::fs::create_dir_all(&args.out).map_err(|e| Failure::io(&args.out, &e))?;
-    replace(&csv, &as_csv(&experiment))?;
-    replace(&svg, &svg::draw(&experiment.panels))?;
+    write_atomically(&csv, experiment.csv().as_bytes())?;
+    write_atomically(&svg, experiment.svg().as_bytes())?;
     let Experiment { name, header, rows, .. } = experiment;
     let report = Report { experiment: name, csv, svg, header, rows };
     global.output().result(&report, || {
@@ -83,44 +78,28 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     })
 }
 
-fn as_csv(experiment: &Experiment) -> String {
-    let mut text = experiment.header.join(",") + "\n";
-    for (label, values) in &experiment.rows {
-        text += label;
-        for value in values {
-            text.push(',');
-            if let Some(value) = value {
-                text += &value.to_string();
-            }
+/// The table, with a spinner while a score is computed and a line for each.
+fn table2(settings: table2::Settings, out: Output) -> Experiment {
+    let mut bar = indicatif::ProgressBar::hidden();
+    table2::run(settings, &mut |event| match event {
+        Event::Begin { network, proxy } => {
+            bar = out.progress(0, "{msg} {spinner} {elapsed}");
+            bar.set_message(format!("{network}: {proxy}"));
+            bar.enable_steady_tick(Duration::from_millis(200));
         }
-        text.push('\n');
-    }
-    text
+        Event::End { network, proxy, seconds } => {
+            bar.finish_and_clear();
+            out.note(format!("{network}: {proxy}, {seconds:.1} s"));
+        }
+        Event::Undefined { network, error } => out.note(format!("{network}: {error}")),
+    })
 }
 
-/// Writes a file as a whole or not at all.
-fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|e| Failure::io(folder, &e))?;
-    file.write_all(text.as_bytes()).map_err(|e| Failure::io(path, &e))?;
-    file.persist(path).map_err(|e| Failure::io(path, &e.error))?;
-    Ok(())
-}
-
-/// The score, or nothing where it is not finite: an experiment shows where that happens.
-fn finite(score: Result<f64, ExactError>) -> Result<Option<f64>, Failure> {
-    match score {
-        Ok(score) => Ok(score.is_finite().then_some(score)),
-        Err(ExactError::NotFinite(_)) => Ok(None),
-        Err(error) => Err(Failure::runtime(error.to_string())),
+impl From<ExperimentError> for Failure {
+    fn from(error: ExperimentError) -> Failure {
+        match error {
+            ExperimentError::Structure(error) => error.into(),
+            ExperimentError::Score(error) => Failure::runtime(error.to_string()),
+        }
     }
-}
-
-/// Mean over draws; nothing as soon as one draw has none.
-fn mean(repeats: u32, draw: impl Fn(u64) -> Result<Option<f64>, Failure>) -> Result<Option<f64>, Failure> {
-    let mut sum = Some(0.0);
-    for repeat in 0..u64::from(repeats) {
-        sum = sum.zip(draw(repeat)?).map(|(sum, x)| sum + x);
-    }
-    Ok(sum.map(|sum| sum / f64::from(repeats)))
 }

@@ -1,15 +1,22 @@
-//! Theorem 1: √((Π σ̄²)·E‖x‖² / E‖x̄‖²) lies within 1 ± L·ε, ε = O(1/√(B·H·W)).
+//! Theorem 1 of the paper: √((Π σ̄²)·E‖x‖² / E‖x̄‖²) lies within 1 ± L·ε with ε = O(1/√(B·H·W)), where x is the output
+//! without batch normalisation, x̄ the output with it, σ̄² the variances that it divides by, L the number of layers, and
+//! B·H·W the values per channel.
 
-use super::svg::{Line, Panel};
-use super::{Experiment, Failure, finite};
+use super::panels::{Line, Panel};
+use super::{Experiment, ExperimentError, finite};
 use edgezen_core::plainnet::notation;
 use edgezen_core::proxy::theorem1::log_ratio;
 use edgezen_core::stats;
 
+/// Side of the maps.
 const SIDE: u32 = 8;
 const LAYERS: u32 = 4;
 
-pub fn run(repeats: u32, seed: u64) -> Result<Experiment, Failure> {
+/// Averages every batch over `repeats` draws.
+///
+/// # Errors
+/// A ratio that is not defined, other than one that is not finite.
+pub fn run(repeats: u32, seed: u64) -> Result<Experiment, ExperimentError> {
     let network = notation::parse(&format!("SuperConvK3BNRELU(3,64,1,{LAYERS})"))?;
     let mut rows = Vec::new();
     for batch in [1, 2, 4, 8, 16, 32, 64, 128] {

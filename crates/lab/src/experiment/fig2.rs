@@ -1,10 +1,11 @@
 //! Figure 2: Φ-score and Zen-Score of plain 3×3 networks on 8×8 maps.
 //!
-//! a–c: 64 wide, by depth; d–f: two layers, by the width between them. Without BN the score grows with
-//! depth until single precision overflows; with BN it does not grow; the Zen-Score grows again.
+//! Panels a to c show networks of 64 channels by their depth, panels d to f networks of two layers by the number of
+//! channels between them. Without batch normalisation (BN) the Φ-score grows with depth until single precision
+//! overflows; with BN it does not grow; the Zen-Score grows again.
 
-use super::svg::{Line, Panel};
-use super::{Experiment, Failure, finite, mean};
+use super::panels::{Line, Panel};
+use super::{Experiment, ExperimentError, Row, finite, mean};
 use edgezen_core::plainnet::{Network, notation};
 use edgezen_core::proxy::Mode;
 use edgezen_core::proxy::exact;
@@ -12,12 +13,18 @@ use edgezen_core::proxy::exact::source::{Scaling, Seeded};
 use edgezen_core::proxy::exact::{Norm, Randomness, Settings, Variance};
 use edgezen_core::proxy::phi::{Scale, log_difference};
 
+/// Side of the maps.
 const SIDE: u32 = 8;
+/// Images of a pass.
 const BATCH: u32 = 4;
 const HEADER: [&str; 7] =
     ["network", "size", "phi_f32", "phi_log_space", "phi_with_bn", "zen_paper", "zen_reference"];
 
-pub fn run(repeats: u32, seed: u64) -> Result<Experiment, Failure> {
+/// Averages every point over `repeats` draws.
+///
+/// # Errors
+/// A network without a score, other than one that is not finite.
+pub fn run(repeats: u32, seed: u64) -> Result<Experiment, ExperimentError> {
     let mut rows = Vec::new();
     for depth in 1..=40_u32 {
         let deeper =
@@ -29,6 +36,12 @@ pub fn run(repeats: u32, seed: u64) -> Result<Experiment, Failure> {
         let network = parse(&format!("SuperConvK3BNRELU(3,{width},1,1)SuperConvK3BNRELU({width},64,1,1)"))?;
         rows.push(("width".to_owned(), row(&network, width, repeats, seed)?));
     }
+    let panels = panels(&rows);
+    Ok(Experiment { name: "fig2", header: HEADER.to_vec(), rows, panels })
+}
+
+/// The six panels of the figure.
+fn panels(rows: &[Row]) -> Vec<Panel> {
     let line = |of: &str, column: usize, name| {
         let points = rows.iter().filter(|(label, _)| label == of);
         Line { name, points: points.map(|(_, v)| (v[0].unwrap_or(0.0), v[column])).collect() }
@@ -40,23 +53,23 @@ pub fn run(repeats: u32, seed: u64) -> Result<Experiment, Failure> {
     };
     let phi: &[(usize, &'static str)] = &[(2, "in log space"), (1, "in f32, as far as it goes")];
     let zen: &[(usize, &'static str)] = &[(4, "paper"), (5, "reference"), (2, "Φ in log space")];
-    let panels = vec![
+    vec![
         panel("a: Φ without BN", "depth", phi),
         panel("b: Φ with BN", "depth", &[(3, "with BN")]),
         panel("c: Zen-Score", "depth", zen),
         panel("d: Φ without BN", "width", phi),
         panel("e: Φ with BN", "width", &[(3, "with BN")]),
         panel("f: Zen-Score", "width", zen),
-    ];
-    Ok(Experiment { name: "fig2", header: HEADER.to_vec(), rows, panels })
+    ]
 }
 
-fn parse(structure: &str) -> Result<Network, Failure> {
+fn parse(structure: &str) -> Result<Network, ExperimentError> {
     Ok(notation::parse(structure)?)
 }
 
-/// Size, Φ in f32, in log space, with BN, Zen-Scores; logarithms of differences, α left in.
-fn row(network: &Network, size: u32, repeats: u32, seed: u64) -> Result<Vec<Option<f64>>, Failure> {
+/// The columns of [`HEADER`] from the size on. Scores are logarithms of differences; the step α of the finite
+/// difference is not divided out.
+fn row(network: &Network, size: u32, repeats: u32, seed: u64) -> Result<Vec<Option<f64>>, ExperimentError> {
     let source = |repeat| Seeded { seed, repeat, salt: 0, scaling: Scaling::Unit };
     let phi = |scale| {
         mean(repeats, |repeat| {
@@ -65,7 +78,7 @@ fn row(network: &Network, size: u32, repeats: u32, seed: u64) -> Result<Vec<Opti
     };
     let zen = |mode, of: fn(&exact::Exact) -> f64| {
         mean(repeats, |repeat| {
-            // Each draw on its own: nothing is carried over.
+            // Each draw is a score of its own, so that no running variance is carried over.
             let randomness = Randomness::Seeded { seed: seed.wrapping_add(repeat), common: true };
             let settings = Settings { batch: BATCH, randomness, ..Settings::new(mode, seed) };
             debug_assert!((settings.variance == Variance::Batch) == (settings.norm == Norm::L2));
