@@ -11,7 +11,8 @@
 //!   the device's rates;
 //! * [`features`], quantities of a kernel; [`model`], models that read them; [`domain`], where models were trained;
 //! * [`calibration`], intervals; [`net_level`], from the sum over kernels to the network;
-//! * [`file`](mod@file), all of this as a file; [`fitted`], a predictor from such a file;
+//! * [`file`](mod@file), all of this as a file; [`fitted`], a predictor from such a file; [`breakdown`], where a latency
+//!   goes;
 //! * [`network`], predictors of whole networks; [`any`], a predictor of either kind;
 //! * [`corrected`], a predictor times a factor.
 
