@@ -5,7 +5,7 @@ use edgezen_core::plainnet::{Network, published};
 use edgezen_core::predictor::LatencyPredictor;
 use edgezen_core::predictor::file::PredictorFile;
 use edgezen_core::predictor::fitted::FittedPredictor;
-use edgezen_core::search::{Budget, Search};
+use edgezen_core::search::Search;
 use edgezen_core::space;
 use std::path::Path;
 
@@ -20,9 +20,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let estimate = predictor.predict(&kernels);
     println!("mobilenet_v2 on {device}: {} ({} to {})", estimate.latency, estimate.lower, estimate.upper);
 
-    let budget = Budget::latency(&device, predictor, estimate.latency);
-    let space = space::by_name("mobilenet").ok_or("no such space")?;
-    let best = Search::new(space).budget(budget).iterations(5_000).run()?.best;
+    let search = Search::new(space::by_name("mobilenet").ok_or("no such space")?).iterations(5_000);
+    let best = search.latency(&device, predictor, estimate.latency).run()?.best;
     println!("Zen-Score {:.1}: {}", best.score, Network::from(&best.blocks[..]));
     Ok(())
 }
