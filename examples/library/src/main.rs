@@ -20,8 +20,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let estimate = predictor.predict(&kernels);
     println!("mobilenet_v2 on {device}: {} ({} to {})", estimate.latency, estimate.lower, estimate.upper);
 
-    let space = space::by_name("mobilenet").ok_or("no such space")?;
-    let best = Search::new(space).latency(&device, predictor, estimate.latency).iterations(5_000).run()?.best;
+    let search = Search::new(space::by_name("mobilenet").ok_or("no such space")?).iterations(5_000);
+    let best = search.latency(&device, predictor, estimate.latency).run()?.best;
     println!("Zen-Score {:.1}: {}", best.score, Network::from(&best.blocks[..]));
     Ok(())
 }
