@@ -39,7 +39,7 @@ pub fn of_model(model: &Model, graph: &Graph, lowering: Lowering) -> Vec<Section
 }
 
 /// The sections of any network. The graph is cut at its seams, the values through which everything passes. Units of a
-/// single kernel that follow each other are joined until one of them ends a block, as [`closes`] says.
+/// single kernel that follow each other are joined until one of them ends a block, as `closes` says.
 pub fn of_graph(graph: &Graph, lowering: Lowering) -> Vec<Section> {
     joined(units(graph, lowering), graph)
         .into_iter()

@@ -5,7 +5,7 @@
 //! (every timed run), `journal.jsonl` and `lookup_table.csv`.
 //!
 //! [`folder`] reads and writes it; [`environment`], `samples` and [`raw`] are its files. [`table`] reads tables of
-//! kernels and of networks as people have them, and [`import`] makes datasets of published ones; [`names`] knows what
+//! kernels and of networks as people have them, and [`import`] makes datasets of published ones; `names` knows what
 //! those call devices, runtimes and networks.
 
 pub mod environment;

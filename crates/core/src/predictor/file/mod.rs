@@ -1,4 +1,4 @@
-//! Files of predictors of kernels: JSON, data only. [`text`] says how they are written, [`Header`] what they share with
+//! Files of predictors of kernels: JSON, data only. `text` says how they are written, [`Header`] what they share with
 //! files of predictors of whole networks.
 
 mod header;

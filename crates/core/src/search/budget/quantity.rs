@@ -1,6 +1,6 @@
 //! The quantities that a budget can bound, one row each.
 //!
-//! A new quantity is a variant of [`Quantity`] and a row of [`ENTRIES`]: everything else (evaluation, options of the
+//! A new quantity is a variant of [`Quantity`] and a row of `ENTRIES`: everything else (evaluation, options of the
 //! command line, files, tables, messages) goes through them in a loop.
 
 use super::scale::{QuantityError, Scale};

@@ -1,7 +1,7 @@
 //! Public tables of whole networks as datasets of one identity each.
 //!
 //! A source is one entry in [`SOURCES`]. What it calls devices, runtimes and networks is translated by
-//! [`names`].
+//! `names`.
 
 use super::{ImportError, Importer, Request};
 use crate::dataset::table::{KernelTable, NetworkRow, NetworkTable, NetworkTableError, Select};

@@ -5,7 +5,7 @@ use linfa::traits::Fit as _;
 use linfa_linear::LinearRegression;
 use ndarray::{Array1, Array2};
 
-/// Rows' worth of pull towards zero; none leaves only the numerical ridge [`MIN_RIDGE`].
+/// Rows' worth of pull towards zero; none leaves only the numerical ridge `MIN_RIDGE`.
 pub const NONE: f64 = 0.0;
 /// The least weight of the ridge, beside columns of length 1: collinear columns share instead of cancelling.
 const MIN_RIDGE: f64 = 1e-4;
