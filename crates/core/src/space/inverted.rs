@@ -1,7 +1,7 @@
 //! Search Space II of the paper, `IDW_fixfc` in the released code: inverted depthwise blocks as in MobileNet.
 //! The last convolution keeps its width (docs/plainnet.md, section 4.2).
 
-use super::SearchSpace;
+use super::{NetworkRange, SearchSpace};
 use crate::plainnet::{SuperKind, published};
 
 pub struct InvertedSpace;
@@ -45,5 +45,9 @@ impl SearchSpace for InvertedSpace {
     }
     fn default_structure(&self) -> &'static str {
         published::INIT_IMAGENET_FLOPS
+    }
+    fn profiled(&self) -> Vec<NetworkRange> {
+        let start = self.default_structure();
+        vec![NetworkRange { start, resolution: 224, classes: 1000, max_layers: 14, macs: (5e7, 9e8) }]
     }
 }

@@ -49,6 +49,23 @@ pub trait SearchSpace: Send + Sync {
 
     /// Where searches start that say nothing else.
     fn default_structure(&self) -> &'static str;
+
+    /// The networks that stand for the space where its latencies are measured. The first entry also stands for it in
+    /// plans for other spaces.
+    fn profiled(&self) -> Vec<NetworkRange>;
+}
+
+/// A part of a space, from which the networks of a measuring plan are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NetworkRange {
+    /// Structure that the networks are mutated from.
+    pub start: &'static str,
+    /// Side of the square input image, in pixels.
+    pub resolution: u32,
+    pub classes: u32,
+    pub max_layers: i64,
+    /// Smallest and largest exact MACs, without the classifier.
+    pub macs: (f64, f64),
 }
 
 /// All search spaces.

@@ -1,7 +1,7 @@
 //! Search Space I of the paper, `XXBL` in the released code: basic and bottleneck residual blocks as in
 //! ResNet (docs/plainnet.md, section 4).
 
-use super::SearchSpace;
+use super::{NetworkRange, SearchSpace};
 use crate::plainnet::{SuperKind, published};
 
 pub struct ResidualSpace;
@@ -31,5 +31,13 @@ impl SearchSpace for ResidualSpace {
     }
     fn default_structure(&self) -> &'static str {
         published::INIT_IMAGENET_LATENCY
+    }
+    fn profiled(&self) -> Vec<NetworkRange> {
+        let start = self.default_structure();
+        let cifar = published::INIT_CIFAR;
+        vec![
+            NetworkRange { start, resolution: 224, classes: 1000, max_layers: 14, macs: (3e8, 4e9) },
+            NetworkRange { start: cifar, resolution: 32, classes: 10, max_layers: 18, macs: (2e7, 6e8) },
+        ]
     }
 }

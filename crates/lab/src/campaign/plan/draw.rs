@@ -15,31 +15,10 @@ use edgezen_core::plainnet::{
     shape,
 };
 use edgezen_core::random::shuffle;
-use edgezen_core::space::{KindWeights, MutationReach, SearchSpace, candidates};
+use edgezen_core::space::{KindWeights, MutationReach, NetworkRange, SearchSpace, candidates};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rustc_hash::{FxHashMap, FxHashSet};
-
-/// The networks that a space's share of the plan is drawn from.
-struct Range {
-    start: &'static str,
-    resolution: u32,
-    classes: u32,
-    max_layers: i64,
-    /// Exact MACs, without classifier.
-    macs: (f64, f64),
-}
-
-fn ranges(space: &dyn SearchSpace) -> Vec<Range> {
-    let start = space.default_structure();
-    if space.name() == "mobilenet" {
-        return vec![Range { start, resolution: 224, classes: 1000, max_layers: 14, macs: (5e7, 9e8) }];
-    }
-    vec![
-        Range { start, resolution: 224, classes: 1000, max_layers: 14, macs: (3e8, 4e9) },
-        Range { start: published::INIT_CIFAR, resolution: 32, classes: 10, max_layers: 18, macs: (2e7, 6e8) },
-    ]
-}
 
 impl Plan {
     /// A plan of `samples` configurations for `spaces`, for `batch` images per run of a runtime that works like
@@ -169,7 +148,7 @@ impl Pool {
         let per_range = 8 * networks.max(8);
         let mut lists: Vec<Vec<Model>> = Vec::new();
         for &space in spaces {
-            for range in ranges(space) {
+            for range in space.profiled() {
                 lists.push(random_networks(space, &range, per_range, rng));
             }
         }
@@ -178,7 +157,7 @@ impl Pool {
         let mut foreign = Vec::new();
         for &space in edgezen_core::space::registry() {
             if spaces.iter().all(|s| s.name() != space.name())
-                && let Some(range) = ranges(space).into_iter().next()
+                && let Some(range) = space.profiled().into_iter().next()
             {
                 foreign.extend(random_networks(space, &range, (networks / 6).max(1), rng));
             }
@@ -291,7 +270,7 @@ fn spread(mut kernels: Vec<Kernel>, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel>
 /// spread evenly over the logarithm of the MACs.
 fn random_networks(
     space: &dyn SearchSpace,
-    range: &Range,
+    range: &NetworkRange,
     count: usize,
     rng: &mut Xoshiro256PlusPlus,
 ) -> Vec<Model> {
@@ -344,7 +323,7 @@ fn stratified(mut sorted: Vec<(f64, Model)>, macs: (f64, f64)) -> Vec<Model> {
 fn random_walk(
     space: &dyn SearchSpace,
     start: &[SuperBlock],
-    range: &Range,
+    range: &NetworkRange,
     rng: &mut Xoshiro256PlusPlus,
 ) -> Vec<SuperBlock> {
     let mut blocks = start.to_vec();
