@@ -6,6 +6,7 @@ mod exact;
 mod golden;
 mod networks;
 mod onnx;
+mod onnx_files;
 mod phones;
 mod predictors;
 mod profiles;

@@ -3,14 +3,16 @@
 
 use super::failure::Failure;
 use edgezen_core::plainnet::{Block, Model, Network, notation, published};
+use edgezen_engine::onnx::Size;
 use std::path::Path;
 
 /// How to run a structure whose resolution, classes and SE are not part of its name.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct NetOptions {
-    /// Side of the square input image [default: the network's own, else 224; 32 for CIFAR networks]
+    /// Side of the square input image [default: the network's own, else 224; 32 for CIFAR networks]. Of
+    /// .onnx files that leave it open, also height and width, as 320x480
     #[arg(long, value_name = "R")]
-    pub resolution: Option<u32>,
+    pub resolution: Option<Size>,
     /// Classes of the classifier [default: the network's own, else 1000]
     #[arg(long, value_name = "K")]
     pub classes: Option<u32>,
@@ -19,13 +21,23 @@ pub struct NetOptions {
     pub se: bool,
 }
 
+impl NetOptions {
+    /// The side that is asked for, of a square image.
+    pub fn side(&self) -> Result<Option<u32>, Failure> {
+        let Some(size) = self.resolution else { return Ok(None) };
+        let side = u32::try_from(size.h).ok().filter(|_| size.h == size.w);
+        let message = || format!("--resolution {size}: only .onnx files may have other than square images");
+        side.map(Some).ok_or_else(|| Failure::usage(message()))
+    }
+}
+
 /// Reads a NET argument that must be a PlainNet.
 pub fn model(net: &str, options: NetOptions) -> Result<Model, Failure> {
     let mut model = match published::by_name(net) {
         Some(model) => model,
         None => unnamed(net)?,
     };
-    if let Some(resolution) = options.resolution {
+    if let Some(resolution) = options.side()? {
         model.resolution = resolution;
     }
     if let Some(classes) = options.classes {

@@ -5,6 +5,7 @@ use super::failure::{Exit, Failure};
 use super::net::{self, NetOptions};
 use super::predictors::{self, Which};
 use super::{Global, output, predict_table};
+use edgezen_core::plainnet::kernel::Lowering;
 use edgezen_core::plainnet::{Kernel, published};
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::loaded::Loaded;
@@ -12,12 +13,15 @@ use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_core::predictor::{Estimate, LatencyPredictor, Support, Terms};
 use edgezen_core::units::{Latency, three_digits};
 use edgezen_core::zoo::{Encoded, Named};
-use edgezen_engine::onnx;
+use edgezen_engine::onnx::{self, OnnxError};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// Least share of a network inside the domain that `--strict` lets pass.
 const STRICT_COVERAGE: f64 = 0.9;
+
+/// Largest share of the multiply-accumulates that may be missing without `--partial`.
+const MISSING: f64 = 0.05;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -39,6 +43,10 @@ pub struct Args {
     /// Images per run [default: the predictor's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: Option<u32>,
+    /// Give a number although more than 5 % of a file's multiply-accumulates are missing from it, or it is no
+    /// convolutional network
+    #[arg(long)]
+    partial: bool,
     /// Fail (exit 5) if less than 90 % of a network's latency, or any kernel of a table, lies inside the
     /// predictor's domain
     #[arg(long)]
@@ -72,8 +80,13 @@ struct Prediction {
     upper_ms: f64,
     /// Share of the latency inside the predictor's domain.
     coverage: f64,
-    /// Kernels, or operators of a file, that the predictor has no model for.
-    unknown: Vec<String>,
+    /// Share of the multiply-accumulates (of convolutions and matrix products) that are in `ms`; absent for
+    /// predictors of whole networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coverage_macs: Option<f64>,
+    /// Operators of a file that are not in `ms`, and kinds of kernel that are only bounded from below because
+    /// the predictor has no model for them.
+    unknown: Vec<Unknown>,
     /// Absent without a budget.
     #[serde(skip_serializing_if = "Option::is_none")]
     inside_budget: Option<bool>,
@@ -81,6 +94,32 @@ struct Prediction {
     breakdown: Option<Vec<KernelRow>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocks: Option<Vec<BlockRow>>,
+}
+
+/// What there is no model for.
+#[derive(Clone, Serialize)]
+struct Unknown {
+    name: String,
+    count: usize,
+    /// Multiply-accumulates for one image; absent if they are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    macs: Option<f64>,
+    /// Left out of the latency altogether: an operator of a file.
+    left_out: bool,
+}
+
+impl std::fmt::Display for Unknown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)?;
+        if self.count > 1 {
+            write!(f, " ×{}", self.count)?;
+        }
+        match self.macs {
+            Some(macs) if macs > 0.0 => write!(f, " ({} MACs)", edgezen_core::units::Macs(macs)),
+            Some(_) => Ok(()),
+            None => f.write_str(" (MACs not known)"),
+        }
+    }
 }
 
 /// A kernel's share, per image and before the network-level correction.
@@ -120,8 +159,13 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         });
     }
     global.output().result(&predictions, || text(&predictions, &args))?;
-    match predictions.iter().find(|p| args.strict && (p.coverage < STRICT_COVERAGE || has_foreign(p))) {
+    match predictions.iter().find(|p| args.strict && (p.coverage < STRICT_COVERAGE || leaves_out(p))) {
         None => Ok(()),
+        Some(p) if leaves_out(p) => {
+            let message = format!("{}: its latency is without {}", p.net, names(&p.unknown, true));
+            Err(Failure::new(Exit::OutsideDomain, message)
+                .remedy("leave out --strict if what is missing takes no time that counts"))
+        }
         Some(p) => {
             let message = format!(
                 "{}: only {:.0} % of its latency lies inside the domain of {}",
@@ -135,44 +179,79 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     }
 }
 
-/// Operators of an ONNX file that were left out altogether.
-fn has_foreign(prediction: &Prediction) -> bool {
-    prediction.unknown.iter().any(|unknown| unknown.starts_with(FOREIGN))
+/// Whether operators of an ONNX file were left out altogether.
+fn leaves_out(prediction: &Prediction) -> bool {
+    prediction.unknown.iter().any(|unknown| unknown.left_out)
 }
 
-const FOREIGN: &str = "operator ";
+fn names(unknown: &[Unknown], left_out: bool) -> String {
+    let named = unknown.iter().filter(|unknown| unknown.left_out == left_out);
+    named.map(Unknown::to_string).collect::<Vec<_>>().join(", ")
+}
 
 /// A NET argument, taken apart.
 struct Taken {
     name: String,
     sections: Vec<Section>,
     /// Operators that have no counterpart.
-    unknown: Vec<String>,
+    unknown: Vec<Unknown>,
+    /// Multiply-accumulates of all of it, for one image.
+    macs: Option<f64>,
 }
 
-fn take(net: &str, options: NetOptions, predictor: &FittedPredictor) -> Result<Taken, Failure> {
-    let lowering = predictor.lowering();
+/// A file, unless too much of it would be missing from the latency.
+fn take_file(net: &str, args: &Args, lowering: Lowering) -> Result<Taken, Failure> {
     let path = Path::new(net);
+    let imported = onnx::read_at(path, args.options.resolution).map_err(|error| match error {
+        OnnxError::Io(error) => Failure::io(path, &error),
+        OnnxError::Unknown(_) => Failure::new(Exit::OutsideDomain, format!("{net}: {error}")),
+        OnnxError::Resolution(_) => Failure::usage(format!("{net}: {error}")),
+        other => Failure::bad_file(path, other),
+    })?;
+    let of = |unknown: onnx::Unknown| {
+        let onnx::Unknown { operator, count, macs } = unknown;
+        Unknown { name: operator, count, macs, left_out: true }
+    };
+    let unknown: Vec<Unknown> = imported.unknown.into_iter().map(of).collect();
+    let refused = |message: String, remedy: &str| {
+        Err(Failure::new(Exit::OutsideDomain, format!("{net}: {message}")).remedy(remedy))
+    };
+    if !args.partial {
+        if let Some(reason) = imported.no_cnn {
+            let message = format!("not a convolutional network over images: {reason}");
+            return refused(message, "--partial prices what can be priced of it");
+        }
+        let missing: Option<f64> = unknown.iter().map(|unknown| unknown.macs).sum();
+        if missing.is_none_or(|missing| missing > MISSING * imported.macs) {
+            let share = missing.map_or("an unknown share".to_owned(), |missing| {
+                format!("{:.0} %", 100.0 * missing / imported.macs)
+            });
+            let multiplies = |unknown: &&Unknown| unknown.macs != Some(0.0);
+            let what: Vec<Unknown> = unknown.iter().filter(multiplies).cloned().collect();
+            let message =
+                format!("{share} of its multiply-accumulates cannot be priced: {}", names(&what, true));
+            return refused(message, "--partial gives the latency of the rest");
+        }
+    }
+    let sections = breakdown::of_graph(&imported.graph, lowering);
+    Ok(Taken { name: net.to_owned(), sections, unknown, macs: Some(imported.macs) })
+}
+
+fn take(net: &str, args: &Args, predictor: &FittedPredictor) -> Result<Taken, Failure> {
+    let (options, lowering) = (args.options, predictor.lowering());
     if net::is_onnx(net) {
-        let imported = onnx::read(path).map_err(|error| match error {
-            onnx::OnnxError::Io(error) => Failure::io(path, &error),
-            other => Failure::bad_file(path, other),
-        })?;
-        let mut unknown: Vec<String> = imported.unknown.iter().map(|op| format!("{FOREIGN}{op}")).collect();
-        unknown.sort();
-        unknown.dedup();
-        let sections = breakdown::of_graph(&imported.graph, lowering);
-        return Ok(Taken { name: net.to_owned(), sections, unknown });
+        return take_file(net, args, lowering);
     }
     if let Some(encoded) = encoded(net, options)? {
         let of = |part: edgezen_core::zoo::Part| breakdown::of_graph(&part.graph, lowering);
         let sections = encoded.parts().into_iter().flat_map(of).collect();
-        return Ok(Taken { name: net.to_owned(), sections, unknown: Vec::new() });
+        return Ok(Taken { name: net.to_owned(), sections, unknown: Vec::new(), macs: None });
     }
     let model = net::model(net, options)?;
     let name = model.name.clone().unwrap_or_else(|| model.network.to_string());
     let graph = model.graph()?;
-    Ok(Taken { name, sections: breakdown::of_model(&model, &graph, lowering), unknown: Vec::new() })
+    let sections = breakdown::of_model(&model, &graph, lowering);
+    Ok(Taken { name, sections, unknown: Vec::new(), macs: None })
 }
 
 /// A code, or a name of the zoo that is no name here.
@@ -184,23 +263,24 @@ fn encoded(net: &str, options: NetOptions) -> Result<Option<Encoded>, Failure> {
     if published::by_name(net).is_some() {
         return Ok(None);
     }
-    Ok(Named::new(net, options.resolution.unwrap_or(224)).ok().map(Encoded::Named))
+    Ok(Named::new(net, options.side()?.unwrap_or(224)).ok().map(Encoded::Named))
 }
 
 fn predict(predictor: &FittedPredictor, net: &str, args: &Args) -> Result<Prediction, Failure> {
-    let Taken { name, sections, mut unknown } = take(net, args.options, predictor)?;
+    let Taken { name, sections, mut unknown, macs } = take(net, args, predictor)?;
     let images = predictor.identity().batch;
     let batch = f64::from(images);
     let mut terms = Terms::default();
+    let mut priced = 0.0;
     let (mut kernels, mut blocks) = (Vec::new(), Vec::new());
     for section in &sections {
         let mut parts = [Latency::ZERO; 3];
         for kernel in &section.kernels {
             let estimate = predictor.kernel(kernel);
             terms = terms + Terms::of(&kernel.with_batch(images), estimate);
-            if estimate.support == Support::Bound && !unknown.iter().any(|known| known == kernel.kind.name())
-            {
-                unknown.push(kernel.kind.name().to_owned());
+            priced += kernel.macs();
+            if estimate.support == Support::Bound {
+                bounded(&mut unknown, kernel);
             }
             let shares = split(predictor, kernel, estimate.latency);
             parts.iter_mut().zip(shares).for_each(|(part, share)| *part += share / batch);
@@ -228,11 +308,31 @@ fn predict(predictor: &FittedPredictor, net: &str, args: &Args) -> Result<Predic
     }
     let mut prediction = prediction(name, predictor.identity().to_string(), &estimate, args);
     prediction.unknown = unknown;
+    // Where nothing is multiplied, nothing is covered.
+    let all = macs.unwrap_or(priced);
+    prediction.coverage_macs = Some(if all > 0.0 { (priced / all).min(1.0) } else { 0.0 });
     if args.breakdown.is_some() {
         prediction.breakdown = Some(kernels);
         prediction.blocks = Some(blocks);
     }
     Ok(prediction)
+}
+
+/// Enters a kernel of a kind without a model.
+fn bounded(unknown: &mut Vec<Unknown>, kernel: &Kernel) {
+    let name = kernel.kind.name();
+    match unknown.iter_mut().find(|known| known.name == name) {
+        Some(known) => {
+            known.count += 1;
+            known.macs = known.macs.map(|macs| macs + kernel.macs());
+        }
+        None => unknown.push(Unknown {
+            name: name.to_owned(),
+            count: 1,
+            macs: Some(kernel.macs()),
+            left_out: false,
+        }),
+    }
 }
 
 fn split(predictor: &FittedPredictor, kernel: &Kernel, latency: Latency) -> [Latency; 3] {
@@ -265,6 +365,7 @@ fn prediction(net: String, device: String, estimate: &Estimate, args: &Args) -> 
         lower_ms: estimate.lower.ms(),
         upper_ms: estimate.upper.ms(),
         coverage: estimate.coverage,
+        coverage_macs: None,
         unknown: Vec::new(),
         inside_budget: args.latency.map(|limit| estimate.latency <= limit),
         breakdown: None,
@@ -292,8 +393,12 @@ fn text(predictions: &[Prediction], args: &Args) -> String {
             three_digits(p.upper_ms),
             100.0 * p.coverage
         );
-        if !p.unknown.is_empty() {
-            out += &format!("  without a model: {}\n", p.unknown.join(", "));
+        if leaves_out(p) {
+            let share = 100.0 * p.coverage_macs.unwrap_or(0.0);
+            out += &format!("  {share:.1} % of the MACs; left out: {}\n", names(&p.unknown, true));
+        }
+        if p.unknown.iter().any(|unknown| !unknown.left_out) {
+            out += &format!("  without a model: {}\n", names(&p.unknown, false));
         }
         if let (Some(limit), Some(inside)) = (args.latency, p.inside_budget) {
             out += &format!("  {} the budget of {limit}\n", if inside { "inside" } else { "over" });

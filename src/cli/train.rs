@@ -225,12 +225,14 @@ fn recipe(args: &Args) -> Result<Recipe, Failure> {
 /// The network for images of the data set.
 fn model(net: &str, options: NetOptions, classes: u32) -> Result<Model, Failure> {
     let side = SIDE as u32;
-    if let Some(resolution) = options.resolution.filter(|&r| r != side) {
+    if let Some(resolution) = options.side()?.filter(|&r| r != side) {
         return Err(Failure::usage(format!("--resolution {resolution}: images of CIFAR are {side}×{side}")));
     }
     let options =
-        NetOptions { resolution: Some(side), classes: Some(options.classes.unwrap_or(classes)), ..options };
-    let model = net::model(net, options)?;
+        NetOptions { resolution: None, classes: Some(options.classes.unwrap_or(classes)), ..options };
+    let mut model = net::model(net, options)?;
+    model.resolution = side;
+    model.validate()?;
     if model.classes < classes {
         return Err(Failure::usage(format!("--classes {}: the data have {classes}", model.classes)));
     }

@@ -44,6 +44,7 @@ fn use_it(loaded: &Loaded) {
         groups: 1,
         act: Act::Relu,
         residual: false,
+        window: None,
     };
     match loaded {
         Loaded::Kernels(predictor) => {

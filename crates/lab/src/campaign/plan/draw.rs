@@ -394,6 +394,7 @@ fn anchors(count: usize, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
                 groups: 1,
                 act: Act::Relu,
                 residual,
+                window: None,
             });
         }
         for (channels, side) in [(64, 112), (96, 56), (32, 112)] {
@@ -410,6 +411,7 @@ fn anchors(count: usize, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
                 groups: 1,
                 act: Act::None,
                 residual: false,
+                window: None,
             });
         }
         for in_c in [512, 2048] {
@@ -426,6 +428,7 @@ fn anchors(count: usize, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
                 groups: 1,
                 act: Act::None,
                 residual: false,
+                window: None,
             });
         }
         if out.len() == before {

@@ -205,6 +205,7 @@ fn v100_trt(source: &Source) -> Result<Dataset, ImportError> {
             // The source does not say which activation is fused; it is free on this device.
             act: Act::None,
             residual,
+            window: None,
         };
         if let Some(first) = seen.insert(kernel, row) {
             return Err(latency.error(row, format!("{kernel} was measured in row {} already", first + 1)));
