@@ -29,7 +29,7 @@ KERAS = ["ConvNeXtTiny", "ConvNeXtSmall", "DenseNet121", "DenseNet169", "DenseNe
          "EfficientNetB2", "EfficientNetB3", "EfficientNetB4", "EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2",
          "EfficientNetV2B3", "EfficientNetV2S", "InceptionResNetV2", "InceptionV3", "MobileNet", "MobileNetV2",
          "MobileNetV3Large", "MobileNetV3Small", "NASNetMobile", "ResNet50", "ResNet50V2", "ResNet101", "ResNet101V2",
-         "VGG16", "Xception"]
+         "Xception"]
 TORCHVISION = ["alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3",
                "mnasnet1_0", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf",
                "resnet18", "resnet50", "resnext50_32x4d", "shufflenet_v2_x1_0", "squeezenet1_1", "swin_t", "vgg11_bn", "vit_b_16",
@@ -41,7 +41,7 @@ TIMM = ["cspdarknet53", "csresnext50", "dla34", "dpn68", "ecaresnet50t", "edgene
         "selecsls42", "skresnet18", "spnasnet_100", "tf_efficientnet_b0", "tf_mixnet_s", "tinynet_a", "tresnet_m", "vovnet39a",
         "xception41"]
 # Sides for inputs that leave them open, other than 224.
-SIDES = {"_det": 640, "det_": 640, "retina": 640, "320n": 320, "640m": 640, "mtcnn": 128, "PNet": 128, "pnet": 128}
+SIDES = {"_rec": 48, "_det": 640, "det_": 640, "retina": 640, "320n": 320, "640m": 640, "mtcnn": 128, "PNet": 128, "pnet": 128}
 QUANTISED = ["keras_MobileNetV2", "keras_EfficientNetB0", "keras_ResNet50", "light_squeezenet"]
 
 
@@ -64,8 +64,12 @@ def collect(folder):
 def light(folder):
     import onnx
 
-    for path in (Path(onnx.__file__).parent / "backend/test/data/light").glob("*.onnx"):
+    data = Path(onnx.__file__).parent / "backend/test/data"
+    for path in (data / "light").glob("*.onnx"):
         (folder / path.name).write_bytes(path.read_bytes())
+    for kind in ["pytorch-converted", "pytorch-operator", "simple"]:
+        for path in (data / kind).glob("*/model.onnx"):
+            (folder / f"{kind}__{path.parent.name}.onnx").write_bytes(path.read_bytes())
 
 
 def wheels(folder):
@@ -150,6 +154,8 @@ def session(path, profile=None):
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
+    # Weights that are packed beforehand have no shape in the profile.
+    options.add_session_config_entry("session.disable_prepacking", "1")
     if profile:
         options.enable_profiling, options.profile_file_prefix = True, profile
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -169,6 +175,14 @@ def feed(runtime, side, random):
     return feeds
 
 
+def resolution(path, side):
+    """Height and width for the reader: the fixed ones of the file, `side` for open ones."""
+    shapes = [value.shape for value in session(path).get_inputs() if len(value.shape) == 4]
+    shape = shapes[0] if shapes else [None] * 4
+    sides = shape[1:3] if shape[3] in (1, 3, 4) and shape[1] not in (1, 3, 4) else shape[2:4]
+    return "x".join(str(size if isinstance(size, int) and size > 0 else side) for size in sides)
+
+
 def right_macs(path, side):
     """Multiply-accumulates for one image, from the shapes that a run in onnxruntime saw."""
     import numpy as np
@@ -185,7 +199,9 @@ def right_macs(path, side):
         if event.get("cat") != "Node" or "output_type_shape" not in arguments:
             continue
         shapes = lambda key: [list(entry.values())[0] for entry in arguments[key]]
-        total += macs(arguments["op_name"], shapes("input_type_shape"), shapes("output_type_shape")[0])
+        inputs, outputs = shapes("input_type_shape"), shapes("output_type_shape")
+        if len(inputs) > 1 and outputs:
+            total += macs(arguments["op_name"], inputs, outputs[0])
     return total / batch
 
 
@@ -200,6 +216,8 @@ def macs(op, inputs, output):
         return prod(output) * inputs[0][-1]
     if op in ("Gemm", "QGemm"):
         return prod(output) * (prod(inputs[0]) // output[0])
+    if op in ("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"):
+        return prod(inputs[0][:2]) * (prod(inputs[1]) + prod(inputs[2]))
     return 0
 
 
@@ -212,7 +230,7 @@ def count(folder, reader, out):
         side = side_of(path)
         line = subprocess.run([reader, str(path)], capture_output=True, text=True, check=True).stdout
         if "--resolution" in line:
-            line = subprocess.run([reader, str(path), "--resolution", str(side)], capture_output=True, text=True, check=True).stdout
+            line = subprocess.run([reader, str(path), "--resolution", resolution(path, side)], capture_output=True, text=True, check=True).stdout
         ours = json.loads(line)
         if path.name not in known:
             try:

@@ -4,6 +4,7 @@ use super::net::{self, NetOptions};
 use super::{Exit, Failure, Global};
 use edgezen_core::digest::sha256;
 use edgezen_core::plainnet::Model;
+use edgezen_engine::onnx::Size;
 use edgezen_lab::train::TrainError;
 use edgezen_lab::train::checkpoint;
 use edgezen_lab::train::checkpoint::{Best, State};
@@ -228,11 +229,12 @@ fn model(net: &str, options: NetOptions, classes: u32) -> Result<Model, Failure>
     if let Some(resolution) = options.side()?.filter(|&r| r != side) {
         return Err(Failure::usage(format!("--resolution {resolution}: images of CIFAR are {side}×{side}")));
     }
-    let options =
-        NetOptions { resolution: None, classes: Some(options.classes.unwrap_or(classes)), ..options };
-    let mut model = net::model(net, options)?;
-    model.resolution = side;
-    model.validate()?;
+    let options = NetOptions {
+        resolution: Some(Size { h: SIDE, w: SIDE }),
+        classes: Some(options.classes.unwrap_or(classes)),
+        ..options
+    };
+    let model = net::model(net, options)?;
     if model.classes < classes {
         return Err(Failure::usage(format!("--classes {}: the data have {classes}", model.classes)));
     }

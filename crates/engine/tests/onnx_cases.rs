@@ -3,7 +3,13 @@
 
 use edgezen_core::plainnet::kernel::{self, Lowering};
 use edgezen_engine::onnx;
+use prost::Message;
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rayon::prelude::*;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tract_onnx::pb;
 
 fn tests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests")
@@ -94,6 +100,84 @@ fn weights_beside_the_file_are_found() {
     std::fs::copy(folder().join("85_external_data.onnx"), &alone).unwrap();
     assert!(onnx::load(&alone, 1, 0).is_err());
     assert_eq!(onnx::read(&alone).unwrap().macs, 55_376.0);
+}
+
+/// Changes numbers, names and lists of a model, which stays well-formed protobuf: the inside is reached.
+fn damage(model: &mut pb::ModelProto, rng: &mut impl RngExt) {
+    const NUMBERS: [i64; 12] = [0, 1, -1, 2, 3, 7, 255, 1 << 20, 1 << 31, i64::MAX, i64::MIN, -7];
+    let Some(graph) = &mut model.graph else { return };
+    for _ in 0..rng.random_range(1..4) {
+        let number = NUMBERS[rng.random_range(0..NUMBERS.len())];
+        let nodes = graph.node.len();
+        let node = rng.random_range(0..nodes);
+        match rng.random_range(0..9) {
+            0 => graph.node.swap(node, (node + 1) % nodes),
+            1 => drop(graph.node[node].input.pop()),
+            2 => graph.node[node].op_type = graph.node[(node * 7 + 3) % nodes].op_type.clone(),
+            3 | 4 => {
+                let attributes = &mut graph.node[node].attribute;
+                if let Some(attribute) = attributes.first_mut() {
+                    attribute.i = number;
+                    attribute
+                        .ints
+                        .iter_mut()
+                        .for_each(|n| *n = if rng.random_bool(0.5) { number } else { *n });
+                }
+            }
+            5 => {
+                let at = rng.random_range(0..graph.initializer.len().max(1));
+                let Some(tensor) = graph.initializer.get_mut(at) else { continue };
+                if tensor.data_type == 7 && tensor.raw_data.len() >= 8 {
+                    tensor.raw_data[..8].copy_from_slice(&number.to_le_bytes());
+                } else if let Some(dim) = tensor.dims.first_mut() {
+                    *dim = number;
+                    tensor.raw_data.clear();
+                }
+            }
+            6 => {
+                let names: Vec<String> = graph.node.iter().flat_map(|node| node.output.clone()).collect();
+                if let Some(input) = graph.node[node].input.first_mut() {
+                    *input = names[rng.random_range(0..names.len())].clone();
+                }
+            }
+            7 => {
+                let copy = graph.node[node].clone();
+                graph.node.push(copy);
+            }
+            _ => {
+                let mut attribute = pb::AttributeProto { i: number, ..Default::default() };
+                attribute.name =
+                    ["axis", "group", "auto_pad", "ceil_mode", "transA", "blocksize"][node % 6].into();
+                graph.node[node].attribute.push(attribute);
+            }
+        }
+    }
+}
+
+#[test]
+fn damaged_cases_are_refused_without_panic() {
+    let files: Vec<PathBuf> = ["onnx_cases", "onnx_more"]
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(tests().join(folder)).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "onnx"))
+        .collect();
+    files.par_iter().enumerate().for_each(|(at, file)| {
+        let model = pb::ModelProto::decode(&std::fs::read(file).unwrap()[..]).unwrap();
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(at as u64);
+        for _ in 0..300 {
+            let mut damaged = model.clone();
+            damage(&mut damaged, &mut rng);
+            let start = Instant::now();
+            if let Ok(imported) = onnx::decode(&damaged.encode_to_vec()) {
+                let priced: f64 = kernel::fused(&imported.graph).iter().map(|kernel| kernel.macs()).sum();
+                let left_out: f64 = imported.unknown.iter().filter_map(|unknown| unknown.macs).sum();
+                let exact = imported.unknown.iter().all(|unknown| unknown.macs.is_some());
+                assert!(!exact || near(priced + left_out, imported.macs), "{file:?}: {imported:?}");
+            }
+            assert!(start.elapsed() < Duration::from_secs(5), "{file:?}");
+        }
+    });
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub fn of(op: &Operation, out: Option<&Value>) -> Option<(Work, f64)> {
                 (work, size(&einsum.dims()) * depth as f64)
             })
         }
-        "LSTM" | "GRU" | "RNN" => {
+        "LSTM" | "GRU" | "RNN" | "DynamicQuantizeLSTM" => {
             let (input, weight, again) = (dims(0)?, dims(1)?, dims(2)?);
             let steps = size(input.get(..2)?);
             Some((Work::Recurrent, steps * (size(weight) + size(again))))
@@ -91,6 +91,7 @@ pub fn multiplies(op: &Operation) -> bool {
             | "LSTM"
             | "GRU"
             | "RNN"
+            | "DynamicQuantizeLSTM"
             | "Attention"
             | "MultiHeadAttention"
             | "QAttention"

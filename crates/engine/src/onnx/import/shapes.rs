@@ -136,7 +136,7 @@ pub fn infer(op: &Operation) -> Shapes {
         // Products.
         kind if products::operands(kind).is_some() => Ok(vec![products::of(op)?.out]),
         "Einsum" => Ok(vec![Einsum::of(op)?.dims()]),
-        "LSTM" | "GRU" | "RNN" => recurrent(op),
+        "LSTM" | "GRU" | "RNN" | "DynamicQuantizeLSTM" => recurrent(op),
         "Attention" | "MultiHeadAttention" | "QAttention" => attention(op),
         // Reductions.
         "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" | "ReduceProd" | "ReduceL1" | "ReduceL2"

@@ -214,7 +214,14 @@ impl<'n> Translation<'n> {
                 let part = self.view(first, to);
                 Some(self.push(Op::Pass { to }, vec![part]))
             }
-            "DeformConv" | "LSTM" | "GRU" | "RNN" | "Attention" | "MultiHeadAttention" | "QAttention" => None,
+            "DeformConv"
+            | "LSTM"
+            | "GRU"
+            | "RNN"
+            | "DynamicQuantizeLSTM"
+            | "Attention"
+            | "MultiHeadAttention"
+            | "QAttention" => None,
             _ => {
                 // The largest operand counts.
                 let largest = maps.iter().copied().max_by_key(|&map| self.shape(map).elements())?;

@@ -236,7 +236,12 @@ impl<'a> Walker<'a> {
                 (Some(known), ..) => known,
                 (None, Some(along), Some(side)) => [side.h, side.w][along],
                 (None, Some(_), None) => {
-                    let message = format!("input {name:?} leaves height and width open; give --resolution");
+                    let [h, w] = sides.unwrap_or_default().map(|place| match open.get(place) {
+                        Some(Open::Fixed(side)) => side.to_string(),
+                        _ => "N".to_owned(),
+                    });
+                    let message =
+                        format!("input {name:?} leaves height or width open; give --resolution {h}x{w}");
                     return Err(OnnxError::Resolution(message));
                 }
                 // Batches, and scalars beside the image.
