@@ -9,6 +9,7 @@ use super::shape::Shape;
 use super::window::Window;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 /// The kinds of kernel.
@@ -107,7 +108,7 @@ impl FromStr for Act {
 }
 
 /// One kernel. `in_h`, `in_w` are the input's; the output is ceil(input / stride), unless there is a `window`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kernel {
     pub kind: KernelKind,
@@ -125,6 +126,17 @@ pub struct Kernel {
     /// How the window differs from a square one with that output; `kernel` and `stride` are its larger sides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+}
+
+/// Hashes decide which rows are held out: kernels without a window keep the hash that they had before windows.
+impl Hash for Kernel {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Kernel { kind, batch, in_c, out_c, in_h, in_w, kernel, stride, groups, act, residual, window } = *self;
+        (kind, batch, in_c, out_c, in_h, in_w, kernel, stride, groups, act, residual).hash(state);
+        if let Some(window) = window {
+            window.hash(state);
+        }
+    }
 }
 
 impl Kernel {
