@@ -1,13 +1,18 @@
 //! Lists the data files that are compiled into the program, so that a new device profile or predictor
 //! is one file and no line of code.
 
+// Cargo reads instructions from what a build script prints.
+#![allow(clippy::print_stderr, clippy::print_stdout)]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// Folder, extension of its data files, name of the constant in `src/embedded.rs`.
-const FOLDERS: [(&str, &str, &str); 2] =
-    [("device-profiles", "toml", "DEVICE_PROFILES"), ("predictors", "json", "PREDICTORS")];
+/// Folder, extension of its data files, name of the static in `src/embedded.rs`, and what it holds.
+const FOLDERS: [(&str, &str, &str, &str); 2] = [
+    ("device-profiles", "toml", "DEVICE_PROFILES", "Device profiles, by name."),
+    ("predictors", "json", "PREDICTORS", "Predictors, by identity."),
+];
 
 /// The libtorch that tch is bound to.
 const LIBTORCH: &str = "2.13.0";
@@ -19,9 +24,10 @@ fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or(io::ErrorKind::NotFound)?);
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);
     let mut code = String::new();
-    for (folder, extension, constant) in FOLDERS {
+    for (folder, extension, name, holds) in FOLDERS {
         println!("cargo:rerun-if-changed={folder}");
-        let _ = writeln!(code, "pub const {constant}: &[(&str, &str)] = &[");
+        // A static, not a constant: every crate that uses a constant gets a copy of it.
+        let _ = writeln!(code, "/// {holds}\npub static {name}: &[(&str, &str)] = &[");
         for file in files(&root.join(folder), extension)? {
             let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let _ = writeln!(code, "    ({name:?}, include_str!({:?})),", file.display().to_string());

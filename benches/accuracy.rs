@@ -5,25 +5,27 @@
 //! `networks` (few networks of a search space, the others predicted), `unseen` (a device from ten networks and
 //! other devices' predictors). All without a name. Whatever is fitted here sees the other rows only.
 
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
 use edgezen::dataset::Dataset;
-use edgezen::dataset::network_import;
-use edgezen::dataset::network_import::SOURCES;
-use edgezen::dataset::network_table::Select;
+use edgezen::dataset::import::networks as published;
+use edgezen::dataset::import::networks::SOURCES;
+use edgezen::dataset::table::Select;
 use edgezen::fit;
 use edgezen::fit::Request;
 use edgezen::fit::networks as whole;
-use edgezen::fit::networks::{Design, Row};
+use edgezen::fit::networks::MeasuredNetwork;
+use edgezen::fit::networks::rows::pairs;
 use edgezen::fit::observation::Observation;
-use edgezen::fit::transfer::choose;
-use edgezen::measurement::Subject;
 use edgezen::plainnet::{Kernel, KernelKind};
 use edgezen::predictor::LatencyPredictor;
-use edgezen::predictor::loaded::Loaded;
+use edgezen::predictor::any::AnyPredictor;
 use edgezen::predictor::metrics::{Metrics, Pair};
 use edgezen::predictor::network::NetworkPredictor;
-use edgezen::predictor::roofline::Roofline;
+use edgezen::random::shuffle;
 use edgezen::shipped;
 use edgezen::stats;
+use edgezen::transfer::networks::Pool;
 use edgezen::zoo::Encoded;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -62,21 +64,6 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-fn request(dataset: &Dataset) -> Result<Request, Failed> {
-    let roofline = dataset.environment.get("roofline").cloned();
-    Ok(Request {
-        identity: dataset.identity.clone(),
-        roofline: roofline.map(serde_json::from_value::<Roofline>).transpose()?,
-        created: dataset.provenance.created.clone(),
-        licence: dataset.provenance.licence.clone(),
-        sources: vec![dataset.provenance.source.clone()],
-        notes: Vec::new(),
-        usual_probe_ns: None,
-        cpu: None,
-        dataset_sha256: String::new(),
-    })
-}
-
 fn print(what: &str, pairs: &[Pair]) {
     let Some(m) = Metrics::of(pairs) else { return };
     println!(
@@ -110,16 +97,14 @@ fn kernels(train: &[Observation], test: &[&Observation], request: &Request) -> R
 /// Kernels of the reference computer from as many as a short profile holds.
 fn host() -> Result<(), Failed> {
     let dataset = Dataset::read(&root().join("datasets/host@tract@fp32"))?;
-    let request = request(&dataset)?;
+    let request = Request::of(&dataset);
     let mut kernels = fit::observations(&dataset)?;
     kernels.retain(|one| one.single().is_some());
     for rows in [150, 300, 600] {
         let mut pairs: Vec<(KernelKind, Pair)> = Vec::new();
         for seed in 0..DRAWS {
             let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-            for i in (1..kernels.len()).rev() {
-                kernels.swap(i, rng.random_range(0..=i));
-            }
+            shuffle(&mut kernels, &mut rng);
             let (train, test) = kernels.split_at(rows);
             let test: Vec<&Observation> = test.iter().collect();
             let kinds = test.iter().filter_map(|one| Some(one.single()?.kind));
@@ -157,7 +142,7 @@ fn v100() -> Result<(), Failed> {
         };
         let train: Vec<Observation> = all.iter().filter(|o| part(o).is_none()).cloned().collect();
         let test: Vec<&Observation> = all.iter().filter(|o| part(o).is_some()).collect();
-        let pairs = kernels(&train, &test, &request(&dataset)?)?;
+        let pairs = kernels(&train, &test, &Request::of(&dataset))?;
         println!("  {precision}, fitted to {} rows", train.len());
         for (at, name) in PARTS.iter().enumerate() {
             for kind in [None, Some(KernelKind::Conv), Some(KernelKind::Dwconv)] {
@@ -179,7 +164,7 @@ fn operators() -> Result<(), Failed> {
         let all = fit::observations(&dataset)?;
         let train: Vec<Observation> = all.iter().filter(|o| o.group % 5 > 0).cloned().collect();
         let test: Vec<&Observation> = all.iter().filter(|o| o.group.is_multiple_of(5)).collect();
-        let pairs = kernels(&train, &test, &request(&dataset)?)?;
+        let pairs = kernels(&train, &test, &Request::of(&dataset))?;
         for kind in KernelKind::ALL {
             let of_kind = test.iter().zip(&pairs).filter(|(o, _)| o.single().is_some_and(|k| k.kind == kind));
             print(
@@ -218,7 +203,7 @@ fn phones() -> Result<(), Failed> {
         for at in 0..all.len() {
             let mut train = all.clone();
             let out = train.remove(at);
-            let estimate = fit::fit(&train, request(&dataset)?)?.predict(&out.kernels);
+            let estimate = fit::fit(&train, Request::of(&dataset))?.predict(&out.kernels);
             pairs.push(Pair {
                 predicted: estimate.latency.ns(),
                 interval: Some((estimate.lower.ns(), estimate.upper.ns())),
@@ -238,37 +223,23 @@ fn phones() -> Result<(), Failed> {
 
 fn import(format: &str, table: &Path, select: &Select) -> Result<Dataset, Failed> {
     let source = SOURCES.iter().find(|source| source.name == format).ok_or("no such format")?;
-    Ok(network_import::import(source, table, None, select, "2026-11-24T00:00:00Z")?)
+    Ok(published::import(source, table, None, select, "2026-11-24T00:00:00Z")?)
 }
 
 /// Networks of a device in a table of HELP's.
-fn help(format: &str, device: &str, batch: Option<u32>) -> Result<(Dataset, Vec<Row>), Failed> {
+fn help(format: &str, device: &str, batch: Option<u32>) -> Result<(Dataset, Vec<MeasuredNetwork>), Failed> {
     let table = root().join(format!("datasets/tables/{format}/latency.csv.gz"));
     let select = Select { device: Some(device.into()), batch, ..Select::default() };
     let dataset = import(format, &table, &select)?;
-    let row = |sample: &edgezen::measurement::Sample| match &sample.subject {
-        Subject::Encoded { code, .. } => Some(Row { network: code.0.clone(), latency: sample.median }),
-        _ => None,
-    };
-    let rows = dataset.samples.iter().filter_map(row).collect();
+    let rows = MeasuredNetwork::all_of(&dataset.samples);
     Ok((dataset, rows))
-}
-
-fn judge(predictor: &NetworkPredictor, rows: &[&Row]) -> Vec<Pair> {
-    let batch = f64::from(predictor.identity.batch);
-    let pair = |row: &&Row| {
-        let estimate = predictor.predict(&row.network)?;
-        let interval = Some((estimate.lower.ns() * batch, estimate.upper.ns() * batch));
-        Some(Pair { predicted: estimate.latency.ns() * batch, interval, measured: row.latency.ns() })
-    };
-    rows.iter().filter_map(pair).collect()
 }
 
 /// Mean figures of several draws: `train` says which rows are fitted to.
 fn draws(
     what: &str,
     dataset: &Dataset,
-    rows: &[Row],
+    rows: &[MeasuredNetwork],
     sources: &[NetworkPredictor],
     train: impl Fn(&mut Xoshiro256PlusPlus) -> Vec<usize>,
 ) -> Result<(), Failed> {
@@ -277,10 +248,10 @@ fn draws(
     for seed in 0..DRAWS {
         let mut chosen = train(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
         chosen.sort_unstable();
-        let known: Vec<Row> = chosen.iter().map(|&i| rows[i].clone()).collect();
-        let predictor = whole::fit(&known, request(dataset)?, &sources)?;
+        let known: Vec<MeasuredNetwork> = chosen.iter().map(|&i| rows[i].clone()).collect();
+        let predictor = whole::fit(&known, Request::of(dataset), &sources)?;
         let unseen = rows.iter().enumerate().filter(|(i, _)| chosen.binary_search(i).is_err());
-        all.extend(Metrics::of(&judge(&predictor, &unseen.map(|(_, row)| row).collect::<Vec<_>>())));
+        all.extend(Metrics::of(&pairs(&predictor, unseen.map(|(_, row)| row))));
     }
     let mean =
         |of: fn(&Metrics) -> f64| stats::mean(&all.iter().map(of).collect::<Vec<_>>()).unwrap_or(f64::NAN);
@@ -351,7 +322,7 @@ fn towards(
     let wanted: Vec<String> = others.iter().map(|other| format!("{other}@{runtime}@fp32")).collect();
     let mut sources = Vec::new();
     for entry in shipped::predictors().entries().into_iter().filter(|entry| wanted.contains(&entry.id)) {
-        if let Loaded::Networks(predictor) = entry.load()? {
+        if let AnyPredictor::Networks(predictor) = entry.load()? {
             sources.push(*predictor);
         }
     }
@@ -359,15 +330,11 @@ fn towards(
         return Err(format!("a predictor of {wanted:?} is not shipped").into());
     }
     let codes: Vec<&Encoded> = rows.iter().map(|row| &row.network).collect();
-    let design = Design::of(&codes, dataset.identity.batch, &dataset.identity.precision)?;
-    let said = |network: &Encoded| -> f64 {
-        let each = sources.iter().filter_map(|source| source.predict(network));
-        (each.map(|estimate| estimate.latency.ns().ln()).sum::<f64>() / sources.len() as f64).exp()
-    };
-    let predicted: Vec<f64> = codes.iter().map(|network| said(network)).collect();
+    let references: Vec<&NetworkPredictor> = sources.iter().collect();
+    let pool = Pool::new(&references, &codes, &dataset.identity)?;
     for &count in counts {
         let what = format!("{} from {count} networks and {}", dataset.identity, others.join(", "));
-        draws(&what, &dataset, &rows, &sources, |rng| choose(&design.values, &predicted, count, rng))?;
+        draws(&what, &dataset, &rows, &sources, |rng| pool.choose(count, rng))?;
     }
     Ok(())
 }

@@ -5,13 +5,15 @@
 //! used in making the closed form. With names, only populations whose names contain one of them. Last, the time that
 //! the closed form takes, from super blocks on; with no repeats, nothing but that.
 
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
 use edgezen::plainnet::{Network, SuperBlock, cost, notation, published, relink};
 use edgezen::proxy::exact::{Randomness, Settings, score};
 use edgezen::proxy::zen::ZenScore;
 use edgezen::proxy::{Candidate, Memory, Mode, Proxy};
-use edgezen::search::mutation::Mutator;
+use edgezen::search::variation::Mutator;
 use edgezen::space;
-use edgezen::space::{Reach, Weights};
+use edgezen::space::{KindWeights, MutationReach};
 use edgezen::stats;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -185,7 +187,7 @@ impl Population {
         let mut initial = notation::parse(self.initial).unwrap().super_blocks("the bench varies").unwrap();
         relink(&mut initial);
         let space = space::by_name(self.space).unwrap();
-        let mutator = Mutator { space, weights: Weights::Uniform, reach: Reach::Reference };
+        let mutator = Mutator { space, weights: KindWeights::Uniform, reach: MutationReach::Reference };
         if self.evolved {
             return self.evolve(count, &initial, &mutator, rng);
         }
@@ -422,7 +424,7 @@ fn time(structures: &[(u32, Structure)]) {
 fn children(blocks: &[SuperBlock], side: u32) -> (usize, Vec<Structure>) {
     let depthwise = blocks.iter().any(|block| block.to_string().contains("IDW"));
     let space = space::by_name(if depthwise { "mobilenet" } else { "resnet" }).unwrap();
-    let mutator = Mutator { space, weights: Weights::Uniform, reach: Reach::Reference };
+    let mutator = Mutator { space, weights: KindWeights::Uniform, reach: MutationReach::Reference };
     let zen = ZenScore::new(Mode::Paper, side);
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
     let mut all = Vec::new();

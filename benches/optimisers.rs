@@ -5,13 +5,14 @@
 //! time that one run of the released loop took. Then the winners' exact scores. Takes some minutes;
 //! `-- --quick` leaves out the exact scores.
 
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
 use edgezen::plainnet::{Network, notation, relink};
 use edgezen::proxy;
 use edgezen::proxy::exact;
 use edgezen::proxy::exact::Settings;
 use edgezen::proxy::{Mode, Proxy, Setup};
-use edgezen::search::{Budgets, Individual, Rules, Search, preset};
-use edgezen::units::{Macs, Params};
+use edgezen::search::{Individual, Rules, Search, preset};
 use edgezen::{space, stats};
 use std::time::Instant;
 
@@ -35,15 +36,9 @@ fn search<'a>(name: &str, proxy: &'a dyn Proxy, rules: Rules, seed: u64) -> Sear
     let preset = preset::by_name(name).expect("a known preset");
     let mut initial = notation::parse(preset.initial).unwrap().super_blocks("the search reads").unwrap();
     relink(&mut initial);
-    let mut budgets = Budgets { layers: Some(preset.layers), ..Budgets::default() };
-    match preset.budget {
-        preset::Budget::Params(limit) => budgets.params = Some(Params(limit)),
-        preset::Budget::Flops(limit) => budgets.flops = Some(Macs(limit)),
-        preset::Budget::LatencyMs(_) => panic!("needs a device"),
-    }
     Search {
         initial,
-        budgets,
+        budgets: preset.budgets(None),
         ..Search::new(space::by_name(preset.space).unwrap())
             .proxy(proxy)
             .rules(rules)

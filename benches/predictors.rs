@@ -5,19 +5,21 @@
 //! remembered): processor time, which other programs disturb less. And the search itself under two latency budgets, on
 //! two threads, by the clock. Medians of several runs.
 
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
 use edgezen::plainnet::{Kernel, KernelKind, Model, Network, notation, relink};
 use edgezen::predictor::LatencyPredictor;
+use edgezen::predictor::any::AnyPredictor;
 use edgezen::predictor::fitted::FittedPredictor;
-use edgezen::predictor::loaded::Loaded;
 use edgezen::proxy;
 use edgezen::proxy::{Mode, Setup};
 use edgezen::runner::Conditions;
 use edgezen::search::budget::Accountant;
-use edgezen::search::mutation::Mutator;
-use edgezen::search::{Budgets, LatencyBudget, Rules, Search, preset};
+use edgezen::search::variation::Mutator;
+use edgezen::search::{Budgets, Quantity, Rules, Search, TrackedDevice, preset};
 use edgezen::shipped;
 use edgezen::space;
-use edgezen::space::{Reach, Weights};
+use edgezen::space::{KindWeights, MutationReach};
 use edgezen::stats;
 use edgezen::units::Latency;
 use rand::SeedableRng;
@@ -32,9 +34,9 @@ const LONG_S: f64 = 0.05;
 const PRESET: &str = "Zen_NAS_ImageNet_latency0.3ms";
 
 fn shipped() -> Vec<FittedPredictor> {
-    let load = |entry: edgezen::catalogue::predictors::Entry| match entry.load() {
-        Ok(Loaded::Kernels(predictor)) => Some(*predictor),
-        Ok(Loaded::Networks(_)) => None,
+    let load = |entry: edgezen::catalogue::predictors::PredictorEntry| match entry.load() {
+        Ok(AnyPredictor::Kernels(predictor)) => Some(*predictor),
+        Ok(AnyPredictor::Networks(_)) => None,
         Err(error) => panic!("{}: {error}", entry.id),
     };
     shipped::predictors().entries().into_iter().filter_map(load).collect()
@@ -85,12 +87,14 @@ fn table() -> Vec<Kernel> {
 }
 
 fn budgets(predictors: &[&FittedPredictor], factor: f64) -> Budgets {
-    let latencies = predictors.iter().map(|predictor| LatencyBudget {
-        device: predictor.identity().to_string(),
-        predictor: Arc::new((*predictor).clone()),
-        limit: Some(Latency::from_ms(0.3 * factor)),
-    });
-    Budgets { layers: Some(30), latencies: latencies.collect(), ..Budgets::default() }
+    let mut budgets = Budgets::default();
+    budgets.bound(Quantity::Layers, 30.0);
+    for &predictor in predictors {
+        let name = predictor.identity().to_string();
+        let index = budgets.track(TrackedDevice { name, predictor: Arc::new(predictor.clone()) });
+        budgets.bound_latency(index, Latency::from_ms(0.3 * factor));
+    }
+    budgets
 }
 
 fn main() {
@@ -109,7 +113,7 @@ fn main() {
     let mut initial = notation::parse(preset.initial).unwrap().super_blocks("the search reads").unwrap();
     relink(&mut initial);
     let space = space::by_name(preset.space).unwrap();
-    let mutator = Mutator { space, weights: Weights::Uniform, reach: Reach::Paper };
+    let mutator = Mutator { space, weights: KindWeights::Uniform, reach: MutationReach::Paper };
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
     let mut networks = vec![initial.clone()];
     for _ in 0..20_000 {
@@ -165,7 +169,7 @@ fn main() {
     let by_name = |id: &str| predictors.iter().find(|p| p.identity().to_string() == id).expect("shipped");
     let two = [by_name("v100@tensorrt@fp16"), by_name("pixel2@tflite@fp32")];
     let mut both = budgets(&two, 1.0);
-    both.latencies[1].limit = Some(Latency::from_ms(400.0));
+    both.bound_latency(1, Latency::from_ms(400.0));
     let setup = Setup { mode: Mode::Paper, resolution: preset.resolution };
     let proxy = (proxy::by_name("zen").unwrap().make)(setup);
     let iterations = 96_000;

@@ -4,16 +4,19 @@
 //! taken at random, or as `profile` and then `profile --refine` choose them: first far from each other, then
 //! where a predictor errs. Prints the error on the held-out part for each number of rows.
 
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
 use edgezen::campaign::plan::{Judged, choose};
 use edgezen::dataset::Dataset;
 use edgezen::fit;
 use edgezen::fit::Request;
 use edgezen::fit::observation::Observation;
 use edgezen::plainnet::Kernel;
+use edgezen::predictor::any::AnyPredictor;
 use edgezen::predictor::fitted::Bounded;
-use edgezen::predictor::loaded::Loaded;
 use edgezen::predictor::metrics::{Metrics, Pair};
-use rand::{RngExt, SeedableRng};
+use edgezen::random::shuffle;
+use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::path::Path;
 
@@ -32,27 +35,16 @@ fn main() -> Result<(), Failed> {
     let seeds: u64 = given.map_or(Ok(3), |text| text.parse())?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let dataset = Dataset::read(&root.join(DATASET))?;
-    let Loaded::Kernels(shipped) = edgezen::catalogue::predictors::read(&root.join(SHIPPED))? else {
+    let AnyPredictor::Kernels(shipped) = edgezen::catalogue::predictors::read(&root.join(SHIPPED))? else {
         return Err("the shipped predictor is none of kernels".into());
     };
-    let request = Request {
-        identity: dataset.identity.clone(),
-        roofline: Some(shipped.file().model.roofline.clone()),
-        created: dataset.provenance.created.clone(),
-        licence: dataset.provenance.licence.clone(),
-        sources: vec![dataset.provenance.source.clone()],
-        notes: Vec::new(),
-        usual_probe_ns: None,
-        cpu: None,
-        dataset_sha256: String::new(),
-    };
+    let roofline = Some(shipped.file().model.roofline.clone());
+    let request = Request { roofline, ..Request::of(&dataset) };
     let mut observations = fit::observations(&dataset)?;
     observations.retain(|observation| observation.single().is_some());
     for seed in 0..seeds {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-        for i in (1..observations.len()).rev() {
-            observations.swap(i, rng.random_range(0..=i));
-        }
+        shuffle(&mut observations, &mut rng);
         let (test, pool) = observations.split_at(observations.len() / 4);
         println!("seed {seed}: {} rows to choose from, {} held out", pool.len(), test.len());
         for rows in RANDOM {

@@ -4,34 +4,36 @@
 //! slows all of them alike. The last column is the share of the time in which checkpoints are made and put into words, one a second
 //! and one at the end.
 
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
 use edgezen::plainnet::{notation, relink};
-use edgezen::predictor::loaded::Loaded;
+use edgezen::predictor::any::AnyPredictor;
 use edgezen::proxy;
 use edgezen::proxy::{Mode, Setup};
-use edgezen::search::{Budget, Budgets, Checkpoint, LatencyBudget, Observer, Outcome, Progress};
-use edgezen::search::{Rules, Search, Wish, preset};
+use edgezen::search::{Checkpoint, Instruction, Observer, Rules, Search, SearchOutcome, SearchProgress};
+use edgezen::search::{TrackedDevice, preset};
 use edgezen::shipped;
-use edgezen::units::{Latency, Macs, Params};
+use edgezen::units::Latency;
 use edgezen::{space, stats};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-struct Watch {
+struct BenchObserver {
     started: Instant,
     /// Checkpoints made, and nanoseconds spent on them.
     saved: AtomicU64,
     saving: AtomicU64,
 }
 
-impl Observer for Watch {
+impl Observer for BenchObserver {
     fn now(&self) -> Duration {
         self.started.elapsed()
     }
-    fn progress(&self, _: Progress) {}
-    fn wish(&self) -> Wish {
+    fn progress(&self, _: SearchProgress) {}
+    fn instruction(&self) -> Instruction {
         let due = self.now().as_secs() > self.saved.load(Ordering::Relaxed);
-        if due { Wish::Save } else { Wish::GoOn }
+        if due { Instruction::Save } else { Instruction::GoOn }
     }
     fn save(&self, checkpoint: &Checkpoint) {
         let started = Instant::now();
@@ -52,16 +54,12 @@ struct Case {
 
 static TWO_DEVICES: &[(&str, f64)] = &[("pixel2@tflite@int8", 60.0), ("v100@tensorrt@fp16", 0.3)];
 
-static PREDICTORS: LazyLock<Vec<LatencyBudget>> = LazyLock::new(|| {
+static PREDICTORS: LazyLock<Vec<TrackedDevice>> = LazyLock::new(|| {
     let known = shipped::predictors().entries();
-    let load = |&(id, ms): &(&str, f64)| {
+    let load = |&(id, _): &(&str, f64)| {
         let entry = known.iter().find(|entry| entry.id == id).expect("a shipped predictor");
-        let Loaded::Kernels(predictor) = entry.load().unwrap() else { panic!("of whole networks") };
-        LatencyBudget {
-            device: id.into(),
-            predictor: Arc::new(*predictor),
-            limit: Some(Latency::from_ms(ms)),
-        }
+        let AnyPredictor::Kernels(predictor) = entry.load().unwrap() else { panic!("of whole networks") };
+        TrackedDevice { name: id.into(), predictor: Arc::new(*predictor) }
     };
     TWO_DEVICES.iter().map(load).collect()
 });
@@ -69,21 +67,17 @@ static PREDICTORS: LazyLock<Vec<LatencyBudget>> = LazyLock::new(|| {
 struct Run {
     seconds: f64,
     saving: f64,
-    outcome: Outcome,
+    outcome: SearchOutcome,
 }
 
 fn run(case: &Case, seed: u64) -> Run {
     let preset = preset::by_name(case.preset).expect("a known preset");
     let mut initial = notation::parse(preset.initial).unwrap().super_blocks("the search reads").unwrap();
     relink(&mut initial);
-    let mut budgets = Budgets { layers: Some(preset.layers), ..Budgets::default() };
-    match preset.budget {
-        preset::Budget::Params(limit) => budgets.params = Some(Params(limit)),
-        preset::Budget::Flops(limit) => budgets.flops = Some(Macs(limit)),
-        preset::Budget::LatencyMs(_) => panic!("needs a device"),
-    }
-    for budget in PREDICTORS.iter().take(case.latencies.len()) {
-        budgets.set(Budget::Latency(budget.clone()));
+    let mut budgets = preset.budgets(None);
+    for (device, &(_, ms)) in PREDICTORS.iter().zip(case.latencies) {
+        let index = budgets.track(device.clone());
+        budgets.bound_latency(index, Latency::from_ms(ms));
     }
     let setup = Setup { mode: case.mode, resolution: preset.resolution };
     let proxy = (proxy::by_name("zen").unwrap().make)(setup);
@@ -98,7 +92,8 @@ fn run(case: &Case, seed: u64) -> Run {
         seed,
         threads: case.threads,
     };
-    let watch = Watch { started: Instant::now(), saved: AtomicU64::new(0), saving: AtomicU64::new(0) };
+    let watch =
+        BenchObserver { started: Instant::now(), saved: AtomicU64::new(0), saving: AtomicU64::new(0) };
     let outcome = search.observed(&watch, None).unwrap();
     let seconds = watch.now().as_secs_f64();
     Run { seconds, saving: watch.saving.into_inner() as f64 / 1e9, outcome }
@@ -145,11 +140,11 @@ fn main() {
         };
         let seconds = median(&|r| r.seconds);
         let per_iteration =
-            |f: fn(&Outcome) -> f64| 1e6 * median(&|r| f(&r.outcome)) / case.rules.iterations as f64;
+            |f: fn(&SearchOutcome) -> f64| 1e6 * median(&|r| f(&r.outcome)) / case.rules.iterations as f64;
         println!(
             "{:28} {:>9} {:>7} {:>9} {:>8.2} {:>9.0} {:>28} {:>7.1} {:>6.2}%",
             case.preset,
-            case.rules.set.name(),
+            case.rules.optimiser.name(),
             case.threads,
             case.latencies.len(),
             seconds,

@@ -6,6 +6,8 @@
 //! GFLOP/s. `1024³` is the rate of that one GEMM; the last column is the time of the score where it runs at
 //! 92 GFLOP/s. One thread, then two.
 
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
 use edgezen::plainnet::{Model, Variant, published};
 use edgezen::proxy::Mode;
 use edgezen::proxy::exact;

@@ -1,12 +1,15 @@
-//! A search with a proxy and a latency predictor of one's own: `cargo run --release --example own_proxy`.
+//! A search with a proxy and a latency predictor of one's own: `cargo run --release --example own_proxy`. It needs
+//! `edgezen-core` alone.
 
-use edgezen::measurement::Identity;
-use edgezen::plainnet::{Kernel, Network};
-use edgezen::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
-use edgezen::proxy::{Candidate, Proxy, ScoreError};
-use edgezen::search::{Budget, Search};
-use edgezen::space;
-use edgezen::units::Latency;
+#![allow(clippy::print_stdout)]
+
+use edgezen_core::measurement::Identity;
+use edgezen_core::plainnet::{Kernel, Network};
+use edgezen_core::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
+use edgezen_core::proxy::{Candidate, Proxy, ScoreError};
+use edgezen_core::search::Search;
+use edgezen_core::space;
+use edgezen_core::units::Latency;
 
 struct Roomy;
 impl Proxy for Roomy {
@@ -34,9 +37,9 @@ impl LatencyPredictor for Rule {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let board = Budget::latency("board", Rule("board@rule@fp32".parse()?), Latency::from_ms(0.2));
+    let rule = Rule("board@rule@fp32".parse()?);
     let search = Search::new(space::by_name("mobilenet").ok_or("no such space")?);
-    let best = search.proxy(&Roomy).budget(board).run()?.best;
+    let best = search.proxy(&Roomy).latency("board", rule, Latency::from_ms(0.2)).run()?.best;
     println!("{:.1} {}", best.score, Network::from(&best.blocks[..]));
     Ok(())
 }

@@ -7,18 +7,28 @@
 //! * `edgezen-engine`, what makes a network run: [`engine`];
 //! * `edgezen-runner`, the only stopwatch: [`runner`];
 //! * `edgezen-lab`, what an engineer's computer does: [`dataset`], [`fit`], [`device`], [`campaign`], [`runs`],
-//!   [`report`], [`catalogue`];
+//!   [`verify`], [`scoring`], [`rescoring`], [`report`], [`prediction`], [`evaluation`], [`experiment`], [`catalogue`];
 //! * here: the data files that are [`shipped`], and [`cli`], the only place that prints.
+//!
+//! `docs/architecture.md` is the map. The rooms of this package, lowest first; a room imports only rooms with a smaller
+//! number, as `tests/architecture` checks:
+//!
+//! 1. `embedded`: device profiles and predictors, compiled in
+//! 2. `shipped`: the same with the user's own files
+//! 3. `cli`: the commands
 
 pub mod cli;
 mod embedded;
 pub mod shipped;
 
 pub use edgezen_core::{
-    files as formats, measurement, plainnet, predictor, proxy, search, space, stats, units, zoo,
+    files as formats, measurement, plainnet, predictor, proxy, random, search, space, stats, units, zoo,
 };
 pub use edgezen_engine as engine;
 #[cfg(feature = "torch")]
 pub use edgezen_lab::train;
-pub use edgezen_lab::{campaign, catalogue, dataset, device, evaluation, files, fit, report, runs};
+pub use edgezen_lab::{
+    campaign, catalogue, dataset, device, evaluation, experiment, files, fit, prediction, report, rescoring,
+    runs, scoring, transfer, verify,
+};
 pub use edgezen_runner as runner;

@@ -1,12 +1,7 @@
 //! The devices and predictors that are shipped with the program, with the user's own in front of them.
 
-use crate::catalogue::{Catalogue, Predictors, Profiles, Shipped, predictors};
-use crate::embedded;
-
-/// Device profiles, by name.
-pub const DEVICE_PROFILES: Shipped = embedded::DEVICE_PROFILES;
-/// Predictors, by identity.
-pub const PREDICTORS: Shipped = embedded::PREDICTORS;
+use crate::catalogue::{Catalogue, Predictors, Profiles, predictors};
+pub use crate::embedded::{DEVICE_PROFILES, PREDICTORS};
 
 /// The user's folder of device profiles, below the current one.
 const PROFILES_FOLDER: &str = "device-profiles";

@@ -1,23 +1,12 @@
-//! All integration tests in one binary: linking one is quicker than linking twenty.
+//! All integration tests of the program in one binary: linking one is quicker than linking twenty. Each folder is a
+//! promise; `docs/architecture.md` says what is tested where.
 
-mod cli;
-mod devices;
-mod exact;
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
+mod architecture;
+mod commands;
+mod contracts;
 mod golden;
-mod networks;
-mod onnx;
-mod onnx_files;
 mod phones;
-mod predictors;
-mod profiles;
-mod profiling;
-mod proxies;
-mod pytorch;
-mod score_cli;
-mod scores;
-mod search_cli;
-mod searching;
-mod spaces;
-mod structures;
 #[cfg(feature = "torch")]
 mod torch;

@@ -1,19 +1,16 @@
 //! `edgezen devices [list|show NAME|doctor|describe]`: which devices are known and attached, and whether
 //! they can measure.
 
-use super::{Exit, Failure, Global};
-use crate::embedded::PREDICTORS;
+use super::{Exit, Failure, Global, target};
 use crate::shipped;
 use edgezen_core::measurement::Identity;
 use edgezen_core::units::three_digits;
-use edgezen_lab::device::DeviceError;
+use edgezen_lab::device;
 use edgezen_lab::device::adb::LinkError;
-use edgezen_lab::device::android::describe;
-use edgezen_lab::device::android::survey;
-use edgezen_lab::device::android::survey::Seen;
-use edgezen_lab::device::computer::{Complaint, Computer, Severity};
-use edgezen_lab::device::profile;
-use edgezen_lab::device::profile::{Fact, Origin, Peaks, Profile};
+use edgezen_lab::device::attached::{Attached, Details};
+use edgezen_lab::device::complaint::{Complaint, Severity};
+use edgezen_lab::device::profile::{Fact, Kind, Peaks, Profile, Profiles};
+use edgezen_lab::device::{DeviceError, DriverOptions};
 use edgezen_lab::files::write_atomically;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -53,9 +50,9 @@ enum Action {
 #[derive(Serialize)]
 struct List {
     devices: Vec<Row>,
-    computer: Computer,
-    phones: Vec<Seen>,
-    /// Why no phone could be looked for. Absent: there was somebody to ask.
+    computer: ThisComputer,
+    phones: Vec<Phone>,
+    /// Why it is not known which phones are attached. Absent: it is known.
     no_phones_because: Option<String>,
 }
 
@@ -83,8 +80,8 @@ struct Show<'a> {
     facts: &'a [Fact],
     peaks: Option<PeaksRow>,
     predictors: Vec<String>,
-    /// Of the host only.
-    computer: Option<Computer>,
+    /// Present for the host only.
+    computer: Option<ThisComputer>,
 }
 
 /// Peak rates at the default identity.
@@ -100,8 +97,37 @@ struct Doctor {
     /// Whether nothing was found that makes results wrong.
     fit: bool,
     complaints: Vec<Complaint>,
-    computer: Computer,
-    phones: Vec<Seen>,
+    computer: ThisComputer,
+    phones: Vec<Phone>,
+}
+
+/// This computer, as the driver of its CPU describes it.
+#[derive(Serialize)]
+struct ThisComputer {
+    #[serde(flatten)]
+    details: Box<dyn Details>,
+    #[serde(skip)]
+    title: String,
+}
+
+/// An attached phone.
+#[derive(Serialize)]
+struct Phone {
+    serial: String,
+    /// `ready`, `unauthorized`, …
+    state: String,
+    title: Option<String>,
+    /// The profile that describes it.
+    profile: Option<String>,
+    /// Where phone and profile disagree.
+    differences: Vec<String>,
+    /// What makes it unfit to measure, the worst first.
+    complaints: Vec<Complaint>,
+    #[serde(flatten)]
+    details: Box<dyn Details>,
+    /// The text of a profile drafted from the phone; absent where it could not be asked.
+    #[serde(skip)]
+    draft: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -113,57 +139,98 @@ struct Described {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    let profiles = shipped::profiles();
     match args.action.unwrap_or(Action::List) {
         Action::List => {
-            let list = list();
+            let list = list(&profiles)?;
             global.output().result(&list, || list_text(&list))
         }
         Action::Show { name } => {
-            let profile = shipped::profiles().by_name(&name)?;
-            let show = show(&profile);
+            let profile = profiles.by_name(&name)?;
+            let show = show(&profile, &profiles)?;
             global.output().result(&show, || show_text(&show))
         }
         Action::Doctor { serial } => {
-            let computer = Computer::read();
-            let complaints = computer.complaints();
-            let fit = complaints.iter().all(|complaint| complaint.severity < Severity::Unfit);
-            let phones = match survey::phones(&shipped::profiles(), serial.as_deref()) {
-                Ok(phones) => phones,
-                Err(error) if serial.is_some() => return Err(DeviceError::Link(error).into()),
-                Err(_) => Vec::new(),
-            };
-            let doctor = Doctor { fit, complaints, computer, phones };
+            let doctor = doctor(&profiles, serial)?;
             global.output().result(&doctor, || doctor_text(&doctor))
         }
-        Action::Describe { serial, output } => describe(serial.as_deref(), output, global),
+        Action::Describe { serial, output } => describe(&profiles, serial, output, global),
     }
 }
 
-fn describe(serial: Option<&str>, output: Option<PathBuf>, global: Global) -> Result<(), Failure> {
-    let mut phones = survey::phones(&shipped::profiles(), serial).map_err(DeviceError::Link)?;
-    phones.retain(|phone| serial.is_some() || phone.phone.is_some());
-    let seen = match &phones[..] {
+/// The devices of one kind that are attached, as their driver lists them.
+fn attached(kind: Kind, profiles: &Profiles, options: &DriverOptions) -> Result<Vec<Attached>, DeviceError> {
+    device::driver_of(kind).map_or_else(|| Ok(Vec::new()), |driver| driver.attached(profiles, options))
+}
+
+/// The attached phones, or the one with this serial number.
+fn phones(profiles: &Profiles, serial: Option<String>) -> Result<Vec<Phone>, DeviceError> {
+    let attached = attached(Kind::AndroidCpu, profiles, &target::phone(serial))?;
+    let phone = |device: Attached| Phone {
+        serial: device.name,
+        state: device.state,
+        title: device.title,
+        profile: device.profile,
+        differences: device.differences,
+        complaints: device.complaints,
+        details: device.details,
+        draft: device.draft,
+    };
+    Ok(attached.into_iter().map(phone).collect())
+}
+
+/// This computer, and what makes it unfit to measure.
+fn this_computer(profiles: &Profiles) -> Result<(ThisComputer, Vec<Complaint>), Failure> {
+    let attached = attached(Kind::Host, profiles, &DriverOptions::default())?;
+    let device = attached.into_iter().next();
+    let device = device.ok_or_else(|| Failure::runtime("no driver describes this computer"))?;
+    let title = device.title.unwrap_or(device.name);
+    Ok((ThisComputer { details: device.details, title }, device.complaints))
+}
+
+fn doctor(profiles: &Profiles, serial: Option<String>) -> Result<Doctor, Failure> {
+    let (computer, complaints) = this_computer(profiles)?;
+    let fit = complaints.iter().all(|complaint| complaint.severity < Severity::Unfit);
+    let named = serial.is_some();
+    let phones = match phones(profiles, serial) {
+        Ok(phones) => phones,
+        Err(error) if named => return Err(error.into()),
+        // Without an adb server there is still this computer to look at.
+        Err(_) => Vec::new(),
+    };
+    Ok(Doctor { fit, complaints, computer, phones })
+}
+
+fn describe(
+    profiles: &Profiles,
+    serial: Option<String>,
+    output: Option<PathBuf>,
+    global: Global,
+) -> Result<(), Failure> {
+    let named = serial.is_some();
+    let mut phones = phones(profiles, serial)?;
+    phones.retain(|phone| named || phone.draft.is_some());
+    let phone = match &phones[..] {
         [] => return Err(DeviceError::Link(LinkError::NoPhone).into()),
-        [seen] => seen,
+        [phone] => phone,
         several => {
             let serials = several.iter().map(|phone| phone.serial.clone()).collect();
             return Err(DeviceError::Several { serials }.into());
         }
     };
-    let Some(phone) = &seen.phone else {
-        let message = format!("phone {} is {}", seen.serial, seen.state);
-        let remedy = seen.complaints.first().map(|complaint| complaint.remedy.clone());
+    let Some(profile) = phone.draft.clone() else {
+        let message = format!("phone {} is {}", phone.serial, phone.state);
+        let remedy = phone.complaints.first().map(|complaint| complaint.remedy.clone());
         return Err(Failure { exit: Exit::Device, message, remedy });
     };
-    if let Some(profile) = &seen.profile {
+    if let Some(profile) = &phone.profile {
         global.output().note(format!("note: this phone has a profile already: {profile}"));
     }
-    let profile = describe::draft(phone);
     if let Some(path) = &output {
         write_atomically(path, profile.as_bytes())?;
     }
     let file = output.map(|path| path.display().to_string());
-    let described = Described { serial: seen.serial.clone(), profile, file };
+    let described = Described { serial: phone.serial.clone(), profile, file };
     global.output().result(&described, || match &described.file {
         Some(file) => format!("written to {file}; as device-profiles/<id>.toml here it is found by its id"),
         None => described.profile.clone(),
@@ -173,15 +240,12 @@ fn describe(serial: Option<&str>, output: Option<PathBuf>, global: Global) -> Re
 /// Names of the shipped predictors for a device, whatever their runtime and precision.
 fn predictors(device: &str) -> Vec<String> {
     let of_device = |name: &&str| name.split('@').next() == Some(device);
-    PREDICTORS.iter().map(|(name, _)| *name).filter(of_device).map(str::to_owned).collect()
+    shipped::PREDICTORS.iter().map(|(name, _)| *name).filter(of_device).map(str::to_owned).collect()
 }
 
-fn list() -> List {
-    let rows = shipped::profiles().entries().into_iter().map(|entry| {
-        let origin = match entry.origin {
-            Origin::Shipped => "shipped".to_owned(),
-            Origin::File(path) => path.display().to_string(),
-        };
+fn list(profiles: &Profiles) -> Result<List, Failure> {
+    let rows = profiles.entries().into_iter().map(|entry| {
+        let origin = entry.location.to_string();
         match entry.profile {
             Ok(profile) => Row {
                 predictors: predictors(&profile.id),
@@ -205,11 +269,12 @@ fn list() -> List {
             },
         }
     });
-    let (phones, no_phones_because) = match survey::phones(&shipped::profiles(), None) {
+    let (phones, no_phones_because) = match phones(profiles, None) {
         Ok(phones) => (phones, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
-    List { devices: rows.collect(), computer: Computer::read(), phones, no_phones_because }
+    let (computer, _) = this_computer(profiles)?;
+    Ok(List { devices: rows.collect(), computer, phones, no_phones_because })
 }
 
 fn list_text(list: &List) -> String {
@@ -231,7 +296,7 @@ fn list_text(list: &List) -> String {
             out += &format!("\n{}: {error}", row.name);
         }
     }
-    out += &format!("\nthis computer: {}\n", computer_text(&list.computer));
+    out += &format!("\nthis computer: {}\n", list.computer.title);
     match &list.no_phones_because {
         Some(reason) => out += &format!("phones: {reason}\n"),
         None if list.phones.is_empty() => out += "phones: none attached\n",
@@ -247,9 +312,9 @@ fn list_text(list: &List) -> String {
 }
 
 /// One line for an attached phone.
-fn phone_text(phone: &Seen) -> String {
+fn phone_text(phone: &Phone) -> String {
     let title = phone.title.as_deref().map_or(String::new(), |title| format!(", {title}"));
-    let profile = match (&phone.profile, &phone.phone) {
+    let profile = match (&phone.profile, &phone.draft) {
         (Some(profile), _) => format!(", profile {profile}"),
         (None, Some(_)) => {
             ", no profile: android-generic measures it, devices describe drafts one".to_owned()
@@ -259,19 +324,14 @@ fn phone_text(phone: &Seen) -> String {
     format!("phone {}: {}{title}{profile}\n", phone.serial, phone.state)
 }
 
-fn computer_text(computer: &Computer) -> String {
-    format!(
-        "{}, {} cores, clock governor {}",
-        computer.cpu.as_deref().unwrap_or("unknown CPU"),
-        computer.cores.map_or("?".into(), |n| n.to_string()),
-        computer.governor.as_deref().unwrap_or("not readable"),
-    )
-}
-
-fn show(profile: &Profile) -> Show<'_> {
+fn show<'a>(profile: &'a Profile, profiles: &Profiles) -> Result<Show<'a>, Failure> {
     let identity = profile.identity();
     let peaks = profile.peaks(&identity.precision, identity.threads);
-    Show {
+    let computer = match profile.kind {
+        Kind::Host => Some(this_computer(profiles)?.0),
+        _ => None,
+    };
+    Ok(Show {
         peaks: peaks.map(|Peaks { macs_per_s, bytes_per_s, launch }| PeaksRow {
             macs_per_s,
             bytes_per_s,
@@ -281,9 +341,9 @@ fn show(profile: &Profile) -> Show<'_> {
         measured_identity: profile.measured_identity(),
         facts: profile.facts(),
         predictors: predictors(&profile.id),
-        computer: (profile.kind == profile::Kind::Host).then(Computer::read),
+        computer,
         profile,
-    }
+    })
 }
 
 fn show_text(show: &Show<'_>) -> String {
@@ -335,7 +395,7 @@ fn show_text(show: &Show<'_>) -> String {
         );
     }
     if let Some(computer) = &show.computer {
-        line("this computer", computer_text(computer));
+        line("this computer", computer.title.clone());
     }
     if show.facts.is_empty() {
         return out;
@@ -375,7 +435,7 @@ fn identity_text(identity: &Identity) -> String {
 }
 
 fn doctor_text(doctor: &Doctor) -> String {
-    let mut out = format!("{}\n", computer_text(&doctor.computer));
+    let mut out = format!("{}\n", doctor.computer.title);
     for complaint in &doctor.complaints {
         out += &format!("{}: {}\n  try: {}\n", complaint.severity, complaint.finding, complaint.remedy);
     }

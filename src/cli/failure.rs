@@ -65,6 +65,12 @@ impl Failure {
         Failure::new(Exit::BadFile, format!("{}: {reason}", path.display()))
     }
 
+    /// Something that only a program with libtorch can do.
+    pub fn needs_torch(what: &str) -> Failure {
+        Failure::usage(format!("{what} is part of the feature torch, which this program was built without"))
+            .remedy(BUILD_TORCH)
+    }
+
     /// A file that could not be read or written.
     pub fn io(path: &Path, error: &std::io::Error) -> Failure {
         let exit = match error.kind() {
@@ -78,6 +84,12 @@ impl Failure {
     pub fn remedy(mut self, remedy: impl Into<String>) -> Failure {
         self.remedy = Some(remedy.into());
         self
+    }
+
+    /// The same; what to do about it, if a file's content is what is wrong.
+    #[must_use]
+    pub fn remedy_for_bad_file(self, remedy: &str) -> Failure {
+        if self.exit == Exit::BadFile { self.remedy(remedy) } else { self }
     }
 
     pub fn exit_code(&self) -> ExitCode {
@@ -110,8 +122,11 @@ impl From<FileError> for Failure {
         match error {
             FileError::Io { path, error } => Failure::io(&path, &error),
             FileError::Newer { .. } => Failure::new(Exit::BadFile, message).remedy("update edgezen"),
-            FileError::NotOurs { .. } | FileError::Checksum { .. } | FileError::Damaged { .. } => {
-                Failure::new(Exit::BadFile, message).remedy("fetch the file again, or fit it anew")
+            FileError::NotOurs { .. }
+            | FileError::Checksum { .. }
+            | FileError::Damaged { .. }
+            | FileError::DamagedLine { .. } => {
+                Failure::new(Exit::BadFile, message).remedy("fetch the file again, or make it anew")
             }
         }
     }
@@ -122,9 +137,6 @@ impl From<DatasetError> for Failure {
         let message = error.to_string();
         match error {
             DatasetError::File(error) => error.into(),
-            DatasetError::Io { .. } if error.is_missing() => Failure::usage(message),
-            DatasetError::Io { .. } => Failure::runtime(message),
-            DatasetError::TooNew { .. } => Failure::new(Exit::BadFile, message).remedy("a newer edgezen"),
             _ => Failure::new(Exit::BadFile, message),
         }
     }
@@ -161,23 +173,16 @@ impl From<SearchError> for Failure {
 
 impl From<ProfileError> for Failure {
     fn from(error: ProfileError) -> Failure {
-        let remedy = match &error {
-            ProfileError::Unknown { near, .. } => {
-                format!("known devices like it: {}; edgezen devices lists all", near.join(", "))
-            }
-            ProfileError::Read { path, source } => return Failure::io(path, source),
-            ProfileError::Newer { .. } => {
-                "update edgezen, or set the schema that this version reads".to_owned()
-            }
+        let message = error.to_string();
+        match error {
+            ProfileError::File(error) => error.into(),
+            ProfileError::Unknown { near, .. } => Failure::usage(message)
+                .remedy(format!("known devices like it: {}; edgezen devices lists all", near.join(", "))),
             ProfileError::Syntax { .. } | ProfileError::Invalid { .. } => {
-                "edgezen devices show pixel2 --json prints a profile with all its fields".to_owned()
+                Failure::new(Exit::BadFile, message)
+                    .remedy("edgezen devices show pixel2 --json prints a profile with all its fields")
             }
-        };
-        let exit = match error {
-            ProfileError::Unknown { .. } => Exit::Usage,
-            _ => Exit::BadFile,
-        };
-        Failure::new(exit, error.to_string()).remedy(remedy)
+        }
     }
 }
 
@@ -224,13 +229,11 @@ impl From<DeviceError> for Failure {
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Failure {
-        let message = error.to_string();
         match error {
-            JournalError::Io { .. } => Failure::runtime(message),
-            JournalError::InUse { .. } => Failure::new(Exit::Device, message),
-            JournalError::TooNew { .. } => Failure::new(Exit::BadFile, message).remedy("a newer edgezen"),
-            JournalError::Damaged { .. } => Failure::new(Exit::BadFile, message)
-                .remedy("another folder (-o DIR); the lines before the damage are still good"),
+            JournalError::InUse { .. } => Failure::new(Exit::Device, error.to_string()),
+            JournalError::File(error @ FileError::Newer { .. }) => error.into(),
+            JournalError::File(error) => Failure::from(error)
+                .remedy_for_bad_file("another folder (-o DIR); the lines before the damage are still good"),
         }
     }
 }

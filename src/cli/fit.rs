@@ -1,7 +1,7 @@
 //! `edgezen fit`: datasets in, predictor file out.
 
 use super::failure::{Exit, Failure};
-use super::{Global, output, training_data};
+use super::{Global, output};
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::predictor::file::FitMetrics;
 use edgezen_core::predictor::metrics::Metrics;
@@ -9,7 +9,8 @@ use edgezen_core::predictor::network;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_lab::catalogue;
 use edgezen_lab::fit;
-use edgezen_lab::fit::families::FitError;
+use edgezen_lab::fit::refit::RefitError;
+use edgezen_lab::fit::{DataError, Datasets, FitError};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -36,16 +37,12 @@ struct Report<M> {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
-    let data = training_data::read(&args.data, &args.leave_out)?;
+    let data = Datasets::read(&args.data, &args.leave_out)?;
     if let Some(rows) = data.networks() {
         let predictor = fit::networks::fit(&rows, data.request, &[])?;
         return write_networks(&predictor, args.output, global);
     }
-    let mut observations = Vec::new();
-    for dataset in &data.datasets {
-        observations.extend(fit::observations(dataset)?);
-    }
-    let predictor = fit::fit(&observations, data.request)?;
+    let predictor = fit::fit(&data.observations()?, data.request)?;
     let file = predictor.file();
     let path = destination(args.output, &file.id)?;
     catalogue::predictors::write(&path, file.text())?;
@@ -93,11 +90,32 @@ fn write_networks(
 impl From<FitError> for Failure {
     fn from(error: FitError) -> Failure {
         let exit = match error {
-            FitError::MixedIdentities(..) => Exit::Usage,
             FitError::NoData | FitError::TooFew { .. } | FitError::Subject { .. } => Exit::BadFile,
             FitError::Solver(_) | FitError::Unwritable(_) => Exit::Runtime,
         };
         Failure::new(exit, error.to_string())
+    }
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Failure {
+        let message = error.to_string();
+        match error {
+            DataError::Dataset(error) => error.into(),
+            DataError::Io { path, error } => Failure::io(&path, &error),
+            DataError::Missing { .. } => Failure::usage(message)
+                .remedy("edgezen profile measures one, edgezen dataset import takes one from a table"),
+            DataError::NoFolders | DataError::MixedIdentities(..) => Failure::usage(message),
+        }
+    }
+}
+
+impl From<RefitError> for Failure {
+    fn from(error: RefitError) -> Failure {
+        match error {
+            RefitError::Data(error) => error.into(),
+            RefitError::Fit(error) => error.into(),
+        }
     }
 }
 

@@ -3,10 +3,11 @@
 use super::net::{self, NetOptions};
 use super::target::{self, Target};
 use super::{Exit, Failure, Global, output};
-use edgezen_core::measurement::{Identity, Quality, Subject, Summary};
-use edgezen_core::units::{Latency, three_digits};
-use edgezen_lab::campaign::networks;
-use edgezen_lab::device::Workload;
+use edgezen_core::measurement::{Identity, Quality, Summary};
+use edgezen_core::units::three_digits;
+use edgezen_lab::campaign::network_latency::{self, MeasuredNetwork};
+use edgezen_lab::campaign::networks::ROUNDS;
+use edgezen_lab::catalogue::networks;
 use serde::Serialize;
 use std::path::Path;
 
@@ -40,43 +41,21 @@ struct Row {
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
-    // Everything is read before anything is measured: the last argument may be the wrong one.
-    let mut nets = Vec::new();
-    for net in &args.nets {
-        nets.push(if net::is_onnx(net) {
-            let path = Path::new(net);
-            std::fs::metadata(path).map_err(|e| Failure::io(path, &e))?;
-            Net::Onnx(net.clone())
-        } else {
-            Net::Plain(Box::new(net::model(net, args.options)?))
-        });
-    }
-    let mut device = args.target.open(networks::ROUNDS, global)?;
-    let batch = device.identity().batch;
-    let subjects: Vec<Subject> = nets.iter().filter_map(|net| net.subject(batch)).collect();
-    let mut plain = subjects.iter();
-    let workloads: Vec<Workload<'_>> = nets
-        .iter()
-        .filter_map(|net| match net {
-            Net::Plain(_) => plain.next().map(Workload::Subject),
-            Net::Onnx(path) => Some(Workload::Onnx(Path::new(path))),
-        })
-        .collect();
-    let bar = out.progress(
-        nets.len() as u64 * u64::from(networks::ROUNDS),
-        "{bar:30} {pos}/{len} {elapsed}  {wide_msg}",
-    );
-    let summaries = networks::measure(device.as_mut(), &workloads, &mut |i| {
-        bar.set_message(nets[i].label());
+    // All networks are read before the first is measured, because any of the arguments may be wrong.
+    let nets = args.nets.iter().map(|net| read(net, args.options)).collect::<Result<Vec<_>, Failure>>()?;
+    let mut device = args.target.open(ROUNDS, global)?;
+    let bar =
+        out.progress(nets.len() as u64 * u64::from(ROUNDS), "{bar:30} {pos}/{len} {elapsed}  {wide_msg}");
+    let summaries = network_latency::measure(device.as_mut(), &nets, &mut |i| {
+        bar.set_message(label(&nets[i]));
         bar.inc(1);
     })?;
     bar.finish_and_clear();
-    device.finished();
     target::notes(&mut *device, out);
     let rows = nets
         .iter()
         .zip(summaries)
-        .map(|(net, summary)| net.row(summary, device.identity()))
+        .map(|(net, summary)| row(net, summary, device.identity()))
         .collect::<Result<Vec<Row>, Failure>>()?;
     out.result(&rows, || text(&rows))?;
     let noisy: Vec<&str> =
@@ -88,49 +67,49 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         .remedy("close other programs, then measure again"))
 }
 
-enum Net {
-    Plain(Box<edgezen_core::plainnet::Model>),
-    Onnx(String),
+/// The network that an argument means.
+fn read(net: &str, options: NetOptions) -> Result<MeasuredNetwork, Failure> {
+    if !net::is_onnx(net) {
+        return Ok(MeasuredNetwork::PlainNet(Box::new(net::model(net, options)?)));
+    }
+    let path = Path::new(net);
+    std::fs::metadata(path).map_err(|e| Failure::io(path, &e))?;
+    Ok(MeasuredNetwork::Onnx(path.to_owned()))
 }
 
-impl Net {
-    fn label(&self) -> String {
-        match self {
-            Net::Plain(model) => model.name.clone().unwrap_or_else(|| model.network.to_string()),
-            Net::Onnx(path) => path.clone(),
-        }
+/// What a network is called while it is measured.
+fn label(net: &MeasuredNetwork) -> String {
+    match net {
+        MeasuredNetwork::PlainNet(model) => networks::name(model),
+        MeasuredNetwork::Onnx(path) => path.display().to_string(),
     }
+}
 
-    fn subject(&self, batch: u32) -> Option<Subject> {
-        match self {
-            Net::Plain(model) => Some(Subject::network(model, batch)),
-            Net::Onnx(_) => None,
-        }
-    }
-
-    fn row(&self, summary: Option<(Summary, Quality)>, identity: &Identity) -> Result<Row, Failure> {
-        let (summary, quality) =
-            summary.ok_or_else(|| Failure::runtime(format!("{}: no samples came back", self.label())))?;
-        let per_image = |latency: Latency| (latency / f64::from(identity.batch)).ms();
-        let (net, name) = match self {
-            Net::Plain(model) => (model.network.to_string(), model.name.clone()),
-            Net::Onnx(path) => (path.clone(), None),
-        };
-        Ok(Row {
-            net,
-            name,
-            device: identity.to_string(),
-            median_ms: per_image(summary.median),
-            mean_ms: per_image(summary.mean),
-            min_ms: per_image(summary.min),
-            p10_ms: per_image(summary.p10),
-            p90_ms: per_image(summary.p90),
-            ci95_ms: [per_image(summary.ci95.0), per_image(summary.ci95.1)],
-            runs: summary.runs,
-            quality,
-            batch: identity.batch,
-        })
-    }
+fn row(
+    network: &MeasuredNetwork,
+    summary: Option<(Summary, Quality)>,
+    identity: &Identity,
+) -> Result<Row, Failure> {
+    let (summary, quality) =
+        summary.ok_or_else(|| Failure::runtime(format!("{}: no samples came back", label(network))))?;
+    let (net, name) = match network {
+        MeasuredNetwork::PlainNet(model) => (model.network.to_string(), model.name.clone()),
+        MeasuredNetwork::Onnx(path) => (path.display().to_string(), None),
+    };
+    Ok(Row {
+        net,
+        name,
+        device: identity.to_string(),
+        median_ms: summary.median.ms(),
+        mean_ms: summary.mean.ms(),
+        min_ms: summary.min.ms(),
+        p10_ms: summary.p10.ms(),
+        p90_ms: summary.p90.ms(),
+        ci95_ms: [summary.ci95.0.ms(), summary.ci95.1.ms()],
+        runs: summary.runs,
+        quality,
+        batch: identity.batch,
+    })
 }
 
 impl Row {

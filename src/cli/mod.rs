@@ -1,11 +1,12 @@
 //! The command line: one verb, one file. The only part that prints.
 
+#![allow(clippy::print_stderr, clippy::print_stdout)]
+
 mod breakdown;
 mod completions;
 mod dataset;
 mod devices;
 mod evaluate;
-mod evaluate_networks;
 mod experiment;
 mod export;
 mod failure;
@@ -18,15 +19,14 @@ mod predict;
 mod predict_table;
 mod predictors;
 mod profile;
-mod repeat;
 mod report;
 mod rescore;
+mod rows;
 mod score;
 mod search;
 mod target;
 #[cfg(feature = "torch")]
 mod train;
-mod training_data;
 mod transfer;
 mod validate;
 mod verify;
@@ -79,7 +79,7 @@ enum Command {
     Predictors(predictors::Args),
     /// Latency of networks or kernels by a predictor
     Predict(predict::Args),
-    /// How good a predictor is on measured kernels
+    /// How good a predictor is on what was measured
     Evaluate(evaluate::Args),
     /// Layers, parameters, MACs, memory and kernels of a network
     Info(info::Args),
@@ -109,11 +109,7 @@ pub fn run() -> Result<(), Failure> {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => match needs_torch(&error) {
-            Some(what) => {
-                let message =
-                    format!("{what} is part of the feature torch, which this program was built without");
-                return Err(Failure::usage(message).remedy(failure::BUILD_TORCH));
-            }
+            Some(what) => return Err(Failure::needs_torch(what)),
             None => error.exit(),
         },
     };
@@ -150,14 +146,7 @@ fn needs_torch(error: &clap::Error) -> Option<&'static str> {
     if is(ContextKind::InvalidSubcommand, "train") {
         return Some("train");
     }
-    if is(ContextKind::InvalidValue, "torch") {
-        return Some("--engine torch");
-    }
-    // A network comes before its weights.
-    let mut arguments = std::env::args().skip(1);
-    let evaluates = arguments.any(|argument| argument == "evaluate");
-    let weights = arguments.any(|argument| argument == "--weights" || argument.starts_with("--weights="));
-    (evaluates && weights).then_some("evaluate --weights")
+    is(ContextKind::InvalidValue, "torch").then_some("--engine torch")
 }
 
 /// Prints `failure` as `main` does before it exits.

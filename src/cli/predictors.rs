@@ -1,25 +1,24 @@
-//! `edgezen predictors`, and how every command finds its predictor.
+//! `edgezen predictors`, and the predictor of the other commands.
 
 use super::Global;
 use super::failure::Failure;
 use super::output::{self, Output};
 use crate::shipped;
 use edgezen_core::files::FileError;
-use edgezen_core::measurement::Identity;
+use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::file::PredictorFile;
 use edgezen_core::predictor::fitted::FittedPredictor;
-use edgezen_core::predictor::loaded::Loaded;
 use edgezen_core::predictor::model::KernelModel;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_lab::catalogue::predictors;
-use edgezen_lab::catalogue::predictors::{Entry, Origin};
-use edgezen_lab::device::computer;
-use edgezen_lab::device::profile::Kind;
+use edgezen_lab::catalogue::predictors::PredictorEntry;
+use edgezen_lab::catalogue::{CatalogueError, DevicePredictor, Note};
+use edgezen_lab::evaluation::OtherIdentity;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Which predictor.
+/// Options that say which predictor a command uses.
 #[derive(Clone, Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub struct Which {
@@ -32,7 +31,7 @@ pub struct Which {
 }
 
 impl Which {
-    pub fn load(&self, output: Output) -> Result<Loaded, Failure> {
+    pub fn load(&self, output: Output) -> Result<AnyPredictor, Failure> {
         match (&self.predictor, &self.device) {
             (Some(path), _) => Ok(predictors::read(path)?),
             (None, Some(device)) => any_by_device(device, output),
@@ -52,14 +51,14 @@ pub fn by_device(name: &str, output: Output) -> Result<Arc<FittedPredictor>, Fai
 }
 
 /// Refuses predictors that take only the networks of one space.
-fn of_kernels(loaded: Loaded) -> Result<Arc<FittedPredictor>, Failure> {
+fn of_kernels(loaded: AnyPredictor) -> Result<Arc<FittedPredictor>, Failure> {
     match loaded {
-        Loaded::Kernels(predictor) => Ok(Arc::new(*predictor)),
-        Loaded::Networks(predictor) => Err(foreign(&predictor, "this needs a predictor of kernels")),
+        AnyPredictor::Kernels(predictor) => Ok(Arc::new(*predictor)),
+        AnyPredictor::Networks(predictor) => Err(foreign(&predictor, "this needs a predictor of kernels")),
     }
 }
 
-/// A network, or a use, that `predictor` cannot serve.
+/// The refusal of a network, or of a use, that `predictor` of whole networks cannot serve.
 pub fn foreign(predictor: &NetworkPredictor, why: &str) -> Failure {
     let space = predictor.space();
     Failure::usage(format!("{} predicts networks of {space} only: {why}", predictor.id)).remedy(format!(
@@ -68,103 +67,53 @@ pub fn foreign(predictor: &NetworkPredictor, why: &str) -> Failure {
     ))
 }
 
-/// The predictor of a device by its short name (its default identity), of a full identity, or of its
-/// beginning (`pixel3@tflite`): from `predictors/` here, from the user's data folder, or as shipped.
-pub fn any_by_device(name: &str, output: Output) -> Result<Loaded, Failure> {
-    let catalogue = shipped::predictors().entries();
-    match find(&catalogue, name)? {
-        Some(entry) => {
-            let loaded = entry.load()?;
-            if let Some(cpu) = of_another_computer(&loaded) {
-                output.note(format!(
-                    "note: {} was measured on another computer ({cpu}); for this one: edgezen profile --device {}, \
-                     then edgezen fit",
-                    entry.id,
-                    loaded.identity().device,
-                ));
+/// The predictor that the name of a device stands for, after saying what there is to say about it; see
+/// [`Catalogue::predictor`](edgezen_lab::catalogue::Catalogue::predictor).
+pub fn any_by_device(name: &str, output: Output) -> Result<AnyPredictor, Failure> {
+    let DevicePredictor { id, loaded, notes } = shipped::catalogue().predictor(name)?;
+    for note in notes {
+        match note {
+            Note::OtherComputer { cpu } => output.note(format!(
+                "note: {id} was measured on another computer ({cpu}); for this one: edgezen profile --device {}, \
+                 then edgezen fit",
+                loaded.identity().device,
+            )),
+        }
+    }
+    Ok(loaded)
+}
+
+impl From<CatalogueError> for Failure {
+    fn from(error: CatalogueError) -> Failure {
+        let message = error.to_string();
+        match error {
+            CatalogueError::NoPredictor { name, of_device, known } => {
+                let device = name.split('@').next().unwrap_or_default();
+                let others = if of_device.is_empty() {
+                    format!("edgezen predictors list shows the {known} that there are")
+                } else {
+                    format!("of {device} there are {}", of_device.join(", "))
+                };
+                Failure::usage(message).remedy(format!(
+                    "edgezen profile --device {device}, then edgezen fit --data datasets/…; {others}"
+                ))
             }
-            Ok(loaded)
-        }
-        None => {
-            let device = name.split('@').next().unwrap_or_default();
-            let near = |id: &&str| id.split('@').next().is_some_and(|other| other == device);
-            let mut known: Vec<&str> = catalogue.iter().map(|entry| entry.id.as_str()).collect();
-            known.sort_unstable();
-            known.dedup();
-            let of_device: Vec<&str> = known.iter().copied().filter(near).collect();
-            let others = if of_device.is_empty() {
-                format!("edgezen predictors list shows the {} that there are", known.len())
-            } else {
-                format!("of {device} there are {}", of_device.join(", "))
-            };
-            let remedy =
-                format!("edgezen profile --device {device}, then edgezen fit --data datasets/…; {others}");
-            Err(Failure::usage(format!("there is no predictor for {name}")).remedy(remedy))
+            CatalogueError::Profile(error) => error.into(),
+            CatalogueError::File(error) => error.into(),
         }
     }
 }
 
-fn find<'a>(catalogue: &'a [Entry], name: &str) -> Result<Option<&'a Entry>, Failure> {
-    let begins = |entry: &&Entry| entry.id.strip_prefix(name).is_some_and(|rest| rest.starts_with('@'));
-    if name.contains('@') {
-        let exact = catalogue.iter().find(|entry| entry.id == name);
-        // fp32 before others, where the precision is not said.
-        let plain = |entry: &&Entry| begins(entry) && entry.id.ends_with("@fp32");
-        return Ok(exact.or_else(|| catalogue.iter().find(plain)).or_else(|| catalogue.iter().find(begins)));
-    }
-    let id = match shipped::profiles().by_name(name) {
-        Ok(profile) => profile.identity().to_string(),
-        // A device without a profile may still have a predictor.
-        Err(error) => match catalogue.iter().find(begins) {
-            Some(entry) => return Ok(Some(entry)),
-            None => return Err(error.into()),
-        },
-    };
-    let device = id.split('@').next().unwrap_or_default();
-    let of_device = |entry: &&Entry| entry.id.split('@').next() == Some(device);
-    // The default identity; else another one, of kernels if there is one.
-    let exact = catalogue.iter().find(|entry| entry.id == id);
-    let kernels =
-        |entry: &&Entry| of_device(entry) && matches!(entry.load(), Ok(Loaded::Kernels(_)) | Err(_));
-    Ok(exact.or_else(|| catalogue.iter().find(kernels)).or_else(|| catalogue.iter().find(of_device)))
-}
-
-/// The CPU that a predictor of this computer was measured on, if that is another one.
-fn of_another_computer(loaded: &Loaded) -> Option<&str> {
-    let cpu = loaded.cpu()?;
-    let is_host = shipped::profiles()
-        .by_name(&loaded.identity().device)
-        .is_ok_and(|profile| profile.kind == Kind::Host);
-    (is_host && computer::cpu().as_deref() != Some(cpu)).then_some(cpu)
-}
-
-/// The usual length of a probe of the core's pace on the device called `name`, if its predictor knows.
+/// The usual duration of a probe of the core's pace on the device called `name`, if its predictor tells.
 pub fn usual_probe_ns(name: &str) -> Option<u64> {
-    let catalogue = shipped::predictors().entries();
-    let entry = find(&catalogue, name).ok()??;
-    let loaded = entry.load().ok()?;
-    let usual = match &loaded {
-        Loaded::Kernels(predictor) => predictor.file().provenance.usual_probe_ns,
-        Loaded::Networks(_) => None,
-    };
-    usual.filter(|_| of_another_computer(&loaded).is_none())
+    shipped::catalogue().usual_probe_ns(name)
 }
 
-/// Refuses to judge a predictor by measurements of something else.
-pub fn same_identity(predictor: &Identity, measured: &Identity) -> Result<(), Failure> {
-    let same = predictor.to_string() == measured.to_string()
-        && predictor.batch == measured.batch
-        && predictor.threads == measured.threads;
-    if same {
-        return Ok(());
+impl From<OtherIdentity> for Failure {
+    fn from(error: OtherIdentity) -> Failure {
+        Failure::usage(error.to_string())
+            .remedy("measure with the predictor's identity, or fit a predictor to this one")
     }
-    let describe = |id: &Identity| format!("{id}, batch {}, {} threads", id.batch, id.threads);
-    Err(Failure::usage(format!(
-        "the predictor is for {}, but the measurements are of {}",
-        describe(predictor),
-        describe(measured)
-    ))
-    .remedy("measure with the predictor's identity, or fit a predictor to this one"))
 }
 
 #[derive(Debug, clap::Args)]
@@ -205,39 +154,35 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             global.output().result(&rows, || text(&rows))
         }
         Action::Info { predictor } => match by_name_or_file(&predictor, global.output())? {
-            Loaded::Kernels(p) => global.output().result(&summary(p.file()), || info(p.file())),
-            Loaded::Networks(p) => global.output().result(&*p, || network_info(&p)),
+            AnyPredictor::Kernels(p) => global.output().result(&summary(p.file()), || info(p.file())),
+            AnyPredictor::Networks(p) => global.output().result(&*p, || network_info(&p)),
         },
         Action::Verify { files } => verify(&files, global),
     }
 }
 
-/// A file if it looks like one, else a device.
-pub fn by_name_or_file(name: &str, output: Output) -> Result<Loaded, Failure> {
+/// The predictor in a file if `name` looks like one, otherwise that of a device.
+pub fn by_name_or_file(name: &str, output: Output) -> Result<AnyPredictor, Failure> {
     let path = Path::new(name);
     let is_file = path.extension().is_some_and(|extension| extension == "json") || path.is_file();
     if is_file { Ok(predictors::read(path)?) } else { any_by_device(name, output) }
 }
 
-fn row(entry: &Entry) -> Row {
-    let origin = match &entry.origin {
-        Origin::Shipped { .. } => "shipped".to_owned(),
-        Origin::File(path) => path.display().to_string(),
-    };
+fn row(entry: &PredictorEntry) -> Row {
     let (rows, mape_percent, error) = match entry.load() {
-        Ok(Loaded::Kernels(predictor)) => {
+        Ok(AnyPredictor::Kernels(predictor)) => {
             let metrics = &predictor.file().metrics;
             let best = metrics.networks.as_ref().or(metrics.kernels.as_ref());
             let p = &predictor.file().provenance;
             (Some(p.kernels + p.blocks + p.networks), best.map(|m| m.mape_percent), None)
         }
-        Ok(Loaded::Networks(predictor)) => {
+        Ok(AnyPredictor::Networks(predictor)) => {
             let best = predictor.metrics.networks.as_ref();
             (Some(predictor.provenance.networks), best.map(|m| m.mape_percent), None)
         }
         Err(error) => (None, None, Some(error.to_string())),
     };
-    Row { id: entry.id.clone(), origin, rows, mape_percent, error }
+    Row { id: entry.id.clone(), origin: entry.location.to_string(), rows, mape_percent, error }
 }
 
 fn text(rows: &[Row]) -> String {
@@ -254,7 +199,7 @@ fn text(rows: &[Row]) -> String {
     output::table(&["predictor", "from", "rows", "MAPE"], &cells)
 }
 
-/// The file without its bulky numbers.
+/// The file without the numbers of its models.
 fn summary(file: &PredictorFile) -> serde_json::Value {
     let families: serde_json::Map<String, serde_json::Value> =
         file.model.kinds.iter().map(|(kind, model)| (kind.to_string(), model.name().into())).collect();
@@ -324,7 +269,8 @@ struct Verified {
 fn verify(files: &[PathBuf], global: Global) -> Result<(), Failure> {
     let checked: Vec<(Verified, Option<Failure>)> = if files.is_empty() {
         let catalogue = shipped::predictors().entries();
-        let check = |entry: &Entry| verdict(row(entry).origin + " " + &entry.id, entry.load());
+        let check =
+            |entry: &PredictorEntry| verdict(format!("{} {}", entry.location, entry.id), entry.load());
         catalogue.iter().map(check).collect()
     } else {
         files.iter().map(|path| verdict(path.display().to_string(), predictors::read(path))).collect()
@@ -340,7 +286,7 @@ fn verify(files: &[PathBuf], global: Global) -> Result<(), Failure> {
     failures.into_iter().flatten().next().map_or(Ok(()), Err)
 }
 
-fn verdict(file: String, loaded: Result<Loaded, FileError>) -> (Verified, Option<Failure>) {
+fn verdict(file: String, loaded: Result<AnyPredictor, FileError>) -> (Verified, Option<Failure>) {
     match loaded {
         Ok(p) => (Verified { file, id: Some(p.identity().to_string()), error: None }, None),
         Err(error) => (Verified { file, id: None, error: Some(error.to_string()) }, Some(error.into())),

@@ -1,13 +1,8 @@
-//! `search --rescore exact`: the best networks of a search by closed form, scored again on random weights,
-//! and how far the two orders agree.
+//! `search --rescore exact`: its options, and the text of what it found.
 
 use super::{Failure, output};
-use edgezen_core::plainnet::{Network, SuperBlock};
-use edgezen_core::proxy::Mode;
-use edgezen_core::proxy::exact::Settings;
-use edgezen_core::proxy::exact::rescore;
-use edgezen_core::search::Outcome;
-use edgezen_lab::runs::{NotRescored, Rescored, RescoredNetwork};
+use edgezen_lab::rescoring::NoExactEngine;
+use edgezen_lab::runs::Rescored;
 
 /// The engine that scores again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -19,41 +14,9 @@ pub enum Engine {
 /// Networks that are scored again, where nobody says how many.
 pub const TOP: u16 = 16;
 
-/// Only the Zen-Score has two engines.
-///
-/// # Errors
-/// Another proxy than zen.
-pub fn check(proxy: &str) -> Result<(), Failure> {
-    if proxy == "zen" {
-        return Ok(());
-    }
-    Err(Failure::usage(format!("{proxy} has no exact engine to score again with"))
-        .remedy("leave out --rescore, or search by --proxy zen"))
-}
-
-/// Scores the `top` best structures of `outcome` again, all of them on the same random numbers
-/// layer by layer: `score NET --engine exact` with the same seed gives the same values.
-pub fn run(outcome: &Outcome, top: usize, mode: Mode, resolution: u32, seed: u64) -> Rescored {
-    let networks: Vec<(&[SuperBlock], f64)> =
-        outcome.ranked().into_iter().take(top).map(|n| (&*n.blocks, n.score)).collect();
-    let settings = Settings::new(mode, seed);
-    let (done, failed, agreement) = rescore::rescore(&networks, resolution, &settings);
-    let net = |index: usize| Network::from(networks[index].0).to_string();
-    let ranking = done.into_iter().map(|r| RescoredNetwork {
-        net: net(r.index),
-        place: r.index + 1,
-        score: r.given,
-        exact: r.exact.score,
-    });
-    let failed =
-        failed.into_iter().map(|(index, error)| NotRescored { net: net(index), reason: error.to_string() });
-    Rescored {
-        engine: "exact".into(),
-        mode,
-        batch: settings.batch,
-        agreement,
-        ranking: ranking.collect(),
-        failed: failed.collect(),
+impl From<NoExactEngine> for Failure {
+    fn from(error: NoExactEngine) -> Failure {
+        Failure::usage(error.to_string()).remedy("leave out --rescore, or search by --proxy zen")
     }
 }
 

@@ -5,11 +5,12 @@ use super::output::Output;
 use super::{Global, predictors};
 use crate::shipped;
 use edgezen_lab::device;
+use edgezen_lab::device::android::PhoneOptions;
 use edgezen_lab::device::simulated::Simulation;
-use edgezen_lab::device::{Device, Options};
+use edgezen_lab::device::{Device, DriverOptions, Options};
 use std::time::Duration;
 
-/// Which device, and how to reach it.
+/// Options that say which device to measure on, and how to reach it.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Target {
     /// Device to measure on: host, pixel2, …
@@ -19,7 +20,7 @@ pub struct Target {
     pub reach: Reach,
 }
 
-/// How to reach a device.
+/// Options of the drivers.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Reach {
     /// Serial number of the phone, where several are attached
@@ -34,23 +35,32 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// Options for measurements in `rounds` passes on the device called `name`; `seed` is that of weights and
-    /// inputs. What its predictor knows of the core's usual pace is taken over.
+    /// Options for measurements in `rounds` passes on the device called `name`; `seed` is that of weights and inputs. The
+    /// usual pace of the core is taken from the device's predictor.
     pub fn options(&self, name: &str, rounds: u32, seed: u64) -> Options {
+        self.options_for(self.serial.clone(), name, rounds, seed)
+    }
+
+    /// The same for the phone with this serial number.
+    pub fn options_for(&self, serial: Option<String>, name: &str, rounds: u32, seed: u64) -> Options {
+        let phone = PhoneOptions { serial, patience: Duration::from_secs(self.patience) };
         Options {
             seed,
             rounds,
-            serial: self.serial.clone(),
-            patience: Duration::from_secs(self.patience),
             usual_probe_ns: predictors::usual_probe_ns(name),
-            simulation: self.simulate.clone(),
+            driver: DriverOptions::default().with(phone).with(self.simulate.clone()),
             ..Options::default()
         }
     }
 }
 
+/// Options for drivers that only list devices: those of phones, with this serial number if there is one.
+pub fn phone(serial: Option<String>) -> DriverOptions {
+    DriverOptions::default().with(PhoneOptions { serial, ..PhoneOptions::default() })
+}
+
 impl Target {
-    /// Opens the device for measurements in `rounds` passes, and passes on what it has to say.
+    /// Opens the device for measurements in `rounds` passes, and prints its notes.
     pub fn open(&self, rounds: u32, global: Global) -> Result<Box<dyn Device>, Failure> {
         let options = self.reach.options(&self.device, rounds, global.seed);
         let mut device = device::open(&shipped::profiles(), &self.device, &options)?;
@@ -59,7 +69,7 @@ impl Target {
     }
 }
 
-/// Passes on what a device has to say.
+/// Prints what a device wants a person to know.
 pub fn notes(device: &mut dyn Device, output: Output) {
     for note in device.take_notes() {
         output.note(format!("note: {note}"));

@@ -7,9 +7,9 @@ use edgezen_core::plainnet::Model;
 use edgezen_engine::onnx::Size;
 use edgezen_lab::train::TrainError;
 use edgezen_lab::train::checkpoint;
-use edgezen_lab::train::checkpoint::{Best, State};
+use edgezen_lab::train::checkpoint::{Best, TrainingState};
 use edgezen_lab::train::cifar::{Cifar, SIDE};
-use edgezen_lab::train::course::{BEST, CHECKPOINT, Course, Epoch, LAST, METRICS, test};
+use edgezen_lab::train::course::{BEST, CHECKPOINT, Course, Epoch, LAST, METRICS};
 use edgezen_lab::train::network::Network;
 use edgezen_lab::train::recipe::Recipe;
 use serde::Serialize;
@@ -74,10 +74,10 @@ pub struct Args {
 pub struct Place {
     /// cpu or cuda:0 [default: the first GPU, else the CPU]
     #[arg(long, value_name = "NAME")]
-    device: Option<String>,
+    pub device: Option<String>,
     /// Threads on the CPU; a run is the same to the bit with the same number [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=1024))]
-    threads: Option<i32>,
+    pub threads: Option<i32>,
 }
 
 impl Place {
@@ -134,7 +134,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let teacher = args.teacher.as_deref().map(|path| teacher(path, device)).transpose()?;
     let (hash, teacher) = teacher.unzip();
     let network = Network::new(&model, device, global.seed)?;
-    let state = State::new(&model, recipe, global.seed, &data.sha256, hash);
+    let state = TrainingState::new(&model, recipe, global.seed, &data.sha256, hash);
     let mut course = Course { data: &data, network, state, device, teacher, dir: args.out.clone() };
     let path = args.out.join(CHECKPOINT);
     match (args.resume, path.exists()) {
@@ -224,7 +224,7 @@ fn recipe(args: &Args) -> Result<Recipe, Failure> {
 }
 
 /// The network for images of the data set.
-fn model(net: &str, options: NetOptions, classes: u32) -> Result<Model, Failure> {
+pub fn model(net: &str, options: NetOptions, classes: u32) -> Result<Model, Failure> {
     let side = SIDE as u32;
     if let Some(resolution) = options.side()?.filter(|&r| r != side) {
         return Err(Failure::usage(format!("--resolution {resolution}: images of CIFAR are {side}×{side}")));
@@ -251,40 +251,6 @@ fn teacher(path: &Path, device: Device) -> Result<(String, CModule), Failure> {
     Ok((hash, module))
 }
 
-#[derive(Serialize)]
-struct Evaluated {
-    net: String,
-    images: usize,
-    top1: f64,
-    loss: f64,
-}
-
-/// `edgezen evaluate NET --weights FILE --data DIR`.
-pub fn evaluate(
-    net: &str,
-    weights: &Path,
-    data: &Path,
-    options: NetOptions,
-    place: &Place,
-    global: Global,
-) -> Result<(), Failure> {
-    let out = global.output();
-    let data = Cifar::read(data)?;
-    data.notes.iter().for_each(|note| out.note(format!("note: {note}")));
-    let model = model(net, options, data.classes)?;
-    let device = place.device()?;
-    let mut network = Network::new(&model, device, 0)?;
-    let file = super::export::weights(weights)?;
-    network
-        .load(&file, false)
-        .map_err(|reason| Failure::bad_file(weights, format!("of another network: {reason}")))?;
-    let (loss, top1) = test(&network, &data.test, device)?;
-    let report = Evaluated { net: model.network.to_string(), images: data.test.len(), top1, loss };
-    out.result(&report, || {
-        format!("top-1 {:.2} % of {} images, cross entropy {:.4}", 100.0 * top1, report.images, loss)
-    })
-}
-
 impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Failure {
         let message = error.to_string();
@@ -296,7 +262,7 @@ impl From<TrainError> for Failure {
             }
             TrainError::Checkpoint { .. } => Failure::new(Exit::BadFile, message)
                 .remedy("the options that the run began with, or another folder: --out DIR"),
-            TrainError::Io { path, error } => Failure::io(&path, &error),
+            TrainError::File(error) => error.into(),
             TrainError::Shape(error) => error.into(),
             TrainError::Network(_) => Failure::usage(message),
             TrainError::OutOfMemory { batch, .. } => Failure::runtime(message)

@@ -1,7 +1,7 @@
 //! The link to a real adbd: what the client library gets wrong must not come through.
 
 use super::loopback::{Desk, Phone, desk_with_phone, parts_are_here};
-use edgezen::device::adb::{AdbLink, Link, LinkError, Server, State};
+use edgezen::device::adb::{AdbLink, Link, LinkError, PhoneState, Server};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ fn commands_come_back_with_their_status() {
     }
     let (desk, phone) = desk_with_phone();
     let mut link = link(&desk, &phone);
-    assert_eq!(link.state(), Ok(State::Ready));
+    assert_eq!(link.state(), Ok(PhoneState::Ready));
     let done = link.shell("echo out; echo err >&2; exit 3", SOON).unwrap();
     assert_eq!((done.stdout.as_str(), done.stderr.as_str(), done.status), ("out\n", "err\n", 3));
     let done = link.shell("printf 'no end'", SOON).unwrap();

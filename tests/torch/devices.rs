@@ -1,6 +1,6 @@
 //! libtorch as something that is measured: the CPU really, GPUs as far as their driver's words go.
 
-use crate::cli::{edgezen, edgezen_json, refused};
+use crate::commands::{edgezen, edgezen_json, refused};
 use crate::golden::{list, number};
 use edgezen::device;
 use edgezen::device::{DeviceError, Options, Workload};

@@ -1,6 +1,6 @@
 //! Outputs of published networks: libtorch, tract, onnxruntime and the native engine.
 
-use crate::onnx::{check_onnx, python, write_floats};
+use crate::contracts::onnx::{check_onnx, python, write_floats};
 use edgezen::engine::torch::{Torch, zen};
 use edgezen::engine::{Engine, Tract, onnx, weights};
 use edgezen::plainnet::{Model, published};

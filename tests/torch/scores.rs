@@ -1,7 +1,7 @@
 //! Zen-Scores in libtorch: the golden values, and those of the native engine.
 
-use crate::cli::{edgezen_json, refused};
-use crate::exact::{close, settings};
+use crate::commands::{edgezen_json, refused};
+use crate::golden::exact::{close, settings};
 use crate::golden::{self, list, number, text};
 use edgezen::engine::torch::zen;
 use edgezen::plainnet::{notation, published};

@@ -1,9 +1,9 @@
 //! Training on a small generated set of images, in the files of CIFAR-10.
 
-use crate::cli::{edgezen, edgezen_json, refused};
+use crate::commands::{edgezen, edgezen_json, refused};
+use crate::contracts::onnx::{check_onnx, python, write_floats};
+use crate::contracts::pytorch::torch_python;
 use crate::golden::{list, number};
-use crate::onnx::{check_onnx, python, write_floats};
-use crate::pytorch::torch_python;
 use edgezen::engine::safetensors::Tensors;
 use edgezen::engine::{Engine, onnx};
 use edgezen::train::cifar::{Cifar, IMAGE, normalised};

@@ -2,8 +2,14 @@
 //! networks without training, and searching for the best one. Nothing here reads the clock, the environment or the
 //! network, starts a process, or prints.
 //!
-//! The parts, from the bottom up; dependencies point downwards only: `units`, `stats`, `digest`, `files`; `plainnet`,
-//! `zoo`; `measurement`; `space`, `predictor`, `proxy`; `search`.
+//! The rooms, lowest first. A room imports only rooms with a smaller number, as `tests/architecture` checks.
+//!
+//! 1. `units`, `stats`, `random`, `digest`, `files`: quantities, statistics, random orders, checksums, versioned file formats
+//! 2. `plainnet`: networks as strings and graphs, their shapes, costs and kernels
+//! 3. `zoo`: networks of other search spaces and papers
+//! 4. `measurement`: what was measured on which device, and how well
+//! 5. `space`, `predictor`, `proxy`: what a search may visit, its latencies, its scores
+//! 6. `search`: the best network inside the budgets
 
 #[cfg(feature = "decisions")]
 pub mod digest;
@@ -14,6 +20,8 @@ pub mod plainnet;
 pub mod predictor;
 #[cfg(feature = "decisions")]
 pub mod proxy;
+#[cfg(feature = "decisions")]
+pub mod random;
 #[cfg(feature = "decisions")]
 pub mod search;
 #[cfg(feature = "decisions")]

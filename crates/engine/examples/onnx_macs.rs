@@ -1,6 +1,8 @@
 //! Prints for each ONNX file its multiply-accumulates for one image and what of them cannot be priced, or why it is
 //! refused: one JSON object a line. `cargo run --release -p edgezen-engine --example onnx_macs -- FILE… [--resolution R]`.
 
+#![allow(clippy::print_stdout)]
+
 use edgezen_engine::onnx;
 use serde_json::json;
 use std::path::Path;

@@ -1,7 +1,14 @@
 //! Engines make a network run: a [`Graph`] goes in, something that can be run and timed comes out.
 //!
-//! Batch normalisation is folded into the convolution before it, as every inference runtime does.
-//! Weights are drawn from a seed: latencies do not depend on their values, and nothing has to be shipped.
+//! tract folds batch normalisation into the convolution before it, as every inference runtime does; libtorch runs it on
+//! its own, as eager PyTorch does. Weights are drawn from a seed, because latencies do not depend on their values.
+//!
+//! The rooms, lowest first. A room imports only rooms with a smaller number, as `tests/architecture` checks.
+//!
+//! 1. `safetensors`: tensors in files
+//! 2. `weights`: weights that are drawn from a seed, or those of a trained network
+//! 3. `tract`, `torch`, `pytorch`: the runtimes, and networks as PyTorch modules
+//! 4. `onnx`: networks as ONNX files
 
 #[cfg(feature = "torch")]
 pub mod torch;
@@ -40,9 +47,9 @@ pub struct Tensor {
     pub data: Vec<f32>,
 }
 
-/// A runtime.
+/// A runtime that is part of this program.
 pub trait Engine: Send + Sync {
-    /// `tract`, `torch`, …
+    /// Its name in identities: `tract`, `torch`, …
     fn name(&self) -> &'static str;
 
     /// Version of the runtime, as it goes into a dataset's identity.
@@ -62,8 +69,8 @@ pub trait Loaded {
     fn run_once(&mut self) -> Result<f64, EngineError>;
 }
 
-/// Sum of up to 256 evenly spaced elements. Not of all: it is computed within the timed run, and a sum
-/// over a large map would take a good part of the time of a small convolution.
+/// Sum of up to 256 evenly spaced elements. The sum is computed within the timed run; a sum over all elements of a
+/// large map would take a considerable part of the time of a small convolution.
 pub fn checksum(output: &[f32]) -> f64 {
     let step = output.len().div_ceil(256).max(1);
     output.iter().step_by(step).map(|&value| f64::from(value)).sum()

@@ -1,5 +1,5 @@
-//! A network as one Python file that defines it as a `torch.nn.Module`, to be read, changed and trained
-//! by people. It needs PyTorch alone, and takes the weights of an ONNX file of the same network.
+//! A network as a Python file that defines it as a `torch.nn.Module`, for people who want to read, change or train it.
+//! The file needs PyTorch alone, and can load the weights of an ONNX file of the same network.
 
 use edgezen_core::plainnet::block::{Join, Layer, Shortcut, Step, Variant, se_hidden};
 use edgezen_core::plainnet::graph;
@@ -27,7 +27,7 @@ pub fn module(model: &Model) -> Result<String, PytorchError> {
     model.validate()?;
     let mut writer = Writer::default();
     for block in &model.network.blocks {
-        // Plain layers say themselves what they are.
+        // A plain layer needs no comment: its line says what it is.
         if matches!(block, Block::Super(_)) {
             writer.comment(&block.to_string());
         }
@@ -57,7 +57,7 @@ pub fn module(model: &Model) -> Result<String, PytorchError> {
 /// The whole file around the list of layers.
 fn file(model: &Model, layers: &[String]) -> String {
     let title = model.name.as_deref().unwrap_or("A network found by edgezen");
-    // A name or a structure comes from outside: it must not end the docstring.
+    // The name and the structure come from the user; they must not end the docstring.
     let safe = |text: &str| text.replace('\\', "/").replace('"', "'");
     let (title, structure) = (safe(title), safe(&model.network.to_string()));
     let resolution = model.resolution;
@@ -93,7 +93,7 @@ RESOLUTION = {resolution}
     source
 }
 
-/// Only what every network has in common; the parts that a network does not use are few and short.
+/// The classes that the lists of layers use. Every file has all of them, because they are few and short.
 const HELPERS: &str = r#"
 
 def conv(in_channels, out_channels, kernel, stride=1, groups=1, bias=False):
@@ -222,7 +222,7 @@ struct Writer {
     lines: Vec<String>,
     /// Lines that were there before each unit or fork that is still open.
     open: Vec<Open>,
-    /// Vectors, no maps.
+    /// Whether the values are vectors, no longer maps.
     flat: bool,
 }
 

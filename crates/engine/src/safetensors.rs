@@ -9,12 +9,12 @@ use std::path::Path;
 /// What a file holds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tensors {
-    /// Texts by name.
+    /// Texts of the header, by name.
     pub metadata: BTreeMap<String, String>,
     pub tensors: BTreeMap<String, Tensor>,
 }
 
-/// Why a file is none.
+/// Why a file is not a safetensors file.
 #[derive(Debug, thiserror::Error)]
 pub enum SafetensorsError {
     #[error("{0}")]

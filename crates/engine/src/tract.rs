@@ -324,7 +324,7 @@ impl<'a> Lowering<'a> {
     }
 }
 
-/// What lies beyond the edge of a map.
+/// How positions outside the map enter a window.
 enum Edge {
     Zeros,
     /// Not counted, as pooling does.

@@ -20,7 +20,7 @@ pub struct Parameters {
     pub bias: Option<Vec<f32>>,
 }
 
-/// For each node, the convolution that takes this batch normalisation in, if there is one.
+/// For each batch normalisation, the convolution that it is folded into, if there is one.
 pub fn folded(graph: &Graph) -> Vec<Option<usize>> {
     let uses = graph.uses();
     let into = |node: &edgezen_core::plainnet::graph::Node| match (node.op, node.inputs.first()) {
@@ -32,7 +32,7 @@ pub fn folded(graph: &Graph) -> Vec<Option<usize>> {
     graph.nodes.iter().map(into).collect()
 }
 
-/// Parameters of every node, drawn as they are asked for.
+/// The parameters of every node; each is drawn when it is asked for.
 pub struct Weights<'a> {
     graph: &'a Graph,
     seed: u64,
@@ -40,7 +40,7 @@ pub struct Weights<'a> {
     normalised: Vec<bool>,
     /// Nodes whose output reaches a sum before any activation.
     summed: Vec<bool>,
-    /// What is not drawn: the parameters of a trained network.
+    /// Parameters that are not drawn: those of a trained network.
     trained: std::collections::BTreeMap<usize, Parameters>,
 }
 
@@ -179,7 +179,8 @@ pub fn noise(shape: Vec<usize>, seed: u64, index: usize) -> super::Tensor {
 struct Draw(Xoshiro256PlusPlus);
 
 impl Draw {
-    /// A stream of its own for each node: the weights of one do not move those of another.
+    /// The generator of node `index`. Each node has a stream of its own, so that the weights of one node do not depend
+    /// on the sizes of the others.
     fn new(seed: u64, index: usize) -> Draw {
         Draw(Xoshiro256PlusPlus::seed_from_u64(
             seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(index as u64),

@@ -1,5 +1,6 @@
 //! The small files of `tests/onnx_cases`: right multiply-accumulates, all of them in the graph or listed.
 #![cfg(feature = "onnx")]
+#![allow(clippy::unwrap_used)]
 
 use edgezen_core::plainnet::kernel::{self, Lowering};
 use edgezen_engine::onnx;

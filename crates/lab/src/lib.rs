@@ -1,14 +1,34 @@
 //! What an engineer's computer does: datasets and the fits made of them, devices and campaigns that measure on them,
 //! what a search leaves behind, and its report. Nothing here prints, and nothing parses a command line.
+//!
+//! The rooms, lowest first. A room imports only rooms with a smaller number, as `tests/architecture` checks.
+//!
+//! 1. `files`, `tables`, `scoring`: writing files whole, time stamps; plain tables and their Parquet files; zero-shot scores of
+//!    single networks
+//! 2. `dataset`: measurements as tables, and imports of public ones
+//! 3. `device`: computers, GPUs and phones that measure; their profiles
+//! 4. `fit`, `campaign`: predictors from datasets, datasets from devices
+//! 5. `catalogue`, `evaluation`, `transfer`: devices and predictors by name; how well predictors do; predictors for other
+//!    devices from a few measurements
+//! 6. `prediction`, `runs`: latencies of networks and tables; the folder of a search
+//! 7. `verify`, `rescoring`, `report`, `train`: what a search found, measured, scored again, drawn, and trained
+//! 8. `experiment`: figures and tables of the paper
 
 pub mod campaign;
 pub mod catalogue;
 pub mod dataset;
 pub mod device;
 pub mod evaluation;
+pub mod experiment;
 pub mod files;
 pub mod fit;
+pub mod prediction;
 pub mod report;
+pub mod rescoring;
 pub mod runs;
+pub mod scoring;
+pub mod tables;
 #[cfg(feature = "torch")]
 pub mod train;
+pub mod transfer;
+pub mod verify;

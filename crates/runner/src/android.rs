@@ -1,5 +1,5 @@
-//! What Android tells of its battery and its temperature, beyond the files of Linux: through `dumpsys`
-//! where there is one. Elsewhere all of it is unknown, and costs nothing.
+//! The battery and the thermal status of an Android device, as its program `dumpsys` reports them. On systems without
+//! that program both are unknown, and asking takes no time.
 
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};

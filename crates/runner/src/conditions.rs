@@ -1,32 +1,33 @@
-//! The conditions of a measurement: load, clocks, temperatures, the cores it was pinned to.
+//! The conditions of a measurement: load, clocks, temperatures, and the cores that it was pinned to.
 //!
-//! Read from `/proc` and `/sys` of Linux and Android; what is not readable is absent, never guessed.
+//! They are read from `/proc` and `/sys` of Linux and Android. A value that cannot be read is absent, never guessed.
 
 use super::android::{self, Battery};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// A snapshot.
+/// The conditions at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Conditions {
-    /// Averages over 1, 5 and 15 minutes.
+    /// Mean number of programs that were running or waiting to run, over the last 1, 5 and 15 minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load_average: Option<[f64; 3]>,
-    /// Of the first pinned core.
+    /// The policy by which the system sets the clock of the first pinned core.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub governor: Option<String>,
-    /// Of the pinned cores, by core.
+    /// The clocks of the pinned cores, by number of the core.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub clocks_khz: BTreeMap<u32, u64>,
-    /// What the clocks may rise to now; a drop of this is the clearest sign of throttling.
+    /// The highest clocks that the system allows at this moment. A fall of these is the clearest sign of throttling.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub max_clocks_khz: BTreeMap<u32, u64>,
-    /// °C by the zone's type; zones are numbered differently on every device.
+    /// Temperatures in °C, by the type of the thermal zone. The numbers of zones differ between devices; their types are
+    /// the stable names.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub temperatures_c: BTreeMap<String, f64>,
-    /// Cores that this thread may run on, read back.
+    /// Cores that this thread may run on, as the system reports them after pinning.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cores: Vec<u32>,
     /// The core that this thread ran on at that moment.
@@ -47,7 +48,7 @@ pub struct Conditions {
     pub gpu: Option<GpuState>,
 }
 
-/// A GPU at that moment, as its driver tells.
+/// The state of a GPU at one moment, as its driver reports it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GpuState {
@@ -61,14 +62,14 @@ pub struct GpuState {
     pub power_w: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub power_limit_w: Option<f64>,
-    /// Why its clocks are below the highest: `sw_power_cap`, `hw_thermal_slowdown`, …
+    /// The driver's reasons why the clocks are below the highest: `sw_power_cap`, `hw_thermal_slowdown`, …
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub held_down_by: Vec<String>,
 }
 
 impl GpuState {
-    /// What holds the clocks down for heat or for want of power: a measurement under it is not the GPU's own.
-    /// The power cap is not among these: small GPUs live with it.
+    /// The reason, if any, for which heat or a lack of power holds the clocks down. A measurement under such a reason
+    /// does not show what the GPU can do. The power cap is not among these reasons: small GPUs always run against it.
     pub fn throttled_by(&self) -> Option<&str> {
         const THROTTLING: [&str; 4] =
             ["hw_slowdown", "hw_thermal_slowdown", "hw_power_brake_slowdown", "sw_thermal_slowdown"];
@@ -76,23 +77,24 @@ impl GpuState {
     }
 }
 
-/// Time spent since the start, to be compared with a later one.
+/// Processor times since the system, or this process, started; two of them are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CpuTime {
-    /// Of the pinned cores together: work of any program.
+    /// Time that the pinned cores together spent on work of any program.
     pub busy_ms: f64,
-    /// Of the pinned cores together: work and idleness.
+    /// Time that the pinned cores together spent on work or idle.
     pub total_ms: f64,
-    /// Of this process.
+    /// Time that this process worked.
     pub own_ms: f64,
 }
 
-/// Shorter times between two looks say nothing: the system counts in ticks of ten milliseconds.
+/// Two readings must lie further apart than this, because the system counts in ticks of ten milliseconds.
 const SHORTEST_MS: f64 = 300.0;
 
 impl CpuTime {
-    /// Share of the cores that others used from `before` until now; `None` if that is too short a time.
+    /// Share of the cores' time that other programs used between `before` and this reading; `None` if too little time
+    /// lies between them.
     pub fn taken_by_others(&self, before: &CpuTime) -> Option<f64> {
         let total = self.total_ms - before.total_ms;
         let others = (self.busy_ms - before.busy_ms) - (self.own_ms - before.own_ms);
@@ -138,8 +140,8 @@ impl Conditions {
         self.max_clocks_khz.iter().any(lower)
     }
 
-    /// The GPU, where one was measured; else the hottest of the zones whose type is in `zones`, where a `*` at
-    /// the end stands for anything.
+    /// The temperature of the GPU, where one was measured; otherwise that of the hottest zone whose type is in `zones`. A
+    /// `*` at the end of an entry of `zones` stands for any text.
     pub fn hottest_c(&self, zones: &[String]) -> Option<f64> {
         if let Some(gpu) = &self.gpu {
             return gpu.temperature_c;
@@ -183,7 +185,7 @@ fn temperatures(dir: &Path) -> BTreeMap<String, f64> {
     for zone in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let read = |name: &str| std::fs::read_to_string(zone.path().join(name)).ok();
         let (Some(kind), Some(value)) = (read("type"), read("temp")) else { continue };
-        // Millidegrees nearly everywhere; some zones give degrees.
+        // Most zones give millidegrees, some give degrees.
         let Ok(raw) = value.trim().parse::<f64>() else { continue };
         found.insert(kind.trim().to_owned(), if raw.abs() > 1_000.0 { raw / 1_000.0 } else { raw });
     }
@@ -204,7 +206,7 @@ pub enum PinError {
 /// Pins the calling thread to `cores` and reads back where it may run.
 ///
 /// # Errors
-/// Cores that do not exist or are not allowed; a system that ignores the wish.
+/// Cores that do not exist or are not allowed; a system that does not do what it was asked.
 pub fn pin(cores: &[u32]) -> Result<(), PinError> {
     system::set(cores)?;
     let mut asked = cores.to_vec();
@@ -217,7 +219,7 @@ pub fn pin(cores: &[u32]) -> Result<(), PinError> {
 /// Cores that the calling thread may run on, ascending.
 ///
 /// # Errors
-/// A system that does not tell.
+/// A system that does not report it.
 pub fn affinity() -> Result<Vec<u32>, PinError> {
     system::get()
 }
@@ -226,20 +228,20 @@ pub fn affinity() -> Result<Vec<u32>, PinError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scheduling {
-    /// In turns with everybody else.
+    /// It takes turns with all other programs.
     Shared,
-    /// Ahead of all ordinary programs.
+    /// It runs before all ordinary programs.
     Realtime,
 }
 
-/// How the calling thread is scheduled, where the system tells.
+/// How the calling thread is scheduled, where the system reports it.
 pub fn scheduling() -> Option<Scheduling> {
     system::scheduling()
 }
 
-/// Asks for another scheduling of the calling thread and gives what it has afterwards: only privileged
-/// users may go ahead of others. Where it is granted, a measurement does not share its core; the system
-/// still keeps a few per cent for the rest.
+/// Asks for another scheduling of the calling thread, and returns the one that it has afterwards: only privileged users
+/// get [`Scheduling::Realtime`]. Where it is granted, a measurement does not share its core, except for a few per cent of
+/// the time that the system keeps for other programs.
 pub fn schedule(scheduling: Scheduling) -> Option<Scheduling> {
     system::schedule(scheduling);
     system::scheduling()

@@ -1,7 +1,18 @@
-//! What measures on the device itself: the stopwatch, the conditions it runs under, and the protocol
-//! by which jobs come in and results go out. Everything here compiles for a phone.
+//! The part that measures on the device itself: the stopwatch, the conditions that it runs under, and the protocol by
+//! which jobs come in and results go out. Everything here compiles for a phone.
+//!
+//! The rooms, lowest first. A room imports only rooms with a smaller number, as `tests/architecture` checks.
+//!
+//! 1. `android`, `process`, `clock`: facts about an Android phone; settings of the runner's own process; clocks
+//! 2. `conditions`: clocks, temperatures, the core to run on
+//! 3. `pace`: how fast the core runs at the moment
+//! 4. `sampler`: the stopwatch
+//! 5. `protocol`: jobs and replies as JSON lines
+//! 6. `results`: replies that are kept until they are fetched
+//! 7. `serve`: answers jobs
 
 pub mod android;
+pub mod clock;
 pub mod conditions;
 pub mod pace;
 pub mod process;
@@ -10,7 +21,8 @@ pub mod results;
 pub mod sampler;
 pub mod serve;
 
+pub use clock::{Clock, Monotonic};
 pub use conditions::Conditions;
 pub use pace::Pace;
 pub use protocol::Measured;
-pub use sampler::{Clock, Monotonic, Policy, Timing, pooled};
+pub use sampler::{Policy, Timing, pooled};

@@ -1,36 +1,37 @@
-//! How fast the core is right now.
+//! The pace of the core: how fast it runs right now.
 //!
-//! On a computer that is shared with others, a core changes its speed from one tenth of a second to the
-//! next: a neighbour works on the other thread of the same physical core, or the clock steps. Nothing
-//! reports it. A fixed piece of arithmetic does: timed before and after each sample it tells whether the
-//! core was at its usual speed (see `docs/decisions/005-undisturbed-samples.md`).
+//! On a computer that is shared with others, a core changes its speed from one tenth of a second to the next, because
+//! another program works on the second thread of the same physical core, or because the clock changes. The system does
+//! not report this. A probe, which is a fixed piece of arithmetic, shows it: timed before and after each sample, it tells
+//! whether the core was at its usual speed (see `docs/decisions/005-undisturbed-samples.md`).
 
-use super::sampler::Clock;
+use super::clock::Clock;
 use std::hint::black_box;
 use std::time::Duration;
 
-/// Probes of this relative length or less count as undisturbed.
+/// A probe counts as undisturbed if it lasts at most this many times as long as usual.
 pub const TOLERANCE: f64 = 1.15;
 
-/// Ratio of neighbouring bins of the histogram.
+/// Ratio of the bounds of neighbouring bins of the histogram of probes.
 const BIN: f64 = 1.01;
 const BINS: usize = 2_048;
 
-/// The share of probes that are quicker than the usual speed; a few lucky ones are no measure.
+/// The share of probes that are faster than the usual speed. A few probes are short by chance, so the shortest one is
+/// not taken as the measure.
 const QUICKEST: f64 = 0.1;
 
-/// At most one probe in this time is remembered: while somebody waits, probes follow one another, and
-/// would give the disturbed times too much weight.
+/// At most one probe in this time enters the histogram. While the stopwatch waits for the core, probes follow one
+/// another without a pause, and would give disturbed times too much weight.
 const REMEMBER_EVERY_NS: u64 = 2_000_000;
 
-/// The usual speed of a core, learnt from the probes themselves.
+/// The probe of a core, with the usual speed of that core as the probes so far show it.
 pub struct Pace<'a> {
     work: Box<dyn FnMut() + 'a>,
-    /// Probes by the logarithm of their length.
+    /// The histogram: numbers of probes, by the logarithm of their length.
     bins: Vec<u32>,
     count: u32,
     remembered_at: Option<u64>,
-    /// The usual length, as an earlier session found it.
+    /// The usual length of a probe, as an earlier session found it.
     known_ns: Option<u64>,
 }
 
@@ -60,14 +61,14 @@ impl<'a> Pace<'a> {
         Pace { work: Box::new(work), bins: vec![0; BINS], count: 0, remembered_at: None, known_ns: None }
     }
 
-    /// Takes over what an earlier session found usual on this core: a neighbour who stays for the whole
-    /// session would otherwise pass for the usual speed.
+    /// Takes over the usual length that an earlier session found on this core. Without it, another program that runs
+    /// beside this one for the whole session would make the disturbed speed look usual.
     #[must_use]
     pub fn knowing(self, known_ns: Option<u64>) -> Pace<'a> {
         Pace { known_ns, ..self }
     }
 
-    /// Times the work once, in nanoseconds.
+    /// Times one probe, in nanoseconds.
     pub fn probe(&mut self, clock: &impl Clock) -> u64 {
         let start = clock.now_ns();
         (self.work)();
@@ -81,7 +82,7 @@ impl<'a> Pace<'a> {
         ns
     }
 
-    /// Probes for about `ns` nanoseconds, to know the usual speed beforehand.
+    /// Probes for about `ns` nanoseconds, so that the usual speed is known before anything is measured.
     pub fn learn(&mut self, clock: &impl Clock, ns: u64) {
         let start = clock.now_ns();
         while clock.now_ns().saturating_sub(start) < ns {
@@ -102,8 +103,8 @@ impl<'a> Pace<'a> {
         }
     }
 
-    /// Length of a probe at the usual speed: the quickest tenth of this session's are at most this long,
-    /// unless an earlier session was quicker.
+    /// Length of a probe at the usual speed: the upper bound of the shortest tenth of this session's probes, or what an
+    /// earlier session found, whichever is shorter.
     pub fn usual_ns(&self) -> u64 {
         self.known_ns.map_or(self.learnt_ns(), |known| known.min(self.learnt_ns()))
     }
@@ -120,8 +121,8 @@ impl<'a> Pace<'a> {
     }
 }
 
-/// Clears what the engine's kernels left in the upper halves of the vector registers: code without AVX, as the
-/// probe is, runs up to four times slower over it, and would take that for a disturbed core.
+/// Clears what the engine's kernels left in the upper halves of the vector registers. The probe is code without AVX,
+/// which runs up to four times slower while these halves are in use; the core would look disturbed.
 fn clean_registers() {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx") {
@@ -139,19 +140,12 @@ pub fn undisturbed(probe_ns: u64, usual_ns: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Fake;
     use std::cell::Cell;
-
-    struct Fake(Cell<u64>);
-
-    impl Clock for Fake {
-        fn now_ns(&self) -> u64 {
-            self.0.get()
-        }
-    }
 
     #[test]
     fn the_usual_speed_is_that_of_the_quickest_tenth() {
-        let clock = Fake(Cell::new(0));
+        let clock = Fake::default();
         let turn = Cell::new(1_u64);
         let mut pace = Pace::new(|| {
             turn.set(turn.get().wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1));
@@ -161,7 +155,7 @@ mod tests {
                 2..27 => 28_500,
                 _ => 43_000,
             };
-            clock.0.set(clock.0.get() + ns);
+            clock.pass(ns);
         });
         pace.learn(&clock, 2_000_000_000);
         let usual = pace.usual_ns();
@@ -171,8 +165,8 @@ mod tests {
 
     #[test]
     fn an_earlier_session_knows_better_than_a_disturbed_one() {
-        let clock = Fake(Cell::new(0));
-        let slow = || clock.0.set(clock.0.get() + 43_000);
+        let clock = Fake::default();
+        let slow = || clock.pass(43_000);
         let mut pace = Pace::new(slow).knowing(Some(28_500));
         pace.learn(&clock, 100_000_000);
         assert_eq!(pace.usual_ns(), 28_500);

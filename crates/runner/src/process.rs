@@ -1,6 +1,7 @@
-//! What a runner asks of the system for its own process.
+//! What the runner asks of the system for its own process.
 
-/// Goes on when the link that started this process breaks: with a record of results, the work counts.
+/// Keeps this process running when the connection that started it breaks. With a record of results, its work is not
+/// lost.
 pub fn outlive_the_link() {
     #[cfg(unix)]
     // SAFETY: sets a disposition that needs no handler.
@@ -9,7 +10,8 @@ pub fn outlive_the_link() {
     }
 }
 
-/// Ends this process after so many seconds, whatever it does then: nobody has to come and look.
+/// Ends this process after so many seconds, whatever it is doing, so that a runner that hangs does not stay on the
+/// device.
 pub fn limit_time(seconds: u32) {
     #[cfg(unix)]
     // SAFETY: the signal of the alarm ends the process by default.

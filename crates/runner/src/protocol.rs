@@ -1,9 +1,10 @@
-//! Jobs and results as JSON lines: what goes to the runner on a device and what comes back.
+//! The protocol between this program and the runner on a device: jobs and replies, one JSON object a line.
 //!
-//! The runner greets with [`Reply::Ready`], then answers each [`Job`] line with one [`Reply`] line, in
-//! order. A line it cannot read is answered, too, so that nobody waits for ever.
+//! The runner first sends [`Reply::Ready`]. Then it answers each [`Job`] line with one [`Reply`] line, in order. It also
+//! answers a line that it cannot read, so that the other side never waits for a reply that does not come.
 
 use super::{Conditions, Policy, Timing};
+use edgezen_core::files::Format;
 use edgezen_core::measurement::Subject;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -11,18 +12,22 @@ use std::fmt;
 /// Increment when a job or a reply changes its meaning; either side refuses another version.
 pub const VERSION: u32 = 2;
 
+/// What a line with a job must say of its version.
+pub const FORMAT: Format =
+    Format { name: "job", field: "protocol", oldest: VERSION, newest: VERSION, most_bytes: 1 << 30 };
+
 /// Something to measure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Job {
     pub protocol: u32,
-    /// Comes back with the reply. A job whose id has a result on the device already is not run again: the
-    /// result is sent once more (see [`super::results`]).
+    /// The name of the job, which the reply repeats. A job whose reply is on the device already is not run again: that
+    /// reply is sent once more (see [`super::results`]).
     pub id: String,
     pub subject: Subject,
     /// Images per run.
     pub batch: u32,
-    /// Of weights and inputs.
+    /// The seed of weights and inputs.
     pub seed: u64,
     pub policy: Policy,
 }
@@ -58,7 +63,7 @@ pub enum Reply {
     },
 }
 
-/// What sort of failure.
+/// What sort of failure a job ended with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
@@ -89,7 +94,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A timing with the conditions round it.
+/// A timing, with the conditions before and after it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measured {

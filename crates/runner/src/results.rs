@@ -1,6 +1,8 @@
-//! The runner's own record of its replies: one JSON line for each job, on the device's disk before it is
-//! sent. A link that breaks loses nothing: whoever asks for the same job again gets the line that is
-//! there, and a runner that is still busy with it is waited for.
+//! The runner's own record of its replies: one JSON line for each job, which is on the device's disk before the reply is
+//! sent.
+//!
+//! A connection that breaks therefore loses nothing. When the same job is asked for again, the runner sends the line that
+//! is there; while an earlier runner still works on the job, the new one waits for it.
 
 use super::protocol::Reply;
 use std::fs::{File, OpenOptions};
@@ -34,7 +36,7 @@ impl Results {
     /// The reply to job `id`, if there is one. Lines that cannot be read are passed over.
     pub fn find(&mut self, id: &str) -> Option<Reply> {
         let bytes = self.read().ok()?;
-        // Parsing all of a long record takes longer than a small job.
+        // Parsing every line of a long record would take longer than a small job.
         let needle = serde_json::to_string(id).ok()?;
         let lines = bytes.split(|&byte| byte == b'\n');
         let near = |line: &&[u8]| {

@@ -1,72 +1,52 @@
-//! The stopwatch: warm up, then time until the median is known well enough.
+//! The stopwatch: it warms a network up, then times it until the median is known well enough.
 //!
-//! 1. One run on its own; its time is kept apart (caches, page faults and clocks are cold).
-//! 2. Warm-up until enough runs *and* enough time have passed and the last runs are stable.
-//! 3. Short runs are batched: a sample is `k` runs, so that it lasts long enough for the clock.
-//! 4. Where the core's pace is probed, each sample begins when the core is at its usual speed, or when
-//!    patience is at its end; a probe after it tells whether the core stayed so.
-//! 5. At least `min_runs` undisturbed samples; more until the 95 % interval of the median (order statistics) is
-//!    narrow enough, or the time is up.
+//! 1. One run is timed on its own and kept apart: the caches are cold, memory is not mapped yet, the clocks are low.
+//! 2. Warm-up runs follow until enough runs *and* enough time have passed, and the last runs are stable.
+//! 3. A sample is the time of `k` runs together, where `k` is chosen so that it lasts long enough for the clock.
+//! 4. Where the core's pace is probed (see [`super::pace`]), a sample begins when the core is at its usual speed, or when
+//!    the policy's patience is used up. A second probe, after the sample, tells whether the core stayed at that speed.
+//! 5. At least `min_runs` undisturbed samples are taken. More follow until the 95 % interval of the median (from order
+//!    statistics) is narrow enough, or the time is up.
 //!
-//! Nothing is dropped: every sample is returned as it was read, with its probe.
+//! No sample is dropped: each is returned as it was read, with its probe.
 
+use super::clock::Clock;
 use super::pace::{Pace, undisturbed};
 use edgezen_core::measurement::{Quality, Summary};
 use edgezen_core::stats;
 use serde::{Deserialize, Serialize};
 
-/// A monotonic clock.
-pub trait Clock {
-    /// Nanoseconds since some fixed moment.
-    fn now_ns(&self) -> u64;
-}
-
-/// The machine's clock.
-#[derive(Clone, Copy, Debug)]
-pub struct Monotonic(std::time::Instant);
-
-impl Monotonic {
-    pub fn start() -> Monotonic {
-        Monotonic(std::time::Instant::now())
-    }
-}
-
-impl Clock for Monotonic {
-    fn now_ns(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
-    }
-}
-
 /// How long and how often to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// Warm-up runs, at least. Long kernels do with fewer: see `warmup_max_ns`.
+    /// The least number of warm-up runs. Long kernels make do with fewer: see `warmup_max_ns`.
     pub warmup_min_runs: u32,
-    /// Warm-up time, at least.
+    /// The least time of the warm-up.
     pub warmup_min_ns: u64,
-    /// When this time has passed, three warm-up runs are enough.
+    /// After this time, three warm-up runs are enough.
     pub warmup_max_ns: u64,
-    /// The warm-up ends when the medians of the last and the previous five runs differ by less.
+    /// The warm-up ends when the median of the last five runs differs by less than this share from the median of the
+    /// five before.
     pub stable_within: f64,
-    /// Timed samples, at least (the paper: 30).
+    /// The least number of timed samples; the paper takes 30.
     pub min_runs: u32,
-    /// Timed samples, at most.
+    /// The greatest number of timed samples.
     pub max_runs: u32,
-    /// Stop when half the 95 % interval of the median, relative to the median, is below this.
+    /// Sampling ends when half the 95 % interval of the median, relative to the median, is below this.
     pub target_half_width: f64,
-    /// Above this the measurement counts as noisy.
+    /// A measurement whose half interval is wider than this counts as noisy.
     pub noisy_half_width: f64,
-    /// Time for the samples beyond `min_runs`.
+    /// Time after which no samples are added to the first `min_runs`.
     pub max_ns: u64,
-    /// A sample lasts at least this long.
+    /// The least time of a sample.
     pub min_sample_ns: u64,
-    /// Time for waiting until the core is at its usual speed, and for repeating disturbed samples.
+    /// Time that may be spent on waiting until the core is at its usual speed and on repeating disturbed samples.
     pub patience_ns: u64,
 }
 
 impl Policy {
-    /// A computer that is wired to the mains: short warm-up, short samples.
+    /// For a computer that is wired to the mains: a short warm-up and short samples.
     pub const HOST: Policy = Policy {
         warmup_min_runs: 10,
         warmup_min_ns: 30_000_000,
@@ -81,7 +61,8 @@ impl Policy {
         patience_ns: 1_800_000_000,
     };
 
-    /// A GPU: its clocks rise under load; a sample is long against the wait at its end.
+    /// For a GPU. Its clocks rise under load, so the warm-up is longer; samples are long compared with the wait for the
+    /// GPU that ends each of them.
     pub const GPU: Policy = Policy {
         warmup_min_runs: 10,
         warmup_min_ns: 200_000_000,
@@ -96,7 +77,7 @@ impl Policy {
         patience_ns: 0,
     };
 
-    /// A phone: half a second of warm-up for its governor, longer samples.
+    /// For a phone: half a second of warm-up, in which its governor raises the clock, and longer samples.
     pub const PHONE: Policy = Policy {
         warmup_min_runs: 10,
         warmup_min_ns: 500_000_000,
@@ -113,7 +94,7 @@ impl Policy {
 }
 
 impl Policy {
-    /// The share of one of `rounds` passes: together they make as many runs as one pass would.
+    /// The policy of one of `rounds` passes, which together make as many runs as one pass would.
     #[must_use]
     pub fn split(self, rounds: u32) -> Policy {
         let rounds = rounds.max(1);
@@ -126,8 +107,8 @@ impl Policy {
         }
     }
 
-    /// The share of one of `launches` fresh processes: the runs are shared out, but every process has to
-    /// warm up by itself.
+    /// The policy of one of `launches` fresh processes. The runs are divided among them, but every process has to warm
+    /// up by itself.
     #[must_use]
     pub fn launch(self, launches: u32) -> Policy {
         let launches = launches.max(1);
@@ -139,8 +120,7 @@ impl Policy {
         }
     }
 
-    /// Longest time that one run of [`sample`] can take by the clock, if a single run of the network takes
-    /// `run_ns`.
+    /// The longest time that [`sample`] can take by the clock, if one run of the network takes `run_ns`.
     pub fn at_most_ns(&self, run_ns: u64) -> u64 {
         let fewest = u64::from(self.min_runs.max(1)) + 5;
         self.warmup_max_ns + self.max_ns + 2 * self.patience_ns + fewest * run_ns.max(self.min_sample_ns)
@@ -166,8 +146,8 @@ pub struct Timing {
     pub checksum: f64,
     /// The threshold that [`pooled`] judges by.
     pub noisy_half_width: f64,
-    /// What each sample took beside its runs: waiting for a GPU costs once, however many runs were launched.
-    /// See [`Timing::less_overhead_of`].
+    /// The time of each sample that was not spent on its runs. Waiting for a GPU takes this once a sample, however many
+    /// runs were launched. See [`Timing::less_overhead_of`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overhead_ns: Option<f64>,
 }
@@ -179,9 +159,9 @@ impl Timing {
         self.samples_ns.iter().map(|&ns| (ns as f64 - overhead) / f64::from(self.k.max(1))).collect()
     }
 
-    /// Finds the part of a sample that does not grow with its runs: the intercept of the line through the
-    /// medians of this chain and of a `shorter` one. Its slope is then the median of
-    /// [`Timing::per_run_ns`]. A negative intercept is noise, and nothing is taken off.
+    /// Finds the part of a sample that does not grow with its number of runs. It is the intercept of the line through
+    /// the medians of this chain of runs and of a `shorter` one; the slope of that line is then the median of
+    /// [`Timing::per_run_ns`]. A negative intercept is noise, and nothing is subtracted.
     #[must_use]
     pub fn less_overhead_of(mut self, shorter: &Timing) -> Timing {
         let (long, short) = (f64::from(self.k), f64::from(shorter.k));
@@ -201,18 +181,18 @@ impl Timing {
     }
 }
 
-/// With fewer undisturbed samples than this, all samples are taken, and count as noisy.
+/// With fewer undisturbed samples than this, all samples are used, and the measurement counts as noisy.
 const MIN_UNDISTURBED: usize = 5;
 
-/// The samples of several passes taken together, with their quality; `None` if there are none.
+/// The summary of the samples of several passes taken together, with its quality; `None` if there are no samples.
 ///
 /// Passes lie minutes apart, so that the median is not that of one lucky or unlucky moment. Where the
-/// core's pace was probed, the undisturbed samples stand for all.
+/// core's pace was probed, only the undisturbed samples count.
 pub fn pooled<'a>(passes: impl IntoIterator<Item = &'a Timing>) -> Option<(Summary, Quality)> {
     let passes: Vec<&Timing> = passes.into_iter().collect();
     let k = passes.iter().map(|timing| timing.k).max()?;
     let threshold = passes.iter().map(|timing| timing.noisy_half_width).fold(f64::INFINITY, f64::min);
-    // What the core can do is known better with every pass.
+    // Every pass may have seen the core faster: the shortest usual probe of all passes is the best estimate.
     let usual = passes.iter().filter_map(|timing| timing.usual_probe_ns).min();
     let (mut all, mut calm) = (Vec::new(), Vec::new());
     for timing in &passes {
@@ -277,7 +257,7 @@ pub fn sample<E>(
     let elapsed = || clock.now_ns().saturating_sub(started);
     let mut samples_ns = Vec::with_capacity(policy.min_runs as usize);
     let mut probes_ns = Vec::new();
-    // The samples that count, and the time spent on those that do not.
+    // The samples that count, and the time that was spent on those that do not count.
     let mut calm = Vec::with_capacity(policy.min_runs as usize);
     let mut lost_ns = 0;
     loop {
@@ -286,7 +266,7 @@ pub fn sample<E>(
         let counted = if patient { calm.len() as u32 } else { samples };
         if counted >= policy.min_runs.max(1) {
             let late = elapsed() >= policy.max_ns + lost_ns.min(policy.patience_ns);
-            // The interval takes a sort: looked at every tenth sample only.
+            // Computing the interval sorts the samples, so it is done at every tenth sample only.
             let due = counted == policy.min_runs || counted.is_multiple_of(10);
             if late || samples >= policy.max_runs || (due && precise(&calm, policy)) {
                 break;
@@ -351,24 +331,15 @@ fn precise(samples_ns: &[u64], policy: &Policy) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Fake;
     use std::cell::Cell;
-
-    /// A clock that moves only when a run says so.
-    #[derive(Default)]
-    struct Fake(Cell<u64>);
-
-    impl Clock for Fake {
-        fn now_ns(&self) -> u64 {
-            self.0.get()
-        }
-    }
 
     /// Times runs that last what `duration` says of their number.
     fn timing(policy: &Policy, duration: impl Fn(u64) -> u64) -> Timing {
         let clock = Fake::default();
         let runs = Cell::new(0);
         sample(&clock, policy, None, || {
-            clock.0.set(clock.0.get() + duration(runs.get()));
+            clock.pass(duration(runs.get()));
             runs.set(runs.get() + 1);
             Ok::<f64, ()>(1.5)
         })
@@ -459,8 +430,8 @@ mod tests {
         let clock = Fake::default();
         let spend = |ns: u64| {
             for _ in 0..ns / 10_000 {
-                let slow = clock.0.get() / 100_000_000 % 3 != 0;
-                clock.0.set(clock.0.get() + if slow { 16_000 } else { 10_000 });
+                let slow = clock.now_ns() / 100_000_000 % 3 != 0;
+                clock.pass(if slow { 16_000 } else { 10_000 });
             }
         };
         let mut pace = Pace::new(|| spend(30_000));
@@ -487,14 +458,14 @@ mod tests {
         let clock = Fake::default();
         let runs = Cell::new(0.0);
         let error = sample(&clock, &Policy::HOST, None, || {
-            clock.0.set(clock.0.get() + 1_000_000);
+            clock.pass(1_000_000);
             runs.set(runs.get() + 1.0);
             Ok::<f64, ()>(runs.get())
         });
         assert_eq!(error, Err(SampleError::Inconsistent));
         let error = sample(&clock, &Policy::HOST, None, || {
             // Set back by somebody in the fifth run.
-            clock.0.set(if runs.replace(runs.get() + 1.0) == 5.0 { 0 } else { clock.0.get() + 1_000_000 });
+            clock.set(if runs.replace(runs.get() + 1.0) == 5.0 { 0 } else { clock.now_ns() + 1_000_000 });
             Ok::<f64, ()>(1.5)
         });
         assert_eq!(error, Err(SampleError::Clock));

@@ -1,6 +1,6 @@
-//! The runner's loop: a job line in, a reply line out.
+//! The runner's loop: it reads a job from each line, runs it, and writes a line with the reply.
 
-use super::protocol::{Fault, Job, Measured, Reply, VERSION};
+use super::protocol::{FORMAT, Fault, Job, Measured, Reply, VERSION};
 use super::results::Results;
 use super::sampler::{self, SampleError};
 use super::{Conditions, Monotonic, Pace, Policy};
@@ -34,9 +34,8 @@ pub fn greeting(engine: &dyn Engine) -> Reply {
     }
 }
 
-/// Answers the jobs of `input` on `output` until the input ends. With a record of `results` each reply is
-/// written there first, a job that has its reply there is not run again, and an output that is closed
-/// under our feet does not end the work.
+/// Answers the jobs of `input` on `output` until the input ends. With a record of `results`, each reply is first
+/// written there, a job whose reply is there already is not run again, and the work goes on when the output is closed.
 ///
 /// # Errors
 /// Input or output that fails. Jobs that fail are answered, not errors.
@@ -87,8 +86,8 @@ fn write_line(output: &mut impl Write, reply: &Reply) -> io::Result<()> {
 fn read(line: &str) -> Result<Job, Reply> {
     // The version comes first: a job of another one need not be readable at all.
     let value: serde_json::Value = serde_json::from_str(line).map_err(|e| bad_job(&e))?;
-    if let Some(version) = value["protocol"].as_u64()
-        && version != u64::from(VERSION)
+    if let Some(version) = FORMAT.version(&value)
+        && !FORMAT.reads(version)
     {
         let reason = format!("the job speaks protocol {version}, this runner {VERSION}");
         let id = value["id"].as_str().map(str::to_owned);

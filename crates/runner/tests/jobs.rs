@@ -1,5 +1,7 @@
 //! The runner as a device sees it: a process that reads jobs and prints results.
 
+#![allow(clippy::unwrap_used)]
+
 use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::published;
 use edgezen_runner::Policy;

@@ -21,7 +21,7 @@ pub fn run(args: &Args) -> Result<PathBuf, Failure> {
     let mut merged: Option<Dataset> = None;
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for dir in &args.dirs {
-        let mut other = Dataset::read(dir)?;
+        let other = Dataset::read(dir)?;
         let Some(merged) = &mut merged else {
             let named = other.samples.iter().enumerate();
             places = named.map(|(i, sample)| (format!("{:?}", sample.subject), i)).collect();
@@ -49,9 +49,7 @@ pub fn run(args: &Args) -> Result<PathBuf, Failure> {
         ours.created = ours.created.clone().max(theirs.created);
         ours.notes.extend(theirs.notes);
         ours.notes.dedup();
-        for (name, fact) in std::mem::take(&mut other.environment) {
-            merged.environment.entry(name).or_insert(fact);
-        }
+        merged.environment.merge(other.environment);
         for sample in other.samples {
             match places.get(&format!("{:?}", sample.subject)) {
                 Some(&at) => merged.samples[at] = sample,

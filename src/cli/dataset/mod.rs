@@ -5,18 +5,17 @@ mod export;
 mod merge;
 
 use super::failure::{Exit, Failure};
+use super::rows::WhichRows;
 use super::{Global, output};
 use crate::shipped;
 use edgezen_core::measurement::Identity;
 use edgezen_core::stats;
 use edgezen_core::units::Latency;
 use edgezen_lab::dataset;
-use edgezen_lab::dataset::import;
-use edgezen_lab::dataset::import::{FORMATS, ImportError};
-use edgezen_lab::dataset::network_import;
-use edgezen_lab::dataset::network_import::SOURCES;
-use edgezen_lab::dataset::network_table::{NetworkTableError, Select};
-use edgezen_lab::dataset::{Dataset, Provenance, trtexec};
+use edgezen_lab::dataset::import::trtexec::TrtexecError;
+use edgezen_lab::dataset::import::{self, ImportError, Importer, Input, Request};
+use edgezen_lab::dataset::table::NetworkTableError;
+use edgezen_lab::dataset::{Dataset, Provenance};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -42,6 +41,9 @@ enum Action {
         /// Tables: .csv or .csv.gz
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// Device, as the table calls it
+        #[arg(long, value_name = "NAME")]
+        device: Option<String>,
         #[command(flatten)]
         which: WhichRows,
         /// Folder of the dataset
@@ -57,33 +59,10 @@ enum Action {
     Merge(merge::Args),
 }
 
-/// Which of a table's identities is meant, where it holds several.
-#[derive(Debug, clap::Args)]
-struct WhichRows {
-    /// Device, as the table calls it
-    #[arg(long, value_name = "NAME")]
-    device: Option<String>,
-    #[arg(long, value_name = "NAME")]
-    runtime: Option<String>,
-    #[arg(long, value_name = "NAME")]
-    precision: Option<String>,
-    /// Images per run [default: all batches of the table]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    batch: Option<u32>,
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    threads: Option<u32>,
-    /// Architectures of a table that has only arch_id [default: archs.csv.gz beside it]
-    #[arg(long, value_name = "TABLE")]
-    archs: Option<PathBuf>,
-}
-
 fn formats() -> clap::builder::PossibleValuesParser {
-    let kernels = FORMATS.iter().map(|f| (f.name, f.about));
-    let networks = SOURCES.iter().map(|s| (s.name, s.about));
     let value =
-        |(name, about): (&'static str, &'static str)| clap::builder::PossibleValue::new(name).help(about);
-    let own = std::iter::once((trtexec::FORMAT, trtexec::ABOUT));
-    kernels.chain(networks).chain(own).map(value).collect::<Vec<_>>().into()
+        |importer: &dyn Importer| clap::builder::PossibleValue::new(importer.name()).help(importer.about());
+    import::registry().map(value).collect::<Vec<_>>().into()
 }
 
 #[derive(Serialize)]
@@ -106,28 +85,14 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         Action::Info { dir } => dir,
         Action::Export(args) => return export::run(&args, global),
         Action::Merge(args) => merge::run(&args)?,
-        Action::Import { format, files, which, output, created } => {
+        Action::Import { format, files, device, which, output, created } => {
             let created = created.unwrap_or_else(|| {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
                 edgezen_lab::files::rfc3339(now.map_or(0, |since| since.as_secs()))
             });
-            if format == trtexec::FORMAT {
-                let imported = of_trtexec(&files, which, &created)?;
-                dataset::write(&output, &imported)?;
-                let info = info(&output)?;
-                return global.output().result(&info, || text(&info));
-            }
-            let imported = match SOURCES.iter().find(|source| source.name == format) {
-                Some(source) => {
-                    let [file] = files.as_slice() else {
-                        return Err(Failure::usage(format!("{format} takes one table")));
-                    };
-                    let WhichRows { device, runtime, precision, batch, threads, archs } = which;
-                    let select = Select { device, runtime, precision, batch, threads };
-                    network_import::import(source, file, archs.as_deref(), &select, &created)?
-                }
-                None => import::import(&format, &files, which.device.as_deref(), &created)?,
-            };
+            let importer = import::by_name(&format)
+                .ok_or_else(|| Failure::usage(format!("unknown format {format:?}")))?;
+            let imported = importer.import(&request(importer, files, device, which, &created)?)?;
             dataset::write(&output, &imported)?;
             output
         }
@@ -136,45 +101,47 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     global.output().result(&info, || text(&info))
 }
 
-/// Files of trtexec as `NET=FILE`; what a device's profile calls its batch is that of the runs.
-fn of_trtexec(files: &[PathBuf], which: WhichRows, created: &str) -> Result<Dataset, Failure> {
-    let device = which.device.ok_or_else(|| Failure::usage("--device is needed: it is not in the files"))?;
-    let profile = shipped::profiles().by_name(&device)?;
-    let usual = profile.identity();
-    let identity = Identity {
-        device: profile.id,
-        runtime: which.runtime.unwrap_or_else(|| "tensorrt".into()),
-        precision: which.precision.unwrap_or(usual.precision),
-        batch: which.batch.unwrap_or(usual.batch),
-        threads: 1,
-        runtime_version: None,
-        cores: None,
-        thermal_state: None,
+/// What the command line says, as `importer` takes it.
+fn request<'a>(
+    importer: &dyn Importer,
+    files: Vec<PathBuf>,
+    device: Option<String>,
+    which: WhichRows,
+    created: &'a str,
+) -> Result<Request<'a>, Failure> {
+    let (files, profile) = if importer.files_name_networks() {
+        let device = device.as_deref().ok_or(ImportError::NoDevice)?;
+        let profile = shipped::profiles().by_name(device)?.identity();
+        (files.iter().map(|file| with_network(file)).collect::<Result<_, _>>()?, Some(profile))
+    } else {
+        (files.iter().map(|file| Input::table(file)).collect(), None)
     };
-    let mut exports = Vec::new();
-    for file in files {
-        let text = file.to_string_lossy();
-        let Some((net, path)) = text.rsplit_once('=') else {
-            return Err(Failure::usage(format!("{text}: which network is it of?"))
-                .remedy(format!("NET={text}, where NET is a name, a structure or a file")));
-        };
-        let model = super::net::model(net, super::net::NetOptions::default())?;
-        exports.push(trtexec::Export { model, path: path.into() });
-    }
-    Ok(trtexec::import(&exports, identity, created)?)
+    Ok(Request { files, select: which.select(device), archs: which.archs, profile, created })
 }
 
-impl From<trtexec::TrtexecError> for Failure {
-    fn from(error: trtexec::TrtexecError) -> Failure {
+/// A file as `NET=FILE`.
+fn with_network(file: &Path) -> Result<Input, Failure> {
+    let text = file.to_string_lossy();
+    let Some((net, path)) = text.rsplit_once('=') else {
+        return Err(Failure::usage(format!("{text}: which network is it of?"))
+            .remedy(format!("NET={text}, where NET is a name, a structure or a file")));
+    };
+    let network = super::net::model(net, super::net::NetOptions::default())?;
+    Ok(Input { path: path.into(), network: Some(network) })
+}
+
+impl From<TrtexecError> for Failure {
+    fn from(error: TrtexecError) -> Failure {
         let message = error.to_string();
-        match error {
-            trtexec::TrtexecError::Io { path, error } => Failure::io(&path, &error),
-            trtexec::TrtexecError::Shape { error, .. } => error.into(),
-            trtexec::TrtexecError::Twice { .. } => Failure::usage(message),
-            _ => Failure::new(Exit::BadFile, message).remedy(
-                "trtexec --onnx=net.onnx --exportTimes=times.json, with a file that edgezen export wrote",
-            ),
-        }
+        let failure = match error {
+            TrtexecError::File(error) => Failure::from(error),
+            TrtexecError::Shape { error, .. } => error.into(),
+            TrtexecError::Twice { .. } | TrtexecError::NoNetwork { .. } => Failure::usage(message),
+            TrtexecError::Foreign { .. } => Failure::new(Exit::BadFile, message),
+        };
+        failure.remedy_for_bad_file(
+            "trtexec --onnx=net.onnx --exportTimes=times.json, with a file that edgezen export wrote",
+        )
     }
 }
 
@@ -244,13 +211,16 @@ impl From<NetworkTableError> for Failure {
 
 impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Failure {
+        const FORMATS: &str = "edgezen dataset import --help says what each format is";
+        let message = error.to_string();
         match error {
-            ImportError::Io { path, error } => Failure::io(&path, &error),
-            ImportError::UnknownFormat(_) | ImportError::Tables { .. } | ImportError::Device { .. } => {
-                Failure::usage(error.to_string())
+            ImportError::Table(error) => Failure::from(error).remedy_for_bad_file(FORMATS),
+            ImportError::Networks(error) => error.into(),
+            ImportError::Trtexec(error) => error.into(),
+            ImportError::NoRows { .. } => Failure::new(Exit::BadFile, message).remedy(FORMATS),
+            ImportError::Tables { .. } | ImportError::Device { .. } | ImportError::NoDevice => {
+                Failure::usage(message)
             }
-            other => Failure::new(Exit::BadFile, other.to_string())
-                .remedy("edgezen dataset import --help says what each format is"),
         }
     }
 }

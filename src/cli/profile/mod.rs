@@ -1,19 +1,19 @@
 //! `edgezen profile`: measure a plan on a device; a dataset and a lookup table of blocks come out.
 
 mod refine;
+mod repeat;
 mod report;
 
 use super::target::Target;
 use super::{Exit, Failure, Global};
 use crate::shipped;
+use clap::builder::PossibleValuesParser;
 use edgezen_core::measurement::Identity;
 use edgezen_core::space;
 use edgezen_core::space::SearchSpace;
 use edgezen_lab::campaign::{Campaign, CampaignError, Event, Plan, PlanError, Start};
 use edgezen_lab::dataset::LookupRow;
 use edgezen_lab::device;
-use edgezen_lab::device::Options;
-use edgezen_lab::device::profile::Kind;
 use report::{Profile, judge, report, text};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -25,8 +25,8 @@ pub struct Args {
     #[command(flatten)]
     target: Target,
     /// Search space whose kernels, blocks and networks are measured
-    #[arg(long, value_enum, default_value_t = Spaces::Mobilenet)]
-    space: Spaces,
+    #[arg(long, value_parser = space_names(), default_value = "mobilenet")]
+    space: String,
     /// Configurations to measure
     #[arg(long, value_name = "N", default_value_t = 200)]
     samples: usize,
@@ -46,30 +46,23 @@ pub struct Args {
     /// Go on with an unfinished profile; nothing is measured twice
     #[arg(long)]
     resume: bool,
-    /// Measure a twentieth of this dataset once more, and say how much it differs from one day to another
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["plan", "resume", "output"])]
-    repeat: Option<PathBuf>,
+    #[command(flatten)]
+    repeat: repeat::Args,
     /// Folder of the dataset [default: datasets/<device>@<runtime>]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Spaces {
-    Resnet,
-    Mobilenet,
-    Both,
+/// The value of `--space` that means all of them.
+const BOTH: &str = "both";
+
+fn space_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(space::registry().iter().map(|space| space.name()).chain([BOTH]))
 }
 
-impl Spaces {
-    fn list(self) -> Vec<&'static dyn SearchSpace> {
-        let wanted = |name: &str| match self {
-            Spaces::Resnet => name == "resnet",
-            Spaces::Mobilenet => name == "mobilenet",
-            Spaces::Both => true,
-        };
-        space::registry().iter().copied().filter(|space| wanted(space.name())).collect()
-    }
+/// The spaces of that name.
+fn spaces(name: &str) -> Vec<&'static dyn SearchSpace> {
+    space::registry().iter().copied().filter(|space| name == BOTH || name == space.name()).collect()
 }
 
 /// Set by Ctrl-C.
@@ -78,22 +71,19 @@ static STOP: AtomicBool = AtomicBool::new(false);
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
     ctrlc::set_handler(|| {
-        // The second time nobody wants to wait for the measurement in flight; the journal is whole.
+        // The first Ctrl-C waits for the measurement in flight, the second does not; the journal is complete either way.
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(Exit::Interrupted as i32);
         }
     })
     .map_err(|e| Failure::runtime(format!("cannot listen for Ctrl-C: {e}")))?;
-    if let Some(dir) = &args.repeat {
-        return super::repeat::run(&args.target, dir, global);
+    if let Some(dir) = &args.repeat.repeat {
+        return repeat::run(&args.target, dir, global);
     }
-    let (profile, _) = device::find(&shipped::profiles(), &args.target.device)?;
-    let rounds = args.rounds.unwrap_or(match profile.kind {
-        // A pass is a launch there.
-        Kind::AndroidCpu => profile.measure.launches,
-        _ => 3,
-    });
-    let samples = args.time.map_or(args.samples, |time| samples_in(time, &profile, rounds));
+    let (profile, driver) = device::find(&shipped::profiles(), &args.target.device)?;
+    let rounds = args.rounds.unwrap_or_else(|| driver.usual_rounds(&profile));
+    let samples =
+        args.time.map_or(args.samples, |time| samples_in(time, driver.time_of_pass(&profile), rounds));
     let serials: Vec<Option<String>> = match &args.target.reach.serial {
         Some(list) => list.split(',').map(|serial| Some(serial.trim().to_owned())).collect(),
         None => vec![None],
@@ -149,13 +139,8 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// How many configurations can be measured in about `time`: a pass over one takes a third of a second beside
-/// the warm-up of a phone, and rather more on a computer that is shared with others.
-fn samples_in(time: Duration, profile: &device::profile::Profile, rounds: u32) -> usize {
-    let pass = match profile.kind {
-        Kind::AndroidCpu => Duration::from_millis(u64::from(profile.measure.warmup_min_ms) + 300),
-        _ => Duration::from_millis(570),
-    };
+/// How many configurations can be measured in about `time`, where a pass over one of them takes `pass`.
+fn samples_in(time: Duration, pass: Duration, rounds: u32) -> usize {
     (time.as_secs_f64() / (pass * rounds).as_secs_f64()) as usize
 }
 
@@ -163,7 +148,7 @@ fn samples_in(time: Duration, profile: &device::profile::Profile, rounds: u32) -
 struct Job<'a> {
     args: &'a Args,
     serial: Option<String>,
-    /// No other device is profiled meanwhile.
+    /// Whether this is the only device that is profiled now.
     alone: bool,
     rounds: u32,
     samples: usize,
@@ -180,10 +165,8 @@ impl Job<'_> {
         let (args, out) = (self.args, self.global.output());
         let start = Instant::now();
         let name = &args.target.device;
-        let options = Options {
-            serial: self.serial.clone(),
-            ..args.target.reach.options(name, self.rounds, self.global.seed)
-        };
+        let reach = &args.target.reach;
+        let options = reach.options_for(self.serial.clone(), name, self.rounds, self.global.seed);
         let mut device = device::open(&shipped::profiles(), name, &options)?;
         let identity = device.identity().clone();
         let plan = self.plan(&identity)?;
@@ -271,9 +254,9 @@ impl Job<'_> {
         let option = if args.time.is_some() { "--time" } else { "--samples" };
         let failed = |e: PlanError| Failure::usage(format!("{option}: {e}"));
         if let Some(path) = &args.plan {
-            return Plan::read(path).map_err(|e| plan_failure(path, &e));
+            return Plan::read(path).map_err(|e| plan_failure(path, e));
         }
-        let (spaces, batch, lowering) = (args.space.list(), identity.batch, identity.lowering());
+        let (spaces, batch, lowering) = (spaces(&args.space), identity.batch, identity.lowering());
         let Some(dir) = &args.refine else {
             return Plan::draw(&spaces, self.samples, batch, lowering, seed).map_err(failed);
         };
@@ -281,7 +264,7 @@ impl Job<'_> {
         Plan::refine(&spaces, self.samples, batch, lowering, seed, &judged).map_err(failed)
     }
 
-    /// Where the dataset goes; phones that are measured side by side have one each.
+    /// The folder of the dataset. Phones that are measured at the same time have one each.
     fn folder(&self, identity: &Identity) -> PathBuf {
         let usual = || match &self.args.refine {
             Some(dir) => refine::beside(dir),
@@ -308,11 +291,11 @@ fn shortened(text: &str) -> String {
     short
 }
 
-fn plan_failure(path: &Path, error: &PlanError) -> Failure {
-    if path.exists() {
-        Failure::bad_file(path, error)
-    } else {
-        Failure::usage(format!("{}: {error}", path.display()))
+fn plan_failure(path: &Path, error: PlanError) -> Failure {
+    match error {
+        PlanError::File(error) if error.is_missing() => error.into(),
+        PlanError::File(error) => Failure::new(Exit::BadFile, error.to_string()),
+        error => Failure::bad_file(path, error),
     }
 }
 
@@ -328,7 +311,7 @@ fn failure(error: CampaignError, dir: &Path) -> Failure {
         CampaignError::Foreign { .. } => Failure::usage(message).remedy("another folder: -o DIR"),
         CampaignError::OtherPlan { .. } => Failure::usage(message).remedy(format!(
             "the options of the first run (--space, --samples, --rounds, --seed), or --plan {}",
-            dir.join(edgezen_lab::campaign::running::PLAN).display()
+            dir.join(edgezen_lab::campaign::folder::PLAN).display()
         )),
         CampaignError::OtherIdentity { .. } => Failure::usage(message).remedy("another folder: -o DIR"),
         CampaignError::OtherDevice { .. } => Failure::usage(message)
@@ -361,7 +344,8 @@ mod tests {
 
     #[test]
     fn two_hours_on_a_phone_are_some_thousand_configurations() {
-        let pixel2 = shipped::profiles().by_name("pixel2").unwrap();
-        assert_eq!(samples_in(Duration::from_secs(7200), &pixel2, 3), 3000);
+        let (pixel2, driver) = device::find(&shipped::profiles(), "pixel2").unwrap();
+        assert_eq!(driver.usual_rounds(&pixel2), 3);
+        assert_eq!(samples_in(Duration::from_secs(7200), driver.time_of_pass(&pixel2), 3), 3000);
     }
 }

@@ -1,11 +1,10 @@
 //! `edgezen profile --refine DIR`: what a dataset leaves open.
 
 use crate::cli::failure::Failure;
-use crate::cli::training_data;
 use edgezen_core::measurement::Identity;
-use edgezen_lab::campaign::difference;
 use edgezen_lab::campaign::plan::Judged;
 use edgezen_lab::fit;
+use edgezen_lab::fit::Datasets;
 use std::path::{Path, PathBuf};
 
 /// The kernels of the dataset, with the error of predictors that had not seen them.
@@ -13,15 +12,12 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// No dataset, one of another identity, or one that no predictor can be fitted to.
 pub fn judged(dir: &Path, identity: &Identity) -> Result<Vec<Judged>, Failure> {
-    let data = training_data::read(&[dir.to_owned()], &[])?;
+    let data = Datasets::read(&[dir.to_owned()], &[])?;
     if data.request.identity != *identity {
-        let difference = difference(&data.request.identity, identity);
+        let difference = data.request.identity.difference(identity);
         return Err(Failure::usage(format!("--refine {}: of another identity: {difference}", dir.display())));
     }
-    let mut observations = Vec::new();
-    for dataset in &data.datasets {
-        observations.extend(fit::observations(dataset)?);
-    }
+    let observations = data.observations()?;
     let held_out = fit::held_out_ns(&observations, &data.request)?;
     let judged = observations.iter().zip(held_out).filter_map(|(observation, predicted)| {
         let error = (predicted / observation.latency.ns() - 1.0).abs();

@@ -3,7 +3,7 @@
 use crate::cli::{Exit, Failure, output};
 use edgezen_core::measurement::Quality;
 use edgezen_core::units::three_digits;
-use edgezen_lab::campaign::Outcome;
+use edgezen_lab::campaign::CampaignOutcome;
 use edgezen_lab::dataset::LookupRow;
 use serde::Serialize;
 use std::path::Path;
@@ -40,7 +40,7 @@ pub struct FailedConfiguration {
 
 /// Counts what the dataset in `dir` holds; it adds to that in `refined`, if any.
 pub fn report(
-    outcome: &Outcome,
+    outcome: &CampaignOutcome,
     dir: &Path,
     refined: Option<&Path>,
     serial: Option<String>,
@@ -73,7 +73,7 @@ pub fn report(
         bimodal: of_quality(Quality::Bimodal),
         repeated: outcome.repeated,
         seconds,
-        lookup_table: dir.join(edgezen_lab::campaign::running::LOOKUP_TABLE).display().to_string(),
+        lookup_table: dir.join(edgezen_lab::campaign::folder::LOOKUP_TABLE).display().to_string(),
         next: format!("edgezen fit --data {}", all.join(" ")),
     }
 }

@@ -1,18 +1,27 @@
 //! `edgezen search`: the best network that fits the budgets.
 
+mod limits;
 mod plan;
 mod text;
-mod verification;
 mod watch;
 
+use super::output::Output;
 use super::target::Reach;
 use super::{Exit, Failure, Global, rescore, verify};
-use edgezen_core::plainnet::SuperBlock;
+use crate::shipped;
+use clap::builder::PossibleValuesParser;
 use edgezen_core::proxy::Mode;
-use edgezen_core::search::{Checkpoint, explain};
-use edgezen_core::units::{Bytes, Latency, Macs, Params};
+use edgezen_core::search::{Checkpoint, Individual, Search, SearchOutcome, explain, optimiser};
+use edgezen_core::space;
+use edgezen_core::units::Latency;
+use edgezen_lab::campaign::networks::ROUNDS;
+use edgezen_lab::rescoring;
 use edgezen_lab::runs;
-use edgezen_lab::runs::{Found, SavedSearch, SearchResult};
+use edgezen_lab::runs::{FoundNetwork, SavedSearch, SearchResult, Verification};
+use edgezen_lab::verify::{OnDevice, Verify};
+use limits::Limits;
+use plan::SearchPlan;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::str::FromStr;
 use watch::Watch;
@@ -23,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// Search space [default: of the preset, the initial structure, or the device]
-    #[arg(long, value_parser = ["resnet", "mobilenet"])]
+    #[arg(long, value_parser = PossibleValuesParser::new(space::registry().iter().map(|space| space.name())))]
     space: Option<String>,
     /// Structure to start from [default: of the preset or the space]
     #[arg(long, value_name = "NET")]
@@ -34,18 +43,8 @@ pub struct Args {
     /// Latency budget per image: 80ms, or NAME=80ms for a device by name; repeatable
     #[arg(long, value_name = "[NAME=]TIME")]
     latency: Vec<LatencyArg>,
-    /// Budget of official FLOPs, as 400M
-    #[arg(long, value_name = "N")]
-    flops: Option<Macs>,
-    /// Budget of official parameters, as 1M
-    #[arg(long, value_name = "N")]
-    params: Option<Params>,
-    /// Most layers [default: of the preset or the device]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    layers: Option<u32>,
-    /// Budget of peak activation memory, one image in fp32, as 8MB
-    #[arg(long, value_name = "BYTES")]
-    memory: Option<Bytes>,
+    #[command(flatten)]
+    limits: Limits,
     /// Side of the square input image [default: of the preset or the device, else 224]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=4096))]
     resolution: Option<u32>,
@@ -63,7 +62,8 @@ pub struct Args {
     mode: Option<Mode>,
     /// Rules of the evolution: the improved ones, those of the paper, or those of the released code
     /// [default: reference for presets, else islands]
-    #[arg(long, value_name = "NAME", value_parser = ["islands", "paper", "reference"])]
+    #[arg(long, value_name = "NAME",
+        value_parser = PossibleValuesParser::new(optimiser::registry().iter().map(|optimiser| optimiser.name())))]
     optimiser: Option<String>,
     /// [default: 480000 for presets and the released rules, else 96000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -121,65 +121,34 @@ impl FromStr for LatencyArg {
 
 pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
     let output = global.output();
-    let (plan, checkpoint) = plan::plan(args, global.seed, output)?;
-    if args.verify > 0 {
-        verify::check(plan.device.as_deref())?;
-    }
-    let rescore_top = args.rescore.map(|rescore::Engine::Exact| usize::from(args.rescore_top));
-    if rescore_top.is_some() {
-        rescore::check(plan.proxy.name)?;
-    }
+    let (plan, saved) = plan::plan(args, global.seed, output)?;
+    check(args, &plan)?;
     let proxy = plan.make_proxy();
     let search = plan.search(&*proxy);
-    // Before anything is written: whether there is anything to find.
+    // Whether there is anything to find shows before anything is written.
     search.start()?;
-    if checkpoint.is_none() {
+    if saved.is_none() {
         runs::begin(&plan.out, &plan.manifest())?;
     }
-    let (spent, checkpoint) = match checkpoint {
-        Some(SavedSearch { seconds, search, .. }) => (seconds, Some(search)),
-        None => (0.0, None),
-    };
     if let Some(batch) = proxy.batch() {
         output.note(format!(
             "{} passes images through every network ({batch} of them), which takes up to seconds; --batch sets how many",
             proxy.name()
         ));
     }
-    let from = checkpoint.as_ref().map(Checkpoint::iteration);
-    let watch = Watch::new(&plan.out, plan.rules.iterations, spent, from, args.checkpoint_every, output)?;
-    let outcome = search.observed(&watch, checkpoint.as_ref());
-    let seconds = watch.finish()?;
-    let outcome = outcome?;
-    if outcome.iterations < plan.rules.iterations {
-        return Err(watch::interrupted(&plan.out, outcome.iterations, plan.rules.iterations));
-    }
-
+    let (outcome, seconds) = search_on(args, &plan, &search, saved, output)?;
     runs::write_outcome(&plan.out, &outcome, &plan.budgets)?;
     runs::write_best(&plan.out, &plan.model(&outcome.best.blocks), plan.seed)?;
-    let mut best = outcome.best.clone();
-    let verification = match &plan.device {
-        Some(device) if args.verify > 0 => {
-            let loops =
-                verification::Loop { plan: &plan, search: &search, device, reach: &args.reach, output };
-            let (verification, winner) = loops.run(&outcome, args.verify)?;
-            if let Some(winner) = winner {
-                best = winner;
-                runs::write_best(&plan.out, &plan.model(&best.blocks), plan.seed)?;
-            }
-            runs::write_verification(&plan.out, &verification)?;
-            Some(verification)
-        }
-        _ => None,
-    };
-    let blocks: &[SuperBlock] = &best.blocks;
-    let rescored = rescore_top.map(|top| rescore::run(&outcome, top, plan.mode, plan.resolution, plan.seed));
+    let (verification, best) = verified(args, &plan, &search, &outcome, output)?;
+    let rescored = args
+        .rescore
+        .map(|_| rescoring::run(&outcome, args.rescore_top.into(), plan.mode, plan.resolution, plan.seed));
     let result = SearchResult {
-        best: Found::of(&best, &plan.budgets),
+        best: FoundNetwork::of(&best, &plan.budgets),
         front: runs::front(&outcome, &plan.budgets),
         proxy: proxy.name().to_owned(),
         mode: plan.mode,
-        rules: plan.rules.set,
+        rules: plan.rules.optimiser,
         iterations: outcome.iterations,
         scored: outcome.scored,
         rejected: outcome.rejected,
@@ -190,10 +159,75 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
         verified: verification.iter().flat_map(|v| v.networks()).cloned().collect(),
         verification,
         rescored,
-        explanation: explain::explain(&search, &*proxy, blocks)?,
+        explanation: explain::explain(&search, &*proxy, &best.blocks)?,
     };
     runs::write_result(&plan.out, &result)?;
     output.result(&result, || text::text(&result, &plan))?;
+    judge(&result, &plan)
+}
+
+/// Refuses what cannot be done after the search.
+fn check(args: &Args, plan: &SearchPlan) -> Result<(), Failure> {
+    if args.verify > 0 {
+        verify::check(plan.device.as_deref())?;
+    }
+    if args.rescore.is_some() {
+        rescoring::check(plan.proxy.name)?;
+    }
+    Ok(())
+}
+
+/// Runs the search, from where it was saved. Gives the outcome and the seconds of all sessions.
+fn search_on(
+    args: &Args,
+    plan: &SearchPlan,
+    search: &Search<'_>,
+    saved: Option<SavedSearch>,
+    output: Output,
+) -> Result<(SearchOutcome, f64), Failure> {
+    let (spent, checkpoint) = match saved {
+        Some(SavedSearch { seconds, search, .. }) => (seconds, Some(search)),
+        None => (0.0, None),
+    };
+    let from = checkpoint.as_ref().map(Checkpoint::iteration);
+    let watch = Watch::new(&plan.out, plan.rules.iterations, spent, from, args.checkpoint_every, output)?;
+    let outcome = search.observed(&watch, checkpoint.as_ref());
+    let seconds = watch.finish()?;
+    let outcome = outcome?;
+    if outcome.iterations < plan.rules.iterations {
+        return Err(watch::interrupted(&plan.out, Some(outcome.iterations), plan.rules.iterations));
+    }
+    Ok((outcome, seconds))
+}
+
+/// Measures the best networks of the front, if that was asked for. Gives the record and the best network: of those
+/// measured inside the budget, else the one that the search found.
+fn verified(
+    args: &Args,
+    plan: &SearchPlan,
+    search: &Search<'_>,
+    outcome: &SearchOutcome,
+    output: Output,
+) -> Result<(Option<Verification>, Individual), Failure> {
+    let Some(name) = plan.device.as_deref().filter(|_| args.verify > 0) else {
+        return Ok((None, outcome.best.clone()));
+    };
+    let profiles = shipped::profiles();
+    let device = OnDevice { profiles: &profiles, name, options: args.reach.options(name, ROUNDS, 0) };
+    let mut shown = verify::Shown::new(output);
+    let finding = Verify { search, device, asked: args.verify }.run(outcome, &mut |event| {
+        shown.show(event);
+        if watch::stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if let Some(best) = &finding.best {
+        runs::write_best(&plan.out, &plan.model(&best.blocks), plan.seed)?;
+    }
+    runs::write_verification(&plan.out, &finding.verification)?;
+    Ok((Some(finding.verification), finding.best.unwrap_or_else(|| outcome.best.clone())))
+}
+
+/// Fails where too few networks were measured inside the budget.
+fn judge(result: &SearchResult, plan: &SearchPlan) -> Result<(), Failure> {
     match &result.verification {
         Some(v) if v.inside_budget < v.asked && plan.limit(&v.device).is_some() => {
             let message = format!(
@@ -211,9 +245,6 @@ impl From<runs::RunError> for Failure {
     fn from(error: runs::RunError) -> Failure {
         let message = error.to_string();
         match error {
-            runs::RunError::Damaged { .. } => Failure::new(Exit::BadFile, message),
-            runs::RunError::TooNew { .. } => Failure::new(Exit::BadFile, message).remedy("a newer edgezen"),
-            runs::RunError::Io { path, error } => Failure::io(&path, &error),
             runs::RunError::File(error) => error.into(),
             runs::RunError::Shape(error) => error.into(),
             runs::RunError::Onnx(_) => Failure::runtime(message),

@@ -1,52 +1,74 @@
 //! The result of a search as a person reads it: no line but the structure is wider than 80 columns.
 
-use super::plan::Plan;
+use super::plan::SearchPlan;
 use crate::cli::{output, rescore, verify};
 use edgezen_core::plainnet::notation;
+use edgezen_core::search::Quantity;
 use edgezen_core::search::explain::{EditEffect, Explanation, Used};
-use edgezen_core::units::{Bytes, Latency, Macs, Params};
-use edgezen_lab::runs::{Found, SearchResult};
+use edgezen_core::units::{Macs, three_digits};
+use edgezen_lab::report::blocks::short;
+use edgezen_lab::report::tables::{self, BudgetRow, EditRow, ms};
+use edgezen_lab::runs::{FoundNetwork, SearchResult};
 
 /// Networks of the front that are shown.
 const SHOWN: usize = 8;
 
-pub fn text(result: &SearchResult, plan: &Plan) -> String {
-    let best = &result.best;
-    let mut out = format!("{}\n\n", best.net);
-    let score = if result.proxy == "zen" { "Zen-Score" } else { &result.proxy };
-    out += &format!(
-        "{score} {:.2} ({} mode), {} layers, {} parameters, {} FLOPs\n",
-        best.score,
-        result.mode,
-        best.layers,
-        Params(best.params),
-        Macs(best.flops)
-    );
-    for budget in &plan.budgets.latencies {
-        let Some(predicted) = best.latency.get(&budget.device) else { continue };
-        let limit = budget.limit.map(|limit| format!(", budget {limit}")).unwrap_or_default();
-        out += &format!(
-            "{}: {}{limit}, 90 % interval {} to {}\n  by {}, {:.0} % inside its domain\n",
-            budget.device,
-            ms(predicted.ms),
-            ms(predicted.lower_ms),
-            ms(predicted.upper_ms),
-            budget.predictor.identity(),
-            100.0 * predicted.coverage
-        );
-    }
-    let devices: Vec<&str> = plan.budgets.latencies.iter().map(|b| b.device.as_str()).collect();
+pub fn text(result: &SearchResult, plan: &SearchPlan) -> String {
+    let devices: Vec<&str> = plan.budgets.devices().iter().map(|device| device.name.as_str()).collect();
+    let mut out = best(result, plan);
     out += &format!("\n{}", blocks(&result.explanation, &devices));
     out += &format!("\n{}", budgets(&result.explanation.budgets));
     out += &edits(&result.explanation);
     out += &format!("\n{}", front(&result.front, &devices));
+    out += &statistics(result);
+    out += &verification(result);
+    if let Some(rescored) = &result.rescored {
+        out += &format!("\n{}", rescore::text(rescored));
+    }
+    out += &format!("\nwritten to {}; edgezen report {} draws it\n", result.run_dir, result.run_dir);
+    out
+}
+
+/// The best network: its structure, score and costs, and its latency on each device.
+fn best(result: &SearchResult, plan: &SearchPlan) -> String {
+    let best = &result.best;
+    let mut out = format!("{}\n\n", best.net);
+    let score = if result.proxy == "zen" { "Zen-Score" } else { &result.proxy };
+    out += &format!("{score} {:.2} ({} mode)", best.score, result.mode);
+    for quantity in Quantity::always_known() {
+        out += &best.amounts[quantity].map(|n| format!(", {}", quantity.phrase(n))).unwrap_or_default();
+    }
+    out += "\n";
+    for (index, device) in plan.budgets.devices().iter().enumerate() {
+        let Some(predicted) = best.latency.get(&device.name) else { continue };
+        let limit = plan.budgets.latency_limit(index);
+        let limit = limit.map(|limit| format!(", budget {limit}")).unwrap_or_default();
+        out += &format!(
+            "{}: {}{limit}, 90 % interval {} to {}\n  by {}, {:.0} % inside its domain\n",
+            device.name,
+            ms(predicted.ms),
+            ms(predicted.lower_ms),
+            ms(predicted.upper_ms),
+            device.predictor.identity(),
+            100.0 * predicted.coverage
+        );
+    }
+    out
+}
+
+fn statistics(result: &SearchResult) -> String {
     let share = 100.0 * result.scored as f64 / result.iterations.max(1) as f64;
-    out += &format!(
+    format!(
         "\n{} iterations in {:.1} s ({} per second), {share:.0} % fitted\n",
         result.iterations,
         result.seconds,
         Macs(result.iterations as f64 / result.seconds.max(1e-9)),
-    );
+    )
+}
+
+/// What was measured, and what it says of the predictor; empty without `--verify`.
+fn verification(result: &SearchResult) -> String {
+    let mut out = String::new();
     if !result.verified.is_empty() {
         out += &format!("\n{}", verify::text(&result.verified));
     }
@@ -59,21 +81,7 @@ pub fn text(result: &SearchResult, plan: &Plan) -> String {
             verification.rounds.len(),
         );
     }
-    if let Some(rescored) = &result.rescored {
-        out += &format!("\n{}", rescore::text(rescored));
-    }
-    out += &format!("\nwritten to {}; edgezen report {} draws it\n", result.run_dir, result.run_dir);
     out
-}
-
-fn ms(value: f64) -> String {
-    Latency::from_ms(value).to_string()
-}
-
-/// `SuperResK1K5K1` -> `K1K5K1`.
-fn short(kind: &str) -> &str {
-    let name = kind.strip_prefix("SuperRes").or(kind.strip_prefix("Super")).unwrap_or(kind);
-    name.strip_suffix("BNRELU").unwrap_or(name)
 }
 
 /// One row for each block.
@@ -83,14 +91,14 @@ fn blocks(explanation: &Explanation, devices: &[&str]) -> String {
     let titles: Vec<String> = devices.iter().map(|device| format!("{}, ms", cut(device, 9))).collect();
     header.extend(titles.iter().map(String::as_str));
     header.push("score");
-    let digits = |value: f64| edgezen_core::units::three_digits(value);
+    let latency = |ms: Option<&f64>| tables::cell(ms.map(|&ms| three_digits(ms)));
     let mut rows = Vec::new();
     for share in &explanation.blocks {
         let block = notation::parse(&share.block).ok().and_then(|n| n.super_blocks("").ok());
         let Some(&[block]) = block.as_deref() else { continue };
         let hidden = if block.kind.is_conv() { String::new() } else { block.bottleneck.to_string() };
         let mut row = vec![
-            short(&block.kind.to_string()).to_owned(),
+            short(&share.block).to_owned(),
             block.in_c.to_string(),
             block.out_c.to_string(),
             block.stride.to_string(),
@@ -98,16 +106,14 @@ fn blocks(explanation: &Explanation, devices: &[&str]) -> String {
             block.sublayers.to_string(),
             share.side.to_string(),
         ];
-        row.extend(devices.iter().map(|&d| share.latency_ms.get(d).map_or("-".into(), |&v| digits(v))));
-        row.push(share.score.map_or("-".into(), |score| format!("{score:.1}")));
+        row.extend(devices.iter().map(|&d| latency(share.latency_ms.get(d))));
+        row.push(tables::cell(share.score.map(|score| format!("{score:.1}"))));
         rows.push(row);
     }
     if !devices.is_empty() {
         let mut row = vec!["classifier".to_owned()];
         row.extend(std::iter::repeat_n(String::new(), 6));
-        row.extend(
-            devices.iter().map(|&d| explanation.classifier_ms.get(d).map_or("-".into(), |&v| digits(v))),
-        );
+        row.extend(devices.iter().map(|&d| latency(explanation.classifier_ms.get(d))));
         row.push(String::new());
         rows.push(row);
     }
@@ -120,79 +126,43 @@ fn cut(text: &str, most: usize) -> String {
 
 /// What is used of each budget; the first one binds.
 fn budgets(budgets: &[Used]) -> String {
-    let mut out = String::new();
-    for (i, used) in budgets.iter().enumerate() {
-        let value = |value: f64| match used.unit.as_deref() {
-            Some("ms") => ms(value),
-            Some("bytes") => Bytes(value).to_string(),
-            _ if used.budget == "layers" => value.to_string(),
-            _ => Macs(value).to_string(),
-        };
-        let device = used.device.as_ref().map(|device| format!(" on {device}")).unwrap_or_default();
-        out += &format!(
-            "{} {}{device}: {} of {} ({:.1} %)\n",
-            if i == 0 { "binds:" } else { "      " },
-            used.budget,
-            value(used.used),
-            value(used.limit),
-            100.0 * used.share
-        );
-    }
-    out
+    let line = |(i, used): (usize, &Used)| {
+        let BudgetRow { budget, used, limit, share } = used.into();
+        let mark = if i == 0 { "binds:" } else { "      " };
+        format!("{mark} {budget}: {used} of {limit} ({:.1} %)\n", 100.0 * share)
+    };
+    budgets.iter().enumerate().map(line).collect()
 }
 
+/// The first edits that gain score, then those that save costs.
 fn edits(explanation: &Explanation) -> String {
     let edits = &explanation.edits;
-    let on = edits.device.as_ref().map(|device| format!(" on {device}")).unwrap_or_default();
     let row = |effect: &EditEffect| {
-        vec![
-            format!("block {}", effect.block),
-            short_change(&effect.change),
-            format!("{:+.2}", effect.score),
-            format!("{:+.3}", effect.cost),
-            if effect.fits { "yes" } else { "no" }.to_owned(),
-        ]
+        let EditRow { block, change, score, cost, fits } = effect.into();
+        vec![format!("block {block}"), change, score, cost, fits.to_owned()]
     };
     let rows: Vec<Vec<String>> =
         edits.gain.iter().take(3).chain(edits.save.iter().take(3)).map(row).collect();
     if rows.is_empty() {
         return String::new();
     }
-    let cost = format!("{}{on}", edits.unit);
+    let cost = tables::edit_cost(edits);
     format!("\n{}", output::table(&["cheapest edits", "", "score", &cost, "fits"], &rows))
 }
 
-fn short_change(change: &str) -> String {
-    change.split(' ').map(short).collect::<Vec<_>>().join(" ")
-}
-
 /// A few networks of the front on the first device, the last of them the best.
-fn front(front: &[Found], devices: &[&str]) -> String {
-    let on_first = |found: &&Found| devices.first().is_none_or(|d| found.on_front.iter().any(|on| on == d));
-    let front: Vec<&Found> = front.iter().filter(on_first).collect();
+fn front(front: &[FoundNetwork], devices: &[&str]) -> String {
+    let on_first =
+        |found: &&FoundNetwork| devices.first().is_none_or(|d| found.on_front.iter().any(|on| on == d));
+    let front: Vec<&FoundNetwork> = front.iter().filter(on_first).collect();
     let n = front.len();
     let count = SHOWN.min(n);
-    let pick = |i: usize| if count < 2 { 0 } else { i * (n - 1) / (count - 1) };
-    let devices = &devices[..devices.len().min(3)];
-    let mut header = vec!["front", "score", "layers", "parameters", "FLOPs"];
-    header.extend(devices);
-    let row = |found: &Found| {
-        let mut row = vec![
-            String::new(),
-            format!("{:.2}", found.score),
-            found.layers.to_string(),
-            Params(found.params).to_string(),
-            Macs(found.flops).to_string(),
-        ];
-        row.extend(devices.iter().map(|&d| found.latency.get(d).map_or("-".into(), |p| ms(p.ms))));
-        row
-    };
-    let rows: Vec<Vec<String>> = (0..count)
-        .map(|i| {
-            let mut cells = row(front[pick(i)]);
-            cells[0] = format!("{} of {n}", pick(i) + 1);
-            cells
-        })
-        .collect();
+    let places = (0..count).map(|i| if count < 2 { 0 } else { i * (n - 1) / (count - 1) });
+    let picked = places.clone().map(|place| front[place]);
+    let table = tables::front(picked, &devices[..devices.len().min(3)]);
+    let header: Vec<&str> = std::iter::once("front").chain(table.header.iter().map(String::as_str)).collect();
+    let first = places.map(|place| format!("{} of {n}", place + 1));
+    let rows: Vec<Vec<String>> =
+        first.zip(table.rows).map(|(first, row)| std::iter::once(first).chain(row).collect()).collect();
     output::table(&header, &rows)
 }

@@ -1,38 +1,43 @@
-//! What a running search shows and writes: progress on the terminal, checkpoints, Ctrl-C.
+//! What a running search shows and writes: progress on the terminal, checkpoints, and what Ctrl-C does.
 //!
-//! A search stops between two rounds, which some proxies take minutes for. So whoever listens for Ctrl-C waits
-//! a little, and then ends the program itself: the last checkpoint lies on the disk, and what is lost is one round.
+//! A search stops between two rounds, and with some proxies a round takes minutes. The thread that hears Ctrl-C
+//! therefore waits a little, and then ends the program itself. The last checkpoint is on the disk by then; the round
+//! that was running is lost.
 
 use crate::cli::output::Output;
 use crate::cli::{Exit, Failure};
-use edgezen_core::search::{Checkpoint, Observer, Progress, Wish};
+use edgezen_core::search::{Checkpoint, Instruction, Observer, SearchProgress};
 use edgezen_core::units::Latency;
 use edgezen_lab::runs::{RunError, SavedSearch};
 use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A checkpoint may take one part in so many of the time between two.
+/// The time between two checkpoints is at least this many times what writing one takes.
 const SHARE: u32 = 100;
 
-/// How long a search may take to stop.
+/// How long a search may take to stop before the program ends it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Whether the search is to stop: Ctrl-C was pressed, or a checkpoint could not be written.
 static STOP: AtomicBool = AtomicBool::new(false);
-/// Whether nothing is lost but the last round where the program ends.
+/// Whether the search is running, so that ending the program loses its last round and nothing else.
 static RUNNING: AtomicBool = AtomicBool::new(false);
-/// Iterations of the last checkpoint.
-static SAVED: AtomicU64 = AtomicU64::new(NOTHING);
-const NOTHING: u64 = u64::MAX;
+/// Iterations of the last checkpoint; `None` before the first one.
+static SAVED: Mutex<Option<u64>> = Mutex::new(None);
 
 /// Whether Ctrl-C was pressed since [`Watch::new`].
 pub fn stopped() -> bool {
     STOP.load(Ordering::Relaxed)
 }
 
-/// Tells the search the time and what to do, and the person how far it is.
+fn saved() -> MutexGuard<'static, Option<u64>> {
+    SAVED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Watches a search: tells it the time and when to save or stop, and shows a person how far it is.
 pub struct Watch {
     started: Instant,
     /// Seconds of the sessions before this one.
@@ -40,7 +45,7 @@ pub struct Watch {
     dir: PathBuf,
     /// Least time between two checkpoints.
     pause: Duration,
-    /// When the next one is due, in nanoseconds since `started`.
+    /// When the next checkpoint is due, in nanoseconds since `started`.
     due: AtomicU64,
     /// Why a checkpoint could not be written.
     failed: Mutex<Option<RunError>>,
@@ -48,8 +53,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Listens for Ctrl-C from now on; the first ends the search after a checkpoint, the second at once. The
-    /// search goes on from iteration `from`, if it was interrupted.
+    /// Listens for Ctrl-C from now on. The first one ends the search after a checkpoint, the second one ends the
+    /// program at once. `from` is the iteration at which an interrupted search goes on.
     pub fn new(
         dir: &Path,
         iterations: u64,
@@ -61,7 +66,7 @@ impl Watch {
         let bar = output.progress(iterations, "{bar:16} {percent:>3} %  {msg}  {per_sec}  {eta} left");
         bar.set_position(from.unwrap_or(0));
         bar.reset_eta();
-        SAVED.store(from.unwrap_or(NOTHING), Ordering::Relaxed);
+        *saved() = from;
         RUNNING.store(true, Ordering::SeqCst);
         let (run, shown) = (dir.to_owned(), bar.clone());
         ctrlc::set_handler(move || {
@@ -69,12 +74,12 @@ impl Watch {
                 std::process::exit(Exit::Interrupted as i32);
             }
             let (run, shown) = (run.clone(), shown.clone());
-            // The second Ctrl-C must be heard meanwhile.
+            // Waiting on another thread leaves this one free to hear the second Ctrl-C.
             std::thread::spawn(move || {
                 std::thread::sleep(PATIENCE);
                 if RUNNING.swap(false, Ordering::SeqCst) {
                     shown.finish_and_clear();
-                    crate::cli::report(&interrupted(&run, SAVED.load(Ordering::Relaxed), iterations));
+                    crate::cli::report(&interrupted(&run, *saved(), iterations));
                     std::process::exit(Exit::Interrupted as i32);
                 }
             });
@@ -92,10 +97,10 @@ impl Watch {
         })
     }
 
-    /// Clears the bar; gives the seconds of all sessions.
+    /// Clears the bar, and gives the seconds of all sessions.
     pub fn finish(&self) -> Result<f64, Failure> {
         if !RUNNING.swap(false, Ordering::SeqCst) {
-            // The program is about to end.
+            // The thread that heard Ctrl-C is about to end the program.
             std::thread::sleep(PATIENCE);
         }
         self.bar.finish_and_clear();
@@ -110,12 +115,14 @@ impl Watch {
     }
 }
 
-/// The search stopped before its end.
-pub fn interrupted(run: &Path, saved: u64, iterations: u64) -> Failure {
+/// The failure of a search that stopped before its end; `saved` is the iteration of its last checkpoint.
+pub fn interrupted(run: &Path, saved: Option<u64>, iterations: u64) -> Failure {
     let resume = format!("edgezen search --resume --out {}", run.display());
     let message = match saved {
-        NOTHING => "interrupted before the first iteration".to_owned(),
-        _ => format!("interrupted after {saved} of {iterations} iterations; a checkpoint was written"),
+        None => "interrupted before the first iteration".to_owned(),
+        Some(saved) => {
+            format!("interrupted after {saved} of {iterations} iterations; a checkpoint was written")
+        }
     };
     Failure::new(Exit::Interrupted, message).remedy(resume)
 }
@@ -129,7 +136,7 @@ impl Observer for Watch {
         self.started.elapsed()
     }
 
-    fn progress(&self, progress: Progress) {
+    fn progress(&self, progress: SearchProgress) {
         self.bar.set_position(progress.iteration);
         if let Some(best) = progress.best {
             let share = 100.0 * progress.scored as f64 / progress.iteration.max(1) as f64;
@@ -137,28 +144,28 @@ impl Observer for Watch {
         }
     }
 
-    fn wish(&self) -> Wish {
+    fn instruction(&self) -> Instruction {
         if stopped() {
-            Wish::Stop
+            Instruction::Stop
         } else if nanos(self.started.elapsed()) >= self.due.load(Ordering::Relaxed) {
-            Wish::Save
+            Instruction::Save
         } else {
-            Wish::GoOn
+            Instruction::GoOn
         }
     }
 
     fn save(&self, checkpoint: &Checkpoint) {
         let before = Instant::now();
-        let saved = SavedSearch::new(self.seconds(), checkpoint.clone()).write(&self.dir);
+        let written = SavedSearch::new(self.seconds(), checkpoint.clone()).write(&self.dir);
         let pause = self.pause.max(before.elapsed() * SHARE);
         self.due.store(nanos(self.started.elapsed() + pause), Ordering::Relaxed);
-        if saved.is_ok() {
-            SAVED.store(checkpoint.iteration(), Ordering::Relaxed);
-        }
-        if let Err(error) = saved {
-            // Without checkpoints there is no point in going on: the results would not fit either.
-            *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            STOP.store(true, Ordering::Relaxed);
+        match written {
+            Ok(()) => *saved() = Some(checkpoint.iteration()),
+            Err(error) => {
+                // Where a checkpoint cannot be written, the results could not be written either.
+                *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                STOP.store(true, Ordering::Relaxed);
+            }
         }
     }
 }

@@ -5,16 +5,19 @@ mod eager;
 mod kernels;
 mod networks;
 
-use super::failure::Failure;
+use super::failure::{Exit, Failure};
+use super::rows::WhichRows;
 use super::{Global, fit, predictors};
+use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
-use edgezen_core::predictor::loaded::Loaded;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::predictor::network::NetworkPredictor;
-use edgezen_lab::dataset::network_table::Select;
+use edgezen_lab::dataset::table::Select;
 use edgezen_lab::device::simulated::Simulation;
+use edgezen_lab::transfer::target::Target;
+use edgezen_lab::transfer::{TransferError, Transferred};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -30,21 +33,8 @@ pub struct Args {
     /// Take the measurements from here instead: a table of networks or kernels, or the folder of a dataset
     #[arg(long, value_name = "TABLE|DIR", conflicts_with = "eager")]
     data: Option<PathBuf>,
-    /// Runtime of the new identity, where the data do not say it
-    #[arg(long, value_name = "NAME")]
-    runtime: Option<String>,
-    /// Precision of the new identity, where the data do not say it
-    #[arg(long, value_name = "NAME")]
-    precision: Option<String>,
-    /// Images per run, where a table has several
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    batch: Option<u32>,
-    /// Threads, where a table has several
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    threads: Option<u32>,
-    /// Architectures of a table of networks that has only arch_id [default: archs.csv.gz beside it]
-    #[arg(long, value_name = "TABLE")]
-    archs: Option<PathBuf>,
+    #[command(flatten)]
+    rows: WhichRows,
     /// Without measurements: the same device under eager PyTorch, which runs normalisation, activation and
     /// sums as kernels of their own, at the speed of the memory that this dataset or the device's profile gives
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
@@ -62,13 +52,12 @@ pub struct Args {
 
 impl Args {
     fn select(&self) -> Select {
-        Select {
-            device: self.device.clone(),
-            runtime: self.runtime.clone(),
-            precision: self.precision.clone(),
-            batch: self.batch,
-            threads: self.threads,
-        }
+        self.rows.select(self.device.clone())
+    }
+
+    /// What --data, --archs and the rows that are meant say.
+    fn target<'a>(&'a self, path: &'a Path, select: &'a Select) -> Target<'a> {
+        Target { path, archs: self.rows.archs.as_deref(), select }
     }
 }
 
@@ -91,16 +80,25 @@ struct Report {
     unseen: Option<Metrics>,
 }
 
+impl Report {
+    /// Of the predictor `id`, which was written to `path`.
+    fn new<P>(transferred: Transferred<P>, id: String, path: &Path, from: Vec<String>) -> Report {
+        let Transferred { chosen, before, scaled, after, unseen, .. } = transferred;
+        let (samples, file) = (chosen.len(), path.display().to_string());
+        Report { predictor: id, file, from, samples, chosen, before, scaled, after, unseen }
+    }
+}
+
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let load = |name: &String| predictors::by_name_or_file(name, global.output());
-    let sources: Vec<Loaded> = args.from.iter().map(load).collect::<Result<_, _>>()?;
+    let sources: Vec<AnyPredictor> = args.from.iter().map(load).collect::<Result<_, _>>()?;
     if let Some(dataset) = &args.eager {
         return eager::run(&args, &only_kernels(sources)?, dataset.as_deref(), global);
     }
-    if sources.iter().all(|source| matches!(source, Loaded::Networks(_))) {
+    if sources.iter().all(|source| matches!(source, AnyPredictor::Networks(_))) {
         let of_networks = |source| match source {
-            Loaded::Networks(predictor) => Some(*predictor),
-            Loaded::Kernels(_) => None,
+            AnyPredictor::Networks(predictor) => Some(*predictor),
+            AnyPredictor::Kernels(_) => None,
         };
         let sources: Vec<NetworkPredictor> = sources.into_iter().filter_map(of_networks).collect();
         return networks::run(&args, &sources, global);
@@ -108,11 +106,11 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     kernels::run(&args, &only_kernels(sources)?, global)
 }
 
-fn only_kernels(sources: Vec<Loaded>) -> Result<FittedPredictor, Failure> {
+fn only_kernels(sources: Vec<AnyPredictor>) -> Result<FittedPredictor, Failure> {
     let mut sources = sources.into_iter();
     match (sources.next(), sources.next()) {
-        (Some(Loaded::Kernels(predictor)), None) => Ok(*predictor),
-        (Some(Loaded::Networks(predictor)), None) => {
+        (Some(AnyPredictor::Kernels(predictor)), None) => Ok(*predictor),
+        (Some(AnyPredictor::Networks(predictor)), None) => {
             Err(predictors::foreign(&predictor, "this needs a predictor of kernels"))
         }
         _ => Err(Failure::usage("--from takes several predictors only if all are of networks of one space")),
@@ -131,4 +129,22 @@ fn report(report: &Report, global: Global) -> Result<(), Failure> {
         out += &format!("\n{} from {}: {}\n", report.predictor, report.from.join(", "), report.file);
         out
     })
+}
+
+impl From<TransferError> for Failure {
+    fn from(error: TransferError) -> Failure {
+        let message = error.to_string();
+        match error {
+            TransferError::TooFew { .. } => Failure::usage(message),
+            TransferError::NotNetworks { .. } => Failure::new(Exit::BadFile, message)
+                .remedy("edgezen dataset import --help says what tables there are"),
+            TransferError::NoSamples { .. } | TransferError::Plan(_) | TransferError::Facts(_) => {
+                Failure::runtime(message)
+            }
+            TransferError::Device(error) => error.into(),
+            TransferError::Dataset(error) => error.into(),
+            TransferError::Table(error) => error.into(),
+            TransferError::Fit(error) => error.into(),
+        }
+    }
 }

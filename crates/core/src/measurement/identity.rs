@@ -29,6 +29,45 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// One image and one thread; nothing is known of versions, cores and heat.
+    pub fn new(
+        device: impl Into<String>,
+        runtime: impl Into<String>,
+        precision: impl Into<String>,
+    ) -> Identity {
+        Identity {
+            device: device.into(),
+            runtime: runtime.into(),
+            runtime_version: None,
+            precision: precision.into(),
+            batch: 1,
+            threads: 1,
+            cores: None,
+            thermal_state: None,
+        }
+    }
+
+    /// The first field in which this identity, found elsewhere, differs from `here`: `batch 1 there, 2 here`. Empty
+    /// where they are equal.
+    pub fn difference(&self, here: &Identity) -> String {
+        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
+        let fields = |i: &Identity| {
+            [
+                ("device", i.device.clone()),
+                ("runtime", i.runtime.clone()),
+                ("runtime version", text(&i.runtime_version)),
+                ("precision", i.precision.clone()),
+                ("batch", i.batch.to_string()),
+                ("threads", i.threads.to_string()),
+                ("cores", text(&i.cores)),
+                ("thermal state", text(&i.thermal_state)),
+            ]
+        };
+        let pairs = fields(self).into_iter().zip(fields(here));
+        let differing = pairs.into_iter().find(|(a, b)| a != b);
+        differing.map_or_else(String::new, |((name, a), (_, b))| format!("{name} {a} there, {b} here"))
+    }
+
     /// What the runtime makes of a graph. A version is known of what was measured; without one, the rows are a
     /// table's or derived from another runtime's.
     pub fn lowering(&self) -> Lowering {
@@ -48,16 +87,9 @@ impl FromStr for Identity {
     /// Reads `device@runtime@precision`; one image, one thread.
     fn from_str(text: &str) -> Result<Identity, String> {
         match text.split('@').collect::<Vec<_>>()[..] {
-            [device, runtime, precision] if ![device, runtime, precision].contains(&"") => Ok(Identity {
-                device: device.into(),
-                runtime: runtime.into(),
-                runtime_version: None,
-                precision: precision.into(),
-                batch: 1,
-                threads: 1,
-                cores: None,
-                thermal_state: None,
-            }),
+            [device, runtime, precision] if ![device, runtime, precision].contains(&"") => {
+                Ok(Identity::new(device, runtime, precision))
+            }
             _ => Err(format!("{text:?} is not device@runtime@precision")),
         }
     }

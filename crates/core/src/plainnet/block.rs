@@ -47,7 +47,7 @@ impl SuperKind {
         matches!(self, SuperKind::Conv { .. })
     }
 
-    /// Whether both are made of the same layers, but for their widths.
+    /// Whether both consist of the same layers, apart from widths.
     pub fn has_layers_of(self, other: SuperKind) -> bool {
         match (self, other) {
             (SuperKind::Inverted { kernel, .. }, SuperKind::Inverted { kernel: other, .. }) => {
@@ -455,7 +455,8 @@ impl Block {
     }
 }
 
-/// Breaks the recursion of closure types that `walk` would otherwise need.
+/// [`Block::walk`] with a visitor behind a pointer: nested blocks would otherwise nest the types of closures without
+/// end.
 fn walk_dyn(block: &Block, variant: Variant, visit: &mut dyn FnMut(Step)) {
     block.walk(variant, &mut |step| visit(step));
 }

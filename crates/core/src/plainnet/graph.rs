@@ -364,7 +364,7 @@ impl Builder {
     }
 }
 
-/// The blocks were validated before the walk, so nothing is negative here.
+/// A checked integer of a block; the blocks are validated before the walk, so that none is negative.
 fn unsigned(value: i32) -> u32 {
     value.unsigned_abs()
 }

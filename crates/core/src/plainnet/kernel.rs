@@ -1,4 +1,4 @@
-//! Kernels: what a runtime launches as one piece of work, and what latency predictors know.
+//! Kernels: the pieces of work that a runtime launches, and that latency predictors estimate.
 //!
 //! TensorRT, TFLite and tract run BN, activation and the residual addition inside the convolution
 //! before them, so one kernel stands for `conv + BN + activation (+ residual)`. [`fused`] finds them in
@@ -12,7 +12,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
-/// The kinds of kernel.
+/// The kind of work that a kernel does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KernelKind {
@@ -26,7 +26,7 @@ pub enum KernelKind {
     Maxpool,
     /// Average pooling of a whole map (or a grid of cells).
     Pool,
-    /// Sum of two maps, where no convolution takes it in.
+    /// Sum of two maps that is not part of a convolution's kernel.
     Add,
     /// Map times a gate per channel (squeeze-excite).
     Scale,
@@ -131,7 +131,8 @@ pub struct Kernel {
 /// Hashes decide which rows are held out: kernels without a window keep the hash that they had before windows.
 impl Hash for Kernel {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Kernel { kind, batch, in_c, out_c, in_h, in_w, kernel, stride, groups, act, residual, window } = *self;
+        let Kernel { kind, batch, in_c, out_c, in_h, in_w, kernel, stride, groups, act, residual, window } =
+            *self;
         (kind, batch, in_c, out_c, in_h, in_w, kernel, stride, groups, act, residual).hash(state);
         if let Some(window) = window {
             window.hash(state);
@@ -177,8 +178,8 @@ impl Kernel {
         f64::from(self.batch) * f64::from(h) * f64::from(w)
     }
 
-    /// Elements read from feature maps, whole batch: the input, and the second operand of a sum, a
-    /// gate or a residual.
+    /// Elements of feature maps that are read for the whole batch: the input, and the second operand of a sum, a gate
+    /// or a residual addition.
     pub fn input_elements(&self) -> f64 {
         let map = f64::from(self.in_c) * f64::from(self.in_h) * f64::from(self.in_w);
         let second = match self.kind {
@@ -190,12 +191,12 @@ impl Kernel {
         f64::from(self.batch) * (map + second) + residual
     }
 
-    /// Elements written, whole batch.
+    /// Elements that are written for the whole batch.
     pub fn output_elements(&self) -> f64 {
         f64::from(self.batch) * f64::from(self.out_c) * f64::from(self.out_h()) * f64::from(self.out_w())
     }
 
-    /// Multiply-accumulates, whole batch. Kernels that only move data count none.
+    /// Multiply-accumulates for the whole batch; 0 for kernels that only move data.
     pub fn macs(&self) -> f64 {
         match self.kind {
             _ if self.is_transposed() => self.weighted_pixels() * f64::from(self.out_c) * self.fan_in(),
@@ -227,7 +228,7 @@ impl Kernel {
         }
     }
 
-    /// Bytes that must cross the memory bus at least once, whole batch.
+    /// Bytes that cross the memory bus at least once for the whole batch.
     pub fn bytes(&self, bytes_per_element: f64) -> f64 {
         (self.input_elements() + self.output_elements() + self.params()) * bytes_per_element
     }
@@ -280,16 +281,17 @@ pub enum Lowering {
     Fused,
     /// Each operation is a kernel of its own, as eager PyTorch runs them.
     Eager,
-    /// The same in half precision on tensor cores: they want channels last, PyTorch keeps channels first, so
-    /// the input of each dense convolution is rearranged before it.
+    /// As [`Lowering::Eager`], in half precision on tensor cores. These need the channels of a pixel next to one
+    /// another, while PyTorch stores one channel after another; so a kernel before each dense convolution rearranges
+    /// its input.
     EagerRearranged,
 }
 
 impl Lowering {
     pub const ALL: [Lowering; 3] = [Lowering::Fused, Lowering::Eager, Lowering::EagerRearranged];
 
-    /// What the runtime called `runtime` does in `precision`: `torch`, `torch2.1`, … run eagerly, all others
-    /// fuse. Where convolutions were `measured` in that runtime, rearranging their inputs is part of them.
+    /// The lowering of the runtime called `runtime` in `precision`: `torch`, `torch2.1`, … run eagerly, all others
+    /// fuse. If latencies of convolutions were `measured` in that runtime, they contain the rearranging.
     pub fn of_runtime(runtime: &str, precision: &str, measured: bool) -> Lowering {
         match (runtime.starts_with("torch"), precision) {
             (true, "fp16") if !measured => Lowering::EagerRearranged,
@@ -361,7 +363,7 @@ fn located(graph: &Graph) -> Vec<(usize, Kernel)> {
                     Op::BatchNorm if kernel.act == Act::None && !kernel.residual => {}
                     Op::View { .. } => {}
                     Op::Act(act) if kernel.act == Act::None => kernel.act = act,
-                    // The convolution that comes last takes the sum in: by then the other operand exists.
+                    // A sum is fused into the later of its two operands, because the other one exists by then.
                     Op::Add
                         if kernel.act == Act::None
                             && !kernel.residual
@@ -448,8 +450,8 @@ fn windowed(plain: Kernel, window: Window) -> Kernel {
 }
 
 impl Kernel {
-    /// The one operation that this kernel is where every operation is a kernel: a convolution without bias,
-    /// and batch normalisation where there is no activation.
+    /// The kernel as a graph of the one operation that an eager runtime launches: a convolution has no bias, and a
+    /// kernel of kind `act` without activation is a batch normalisation.
     pub fn eager_graph(&self) -> Graph {
         let mut graph = self.graph();
         for node in &mut graph.nodes {

@@ -7,6 +7,7 @@ pub mod graph;
 pub mod kernel;
 pub mod notation;
 pub mod published;
+pub mod sections;
 pub mod shape;
 pub mod window;
 

@@ -77,7 +77,7 @@ impl<'a> Parser<'a> {
         Err(self.error(format!("expected {c:?}")))
     }
 
-    /// Blocks until something that does not begin one.
+    /// Reads blocks up to the first character that does not begin one.
     fn blocks(&mut self) -> Result<Vec<Block>, ParseError> {
         let mut blocks = Vec::new();
         while self.rest().starts_with(|c: char| c.is_ascii_alphabetic()) {
@@ -124,7 +124,7 @@ impl<'a> Parser<'a> {
         Some(name)
     }
 
-    /// Comma-separated integers up to the closing parenthesis, at least `arity` of them.
+    /// Reads comma-separated integers up to the closing parenthesis, at least `arity` of them.
     fn integers(&mut self, class: &str, arity: usize) -> Result<Vec<i32>, ParseError> {
         let end = self.rest().find(['(', ')', ';']).unwrap_or(self.rest().len());
         let list = &self.rest()[..end];
@@ -183,7 +183,7 @@ impl<'a> Parser<'a> {
         Ok(Some(Block::Residual { in_c, stride, body, always_project }))
     }
 
-    /// 1024 over the resolution that 1024 becomes inside.
+    /// The stride of a unit that does not state it: 1024 divided by the resolution that its body makes of 1024.
     fn inferred_stride(&self, body: &[Block]) -> Result<i32, ParseError> {
         let failed =
             || self.error("the stride of the unit cannot be inferred; write it: ResBlock(in,stride,…)");

@@ -56,8 +56,8 @@ pub fn validate(blocks: &[Block], resolution: u32) -> Result<Shape, ShapeError> 
     check(blocks, resolution, false)
 }
 
-/// Checks the same, and that no stride is larger than the map that it walks over: what scores are defined
-/// on. Such networks can be built; but a stage of theirs does nothing.
+/// As [`validate`], and refuses strides that are larger than the map they apply to. Networks with such a stride can be
+/// built, but scores are not defined for them, because one of their stages does nothing.
 ///
 /// # Errors
 /// The first block that breaks a rule, with the reason.
@@ -103,8 +103,8 @@ fn track(block: &Block, mut tracker: Tracker, variant: Variant) -> Result<Shape,
     tracker.problem.map_or(Ok(tracker.shape), Err)
 }
 
-/// The shape that a super block makes of `input`, without a walk through its layers, which only finds what is
-/// wrong; nothing where that may be something.
+/// The output shape of a super block, computed without a walk through its layers. `None` means that the block may be
+/// wrong; a walk then finds the reason.
 fn super_output(block: &SuperBlock, input: Shape, strides_fit: bool) -> Option<Shape> {
     let (kernel, widest) = match block.kind {
         SuperKind::Conv { kernel } => (kernel, 1),
@@ -132,7 +132,7 @@ fn super_output(block: &SuperBlock, input: Shape, strides_fit: bool) -> Option<S
     })
 }
 
-/// The integers of a super block on their own.
+/// Checks the integers of a super block, without its input.
 fn check_super(block: &SuperBlock) -> Result<(), String> {
     let positive = [("input channels", block.in_c), ("output channels", block.out_c)];
     for (what, value) in positive {
@@ -160,18 +160,62 @@ fn channels(what: &str, value: i32) -> Result<u32, String> {
 /// Follows the shape through the steps of a walk; remembers the first problem.
 struct Tracker {
     shape: Shape,
-    /// Start of each open unit or fork, and the output of the branches finished so far.
-    open: Vec<(Shape, Option<Shape>)>,
-    /// Channels collected by the branches of the current fork.
-    cat: u32,
+    /// The residual units and forks that are open, outermost first.
+    open: Vec<Open>,
     problem: Option<String>,
     /// Whether a stride may not be larger than the map.
     strides_fit: bool,
 }
 
+/// A residual unit or a fork that the walk has entered and not left.
+struct Open {
+    /// The shape at its start.
+    start: Shape,
+    /// The output of its first branch, once that is finished.
+    first: Option<Shape>,
+    /// The output of the first branch whose number of channels differs from that of `first`.
+    different: Option<Shape>,
+    /// The sum of the channels of all branches that are finished.
+    channels: u32,
+}
+
+impl Open {
+    fn at(start: Shape) -> Open {
+        Open { start, first: None, different: None, channels: 0 }
+    }
+
+    /// A branch ends with the shape `out`.
+    fn branch(&mut self, out: Shape) -> Result<(), String> {
+        self.channels = self.channels.saturating_add(out.c);
+        let Some(first) = self.first else {
+            self.first = Some(out);
+            return Ok(());
+        };
+        if (first.h, first.w) != (out.h, out.w) {
+            return Err(format!("one branch gives {first}, another {out}"));
+        }
+        if first.c != out.c && self.different.is_none() {
+            self.different = Some(out);
+        }
+        Ok(())
+    }
+
+    /// The shape of the joined branches; nothing where there is no branch.
+    fn joined(self, join: Join) -> Result<Option<Shape>, String> {
+        let Some(first) = self.first else { return Ok(None) };
+        match (join, self.different) {
+            (Join::Concat, _) => Ok(Some(Shape { c: self.channels, ..first })),
+            (Join::Sum, None) => Ok(Some(first)),
+            (Join::Sum, Some(other)) => Err(format!(
+                "one branch gives {first}, another {other}; branches that are added need the same number of channels"
+            )),
+        }
+    }
+}
+
 impl Tracker {
     fn at(shape: Shape) -> Tracker {
-        Tracker { shape, open: Vec::new(), cat: 0, problem: None, strides_fit: false }
+        Tracker { shape, open: Vec::new(), problem: None, strides_fit: false }
     }
 
     fn step(&mut self, step: Step) {
@@ -193,9 +237,9 @@ impl Tracker {
                 }
                 self.shape = out;
             }
-            Step::Enter(_) => self.open.push((self.shape, None)),
+            Step::Enter(_) | Step::Fork => self.open.push(Open::at(self.shape)),
             Step::Leave(shortcut) => {
-                let Some((start, _)) = self.open.pop() else { return Ok(()) };
+                let Some(Open { start, .. }) = self.open.pop() else { return Ok(()) };
                 if u32::try_from(shortcut.in_c) != Ok(start.c) {
                     return Err(format!(
                         "the unit declares {} channels in, {} arrive",
@@ -212,28 +256,16 @@ impl Tracker {
                     return Err(format!("the body gives {}, the shortcut {through}", self.shape));
                 }
             }
-            Step::Fork => {
-                self.cat = 0;
-                self.open.push((self.shape, None));
-            }
             Step::Branch => {
-                let out = self.shape;
-                let Some((start, earlier)) = self.open.last_mut() else { return Ok(()) };
-                if let Some(earlier) = earlier
-                    && (earlier.h, earlier.w) != (out.h, out.w)
-                {
-                    return Err(format!("one branch gives {earlier}, another {out}"));
-                }
-                *earlier = Some(out);
-                self.cat += out.c;
-                self.shape = *start;
+                let Some(open) = self.open.last_mut() else { return Ok(()) };
+                open.branch(self.shape)?;
+                self.shape = open.start;
             }
             Step::Join(join) => {
-                let Some((_, Some(out))) = self.open.pop() else { return Ok(()) };
-                self.shape = match join {
-                    Join::Concat => Shape { c: self.cat, ..out },
-                    Join::Sum => out,
-                };
+                let Some(open) = self.open.pop() else { return Ok(()) };
+                if let Some(joined) = open.joined(join)? {
+                    self.shape = joined;
+                }
             }
         }
         Ok(())
@@ -302,6 +334,23 @@ fn layer_output(layer: Layer, input: Shape) -> Result<Shape, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plainnet::notation;
+
+    #[test]
+    fn branches_join_only_where_their_shapes_allow_it() {
+        let output = |text: &str| validate(&notation::parse(text).unwrap().blocks, 8);
+        let equal = "MultiSumBlock(a|ConvKX(3,8,3,1);ConvKX(3,8,1,1))";
+        assert_eq!(output(equal), Ok(Shape::square(8, 8)));
+        let different = "MultiSumBlock(a|ConvKX(3,8,3,1);ConvKX(3,8,1,1);ConvKX(3,16,1,1))";
+        let error = output(different).unwrap_err().to_string();
+        assert!(error.contains("one branch gives 8×8×8, another 16×8×8; branches that are added"), "{error}");
+        let strided = "MultiCatBlock(a|ConvKX(3,8,3,1);ConvKX(3,8,1,2))";
+        assert!(output(strided).unwrap_err().to_string().contains("one branch gives 8×8×8, another 8×4×4"));
+        assert_eq!(output(&different.replace("Sum", "Cat")), Ok(Shape::square(32, 8)));
+        // A fork inside a branch has channels of its own.
+        let nested = "MultiCatBlock(a|MultiCatBlock(b|ConvKX(3,8,1,1);ConvKX(3,4,1,1));ConvKX(3,16,1,1))";
+        assert_eq!(output(nested), Ok(Shape::square(28, 8)));
+    }
 
     #[test]
     fn a_walk_gives_the_shape_that_is_known_without_it() {

@@ -3,7 +3,7 @@
 //! A margin is an interval of the logarithm of measured / predicted. Kernels have margins by kind and by
 //! predicted size, because short kernels are noisier. Networks have one margin.
 
-use crate::predictor::domain::Place;
+use crate::predictor::domain::Membership;
 use serde::{Deserialize, Serialize};
 
 /// Share of the truth that an interval is meant to hold.
@@ -49,10 +49,10 @@ pub struct KernelCalibration {
 }
 
 impl KernelCalibration {
-    /// The margin of a kernel at its place in the domain.
-    pub fn margin_at(&self, predicted_ns: f64, place: Place) -> Margin {
+    /// The margin of a kernel that lies so in the domain.
+    pub fn margin_at(&self, predicted_ns: f64, membership: Membership) -> Margin {
         let Margin { lower_log, upper_log } = self.margin(predicted_ns);
-        let Place::Inside { new_side, new_channels } = place else {
+        let Membership::Inside { new_side, new_channels } = membership else {
             return Margin { lower_log, upper_log };
         };
         let stretch = match (new_side, new_channels) {

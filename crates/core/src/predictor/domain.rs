@@ -11,14 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Domain {
-    pub parts: Vec<Part>,
+    pub parts: Vec<SizeDomain>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     everything: bool,
 }
 
+/// The part of a domain for one kernel size.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Part {
+pub struct SizeDomain {
     /// Kernel size.
     pub kernel: u32,
     /// Strides seen.
@@ -45,9 +46,9 @@ pub struct Range {
     pub high: f64,
 }
 
-/// Where a kernel lies.
+/// Whether a kernel lies in a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Membership {
     Outside,
     /// Inside the ranges, and maybe between the lines of a grid.
     Inside {
@@ -84,7 +85,10 @@ impl Domain {
             by_size.entry(kernel.kernel).or_default().push(kernel);
         }
         Domain {
-            parts: by_size.into_iter().map(|(size, kernels)| Part::of(size, &kernels, machine)).collect(),
+            parts: by_size
+                .into_iter()
+                .map(|(size, kernels)| SizeDomain::of(size, &kernels, machine))
+                .collect(),
             everything: false,
         }
     }
@@ -95,19 +99,19 @@ impl Domain {
     }
 
     pub fn contains(&self, kernel: &Kernel, quantities: &Quantities) -> bool {
-        self.place(kernel, quantities) != Place::Outside
+        self.membership(kernel, quantities) != Membership::Outside
     }
 
-    pub fn place(&self, kernel: &Kernel, quantities: &Quantities) -> Place {
+    pub fn membership(&self, kernel: &Kernel, quantities: &Quantities) -> Membership {
         if self.everything {
-            return Place::Inside { new_side: false, new_channels: false };
+            return Membership::Inside { new_side: false, new_channels: false };
         }
         // No training data have other windows.
         if kernel.window.is_some_and(|window| window.is_odd()) {
-            return Place::Outside;
+            return Membership::Outside;
         }
         let part = self.parts.iter().find(|part| part.kernel == kernel.kernel);
-        part.map_or(Place::Outside, |part| part.place(kernel, quantities))
+        part.map_or(Membership::Outside, |part| part.membership(kernel, quantities))
     }
 
     /// What is wrong with a domain that was read from a file.
@@ -128,8 +132,8 @@ impl Domain {
     }
 }
 
-impl Part {
-    fn of(size: u32, kernels: &[&Kernel], machine: &Machine) -> Part {
+impl SizeDomain {
+    fn of(size: u32, kernels: &[&Kernel], machine: &Machine) -> SizeDomain {
         let distinct = |of: &dyn Fn(&Kernel) -> u32| -> Vec<u32> {
             kernels.iter().map(|kernel| of(kernel)).collect::<BTreeSet<u32>>().into_iter().collect()
         };
@@ -137,7 +141,7 @@ impl Part {
         let line = |list: Vec<u32>, limit: usize| {
             if list.len() * PER_LINE <= kernels.len() { few(list, limit) } else { Vec::new() }
         };
-        let mut part = Part {
+        let mut part = SizeDomain {
             kernel: size,
             strides: distinct(&|kernel| kernel.stride),
             batches: few(distinct(&|kernel| kernel.batch), LISTED_BATCHES),
@@ -157,7 +161,7 @@ impl Part {
         part
     }
 
-    fn place(&self, kernel: &Kernel, quantities: &Quantities) -> Place {
+    fn membership(&self, kernel: &Kernel, quantities: &Quantities) -> Membership {
         let inside = self.strides.binary_search(&kernel.stride).is_ok()
             && (self.batches.is_empty() || self.batches.binary_search(&kernel.batch).is_ok())
             && (self.grouped || !is_grouped(kernel))
@@ -166,10 +170,10 @@ impl Part {
                 value * MARGIN >= range.low && value <= range.high * MARGIN
             });
         if !inside {
-            return Place::Outside;
+            return Membership::Outside;
         }
         let missing = |list: &[u32], value: u32| !list.is_empty() && list.binary_search(&value).is_err();
-        Place::Inside {
+        Membership::Inside {
             new_side: missing(&self.sides, kernel.in_h) || missing(&self.sides, kernel.in_w),
             new_channels: missing(&self.channels, kernel.out_c) || missing(&self.inputs, kernel.in_c),
         }
@@ -247,10 +251,13 @@ mod tests {
         let machine = Machine::new("fp32", &unbounded());
         let domain = Domain::of(kernels.iter(), &machine);
         domain.check().unwrap();
-        let place = |k: Kernel| domain.place(&k, &Quantities::of(&k, &machine));
-        assert_eq!(place(kernel(14, 16, 0)), Place::Inside { new_side: false, new_channels: false });
-        assert_eq!(place(kernel(20, 16, 0)), Place::Inside { new_side: true, new_channels: false });
-        assert_eq!(place(kernel(14, 20, 0)), Place::Inside { new_side: false, new_channels: true });
-        assert_eq!(place(kernel(112, 16, 0)), Place::Outside);
+        let membership = |k: Kernel| domain.membership(&k, &Quantities::of(&k, &machine));
+        assert_eq!(
+            membership(kernel(14, 16, 0)),
+            Membership::Inside { new_side: false, new_channels: false }
+        );
+        assert_eq!(membership(kernel(20, 16, 0)), Membership::Inside { new_side: true, new_channels: false });
+        assert_eq!(membership(kernel(14, 20, 0)), Membership::Inside { new_side: false, new_channels: true });
+        assert_eq!(membership(kernel(112, 16, 0)), Membership::Outside);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::measurement::Identity;
 use crate::plainnet::Kernel;
-use crate::predictor::domain::Place;
+use crate::predictor::domain::Membership;
 use crate::predictor::features::{Machine, Quantities};
 use crate::predictor::file::PredictorFile;
 use crate::predictor::model::KernelModel;
@@ -62,8 +62,8 @@ impl FittedPredictor {
 
     /// The estimate of one kernel with its own batch, and its 90 % interval.
     pub fn bounded(&self, kernel: &Kernel) -> Bounded {
-        let (estimate, place) = self.placed(kernel);
-        self.with_interval(kernel, estimate, place)
+        let (estimate, membership) = self.placed(kernel);
+        self.with_interval(kernel, estimate, membership)
     }
 
     /// As [`FittedPredictor::bounded`], for many kernels: several times as quick.
@@ -71,15 +71,20 @@ impl FittedPredictor {
         let mut order: Vec<usize> = (0..kernels.len()).collect();
         order.sort_by_key(|&i| kernels[i].kind);
         let mut out: Vec<Option<Bounded>> = vec![None; kernels.len()];
-        self.each(kernels, &order, |i, estimate, place| {
-            out[i] = Some(self.with_interval(&kernels[i], estimate, place));
+        self.each(kernels, &order, |i, estimate, membership| {
+            out[i] = Some(self.with_interval(&kernels[i], estimate, membership));
         });
         out.into_iter().flatten().collect()
     }
 
     /// Estimates `kernels` side by side, as far as those of one kind follow each other in `order`; equal ones that do
     /// are estimated once. `seen` gets the position of each.
-    fn each(&self, kernels: &[Kernel], order: &[usize], mut seen: impl FnMut(usize, KernelEstimate, Place)) {
+    fn each(
+        &self,
+        kernels: &[Kernel],
+        order: &[usize],
+        mut seen: impl FnMut(usize, KernelEstimate, Membership),
+    ) {
         let mut quantities = Vec::with_capacity(BLOCK.min(order.len()));
         let mut ns = [0.0; BLOCK];
         for of_kind in order.chunk_by(|&a, &b| kernels[a].kind == kernels[b].kind) {
@@ -87,8 +92,8 @@ impl FittedPredictor {
             let (model, domain) = (self.file.model.kinds.get(&kind), self.file.domain.get(&kind));
             let (Some(model), Some(domain)) = (model, domain) else {
                 for &i in of_kind {
-                    let (estimate, place) = self.placed(&kernels[i]);
-                    seen(i, estimate, place);
+                    let (estimate, membership) = self.placed(&kernels[i]);
+                    seen(i, estimate, membership);
                 }
                 continue;
             };
@@ -104,18 +109,18 @@ impl FittedPredictor {
                 model.predict_many(&quantities, &mut ns[..quantities.len()]);
                 for ((q, &ns), same) in quantities.iter().zip(&ns).zip(behind.by_ref()) {
                     let kernel = &kernels[same[0]];
-                    let place = domain.place(kernel, q);
-                    let estimate = self.floored(kernel, ns, place);
-                    same.iter().for_each(|&i| seen(i, estimate, place));
+                    let membership = domain.membership(kernel, q);
+                    let estimate = self.floored(kernel, ns, membership);
+                    same.iter().for_each(|&i| seen(i, estimate, membership));
                 }
             }
         }
     }
 
-    fn with_interval(&self, kernel: &Kernel, estimate: KernelEstimate, place: Place) -> Bounded {
+    fn with_interval(&self, kernel: &Kernel, estimate: KernelEstimate, membership: Membership) -> Bounded {
         let calibration = &self.file.calibration;
         let margin = match calibration.kernels.get(&kernel.kind) {
-            Some(calibration) => calibration.margin_at(estimate.latency.ns(), place),
+            Some(calibration) => calibration.margin_at(estimate.latency.ns(), membership),
             None => calibration.other_kernels,
         };
         let (mut low, mut high) = ((-margin.lower_log).exp(), margin.upper_log.exp());
@@ -129,18 +134,18 @@ impl FittedPredictor {
         Bounded { estimate, lower: estimate.latency * low, upper: estimate.latency * high }
     }
 
-    fn floored(&self, kernel: &Kernel, ns: f64, place: Place) -> KernelEstimate {
+    fn floored(&self, kernel: &Kernel, ns: f64, membership: Membership) -> KernelEstimate {
         let floor = self.file.model.roofline.floor_ns(kernel, self.bytes_per_element());
-        let support = if place == Place::Outside { Support::Outside } else { Support::Inside };
+        let support = if membership == Membership::Outside { Support::Outside } else { Support::Inside };
         KernelEstimate { latency: Latency::from_ns(ns.max(floor)), support }
     }
 
-    /// Where the kernel lies in the predictor's domain.
-    pub fn place(&self, kernel: &Kernel) -> Place {
+    /// Whether the kernel lies in the predictor's domain.
+    pub fn membership(&self, kernel: &Kernel) -> Membership {
         self.placed(kernel).1
     }
 
-    fn placed(&self, kernel: &Kernel) -> (KernelEstimate, Place) {
+    fn placed(&self, kernel: &Kernel) -> (KernelEstimate, Membership) {
         let roofline = &self.file.model.roofline;
         let bytes_per_element = self.bytes_per_element();
         let (Some(model), Some(domain)) =
@@ -148,11 +153,11 @@ impl FittedPredictor {
         else {
             let bound = roofline.bound(kernel, bytes_per_element).ns().max(FLOOR_NS);
             let estimate = KernelEstimate { latency: Latency::from_ns(bound), support: Support::Bound };
-            return (estimate, Place::Outside);
+            return (estimate, Membership::Outside);
         };
         let quantities = Quantities::of(kernel, &self.machine);
-        let place = domain.place(kernel, &quantities);
-        (self.floored(kernel, model.predict_ns(&quantities), place), place)
+        let membership = domain.membership(kernel, &quantities);
+        (self.floored(kernel, model.predict_ns(&quantities), membership), membership)
     }
 }
 

@@ -1,24 +1,37 @@
 //! Latency predictors: kernels in, milliseconds with an interval out.
 //!
-//! A predictor estimates each kernel, and corrects the sum for the whole network. Both steps are
-//! separate here because the search adds up kernels per block and caches the sums: see [`Terms`].
+//! A predictor of kernels estimates each kernel and corrects the sum for the whole network. Both steps are separate here
+//! because the search adds up kernels per block and caches the sums: see [`Terms`]. A predictor of whole networks
+//! ([`network`]) knows networks of one search space only.
+//!
+//! This file says what every predictor of kernels does ([`LatencyPredictor`]). The others, from the bottom up, each of
+//! which uses only this one and those before it:
+//!
+//! * [`metrics`], how good predictions are; [`layout`], the version numbers of predictor files; [`roofline`], a bound from
+//!   the device's rates;
+//! * [`features`], quantities of a kernel; [`model`], models that read them; [`domain`], where models were trained;
+//! * [`calibration`], intervals; [`net_level`], from the sum over kernels to the network;
+//! * [`file`](mod@file), all of this as a file; [`fitted`], a predictor from such a file; [`breakdown`], where a latency
+//!   goes;
+//! * [`network`], predictors of whole networks; [`any`], a predictor of either kind;
+//! * [`corrected`], a predictor times a factor.
 
+pub mod any;
+pub mod breakdown;
 pub mod calibration;
 pub mod corrected;
+#[cfg(test)]
+mod damaged_files;
 pub mod domain;
 pub mod features;
 pub mod file;
 pub mod fitted;
 pub mod layout;
-pub mod loaded;
 pub mod metrics;
 pub mod model;
-#[cfg(test)]
-mod mutations;
 pub mod net_level;
 pub mod network;
 pub mod roofline;
-mod tract_kernels;
 
 use crate::measurement::Identity;
 use crate::plainnet::kernel::Lowering;
@@ -45,7 +58,8 @@ pub enum Support {
     Bound,
 }
 
-/// The additive part of a network's prediction: sums over its kernels, for the whole batch.
+/// The additive part of a network's prediction: sums over its kernels, for the whole batch. The network-level
+/// correction ([`net_level`]) is linear in these terms.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Terms {
     pub latency: Latency,

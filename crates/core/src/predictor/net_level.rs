@@ -2,7 +2,7 @@
 //!
 //! T = scale · Σ kernels + depthwise · Σ depthwise kernels + per_output · elements written + per_kernel · count and a
 //! constant, with non-negative coefficients, fitted to relative errors. A kernel that is measured on its own finds its
-//! input in the cache and its output in memory that it has touched before; in a network it does not (decision 6).
+//! input in the cache and its output in memory that it has touched before; in a network it does not (docs/decisions/006-kernels-in-a-network.md).
 
 use crate::predictor::Terms;
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,7 @@ use crate::plainnet::{Network, SuperBlock, SuperKind};
 use crate::stats;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-/// What a unit consists of.
+/// The kinds of unit, by their convolutions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A plain k×k convolution.
@@ -76,10 +76,10 @@ pub struct Section {
     pub units: Vec<Unit>,
 }
 
-/// What a stage has come to at its end.
+/// The network up to the end of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stage {
-    /// Units and convolutions up to here.
+    /// Number of units and of convolutions so far.
     pub units: usize,
     pub convs: u32,
     pub channels: u32,

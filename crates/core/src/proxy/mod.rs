@@ -23,13 +23,14 @@ use std::any::Any;
 use std::fmt;
 use std::str::FromStr;
 
-/// Which of the two Zen-Scores (docs/plainnet.md, section 5.2). They are never mixed.
+/// Which definition of the Zen-Score is used (docs/plainnet.md, section 5.2). Scores of the two modes cannot be
+/// compared with each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Algorithm 1 of the paper: L2 norm, mini-batch variance.
     Paper,
-    /// As released: L1 norm, running variance.
+    /// The released code: L1 norm, running variance.
     Reference,
 }
 
@@ -67,12 +68,12 @@ pub struct Candidate<'a> {
     pub classes: u32,
 }
 
-/// What a proxy keeps between two candidates; empty at first.
+/// What a proxy keeps from one candidate to the next. It is empty at first.
 #[derive(Default)]
 pub struct Memory(Option<Box<dyn Any + Send>>);
 
 impl Memory {
-    /// What was kept, or a new `T`.
+    /// The value that was kept; a new one where none of type `T` was.
     pub fn of<T: Any + Send + Default>(&mut self) -> &mut T {
         if !self.0.as_ref().is_some_and(|kept| kept.is::<T>()) {
             self.0 = None;
@@ -98,10 +99,10 @@ pub enum ScoreError {
 
 /// A zero-shot score.
 pub trait Proxy: Send + Sync {
-    /// As given to `--proxy`.
+    /// The name, as given to `--proxy`.
     fn name(&self) -> &'static str;
 
-    /// Images of one pass; none where there are no passes.
+    /// Number of images of one pass; `None` if the proxy runs no network.
     fn batch(&self) -> Option<u32> {
         None
     }
@@ -109,8 +110,8 @@ pub trait Proxy: Send + Sync {
     /// The score of `candidate`. Randomness, where a proxy needs it, comes from `rng`.
     fn score(&self, candidate: Candidate<'_>, rng: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError>;
 
-    /// The score of `candidate`, as [`Proxy::score`] gives it, by a caller who scores many that are alike:
-    /// what was computed for the last one may be kept in `memory`, which belongs to this proxy alone.
+    /// The same score as [`Proxy::score`] gives, for callers that score many similar candidates one after another. The
+    /// proxy may keep what it computed for the last one in `memory`, which no other proxy uses.
     fn score_next(
         &self,
         candidate: Candidate<'_>,
@@ -120,8 +121,8 @@ pub trait Proxy: Send + Sync {
         self.score(candidate, rng)
     }
 
-    /// The scores of a few candidates that share most of their blocks, in their order; `rng` gives the randomness of
-    /// each. As [`Proxy::score_next`], one after the other, where a proxy knows nothing better.
+    /// The scores of a few candidates that share most of their blocks, in their order; `rng` gives the generator of
+    /// each, by its index. The default calls [`Proxy::score_next`] for one after the other.
     fn score_alike(
         &self,
         candidates: &[Candidate<'_>],
@@ -141,7 +142,7 @@ pub trait Proxy: Send + Sync {
     }
 }
 
-/// What a proxy is made for.
+/// The settings that a proxy is made with.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     pub mode: Mode,
@@ -157,7 +158,7 @@ pub struct Entry {
     /// The name in the released scripts.
     pub reference_name: &'static str,
     pub make: fn(Setup) -> Box<dyn Proxy>,
-    /// The proxy for passes of this many images; none where there are no passes.
+    /// Makes the proxy for passes of a given number of images; `None` if it runs no network.
     pub with_batch: Option<MakeWithBatch>,
 }
 

@@ -28,7 +28,7 @@ pub trait GraphProxy: Send + Sync {
     fn evaluate(&self, graph: &Graph, seed: u64) -> Result<f64, Undefined>;
 }
 
-/// Makes a [`Proxy`] of it.
+/// A [`GraphProxy`] as a [`Proxy`].
 pub struct OnGraph<P>(pub P);
 
 /// The network that these proxies look at.

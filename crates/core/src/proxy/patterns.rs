@@ -8,9 +8,9 @@ use crate::plainnet::Graph;
 
 /// One bit for each ReLU input of each image.
 pub struct Patterns {
-    /// By image, 64 bits to a word.
+    /// The bits of each image, 64 to a word.
     words: Vec<Vec<u64>>,
-    /// Bits of an image.
+    /// Number of bits of an image.
     pub bits: u64,
 }
 
@@ -37,7 +37,7 @@ impl<T: Real> Observer<T> for Collect {
     }
 }
 
-/// Runs `images` images in training mode and takes down their patterns. Only `RELU` blocks count.
+/// Runs `images` images in training mode and records their patterns. Only the ReLUs of `RELU` blocks count.
 ///
 /// # Errors
 /// A network that cannot be run.

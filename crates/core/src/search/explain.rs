@@ -1,8 +1,9 @@
 //! Why a network is as it is: what each block costs and contributes, which budget binds, and which
 //! edits would be cheapest.
 
-use super::budget::{Accountant, Budgets, Costs};
-use super::{Search, edits};
+use super::Search;
+use super::budget::{Accountant, Budget, Budgets, Costs, Quantity};
+use super::variation::edits;
 use crate::plainnet::{ShapeError, SuperBlock, Variant, cost};
 use crate::predictor::Terms;
 use crate::proxy::{Candidate, Proxy};
@@ -45,12 +46,12 @@ pub struct Share {
 /// A budget and what the network takes of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Used {
-    /// `params`, `flops`, `layers`, `memory`, or `latency`.
-    pub budget: String,
+    #[serde(rename = "budget")]
+    pub quantity: Quantity,
     pub device: Option<String>,
     pub used: f64,
     pub limit: f64,
-    /// `ms` or `bytes`; nothing where it is a count.
+    /// `ms` or `bytes`; nothing where it is a number.
     pub unit: Option<String>,
     /// Used part of the budget, at most 1.
     pub share: f64,
@@ -86,35 +87,21 @@ pub struct EditEffect {
 
 /// Every budget in force and what `costs` take of it, the fullest first.
 pub fn used(costs: &Costs, budgets: &Budgets) -> Vec<Used> {
-    let mut all = Vec::new();
-    let mut push = |budget: &str, device: Option<&str>, used: f64, limit: f64, unit: Option<&str>| {
-        all.push(Used {
-            budget: budget.into(),
-            device: device.map(str::to_owned),
+    let used = |budget: &Budget| {
+        let Budget { quantity, limit, device } = *budget;
+        let used = quantity.reported(budgets.value(budget, costs)?);
+        let limit = quantity.reported(limit);
+        let device = device.and_then(|index| budgets.devices().get(index));
+        Some(Used {
+            quantity,
+            device: device.map(|device| device.name.clone()),
             used,
             limit,
-            unit: unit.map(str::to_owned),
+            unit: quantity.unit().map(str::to_owned),
             share: used / limit,
-        });
+        })
     };
-    if let Some(limit) = budgets.layers {
-        push("layers", None, costs.layers as f64, f64::from(limit), None);
-    }
-    if let Some(limit) = budgets.params {
-        push("params", None, costs.params.0, limit.0, None);
-    }
-    if let Some(limit) = budgets.flops {
-        push("flops", None, costs.flops.0, limit.0, None);
-    }
-    if let Some((limit, memory)) = budgets.memory.zip(costs.memory) {
-        push("memory", None, memory.0, limit.0, Some("bytes"));
-    }
-    for (budget, estimate) in budgets.latencies.iter().zip(&costs.latencies) {
-        if let Some(limit) = budget.limit {
-            let latency = budgets.budgeted(estimate);
-            push("latency", Some(&budget.device), latency.ms(), limit.ms(), Some("ms"));
-        }
-    }
+    let mut all: Vec<Used> = budgets.iter().filter_map(used).collect();
     all.sort_by(|a, b| b.share.total_cmp(&a.share));
     all
 }
@@ -170,7 +157,7 @@ fn latencies(parts: &[Vec<Terms>], i: usize, budgets: &Budgets, costs: &Costs) -
         let part = parts.get(i).map_or(Latency::ZERO, |part| part[d].latency);
         part.ns() / total.ns() * costs.latencies[d].latency.ms()
     };
-    budgets.latencies.iter().enumerate().map(|(d, budget)| (budget.device.clone(), share(d))).collect()
+    budgets.devices().iter().enumerate().map(|(d, device)| (device.name.clone(), share(d))).collect()
 }
 
 fn edits_around(
@@ -184,11 +171,11 @@ fn edits_around(
     let budgets = &search.budgets;
     // The cost that counts: the fullest latency budget, else the first latency, else FLOPs.
     let tightest = used.iter().find_map(|used| used.device.as_ref());
-    let device = tightest.or(budgets.latencies.first().map(|budget| &budget.device)).cloned();
-    let index = budgets.latencies.iter().position(|budget| Some(&budget.device) == device.as_ref());
+    let device = tightest.or(budgets.devices().first().map(|device| &device.name)).cloned();
+    let index = device.as_deref().and_then(|name| budgets.device(name));
     let cost = |costs: &Costs| match index {
-        Some(i) => costs.latencies[i].latency.ms(),
-        None => costs.flops.0 / 1e6,
+        Some(i) => Some(costs.latencies[i].latency.ms()),
+        None => costs[Quantity::Flops].map(|flops| flops / 1e6),
     };
     let (old_score, old_cost) = (score(blocks), cost(costs));
     let mut effects = Vec::new();
@@ -199,7 +186,8 @@ fn edits_around(
         edits::apply(blocks, &[edit], &mut child);
         let Ok(edited) = accountant.costs(&child) else { continue };
         let Some((new, old)) = score(&child).zip(old_score) else { continue };
-        let added = cost(&edited) - old_cost;
+        let Some((new_cost, old_cost)) = cost(&edited).zip(old_cost) else { continue };
+        let added = new_cost - old_cost;
         effects.push(EditEffect {
             block: edit.block + 1,
             change: edit.change.to_string(),

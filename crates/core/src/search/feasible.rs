@@ -1,11 +1,10 @@
 //! Where a search can start, and how small a network of the space can get.
 
-use super::budget::Accountant;
-use super::mutation::Mutator;
-use super::{Budgets, Constraint, Costs, Search, SearchError};
+use super::budget::{Accountant, Budget, Budgets, Costs, Quantity};
+use super::variation::Mutator;
+use super::{Search, SearchError};
 use crate::plainnet::{ShapeError, SuperBlock, relink};
 use crate::space;
-use crate::units::Latency;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::fmt;
@@ -16,29 +15,24 @@ const STEPS: usize = 20_000;
 /// The budgets cannot be met, as far as a descent over the whole space could find out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Infeasible {
-    pub constraint: Constraint,
-    /// The budget and the smallest value reached, in the constraint's unit.
-    pub budget: String,
-    pub smallest: String,
-    /// The smallest latency, where latency is what binds.
-    pub smallest_latency: Option<Latency>,
+    /// What is exceeded most.
+    pub quantity: Quantity,
+    /// A number, bytes, or nanoseconds.
+    pub limit: f64,
+    /// The smallest value that was reached, in the unit of the limit.
+    pub smallest: f64,
+    /// Where each device has a value of its own.
     pub device: Option<String>,
 }
 
 impl fmt::Display for Infeasible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Infeasible { budget, smallest, .. } = self;
-        match self.constraint {
-            Constraint::Layers => {
-                write!(f, "{budget} layers; the smallest network of the space has {smallest}")
-            }
-            Constraint::Params => write!(f, "{budget} parameters; the smallest reachable is {smallest}"),
-            Constraint::Flops => write!(f, "{budget} FLOPs; the smallest reachable is {smallest}"),
-            Constraint::Memory => write!(f, "{budget} of activations; the smallest reachable is {smallest}"),
-            Constraint::Latency(_) => {
-                let device = self.device.as_deref().unwrap_or("the device");
-                write!(f, "{budget} on {device}; the smallest reachable latency is {smallest}")
-            }
+        let Infeasible { quantity, limit, smallest, device } = self;
+        write!(f, "{}", quantity.phrase(*limit))?;
+        let smallest = quantity.print(*smallest);
+        match device {
+            Some(device) => write!(f, " on {device}; the smallest reachable {quantity} is {smallest}"),
+            None => write!(f, "; the smallest reachable is {smallest}"),
         }
     }
 }
@@ -68,13 +62,18 @@ pub fn start(search: &Search<'_>, initial: Vec<SuperBlock>) -> Result<Vec<SuperB
     }
     let smallest = smallest(&mutator, &initial, &mut accountant, &search.budgets)?;
     let costs = accountant.costs(&smallest)?;
-    if violation(&costs) <= 1.0 {
-        return Ok(smallest);
+    match most_exceeded(&costs, &search.budgets) {
+        None => Ok(smallest),
+        Some((budget, value)) => Err(SearchError::Infeasible(Infeasible {
+            quantity: budget.quantity,
+            limit: budget.limit,
+            smallest: value,
+            device: budget.device.map(|index| search.budgets.devices()[index].name.clone()),
+        })),
     }
-    Err(SearchError::Infeasible(explain(&costs, &search.budgets)))
 }
 
-/// Every block as small as the space lets it become, the type chosen block by block.
+/// A network whose blocks are as small as the space allows; the type of each block is the one that costs least.
 fn smallest(
     mutator: &Mutator<'_>,
     initial: &[SuperBlock],
@@ -116,45 +115,15 @@ fn smallest(
     Ok(blocks)
 }
 
-/// The constraint that `costs` violate most.
-fn explain(costs: &Costs, budgets: &Budgets) -> Infeasible {
-    let mut worst = (0.0, Constraint::Layers, String::new(), String::new(), None);
-    let mut consider = |ratio: f64, constraint, budget: String, smallest: String, latency| {
-        if ratio > worst.0 {
-            worst = (ratio, constraint, budget, smallest, latency);
-        }
-    };
-    if let Some(limit) = budgets.layers {
-        let ratio = costs.layers as f64 / f64::from(limit);
-        consider(ratio, Constraint::Layers, limit.to_string(), costs.layers.to_string(), None);
-    }
-    if let Some(limit) = budgets.params {
-        let ratio = costs.params.0 / limit.0;
-        consider(ratio, Constraint::Params, limit.to_string(), costs.params.to_string(), None);
-    }
-    if let Some(limit) = budgets.flops {
-        consider(
-            costs.flops.0 / limit.0,
-            Constraint::Flops,
-            limit.to_string(),
-            costs.flops.to_string(),
-            None,
-        );
-    }
-    if let Some((limit, memory)) = budgets.memory.zip(costs.memory) {
-        consider(memory.0 / limit.0, Constraint::Memory, limit.to_string(), memory.to_string(), None);
-    }
-    for (i, (budget, estimate)) in budgets.latencies.iter().zip(&costs.latencies).enumerate() {
-        if let Some(limit) = budget.limit {
-            let latency = budgets.budgeted(estimate);
-            let ratio = latency.ns() / limit.ns();
-            consider(ratio, Constraint::Latency(i), limit.to_string(), latency.to_string(), Some(latency));
+/// The budget that `costs` exceed most, if they exceed any, and the value of its quantity.
+fn most_exceeded<'a>(costs: &Costs, budgets: &'a Budgets) -> Option<(&'a Budget, f64)> {
+    let mut most: Option<(&Budget, f64)> = None;
+    for budget in budgets.iter() {
+        let Some(value) = budgets.value(budget, costs) else { continue };
+        let least = most.map_or(1.0, |(budget, value)| value / budget.limit);
+        if value / budget.limit > least {
+            most = Some((budget, value));
         }
     }
-    let (_, constraint, budget, smallest, smallest_latency) = worst;
-    let device = match constraint {
-        Constraint::Latency(i) => budgets.latencies.get(i).map(|budget| budget.device.clone()),
-        _ => None,
-    };
-    Infeasible { constraint, budget, smallest, smallest_latency, device }
+    most
 }

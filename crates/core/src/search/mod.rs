@@ -5,51 +5,53 @@
 //! interrupted: every iteration has a generator of its own, and children of one round are drawn from
 //! one state and enter in order.
 //!
-//! ```
-//! use edgezen::search::{Budget, Search};
-//! use edgezen::units::Params;
+//! * `budget`: the quantities that can be bounded, budgets, and the costs that are held against them;
+//! * `variation`: mutations and edits of a structure;
+//! * `population`: networks with their scores, populations, and the fronts of score against cost;
+//! * `optimiser`: the rules of the evolution, with a registry;
+//! * `running`: what a running search consists of, up to its checkpoints;
+//! * [`preset`]: the published set-ups; [`feasible`]: where a search can start; [`explain`]: why a network is as it is.
 //!
-//! let space = edgezen::space::by_name("mobilenet").unwrap();
+//! ```
+//! use edgezen_core::search::{Quantity, Search};
+//!
+//! let space = edgezen_core::space::by_name("mobilenet").unwrap();
 //! let found = Search::new(space)
-//!     .budget(Budget::Params(Params(4e6)))
-//!     .budget(Budget::Layers(14))
+//!     .budget(Quantity::Params, 4e6)
+//!     .budget(Quantity::Layers, 14.0)
 //!     .iterations(2_000)
 //!     .run()
 //!     .unwrap();
-//! assert!(found.best.costs.params.0 <= 4e6);
+//! assert!(found.best.costs[Quantity::Params].unwrap() <= 4e6);
 //! ```
 
-pub mod archive;
 pub mod budget;
-pub mod checkpoint;
-mod climb;
-pub mod edits;
 pub mod explain;
 pub mod feasible;
-pub mod islands;
-mod judge;
-pub mod mutation;
-pub mod observer;
+pub mod optimiser;
+mod outcome;
 pub mod population;
 pub mod preset;
-mod sequential;
-mod state;
+mod running;
+pub mod variation;
 
-pub use archive::{Front, Fronts, OnFront};
-pub use budget::{Budget, Budgets, Constraint, Costs, LatencyBudget, Rejected};
-pub use checkpoint::Checkpoint;
-pub use observer::{Observer, Phases, Point, Progress, REPORT_EVERY, Silent, Wish};
-pub use population::{Individual, Population, RuleSet, Rules};
+pub use budget::{Budget, Budgets, Costs, Quantity, Rejected, TrackedDevice};
+pub use optimiser::{Optimiser, Rules};
+pub use outcome::SearchOutcome;
+pub use population::{Front, Fronts, Individual, OnFront, Population};
+pub use running::{
+    Checkpoint, HistoryPoint, Instruction, Observer, Phases, REPORT_EVERY, SearchProgress, Silent,
+};
 
 use crate::plainnet::{Network, ShapeError, SuperBlock, notation};
-use crate::proxy::zen::ZenScore;
-use crate::proxy::{Mode, Proxy};
+use crate::predictor::LatencyPredictor;
+use crate::proxy::Proxy;
 use crate::space::SearchSpace;
-use judge::Worker;
-use mutation::Mutator;
+use crate::units::Latency;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
-use state::State;
+use std::sync::Arc;
+use variation::Mutator;
 
 /// A search, ready to run.
 #[derive(Clone)]
@@ -83,35 +85,6 @@ pub enum SearchError {
     Threads { threads: usize, reason: String },
 }
 
-/// What a search found.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    pub best: Individual,
-    /// The final population, island after island.
-    pub population: Vec<std::sync::Arc<Individual>>,
-    /// Over the whole run.
-    pub fronts: Fronts,
-    pub history: Vec<Point>,
-    /// Fewer than asked for if the observer stopped the search.
-    pub iterations: u64,
-    pub scored: u64,
-    pub rejected: Rejected,
-    pub phases: Phases,
-}
-
-impl Outcome {
-    /// Different networks of the final population and the fronts, the highest score first.
-    pub fn ranked(&self) -> Vec<&Individual> {
-        let fronts = self.fronts.iter().flat_map(|front| front.iter());
-        let mut all: Vec<&Individual> =
-            std::iter::once(&self.best).chain(self.population.iter().map(|m| &**m)).chain(fronts).collect();
-        all.sort_by(|a, b| b.score.total_cmp(&a.score));
-        let mut known = rustc_hash::FxHashSet::default();
-        all.retain(|network| known.insert(&network.blocks));
-        all
-    }
-}
-
 impl<'a> Search<'a> {
     /// A search over `space` from its default structure, by the default rules, for inputs of 224×224
     /// and 1,000 classes, without budgets.
@@ -140,10 +113,25 @@ impl<'a> Search<'a> {
         self
     }
 
-    /// One more budget; budgets of different kinds and devices hold together.
+    /// One more budget on a quantity of the network itself: at most `limit`, a number or bytes. Budgets of different
+    /// quantities and devices hold together.
     #[must_use]
-    pub fn budget(mut self, budget: Budget) -> Self {
-        self.budgets.set(budget);
+    pub fn budget(mut self, quantity: Quantity, limit: f64) -> Self {
+        self.budgets.bound(quantity, limit);
+        self
+    }
+
+    /// One more budget on the latency: at most `limit` per image on `device`, as `predictor` says.
+    #[must_use]
+    pub fn latency(
+        mut self,
+        device: impl Into<String>,
+        predictor: impl LatencyPredictor + 'static,
+        limit: Latency,
+    ) -> Self {
+        let device = TrackedDevice { name: device.into(), predictor: Arc::new(predictor) };
+        let index = self.budgets.track(device);
+        self.budgets.bound_latency(index, limit);
         self
     }
 
@@ -178,80 +166,6 @@ impl<'a> Search<'a> {
         self
     }
 
-    /// Runs all iterations.
-    ///
-    /// # Errors
-    /// No network fits the budgets, or none that fits has a score.
-    pub fn run(&self) -> Result<Outcome, SearchError> {
-        self.observed(&Silent, None)
-    }
-
-    /// Runs while `observer` watches; from `checkpoint` on, if there is one. The outcome is the same.
-    ///
-    /// # Errors
-    /// As [`Search::run`]; also a checkpoint of another search.
-    pub fn observed(
-        &self,
-        observer: &dyn Observer,
-        checkpoint: Option<&Checkpoint>,
-    ) -> Result<Outcome, SearchError> {
-        let start = self.start()?;
-        let zen;
-        let proxy: &dyn Proxy = match self.proxy {
-            Some(proxy) => proxy,
-            None => {
-                zen = ZenScore::new(Mode::Paper, self.resolution);
-                &zen
-            }
-        };
-        let threads = self.threads.max(1);
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .map_err(|e| SearchError::Threads { threads, reason: e.to_string() })?;
-        let islands = self.rules.set == RuleSet::Islands;
-        let busy = if islands { self.rules.populations() } else { self.rules.round };
-        let mut workers: Vec<Worker<'_>> =
-            (0..threads.min(busy).max(1)).map(|_| Worker::new(self, proxy, observer)).collect();
-        let mut state = match checkpoint {
-            Some(saved) => saved.restore(self).map_err(SearchError::Checkpoint)?,
-            None => State::new(self.rules.populations(), self.budgets.latencies.len()),
-        };
-        if state.is_new() {
-            if self.is_slow() {
-                // Interrupted in its first score, a search goes on from here.
-                observer.save(&Checkpoint::of(&state));
-            }
-            self.begin(&start, &mut workers[0], &mut state);
-        }
-        while state.iteration < self.rules.iterations {
-            let before = state.iteration;
-            if islands {
-                islands::round(self, &start, &mut state, &mut workers, &pool);
-            } else {
-                sequential::round(self, &start, &mut state, &mut workers, &pool);
-            }
-            let done = state.iteration == self.rules.iterations;
-            if state.iteration / REPORT_EVERY > before / REPORT_EVERY || done {
-                state.report(self.rules.iterations, observer);
-            }
-            let wish = if done || self.is_slow() || state.iteration / ASK_EVERY > before / ASK_EVERY {
-                observer.wish()
-            } else {
-                Wish::GoOn
-            };
-            if wish != Wish::GoOn || done {
-                state.collect(&mut workers);
-                observer.save(&Checkpoint::of(&state));
-            }
-            if wish == Wish::Stop {
-                break;
-            }
-        }
-        state.collect(&mut workers);
-        self.outcome(state, proxy)
-    }
-
     /// A structure inside the budgets, from which the search starts.
     ///
     /// # Errors
@@ -268,47 +182,9 @@ impl<'a> Search<'a> {
         self.proxy.is_some_and(|proxy| proxy.batch().is_some())
     }
 
-    /// What comes before the first iteration.
-    fn begin(&self, start: &[SuperBlock], worker: &mut Worker<'_>, state: &mut State) {
-        if self.rules.start_inside {
-            let clock = worker.begin(0..0);
-            let fate = worker.judge(start, clock, self.rng(!u64::MAX));
-            sequential::settle(fate, &self.rules, state);
-            let first = state.islands[0].population.members().first().cloned();
-            for island in &mut state.islands[1..] {
-                if let Some(first) = &first {
-                    island.population.push(std::sync::Arc::clone(first), &self.rules);
-                }
-            }
-        }
-    }
-
-    fn outcome(&self, state: State, proxy: &dyn Proxy) -> Result<Outcome, SearchError> {
-        let Some(best) = state.best().map(|best| Individual::clone(best)) else {
-            let name = proxy.name();
-            let reason = state.tally.failed;
-            return Err(SearchError::Unscored(
-                reason
-                    .unwrap_or_else(|| format!("no candidate fitted the budgets, none was given to {name}")),
-            ));
-        };
-        let scale = if state.timed == 0 { 0.0 } else { state.iteration as f64 / state.timed as f64 };
-        let Phases { mutate, budget, score } = state.phases;
-        Ok(Outcome {
-            best,
-            population: state.islands.iter().flat_map(|i| i.population.members()).cloned().collect(),
-            fronts: state.fronts,
-            history: state.history,
-            iterations: state.iteration,
-            scored: state.tally.scored,
-            rejected: state.tally.rejected,
-            phases: Phases { mutate: scale * mutate, budget: scale * budget, score: scale * score },
-        })
-    }
-
-    /// Fronts that a run keeps.
+    /// Number of fronts that a run keeps.
     fn fronts(&self) -> usize {
-        self.budgets.latencies.len().max(1)
+        self.budgets.devices().len().max(1)
     }
 
     fn mutator(&self) -> Mutator<'_> {
@@ -323,7 +199,3 @@ impl<'a> Search<'a> {
         Xoshiro256PlusPlus::seed_from_u64(mixed)
     }
 }
-
-/// Iterations between two questions to the observer, where a round is shorter: a question costs tens of
-/// nanoseconds, as much as a tenth of an iteration.
-const ASK_EVERY: u64 = 8;

@@ -3,16 +3,9 @@
 //!
 //! All of them follow [`super::Rules::REFERENCE`] and score in reference mode.
 
+use super::budget::Quantity::{self, Flops, Latency, Params};
+use super::budget::{Budgets, TrackedDevice};
 use crate::plainnet::published;
-
-/// What a preset bounds besides the layers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Budget {
-    Params(f64),
-    Flops(f64),
-    /// Per image; the device is the caller's choice.
-    LatencyMs(f64),
-}
 
 /// One published set-up.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,7 +15,9 @@ pub struct Preset {
     pub proxy: &'static str,
     /// Reference name of the space.
     pub space: &'static str,
-    pub budget: Budget,
+    /// What is bounded besides the layers, in the unit of files: a number, or milliseconds per image. The device of a
+    /// latency is the caller's choice.
+    pub budget: (Quantity, f64),
     pub layers: u32,
     pub batch: u32,
     pub resolution: u32,
@@ -30,210 +25,66 @@ pub struct Preset {
     pub initial: &'static str,
 }
 
+impl Preset {
+    /// The budgets of the set-up; a latency is bounded on `device`.
+    pub fn budgets(&self, device: Option<TrackedDevice>) -> Budgets {
+        let mut budgets = Budgets::default();
+        budgets.bound(Quantity::Layers, f64::from(self.layers));
+        let device = device.map(|device| budgets.track(device));
+        let (quantity, limit) = self.budget;
+        let limit = quantity.from_reported(limit);
+        match (quantity.is_per_device(), device) {
+            (true, Some(device)) => budgets.bound_latency(device, crate::units::Latency::from_ns(limit)),
+            (true, None) => {}
+            (false, _) => budgets.bound(quantity, limit),
+        }
+        budgets
+    }
+}
+
 /// The preset called `name`.
 pub fn by_name(name: &str) -> Option<&'static Preset> {
     ALL.iter().find(|preset| preset.name == name)
 }
 
+/// Side of the images, classes, and the initial structure.
+type Task = (u32, u32, &'static str);
+const CIFAR: Task = (32, 100, published::INIT_CIFAR);
+const IMAGENET: Task = (224, 1000, published::INIT_IMAGENET_LATENCY);
+const IMAGENET_FLOPS: Task = (224, 1000, published::INIT_IMAGENET_FLOPS);
+
+const fn row(
+    name: &'static str,
+    proxy: &'static str,
+    space: &'static str,
+    budget: (Quantity, f64),
+    layers: u32,
+    batch: u32,
+    (resolution, classes, initial): Task,
+) -> Preset {
+    Preset { name, proxy, space, budget, layers, batch, resolution, classes, initial }
+}
+
+/// Name, proxy, space, budget, most layers, batch, task.
 pub const ALL: [Preset; 18] = [
-    Preset {
-        name: "Zen_NAS_cifar_params1M",
-        proxy: "Zen",
-        space: "XXBL",
-        budget: Budget::Params(1.0e6),
-        layers: 18,
-        batch: 64,
-        resolution: 32,
-        classes: 100,
-        initial: published::INIT_CIFAR,
-    },
-    Preset {
-        name: "Flops_NAS_cifar_params1M",
-        proxy: "Flops",
-        space: "XXBL",
-        budget: Budget::Params(1.0e6),
-        layers: 18,
-        batch: 64,
-        resolution: 32,
-        classes: 100,
-        initial: published::INIT_CIFAR,
-    },
-    Preset {
-        name: "GradNorm_NAS_cifar_params1M",
-        proxy: "GradNorm",
-        space: "XXBL",
-        budget: Budget::Params(1.0e6),
-        layers: 18,
-        batch: 64,
-        resolution: 32,
-        classes: 100,
-        initial: published::INIT_CIFAR,
-    },
-    Preset {
-        name: "NASWOT_NAS_cifar_params1M",
-        proxy: "NASWOT",
-        space: "XXBL",
-        budget: Budget::Params(1.0e6),
-        layers: 18,
-        batch: 8,
-        resolution: 32,
-        classes: 100,
-        initial: published::INIT_CIFAR,
-    },
-    Preset {
-        name: "Params_NAS_cifar_params1M",
-        proxy: "Params",
-        space: "XXBL",
-        budget: Budget::Params(1.0e6),
-        layers: 18,
-        batch: 64,
-        resolution: 32,
-        classes: 100,
-        initial: published::INIT_CIFAR,
-    },
-    Preset {
-        name: "Random_NAS_cifar_params1M",
-        proxy: "Random",
-        space: "XXBL",
-        budget: Budget::Params(1.0e6),
-        layers: 18,
-        batch: 64,
-        resolution: 32,
-        classes: 100,
-        initial: published::INIT_CIFAR,
-    },
-    Preset {
-        name: "Syncflow_NAS_cifar_params1M",
-        proxy: "Syncflow",
-        space: "XXBL",
-        budget: Budget::Params(1.0e6),
-        layers: 18,
-        batch: 64,
-        resolution: 32,
-        classes: 100,
-        initial: published::INIT_CIFAR,
-    },
-    Preset {
-        name: "TE_NAS_cifar_params1M",
-        proxy: "TE-NAS",
-        space: "XXBL",
-        budget: Budget::Params(1.0e6),
-        layers: 18,
-        batch: 64,
-        resolution: 32,
-        classes: 100,
-        initial: published::INIT_CIFAR,
-    },
-    Preset {
-        name: "Zen_NAS_cifar_params2M",
-        proxy: "Zen",
-        space: "XXBL",
-        budget: Budget::Params(2.0e6),
-        layers: 20,
-        batch: 64,
-        resolution: 32,
-        classes: 100,
-        initial: published::INIT_CIFAR,
-    },
-    Preset {
-        name: "Zen_NAS_ImageNet_latency0.1ms",
-        proxy: "Zen",
-        space: "XXBL",
-        budget: Budget::LatencyMs(0.1),
-        layers: 10,
-        batch: 64,
-        resolution: 224,
-        classes: 1000,
-        initial: published::INIT_IMAGENET_LATENCY,
-    },
-    Preset {
-        name: "Zen_NAS_ImageNet_latency0.2ms",
-        proxy: "Zen",
-        space: "XXBL",
-        budget: Budget::LatencyMs(0.2),
-        layers: 13,
-        batch: 64,
-        resolution: 224,
-        classes: 1000,
-        initial: published::INIT_IMAGENET_LATENCY,
-    },
-    Preset {
-        name: "Zen_NAS_ImageNet_latency0.3ms",
-        proxy: "Zen",
-        space: "XXBL",
-        budget: Budget::LatencyMs(0.3),
-        layers: 16,
-        batch: 64,
-        resolution: 224,
-        classes: 1000,
-        initial: published::INIT_IMAGENET_LATENCY,
-    },
-    Preset {
-        name: "Zen_NAS_ImageNet_latency0.5ms",
-        proxy: "Zen",
-        space: "XXBL",
-        budget: Budget::LatencyMs(0.5),
-        layers: 20,
-        batch: 64,
-        resolution: 224,
-        classes: 1000,
-        initial: published::INIT_IMAGENET_LATENCY,
-    },
-    Preset {
-        name: "Zen_NAS_ImageNet_latency0.8ms",
-        proxy: "Zen",
-        space: "XXBL",
-        budget: Budget::LatencyMs(0.8),
-        layers: 25,
-        batch: 64,
-        resolution: 224,
-        classes: 1000,
-        initial: published::INIT_IMAGENET_LATENCY,
-    },
-    Preset {
-        name: "Zen_NAS_ImageNet_latency1.2ms",
-        proxy: "Zen",
-        space: "XXBL",
-        budget: Budget::LatencyMs(1.2),
-        layers: 30,
-        batch: 64,
-        resolution: 224,
-        classes: 1000,
-        initial: published::INIT_IMAGENET_LATENCY,
-    },
-    Preset {
-        name: "Zen_NAS_ImageNet_flops400M",
-        proxy: "Zen",
-        space: "IDW_fixfc",
-        budget: Budget::Flops(400.0e6),
-        layers: 14,
-        batch: 64,
-        resolution: 224,
-        classes: 1000,
-        initial: published::INIT_IMAGENET_FLOPS,
-    },
-    Preset {
-        name: "Zen_NAS_ImageNet_flops600M",
-        proxy: "Zen",
-        space: "IDW_fixfc",
-        budget: Budget::Flops(600.0e6),
-        layers: 14,
-        batch: 64,
-        resolution: 224,
-        classes: 1000,
-        initial: published::INIT_IMAGENET_FLOPS,
-    },
-    Preset {
-        name: "Zen_NAS_ImageNet_flops800M",
-        proxy: "Zen",
-        space: "IDW_fixfc",
-        budget: Budget::Flops(800.0e6),
-        layers: 16,
-        batch: 64,
-        resolution: 224,
-        classes: 1000,
-        initial: published::INIT_IMAGENET_FLOPS,
-    },
+    row("Zen_NAS_cifar_params1M", "Zen", "XXBL", (Params, 1e6), 18, 64, CIFAR),
+    row("Flops_NAS_cifar_params1M", "Flops", "XXBL", (Params, 1e6), 18, 64, CIFAR),
+    row("GradNorm_NAS_cifar_params1M", "GradNorm", "XXBL", (Params, 1e6), 18, 64, CIFAR),
+    row("NASWOT_NAS_cifar_params1M", "NASWOT", "XXBL", (Params, 1e6), 18, 8, CIFAR),
+    row("Params_NAS_cifar_params1M", "Params", "XXBL", (Params, 1e6), 18, 64, CIFAR),
+    row("Random_NAS_cifar_params1M", "Random", "XXBL", (Params, 1e6), 18, 64, CIFAR),
+    row("Syncflow_NAS_cifar_params1M", "Syncflow", "XXBL", (Params, 1e6), 18, 64, CIFAR),
+    row("TE_NAS_cifar_params1M", "TE-NAS", "XXBL", (Params, 1e6), 18, 64, CIFAR),
+    row("Zen_NAS_cifar_params2M", "Zen", "XXBL", (Params, 2e6), 20, 64, CIFAR),
+    row("Zen_NAS_ImageNet_latency0.1ms", "Zen", "XXBL", (Latency, 0.1), 10, 64, IMAGENET),
+    row("Zen_NAS_ImageNet_latency0.2ms", "Zen", "XXBL", (Latency, 0.2), 13, 64, IMAGENET),
+    row("Zen_NAS_ImageNet_latency0.3ms", "Zen", "XXBL", (Latency, 0.3), 16, 64, IMAGENET),
+    row("Zen_NAS_ImageNet_latency0.5ms", "Zen", "XXBL", (Latency, 0.5), 20, 64, IMAGENET),
+    row("Zen_NAS_ImageNet_latency0.8ms", "Zen", "XXBL", (Latency, 0.8), 25, 64, IMAGENET),
+    row("Zen_NAS_ImageNet_latency1.2ms", "Zen", "XXBL", (Latency, 1.2), 30, 64, IMAGENET),
+    row("Zen_NAS_ImageNet_flops400M", "Zen", "IDW_fixfc", (Flops, 400e6), 14, 64, IMAGENET_FLOPS),
+    row("Zen_NAS_ImageNet_flops600M", "Zen", "IDW_fixfc", (Flops, 600e6), 14, 64, IMAGENET_FLOPS),
+    row("Zen_NAS_ImageNet_flops800M", "Zen", "IDW_fixfc", (Flops, 800e6), 16, 64, IMAGENET_FLOPS),
 ];
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use super::SearchSpace;
 use crate::plainnet::{SuperKind, published};
 
-pub struct Inverted;
+pub struct InvertedSpace;
 
 const fn kind(expansion: u8, kernel: u8) -> SuperKind {
     SuperKind::Inverted { expansion, kernel }
@@ -26,7 +26,7 @@ const KINDS: [(SuperKind, u32); 12] = [
     (kind(6, 7), 2),
 ];
 
-impl SearchSpace for Inverted {
+impl SearchSpace for InvertedSpace {
     fn name(&self) -> &'static str {
         "mobilenet"
     }

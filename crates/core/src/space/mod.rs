@@ -13,7 +13,7 @@ use rand::{Rng, RngExt};
 /// How likely each block type is (docs/plainnet.md, section 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Weights {
+pub enum KindWeights {
     /// The accidental weights of the released code.
     Reference,
     /// What the paper says.
@@ -23,7 +23,7 @@ pub enum Weights {
 /// How far one mutation may go (docs/plainnet.md, section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reach {
+pub enum MutationReach {
     /// Widths 0.4 to 2.5 times, depth ±1 and ±2.
     Reference,
     /// The same steps within 0.5 to 2 times, for widths and depths.
@@ -53,8 +53,10 @@ pub trait SearchSpace: Send + Sync {
 
 /// All search spaces.
 pub fn registry() -> &'static [&'static dyn SearchSpace] {
-    &[&residual::Residual, &inverted::Inverted]
+    REGISTRY
 }
+
+static REGISTRY: &[&dyn SearchSpace] = &[&residual::ResidualSpace, &inverted::InvertedSpace];
 
 /// The space called `name`, by its own or its reference name.
 pub fn by_name(name: &str) -> Option<&'static dyn SearchSpace> {
@@ -100,7 +102,7 @@ pub struct Candidates<'a> {
     block: SuperBlock,
     /// Types with weights; empty where the type stays.
     kinds: &'a [(SuperKind, u32)],
-    weights: Weights,
+    weights: KindWeights,
     pub out_c: Choices<9>,
     pub sublayers: Choices<5>,
     /// Empty for convolution blocks.
@@ -111,8 +113,8 @@ const GROW: [f64; 5] = [2.5, 2.0, 1.5, 1.25, 1.0];
 const SHRINK: [f64; 4] = [1.25, 1.5, 2.0, 2.5];
 
 /// Widths that `c` may mutate into, largest first (docs/plainnet.md, section 4.1).
-pub fn channel_choices(c: i32, max_channels: i32, reach: Reach) -> Choices<9> {
-    let within = |factor: f64| reach == Reach::Reference || factor <= 2.0;
+pub fn channel_choices(c: i32, max_channels: i32, reach: MutationReach) -> Choices<9> {
+    let within = |factor: f64| reach == MutationReach::Reference || factor <= 2.0;
     let grown = GROW.iter().filter(|&&f| within(f)).map(|f| f64::from(c) * f);
     let shrunk = SHRINK.iter().filter(|&&f| within(f)).map(|f| f64::from(c) / f);
     let mut choices = Choices::EMPTY;
@@ -123,8 +125,8 @@ pub fn channel_choices(c: i32, max_channels: i32, reach: Reach) -> Choices<9> {
 }
 
 /// Depths that `sublayers` may mutate into (docs/plainnet.md, section 4.1).
-pub fn sublayer_choices(sublayers: i32, reach: Reach) -> Choices<5> {
-    let within = |l: i32| reach == Reach::Reference || (2 * l >= sublayers && l <= 2 * sublayers);
+pub fn sublayer_choices(sublayers: i32, reach: MutationReach) -> Choices<5> {
+    let within = |l: i32| reach == MutationReach::Reference || (2 * l >= sublayers && l <= 2 * sublayers);
     let mut choices = Choices::EMPTY;
     for step in [2, 1, 0, -1, -2] {
         let depth = sublayers + step;
@@ -139,8 +141,8 @@ pub fn sublayer_choices(sublayers: i32, reach: Reach) -> Choices<5> {
 pub fn candidates(
     space: &dyn SearchSpace,
     block: SuperBlock,
-    weights: Weights,
-    reach: Reach,
+    weights: KindWeights,
+    reach: MutationReach,
 ) -> Candidates<'_> {
     let widths = |c: i32| channel_choices(c, space.max_channels(), reach);
     if block.kind.is_conv() {
@@ -195,8 +197,8 @@ impl Candidates<'_> {
 
     fn weight(&self, reference: u32) -> u32 {
         match self.weights {
-            Weights::Reference => reference,
-            Weights::Uniform => 1,
+            KindWeights::Reference => reference,
+            KindWeights::Uniform => 1,
         }
     }
 

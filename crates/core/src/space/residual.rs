@@ -4,9 +4,9 @@
 use super::SearchSpace;
 use crate::plainnet::{SuperKind, published};
 
-pub struct Residual;
+pub struct ResidualSpace;
 
-impl SearchSpace for Residual {
+impl SearchSpace for ResidualSpace {
     fn name(&self) -> &'static str {
         "resnet"
     }

@@ -1,9 +1,9 @@
-//! Short-hand for writing networks down as graphs.
+//! What the networks of this folder are written with: a graph under construction, and rules for widths.
 
 use crate::plainnet::graph::{Act, Op};
 use crate::plainnet::{Graph, Shape};
 
-/// A graph under construction and the node that comes next.
+/// A graph under construction, and the node that the next operation reads.
 pub struct Net {
     pub graph: Graph,
     pub at: usize,
@@ -31,7 +31,7 @@ impl Net {
         if act == Act::None { self } else { self.then(Op::Act(act)) }
     }
 
-    /// Convolution, normalisation, activation.
+    /// A convolution, its normalisation and an activation.
     pub fn conv(&mut self, out_c: u32, kernel: u32, stride: u32, act: Act) -> &mut Net {
         self.grouped(out_c, kernel, stride, 1, act)
     }
@@ -58,7 +58,7 @@ impl Net {
         self
     }
 
-    /// The sum with an earlier node.
+    /// The sum with another node.
     pub fn add(&mut self, other: usize) -> &mut Net {
         self.at = self.graph.push(Op::Add, vec![self.at, other]);
         self
@@ -85,6 +85,12 @@ impl Net {
     pub fn classifier(&mut self, classes: u32) -> &mut Net {
         self.then(Op::GlobalAvgPool).linear(classes, Act::None)
     }
+}
+
+/// The width multiplier at the end of `name`, if it begins with `family`: 0.25 in `mobilenet_v1_0.25`.
+pub fn width(name: &str, family: &str) -> Option<f64> {
+    let width: f64 = name.strip_prefix(family)?.parse().ok()?;
+    (0.05..=8.0).contains(&width).then_some(width)
 }
 
 /// The multiple of `divisor` that is nearest to `value`, at most 10 % below it (as in the reference

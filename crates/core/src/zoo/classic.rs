@@ -39,7 +39,7 @@ pub fn by_name(name: &str, side: u32) -> Option<Net> {
     }
 }
 
-/// Krizhevsky 2014, "One weird trick".
+/// AlexNet (Krizhevsky 2014, "One weird trick").
 fn alexnet(mut net: Net) -> Net {
     net.conv(64, 11, 4, Act::Relu).max_pool(3, 2).conv(192, 5, 1, Act::Relu).max_pool(3, 2);
     net.conv(384, 3, 1, Act::Relu).conv(256, 3, 1, Act::Relu).conv(256, 3, 1, Act::Relu).max_pool(3, 2);
@@ -48,7 +48,7 @@ fn alexnet(mut net: Net) -> Net {
     net
 }
 
-/// Simonyan & Zisserman 2015, table 1.
+/// VGG (Simonyan & Zisserman 2015, table 1).
 fn vgg(mut net: Net, counts: [u32; 5]) -> Net {
     for (count, channels) in counts.into_iter().zip([64, 128, 256, 512, 512]) {
         for _ in 0..count {
@@ -67,7 +67,7 @@ struct Residual {
     /// Three 3×3 convolutions as stem, and pooled shortcuts.
     vd: bool,
     squeeze_excite: bool,
-    /// Groups of the 3×3 convolution and their width at 64 channels.
+    /// Number of groups of the 3×3 convolution, and the width of one group where the stage has 64 channels.
     groups: Option<(u32, u32)>,
 }
 
@@ -156,8 +156,7 @@ impl Residual {
     }
 }
 
-/// ResNet-v2 with pre-activation bottlenecks, the stride in the last unit of a stage as in TensorFlow's
-/// model.
+/// ResNet-v2 with pre-activation bottlenecks. As in TensorFlow's model, the last unit of a stage has the stride.
 fn resnet_v2(mut net: Net, counts: [u32; 4]) -> Net {
     net.then(Op::Conv { in_c: 3, out_c: 64, kernel: 7, stride: 2, groups: 1, bias: true }).max_pool(3, 2);
     for (stage, (count, width)) in counts.into_iter().zip([64, 128, 256, 512]).enumerate() {
@@ -182,7 +181,7 @@ fn resnet_v2(mut net: Net, counts: [u32; 4]) -> Net {
     net
 }
 
-/// Iandola et al. 2016, version 1.1.
+/// SqueezeNet 1.1 (Iandola et al. 2016).
 fn squeezenet(mut net: Net) -> Net {
     let fire = |net: &mut Net, squeeze: u32, expand: u32| {
         net.conv(squeeze, 1, 1, Act::Relu);
@@ -208,7 +207,7 @@ fn squeezenet(mut net: Net) -> Net {
     net
 }
 
-/// Szegedy et al. 2015, table 1.
+/// GoogLeNet (Szegedy et al. 2015, table 1).
 fn googlenet(mut net: Net) -> Net {
     let modules: [[u32; 6]; 9] = [
         [64, 96, 128, 16, 32, 32],
@@ -245,7 +244,7 @@ fn googlenet(mut net: Net) -> Net {
     net
 }
 
-/// Huang et al. 2017, table 1.
+/// DenseNet (Huang et al. 2017, table 1).
 fn densenet(mut net: Net, stem: u32, growth: u32, counts: [u32; 4]) -> Net {
     net.conv(stem, 7, 2, Act::Relu).max_pool(3, 2);
     for (block, count) in counts.into_iter().enumerate() {

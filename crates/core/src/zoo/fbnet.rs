@@ -11,20 +11,21 @@ pub const LAYERS: usize = 22;
 /// The operations, in the order of their numbers.
 pub const OPS: [&str; 9] =
     ["k3_e1", "k3_e1_g2", "k3_e3", "k3_e6", "k5_e1", "k5_e1_g2", "k5_e3", "k5_e6", "skip"];
-/// The operations, and what all networks share. An identity computes nothing and is in no group.
+/// The groups of blocks: one for each operation, and one for what all networks share. A skip that changes nothing
+/// computes nothing; it is not a block.
 pub const GROUPS: [&str; 10] =
     ["k3_e1", "k3_e1_g2", "k3_e3", "k3_e6", "k5_e1", "k5_e1_g2", "k5_e3", "k5_e6", "skip", "fixed"];
-/// Kernel, expansion, groups of the first eight.
+/// Kernel size, expansion and groups of the first eight operations.
 const SHAPES: [(u32, u32, u32); 8] =
     [(3, 1, 1), (3, 1, 2), (3, 3, 1), (3, 6, 1), (5, 1, 1), (5, 1, 2), (5, 3, 1), (5, 6, 1)];
-/// Width, layers and stride of the stages.
+/// Width, number of layers and stride of each stage.
 const STAGES: [(u32, usize, u32); 7] =
     [(16, 1, 1), (24, 4, 1), (32, 4, 2), (64, 4, 2), (112, 4, 1), (184, 4, 2), (352, 1, 1)];
 
-/// The first layers of stages, and the others of each.
+/// Number of places: one for the first layer of each stage, and one for the other layers of each stage that has any.
 pub const PLACES: u8 = 12;
 
-/// The operation of each layer.
+/// A network of FBNet's space: the number of the operation of each layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FbNet(pub [u8; LAYERS]);
 

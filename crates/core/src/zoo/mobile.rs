@@ -1,7 +1,6 @@
 //! Mobile networks: MobileNet v1 to v3, MnasNet, ProxylessNAS, EfficientNet-B0, ShuffleNet v2.
 
-use super::builder::{Net, divisible};
-use super::named::width;
+use super::builder::{Net, divisible, width};
 use crate::plainnet::graph::Act;
 
 pub(super) const EXAMPLES: &[&str] = &[
@@ -50,7 +49,7 @@ pub fn by_name(name: &str, side: u32) -> Option<Net> {
     }
 }
 
-/// Howard et al. 2017, table 1.
+/// MobileNet v1 (Howard et al. 2017, table 1).
 fn mobilenet_v1(mut net: Net, width: f64) -> Net {
     let wide = |c: u32| ((f64::from(c) * width) as u32).max(8);
     let rows = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)];
@@ -63,7 +62,7 @@ fn mobilenet_v1(mut net: Net, width: f64) -> Net {
     net
 }
 
-/// Sandler et al. 2018, table 2.
+/// MobileNet v2 (Sandler et al. 2018, table 2).
 fn mobilenet_v2(mut net: Net, width: f64) -> Net {
     let rows = [
         (1, 16, 1, 1),
@@ -91,7 +90,7 @@ fn mobilenet_v2(mut net: Net, width: f64) -> Net {
     net
 }
 
-/// An inverted residual.
+/// An inverted residual block.
 struct Unit {
     kernel: u32,
     middle: u32,
@@ -150,8 +149,8 @@ const SMALL: [Row3; 11] = [
     (5, 576, 96, true, true, 1),
 ];
 
-/// Howard et al. 2019, tables 1 and 2. The minimalistic ones have no squeeze-excite, no hard swish and
-/// only 3×3 kernels.
+/// MobileNet v3 (Howard et al. 2019, tables 1 and 2). The minimalistic variants have no squeeze-excite, no hard
+/// swish and only 3×3 kernels.
 fn mobilenet_v3(mut net: Net, large: bool, width: f64, minimal: bool) -> Net {
     let wide = |c: u32| divisible(f64::from(c) * width, 8);
     let smooth = if minimal { Act::Relu } else { Act::HardSwish };
@@ -274,7 +273,7 @@ fn pplcnet(mut net: Net, width: f64) -> Net {
     net
 }
 
-/// Ma et al. 2018, table 5; the channel shuffle only moves data and is left to the concatenation.
+/// ShuffleNet v2 (Ma et al. 2018, table 5). The channel shuffle only moves data; the concatenation stands for it.
 fn shufflenet_v2(mut net: Net, width: f64) -> Option<Net> {
     let widths = [
         (0.33, [32, 64, 128, 512]),
@@ -297,7 +296,7 @@ fn shufflenet_v2(mut net: Net, width: f64) -> Option<Net> {
                 let right = net.at;
                 net.concat(vec![left, right]);
             } else {
-                // Half of the channels pass by: written as a second input of the concatenation.
+                // Half of the channels skip the unit: they are the second input of the concatenation.
                 let side = net.side();
                 let kept = net.graph.push_input(crate::plainnet::Shape::square(half, side));
                 net.at = net.graph.push_input(crate::plainnet::Shape::square(half, side));

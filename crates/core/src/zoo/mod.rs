@@ -1,5 +1,4 @@
-//! Networks of other people's search spaces and papers, as graphs: what public tables of latencies are
-//! about.
+//! Networks of other search spaces and papers, as graphs. Public tables of latencies refer to them.
 //!
 //! A network here is a code (the choices of its search space, or a name) that expands into [`Part`]s:
 //! its blocks, each with the group that it belongs to (its operation, or its stage) and the graph of
@@ -29,7 +28,7 @@ pub struct Part {
     pub group: &'static str,
     /// One of [`Space::places`]; `None` in spaces that have none, and for blocks that all networks share.
     pub place: Option<u8>,
-    /// For one image.
+    /// What the block computes for one image.
     pub graph: Graph,
 }
 
@@ -39,7 +38,7 @@ impl Part {
     }
 }
 
-/// Where a code comes from.
+/// The search space, or other source, that a code belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Space {
@@ -56,7 +55,7 @@ pub enum Space {
 impl Space {
     pub const ALL: [Space; 4] = [Space::FbNet, Space::NasBench201, Space::Ofa, Space::Named];
 
-    /// The beginning of its codes.
+    /// The prefix of the codes of this space.
     pub fn name(self) -> &'static str {
         match self {
             Space::FbNet => "fbnet",
@@ -66,7 +65,7 @@ impl Space {
         }
     }
 
-    /// The groups that its networks are made of.
+    /// The groups that the blocks of its networks belong to.
     pub fn groups(self) -> &'static [&'static str] {
         match self {
             Space::FbNet => &fbnet::GROUPS,
@@ -76,7 +75,7 @@ impl Space {
         }
     }
 
-    /// How many places its networks have: blocks of one place take and give maps of the same sizes.
+    /// The number of places in its networks. Blocks at one place read and write maps of the same sizes.
     pub fn places(self) -> u8 {
         match self {
             Space::FbNet => fbnet::PLACES,
@@ -84,7 +83,7 @@ impl Space {
         }
     }
 
-    /// What one of its codes looks like, for messages.
+    /// An example of a code of this space, for messages.
     pub fn example(self) -> &'static str {
         match self {
             Space::FbNet => "fbnet:7,8,1,8,… (22 operations from 0 to 8)",
@@ -110,7 +109,7 @@ pub enum Encoded {
     Named(Named),
 }
 
-/// Why a code is none.
+/// Why a text is no code of a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct CodeError(pub String);
@@ -135,7 +134,7 @@ impl Encoded {
         }
     }
 
-    /// Whether `text` means to be a code.
+    /// Whether `text` begins as a code does.
     pub fn is_code(text: &str) -> bool {
         text.split_once(':').is_some_and(|(space, _)| Space::ALL.iter().any(|known| known.name() == space))
     }

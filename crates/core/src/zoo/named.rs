@@ -1,10 +1,11 @@
 //! Networks by their names, at any resolution.
 
+use super::builder::Net;
 use super::{CodeError, Part, classic, mobile};
 use std::fmt;
 use std::str::FromStr;
 
-/// The only group: names say nothing of blocks.
+/// The only group: the whole network is one part, because its name does not say what its blocks are.
 pub const GROUP: &str = "network";
 const RESOLUTIONS: std::ops::RangeInclusive<u32> = 32..=1024;
 
@@ -40,7 +41,7 @@ impl Named {
         self.resolution
     }
 
-    fn build(&self) -> Option<super::builder::Net> {
+    fn build(&self) -> Option<Net> {
         mobile::by_name(&self.name, self.resolution).or_else(|| classic::by_name(&self.name, self.resolution))
     }
 
@@ -64,10 +65,4 @@ impl FromStr for Named {
             parts.ok_or_else(|| CodeError(format!("{text:?} is not NAME@RESOLUTION")))?;
         Named::new(name, resolution)
     }
-}
-
-/// The width multiplier at the end of `name`, if it begins with `family`.
-pub(super) fn width(name: &str, family: &str) -> Option<f64> {
-    let width: f64 = name.strip_prefix(family)?.parse().ok()?;
-    (0.05..=8.0).contains(&width).then_some(width)
 }

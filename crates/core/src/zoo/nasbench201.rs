@@ -11,7 +11,8 @@ use std::str::FromStr;
 pub const OPS: [&str; 5] = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"];
 /// Edges of a cell, from node to node.
 pub const EDGES: [(usize, usize); 6] = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)];
-/// Operations whose result reaches the output, those whose result does not, and what all networks share.
+/// The groups of blocks: operations whose result reaches the output, operations whose result does not (`_dead`), and
+/// what all networks share (`fixed`).
 pub const GROUPS: [&str; 9] = [
     "skip_connect",
     "nor_conv_1x1",
@@ -82,13 +83,13 @@ impl NasBench201 {
     }
 }
 
-/// An edge's operation and the sum that it ends in.
+/// The operation of an edge, and the addition of its result to a node of the cell.
 fn edge(op: u8, channels: u32, side: u32) -> Graph {
     let mut net = Net::new(channels, side);
     match op {
         2 => drop(net.act(Act::Relu).conv(channels, 1, 1, Act::None)),
         3 => drop(net.act(Act::Relu).conv(channels, 3, 1, Act::None)),
-        // A pool over a window costs what a maximum over it does.
+        // Averaging a window takes as long as finding its maximum, so max pooling stands for it.
         4 => drop(net.max_pool(3, 1)),
         _ => {}
     }

@@ -14,8 +14,8 @@ const STRIDES: [u32; STAGES] = [2, 2, 2, 1, 2];
 const ACTS: [Act; STAGES] = [Act::Relu, Act::Relu, Act::HardSwish, Act::HardSwish, Act::HardSwish];
 const SQUEEZE_EXCITE: [bool; STAGES] = [false, true, false, true, true];
 
-/// Resolution, blocks per stage, and kernel and expansion of each slot (4 · stage + block). Slots beyond
-/// a stage's depth are not used, and not compared.
+/// A once-for-all network: its resolution, the number of blocks of each stage, and the kernel size and expansion of
+/// each slot (slot 4 · stage + block). Slots beyond the depth of their stage are kept, but no block uses them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ofa {
     pub resolution: u32,

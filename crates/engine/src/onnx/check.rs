@@ -1,12 +1,11 @@
-//! What must hold before a file is given to anybody: sizes that agree with the data, and none that
-//! would take all memory.
+//! Checks a file before anything reads it: its sizes must agree with its data, and none may take all memory.
 
 use super::OnnxError;
 use prost::Message;
 use tract_onnx::pb;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dim;
 
-/// Largest side, channel count, kernel, … that is taken for a network rather than damage.
+/// Largest side, channel count, kernel size and so on; a file with larger numbers is taken to be damaged.
 const MAX_DIM: i64 = 1 << 20;
 const MAX_ELEMENTS: i64 = 1 << 30;
 const MAX_WINDOW: i64 = 1 << 10;

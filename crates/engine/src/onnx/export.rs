@@ -53,7 +53,7 @@ pub struct Export<'a> {
     weights: Weights<'a>,
 }
 
-/// Protobuf readers refuse larger files.
+/// Largest file in bytes: protobuf readers refuse larger ones.
 const MAX_BYTES: usize = i32::MAX as usize;
 
 /// Keys of length-delimited fields: `ModelProto.graph`, `GraphProto.initializer`,
@@ -124,7 +124,7 @@ impl<'a> Export<'a> {
     /// Writes the file. Weights are drawn while they are written: memory holds those of one layer at a time.
     ///
     /// # Errors
-    /// Whatever `out` says.
+    /// An error of `out`.
     pub fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
         out.write_all(&self.model.encode_to_vec())?;
         write_key(out, GRAPH, self.graph_len())?;
@@ -318,7 +318,7 @@ impl<'a> Exporter<'a> {
         }
     }
 
-    /// Vectors as 1×1 maps where the other operand is a map.
+    /// Reshapes a vector to a 1×1 map if the other operand is a map.
     fn same_rank(&mut self, index: usize, inputs: Vec<String>, ranks: &[usize]) -> Vec<String> {
         if ranks.iter().all(|&rank| rank == ranks[0]) {
             return inputs;

@@ -1,11 +1,11 @@
-//! ONNX: networks handed over as files, and networks of other people read in.
+//! ONNX: writes networks as files, and reads and runs networks from files.
 //!
 //! * [`Export`]: a graph with its seeded weights as a file that any runtime opens;
 //! * [`load`]: any CNN that tract can run, ready to be timed as it is;
 //! * [`read`]: the file as a [`Graph`](edgezen_core::plainnet::Graph), so that its kernels can be predicted.
 //!   Operators that have no counterpart are returned by name, never dropped silently.
 //!
-//! Files come from anywhere: whatever is wrong with one ends in an [`OnnxError`].
+//! A file may come from anywhere. Whatever is wrong with it is an [`OnnxError`], never a panic.
 
 mod check;
 mod export;
@@ -30,7 +30,7 @@ pub enum OnnxError {
     Io(#[from] std::io::Error),
     #[error("not an ONNX file, or a damaged one: {0}")]
     Format(String),
-    /// Well-formed protobuf that is no usable network.
+    /// Well-formed protobuf that does not describe a usable network.
     #[error("the network makes no sense: {0}")]
     Invalid(String),
     #[error("ONNX cannot express {0}")]

@@ -4,6 +4,7 @@
 mod model;
 pub mod ops;
 pub mod proxies;
+mod unscored;
 pub mod zen;
 
 pub use model::TorchModel;
@@ -30,10 +31,10 @@ impl Torch {
     /// f32 on the CPU.
     pub const CPU: Torch = Torch { place: Device::Cpu, kind: Kind::Float, channels_last: false };
 
-    /// `values` where and as this computes.
+    /// `values` as a tensor on this device, in this type and layout.
     ///
     /// # Errors
-    /// libtorch's, of which too little memory is the usual one.
+    /// What libtorch reports, usually too little memory.
     pub fn tensor(&self, shape: &[usize], values: &[f32]) -> Result<tch::Tensor, EngineError> {
         let shape: Vec<i64> = shape.iter().map(|&n| n as i64).collect();
         let tensor = tch::Tensor::f_from_slice(values)
@@ -48,7 +49,8 @@ impl Torch {
         Ok(tensor)
     }
 
-    /// Whether so many values find room: drawing them first would end the program where they do not.
+    /// Checks that memory for so many values can be had, before they are drawn; a failing allocation would end the
+    /// program.
     fn fits(&self, count: u64) -> Result<(), EngineError> {
         let none = |reason: String| EngineError::OutOfMemory { engine: NAME, reason };
         let count = usize::try_from(count).map_err(|e| none(e.to_string()))?;
@@ -89,7 +91,7 @@ impl Engine for Torch {
     }
 }
 
-/// What libtorch says, without the addresses in its library.
+/// The message of libtorch, without its C++ backtrace.
 pub fn reason(error: &TchError) -> String {
     let text = match error {
         TchError::Torch(text) => text.clone(),
@@ -98,7 +100,7 @@ pub fn reason(error: &TchError) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// As an error of this engine.
+/// An error of libtorch as an error of this engine.
 pub fn failed(error: TchError) -> EngineError {
     let reason = reason(&error);
     // The words are those of PyTorch's allocators for CUDA and for the CPU.

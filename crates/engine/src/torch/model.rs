@@ -32,7 +32,7 @@ impl TorchModel {
     /// Draws the weights of `graph` from `seed`.
     ///
     /// # Errors
-    /// libtorch's.
+    /// What libtorch reports.
     pub fn new(torch: Torch, graph: &Graph, batch: u32, seed: u64) -> Result<TorchModel, EngineError> {
         let drawn = Weights::new(graph, seed);
         let folded = weights::folded(graph);
@@ -86,7 +86,7 @@ impl TorchModel {
     /// Launches one run on the fixed inputs, and does not wait for it.
     ///
     /// # Errors
-    /// libtorch's.
+    /// What libtorch reports.
     pub fn launch(&self) -> Result<tch::Tensor, EngineError> {
         no_grad(|| self.forward(&self.fixed)).map_err(failed)
     }
@@ -94,7 +94,7 @@ impl TorchModel {
     /// Checksum of an output.
     ///
     /// # Errors
-    /// libtorch's: a run that failed may say so only here.
+    /// What libtorch reports; the error of a failed run may appear only here.
     pub fn checksum(&self, output: &tch::Tensor) -> Result<f64, EngineError> {
         self.torch.synchronize();
         Ok(crate::checksum(&read(output).map_err(failed)?.data))

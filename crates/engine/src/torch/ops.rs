@@ -23,7 +23,7 @@ impl Walk {
     /// Runs the graph on `inputs`; `apply` makes each value from its operands, given the node's index.
     ///
     /// # Errors
-    /// The first of `apply`'s, and inputs that are missing.
+    /// The first error of `apply`, or a missing input.
     pub fn run<E: From<TchError>>(
         &self,
         inputs: &[Tensor],
@@ -56,7 +56,7 @@ fn missing(what: &str) -> TchError {
 /// The value of one operation, other than an input and batch normalisation.
 ///
 /// # Errors
-/// libtorch's; weights that are missing.
+/// What libtorch reports, or missing weights.
 pub fn apply(
     op: Op,
     inputs: &[&Tensor],

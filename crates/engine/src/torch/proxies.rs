@@ -2,7 +2,7 @@
 //! engine, derivatives by autograd.
 
 use super::ops::{self, Walk};
-use super::reason;
+use super::unscored::Unscored;
 use super::zen::{self, Element};
 use edgezen_core::plainnet::Graph;
 use edgezen_core::plainnet::graph::BN_EPS;
@@ -15,12 +15,6 @@ use edgezen_core::proxy::{Mode, grad_norm, naswot, te_nas};
 use std::collections::BTreeSet;
 use tch::{Device, Kind, TchError, Tensor};
 
-impl From<TchError> for Undefined {
-    fn from(error: TchError) -> Undefined {
-        Undefined::Reason(format!("torch: {}", reason(&error)))
-    }
-}
-
 /// The score of `graph` by the proxy called `name`, as its native engine defines it; `None` if libtorch has none of
 /// that name.
 pub fn score(
@@ -32,26 +26,27 @@ pub fn score(
 ) -> Option<Result<f64, Undefined>> {
     let source = Seeded { seed, repeat: 0, salt: 0, scaling: Scaling::Unit };
     let uniform = Seeded { scaling: Scaling::Uniform, ..source };
-    Some(match name {
+    let score = match name {
         "grad-norm" => gradient_norm(place, graph, batch, seed, &source),
         "synflow" => flow(place, graph, &source).map(|flow| -flow),
         "synflow-original" => flow(place, graph, &source),
         "naswot" => patterns(place, graph, batch, &source)
-            .and_then(|patterns| naswot::log_determinant(&patterns.agreement()?)),
+            .and_then(|patterns| Ok(naswot::log_determinant(&patterns.agreement()?)?)),
         "te-nas" => condition(place, graph, batch, &uniform).map(|condition| -condition),
         "te-nas-regions" => condition(place, graph, batch, &uniform)
             .and_then(|condition| Ok(patterns(place, graph, batch, &uniform)?.regions()? as f64 - condition)),
         _ => return None,
-    })
+    };
+    Some(score.map_err(Undefined::from))
 }
 
 /// A random network in training mode.
 struct Random {
     walk: Walk,
-    /// Of convolutions and linear layers, in the order of the walk.
+    /// The weights of convolutions and linear layers, in the order of the walk.
     weights: Vec<Tensor>,
     bn_weights: Vec<Tensor>,
-    /// Of normalisations and linear layers: zero.
+    /// The biases of normalisations and linear layers, which are zero.
     biases: Vec<Tensor>,
     images: Tensor,
 }
@@ -63,7 +58,7 @@ impl Random {
         batch: u32,
         source: &dyn Source<T>,
         change: fn(Tensor) -> Result<Tensor, TchError>,
-    ) -> Result<Random, Undefined> {
+    ) -> Result<Random, Unscored> {
         let settings = Settings { batch, ..Settings::new(Mode::Paper, 0) };
         let [images, _] = zen::images(place, graph, source, &settings)?;
         let learns = |tensor: Tensor| tensor.f_set_requires_grad(true);
@@ -92,7 +87,7 @@ impl Random {
     fn forward(
         &self,
         before_relu: &mut dyn FnMut(&Tensor) -> Result<(), TchError>,
-    ) -> Result<Tensor, Undefined> {
+    ) -> Result<Tensor, Unscored> {
         let (mut weights, mut scales, mut biases) =
             (self.weights.iter(), self.bn_weights.iter(), self.biases.iter());
         self.walk.run(&[self.images.shallow_clone()], |_, op, operands| {
@@ -128,8 +123,8 @@ fn as_drawn(weight: Tensor) -> Result<Tensor, TchError> {
     Ok(weight)
 }
 
-fn finite(value: f64) -> Result<f64, Undefined> {
-    if value.is_finite() { Ok(value) } else { Err(Undefined::NotFinite) }
+fn finite(value: f64) -> Result<f64, Unscored> {
+    if value.is_finite() { Ok(value) } else { Err(Undefined::NotFinite.into()) }
 }
 
 fn gradient_norm(
@@ -138,7 +133,7 @@ fn gradient_norm(
     batch: u32,
     seed: u64,
     source: &dyn Source<f32>,
-) -> Result<f64, Undefined> {
+) -> Result<f64, Unscored> {
     let network = Random::new::<f32>(place, graph, batch, source, as_drawn)?;
     let logits = network.forward(&mut |_| Ok(()))?;
     let labels: Vec<i64> =
@@ -158,7 +153,7 @@ fn gradient_norm(
     Ok(finite(squares)?.sqrt())
 }
 
-fn flow(place: Device, graph: &Graph, source: &dyn Source<f64>) -> Result<f64, Undefined> {
+fn flow(place: Device, graph: &Graph, source: &dyn Source<f64>) -> Result<f64, Unscored> {
     let mut network = Random::new::<f64>(place, graph, 1, source, |weight| weight.f_abs())?;
     network.images = network.images.f_ones_like()?;
     network.forward(&mut |_| Ok(()))?.f_sum(Kind::Double)?.f_backward()?;
@@ -178,7 +173,7 @@ fn patterns(
     graph: &Graph,
     batch: u32,
     source: &dyn Source<f32>,
-) -> Result<Patterns, Undefined> {
+) -> Result<Patterns, Unscored> {
     let _guard = tch::no_grad_guard();
     let network = Random::new::<f32>(place, graph, batch, source, as_drawn)?;
     let mut bits = Vec::new();
@@ -187,14 +182,14 @@ fn patterns(
         Ok(())
     })?;
     if bits.is_empty() {
-        return Err(Undefined::Reason("it has no ReLU".into()));
+        return Err(Undefined::Reason("it has no ReLU".into()).into());
     }
     Ok(Patterns(Tensor::f_cat(&bits, 1)?))
 }
 
 impl Patterns {
     /// In how many bits two images agree.
-    fn agreement(&self) -> Result<Vec<Vec<f64>>, Undefined> {
+    fn agreement(&self) -> Result<Vec<Vec<f64>>, Unscored> {
         let ones = self.0.f_to_kind(Kind::Double)?;
         let zeros = ones.f_neg()?.f_add_scalar(1.0)?;
         let product = |t: &Tensor| t.f_matmul(&t.f_tr()?);
@@ -202,13 +197,13 @@ impl Patterns {
         Ok(Vec::<Vec<f64>>::try_from(sum.f_to_device(Device::Cpu)?)?)
     }
 
-    fn regions(&self) -> Result<usize, Undefined> {
+    fn regions(&self) -> Result<usize, Unscored> {
         let rows = self.0.f_to_kind(Kind::Uint8)?.f_to_device(Device::Cpu)?;
         Ok(Vec::<Vec<u8>>::try_from(rows)?.into_iter().collect::<BTreeSet<_>>().len())
     }
 }
 
-fn condition(place: Device, graph: &Graph, batch: u32, source: &dyn Source<f32>) -> Result<f64, Undefined> {
+fn condition(place: Device, graph: &Graph, batch: u32, source: &dyn Source<f32>) -> Result<f64, Unscored> {
     let network = Random::new::<f32>(place, graph, batch, source, as_drawn)?;
     let logits = network.forward(&mut |_| Ok(()))?;
     let parameters: Vec<&Tensor> = network.weights.iter().chain(&network.bn_weights).collect();
@@ -222,5 +217,5 @@ fn condition(place: Device, graph: &Graph, batch: u32, source: &dyn Source<f32>)
     }
     let rows = Tensor::f_stack(&rows, 0)?.f_to_kind(Kind::Double)?;
     let kernel = rows.f_matmul(&rows.f_tr()?)?.f_to_device(Device::Cpu)?;
-    te_nas::condition(&Vec::<Vec<f64>>::try_from(kernel)?)
+    Ok(te_nas::condition(&Vec::<Vec<f64>>::try_from(kernel)?)?)
 }

@@ -1,7 +1,7 @@
 //! The exact Zen-Score in libtorch: the same random numbers as the native engine's, so the same scores.
 
 use super::ops::{self, Walk};
-use super::reason;
+use super::unscored::Unscored;
 use edgezen_core::plainnet::graph::BN_EPS;
 use edgezen_core::plainnet::graph::Op;
 use edgezen_core::plainnet::{Graph, Network};
@@ -20,16 +20,10 @@ pub trait Element: Real + tch::kind::Element {}
 impl Element for f32 {}
 impl Element for f64 {}
 
-impl From<TchError> for ExactError {
-    fn from(error: TchError) -> ExactError {
-        ExactError::Engine(format!("torch: {}", reason(&error)))
-    }
-}
-
 /// Scores `network` at `place` in precision `T`, as [`exact::score`] does.
 ///
 /// # Errors
-/// As [`exact::score`], and libtorch's.
+/// As [`exact::score`], and what libtorch reports.
 pub fn score<T: Element>(
     place: Device,
     network: &Network,
@@ -38,11 +32,11 @@ pub fn score<T: Element>(
 ) -> Result<Exact, ExactError> {
     let _guard = tch::no_grad_guard();
     exact::score_by::<T>(network, resolution, settings, &mut |graph, source| {
-        sample(place, graph, source, settings)
+        Ok(sample(place, graph, source, settings)?)
     })
 }
 
-/// The place that scores are computed at where nobody says: the first GPU, if libtorch sees one.
+/// The first GPU, if libtorch sees one. Scores are computed on it unless the caller says otherwise.
 pub fn gpu() -> Option<Device> {
     tch::Cuda::is_available().then_some(Device::Cuda(0))
 }
@@ -102,7 +96,7 @@ fn sample<T: Element>(
     graph: &Graph,
     source: &dyn Source<T>,
     settings: &Settings,
-) -> Result<Sample, ExactError> {
+) -> Result<Sample, Unscored> {
     let weights = weights(place, graph, source)?;
     let walk = Walk::new(graph);
     let mut outputs = Vec::new();
@@ -126,11 +120,11 @@ fn sample<T: Element>(
             Op::AdaptiveAvgPool { .. } => {
                 Err(ForwardError::Unsupported("adaptive pooling to more than one value").into())
             }
-            _ => Ok::<Tensor, ExactError>(ops::apply(op, operands, None, None)?),
+            _ => Ok::<Tensor, Unscored>(ops::apply(op, operands, None, None)?),
         })?);
         variances.push(seen);
     }
-    // One transfer for each kind of number: a GPU is waited for no more often than that.
+    // One transfer for each kind of number, because every transfer waits for the GPU.
     let variances = variances.iter().map(|pass| numbers(pass)).collect::<Result<Vec<_>, _>>()?;
     let bn = (counts.iter().enumerate())
         .map(|(layer, &count)| {
@@ -160,7 +154,7 @@ fn sample<T: Element>(
 
 /// The map normalised by its own statistics, the mean over channels of its biased variance, and the
 /// number of values in a channel.
-fn normalised(x: &Tensor) -> Result<(Tensor, Tensor, f64), ExactError> {
+fn normalised(x: &Tensor) -> Result<(Tensor, Tensor, f64), Unscored> {
     let axes: &[i64] = if x.dim() == 4 { &[0, 2, 3] } else { &[0] };
     let count = axes.iter().map(|&axis| x.size()[axis as usize]).product::<i64>() as f64;
     if count < 2.0 {
@@ -182,7 +176,7 @@ fn numbers(scalars: &[Tensor]) -> Result<Vec<f64>, TchError> {
 /// The graph's output with the weights and images of `source`, in evaluation mode of a fresh network.
 ///
 /// # Errors
-/// libtorch's.
+/// What libtorch reports.
 pub fn forward<T: Element>(
     place: Device,
     graph: &Graph,
@@ -190,6 +184,15 @@ pub fn forward<T: Element>(
     batch: u32,
 ) -> Result<Vec<T>, ExactError> {
     let _guard = tch::no_grad_guard();
+    Ok(evaluated(place, graph, source, batch)?)
+}
+
+fn evaluated<T: Element>(
+    place: Device,
+    graph: &Graph,
+    source: &dyn Source<T>,
+    batch: u32,
+) -> Result<Vec<T>, Unscored> {
     let settings = Settings { batch, ..Settings::new(edgezen_core::proxy::Mode::Paper, 0) };
     let weights = weights(place, graph, source)?;
     let [clean, _] = images(place, graph, source, &settings)?;
@@ -201,7 +204,7 @@ pub fn forward<T: Element>(
             let flat = next.next().map(|weight| weight.f_flatten(1, -1)).transpose()?;
             Ok(ops::apply(op, operands, flat.as_ref(), None)?)
         }
-        _ => Ok::<Tensor, ExactError>(ops::apply(op, operands, None, None)?),
+        _ => Ok::<Tensor, Unscored>(ops::apply(op, operands, None, None)?),
     })?;
     Ok(Vec::try_from(output.f_to_device(Device::Cpu)?.f_contiguous()?.f_flatten(0, -1)?)?)
 }

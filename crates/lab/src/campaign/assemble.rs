@@ -1,12 +1,13 @@
 //! From a journal to a dataset: the passes of each configuration are pooled, judged and written.
 
 use super::drift;
-use super::journal::{Header, Line, Place};
+use super::folder::{JOURNAL, LOOKUP_TABLE};
+use super::journal::{Header, Line, Turn};
 use super::plan::Plan;
-use super::running::{CampaignError, LOOKUP_TABLE, Outcome};
+use super::{CampaignError, CampaignOutcome};
 use crate::dataset;
-use crate::dataset::{Dataset, Provenance, RawRun};
-use ::edgezen_runner;
+use crate::dataset::{Dataset, Environment, Provenance, RawRun};
+use edgezen_core::files::FileError;
 use edgezen_core::measurement::{Quality, Sample, Subject, Summary};
 use edgezen_core::stats;
 use edgezen_runner::{Measured, Timing};
@@ -14,14 +15,19 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// More than this share of the measured cores used by others: the measurement was contended.
+/// A measurement counts as contended if other programs used more than this share of the measured cores.
 const CONTENDED: f64 = 0.02;
 
 /// Writes the dataset that `lines` hold into `dir`.
 ///
 /// # Errors
 /// Nothing was measured, or the disk's.
-pub fn finish(plan: &Plan, dir: &Path, header: &Header, lines: &[Line]) -> Result<Outcome, CampaignError> {
+pub fn finish(
+    plan: &Plan,
+    dir: &Path,
+    header: &Header,
+    lines: &[Line],
+) -> Result<CampaignOutcome, CampaignError> {
     let results = Results::of(lines);
     let mut samples = Vec::new();
     let mut raw = Vec::new();
@@ -31,7 +37,7 @@ pub fn finish(plan: &Plan, dir: &Path, header: &Header, lines: &[Line]) -> Resul
     // In the order of the plan, whatever the order of measuring.
     for (index, subject) in plan.subjects.iter().enumerate() {
         let passes: Vec<&Pass<'_>> =
-            results.passes.values().filter(|pass| pass.place.index == index).collect();
+            results.passes.values().filter(|pass| pass.turn.index == index).collect();
         let pooled = edgezen_runner::pooled(passes.iter().map(|pass| pass.timing()));
         let reason = results.failed.get(&index);
         let (None, Some((summary, quality))) = (reason, pooled) else {
@@ -58,23 +64,23 @@ pub fn finish(plan: &Plan, dir: &Path, header: &Header, lines: &[Line]) -> Resul
         return Err(CampaignError::NothingMeasured(reason));
     }
     let sentinels: Vec<f64> = drift::sentinels(lines).collect();
-    let mut environment = header.environment.clone();
-    environment.insert("sentinel_median_ns".into(), json!(sentinels));
-    if let Some(usual) = results.passes.values().filter_map(|pass| pass.timing().usual_probe_ns).min() {
-        environment.insert("usual_probe_ns".into(), json!(usual));
-    }
-    let contended = results.passes.values().filter(|pass| pass.contended()).count();
-    environment.insert("contended_measurements".into(), json!(contended));
-    environment.insert("repeated_measurements".into(), json!(results.repeated));
+    let mut environment = Environment::try_from(header.environment.clone())
+        .map_err(|e| FileError::damaged(&dir.join(JOURNAL), e))?;
+    let usual = results.passes.values().filter_map(|pass| pass.timing().usual_probe_ns).min();
+    environment.usual_probe_ns = usual.or(environment.usual_probe_ns);
+    let mut say = |name: &str, fact: serde_json::Value| environment.facts.insert(name.to_owned(), fact);
+    say("sentinel_median_ns", json!(sentinels));
+    say("contended_measurements", json!(results.passes.values().filter(|pass| pass.contended()).count()));
+    say("repeated_measurements", json!(results.repeated));
     if !modes.is_empty() {
-        environment.insert("bimodal".into(), json!(modes));
+        say("bimodal", json!(modes));
     }
     if let Some((within, between)) = Spread::medians(&spreads) {
-        environment.insert("relative_spread_within_launches".into(), json!(within));
-        environment.insert("relative_spread_between_launches".into(), json!(between));
+        say("relative_spread_within_launches", json!(within));
+        say("relative_spread_between_launches", json!(between));
     }
     if !results.sessions.is_empty() {
-        environment.insert("restarts".into(), json!(results.sessions));
+        say("restarts", json!(results.sessions));
     }
     let dataset = Dataset {
         identity: header.identity.clone(),
@@ -94,10 +100,10 @@ pub fn finish(plan: &Plan, dir: &Path, header: &Header, lines: &[Line]) -> Resul
     let usual = stats::median(&sentinels).unwrap_or(0.0);
     let worst = sentinels.iter().fold(usual, |worst, &s| worst.max(s));
     let worst_drift = if usual > 0.0 { worst / usual - 1.0 } else { 0.0 };
-    Ok(Outcome { dataset, failed, lookup, worst_drift, repeated: results.repeated })
+    Ok(CampaignOutcome { dataset, failed, lookup, worst_drift, repeated: results.repeated })
 }
 
-/// What a journal comes down to.
+/// What the lines of a journal amount to.
 #[derive(Default)]
 struct Results<'a> {
     /// The measurements that count, by configuration and pass.
@@ -109,9 +115,9 @@ struct Results<'a> {
 
 /// One measurement that counts.
 struct Pass<'a> {
-    place: Place,
+    turn: Turn,
     measured: &'a Measured,
-    /// Between two slow sentinels.
+    /// It lies between two slow sentinels.
     drifted: bool,
     flagged: Option<Quality>,
 }
@@ -122,8 +128,8 @@ impl<'a> Results<'a> {
         for (line, drifted) in lines.iter().zip(drift::drifted(lines)) {
             match line {
                 Line::Sample { index, round, measured, .. } => {
-                    let place = Place { round: *round, index: *index };
-                    let pass = Pass { place, measured, drifted, flagged: None };
+                    let turn = Turn { round: *round, index: *index };
+                    let pass = Pass { turn, measured, drifted, flagged: None };
                     results.passes.insert((*index, *round), pass);
                 }
                 Line::Failed { index, reason } => {
@@ -131,13 +137,13 @@ impl<'a> Results<'a> {
                 }
                 Line::Redo { of, .. } => {
                     results.repeated += of.len();
-                    for place in of {
-                        results.passes.remove(&(place.index, place.round));
+                    for turn in of {
+                        results.passes.remove(&(turn.index, turn.round));
                     }
                 }
                 Line::Flagged { of, quality, .. } => {
-                    for place in of {
-                        if let Some(pass) = results.passes.get_mut(&(place.index, place.round)) {
+                    for turn in of {
+                        if let Some(pass) = results.passes.get_mut(&(turn.index, turn.round)) {
                             pass.flagged = Some(*quality);
                         }
                     }
@@ -164,7 +170,7 @@ impl Pass<'_> {
     /// Every timed run, for row `sample` of the dataset.
     fn raw(&self, sample: u32) -> Vec<RawRun> {
         let timing = self.timing();
-        let (round, k) = (self.place.round, timing.k);
+        let (round, k) = (self.turn.round, timing.k);
         let calm = |run: usize| {
             let probe = timing.probes_ns.get(run)?;
             timing.usual_probe_ns.map(|usual| edgezen_runner::pace::undisturbed(*probe, usual))
@@ -176,7 +182,8 @@ impl Pass<'_> {
     }
 }
 
-/// The quality of a configuration. One bad pass of three does not move the median.
+/// The quality of a configuration. A flag needs more than half of its passes: one bad pass of three does not move the
+/// median.
 fn judged(passes: &[&Pass<'_>], pooled: Quality, two_modes: bool) -> Quality {
     let most =
         |is: &dyn Fn(&Pass<'_>) -> bool| 2 * passes.iter().filter(|pass| is(pass)).count() > passes.len();
@@ -191,8 +198,8 @@ fn judged(passes: &[&Pass<'_>], pooled: Quality, two_modes: bool) -> Quality {
     }
 }
 
-/// Whether the runs of all passes fall into two groups. Where the core's pace was probed, the probes know
-/// better which runs count.
+/// The two groups that the runs of all passes fall into, if they do. `None` where the core's pace was probed, because the
+/// probes have decided already which runs count.
 fn two_modes(passes: &[&Pass<'_>]) -> Option<stats::Modes> {
     if passes.iter().any(|pass| pass.timing().usual_probe_ns.is_some()) {
         return None;

@@ -1,17 +1,20 @@
-//! The sentinel: one kernel that is measured again and again, and tells whether the device has changed.
+//! Drift: a slow change of the device's speed, for example by heat.
+//!
+//! The sentinel shows it: one and the same kernel, which is measured after every few configurations. When the sentinel
+//! is slower than usual, so was the device, and what was measured around it is not to be trusted.
 
 use super::journal::Line;
 use edgezen_core::plainnet::graph::Act;
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::stats;
 
-/// Measurements between two looks at the sentinel.
+/// Number of measurements between two measurements of the sentinel.
 pub const SENTINEL_EVERY: usize = 20;
 
-/// Samples between two sentinels that were slower than usual by more than this are flagged.
+/// Samples between two sentinels are flagged if both sentinels were slower than usual by more than this share.
 pub const DRIFT: f64 = 0.10;
 
-/// A kernel of middling size.
+/// The sentinel: a convolution of a size that is common in image networks.
 pub const SENTINEL: Kernel = Kernel {
     kind: KernelKind::Conv,
     batch: 1,
@@ -35,8 +38,8 @@ pub fn sentinels(lines: &[Line]) -> impl Iterator<Item = f64> {
     })
 }
 
-/// How much slower than usual the last sentinel is. Usual is the median of those that were not slower
-/// than usual themselves by more than `tolerance`, so that a hot hour does not become the rule.
+/// How much slower than usual the last sentinel is, as a share. Usual is the median of the earlier sentinels that were
+/// not themselves slower than usual by more than `tolerance`; a hot hour therefore does not become the usual state.
 pub fn of_last(lines: &[Line], tolerance: f64) -> f64 {
     let mut usual: Vec<f64> = Vec::new();
     let mut drift = 0.0;

@@ -1,20 +1,25 @@
-//! The journal: one JSON line for each finished measurement, on disk before the next one begins.
+//! The journal of a campaign: one JSON line for each finished measurement, which is on disk before the next measurement
+//! begins.
 //!
-//! It is the truth while measuring. The first line is the header; a line that was cut off by a kill is
-//! dropped when the journal is opened again. Lines are only ever added.
+//! The dataset is made of the journal alone. The first line is the header. Lines are only added, never changed; a last
+//! line that was cut off, because the program was killed while it wrote, is dropped when the journal is opened again.
 
 use crate::device::Facts;
+use crate::files;
+use edgezen_core::files::{FileError, Format};
 use edgezen_core::measurement::{Identity, Quality};
 use edgezen_runner::Measured;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// Increment when a line changes its meaning.
-pub const VERSION: u32 = 2;
+/// What the header says of its version, which grows when a line changes its meaning. A long campaign writes some
+/// gigabytes.
+pub const FORMAT: Format =
+    Format { name: "journal of a campaign", field: "version", oldest: 1, newest: 2, most_bytes: 64 << 30 };
 
-/// What the journal is a journal of.
+/// The first line: what is measured, on what, and in how many passes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
@@ -31,7 +36,7 @@ pub struct Header {
     pub seed: u64,
     pub identity: Identity,
     pub environment: Facts,
-    /// A name that no other campaign has: results that are still on the device are known by it.
+    /// A name that no other campaign has. Results that are still on the device are found again by it.
     #[serde(default)]
     pub session: String,
 }
@@ -48,29 +53,29 @@ pub enum Line {
         attempt: u32,
         measured: Box<Measured>,
     },
-    /// It cannot be measured on this device, in no pass.
+    /// Configuration `index` cannot be measured on this device; no pass tries it again.
     Failed { index: usize, reason: String },
-    /// The sentinel, which tells drift from difference.
+    /// The sentinel was measured (see [`super::drift`]).
     Sentinel { median_ns: f64 },
-    /// These measurements are to be repeated: the device was not itself. What was measured stays in the
-    /// journal, and counts no more.
-    Redo { of: Vec<Place>, reason: String },
-    /// These measurements stay as they are after the last repetition, and are flagged.
-    Flagged { of: Vec<Place>, quality: Quality, reason: String },
-    /// The device was started anew; the facts that changed.
+    /// These measurements are to be made again, because the device was slower than usual. Their first results stay in
+    /// the journal, and no longer count.
+    Redo { of: Vec<Turn>, reason: String },
+    /// These measurements were repeated as often as is allowed. They count as they are, and are flagged.
+    Flagged { of: Vec<Turn>, quality: Quality, reason: String },
+    /// The device was restarted; these are its facts afterwards.
     Session { environment: Facts },
 }
 
-/// One measurement of a plan.
+/// One measurement of a plan: that of configuration `index` in pass `round`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Place {
+pub struct Turn {
     pub round: u32,
     pub index: usize,
 }
 
 impl Line {
-    /// The configuration that this line is about.
+    /// The configuration that was measured, or failed.
     pub fn index(&self) -> Option<usize> {
         match self {
             Line::Sample { index, .. } | Line::Failed { index, .. } => Some(*index),
@@ -78,10 +83,10 @@ impl Line {
         }
     }
 
-    /// The measurements that this line is about.
-    pub fn places(&self) -> Vec<Place> {
+    /// The measurements that this line is about: one, or several.
+    pub fn turns(&self) -> Vec<Turn> {
         match self {
-            Line::Sample { index, round, .. } => vec![Place { round: *round, index: *index }],
+            Line::Sample { index, round, .. } => vec![Turn { round: *round, index: *index }],
             Line::Redo { of, .. } | Line::Flagged { of, .. } => of.clone(),
             _ => Vec::new(),
         }
@@ -91,33 +96,29 @@ impl Line {
 /// Why a journal could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    #[error("{path}: {error}")]
-    Io { path: PathBuf, error: std::io::Error },
-    #[error("{path}, line {line}: {reason}")]
-    Damaged { path: PathBuf, line: usize, reason: String },
-    #[error("{path}: written by a newer version of this program (journal {found}, this one reads {VERSION})")]
-    TooNew { path: PathBuf, found: u64 },
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("{path} is in use by another run of this program")]
     InUse { path: PathBuf },
 }
 
-/// A journal as found on disk.
+/// A journal that was read from disk.
 #[derive(Debug)]
-pub struct Found {
+pub struct OpenedJournal {
     pub header: Header,
     pub lines: Vec<Line>,
-    /// Length of the part that is whole.
+    /// Bytes up to the end of the last whole line.
     whole: u64,
 }
 
 impl Header {
-    /// Measurements in all.
+    /// Number of measurements: configurations times passes.
     pub fn total(&self) -> usize {
         self.configurations * self.rounds as usize
     }
 }
 
-/// What is finished: for each pass, for each configuration.
+/// Which measurements are finished: one flag for each pass and each configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished(Vec<Vec<bool>>);
 
@@ -135,9 +136,9 @@ impl Finished {
                     done.iter_mut().filter_map(|pass| pass.get_mut(index)).for_each(|done| *done = true);
                 }
                 Line::Redo { ref of, .. } => {
-                    for place in of {
+                    for turn in of {
                         if let Some(done) =
-                            done.get_mut(place.round as usize).and_then(|pass| pass.get_mut(place.index))
+                            done.get_mut(turn.round as usize).and_then(|pass| pass.get_mut(turn.index))
                         {
                             *done = false;
                         }
@@ -158,7 +159,7 @@ impl Finished {
     }
 }
 
-impl Found {
+impl OpenedJournal {
     pub fn finished(&self) -> Finished {
         Finished::of(&self.header, &self.lines)
     }
@@ -168,45 +169,36 @@ impl Found {
 ///
 /// # Errors
 /// A file that is damaged in other ways than a cut-off last line, or too new.
-pub fn read(path: &Path) -> Result<Option<Found>, JournalError> {
-    let mut bytes = Vec::new();
-    match File::open(path) {
-        Ok(mut file) => file.read_to_end(&mut bytes).map_err(io(path))?,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(JournalError::Io { path: path.to_owned(), error }),
+pub fn read(path: &Path) -> Result<Option<OpenedJournal>, JournalError> {
+    let bytes = match files::read(&FORMAT, path) {
+        Err(error) if error.is_missing() => return Ok(None),
+        read => read?,
     };
-    // Whatever follows the last line break was being written when the program was killed.
+    // What follows the last line break was being written when the program was killed.
     let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
     let mut lines = bytes[..whole].split(|&b| b == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
     let Some((_, first)) = lines.next() else { return Ok(None) };
-    let damaged =
-        |line: usize, reason: String| JournalError::Damaged { path: path.to_owned(), line: line + 1, reason };
-    let value: serde_json::Value = serde_json::from_slice(first).map_err(|e| damaged(0, e.to_string()))?;
-    if let Some(found) = value["version"].as_u64()
-        && found > u64::from(VERSION)
-    {
-        return Err(JournalError::TooNew { path: path.to_owned(), found });
-    }
-    let header: Header = serde_json::from_value(value).map_err(|e| damaged(0, e.to_string()))?;
+    let header: Header = FORMAT.parse(path, first)?;
+    let damaged = |line: usize, reason: String| FileError::damaged_line(path, line + 1, reason);
     let mut parsed = Vec::new();
     for (number, line) in lines {
         let line: Line = serde_json::from_slice(line).map_err(|e| damaged(number, e.to_string()))?;
         if let Some(index) = line.index()
             && index >= header.configurations
         {
-            return Err(damaged(number, format!("configuration {index} is not in the plan")));
+            return Err(damaged(number, format!("configuration {index} is not in the plan")).into());
         }
-        for Place { round, index } in line.places() {
+        for Turn { round, index } in line.turns() {
             if round >= header.rounds {
-                return Err(damaged(number, format!("there is no pass {round}")));
+                return Err(damaged(number, format!("there is no pass {round}")).into());
             }
             if index >= header.configurations {
-                return Err(damaged(number, format!("configuration {index} is not in the plan")));
+                return Err(damaged(number, format!("configuration {index} is not in the plan")).into());
             }
         }
         parsed.push(line);
     }
-    Ok(Some(Found { header, lines: parsed, whole: whole as u64 }))
+    Ok(Some(OpenedJournal { header, lines: parsed, whole: whole as u64 }))
 }
 
 /// An open journal; locked against other runs of this program.
@@ -217,25 +209,25 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Starts a journal; what was at `path` is gone.
+    /// Starts a journal, in place of any file that was at `path`.
     ///
     /// # Errors
     /// The disk's, or another run that holds it.
     pub fn create(path: &Path, header: &Header) -> Result<Journal, JournalError> {
         let mut journal = Journal::open(path)?;
-        journal.file.set_len(0).map_err(io(path))?;
+        journal.file.set_len(0).map_err(FileError::io(path))?;
         journal.write(header)?;
         Ok(journal)
     }
 
-    /// Goes on after what was `found`; a cut-off last line is cut off for good.
+    /// Goes on after the whole lines of the journal that was `found`; the rest of a line that was cut off is removed.
     ///
     /// # Errors
     /// The disk's, or another run that holds it.
-    pub fn resume(path: &Path, found: &Found) -> Result<Journal, JournalError> {
+    pub fn resume(path: &Path, found: &OpenedJournal) -> Result<Journal, JournalError> {
         let mut journal = Journal::open(path)?;
-        journal.file.set_len(found.whole).map_err(io(path))?;
-        journal.file.seek(SeekFrom::End(0)).map_err(io(path))?;
+        journal.file.set_len(found.whole).map_err(FileError::io(path))?;
+        journal.file.seek(SeekFrom::End(0)).map_err(FileError::io(path))?;
         Ok(journal)
     }
 
@@ -246,13 +238,11 @@ impl Journal {
             .create(true)
             .truncate(false)
             .open(path)
-            .map_err(io(path))?;
+            .map_err(FileError::io(path))?;
         match file.try_lock() {
             Ok(()) => Ok(Journal { path: path.to_owned(), file }),
             Err(std::fs::TryLockError::WouldBlock) => Err(JournalError::InUse { path: path.to_owned() }),
-            Err(std::fs::TryLockError::Error(error)) => {
-                Err(JournalError::Io { path: path.to_owned(), error })
-            }
+            Err(std::fs::TryLockError::Error(error)) => Err(FileError::io(path)(error).into()),
         }
     }
 
@@ -265,15 +255,10 @@ impl Journal {
     }
 
     fn write(&mut self, value: &impl Serialize) -> Result<(), JournalError> {
-        let json = serde_json::to_string(value)
-            .map_err(|e| JournalError::Io { path: self.path.clone(), error: e.into() })?;
-        self.file.write_all((json + "\n").as_bytes()).map_err(io(&self.path))?;
-        self.file.sync_data().map_err(io(&self.path))
+        let json = serde_json::to_string(value).map_err(|e| FileError::io(&self.path)(e.into()))?;
+        self.file.write_all((json + "\n").as_bytes()).map_err(FileError::io(&self.path))?;
+        Ok(self.file.sync_data().map_err(FileError::io(&self.path))?)
     }
-}
-
-fn io(path: &Path) -> impl FnOnce(std::io::Error) -> JournalError + '_ {
-    move |error| JournalError::Io { path: path.to_owned(), error }
 }
 
 #[cfg(test)]
@@ -282,23 +267,14 @@ mod tests {
 
     fn header() -> Header {
         Header {
-            version: VERSION,
+            version: FORMAT.newest,
             tool_version: "0".into(),
             created: "now".into(),
             plan: "p".into(),
             configurations: 9,
             rounds: 2,
             seed: 1,
-            identity: Identity {
-                device: "d".into(),
-                runtime: "r".into(),
-                runtime_version: None,
-                precision: "fp32".into(),
-                batch: 1,
-                threads: 1,
-                cores: None,
-                thermal_state: None,
-            },
+            identity: Identity::new("d", "r", "fp32"),
             environment: Facts::new(),
             session: "s".into(),
         }
@@ -314,7 +290,7 @@ mod tests {
         let path = dir.path().join("journal.jsonl");
         assert!(read(&path).unwrap().is_none());
         let mut journal = Journal::create(&path, &header()).unwrap();
-        let of = vec![Place { round: 1, index: 2 }];
+        let of = vec![Turn { round: 1, index: 2 }];
         let redo = Line::Redo { of, reason: "drift".into() };
         let lines = [failed(3), Line::Sentinel { median_ns: 5.5 }, redo, failed(4)];
         lines.iter().for_each(|line| journal.add(line).unwrap());
@@ -348,10 +324,10 @@ mod tests {
         assert!(matches!(Journal::create(&path, &header()), Err(JournalError::InUse { .. })));
         drop(journal);
         std::fs::write(&path, text.clone() + "rubbish\n").unwrap();
-        assert!(matches!(read(&path), Err(JournalError::Damaged { line: 3, .. })));
+        assert!(matches!(read(&path), Err(JournalError::File(FileError::DamagedLine { line: 3, .. }))));
         std::fs::write(&path, text.clone() + "{\"line\":\"failed\",\"index\":9,\"reason\":\"\"}\n").unwrap();
-        assert!(matches!(read(&path), Err(JournalError::Damaged { line: 3, .. })));
+        assert!(matches!(read(&path), Err(JournalError::File(FileError::DamagedLine { line: 3, .. }))));
         std::fs::write(&path, text.replace("\"version\":2", "\"version\":3")).unwrap();
-        assert!(matches!(read(&path), Err(JournalError::TooNew { found: 3, .. })));
+        assert!(matches!(read(&path), Err(JournalError::File(FileError::Newer { found: 3, .. }))));
     }
 }

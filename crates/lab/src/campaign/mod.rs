@@ -3,10 +3,19 @@
 
 mod assemble;
 pub mod drift;
+mod error;
+mod event;
+pub mod folder;
 pub mod journal;
+pub mod network_latency;
 pub mod networks;
+mod outcome;
 pub mod plan;
-pub mod running;
+pub mod repeat;
+mod running;
 
+pub use error::CampaignError;
+pub use event::Event;
+pub use outcome::CampaignOutcome;
 pub use plan::{Plan, PlanError};
-pub use running::{Campaign, CampaignError, Event, Outcome, Start, difference};
+pub use running::{Campaign, Start};

@@ -1,8 +1,7 @@
-//! Measuring a handful of networks well: several passes over all of them, minutes or seconds apart, so
-//! that no median is that of one lucky or unlucky moment.
+//! Measuring a few networks well: several passes over all of them, minutes or seconds apart, so that no median is that of
+//! one lucky or unlucky moment.
 
 use crate::device::{Device, DeviceError, Workload};
-use ::edgezen_runner;
 use edgezen_core::measurement::{Quality, Summary};
 use edgezen_runner::Timing;
 use std::time::Duration;
@@ -14,7 +13,7 @@ pub const EXTRA_ROUNDS: u32 = 6;
 /// Longest wait before each network of a further pass.
 const SETTLE: Duration = Duration::from_secs(20);
 
-/// Measures each workload; `progress` hears the index of the one that comes next.
+/// Measures each workload; `progress` is called with the index of the one that comes next.
 ///
 /// Latencies are those of the whole batch. An entry without samples is `None`.
 ///

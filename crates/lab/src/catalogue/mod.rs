@@ -1,12 +1,13 @@
-//! What is known by name: devices and their predictors, from the user's folders and as shipped with the program.
+//! What is known by name: networks; devices and their predictors, from the user's folders and as shipped with the program.
 
+mod by_device;
+pub mod networks;
 pub mod predictors;
 
 pub use crate::device::profile::Profiles;
+pub use crate::files::location::{Location, Shipped};
+pub use by_device::{CatalogueError, DevicePredictor, Note};
 pub use predictors::Predictors;
-
-/// Files that are compiled into a program: names without their ending, and texts.
-pub type Shipped = &'static [(&'static str, &'static str)];
 
 /// Devices and predictors by name.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ pub struct Catalogue {
 pub fn of_repository() -> Catalogue {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     Catalogue {
-        profiles: Profiles::new(&[], root.join("device-profiles")),
+        profiles: Profiles::of_repository(),
         predictors: Predictors::new(&[], vec![root.join("predictors")]),
     }
 }

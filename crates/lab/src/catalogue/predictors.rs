@@ -1,45 +1,42 @@
 //! Finding predictors: in folders, and among the shipped ones.
 
-use super::Shipped;
+use crate::device::profile::{ProfileError, Profiles};
 use crate::files;
+use crate::files::location::{Location, Shipped};
 use edgezen_core::files::FileError;
-use edgezen_core::predictor::loaded::Loaded;
+use edgezen_core::predictor::any::AnyPredictor;
+use edgezen_core::predictor::layout::FORMAT;
 use std::path::{Path, PathBuf};
 
-/// Where a predictor was found.
+/// A predictor that was found by its name and not read yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Compiled into the program.
-    Shipped {
-        text: &'static str,
-    },
-    File(PathBuf),
-}
-
-/// A predictor that could be loaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct PredictorEntry {
     /// `v100@tensorrt@fp16`.
     pub id: String,
-    pub origin: Origin,
+    pub location: Location,
 }
 
-impl Entry {
+impl PredictorEntry {
+    /// The name of the device: the part of the id before the first `@`.
+    pub fn device(&self) -> &str {
+        self.id.split('@').next().unwrap_or_default()
+    }
+
     /// Reads and checks it.
     ///
     /// # Errors
     /// See [`read`].
-    pub fn load(&self) -> Result<Loaded, FileError> {
-        match &self.origin {
-            Origin::File(path) => read(path),
-            Origin::Shipped { text } => {
-                Loaded::parse(text.as_bytes(), &PathBuf::from(format!("predictors/{}.json", self.id)))
+    pub fn load(&self) -> Result<AnyPredictor, FileError> {
+        match &self.location {
+            Location::File(path) => read(path),
+            Location::Shipped { text } => {
+                AnyPredictor::parse(text.as_bytes(), &PathBuf::from(format!("predictors/{}.json", self.id)))
             }
         }
     }
 }
 
-/// Where predictors are looked for: in folders, in their order, then among the shipped ones.
+/// All predictors: those in folders, in the order of the folders, then the shipped ones.
 #[derive(Clone, Debug)]
 pub struct Predictors {
     shipped: Shipped,
@@ -47,17 +44,49 @@ pub struct Predictors {
 }
 
 impl Predictors {
-    /// Folders that do not exist are passed over.
+    /// Folders that do not exist are skipped.
     pub fn new(shipped: Shipped, folders: Vec<PathBuf>) -> Predictors {
         Predictors { shipped, folders }
     }
 
+    /// The predictor that `name` means: a device by its short name (its default identity), a full identity, or the
+    /// beginning of one (`pixel3@tflite`). `None`: there is no predictor for that.
+    ///
+    /// # Errors
+    /// A device without predictors whose profile is unknown or unusable.
+    pub fn find(&self, profiles: &Profiles, name: &str) -> Result<Option<PredictorEntry>, ProfileError> {
+        let entries = self.entries();
+        let first =
+            |fits: &dyn Fn(&PredictorEntry) -> bool| entries.iter().find(|entry| fits(entry)).cloned();
+        let begins =
+            |entry: &PredictorEntry| entry.id.strip_prefix(name).is_some_and(|rest| rest.starts_with('@'));
+        if name.contains('@') {
+            // Where the name has no precision, fp32 comes before the others.
+            return Ok(first(&|entry| entry.id == name)
+                .or_else(|| first(&|entry| begins(entry) && entry.id.ends_with("@fp32")))
+                .or_else(|| first(&begins)));
+        }
+        let identity = match profiles.by_name(name) {
+            Ok(profile) => profile.identity(),
+            // A device without a profile may still have a predictor.
+            Err(error) => return first(&begins).map(Some).ok_or(error),
+        };
+        let id = identity.to_string();
+        let of_device = |entry: &PredictorEntry| entry.device() == identity.device;
+        // A predictor of another identity serves too, one of kernels before one of whole networks.
+        let of_kernels = |entry: &PredictorEntry| {
+            of_device(entry) && matches!(entry.load(), Ok(AnyPredictor::Kernels(_)) | Err(_))
+        };
+        Ok(first(&|entry| entry.id == id).or_else(|| first(&of_kernels)).or_else(|| first(&of_device)))
+    }
+
     /// All predictors. An identity may occur several times; the first one counts.
-    pub fn entries(&self) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = self.folders.iter().flat_map(|folder| in_folder(folder)).collect();
-        let shipped = |&(name, text): &(&str, &'static str)| Entry {
+    pub fn entries(&self) -> Vec<PredictorEntry> {
+        let mut entries: Vec<PredictorEntry> =
+            self.folders.iter().flat_map(|folder| in_folder(folder)).collect();
+        let shipped = |&(name, text): &(&str, &'static str)| PredictorEntry {
             id: name.to_owned(),
-            origin: Origin::Shipped { text },
+            location: Location::Shipped { text },
         };
         entries.extend(self.shipped.iter().map(shipped));
         entries
@@ -76,31 +105,28 @@ pub fn user_folders() -> Vec<PathBuf> {
 ///
 /// # Errors
 /// A missing, damaged, too new or nonsensical file.
-pub fn read(path: &Path) -> Result<Loaded, FileError> {
-    Loaded::parse(&files::read_at_most(path, MAX_BYTES)?, path)
+pub fn read(path: &Path) -> Result<AnyPredictor, FileError> {
+    AnyPredictor::parse(&files::read(&FORMAT, path)?, path)
 }
 
 /// Writes the text of a predictor file in one step.
 ///
 /// # Errors
-/// A predictor that has no text, because JSON cannot hold one of its numbers; whatever the disk says.
+/// A predictor that has no text, because JSON cannot represent one of its numbers; a file that cannot be written.
 pub fn write(path: &Path, text: serde_json::Result<String>) -> Result<(), FileError> {
     files::write_atomically(path, text.map_err(|e| FileError::damaged(path, e))?.as_bytes())
 }
 
-/// Larger files are not read at all.
-const MAX_BYTES: u64 = 32 << 20;
-
 /// The predictor files of a folder, by name; none where the folder cannot be read.
-fn in_folder(folder: &Path) -> Vec<Entry> {
-    let mut entries: Vec<Entry> = std::fs::read_dir(folder)
+fn in_folder(folder: &Path) -> Vec<PredictorEntry> {
+    let mut entries: Vec<PredictorEntry> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
         .filter_map(|entry| {
             let path = entry.ok()?.path();
             let id = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
-            // device@runtime@precision; other files are none of our business.
-            (id.split('@').count() == 3).then_some(Entry { id, origin: Origin::File(path) })
+            // The name is device@runtime@precision; other files in the folder are ignored.
+            (id.split('@').count() == 3).then_some(PredictorEntry { id, location: Location::File(path) })
         })
         .collect();
     entries.sort_by(|a, b| a.id.cmp(&b.id));
@@ -123,5 +149,21 @@ mod tests {
         assert_eq!(entries[0].id, "host@tract@fp32");
         assert_eq!(entries.len(), 2);
         assert!(entries[0].load().is_err());
+    }
+
+    #[test]
+    fn names_may_be_short_or_incomplete() {
+        let catalogue = crate::catalogue::of_repository();
+        let found = |name: &str| catalogue.predictors.find(&catalogue.profiles, name).unwrap().unwrap().id;
+        assert_eq!(found("pixel2"), "pixel2@tflite@fp32");
+        assert_eq!(found("walleye"), "pixel2@tflite@fp32");
+        assert_eq!(found("pixel3@tflite"), "pixel3@tflite@fp32");
+        assert_eq!(found("v100@tensorrt@int8"), "v100@tensorrt@int8");
+        // The default identity of this device has no predictor.
+        assert_eq!(found("raspberrypi4"), "raspberrypi4@ncnn@fp32");
+        let none = |name: &str| catalogue.predictors.find(&catalogue.profiles, name);
+        assert_eq!(none("v100@onnx").unwrap(), None);
+        assert_eq!(none("pixel4").unwrap(), None);
+        assert!(matches!(none("toaster"), Err(ProfileError::Unknown { .. })));
     }
 }

@@ -46,12 +46,11 @@ pub fn lookup_table(dataset: &Dataset, path: &Path) -> Result<Vec<LookupRow>, Da
     }
     rows.sort_by(|a, b| a.median_ms.total_cmp(&b.median_ms));
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let damaged =
-        |reason: String| DatasetError::Io { path: path.to_owned(), error: std::io::Error::other(reason) };
+    let failed = |reason: String| DatasetError::io(path)(std::io::Error::other(reason));
     for row in &rows {
-        writer.serialize(row).map_err(|e| damaged(e.to_string()))?;
+        writer.serialize(row).map_err(|e| failed(e.to_string()))?;
     }
-    let bytes = writer.into_inner().map_err(|e| damaged(e.to_string()))?;
+    let bytes = writer.into_inner().map_err(|e| failed(e.to_string()))?;
     write_atomically(path, &bytes)?;
     Ok(rows)
 }

@@ -3,16 +3,27 @@
 //! A dataset is a folder: `samples.parquet` (one row per configuration), `environment.json` (identity,
 //! provenance, the device as it was), `README.md`, and where it was measured here `raw/runs.parquet`
 //! (every timed run), `journal.jsonl` and `lookup_table.csv`.
+//!
+//! [`folder`] reads and writes it; [`environment`], `samples` and [`raw`] are its files. [`table`] reads tables of
+//! kernels and of networks as people have them, and [`import`] makes datasets of published ones; [`names`] knows what
+//! those call devices, runtimes and networks.
 
+pub mod environment;
+mod error;
 pub mod folder;
 pub mod import;
-mod kernel_table;
 mod lookup;
-pub mod network_import;
-pub mod network_table;
-mod table;
-pub mod trtexec;
+mod names;
+mod parquet;
+mod provenance;
+pub mod raw;
+mod samples;
+pub mod table;
 
-pub use folder::{Dataset, DatasetError, Provenance, RawRun, SAMPLES, write, write_raw};
-pub use kernel_table::KernelTable;
+pub use environment::Environment;
+pub use error::DatasetError;
+pub use folder::{Dataset, SAMPLES, write};
 pub use lookup::{LookupRow, lookup_table};
+pub use provenance::Provenance;
+pub use raw::{RawRun, write_raw};
+pub use table::KernelTable;

@@ -1,14 +1,18 @@
-//! This computer as a measuring device: what it is, and what makes it unfit to measure on right now.
+//! The computer that this program runs on: what it is, and what makes it unfit to measure on right now.
 //!
-//! Everything is read from `/proc` and `/sys`; what is not there (another system, a container) is absent,
-//! never guessed.
+//! Everything is read from `/proc` and `/sys`. Where a file is missing (another system, a container), the field is
+//! absent; it is never guessed.
 
+use super::Facts;
+use super::complaint::{Complaint, Severity};
+use edgezen_runner::Conditions;
 use serde::Serialize;
+use serde_json::json;
 use std::fmt;
 use std::fs;
 use std::path::Path;
 
-/// What the system says of the computer at one moment.
+/// What the operating system reports about the computer at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Computer {
     /// Model name of the CPU.
@@ -19,39 +23,26 @@ pub struct Computer {
     pub governor: Option<String>,
     /// Whether the clock may rise above its nominal value for a while.
     pub boost: Option<bool>,
-    /// Runnable tasks, averaged over the last minute.
+    /// Number of runnable tasks, averaged over the last minute.
     pub load: Option<f64>,
-    /// Share of CPU time since the start that other virtual machines took, 0 to 1.
+    /// Share of the CPU time since boot that other virtual machines took, 0 to 1.
     pub stolen: Option<f64>,
-    /// Cores' worth of CPU time that the container may use. Absent: not limited, or not known.
+    /// CPU time that the container may use, in cores. Absent: not limited, or not known.
     pub quota_cores: Option<f64>,
     /// Whether it runs on its battery. Absent: it has none.
     pub on_battery: Option<bool>,
 }
 
-/// Something that makes measurements worse, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Complaint {
-    pub severity: Severity,
-    pub finding: String,
-    pub remedy: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Results are usable, with more noise or less meaning.
-    Caution,
-    /// Results would be wrong.
-    Unfit,
-}
-
-impl fmt::Display for Severity {
+impl fmt::Display for Computer {
+    /// The CPU, its cores and its clock governor in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Severity::Caution => "caution",
-            Severity::Unfit => "unfit",
-        })
+        write!(
+            f,
+            "{}, {} cores, clock governor {}",
+            self.cpu.as_deref().unwrap_or("unknown CPU"),
+            self.cores.map_or("?".into(), |n| n.to_string()),
+            self.governor.as_deref().unwrap_or("not readable"),
+        )
     }
 }
 
@@ -86,7 +77,7 @@ impl Computer {
         let mut complain = |severity, finding: String, remedy: &str| {
             complaints.push(Complaint { severity, finding, remedy: remedy.to_owned() });
         };
-        // Measuring itself keeps one core busy, so one free core is not enough for anything else.
+        // A measurement keeps one core busy, so one free core leaves nothing for other programs.
         if let (Some(load), Some(cores)) = (self.load, self.cores) {
             let remedy = "stop other programs, or wait until they are done";
             if load > cores as f64 - 0.5 {
@@ -179,8 +170,27 @@ pub fn cpu() -> Option<String> {
     text(Path::new("/proc/cpuinfo")).as_deref().and_then(cpu_model)
 }
 
-/// x86 says `model name`, which virtual machines leave vague, and the numbers of the design; Arm boards `Model` or
-/// `Hardware`, else only the numbers.
+/// Facts about this computer and its conditions at the moment, for the environment of a dataset.
+pub fn facts() -> Facts {
+    let mut facts = Facts::new();
+    facts.insert("os".into(), json!(std::env::consts::OS));
+    facts.insert("architecture".into(), json!(std::env::consts::ARCH));
+    let line = |path: &str| std::fs::read_to_string(path).ok();
+    if let Some(kernel) = line("/proc/sys/kernel/osrelease") {
+        facts.insert("kernel".into(), json!(kernel.trim()));
+    }
+    if let Some(cpu) = cpu() {
+        facts.insert("cpu".into(), json!(cpu));
+    }
+    if let Ok(count) = std::thread::available_parallelism() {
+        facts.insert("logical_cores".into(), json!(count.get()));
+    }
+    facts.insert("conditions".into(), json!(Conditions::observe()));
+    facts
+}
+
+/// The CPU by the fields of `/proc/cpuinfo`: on x86 `model name`, which is vague in virtual machines, with family and
+/// model number; on Arm boards `Model` or `Hardware`, otherwise the numbers of implementer and part.
 fn cpu_model(cpuinfo: &str) -> Option<String> {
     let field = |name: &str| {
         let value = |line: &str| {

@@ -1,14 +1,15 @@
 //! Between the lines of a grid: how much worse predictions are for sides of maps, for numbers of channels and
 //! for both at once that the data do not hold. Each line is left out once, and what is predicted of it tells.
 
-use crate::fit::Data;
-use crate::fit::candidates::{Candidate, Choice};
+use crate::fit::competition::Competition;
 use crate::fit::conformal;
-use crate::fit::families::{Fit, FitError};
+use crate::fit::data::Data;
+use crate::fit::error::FitError;
+use crate::fit::families::Fit;
 use crate::fit::observation::Observation;
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::predictor::calibration::KernelCalibration;
-use edgezen_core::predictor::domain::{Domain, Part};
+use edgezen_core::predictor::domain::{Domain, SizeDomain};
 use rayon::prelude::*;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,12 +33,11 @@ type Lines = BTreeMap<(KernelKind, New, u32), Vec<(f64, f64)>>;
 /// Sets how much wider the margins of each kind are off the grid, where the data lie on one.
 pub(super) fn stretch(
     data: &Data,
-    candidates: &[Candidate],
-    choice: &Choice,
+    competition: &Competition,
     domain: &BTreeMap<KernelKind, Domain>,
     calibration: &mut BTreeMap<KernelKind, KernelCalibration>,
 ) -> Result<(), FitError> {
-    let inner = |of: fn(&Part) -> &Vec<u32>| -> Vec<u32> {
+    let inner = |of: fn(&SizeDomain) -> &Vec<u32>| -> Vec<u32> {
         let parts = domain.values().flat_map(|domain| &domain.parts);
         let lines: BTreeSet<u32> = parts.flat_map(of).copied().collect();
         // The first and the last line have no neighbour on one side.
@@ -47,7 +47,7 @@ pub(super) fn stretch(
     let (sides, channels) = (inner(|part| &part.sides), inner(|part| &part.channels));
     let draw = |first: usize| {
         let out = |lines: &[u32]| lines.iter().copied().skip(first).step_by(EVERY).collect();
-        left_out(data, candidates, choice, &Out { sides: out(&sides), channels: out(&channels) })
+        left_out(data, competition, &Out { sides: out(&sides), channels: out(&channels) })
     };
     let draws: Vec<Lines> = (0..EVERY).into_par_iter().map(draw).collect::<Result<_, _>>()?;
     let mut lines = Lines::new();
@@ -92,7 +92,7 @@ impl Out {
 }
 
 /// What is predicted of the kernels on lines that were left out.
-fn left_out(data: &Data, candidates: &[Candidate], choice: &Choice, out: &Out) -> Result<Lines, FitError> {
+fn left_out(data: &Data, competition: &Competition, out: &Out) -> Result<Lines, FitError> {
     let new_of = |o: &Observation| o.single().and_then(|kernel| out.new_of(kernel));
     let (off, kept): (Vec<&Observation>, Vec<&Observation>) =
         data.observations.iter().partition(|o| new_of(o).is_some());
@@ -100,9 +100,9 @@ fn left_out(data: &Data, candidates: &[Candidate], choice: &Choice, out: &Out) -
     let mut fits: BTreeMap<usize, Fit> = BTreeMap::new();
     for o in off {
         let (Some(kernel), Some((new, line))) = (o.single(), new_of(o)) else { continue };
-        let family = choice.of(kernel.kind);
+        let family = competition.choice.of(kernel.kind);
         if let Entry::Vacant(vacant) = fits.entry(family) {
-            vacant.insert(candidates[family].family.fit(&data.training(&kept))?);
+            vacant.insert(competition.candidates[family].family.fit(&data.training(&kept))?);
         }
         let model = fits.get(&family).and_then(|fit| fit.models.get(&kernel.kind));
         let predicted = data.kernel_ns(model, kernel);

@@ -1,220 +1,80 @@
-//! From datasets to a predictor: families compete by cross-validation, held-out errors become
-//! intervals, and the winners are fitted to everything.
+//! From datasets to a predictor.
+//!
+//! [`fit`] makes a predictor of kernels. The steps are files, and each uses only those above it in this list:
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`error`], [`solvers`], [`baselines`], [`conformal`] | why a fit fails; least squares; what a predictor is compared with; intervals from errors |
+//! | [`observation`], `data` | latencies as lists of kernels; what every step knows of them |
+//! | [`families`] | ways to fit kernels' latencies |
+//! | `candidate`, `choice`, `competition` | cross-validation of each family; which one models which kind |
+//! | `winners`, [`net_level`] | the winning families fitted to everything; the correction of whole networks |
+//! | `grid`, `intervals`, `report` | margins off the grid of the data; all margins; held-out errors |
+//! | [`request`], [`datasets`] | what goes into a file beside the numbers; reading datasets |
+//! | [`transfer`], [`eager`], [`refit`] | predictors from those of other devices, of other runtimes, and from further measurements |
+//!
+//! [`networks`] fits predictors of whole networks.
 
 pub mod baselines;
-mod candidates;
+mod candidate;
+mod choice;
+mod competition;
 pub mod conformal;
+mod data;
+pub mod datasets;
+pub mod eager;
+pub mod error;
 pub mod families;
-#[cfg(test)]
-mod files_of_fits;
 mod grid;
+mod intervals;
 pub mod net_level;
 pub mod networks;
 pub mod observation;
+pub mod refit;
 mod report;
+pub mod request;
 pub mod solvers;
 pub mod transfer;
+mod winners;
 
-use self::candidates::{Candidate, Choice, choose};
-use self::report::metrics;
-use crate::dataset::Dataset;
-use crate::fit::families::{Fit, FitError};
-use crate::fit::net_level::NetworkSum;
-use crate::fit::observation::{Level, Observation, Training, folds, group_of};
-use edgezen_core::measurement::{Identity, Subject};
-use edgezen_core::plainnet::{Kernel, KernelKind};
-use edgezen_core::predictor::Terms;
-use edgezen_core::predictor::calibration::{self, KernelCalibration};
-use edgezen_core::predictor::domain::Domain;
+pub use self::datasets::Datasets;
+pub use self::error::{DataError, FitError};
+pub use self::observation::observations;
+pub use self::request::Request;
+
+use self::competition::Competition;
+use self::data::Data;
+use self::observation::Observation;
+use self::winners::Winners;
 use edgezen_core::predictor::features;
-use edgezen_core::predictor::features::{Machine, Quantities};
-use edgezen_core::predictor::file::{Calibration, Models, PredictorFile, Provenance};
+use edgezen_core::predictor::file::{Content, Models, PredictorFile};
 use edgezen_core::predictor::fitted::FittedPredictor;
-use edgezen_core::predictor::layout::SCHEMA;
-use edgezen_core::predictor::model::KernelModel;
-use edgezen_core::predictor::model::Model;
-use edgezen_core::predictor::net_level::NetLevel;
 use edgezen_core::predictor::roofline::Roofline;
-use edgezen_core::zoo::Encoded;
-use std::collections::{BTreeMap, BTreeSet};
 
-/// Fewest observations that can be fitted and judged.
-const MIN_OBSERVATIONS: usize = 8;
-/// Folds of tables large enough not to care, and of small ones.
-const FOLDS: (usize, usize) = (5, 10);
-const LARGE: usize = 5_000;
-/// Weight of measurements that the stopwatch itself did not trust.
-const DOUBTFUL: f64 = 0.3;
-
-/// What goes into a predictor file beside the numbers.
-#[derive(Clone, Debug)]
-pub struct Request {
-    pub identity: Identity,
-    /// The device's own figures, where they are known.
-    pub roofline: Option<Roofline>,
-    pub created: String,
-    pub licence: String,
-    pub sources: Vec<String>,
-    pub notes: Vec<String>,
-    /// See [`Provenance::usual_probe_ns`].
-    pub usual_probe_ns: Option<u64>,
-    /// See [`Provenance::cpu`].
-    pub cpu: Option<String>,
-    pub dataset_sha256: String,
-}
-
-impl Request {
-    /// What a file fitted to `observations` says of where its numbers come from.
-    pub(super) fn provenance(&self, observations: &[Observation]) -> Provenance {
-        let level = |level: Level| observations.iter().filter(|o| o.level == level).count() as u32;
-        Provenance {
-            sources: self.sources.clone(),
-            kernels: level(Level::Kernel),
-            blocks: level(Level::Block),
-            networks: level(Level::Network),
-            notes: self.notes.clone(),
-            usual_probe_ns: self.usual_probe_ns,
-            cpu: self.cpu.clone(),
-        }
-    }
-}
-
-/// The samples of a dataset as observations.
-///
-/// # Errors
-/// A block or network that cannot be built.
-pub fn observations(dataset: &Dataset) -> Result<Vec<Observation>, FitError> {
-    dataset
-        .samples
-        .iter()
-        .map(|sample| {
-            let failed = |reason: String| FitError::Subject { subject: sample.subject.to_string(), reason };
-            let mut observation = match &sample.subject {
-                Subject::Kernel(kernel) => Observation::kernel(*kernel, sample.median),
-                subject => {
-                    let kernels =
-                        subject.kernels(dataset.identity.lowering()).map_err(|e| failed(e.to_string()))?;
-                    let batch = subject.batch().unwrap_or(dataset.identity.batch);
-                    let kernels = kernels.into_iter().map(|k| k.with_batch(batch)).collect();
-                    let (level, group) = match subject {
-                        Subject::Network { structure, .. } => (Level::Network, structure.clone()),
-                        Subject::Encoded { code, .. } => (Level::Network, family(&code.0)),
-                        Subject::Block { structure, .. } => (Level::Block, structure.clone()),
-                        Subject::Kernel(_) => return Err(failed("is a kernel".into())),
-                    };
-                    Observation {
-                        level,
-                        kernels,
-                        latency: sample.median,
-                        group: group_of(&group),
-                        weight: 1.0,
-                    }
-                }
-            };
-            if sample.quality.is_doubtful() {
-                observation.weight = DOUBTFUL;
-            }
-            Ok(observation)
-        })
-        .collect()
-}
-
-/// What stands for a network outside PlainNet in cross-validation: its name, whatever the resolution.
-fn family(network: &Encoded) -> String {
-    match network {
-        Encoded::Named(named) => named.name().to_owned(),
-        other => other.to_string(),
-    }
-}
-
-/// Fits a predictor.
+/// Fits a predictor of kernels: families compete by cross-validation, the winners are fitted to everything, and what was
+/// held out says how far off they are.
 ///
 /// # Errors
 /// Too few observations, or a failure of the solver.
 pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredictor, FitError> {
     let roofline = roofline(observations, &request);
     let data = Data::new(observations, &request.identity, &roofline);
-    let Competition { fold, candidates, choice, held_out } = compete(&data)?;
-
-    // The winners on everything.
-    let everything: Vec<&Observation> = observations.iter().collect();
-    let chosen: BTreeSet<usize> =
-        KernelKind::ALL.into_iter().map(|kind| choice.of(kind)).chain([choice.base]).collect();
-    let mut full: BTreeMap<usize, Fit> = BTreeMap::new();
-    for i in chosen {
-        full.insert(i, candidates[i].family.fit(&data.training(&everything))?);
-    }
-    let mut kinds: BTreeMap<KernelKind, Model> = BTreeMap::new();
-    for kind in KernelKind::ALL {
-        if let Some(model) = full[&choice.of(kind)].models.get(&kind) {
-            kinds.insert(kind, model.clone());
-        }
-    }
-    let network_ns = full[&choice.base].network_ns;
-
-    // Networks: the correction, and what it leaves over when each in turn is left out.
-    let composed = observations.iter().zip(&held_out).filter(|(o, _)| o.level == Level::Network);
-    let networks: Vec<NetworkSum> =
-        composed.map(|(o, &terms)| NetworkSum { terms, measured_ns: o.latency.ns() }).collect();
-    // Prices that come from networks alone need no correction on networks.
-    let correct = networks.len() < observations.len();
-    let net_level = net_level::fit(if correct { &networks } else { &[] }, network_ns)?;
-    let left_out = if correct {
-        leave_one_out(&networks, network_ns)?
-    } else {
-        networks.iter().map(|n| net_level.apply_ns(&n.terms)).collect()
-    };
-
-    let kernel_pairs = |kind: Option<KernelKind>| -> Vec<(f64, f64)> {
-        let of_kind = |o: &Observation| o.single().is_some_and(|k| kind.is_none_or(|kind| k.kind == kind));
-        observations
-            .iter()
-            .zip(&held_out)
-            .filter(|(o, _)| of_kind(o))
-            .map(|(o, predicted)| (predicted.latency.ns(), o.latency.ns()))
-            .collect()
-    };
-    let calibrated = KernelKind::ALL.into_iter().filter_map(|kind| {
-        let pairs = kernel_pairs(Some(kind));
-        let enough = pairs.len() >= 10 && kinds.contains_key(&kind);
-        Some((kind, conformal::kernels(&pairs).filter(|_| enough)?))
-    });
-    let mut kernels: BTreeMap<KernelKind, KernelCalibration> = calibrated.collect();
-    let domain: BTreeMap<KernelKind, Domain> = kinds
-        .keys()
-        .map(|&kind| {
-            let seen = observations.iter().flat_map(|o| &o.kernels).filter(|k| k.kind == kind);
-            (kind, Domain::of(seen, &data.machine))
-        })
-        .collect();
-    grid::stretch(&data, &candidates, &choice, &domain, &mut kernels)?;
-    let logs: Vec<f64> = left_out.iter().zip(&networks).map(|(p, n)| (n.measured_ns / p).ln()).collect();
-    let all_pairs = kernel_pairs(None);
-    let network = conformal::networks(&logs, &all_pairs);
-    let other_kernels =
-        conformal::kernels(&all_pairs).map_or(network.margin, |c| calibration::widest(&c.margins));
-    let calibration = Calibration { level: calibration::LEVEL, kernels, other_kernels, network };
-
-    let metrics = metrics(&data, &candidates, &fold, &held_out, &left_out, &calibration);
-    let provenance = request.provenance(observations);
-    let file = PredictorFile {
-        schema_version: SCHEMA,
-        id: request.identity.to_string(),
-        created: request.created,
-        tool_version: env!("CARGO_PKG_VERSION").into(),
-        licence: request.licence,
-        provenance,
-        device: request.identity.device.clone(),
-        identity: request.identity,
-        dataset_sha256: request.dataset_sha256,
-        features: units(&kinds),
-        model: Models { kinds, roofline },
+    let competition = Competition::run(&data)?;
+    let winners = Winners::fit(&data, &competition)?;
+    let correction = net_level::correction(observations, &competition.held_out, winners.network_ns)?;
+    let domain = winners.domains(&data);
+    let calibration = intervals::calibrate(&data, &competition, &correction, &domain)?;
+    let metrics = report::metrics(&data, &competition, &correction.left_out_ns, &calibration);
+    let content = Content {
+        features: winners.units(),
+        model: Models { kinds: winners.kinds, roofline },
         domain,
         calibration,
-        net_level,
+        net_level: correction.net_level,
         metrics,
     };
-    let file = file.in_its_schema().as_written().map_err(|e| FitError::Unwritable(e.to_string()))?;
+    let file = PredictorFile::new(request.header(), request.provenance(observations), content);
+    let file = file.as_written().map_err(|e| FitError::Unwritable(e.to_string()))?;
     Ok(FittedPredictor::new(file))
 }
 
@@ -224,123 +84,31 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
 /// As [`fit`].
 pub fn held_out_ns(observations: &[Observation], request: &Request) -> Result<Vec<f64>, FitError> {
     let roofline = roofline(observations, request);
-    let held_out = compete(&Data::new(observations, &request.identity, &roofline))?.held_out;
+    let held_out = Competition::run(&Data::new(observations, &request.identity, &roofline))?.held_out;
     Ok(held_out.iter().map(|terms| terms.latency.ns()).collect())
 }
 
+/// The device's own figures, or else the best rates in the data.
 fn roofline(observations: &[Observation], request: &Request) -> Roofline {
     let bytes_per_element = features::bytes_per_element(&request.identity.precision);
     request.roofline.clone().unwrap_or_else(|| observation::roofline(observations, bytes_per_element))
 }
 
-/// All families, the winners, and what they say of what they have not seen.
-struct Competition {
-    fold: Vec<usize>,
-    candidates: Vec<Candidate>,
-    choice: Choice,
-    held_out: Vec<Terms>,
-}
-
-/// Every family on every fold.
-fn compete(data: &Data) -> Result<Competition, FitError> {
-    let observations = data.observations;
-    if observations.len() < MIN_OBSERVATIONS {
-        return Err(FitError::TooFew { found: observations.len(), needed: MIN_OBSERVATIONS });
-    }
-    let folds_wanted = if observations.len() < LARGE { FOLDS.1 } else { FOLDS.0 };
-    let fold = folds(observations, folds_wanted);
-    let mut candidates = Vec::new();
-    for &family in families::registry() {
-        if !KernelKind::ALL.iter().any(|&kind| family.rows().contains(&data.count(kind))) {
-            continue;
-        }
-        candidates.push(Candidate::cross_validate(family, data, &fold, folds_wanted)?);
-    }
-    let choice = choose(data, &candidates);
-    let held_out = observations
-        .iter()
-        .enumerate()
-        .map(|(i, o)| choice.held_out(data, &candidates, &fold, i, o))
-        .collect();
-    Ok(Competition { fold, candidates, choice, held_out })
-}
-
-/// The observations with what every step needs.
-struct Data<'a> {
-    observations: &'a [Observation],
-    machine: Machine,
-    roofline: &'a Roofline,
-}
-
-impl<'a> Data<'a> {
-    fn new(observations: &'a [Observation], identity: &Identity, roofline: &'a Roofline) -> Data<'a> {
-        Data { observations, machine: Machine::new(&identity.precision, roofline), roofline }
-    }
-
-    fn training<'b>(&'b self, observations: &'b [&'b Observation]) -> Training<'b> {
-        Training { observations, machine: self.machine, roofline: self.roofline }
-    }
-
-    fn count(&self, kind: KernelKind) -> usize {
-        self.observations.iter().filter_map(Observation::single).filter(|k| k.kind == kind).count()
-    }
-
-    /// As the finished predictor does it.
-    fn kernel_ns(&self, model: Option<&Model>, kernel: &Kernel) -> f64 {
-        match model {
-            Some(model) => {
-                let quantities = Quantities::of(kernel, &self.machine);
-                model
-                    .predict_ns(&quantities)
-                    .max(self.roofline.floor_ns(kernel, self.machine.bytes_per_element))
-            }
-            None => self.roofline.bound(kernel, self.machine.bytes_per_element).ns().max(1.0),
-        }
-    }
-}
-
-/// Each network as the others correct it.
-fn leave_one_out(networks: &[NetworkSum], network_ns: f64) -> Result<Vec<f64>, FitError> {
-    (0..networks.len())
-        .map(|left_out| {
-            let others: Vec<NetworkSum> = [&networks[..left_out], &networks[left_out + 1..]].concat();
-            let level: NetLevel = net_level::fit(&others, network_ns)?;
-            Ok(level.apply_ns(&networks[left_out].terms))
-        })
-        .collect()
-}
-
-fn units(kinds: &BTreeMap<KernelKind, Model>) -> BTreeMap<String, String> {
-    kinds
-        .values()
-        .flat_map(KernelModel::features)
-        .map(|feature| (feature.0.name.to_owned(), feature.0.unit.to_owned()))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Dataset;
+    use edgezen_core::plainnet::KernelKind;
     use edgezen_core::predictor::LatencyPredictor;
+    use edgezen_core::predictor::model::AnyModel;
     use std::path::Path;
 
-    /// The dataset and the request that `edgezen fit` makes of it.
+    /// The dataset and the request that `edgezen fit` makes of it, with a made-up pace of the core.
     fn shipped(id: &str) -> (Dataset, Request) {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets").join(id);
         let dataset = Dataset::read(&dir).unwrap_or_else(|e| panic!("{e}"));
-        let roofline = dataset.environment.get("roofline").cloned();
-        let request = Request {
-            identity: dataset.identity.clone(),
-            roofline: roofline.map(|value| serde_json::from_value(value).unwrap()),
-            created: dataset.provenance.created.clone(),
-            licence: dataset.provenance.licence.clone(),
-            sources: vec![dataset.provenance.source.clone()],
-            notes: vec![],
-            usual_probe_ns: Some(22_029),
-            cpu: None,
-            dataset_sha256: String::new(),
-        };
-        (dataset, request)
+        let request = Request::of(&dataset);
+        (dataset, Request { usual_probe_ns: Some(22_029), ..request })
     }
 
     #[test]
@@ -385,7 +153,7 @@ mod tests {
         let tenth: Vec<Observation> = all.iter().step_by(10).cloned().collect();
         let predictor = fit(&tenth, request).unwrap();
         let file = predictor.file();
-        assert!(matches!(file.model.kinds[&KernelKind::Conv], Model::Boosted(_)));
+        assert!(matches!(file.model.kinds[&KernelKind::Conv], AnyModel::Boosted(_)));
         let kernels = file.metrics.kernels.unwrap();
         assert!(kernels.mape_percent < 20.0, "{kernels:?}");
         assert!(kernels.mape_percent < 0.6 * file.metrics.baseline_flops.unwrap().mape_percent);

@@ -1,6 +1,7 @@
 //! Fits the correction from the sum over kernels to the whole network, [`NetLevel`].
 
-use crate::fit::families::FitError;
+use crate::fit::error::FitError;
+use crate::fit::observation::{Level, Observation};
 use crate::fit::solvers::nnls::non_negative;
 use edgezen_core::predictor::Terms;
 use edgezen_core::predictor::net_level::NetLevel;
@@ -19,6 +20,48 @@ pub struct NetworkSum {
 const PRIOR_NETWORKS: [f64; 5] = [0.1, 0.1, 0.1, 0.1, 10.0];
 /// Fewest networks that say anything about a correction.
 const MIN_NETWORKS: usize = 3;
+
+/// The correction, with the networks that it was fitted to.
+pub(super) struct Correction {
+    pub net_level: NetLevel,
+    pub networks: Vec<NetworkSum>,
+    /// What is predicted of each network by a correction fitted to the others, in nanoseconds.
+    pub left_out_ns: Vec<f64>,
+}
+
+/// Fits the correction to the networks among `observations`; `held_out` has the sums over each one's kernels, by models
+/// that have not seen it. `constant_ns` is as in [`fit`].
+///
+/// # Errors
+/// A failure of the solver.
+pub(super) fn correction(
+    observations: &[Observation],
+    held_out: &[Terms],
+    constant_ns: f64,
+) -> Result<Correction, FitError> {
+    let composed = observations.iter().zip(held_out).filter(|(o, _)| o.level == Level::Network);
+    let networks: Vec<NetworkSum> =
+        composed.map(|(o, &terms)| NetworkSum { terms, measured_ns: o.latency.ns() }).collect();
+    // Prices that come from networks alone need no correction on networks.
+    if networks.len() == observations.len() {
+        let net_level = fit(&[], constant_ns)?;
+        let left_out_ns = networks.iter().map(|n| net_level.apply_ns(&n.terms)).collect();
+        return Ok(Correction { net_level, networks, left_out_ns });
+    }
+    let net_level = fit(&networks, constant_ns)?;
+    let left_out_ns = leave_one_out(&networks, constant_ns)?;
+    Ok(Correction { net_level, networks, left_out_ns })
+}
+
+/// Each network as a correction that is fitted to the others predicts it.
+fn leave_one_out(networks: &[NetworkSum], constant_ns: f64) -> Result<Vec<f64>, FitError> {
+    (0..networks.len())
+        .map(|left_out| {
+            let others: Vec<NetworkSum> = [&networks[..left_out], &networks[left_out + 1..]].concat();
+            Ok(fit(&others, constant_ns)?.apply_ns(&networks[left_out].terms))
+        })
+        .collect()
+}
 
 /// Fits the correction. `constant_ns` is what the kernels' own fit already found for it: all there is with few networks.
 ///

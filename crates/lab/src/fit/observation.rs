@@ -1,13 +1,20 @@
 //! What predictors are fitted to: latencies of kernels, blocks and networks, all as lists of kernels.
 
+use crate::dataset::Dataset;
+use crate::fit::error::FitError;
+use edgezen_core::measurement::{Identity, Sample, Subject, SubjectError};
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::predictor::features::{Machine, Quantities};
 use edgezen_core::predictor::roofline::Roofline;
 use edgezen_core::stats;
 use edgezen_core::units::Latency;
+use edgezen_core::zoo::Encoded;
 use rustc_hash::FxHasher;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
+
+/// Weight of measurements that the stopwatch itself did not trust.
+const DOUBTFUL: f64 = 0.3;
 
 /// What was measured at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +51,47 @@ impl Observation {
             (Level::Kernel, [kernel]) => Some(kernel),
             _ => None,
         }
+    }
+}
+
+/// The samples of a dataset as observations.
+///
+/// # Errors
+/// A block or network that cannot be built.
+pub fn observations(dataset: &Dataset) -> Result<Vec<Observation>, FitError> {
+    let observation = |sample: &Sample| {
+        let (level, group) = match &sample.subject {
+            Subject::Kernel(kernel) => (Level::Kernel, group_of(&kernel.with_batch(1))),
+            Subject::Block { structure, .. } => (Level::Block, group_of(structure)),
+            Subject::Network { structure, .. } => (Level::Network, group_of(structure)),
+            Subject::Encoded { code, .. } => (Level::Network, group_of(&whatever_resolution(&code.0))),
+        };
+        let kernels = kernels(&sample.subject, &dataset.identity)?;
+        let weight = if sample.quality.is_doubtful() { DOUBTFUL } else { 1.0 };
+        Ok(Observation { level, kernels, latency: sample.median, group, weight })
+    };
+    dataset.samples.iter().map(observation).collect()
+}
+
+/// The kernels of a subject as they are measured under `identity`, with their batch.
+///
+/// # Errors
+/// A block or network that cannot be built.
+pub fn kernels(subject: &Subject, identity: &Identity) -> Result<Vec<Kernel>, FitError> {
+    if let Subject::Kernel(kernel) = subject {
+        return Ok(vec![*kernel]);
+    }
+    let failed = |e: SubjectError| FitError::Subject { subject: subject.to_string(), reason: e.to_string() };
+    let batch = subject.batch().unwrap_or(identity.batch);
+    let kernels = subject.kernels(identity.lowering()).map_err(failed)?;
+    Ok(kernels.into_iter().map(|kernel| kernel.with_batch(batch)).collect())
+}
+
+/// What stands for a network outside PlainNet in cross-validation: its name, whatever the resolution.
+fn whatever_resolution(network: &Encoded) -> String {
+    match network {
+        Encoded::Named(named) => named.name().to_owned(),
+        other => other.to_string(),
     }
 }
 

@@ -1,25 +1,26 @@
 //! Held-out errors, beside what plain baselines reach on the same folds.
 
-use crate::fit::Data;
 use crate::fit::baselines::{FlopsOnly, roofline_scale};
-use crate::fit::candidates::Candidate;
+use crate::fit::candidate::Candidate;
+use crate::fit::competition::Competition;
+use crate::fit::data::Data;
 use crate::fit::observation::{Level, Observation};
 use edgezen_core::plainnet::{Kernel, KernelKind};
-use edgezen_core::predictor::Terms;
 use edgezen_core::predictor::file::{Calibration, FitMetrics};
 use edgezen_core::predictor::metrics::{Metrics, Pair};
 use std::collections::BTreeMap;
 
+/// The figures of a predictor file. `left_out_ns` has what is predicted of each network by a correction fitted to the
+/// others, in the order of the networks among the observations.
 pub(super) fn metrics(
     data: &Data,
-    candidates: &[Candidate],
-    fold: &[usize],
-    held_out: &[Terms],
-    left_out: &[f64],
+    competition: &Competition,
+    left_out_ns: &[f64],
     calibration: &Calibration,
 ) -> FitMetrics {
+    let Competition { fold, candidates, held_out, .. } = competition;
     let folds = fold.iter().max().map_or(0, |last| last + 1);
-    let mut next_network = left_out.iter();
+    let mut next_network = left_out_ns.iter();
     let pairs: Vec<(&Observation, Pair)> = data
         .observations
         .iter()

@@ -1,5 +1,5 @@
-//! The network as a column of blocks: as wide as their channels (by ratios), as high as they are deep,
-//! coloured by their kind.
+//! The network as a column of blocks. A block's width stands for its output channels, its height for its depth, and its
+//! colour for its kind.
 
 use super::blocks::short;
 use super::svg::{Anchor, Drawing, escape, text};
@@ -13,6 +13,7 @@ const WIDEST: f64 = 220.0;
 const NARROWEST: f64 = 84.0;
 const GAP: f64 = 15.0;
 
+/// The drawing of the network that `explanation` explains.
 pub fn draw(explanation: &Explanation, resolution: u32, classes: u32) -> Drawing {
     let parse = |block: &str| notation::parse(block).ok()?.super_blocks("").ok()?.first().copied();
     let blocks: Vec<(SuperBlock, u32, String)> = explanation
@@ -20,14 +21,7 @@ pub fn draw(explanation: &Explanation, resolution: u32, classes: u32) -> Drawing
         .iter()
         .filter_map(|share| Some((parse(&share.block)?, share.side, short(&share.block).to_owned())))
         .collect();
-    let log = |c: i32| f64::from(c.max(1)).ln();
-    let (low, high) = blocks.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), (block, ..)| {
-        (low.min(log(block.out_c)), high.max(log(block.out_c)))
-    });
-    let width = |c: i32| {
-        let share = if high > low { (log(c) - low) / (high - low) } else { 0.5 };
-        NARROWEST + share * (WIDEST - NARROWEST)
-    };
+    let widths = widths(&blocks.iter().map(|(block, ..)| block.out_c).collect::<Vec<_>>());
     let mut body = String::new();
     let mut y = 8.0;
     text(
@@ -42,13 +36,8 @@ pub fn draw(explanation: &Explanation, resolution: u32, classes: u32) -> Drawing
     for (i, (block, side, name)) in blocks.iter().enumerate() {
         arrow(&mut body, y);
         y += GAP;
-        let (w, h) = (width(block.out_c), 16.0 + 5.0 * f64::from(block.sublayers.clamp(1, 8)));
-        let colour = match block.kind {
-            SuperKind::Conv { .. } => 4,
-            SuperKind::Residual { .. } => 1,
-            SuperKind::Bottleneck { .. } => 3,
-            SuperKind::Inverted { .. } => 2,
-        };
+        let (w, h) = (widths[i], 16.0 + 5.0 * f64::from(block.sublayers.clamp(1, 8)));
+        let colour = colour(block.kind);
         let times = if block.sublayers > 1 { format!(" ×{}", block.sublayers) } else { String::new() };
         let _ = writeln!(
             body,
@@ -70,6 +59,28 @@ pub fn draw(explanation: &Explanation, resolution: u32, classes: u32) -> Drawing
     y += GAP + 12.0;
     text(&mut body, MIDDLE, y, Anchor::Middle, "muted", &format!("mean over the map, {classes} classes"));
     Drawing { width: WIDTH, height: y + 10.0, title: "Architecture".into(), body }
+}
+
+/// How wide blocks with so many output channels are drawn: equal ratios of channels are equal differences of width.
+fn widths(channels: &[i32]) -> Vec<f64> {
+    let log = |c: i32| f64::from(c.max(1)).ln();
+    let (low, high) =
+        channels.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), &c| (low.min(log(c)), high.max(log(c))));
+    let width = |&c: &i32| {
+        let share = if high > low { (log(c) - low) / (high - low) } else { 0.5 };
+        NARROWEST + share * (WIDEST - NARROWEST)
+    };
+    channels.iter().map(width).collect()
+}
+
+/// The number of the colour of a kind of block.
+fn colour(kind: SuperKind) -> usize {
+    match kind {
+        SuperKind::Conv { .. } => 4,
+        SuperKind::Residual { .. } => 1,
+        SuperKind::Bottleneck { .. } => 3,
+        SuperKind::Inverted { .. } => 2,
+    }
 }
 
 fn arrow(body: &mut String, y: f64) {

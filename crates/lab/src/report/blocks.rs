@@ -12,7 +12,7 @@ const BAR: f64 = 9.0;
 /// Room for the number behind a bar.
 const NUMBER: f64 = 40.0;
 
-/// One column of bars.
+/// A column of bars: one for each block, and one for the classifier.
 struct Column {
     title: String,
     colour: usize,
@@ -20,7 +20,7 @@ struct Column {
     values: Vec<Option<f64>>,
 }
 
-/// The bars of at most two devices and of the score.
+/// The bars: what each block costs on at most two devices, else in FLOPs, and what it adds to the score.
 pub fn draw(explanation: &Explanation, devices: &[String]) -> Drawing {
     let mut names: Vec<String> = explanation
         .blocks
@@ -29,19 +29,7 @@ pub fn draw(explanation: &Explanation, devices: &[String]) -> Drawing {
         .map(|(i, share)| format!("{} {}", i + 1, short(&share.block)))
         .collect();
     names.push("classifier".into());
-    let mut columns: Vec<Column> = Vec::new();
-    for (i, device) in devices.iter().take(2).enumerate() {
-        let blocks = explanation.blocks.iter().map(|share| share.latency_ms.get(device).copied());
-        let values = blocks.chain([explanation.classifier_ms.get(device).copied()]).collect();
-        columns.push(Column { title: format!("{device}, ms"), colour: [1, 5][i], values });
-    }
-    if columns.is_empty() {
-        let blocks = explanation.blocks.iter().map(|share| Some(share.flops / 1e6));
-        columns.push(Column { title: "MFLOPs".into(), colour: 1, values: blocks.chain([None]).collect() });
-    }
-    let scores = explanation.blocks.iter().map(|share| share.score);
-    columns.push(Column { title: "score".into(), colour: 3, values: scores.chain([None]).collect() });
-
+    let columns = columns(explanation, devices);
     let row = 20.0;
     let height = 28.0 + row * names.len() as f64 + 6.0;
     let width = (WIDTH - NAMES - GAP * columns.len() as f64) / columns.len() as f64;
@@ -75,7 +63,23 @@ pub fn draw(explanation: &Explanation, devices: &[String]) -> Drawing {
     Drawing { width: WIDTH, height, title: "Cost and contribution of each block".into(), body }
 }
 
-/// `SuperResK1K5K1(…)` -> `K1K5K1`.
+fn columns(explanation: &Explanation, devices: &[String]) -> Vec<Column> {
+    let mut columns: Vec<Column> = Vec::new();
+    for (i, device) in devices.iter().take(2).enumerate() {
+        let blocks = explanation.blocks.iter().map(|share| share.latency_ms.get(device).copied());
+        let values = blocks.chain([explanation.classifier_ms.get(device).copied()]).collect();
+        columns.push(Column { title: format!("{device}, ms"), colour: [1, 5][i], values });
+    }
+    if columns.is_empty() {
+        let blocks = explanation.blocks.iter().map(|share| Some(share.flops / 1e6));
+        columns.push(Column { title: "MFLOPs".into(), colour: 1, values: blocks.chain([None]).collect() });
+    }
+    let scores = explanation.blocks.iter().map(|share| share.score);
+    columns.push(Column { title: "score".into(), colour: 3, values: scores.chain([None]).collect() });
+    columns
+}
+
+/// The short name of a kind of block, with or without its parameters: `SuperResK1K5K1(…)` -> `K1K5K1`.
 pub fn short(block: &str) -> &str {
     let name = block.split('(').next().unwrap_or(block);
     let name = name.strip_prefix("SuperRes").or(name.strip_prefix("Super")).unwrap_or(name);

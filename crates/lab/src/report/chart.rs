@@ -64,63 +64,64 @@ const RIGHT: f64 = 14.0;
 const BOTTOM: f64 = 42.0;
 const LINE: f64 = 15.0;
 
-/// A rectangle that a label takes.
+/// A rectangle that a label takes: left, top, right, bottom.
 type Room = (f64, f64, f64, f64);
 
 impl Chart {
     pub fn draw(&self) -> Drawing {
         let legend = self.legend();
         let top = 12.0 + LINE * legend.len() as f64;
-        let all = || self.series.iter().flat_map(|series| &series.points);
-        let xs = all().flat_map(|dot| {
-            let (low, high) = dot.spread.unwrap_or((dot.x, dot.x));
-            [low, dot.x, high]
-        });
-        let xs: Vec<f64> = xs.chain(self.limits.iter().map(|limit| limit.0)).collect();
-        let ys: Vec<f64> = all().filter_map(|dot| dot.y).collect();
-        let both = || xs.iter().chain(&ys).copied();
-        let x_values: Vec<f64> = if self.diagonal { both().collect() } else { xs.clone() };
-        let y_values: Vec<f64> = if self.diagonal { both().collect() } else { ys.clone() };
-        let x = Axis::around(x_values, self.x.scale, LEFT, WIDTH - RIGHT);
-        let y = Axis::around(y_values, self.y.scale, HEIGHT - BOTTOM, top + 4.0);
-
+        let (x, y) = self.axes(top);
         let mut body = String::new();
         self.frame(&mut body, &x, &y, top);
-        for (row, line) in legend.iter().enumerate() {
-            let mut at = LEFT;
-            for (colour, name) in line {
-                let middle = 8.0 + LINE * row as f64;
-                let _ = writeln!(
-                    body,
-                    "<rect x=\"{at:.1}\" y=\"{:.1}\" width=\"10\" height=\"8\" rx=\"2\" class=\"f{colour}\"/>",
-                    middle - 4.0
-                );
-                text(&mut body, at + 15.0, middle + 4.0, Anchor::Start, "", name);
-                at += 15.0 + text_width(name) + 16.0;
-            }
+        draw_legend(&mut body, &legend);
+        self.draw_limits(&mut body, &x, top);
+        for series in &self.series {
+            series.draw(&mut body, &x, &y);
         }
-        for (value, name) in &self.limits {
-            let at = x.at(*value);
-            let _ =
-                writeln!(body, "<path d=\"M{at:.1} {:.1}V{:.1}\" class=\"limit\"/>", top, HEIGHT - BOTTOM);
-            let (anchor, shift) = if at > WIDTH / 2.0 { (Anchor::End, -4.0) } else { (Anchor::Start, 4.0) };
-            text(&mut body, at + shift, HEIGHT - BOTTOM - 6.0, anchor, "muted small halo", name);
-        }
-        let mut taken: Vec<Room> = Vec::new();
         // Dots keep labels away from themselves.
-        for dot in all() {
+        let mut taken: Vec<Room> = Vec::new();
+        for dot in self.dots() {
             if let Some(value) = dot.y {
                 let (cx, cy) = (x.at(dot.x), y.at(value));
                 taken.push((cx - 2.0, cy - 2.0, cx + 2.0, cy + 2.0));
             }
         }
-        for series in &self.series {
-            series.draw(&mut body, &x, &y);
-        }
         for series in self.series.iter().filter(|series| series.mark == Mark::Named) {
             series.names(&mut body, &x, &y, top, &mut taken);
         }
         Drawing { width: WIDTH, height: HEIGHT, title: self.title.clone(), body }
+    }
+
+    fn dots(&self) -> impl Iterator<Item = &Dot> {
+        self.series.iter().flat_map(|series| &series.points)
+    }
+
+    /// The axes that hold all points with their spreads, and the limits; the vertical one begins below `top`.
+    fn axes(&self, top: f64) -> (Axis, Axis) {
+        let xs = self.dots().flat_map(|dot| {
+            let (low, high) = dot.spread.unwrap_or((dot.x, dot.x));
+            [low, dot.x, high]
+        });
+        let xs: Vec<f64> = xs.chain(self.limits.iter().map(|limit| limit.0)).collect();
+        let ys: Vec<f64> = self.dots().filter_map(|dot| dot.y).collect();
+        let both = || xs.iter().chain(&ys).copied();
+        let x_values: Vec<f64> = if self.diagonal { both().collect() } else { xs.clone() };
+        let y_values: Vec<f64> = if self.diagonal { both().collect() } else { ys.clone() };
+        let x = Axis::around(x_values, self.x.scale, LEFT, WIDTH - RIGHT);
+        let y = Axis::around(y_values, self.y.scale, HEIGHT - BOTTOM, top + 4.0);
+        (x, y)
+    }
+
+    /// A dashed vertical line with its name for each limit.
+    fn draw_limits(&self, body: &mut String, x: &Axis, top: f64) {
+        for (value, name) in &self.limits {
+            let at = x.at(*value);
+            let _ =
+                writeln!(body, "<path d=\"M{at:.1} {:.1}V{:.1}\" class=\"limit\"/>", top, HEIGHT - BOTTOM);
+            let (anchor, shift) = if at > WIDTH / 2.0 { (Anchor::End, -4.0) } else { (Anchor::Start, 4.0) };
+            text(body, at + shift, HEIGHT - BOTTOM - 6.0, anchor, "muted small halo", name);
+        }
     }
 
     /// The names of the series, in lines that fit.
@@ -173,6 +174,23 @@ impl Chart {
     }
 }
 
+/// The names of the series in their colours, line by line.
+fn draw_legend(body: &mut String, legend: &[Vec<(usize, &str)>]) {
+    for (row, line) in legend.iter().enumerate() {
+        let mut at = LEFT;
+        for (colour, name) in line {
+            let middle = 8.0 + LINE * row as f64;
+            let _ = writeln!(
+                body,
+                "<rect x=\"{at:.1}\" y=\"{:.1}\" width=\"10\" height=\"8\" rx=\"2\" class=\"f{colour}\"/>",
+                middle - 4.0
+            );
+            text(body, at + 15.0, middle + 4.0, Anchor::Start, "", name);
+            at += 15.0 + text_width(name) + 16.0;
+        }
+    }
+}
+
 impl Series {
     fn draw(&self, body: &mut String, x: &Axis, y: &Axis) {
         let colour = self.colour;
@@ -215,7 +233,8 @@ impl Series {
         }
     }
 
-    /// Writes the names beside the points where nothing else is.
+    /// Writes each name beside its point, in the first of eight places that is free; a name without such a place is
+    /// left out. `taken` holds the places that are not free.
     fn names(&self, body: &mut String, x: &Axis, y: &Axis, top: f64, taken: &mut Vec<Room>) {
         for dot in self.points.iter().filter(|dot| !dot.name.is_empty()) {
             let Some(value) = dot.y else { continue };

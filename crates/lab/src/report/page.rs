@@ -1,11 +1,12 @@
 //! The HTML page: no scripts, nothing from elsewhere.
 
-use super::blocks::short;
 use super::svg::{COLOURS, STYLE, escape};
+use super::tables::{self, BudgetRow, EditRow, Table, VerifiedRow, ms};
 use super::{Plot, Report};
-use crate::runs::Found;
-use edgezen_core::search::explain::{EditEffect, Used};
-use edgezen_core::units::{Bytes, Latency, Macs, Params};
+use crate::runs::Verified;
+use edgezen_core::search::Quantity;
+use edgezen_core::search::explain::EditEffect;
+use edgezen_core::units::{Macs, Params};
 
 const PAGE_STYLE: &str = "*{box-sizing:border-box}html{-webkit-text-size-adjust:100%}body{margin:0;background:var(--page);color:var(--ink);\
 font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}main{max-width:1080px;margin:0 auto;padding:24px 16px 48px}\
@@ -62,10 +63,6 @@ fn card(title: &str, content: &str) -> String {
     format!("<section class=\"card\"><h2>{}</h2>{content}</section>\n", escape(title))
 }
 
-fn ms(value: f64) -> String {
-    Latency::from_ms(value).to_string()
-}
-
 /// What was searched for.
 fn title(report: &Report) -> String {
     let m = &report.manifest;
@@ -74,10 +71,8 @@ fn title(report: &Report) -> String {
         .iter()
         .filter_map(|device| Some(format!("{} on {}", ms(device.limit_ms?), device.name)))
         .collect();
-    budgets.extend(m.budget.params.map(|n| format!("{} parameters", Params(n))));
-    budgets.extend(m.budget.flops.map(|n| format!("{} FLOPs", Macs(n))));
-    budgets.extend(m.budget.memory_bytes.map(|n| format!("{} of activations", Bytes(n))));
-    budgets.extend(m.budget.layers.map(|n| format!("{n} layers")));
+    let quantities = Quantity::starting_with(&[Quantity::Params, Quantity::Flops, Quantity::Memory]);
+    budgets.extend(quantities.filter_map(|quantity| Some(quantity.phrase(m.budget.limits[quantity]?))));
     format!("The best network within {}", budgets.join(", "))
 }
 
@@ -113,11 +108,10 @@ fn tiles(report: &Report) -> String {
     if let Some(row) = report.result.verified.iter().find(|row| row.net == best.net) {
         out += &tile(&ms(row.measured_ms), &format!("measured on {}", row.device));
     }
-    out += &tile(&Params(best.params).to_string(), "parameters");
-    out += &tile(&Macs(best.flops).to_string(), "FLOPs (multiply-adds)");
-    out += &tile(&best.layers.to_string(), "layers");
-    if let Some(memory) = best.memory_bytes {
-        out += &tile(&Bytes(memory).to_string(), "peak activations, fp32");
+    for quantity in Quantity::starting_with(&[Quantity::Params, Quantity::Flops]) {
+        if let Some(value) = best.amounts[quantity] {
+            out += &tile(&quantity.print(value), quantity.title());
+        }
     }
     out + "</div>\n"
 }
@@ -125,32 +119,24 @@ fn tiles(report: &Report) -> String {
 fn budgets(report: &Report) -> String {
     let mut out = String::new();
     for (i, used) in report.result.explanation.budgets.iter().enumerate() {
-        let Used { budget, device, share, .. } = used;
-        let device = device.as_ref().map(|device| format!(" on {device}")).unwrap_or_default();
-        let value = |value: f64| match used.unit.as_deref() {
-            Some("ms") => ms(value),
-            Some("bytes") => Bytes(value).to_string(),
-            _ if budget == "layers" => value.to_string(),
-            _ => Macs(value).to_string(),
-        };
+        let row = BudgetRow::from(used);
         out += &format!(
-            "<div class=\"row\"><span>{}{}</span><span>{} of {}</span></div><div class=\"meter{}\"><i style=\"width:{:.1}%\"></i></div>\n",
-            escape(budget),
-            escape(&device),
-            value(used.used),
-            value(used.limit),
+            "<div class=\"row\"><span>{}</span><span>{} of {}</span></div><div class=\"meter{}\"><i style=\"width:{:.1}%\"></i></div>\n",
+            escape(&row.budget),
+            row.used,
+            row.limit,
             if i == 0 { " binds" } else { "" },
-            100.0 * share.clamp(0.0, 1.0)
+            100.0 * row.share.clamp(0.0, 1.0)
         );
     }
     out + "<p class=\"muted\">The first one, fullest, is the one that binds.</p>"
 }
 
-/// A table; cells are escaped here, and the header too.
-fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+/// A table as HTML; its header and cells are escaped here.
+fn table(header: &[impl AsRef<str>], rows: &[Vec<String>]) -> String {
     let mut out = String::from("<div class=\"scroll\"><table><thead><tr>");
     for cell in header {
-        out += &format!("<th>{}</th>", escape(cell));
+        out += &format!("<th>{}</th>", escape(cell.as_ref()));
     }
     out += "</tr></thead><tbody>\n";
     for row in rows {
@@ -162,18 +148,10 @@ fn table(header: &[&str], rows: &[Vec<String>]) -> String {
 
 fn edits(report: &Report) -> String {
     let edits = &report.result.explanation.edits;
-    let unit = match &edits.device {
-        Some(device) => format!("{} on {device}", edits.unit),
-        None => edits.unit.clone(),
-    };
+    let unit = tables::edit_cost(edits);
     let row = |effect: &EditEffect| {
-        let change: Vec<&str> = effect.change.split(' ').map(short).collect();
-        vec![
-            format!("{}: {}", effect.block, change.join(" ")),
-            format!("{:+.2}", effect.score),
-            format!("{:+.3}", effect.cost),
-            if effect.fits { "yes" } else { "no" }.to_owned(),
-        ]
+        let EditRow { block, change, score, cost, fits } = effect.into();
+        vec![format!("{block}: {change}"), score, cost, fits.to_owned()]
     };
     let part = |title: &str, list: &[EditEffect]| {
         if list.is_empty() {
@@ -188,19 +166,13 @@ fn edits(report: &Report) -> String {
 }
 
 fn verified(report: &Report) -> String {
-    let mut rows = Vec::new();
-    for row in &report.result.verified {
-        let yes = |inside: bool| if inside { "yes" } else { "no" }.to_owned();
-        rows.push(vec![
-            row.score.map_or("-".into(), |score| format!("{score:.2}")),
-            ms(row.predicted_ms),
-            format!("{} to {}", ms(row.lower_ms), ms(row.upper_ms)),
-            ms(row.measured_ms),
-            yes(row.inside_interval),
-            row.inside_budget.map_or("-".into(), yes),
-            row.quality.name().to_owned(),
-        ]);
-    }
+    let row = |verified: &Verified| {
+        let row = VerifiedRow::from(verified);
+        let marks = [row.in_interval, row.in_budget, row.quality].map(str::to_owned);
+        let values = [tables::cell(row.score), row.predicted, row.interval, row.measured];
+        values.into_iter().chain(marks).collect()
+    };
+    let rows: Vec<Vec<String>> = report.result.verified.iter().map(row).collect();
     let header = ["score", "predicted", "90 % interval", "measured", "in interval", "in budget", "quality"];
     let mut out = table(&header, &rows);
     if let Some(verification) = &report.result.verification {
@@ -235,19 +207,7 @@ fn best(report: &Report) -> String {
 
 fn front(report: &Report) -> String {
     let devices: Vec<&str> = report.manifest.device.iter().map(|device| device.name.as_str()).collect();
-    let mut header = vec!["score", "layers", "parameters", "FLOPs"];
-    header.extend(&devices);
-    let row = |found: &Found| {
-        let mut row = vec![
-            format!("{:.2}", found.score),
-            found.layers.to_string(),
-            Params(found.params).to_string(),
-            Macs(found.flops).to_string(),
-        ];
-        row.extend(devices.iter().map(|&d| found.latency.get(d).map_or("-".into(), |p| ms(p.ms))));
-        row
-    };
-    let rows: Vec<Vec<String>> = report.result.front.iter().rev().map(row).collect();
+    let Table { header, rows } = tables::front(report.result.front.iter().rev(), &devices);
     format!(
         "<p>{} networks spread over the range; their structures are in front.json.</p><details><summary>All of them</summary>{}</details>",
         rows.len(),
@@ -268,11 +228,11 @@ fn comparisons(report: &Report) -> String {
             let star = if c.sampled { " *" } else { "" };
             let mut row = vec![
                 c.name.clone(),
-                c.score.map_or("-".into(), |score| format!("{score:.2}{star}")),
+                tables::cell(c.score.map(|score| format!("{score:.2}{star}"))),
                 Params(c.params).to_string(),
                 Macs(c.flops).to_string(),
             ];
-            row.extend(devices.iter().map(|&d| c.latency_ms.get(d).map_or("-".into(), |&v| ms(v))));
+            row.extend(devices.iter().map(|&d| tables::cell(c.latency_ms.get(d).map(|&v| ms(v)))));
             row
         })
         .collect();
@@ -292,16 +252,7 @@ fn statistics(report: &Report) -> String {
     let share = |count: u64| format!("{:.1} %", 100.0 * count as f64 / r.iterations.max(1) as f64);
     let rejected = &r.rejected;
     let mut rows = vec![vec!["scored".to_owned(), r.scored.to_string(), share(r.scored)]];
-    for (name, count) in [
-        ("too many layers", rejected.layers),
-        ("too many parameters", rejected.params),
-        ("too many FLOPs", rejected.flops),
-        ("too much memory", rejected.memory),
-        ("too slow", rejected.latency),
-        ("already known", rejected.duplicate),
-        ("without a score", rejected.unscored),
-        ("not usable", rejected.invalid),
-    ] {
+    for (name, count) in rejected.reasons() {
         if count > 0 {
             rows.push(vec![name.to_owned(), count.to_string(), share(count)]);
         }

@@ -1,11 +1,20 @@
 //! `run.toml`: everything needed to repeat a run.
 
+use edgezen_core::files::Format;
 use edgezen_core::proxy::Mode;
-use edgezen_core::search::{Budgets, Rules};
+use edgezen_core::search::budget::Amounts;
+use edgezen_core::search::{Budgets, Rules, TrackedDevice};
+use edgezen_core::units::Latency;
 use serde::{Deserialize, Serialize};
 
-/// Format of the folder; raised when a reader must know.
-pub const SCHEMA: u32 = 1;
+/// What can be read, and is written. The version is that of the whole folder.
+pub const FORMAT: Format = Format {
+    name: "description of a run",
+    field: "schema_version",
+    oldest: 1,
+    newest: 1,
+    most_bytes: 16 << 20,
+};
 
 /// Everything needed to repeat a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,15 +41,16 @@ pub struct Manifest {
     pub device: Vec<DeviceTable>,
 }
 
+/// The budgets but those on latencies, which stand with their devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct BudgetTable {
-    pub layers: Option<u32>,
-    pub params: Option<f64>,
-    pub flops: Option<f64>,
-    pub memory_bytes: Option<f64>,
+    #[serde(flatten)]
+    pub limits: Amounts,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
 }
+
+/// A device whose latency was predicted.
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,17 +67,40 @@ pub struct DeviceTable {
 
 impl BudgetTable {
     pub fn of(budgets: &Budgets) -> BudgetTable {
-        BudgetTable {
-            layers: budgets.layers,
-            params: budgets.params.map(|p| p.0),
-            flops: budgets.flops.map(|f| f.0),
-            memory_bytes: budgets.memory.map(|m| m.0),
-            confidence: budgets.confidence,
-        }
+        BudgetTable { limits: budgets.limits(), confidence: budgets.confidence }
+    }
+}
+
+impl DeviceTable {
+    /// Each device of `budgets`, with the checksums of the predictor files.
+    pub fn of(budgets: &Budgets, checksums: &[String]) -> Vec<DeviceTable> {
+        let devices = budgets.devices().iter().enumerate().zip(checksums);
+        let table = |((index, device), sha256): ((usize, &TrackedDevice), &String)| DeviceTable {
+            name: device.name.clone(),
+            predictor: device.predictor.identity().to_string(),
+            predictor_sha256: Some(sha256.clone()),
+            limit_ms: budgets.latency_limit(index).map(Latency::ms),
+        };
+        devices.map(table).collect()
     }
 }
 
 impl Manifest {
+    /// The budgets of the run; `devices` are those of the tables, in their order.
+    pub fn budgets(&self, devices: Vec<TrackedDevice>) -> Budgets {
+        let mut budgets = Budgets::with_confidence(self.budget.confidence);
+        for (quantity, limit) in self.budget.limits.known() {
+            budgets.bound(quantity, limit);
+        }
+        for (device, table) in devices.into_iter().zip(&self.device) {
+            let index = budgets.track(device);
+            if let Some(limit) = table.limit_ms {
+                budgets.bound_latency(index, Latency::from_ms(limit));
+            }
+        }
+        budgets
+    }
+
     /// What differs between two runs, by the names of the fields; the program's version does not count.
     pub fn differences(&self, other: &Manifest) -> Vec<&'static str> {
         let checks = [
@@ -80,7 +113,7 @@ impl Manifest {
             ("resolution", self.resolution == other.resolution),
             ("classes", self.classes == other.classes),
             ("seed", self.seed == other.seed),
-            ("optimiser", self.rules.set == other.rules.set),
+            ("optimiser", self.rules.optimiser == other.rules.optimiser),
             ("iterations", self.rules.iterations == other.rules.iterations),
             ("population", self.rules.population == other.rules.population),
             ("budgets", self.budget == other.budget),

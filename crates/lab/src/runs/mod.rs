@@ -8,41 +8,37 @@
 
 mod checkpoint;
 mod found;
-mod manifest;
+pub mod manifest;
 mod rescored;
 mod result;
 mod verification;
 
 pub use checkpoint::SavedSearch;
-pub use found::{Found, PredictedMs};
-pub use manifest::{BudgetTable, DeviceTable, Manifest, SCHEMA};
+pub use found::{FoundNetwork, PredictedMs};
+pub use manifest::{BudgetTable, DeviceTable, Manifest};
 pub use rescored::{NotRescored, Rescored, RescoredNetwork};
 pub use result::SearchResult;
 pub use verification::{Verification, Verified, VerifyRound};
 
-use crate::files::{write_atomically, write_atomically_with};
+use crate::files::{self, write_atomically, write_atomically_with};
+use crate::tables::parquet::{self, Compression};
+use crate::tables::{Column, Table, Values};
 use edgezen_core::files::FileError;
 use edgezen_core::plainnet::{Model, ShapeError};
-use edgezen_core::search::{Budgets, Outcome, Point};
+use edgezen_core::search::budget::Scale;
+use edgezen_core::search::{Budgets, HistoryPoint, Quantity, SearchOutcome};
 use edgezen_engine::onnx::{self, OnnxError};
 use edgezen_engine::weights::Weights;
-use polars::prelude::{Column, DataFrame, ParquetWriter};
 use serde::Serialize;
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Why a run folder could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{}: {error}", path.display())]
-    Io { path: PathBuf, error: std::io::Error },
-    #[error("{}: {reason}", path.display())]
-    Damaged { path: PathBuf, reason: String },
-    #[error("{}: version {found} of its format is too new for this program", path.display())]
-    TooNew { path: PathBuf, found: u32 },
     #[error("the best network cannot be exported: {0}")]
     Shape(#[from] ShapeError),
     #[error("the best network cannot be exported: {0}")]
@@ -61,7 +57,7 @@ const VERIFIED: &str = "verified.json";
 /// # Errors
 /// Whatever the disk says.
 pub fn begin(dir: &Path, manifest: &Manifest) -> Result<(), RunError> {
-    std::fs::create_dir_all(dir).map_err(|error| RunError::Io { path: dir.to_owned(), error })?;
+    std::fs::create_dir_all(dir).map_err(FileError::io(dir))?;
     SavedSearch::remove(dir)?;
     for name in [RESULT, VERIFIED, "best.txt", "best.onnx", "front.json", "history.csv", "archive.parquet"] {
         remove(&dir.join(name))?;
@@ -70,32 +66,31 @@ pub fn begin(dir: &Path, manifest: &Manifest) -> Result<(), RunError> {
     Ok(write_atomically(&dir.join(RUN), text.as_bytes())?)
 }
 
-fn remove(path: &Path) -> Result<(), RunError> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(RunError::Io { path: path.to_owned(), error })
-        }
+fn remove(path: &Path) -> Result<(), FileError> {
+    match std::fs::remove_file(path).map_err(FileError::io(path)) {
+        Err(error) if !error.is_missing() => Err(error),
         _ => Ok(()),
     }
 }
 
-fn damaged(dir: &Path, name: &str, reason: &dyn std::fmt::Display) -> RunError {
-    RunError::Damaged { path: dir.join(name), reason: reason.to_string() }
+fn damaged(dir: &Path, name: &str, reason: &dyn std::fmt::Display) -> FileError {
+    FileError::damaged(&dir.join(name), reason)
 }
 
 /// Writes what a search found, but for its best network and the result.
 ///
 /// # Errors
 /// Whatever the disk says; files written so far are complete.
-pub fn write_outcome(dir: &Path, outcome: &Outcome, budgets: &Budgets) -> Result<(), RunError> {
+pub fn write_outcome(dir: &Path, outcome: &SearchOutcome, budgets: &Budgets) -> Result<(), RunError> {
     write_json(dir, "front.json", &front(outcome, budgets))?;
     let mut history = String::from("iteration,best,mean\n");
     for point in &outcome.history {
         history += &format!("{},{},{}\n", point.iteration, point.best, point.mean);
     }
     write_atomically(&dir.join("history.csv"), history.as_bytes())?;
-    let parquet = archive(outcome, budgets).map_err(|e| damaged(dir, "archive.parquet", &e))?;
-    Ok(write_atomically(&dir.join("archive.parquet"), &parquet)?)
+    let bytes = parquet::write(&archive(outcome, budgets), Compression::Zstd)
+        .map_err(|e| damaged(dir, "archive.parquet", &e))?;
+    Ok(write_atomically(&dir.join("archive.parquet"), &bytes)?)
 }
 
 /// Writes the structure and the ONNX file of the best network; `seed` is that of its weights.
@@ -132,59 +127,61 @@ fn write_json(dir: &Path, name: &str, value: &impl Serialize) -> Result<(), RunE
 }
 
 /// The networks of `front.json`.
-pub fn front(outcome: &Outcome, budgets: &Budgets) -> Vec<Found> {
-    outcome.fronts.spread(FRONT_SIZE).iter().map(|on| Found::on_front(on, budgets)).collect()
+pub fn front(outcome: &SearchOutcome, budgets: &Budgets) -> Vec<FoundNetwork> {
+    outcome.fronts.spread(FRONT_SIZE).iter().map(|on| FoundNetwork::on_front(on, budgets)).collect()
 }
 
-/// The final population and the fronts as a Parquet table.
-fn archive(outcome: &Outcome, budgets: &Budgets) -> polars::prelude::PolarsResult<Vec<u8>> {
+/// The final population and the fronts as a table.
+fn archive(outcome: &SearchOutcome, budgets: &Budgets) -> Table {
     let population = outcome.population.iter().map(|network| (&**network, true));
     let fronts = outcome.fronts.iter().flat_map(|front| front.iter()).map(|network| (network, false));
-    let rows: Vec<(Found, bool)> =
-        population.chain(fronts).map(|(network, member)| (Found::of(network, budgets), member)).collect();
-    let numbers = |f: &dyn Fn(&Found) -> f64| rows.iter().map(|(row, _)| f(row)).collect::<Vec<f64>>();
+    let rows: Vec<(FoundNetwork, bool)> = population
+        .chain(fronts)
+        .map(|(network, member)| (FoundNetwork::of(network, budgets), member))
+        .collect();
     let mut columns = vec![
-        Column::new("net".into(), rows.iter().map(|(row, _)| row.net.as_str()).collect::<Vec<_>>()),
-        Column::new("in_population".into(), rows.iter().map(|&(_, member)| member).collect::<Vec<_>>()),
-        Column::new("score".into(), numbers(&|row| row.score)),
-        Column::new("layers".into(), rows.iter().map(|(row, _)| row.layers).collect::<Vec<_>>()),
-        Column::new("params".into(), numbers(&|row| row.params)),
-        Column::new("flops".into(), numbers(&|row| row.flops)),
+        Column::new("net", Values::texts(rows.iter().map(|(row, _)| Some(&row.net)))),
+        Column::new("in_population", Values::flags(rows.iter().map(|&(_, member)| Some(member)))),
+        Column::new("score", Values::floats(rows.iter().map(|(row, _)| Some(row.score)))),
     ];
-    if budgets.memory.is_some() {
-        let memory: Vec<Option<f64>> = rows.iter().map(|(row, _)| row.memory_bytes).collect();
-        columns.push(Column::new("memory_bytes".into(), memory));
+    for quantity in Quantity::of_networks() {
+        let values = rows.iter().map(|(row, _)| row.amounts[quantity]);
+        let whole = |value: Option<f64>| value.map(|value| value as i64);
+        match quantity.scale() {
+            Scale::Whole => columns.push(Column::new(quantity.column(), Values::integers(values.map(whole)))),
+            _ if quantity.is_always_known() || budgets.limit(quantity).is_some() => {
+                columns.push(Column::new(quantity.column(), Values::floats(values)));
+            }
+            _ => {}
+        }
     }
-    for budget in &budgets.latencies {
-        let of = |row: &Found| row.latency.get(&budget.device).map(|predicted| predicted.ms);
-        let predicted: Vec<Option<f64>> = rows.iter().map(|(row, _)| of(row)).collect();
-        columns.push(Column::new(format!("{}_ms", budget.device).into(), predicted));
+    for device in budgets.devices() {
+        let of = |row: &FoundNetwork| row.latency.get(&device.name).map(|predicted| predicted.ms);
+        let predicted = Values::floats(rows.iter().map(|(row, _)| of(row)));
+        columns.push(Column::new(format!("{}_ms", device.name), predicted));
     }
-    let mut frame = DataFrame::new(rows.len(), columns)?;
-    let mut bytes = Vec::new();
-    ParquetWriter::new(&mut bytes).finish(&mut frame)?;
-    Ok(bytes)
+    Table { columns }
 }
 
 /// A finished run, read back.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct FinishedRun {
     pub manifest: Manifest,
     /// Structure in `best.txt`.
     pub best: String,
     /// Cheapest first.
-    pub front: Vec<Found>,
+    pub front: Vec<FoundNetwork>,
 }
 
 /// Reads the folder of a finished run.
 ///
 /// # Errors
 /// A missing, damaged or newer file, by name.
-pub fn read(dir: &Path) -> Result<Run, RunError> {
+pub fn read(dir: &Path) -> Result<FinishedRun, RunError> {
     let manifest = read_manifest(dir)?;
     let front = read_json(dir, "front.json")?;
     let best = edgezen_core::plainnet::notation::first_line(&read_text(dir, "best.txt")?).to_owned();
-    Ok(Run { manifest, best, front })
+    Ok(FinishedRun { manifest, best, front })
 }
 
 /// Reads `run.toml`.
@@ -192,14 +189,7 @@ pub fn read(dir: &Path) -> Result<Run, RunError> {
 /// # Errors
 /// A missing, damaged or newer file.
 pub fn read_manifest(dir: &Path) -> Result<Manifest, RunError> {
-    let text = read_text(dir, RUN)?;
-    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| damaged(dir, RUN, &e))?;
-    let version = table.get("schema_version").and_then(toml::Value::as_integer).unwrap_or(0);
-    if version > i64::from(SCHEMA) {
-        let found = u32::try_from(version).unwrap_or(u32::MAX);
-        return Err(RunError::TooNew { path: dir.join(RUN), found });
-    }
-    toml::from_str(&text).map_err(|e| damaged(dir, RUN, &e))
+    Ok(files::read_toml(&manifest::FORMAT, &dir.join(RUN))?)
 }
 
 /// Reads `result.json`.
@@ -222,28 +212,27 @@ pub fn read_verification(dir: &Path) -> Result<Option<Verification>, RunError> {
 ///
 /// # Errors
 /// A missing or damaged file.
-pub fn read_history(dir: &Path) -> Result<Vec<Point>, RunError> {
+pub fn read_history(dir: &Path) -> Result<Vec<HistoryPoint>, RunError> {
     let point = |(i, line): (usize, &str)| {
         let mut cells = line.split(',');
         let mut next = || cells.next().and_then(|cell| cell.parse::<f64>().ok());
         match (next(), next(), next()) {
             (Some(iteration), Some(best), Some(mean)) => {
-                Ok(Point { iteration: iteration as u64, best, mean })
+                Ok(HistoryPoint { iteration: iteration as u64, best, mean })
             }
-            _ => Err(damaged(dir, "history.csv", &format!("line {}: not three numbers", i + 1))),
+            _ => Err(FileError::damaged_line(&dir.join("history.csv"), i + 1, "not three numbers").into()),
         }
     };
     read_text(dir, "history.csv")?.lines().enumerate().skip(1).map(point).collect()
 }
 
-fn read_text(dir: &Path, name: &str) -> Result<String, RunError> {
-    let path = dir.join(name);
-    std::fs::read_to_string(&path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidData => damaged(dir, name, &"is not text"),
-        _ => RunError::Io { path, error },
-    })
+/// Larger files of a run folder are refused.
+const MOST_BYTES: u64 = 1 << 30;
+
+fn read_text(dir: &Path, name: &str) -> Result<String, FileError> {
+    files::read_text(&dir.join(name), MOST_BYTES)
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(dir: &Path, name: &str) -> Result<T, RunError> {
-    serde_json::from_str(&read_text(dir, name)?).map_err(|e| damaged(dir, name, &e))
+    Ok(serde_json::from_str(&read_text(dir, name)?).map_err(|e| damaged(dir, name, &e))?)
 }

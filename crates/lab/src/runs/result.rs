@@ -1,19 +1,19 @@
 //! `result.json`: what a search printed, and all that a report is made of.
 
-use super::{Found, Rescored, Verification, Verified};
+use super::{FoundNetwork, Rescored, Verification, Verified};
 use edgezen_core::proxy::Mode;
 use edgezen_core::search::explain::Explanation;
-use edgezen_core::search::{Phases, Rejected, RuleSet};
+use edgezen_core::search::{Optimiser, Phases, Rejected};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchResult {
-    pub best: Found,
+    pub best: FoundNetwork,
     /// 20 to 60 networks spread over the fronts, cheapest first.
-    pub front: Vec<Found>,
+    pub front: Vec<FoundNetwork>,
     pub proxy: String,
     pub mode: Mode,
-    pub rules: RuleSet,
+    pub rules: &'static dyn Optimiser,
     pub iterations: u64,
     pub scored: u64,
     pub rejected: Rejected,

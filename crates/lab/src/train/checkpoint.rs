@@ -3,20 +3,29 @@
 use super::TrainError;
 use super::network::Network;
 use super::recipe::Recipe;
+use crate::files;
 use crate::files::write_atomically;
+use edgezen_core::files::Format;
 use edgezen_core::plainnet::Model;
 use edgezen_engine::safetensors::Tensors;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-const VERSION: u32 = 1;
+/// What the state says of its version.
+const FORMAT: Format = Format {
+    name: "checkpoint of a training run",
+    field: "version",
+    oldest: 1,
+    newest: 1,
+    most_bytes: 64 << 30,
+};
 /// Name of the state among the file's texts.
 const STATE: &str = "edgezen_training";
 
 /// Everything that a run goes on from, beside the tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct State {
+pub struct TrainingState {
     pub version: u32,
     pub structure: String,
     pub resolution: u32,
@@ -45,11 +54,17 @@ pub struct Best {
     pub top1: f64,
 }
 
-impl State {
+impl TrainingState {
     /// The beginning of a run.
-    pub fn new(model: &Model, recipe: Recipe, seed: u64, data: &str, teacher: Option<String>) -> State {
-        State {
-            version: VERSION,
+    pub fn new(
+        model: &Model,
+        recipe: Recipe,
+        seed: u64,
+        data: &str,
+        teacher: Option<String>,
+    ) -> TrainingState {
+        TrainingState {
+            version: FORMAT.newest,
             structure: model.network.to_string(),
             resolution: model.resolution,
             classes: model.classes,
@@ -66,8 +81,8 @@ impl State {
     }
 
     /// In what another run differs from this one, where that keeps it from going on.
-    fn difference(&self, other: &State) -> Option<&'static str> {
-        let network = |s: &State| (s.structure.clone(), s.resolution, s.classes, s.se);
+    fn difference(&self, other: &TrainingState) -> Option<&'static str> {
+        let network = |s: &TrainingState| (s.structure.clone(), s.resolution, s.classes, s.se);
         [
             (network(self) != network(other), "another network"),
             (self.data != other.data, "another data set"),
@@ -84,7 +99,7 @@ impl State {
 ///
 /// # Errors
 /// The disk's, libtorch's.
-pub fn write(path: &Path, network: &Network, state: &State) -> Result<(), TrainError> {
+pub fn write(path: &Path, network: &Network, state: &TrainingState) -> Result<(), TrainError> {
     let mut file = Tensors { tensors: network.tensors(true)?, ..Tensors::default() };
     let text = serde_json::to_string(state).map_err(|e| TrainError::Torch(e.to_string()))?;
     file.metadata.insert(STATE.into(), text);
@@ -95,7 +110,12 @@ pub fn write(path: &Path, network: &Network, state: &State) -> Result<(), TrainE
 ///
 /// # Errors
 /// The disk's, libtorch's.
-pub fn write_weights(path: &Path, network: &Network, state: &State, top1: f64) -> Result<(), TrainError> {
+pub fn write_weights(
+    path: &Path,
+    network: &Network,
+    state: &TrainingState,
+    top1: f64,
+) -> Result<(), TrainError> {
     let mut file = Tensors { tensors: network.tensors(false)?, ..Tensors::default() };
     for (name, value) in [
         ("structure", state.structure.clone()),
@@ -111,22 +131,18 @@ pub fn write_weights(path: &Path, network: &Network, state: &State, top1: f64) -
 }
 
 fn save(path: &Path, file: &Tensors) -> Result<(), TrainError> {
-    write_atomically(path, &file.encode())
-        .map_err(|e| TrainError::Io { path: path.to_owned(), error: std::io::Error::other(e.to_string()) })
+    Ok(write_atomically(path, &file.encode())?)
 }
 
 /// Reads a checkpoint of the run that `fresh` began into `network`; gives where it stands.
 ///
 /// # Errors
 /// A file that is damaged, or of another run.
-pub fn read(path: &Path, network: &mut Network, fresh: &State) -> Result<State, TrainError> {
+pub fn read(path: &Path, network: &mut Network, fresh: &TrainingState) -> Result<TrainingState, TrainError> {
     let bad = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
-    let file = Tensors::read(path).map_err(|e| bad(e.to_string()))?;
-    let text = file.metadata.get(STATE).ok_or_else(|| bad("not a checkpoint of a training run".into()))?;
-    let state: State = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
-    if state.version != VERSION {
-        return Err(bad(format!("version {}, this program reads {VERSION}", state.version)));
-    }
+    let file = Tensors::decode(&files::read(&FORMAT, path)?).map_err(|e| FORMAT.not_ours(path, e))?;
+    let text = file.metadata.get(STATE).ok_or_else(|| FORMAT.not_ours(path, "it holds no state of a run"))?;
+    let state: TrainingState = FORMAT.parse(path, text.as_bytes())?;
     if let Some(difference) = fresh.difference(&state) {
         return Err(bad(format!("it is of {difference}")));
     }

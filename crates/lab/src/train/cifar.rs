@@ -1,9 +1,8 @@
 //! The binary files of CIFAR-10 and CIFAR-100: records of one or two label bytes and 3 × 32 × 32 bytes.
 
 use super::TrainError;
-use edgezen_core::digest;
 use edgezen_core::digest::Hasher;
-use sha2::Digest;
+use edgezen_core::files::FileError;
 use std::path::Path;
 
 /// Side of the images.
@@ -92,7 +91,7 @@ impl Cifar {
         let mut hash = Hasher::default();
         let mut part = |name: &str| -> Result<Images, TrainError> {
             let path = dir.join(name);
-            let bytes = std::fs::read(&path).map_err(|error| TrainError::Io { path: path.clone(), error })?;
+            let bytes = std::fs::read(&path).map_err(FileError::io(&path))?;
             hash.update(&bytes);
             records(&bytes, layout).map_err(|reason| bad(&path, reason))
         };

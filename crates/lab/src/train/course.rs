@@ -1,11 +1,12 @@
 //! A training run: epochs of steps, a test after each, a checkpoint after each and whenever it is broken off.
 
-use super::checkpoint::{self, Best, State};
+use super::checkpoint::{self, Best, TrainingState};
 use super::cifar::{self, Cifar, IMAGE, Images, SIDE};
 use super::network::Network;
 use super::{Purpose, TrainError, augment, stream};
 use crate::files::write_atomically;
-use rand::RngExt;
+use edgezen_core::files::FileError;
+use edgezen_core::random::shuffle;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -50,7 +51,7 @@ pub struct Progress {
 pub struct Course<'a> {
     pub data: &'a Cifar,
     pub network: Network,
-    pub state: State,
+    pub state: TrainingState,
     pub device: Device,
     pub teacher: Option<CModule>,
     /// Folder of what it leaves behind.
@@ -98,7 +99,7 @@ impl Course<'_> {
             checkpoint::write_weights(&self.dir.join(LAST), &self.network, &self.state, top1)?;
             epochs.push(line);
             self.write_metrics(&epochs)?;
-            self.state = State { epoch: epoch + 1, step: 0, loss: 0.0, ..self.state.clone() };
+            self.state = TrainingState { epoch: epoch + 1, step: 0, loss: 0.0, ..self.state.clone() };
             checkpoint::write(&self.dir.join(CHECKPOINT), &self.network, &self.state)?;
             let done =
                 Progress { epoch: epoch + 1, step: steps, steps, loss: train_loss, finished: Some(line) };
@@ -124,7 +125,7 @@ impl Course<'_> {
     /// One step; gives its loss.
     fn step(&mut self, order: &[usize]) -> Result<f64, TrainError> {
         let recipe = self.state.recipe.clone();
-        let State { seed, epoch, step, .. } = self.state;
+        let TrainingState { seed, epoch, step, .. } = self.state;
         let batch = recipe.batch as usize;
         let indices = &order[step as usize * batch..][..batch];
         let classes = self.state.classes as usize;
@@ -201,8 +202,7 @@ impl Course<'_> {
             return Ok(Vec::new());
         }
         let path = self.dir.join(METRICS);
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| TrainError::Io { path: path.clone(), error })?;
+        let text = std::fs::read_to_string(&path).map_err(FileError::io(&path))?;
         let line = |line: &str| {
             let mut numbers = line.split(',').map(|number| number.parse::<f64>().ok());
             let mut next = || numbers.next().flatten();
@@ -229,19 +229,14 @@ impl Course<'_> {
             let _ = writeln!(text, "{},{},{},{},{}", e.epoch, e.rate, e.train_loss, e.test_loss, e.top1);
         }
         let path: &Path = &self.dir.join(METRICS);
-        write_atomically(path, text.as_bytes()).map_err(|e| TrainError::Io {
-            path: path.to_owned(),
-            error: std::io::Error::other(e.to_string()),
-        })
+        Ok(write_atomically(path, text.as_bytes())?)
     }
 }
 
 /// The numbers below `count` in random order.
 fn shuffled(count: usize, rng: &mut Xoshiro256PlusPlus) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
-    for i in (1..count).rev() {
-        order.swap(i, rng.random_range(0..=i));
-    }
+    shuffle(&mut order, rng);
     order
 }
 

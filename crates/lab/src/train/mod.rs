@@ -18,12 +18,12 @@ use std::path::PathBuf;
 /// Why training does not begin, or ends.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
+    #[error(transparent)]
+    File(#[from] edgezen_core::files::FileError),
     #[error("{path}: {reason}")]
     Data { path: PathBuf, reason: String },
     #[error("{path}: {reason}")]
     Checkpoint { path: PathBuf, reason: String },
-    #[error("{path}: {error}")]
-    Io { path: PathBuf, error: std::io::Error },
     #[error("{0}")]
     Shape(#[from] edgezen_core::plainnet::ShapeError),
     #[error("this network cannot be trained here: {0}")]

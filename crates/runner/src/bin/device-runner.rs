@@ -1,5 +1,7 @@
 //! The program that runs on the device: jobs in, results out, one JSON object a line.
 
+#![allow(clippy::print_stderr, clippy::print_stdout)]
+
 use edgezen_engine::Tract;
 use edgezen_runner::conditions::{self, Scheduling};
 use edgezen_runner::results::Results;

@@ -1,6 +1,6 @@
 //! Products of powers of costs: ln T = c + Σ eⱼ · ln(1 + xⱼ/sⱼ).
 
-use super::KernelModel;
+use super::kernel_model::KernelModel;
 use crate::predictor::features::{Named, Quantities};
 use serde::{Deserialize, Serialize};
 

@@ -7,7 +7,8 @@
 //! Nearness is 1 / (1 + d²/2), the rational quadratic of Rasmussen & Williams (Gaussian Processes for Machine
 //! Learning, 2006, equation 4.19) with α = 1: unlike the others it takes no call of a library for each measured kernel.
 
-use super::{KernelModel, Linear};
+use super::kernel_model::KernelModel;
+use super::linear::Linear;
 use crate::predictor::features::{Named, Quantities};
 use crate::predictor::layout;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! Sums of features times prices: a time is a sum of non-negative costs.
 
-use super::KernelModel;
+use super::kernel_model::KernelModel;
 use crate::predictor::features::{Named, Quantities};
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,7 @@
 //! Model trees: a decision tree tells regimes of kernels apart, a linear model prices each of them.
 
-use super::{KernelModel, Linear};
+use super::kernel_model::KernelModel;
+use super::linear::Linear;
 use crate::predictor::features::{Named, Quantities};
 use serde::{Deserialize, Serialize};
 

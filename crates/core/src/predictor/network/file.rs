@@ -8,10 +8,11 @@ use crate::measurement::Identity;
 use crate::plainnet::KernelKind;
 use crate::predictor::Estimate;
 use crate::predictor::calibration::NetworkCalibration;
-use crate::predictor::file;
+use crate::predictor::file::{Header, check_header, text};
+use crate::predictor::layout::{SCHEMA, SIMPLE_SCHEMA};
 use crate::predictor::metrics::Metrics;
-use crate::predictor::network::features;
-use crate::predictor::network::features::{Amount, Sum};
+use crate::predictor::network::sums;
+use crate::predictor::network::sums::{Amount, Sum};
 use crate::units::Latency;
 use crate::zoo::{Encoded, Space};
 use serde::{Deserialize, Serialize};
@@ -36,7 +37,7 @@ pub struct NetworkPredictor {
     pub dataset_sha256: String,
     /// Units of what is summed.
     pub features: BTreeMap<String, String>,
-    pub model: Model,
+    pub model: NetworkModel,
     /// Where each sum of the model lay in the data, in the order of its terms.
     pub domain: Vec<Range>,
     pub calibration: Calibration,
@@ -58,7 +59,7 @@ pub struct Provenance {
 /// Latency = Σ price · sum + the constant of [`NetLevel`], for the whole batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Model {
+pub struct NetworkModel {
     /// What the predictor takes.
     pub space: Space,
     pub terms: Vec<Term>,
@@ -133,7 +134,41 @@ pub struct FitMetrics {
 /// How far beyond the extremes a value still counts as inside.
 const MARGIN: f64 = 1.05;
 
+/// The numbers of a predictor, and how good they are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Content {
+    pub model: NetworkModel,
+    pub domain: Vec<Range>,
+    pub calibration: Calibration,
+    pub net_level: NetLevel,
+    pub metrics: FitMetrics,
+}
+
 impl NetworkPredictor {
+    /// Puts a predictor together, in the oldest layout that holds it.
+    pub fn new(header: Header, provenance: Provenance, content: Content) -> NetworkPredictor {
+        let Header { created, tool_version, licence, identity, dataset_sha256 } = header;
+        let Content { model, domain, calibration, net_level, metrics } = content;
+        let units = model.terms.iter().map(|term| (term.of.name().to_owned(), term.of.unit().to_owned()));
+        NetworkPredictor {
+            schema_version: if model.terms.iter().any(Term::is_detail) { SCHEMA } else { SIMPLE_SCHEMA },
+            id: identity.to_string(),
+            created,
+            tool_version,
+            licence,
+            provenance,
+            device: identity.device.clone(),
+            identity,
+            dataset_sha256,
+            features: units.collect(),
+            model,
+            domain,
+            calibration,
+            net_level,
+            metrics,
+        }
+    }
+
     /// Whether a predictor file is one of networks.
     pub(crate) fn is_one(value: &Value) -> bool {
         value["model"]["space"].is_string()
@@ -155,11 +190,11 @@ impl NetworkPredictor {
     /// # Errors
     /// A number that JSON cannot hold.
     pub fn text(&self) -> Result<String, serde_json::Error> {
-        file::canonical(self)
+        text::canonical(self)
     }
 
     fn check(&self) -> Result<(), String> {
-        file::check_header(self.schema_version, &self.id, &self.device, &self.identity)?;
+        check_header(self.schema_version, &self.id, &self.device, &self.identity)?;
         if self.domain.len() != self.model.terms.len() {
             return Err("the domain does not fit the terms of the model".into());
         }
@@ -173,7 +208,7 @@ impl NetworkPredictor {
         }
         let groups = self.model.space.groups();
         for term in &self.model.terms {
-            let known = |pattern: &&str| groups.iter().any(|group| features::belongs(group, pattern));
+            let known = |pattern: &&str| groups.iter().any(|group| sums::belongs(group, pattern));
             if let Some(group) = term.group.as_deref().filter(|group| !known(group)) {
                 return Err(format!("{} has no group {group:?}", self.model.space));
             }
@@ -193,9 +228,9 @@ impl NetworkPredictor {
         if network.space() != self.model.space {
             return None;
         }
-        let sums: Vec<Sum> = self.model.terms.iter().map(Term::sum).collect();
-        let machine = features::machine(&self.identity.precision);
-        let values = features::values(network, &sums, self.identity.batch, &machine);
+        let summed: Vec<Sum> = self.model.terms.iter().map(Term::sum).collect();
+        let machine = sums::machine(&self.identity.precision);
+        let values = sums::values(network, &summed, self.identity.batch, &machine);
         Some(self.of_values(&values))
     }
 

@@ -5,7 +5,7 @@
 //! with prices that are pulled together or towards those of another device. Such a predictor takes networks
 //! of its own space only.
 
-pub mod features;
 pub mod file;
+pub mod sums;
 
 pub use file::NetworkPredictor;

@@ -34,9 +34,9 @@ pub struct Sums {
 
 /// Elements of the staged input and of the output tile together: 512 kB in f32, half of a small L2 cache.
 const TILE_BUDGET: usize = 128 << 10;
-/// Positions of a tile below which the weights would be read too often.
+/// Least number of positions of a tile: with fewer, the weights would be read too often.
 const TILE_LEAST: usize = 192;
-/// k of one pass of the micro-kernel: its part of the staged input stays in the L1 cache.
+/// Number of inputs of one pass of the micro-kernel: their part of the staged input stays in the L1 cache.
 const DEPTH: usize = 128;
 
 /// Memory that the tiles of one thread use.
@@ -47,7 +47,7 @@ struct Scratch<T> {
     line: Vec<T>,
 }
 
-/// What is kept between convolutions.
+/// Memory that is reused from one convolution to the next.
 #[derive(Debug)]
 pub struct Workspace<T> {
     weights: Vec<T>,
@@ -138,7 +138,7 @@ impl Conv {
     }
 }
 
-/// A panicking thread leaves only scratch memory behind.
+/// Locks `mutex` even if a thread panicked while it held it: there is only scratch memory inside.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -24,11 +24,11 @@ pub enum Statistics {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BnVariance {
     pub biased: f64,
-    /// What enters running statistics.
+    /// The unbiased estimate, which enters running statistics.
     pub unbiased: f64,
 }
 
-/// A pass that cannot be made.
+/// Why a pass cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ForwardError {
     #[error(
@@ -39,7 +39,7 @@ pub enum ForwardError {
     Unsupported(&'static str),
 }
 
-/// What happens on the way.
+/// Is told of the values inside the network while a pass runs.
 pub trait Observer<T> {
     /// The input of a `RELU` block, its normalisation pending.
     fn before_relu(&mut self, _map: &Map<T>) {}
@@ -52,7 +52,7 @@ pub struct Blind;
 
 impl<T> Observer<T> for Blind {}
 
-/// How to run.
+/// How a pass is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub statistics: Statistics,
@@ -61,7 +61,7 @@ pub struct Options {
     pub rescale: bool,
 }
 
-/// What a pass leaves behind.
+/// The result of a pass.
 #[derive(Debug)]
 pub struct Passed<T> {
     pub output: Map<T>,
@@ -72,7 +72,7 @@ pub struct Passed<T> {
 /// A node's output, and the sums of its channels where they are known.
 type Value<T> = (Map<T>, Option<Vec<Sums>>);
 
-/// The memory of passes; keep it to run several without allocating anew.
+/// Runs passes, and keeps their memory for the next one.
 #[derive(Debug, Default)]
 pub struct Engine<T> {
     pool: Pool<T>,
@@ -221,7 +221,7 @@ impl<T: Real> Engine<T> {
         }
     }
 
-    /// Takes back the memory of a result.
+    /// Takes the memory of a result back for later passes.
     pub fn recycle(&mut self, map: Map<T>) {
         self.pool.give(map.data);
     }
@@ -383,7 +383,7 @@ fn sums_of<T: Real>(map: &Map<T>) -> Vec<Sums> {
     sums
 }
 
-/// Leaves batch normalisation pending on `map`.
+/// Adds a batch normalisation to the pending work of `map`.
 fn normalise<T: Real>(
     map: &mut Map<T>,
     sums: &[Sums],
@@ -420,7 +420,8 @@ fn normalise<T: Real>(
     Ok(())
 }
 
-/// Leaves the division by the clean images' root mean square pending on `map`; gives its logarithm.
+/// Adds the division by the clean images' root mean square to the pending work of `map`; gives the logarithm of the
+/// divisor.
 fn rescale<T: Real>(map: &mut Map<T>, sums: &[Sums]) -> f64 {
     let channels = map.channels();
     let count = (channels * map.images / map.parts * map.area()) as f64;

@@ -108,7 +108,7 @@ impl<T: Real> Pool<T> {
         }
     }
 
-    /// Takes back what nobody else reads.
+    /// Takes the buffer of a map back, unless another map still reads it.
     pub fn give(&mut self, data: Arc<Vec<T>>) {
         if let Ok(buffer) = Arc::try_unwrap(data) {
             self.0.push(buffer);

@@ -21,7 +21,7 @@ use map::Map;
 use real::Real;
 use source::{Golden, Scaling, Seeded, Source};
 
-/// What stands for σ² of a BN layer.
+/// Which variance of a BN layer enters the score as σ².
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variance {
     /// BN's running variance after the two passes; carried over from repeat to repeat.
@@ -92,7 +92,7 @@ pub enum ExactError {
     Batch(u32),
     #[error("{0} repeats; use 1 to {MAX_REPEATS}")]
     Repeats(u32),
-    /// An engine of others could not do its work.
+    /// An engine outside this module failed.
     #[error("{0}")]
     Engine(String),
     #[error("the score is {0}: the network's outputs are not finite, or do not differ")]
@@ -140,7 +140,7 @@ pub struct Exact {
 /// Scores `network` on images of side `resolution`, in precision `T`.
 ///
 /// # Errors
-/// A structure that is no network, a batch of nothing, BN of a single value, a score that is no number.
+/// A structure that is not a usable network, an empty batch, BN of a single value, a score that is not finite.
 pub fn score<T: Real>(network: &Network, resolution: u32, settings: &Settings) -> Result<Exact, ExactError> {
     let mut engine = Engine::<T>::default();
     score_by(network, resolution, settings, &mut |graph, source| {
@@ -232,7 +232,7 @@ fn source_of<T: Real>(
     }
 }
 
-/// Tells networks apart, the same in every version of the program (FNV-1a over the structure string).
+/// A hash of the network that is the same in every version of the program (FNV-1a over the structure string).
 fn fingerprint(blocks: &[Block]) -> u64 {
     let text: String = blocks.iter().map(Block::to_string).collect();
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {

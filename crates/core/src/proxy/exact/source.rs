@@ -6,7 +6,7 @@ use super::kernel::BLOCK;
 use super::real::Real;
 use std::f64::consts::TAU;
 
-/// What is drawn.
+/// A tensor that is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tensor {
     /// Weights of the convolution or linear layer with this index, in the order of the walk.

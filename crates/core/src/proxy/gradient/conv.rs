@@ -6,11 +6,11 @@ use crate::proxy::exact::real::{MAX_LANES, Real};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Parts of the batch whose weight gradients are added up apart: enough for the threads of most machines,
-/// and the same sum on all of them.
+/// Number of parts of the batch whose weight gradients are added up separately: enough for the threads of most
+/// machines, and fixed, so that the sum is the same on all of them.
 const PARTS: usize = 8;
 
-/// Output positions that make a matrix product worth its while.
+/// Least number of output positions that a matrix product should have to be fast.
 const WIDE: usize = 256;
 
 /// `rows` × `k` weights, packed for the micro-kernel.
@@ -201,7 +201,7 @@ pub fn forward<T: Real>(conv: &Conv, weights: &[T], x: &[T], images: usize) -> V
 pub fn weight_gradient<T: Real>(conv: &Conv, x: &[T], gradient: &[T], images: usize) -> Vec<T> {
     let s = Sizes::new(conv, images);
     let ld = s.fan_in.next_multiple_of(MAX_LANES);
-    // Whole products to a part.
+    // A part consists of whole products.
     let share = images.div_ceil(PARTS).next_multiple_of(s.images);
     let x = x.par_chunks(share * s.image_in);
     let parts: Vec<Vec<T>> = x

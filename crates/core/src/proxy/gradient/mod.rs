@@ -1,7 +1,8 @@
 //! Back-propagation through random networks, for the proxies that look at gradients.
 //!
-//! Hand-written for the few layers that scored networks consist of (`docs/decisions/003-hand-written-gradients.md`).
-//! Plain im2col and matrix products: these proxies are rivals to compare with, not what a search runs on.
+//! The derivatives are written by hand for the few kinds of layer that scored networks consist of
+//! (`docs/decisions/003-hand-written-gradients.md`). Convolutions are plain im2col and matrix products: these proxies
+//! are here to be compared with, and searches rarely use them.
 
 mod conv;
 
@@ -33,7 +34,7 @@ pub enum Parameter {
 pub struct Differentiable<'a, T> {
     graph: &'a Graph,
     convs: Vec<Conv>,
-    /// By layer, rows of fan-in values.
+    /// The weights of each layer, as rows of fan-in values.
     weights: Vec<Vec<T>>,
     images: usize,
 }
@@ -291,10 +292,10 @@ fn accumulate<T: Real>(slot: &mut Option<Vec<T>>, more: Vec<T>) {
     }
 }
 
-/// Rows of fan-in values from the blocks that sources give.
+/// Weights as rows of fan-in values; a source gives them in blocks.
 fn draw<T: Real>(index: usize, conv: &Conv, source: &dyn Source<T>, change: fn(T) -> T) -> Vec<T> {
     let (fan_in, rows) = (conv.fan_in(), conv.output.c as usize);
-    // Groups are blocked apart, as the forward engine does it, so that both draw the same weights.
+    // Each group of a convolution has blocks of its own, as in the forward engine: both draw the same weights.
     let group = rows / conv.groups;
     let mut weights = vec![T::default(); rows * fan_in];
     weights.par_chunks_mut(group * fan_in).enumerate().for_each(|(g, weights)| {

@@ -1,59 +1,66 @@
 //! What a convolution window does to a zero-padded square map: tables by side, kernel and stride.
 //!
-//! Positions along one axis fall into classes by their distance to the border; the last class holds the
-//! whole interior. Fluctuations of the map are split into octaves of spatial frequency.
+//! Positions along one axis fall into classes by their distance to the border; the last class is the whole interior.
+//! Fluctuations of the map are split into octaves of spatial frequency. `docs/closed-form.md`, section 2, lists the
+//! symbols.
 
-use super::recursion::few_inputs;
+use super::few_inputs::few_inputs;
+use super::rows::{CLASSES, Row};
 use std::f64::consts::PI;
-
-/// Classes of positions, and octaves of frequency.
-pub const CLASSES: usize = 8;
-/// One number for each class or octave.
-pub type Row = [f32; CLASSES];
 
 /// Kernel sizes with tables; the super blocks have no others.
 const KERNELS: [u32; 4] = [1, 3, 5, 7];
 
-/// One window on one map.
+/// The tables of one window on one map. q is the share of output positions at which a tap lies inside the map.
 #[derive(Clone, Debug)]
 pub struct Geometry {
+    /// Side of the input.
     pub side: u32,
+    /// Side of the output.
     pub out_side: u32,
-    /// Neither averages nor subsamples: kernel 1, stride 1.
+    /// The window neither averages nor subsamples: kernel 1, stride 1.
     pub is_point: bool,
-    /// Sum over the taps inside the map, along one axis: by class of the input, then of the output.
+    /// Number of taps inside the map, along one axis: by class of the input, then of the output.
     pub window: [Row; CLASSES],
-    /// The same with each tap weighted by the share of positions at which it lies inside.
+    /// The same with each tap weighted by its q.
     pub weighted: [Row; CLASSES],
     /// Share of the output positions in each class.
     pub share: Row,
-    /// Both windows averaged over the output positions: by class of the input.
+    /// `window` averaged over the output positions: by class of the input.
     pub mean_window: Row,
+    /// `weighted` averaged over the output positions: by class of the input.
     pub mean_weighted: Row,
-    /// 1 / Σ q² over the taps of one axis, q = share of positions whose tap lies inside the map.
+    /// 1 / Σ q² over the taps of one axis.
     pub per_axis_squares: f32,
-    /// 1 / (Σ q)²: one over the taps inside the map, in two dimensions.
+    /// 1 / (Σ q)²: one over the number of taps inside the map, in two dimensions.
     pub per_taps: f32,
-    /// Images of a batch, and the output positions of all of them.
+    /// B: images of a batch.
     pub batch: f32,
+    /// 1/B.
     pub per_batch: f32,
+    /// B·H·W: output positions of all images.
     pub pixels: f32,
+    /// 1/(B·H·W).
     pub per_pixels: f32,
-    /// Σ q² / (Σ q)² in two dimensions: what is left of independent noise in correlations.
+    /// (Σ q²)² / (Σ q)⁴, which is Σ q² / (Σ q)² in two dimensions: the part of independent noise that stays in
+    /// correlations.
     pub mixing: f32,
-    /// By octave: share of the modes, and what the window leaves of their power.
+    /// Share of the modes, by octave.
     pub modes: Row,
+    /// Part of the power that the window leaves, by octave.
     pub response: Row,
-    /// By octave: what a stride leaves in place, and where the rest goes.
+    /// Part of the modes that a stride leaves in their octave.
     pub kept: Row,
+    /// Share of each octave in the modes that a stride moves.
     pub folded: Row,
 }
 
+/// The class of a position: its distance from the nearer border, at most that of the interior.
 fn class(position: u32, side: u32) -> usize {
     (position.min(side - 1 - position) as usize).min(CLASSES - 1)
 }
 
-/// Modes of an octave, from the one behind `.0` to `.1`; octave j holds those with 2^(j−1) < n ≤ 2^j.
+/// The modes n of an octave, as (low, high) with low < n ≤ high: octave j holds those with 2^(j−1) < n ≤ 2^j.
 fn octave(j: usize, side: u32) -> (u32, u32) {
     let low = if j == 0 { 0 } else { 1 << (j - 1) };
     let high = if j == CLASSES - 1 { side } else { 1 << j };
@@ -73,7 +80,8 @@ fn modes(side: u32) -> Row {
 fn response(side: u32, kernel: u32) -> [f64; CLASSES] {
     let k = f64::from(kernel);
     let deviation = ((k * k - 1.0) / 12.0).sqrt();
-    // A walk of such steps feels the border this far outside; 0.5826 is the mean overshoot of a walk.
+    // A random walk with steps of this deviation is absorbed somewhat outside the border: 0.5826 deviations is the
+    // mean overshoot of a walk.
     let length = f64::from(side) - 1.0 + 2.0 * (0.5826 * deviation + 0.5);
     let mut sums = vec![0.0; side as usize + 1];
     for n in 1..=side as usize {
@@ -88,9 +96,11 @@ fn response(side: u32, kernel: u32) -> [f64; CLASSES] {
     })
 }
 
-/// The interior is one class, but what crosses its edge is not its mean. A shape that is flat in the middle and falls
-/// off like a parabola has, at the edge of an interior of half-width m, the slope (mean − value at the edge)·3/m. So
-/// classes that far apart exchange less than neighbours do; what they do not exchange stays.
+/// Corrects what crosses the edge of the interior (docs/closed-form.md, section 3.1). The interior is one class, but
+/// what crosses its edge is not its mean value. A shape that is flat in the middle and falls off like a parabola has,
+/// at the edge of an interior of half-width h, the slope (mean − value at the edge)·3/h. The interior and its
+/// neighbours therefore exchange less than neighbouring classes of single positions do, and the rest stays where it
+/// is.
 fn resolve_interior(sums: &mut [[f64; CLASSES]; CLASSES], side: u32, out_side: u32, stride: u32) {
     const LAST: usize = CLASSES - 1;
     let half = f64::from(side) / 2.0 - LAST as f64;
@@ -107,73 +117,107 @@ fn resolve_interior(sums: &mut [[f64; CLASSES]; CLASSES], side: u32, out_side: u
     }
 }
 
-impl Geometry {
-    pub fn new(side: u32, kernel: u32, stride: u32, batch: u32) -> Geometry {
-        let out_side = side.div_ceil(stride);
-        let pad = i64::from(kernel / 2);
-        let inside = |at: u32, tap: u32| {
-            let position = i64::from(at * stride) + i64::from(tap) - pad;
-            (0..i64::from(side)).contains(&position).then_some(position as u32)
+/// The input position that tap number `tap` reads for output position `at`, if it lies inside the map.
+fn tap_position(side: u32, kernel: u32, stride: u32, at: u32, tap: u32) -> Option<u32> {
+    let position = i64::from(at * stride) + i64::from(tap) - i64::from(kernel / 2);
+    (0..i64::from(side)).contains(&position).then_some(position as u32)
+}
+
+/// q: for each tap of one axis, the share of output positions at which it lies inside the map.
+fn coverage(side: u32, kernel: u32, stride: u32, out_side: u32) -> Vec<f64> {
+    let inside =
+        |tap| (0..out_side).filter(|&at| tap_position(side, kernel, stride, at, tap).is_some()).count();
+    (0..kernel).map(|tap| inside(tap) as f64 / f64::from(out_side)).collect()
+}
+
+/// Taps inside the map along one axis, added up over output positions: by class of the input, then of the output.
+struct Taps {
+    window: [[f64; CLASSES]; CLASSES],
+    /// The same with each tap weighted by its q.
+    weighted: [[f64; CLASSES]; CLASSES],
+    /// Number of output positions in each class.
+    positions: [f64; CLASSES],
+}
+
+impl Taps {
+    fn count(side: u32, kernel: u32, stride: u32, out_side: u32, coverage: &[f64]) -> Taps {
+        let mut taps = Taps {
+            window: [[0.0; CLASSES]; CLASSES],
+            weighted: [[0.0; CLASSES]; CLASSES],
+            positions: [0.0; CLASSES],
         };
-        let coverage: Vec<f64> = (0..kernel)
-            .map(|tap| {
-                (0..out_side).filter(|&at| inside(at, tap).is_some()).count() as f64 / f64::from(out_side)
-            })
-            .collect();
-        let mut window = [[0.0; CLASSES]; CLASSES];
-        let mut weighted = window;
-        let mut count = [0.0; CLASSES];
         for at in 0..out_side {
             let to = class(at, out_side);
-            count[to] += 1.0;
+            taps.positions[to] += 1.0;
             for tap in 0..kernel {
-                if let Some(position) = inside(at, tap) {
+                if let Some(position) = tap_position(side, kernel, stride, at, tap) {
                     let from = class(position, side);
-                    window[from][to] += 1.0;
-                    weighted[from][to] += coverage[tap as usize];
+                    taps.window[from][to] += 1.0;
+                    taps.weighted[from][to] += coverage[tap as usize];
                 }
             }
         }
-        resolve_interior(&mut window, side, out_side, stride);
-        resolve_interior(&mut weighted, side, out_side, stride);
-        let mean = |sums: [[f64; CLASSES]; CLASSES]| {
-            sums.map(|row| std::array::from_fn(|to| (row[to] / f64::max(count[to], 1.0)) as f32))
-        };
-        // Sums over all output positions, whatever their class.
-        let over_all = |sums: [[f64; CLASSES]; CLASSES]| {
-            sums.map(|row| (row.iter().sum::<f64>() / f64::from(out_side)) as f32)
-        };
+        resolve_interior(&mut taps.window, side, out_side, stride);
+        resolve_interior(&mut taps.weighted, side, out_side, stride);
+        taps
+    }
+
+    /// Means over the output positions of each class.
+    fn by_class(&self, sums: [[f64; CLASSES]; CLASSES]) -> [Row; CLASSES] {
+        sums.map(|row| std::array::from_fn(|to| (row[to] / f64::max(self.positions[to], 1.0)) as f32))
+    }
+}
+
+/// Means over all output positions, whatever their class.
+fn over_all(sums: [[f64; CLASSES]; CLASSES], out_side: u32) -> Row {
+    sums.map(|row| (row.iter().sum::<f64>() / f64::from(out_side)) as f32)
+}
+
+/// [`response`] scaled such that the power of white noise is divided by the number of taps inside the map, which is
+/// the square of `taps`. The share of the noise in the widest mode stays.
+fn white_response(side: u32, kernel: u32, modes: &Row, taps: f64) -> [f64; CLASSES] {
+    let mut left = response(side, kernel);
+    if kernel > 1 {
+        let others: f64 = (1..CLASSES).map(|j| f64::from(modes[j]) * left[j]).sum();
+        let want = (1.0 / (taps * taps) - f64::from(modes[0])).max(0.0);
+        let scale = if others > 0.0 { want / others } else { 0.0 };
+        left[1..].iter_mut().for_each(|left| *left *= scale);
+    }
+    left[0] = 1.0;
+    left
+}
+
+/// The part of the modes of each octave that a stride leaves in its place: on every second position, the finer half of
+/// the modes looks like coarser ones.
+fn kept(side: u32, stride: u32, out_side: u32) -> Row {
+    std::array::from_fn(|j| {
+        let (low, high) = octave(j, side);
+        let square = |n: u32| f64::from(n).powi(2);
+        let all = square(high) - square(low);
+        let below = square(high.min(out_side)) - square(low.min(out_side));
+        if stride == 1 || all == 0.0 { 1.0 } else { (below / all) as f32 }
+    })
+}
+
+impl Geometry {
+    /// The tables for maps of `side` pixels, a window of `kernel` taps a side, and `batch` images.
+    pub fn new(side: u32, kernel: u32, stride: u32, batch: u32) -> Geometry {
+        let out_side = side.div_ceil(stride);
+        let coverage = coverage(side, kernel, stride, out_side);
+        let taps = Taps::count(side, kernel, stride, out_side, &coverage);
         let sum: f64 = coverage.iter().sum();
         let squares: f64 = coverage.iter().map(|q| q * q).sum();
-
-        let (modes, after) = (modes(side), modes(out_side));
-        let mut left = response(side, kernel);
-        if kernel > 1 {
-            // White noise is averaged over the taps that lie inside; its share in the widest mode stays.
-            let others: f64 = (1..CLASSES).map(|j| f64::from(modes[j]) * left[j]).sum();
-            let want = (1.0 / (sum * sum) - f64::from(modes[0])).max(0.0);
-            let scale = if others > 0.0 { want / others } else { 0.0 };
-            left[1..].iter_mut().for_each(|left| *left *= scale);
-        }
-        left[0] = 1.0;
-        let kept = std::array::from_fn(|j| {
-            let (low, high) = octave(j, side);
-            let square = |n: u32| f64::from(n).powi(2);
-            let all = square(high) - square(low);
-            // The finer half of the modes looks like coarser ones at every second position.
-            let below = square(high.min(out_side)) - square(low.min(out_side));
-            if stride == 1 || all == 0.0 { 1.0 } else { (below / all) as f32 }
-        });
+        let modes_before = modes(side);
         let pixels = batch as f32 * out_side as f32 * out_side as f32;
         Geometry {
             side,
             out_side,
             is_point: kernel == 1 && stride == 1,
-            window: mean(window),
-            weighted: mean(weighted),
-            mean_window: over_all(window),
-            mean_weighted: over_all(weighted),
-            share: count.map(|n| (n / f64::from(out_side)) as f32),
+            window: taps.by_class(taps.window),
+            weighted: taps.by_class(taps.weighted),
+            mean_window: over_all(taps.window, out_side),
+            mean_weighted: over_all(taps.weighted, out_side),
+            share: taps.positions.map(|n| (n / f64::from(out_side)) as f32),
             per_axis_squares: (1.0 / squares) as f32,
             per_taps: (1.0 / (sum * sum)) as f32,
             batch: batch as f32,
@@ -181,10 +225,10 @@ impl Geometry {
             pixels,
             per_pixels: 1.0 / pixels,
             mixing: (squares * squares / sum.powi(4)) as f32,
-            modes,
-            response: left.map(|x| x as f32),
-            kept,
-            folded: after,
+            modes: modes_before,
+            response: white_response(side, kernel, &modes_before, sum).map(|x| x as f32),
+            kept: kept(side, stride, out_side),
+            folded: modes(out_side),
         }
     }
 }
@@ -192,14 +236,15 @@ impl Geometry {
 /// The tables of every map that a network of strides 1 and 2 can have on inputs of one side.
 #[derive(Clone, Debug)]
 pub struct Tables {
-    /// Sides of the maps, and the windows on each of them.
+    /// Sides of the maps.
     sides: Vec<u32>,
+    /// The windows on each of them: for every kernel size strides 1 and 2.
     levels: Vec<Geometry>,
-    /// What few inputs change, by their number.
+    /// [`few_inputs`], by the number of inputs.
     few: Vec<f32>,
 }
 
-/// From this number of inputs on, a sum of them is normal as far as the first order says.
+/// From this number of inputs on, the first-order correction of a sum of them suffices.
 const MANY: usize = 64;
 
 impl Tables {

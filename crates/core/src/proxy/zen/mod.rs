@@ -1,15 +1,20 @@
-//! The Zen-Score in closed form: no weights, no forward pass, about 50 ns per convolution.
+//! The Zen-Score in closed form: no weights are drawn and no network is run, so that a convolution takes about 50 ns.
 //!
-//! The network has no residual links, BN and ReLU follow every convolution, weights are N(0,1), and the
-//! disturbance of the input has the size α = 0.01 (Zen-NAS paper, sections 3.2 and 4.2; docs/plainnet.md,
-//! sections 5.1 and 5.2). The outputs of a random convolution are
-//! Gaussian, so the variance that each BN sees and the correlation of the two passes follow a recursion
-//! from layer to layer (`recursion`), over windows on zero-padded maps (`geometry`); the score is a function
-//! of these. Derived in `docs/closed-form.md`, which also says how far it is from Monte-Carlo.
+//! The closed form holds for networks without residual links in which BN and ReLU follow every convolution. Weights
+//! are N(0,1), and the disturbance of the input has the size α = 0.01 (Zen-NAS paper, sections 3.2 and 4.2;
+//! docs/plainnet.md, sections 5.1 and 5.2). The outputs of a random convolution are Gaussian, so the variance that
+//! each BN sees and the correlation of the two passes follow a recursion from layer to layer (`recursion`), over
+//! windows on zero-padded maps (`geometry`). The score is a function of these. `docs/closed-form.md` derives it and
+//! says how far it is from Monte-Carlo.
 
+mod constants;
+mod correlation;
+mod few_inputs;
 mod geometry;
 mod numbers;
 mod recursion;
+mod rows;
+mod side_by_side;
 mod trail;
 
 use super::{Candidate, Memory, Mode, Proxy, ScoreError};
@@ -28,8 +33,8 @@ pub struct ZenScore {
     tables: Tables,
 }
 
-/// Images of a pass, where nobody says otherwise: as many as the paper takes. A closed form has no images, but
-/// a batch of few shows less of the fluctuations between them.
+/// Default number of images of a pass, as in the paper. The closed form draws no images, but the expected score
+/// depends on their number: a small batch shows less of the fluctuations between images.
 pub const BATCH: u32 = 16;
 
 impl ZenScore {
@@ -42,7 +47,7 @@ impl ZenScore {
         ZenScore { mode, resolution, batch, tables: Tables::new(resolution, batch) }
     }
 
-    /// What the recursion needs of a layer; none where it changes no statistics.
+    /// What the recursion needs to know of a layer; nothing for layers that change no statistics.
     fn conv(&self, layer: Layer) -> Option<Conv> {
         let (fan_c, out_c, kernel, stride, depthwise) = match layer {
             Layer::Conv { in_c, out_c, kernel, stride, groups } => {

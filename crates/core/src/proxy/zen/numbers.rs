@@ -2,11 +2,11 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// Networks whose numbers lie side by side, at most.
+/// Most networks whose numbers can lie side by side.
 pub const MOST: usize = 16;
 
-/// One number, or one for each network. Every operation rounds alike, so that a network's score does not
-/// depend on its neighbours.
+/// One number, or one number for each network. Every operation rounds in the same way for both, so that a network's
+/// score does not depend on its neighbours.
 pub trait Numbers:
     Copy
     + Add<Output = Self>

@@ -5,7 +5,7 @@
 //! ResNets and MobileNets are made of, so that predictions do not end at the border of the space.
 
 use super::choose::{Judged, Point, approach, choose, position};
-use super::{MAX_SAMPLES, MIN_SAMPLES, Plan, PlanError, VERSION};
+use super::{FORMAT, MAX_SAMPLES, MIN_SAMPLES, Plan, PlanError};
 use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::block::smart_round;
 use edgezen_core::plainnet::graph::Act;
@@ -14,7 +14,8 @@ use edgezen_core::plainnet::{
     Kernel, KernelKind, Model, Network, Shape, SuperBlock, Variant, layers, notation, published, relink,
     shape,
 };
-use edgezen_core::space::{Reach, SearchSpace, Weights, candidates};
+use edgezen_core::random::shuffle;
+use edgezen_core::space::{KindWeights, MutationReach, SearchSpace, candidates};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -90,7 +91,7 @@ impl Plan {
         if found < samples {
             return Err(PlanError::TooFew { found, asked: samples });
         }
-        Ok(Plan { version: VERSION, subjects: subjects.list })
+        Ok(Plan { version: FORMAT.newest, subjects: subjects.list })
     }
 
     /// A plan of `samples` further kernels of `spaces`, where `measured` leave the most open: far from all of
@@ -125,7 +126,7 @@ impl Plan {
         }
         let chosen = choose(&pool, measured, samples);
         Ok(Plan {
-            version: VERSION,
+            version: FORMAT.newest,
             subjects: chosen.into_iter().map(|i| Subject::Kernel(pool[i])).collect(),
         })
     }
@@ -135,12 +136,6 @@ impl Plan {
 const REFINE_NETWORKS: usize = 24;
 /// More kernels than this are not compared.
 const MAX_POOL: usize = 20_000;
-
-fn shuffle(kernels: &mut [Kernel], rng: &mut Xoshiro256PlusPlus) {
-    for i in (1..kernels.len()).rev() {
-        kernels.swap(i, rng.random_range(0..=i));
-    }
-}
 
 struct Wanted {
     networks: usize,
@@ -357,7 +352,7 @@ fn random_walk(
     for _ in 0..steps {
         let at = rng.random_range(0..blocks.len());
         let old = blocks[at];
-        blocks[at] = candidates(space, old, Weights::Uniform, Reach::Reference).draw(rng);
+        blocks[at] = candidates(space, old, KindWeights::Uniform, MutationReach::Reference).draw(rng);
         if layers(&blocks) > range.max_layers {
             blocks[at] = old;
         }

@@ -6,7 +6,9 @@ mod draw;
 
 pub use choose::{Judged, choose};
 
+use crate::files;
 use edgezen_core::digest::sha256;
+use edgezen_core::files::{FileError, Format};
 use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::{Kernel, shape};
 use serde::{Deserialize, Serialize};
@@ -25,33 +27,39 @@ pub struct Plan {
     pub subjects: Vec<Subject>,
 }
 
-const VERSION: u32 = 1;
+/// What can be read, and is written.
+const FORMAT: Format = Format { name: "plan", field: "version", oldest: 1, newest: 1, most_bytes: 256 << 20 };
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("{0} samples; use {MIN_SAMPLES} to {MAX_SAMPLES}")]
     Samples(usize),
     #[error("the search space gave {found} different configurations, {asked} were asked for")]
     TooFew { found: usize, asked: usize },
     #[error("the plan is empty")]
     Empty,
-    #[error("not a plan: {0}")]
-    Format(String),
     #[error("configuration {}: {reason}", index + 1)]
     Subject { index: usize, reason: String },
 }
 
 impl Plan {
-    /// Reads a plan: JSON as written by [`Plan::to_json`].
+    /// Reads and checks the plan in a file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is no plan; what is wrong in it, by configuration.
+    pub fn read(path: &Path) -> Result<Plan, PlanError> {
+        Plan::parse(path, &files::read(&FORMAT, path)?)
+    }
+
+    /// Checks the bytes of a plan, as [`Plan::to_json`] writes them; `path` is for the messages.
     ///
     /// # Errors
     /// What is wrong, by configuration.
-    pub fn from_json(text: &str) -> Result<Plan, PlanError> {
-        let plan: Plan = serde_json::from_str(text).map_err(|e| PlanError::Format(e.to_string()))?;
-        if plan.version != VERSION {
-            return Err(PlanError::Format(format!("version {}, this program reads {VERSION}", plan.version)));
-        }
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Plan, PlanError> {
+        let plan: Plan = FORMAT.parse(path, bytes)?;
         if plan.subjects.is_empty() {
             return Err(PlanError::Empty);
         }
@@ -66,13 +74,6 @@ impl Plan {
             }
         }
         Ok(plan)
-    }
-
-    /// # Errors
-    /// A file that cannot be read, or is no plan.
-    pub fn read(path: &Path) -> Result<Plan, PlanError> {
-        let text = std::fs::read_to_string(path).map_err(|e| PlanError::Format(e.to_string()))?;
-        Plan::from_json(&text)
     }
 
     pub fn to_json(&self) -> String {
@@ -180,17 +181,18 @@ mod tests {
     #[test]
     fn plans_survive_the_file() {
         let written = plan(&["mobilenet"], 50, 2);
-        let read = Plan::from_json(&written.to_json()).unwrap();
+        let parse = |text: &str| Plan::parse(Path::new("plan.json"), text.as_bytes());
+        let read = parse(&written.to_json()).unwrap();
         assert_eq!(read, written);
         assert_eq!(read.hash(), written.hash());
         for bad in ["", "{}", "[]", r#"{"version":1,"subjects":[]}"#, r#"{"version":9,"subjects":[]}"#] {
-            assert!(Plan::from_json(bad).is_err(), "{bad}");
+            assert!(parse(bad).is_err(), "{bad}");
         }
         let block = r#"{"type":"block","structure":"SuperResK3K3(8,16,3,8,1)","resolution":8}"#;
-        let error = Plan::from_json(&format!(r#"{{"version":1,"subjects":[{block}]}}"#)).unwrap_err();
+        let error = parse(&format!(r#"{{"version":1,"subjects":[{block}]}}"#)).unwrap_err();
         assert!(error.to_string().contains("stride 3"), "{error}");
         let good = block.replace(",3,8,1", ",2,8,1");
-        let error = Plan::from_json(&format!(r#"{{"version":1,"subjects":[{good},{good}]}}"#)).unwrap_err();
+        let error = parse(&format!(r#"{{"version":1,"subjects":[{good},{good}]}}"#)).unwrap_err();
         assert!(error.to_string().contains("twice"), "{error}");
         assert!(matches!(
             Plan::draw(&[space::by_name("resnet").unwrap()], 3, 1, Lowering::Fused, 0),

@@ -1,9 +1,11 @@
 use super::*;
+use crate::dataset::Dataset;
 use crate::device;
-use crate::device::Options;
 use crate::device::simulated::Simulation;
-use edgezen_core::measurement::Sample;
+use crate::device::{DeviceError, DriverOptions, Facts, Options, Vigilance, Workload};
+use edgezen_core::measurement::{Identity, Quality, Sample, Subject};
 use edgezen_core::space;
+use std::time::Duration;
 
 fn plan(samples: usize) -> Plan {
     Plan::draw(
@@ -21,7 +23,7 @@ fn device(spec: &str, batch: u32) -> Box<dyn Device> {
     device::open(
         &crate::catalogue::of_repository().profiles,
         "simulated",
-        &Options { simulation, batch, ..Options::default() },
+        &Options { driver: DriverOptions::default().with(simulation), batch, ..Options::default() },
     )
     .unwrap()
 }

@@ -1,16 +1,18 @@
 //! NeuSight: single operators of eager PyTorch on NVIDIA GPUs (Lee et al., Forecasting GPU Performance for
 //! Deep Learning Training and Inference, ASPLOS 2025).
 //!
-//! A table holds several devices, one is taken. Its columns tell the operator: convolutions, linear
-//! layers (a vector of each image times a matrix), or element-wise operators on a matrix. Of the last,
-//! sums and ReLUs are kernels of image networks; batched products of matrices, GELU, softmax and layer
-//! normalisation are not, and products of two maps are not the product of a map and a gate.
+//! A table holds several devices, of which one is taken. Its columns tell which operators it holds: convolutions, linear
+//! layers (the vector of each image times a matrix), batched products of matrices, or element-wise operators on a matrix.
+//! Convolutions, linear layers, sums and ReLUs are kernels of image networks and are imported. Batched products, GELU,
+//! softmax and layer normalisation are not. Products of two maps are left out, too: they are not the product of a map
+//! and one number for each channel, which networks use as a gate.
 
-use super::{ImportError, Source, Table};
-use crate::dataset::{Dataset, Provenance};
+use super::{Column, ImportError, Importer, Request, dataset};
+use crate::dataset::{Dataset, DatasetError, KernelTable, Provenance};
 use edgezen_core::measurement::{Identity, Sample, Subject};
 use edgezen_core::plainnet::graph::Act;
 use edgezen_core::plainnet::{Kernel, KernelKind};
+use edgezen_core::predictor::roofline::Roofline;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 
@@ -28,18 +30,36 @@ const DEVICES: [(&str, f64, f64, u32, &str); 4] = [
     ("v100", 7_850.0, 900.0, 80, "NVIDIA V100 data sheet (SXM2: 15.7 TFLOP/s, 900 GB/s)"),
 ];
 
-pub(super) fn read(source: &Source) -> Result<Dataset, ImportError> {
+pub struct NeuSight;
+
+impl Importer for NeuSight {
+    fn name(&self) -> &'static str {
+        "neusight"
+    }
+
+    fn about(&self) -> &'static str {
+        "NeuSight: operators on NVIDIA GPUs with PyTorch 2.1, fp32; tables conv2d, linear, elementwise; --device"
+    }
+
+    fn import(&self, request: &Request<'_>) -> Result<Dataset, ImportError> {
+        let tables = request.files.iter().map(|file| KernelTable::read_csv(&file.path));
+        read(&tables.collect::<Result<Vec<_>, _>>()?, request.select.device.as_deref(), request.created)
+    }
+}
+
+/// The rows of `tables` that were measured on `asked`.
+fn read(tables: &[KernelTable], asked: Option<&str>, created: &str) -> Result<Dataset, ImportError> {
     let known = || DEVICES.iter().map(|device| device.0.to_owned()).collect();
-    let asked = |device: &&(&str, f64, f64, u32, &str)| {
-        source.device.is_some_and(|name| name == device.0 || name == device.0.trim_end_matches("-80g"))
+    let is_asked = |device: &&(&str, f64, f64, u32, &str)| {
+        asked.is_some_and(|name| name == device.0 || name == device.0.trim_end_matches("-80g"))
     };
-    let device = DEVICES.iter().find(asked);
+    let device = DEVICES.iter().find(is_asked);
     let &(device, gmacs, gbytes, processors, sheet) =
         device.ok_or_else(|| ImportError::Device { known: known() })?;
     let mut samples = Vec::new();
     let mut left_out = BTreeSet::new();
-    for table in &source.tables {
-        let has = |name: &str| table.header.iter().any(|column| column == name);
+    for table in tables {
+        let has = |name: &str| table.columns().iter().any(|column| column == name);
         if has("op") {
             elementwise(table, device, &mut samples, &mut left_out)?;
         } else if has("padding") {
@@ -50,19 +70,14 @@ pub(super) fn read(source: &Source) -> Result<Dataset, ImportError> {
             linear(table, device, &mut samples)?;
         }
     }
-    let Some(table) = source.tables.first() else { return Err(ImportError::Tables { found: 0 }) };
+    let Some(table) = tables.first() else { return Err(ImportError::Tables { found: 0 }) };
     let repeated = drop_repeated(&mut samples);
     let shortest = samples.iter().map(|sample| sample.median.ns()).fold(f64::INFINITY, f64::min);
     let identity = Identity {
-        // Our profile of it has the short name.
-        device: device.trim_end_matches("-80g").into(),
-        runtime: "torch2.1".into(),
         runtime_version: Some("PyTorch 2.1.0, cuDNN 8.9.2, CUDA 12.1".into()),
-        precision: "fp32".into(),
         batch: 64,
-        threads: 1,
-        cores: None,
-        thermal_state: None,
+        // Our profile of it has the short name.
+        ..Identity::new(device.trim_end_matches("-80g"), "torch2.1", "fp32")
     };
     let mut notes = vec![
         "Single operators of eager PyTorch, each with its launch: about 0.03 ms at least.".into(),
@@ -78,18 +93,18 @@ pub(super) fn read(source: &Source) -> Result<Dataset, ImportError> {
     let provenance = Provenance {
         source: "github.com/sitar-lab/NeuSight at 6945927d, scripts/asplos/data/dataset/train/collect".into(),
         licence: "MIT".into(),
-        created: source.created.to_owned(),
+        created: created.to_owned(),
         tool_version: env!("CARGO_PKG_VERSION").into(),
         notes,
     };
-    let roofline = serde_json::json!({
-        "peak_gmacs_per_s": gmacs,
-        "gbytes_per_s": gbytes,
-        "launch_ns": shortest.floor(),
-        "processors": processors,
-        "source": format!("{sheet}; launch: the shortest operator of the tables"),
-    });
-    table.dataset(identity, provenance, roofline, samples)
+    let roofline = Roofline {
+        peak_gmacs_per_s: gmacs,
+        gbytes_per_s: gbytes,
+        launch_ns: shortest.floor(),
+        processors: Some(processors),
+        source: format!("{sheet}; launch: the shortest operator of the tables"),
+    };
+    dataset(table.path(), identity, provenance, roofline, samples)
 }
 
 /// Keeps the first of samples of the same kernel; gives how many went.
@@ -121,14 +136,14 @@ fn kernel(kind: KernelKind, batch: u32, in_c: u32, out_c: u32, side: u32) -> Ker
     }
 }
 
-fn convolutions(table: &Table, device: &str, samples: &mut Vec<Sample>) -> Result<(), ImportError> {
-    let of_device = table.column("device")?;
-    let counts = ["batch", "in_c", "out_c", "in_h", "kernel", "stride"].map(|name| table.column(name));
+fn convolutions(table: &KernelTable, device: &str, samples: &mut Vec<Sample>) -> Result<(), DatasetError> {
+    let of_device = Column::of(table, "device")?;
+    let counts = ["batch", "in_c", "out_c", "in_h", "kernel", "stride"].map(|name| Column::of(table, name));
     let [batch, in_c, out_c, in_h, window, stride] = counts;
     let (batch, in_c, out_c, in_h) = (batch?, in_c?, out_c?, in_h?);
     let (window, stride, padding, latency) =
-        (window?, stride?, table.column("padding")?, table.column("latency_ms")?);
-    for row in (0..table.rows.len()).filter(|&row| of_device.text(row) == device) {
+        (window?, stride?, Column::of(table, "padding")?, Column::of(table, "latency_ms")?);
+    for row in (0..table.len()).filter(|&row| of_device.text(row) == device) {
         let size = window.count(row)?;
         if padding.text(row).parse() != Ok((size - 1) / 2) {
             return Err(
@@ -148,10 +163,10 @@ fn convolutions(table: &Table, device: &str, samples: &mut Vec<Sample>) -> Resul
     Ok(())
 }
 
-fn linear(table: &Table, device: &str, samples: &mut Vec<Sample>) -> Result<(), ImportError> {
-    let (of_device, latency) = (table.column("device")?, table.column("latency_ms")?);
-    let (m, n, k) = (table.column("m")?, table.column("n")?, table.column("k")?);
-    for row in (0..table.rows.len()).filter(|&row| of_device.text(row) == device) {
+fn linear(table: &KernelTable, device: &str, samples: &mut Vec<Sample>) -> Result<(), DatasetError> {
+    let (of_device, latency) = (Column::of(table, "device")?, Column::of(table, "latency_ms")?);
+    let (m, n, k) = (Column::of(table, "m")?, Column::of(table, "n")?, Column::of(table, "k")?);
+    for row in (0..table.len()).filter(|&row| of_device.text(row) == device) {
         let shape = kernel(KernelKind::Linear, m.count(row)?, k.count(row)?, n.count(row)?, 1);
         samples.push(Sample::imported(Subject::Kernel(shape), latency.latency(row)?));
     }
@@ -159,15 +174,15 @@ fn linear(table: &Table, device: &str, samples: &mut Vec<Sample>) -> Result<(), 
 }
 
 fn elementwise<'a>(
-    table: &'a Table,
+    table: &'a KernelTable,
     device: &str,
     samples: &mut Vec<Sample>,
     left_out: &mut BTreeSet<&'a str>,
-) -> Result<(), ImportError> {
-    let (of_device, op) = (table.column("device")?, table.column("op")?);
+) -> Result<(), DatasetError> {
+    let (of_device, op) = (Column::of(table, "device")?, Column::of(table, "op")?);
     let (rows, columns, latency) =
-        (table.column("rows")?, table.column("cols")?, table.column("latency_ms")?);
-    for row in (0..table.rows.len()).filter(|&row| of_device.text(row) == device) {
+        (Column::of(table, "rows")?, Column::of(table, "cols")?, Column::of(table, "latency_ms")?);
+    for row in (0..table.len()).filter(|&row| of_device.text(row) == device) {
         let (kind, act) = match op.text(row) {
             "add" => (KernelKind::Add, Act::None),
             "relu" => (KernelKind::Act, Act::Relu),
@@ -186,7 +201,9 @@ fn elementwise<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::import::import;
+    use crate::dataset::import::Input;
+    use crate::dataset::table::Select;
+    use std::path::PathBuf;
 
     #[test]
     fn each_table_is_known_by_its_columns_and_one_device_is_taken() {
@@ -209,17 +226,22 @@ mod tests {
                 "device,op,rows,cols,n_kernels,latency_ms\nt4,add,100,20,1,0.03\nt4,gelu,100,20,1,0.03\n",
             ),
         ];
-        let dataset = import("neusight", &tables, Some("t4"), "2020").unwrap();
+        let import = |tables: &[PathBuf], device: Option<&str>| {
+            let select = Select { device: device.map(str::to_owned), ..Select::default() };
+            let files = tables.iter().map(|path| Input::table(path)).collect();
+            NeuSight.import(&Request { files, select, ..Request::new("2020") })
+        };
+        let dataset = import(&tables, Some("t4")).unwrap();
         assert_eq!(dataset.identity.to_string(), "t4@torch2.1@fp32");
         let kernels: Vec<String> = dataset.samples.iter().map(|s| s.subject.to_string()).collect();
         assert_eq!(kernels, ["conv 3×3/2 3→8 @32×32 ×2", "linear 512→10 @1×1 ×64", "add 20→20 @1×1 ×100"]);
         assert!(dataset.provenance.notes.iter().any(|note| note.contains("bmm, gelu")));
-        assert!(matches!(import("neusight", &tables, None, "2020"), Err(ImportError::Device { .. })));
+        assert!(matches!(import(&tables, None), Err(ImportError::Device { .. })));
         let bad = [file(
             "bad.csv",
             "device,batch,in_c,out_c,kernel,in_h,stride,padding,latency_ms\nt4,2,3,8,3,32,2,0,1\n",
         )];
-        let error = import("neusight", &bad, Some("t4"), "2020").unwrap_err().to_string();
+        let error = import(&bad, Some("t4")).unwrap_err().to_string();
         assert!(error.contains("row 1") && error.contains("padding"), "{error}");
     }
 }

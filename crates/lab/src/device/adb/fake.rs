@@ -1,14 +1,14 @@
-//! Links for tests: one to a folder of this computer, which runs commands for real, and one that answers
-//! what it is told to.
+//! Links for tests: one that really runs commands, on this computer, and one that gives prepared answers.
 
-use super::link::{Finished, Link, LinkError, marked, unmarked};
-use super::server::State;
+use super::error::LinkError;
+use super::link::{Finished, Link, marked, unmarked};
+use super::phone_state::PhoneState;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// This computer as a phone: commands run in a shell here, with programs of `bin` first.
+/// This computer as a phone: commands run in a shell here, and find programs in `bin` first.
 pub struct LocalLink {
     bin: PathBuf,
     /// Commands so far.
@@ -26,8 +26,8 @@ impl Link for LocalLink {
         "local"
     }
 
-    fn state(&mut self) -> Result<State, LinkError> {
-        Ok(State::Ready)
+    fn state(&mut self) -> Result<PhoneState, LinkError> {
+        Ok(PhoneState::Ready)
     }
 
     fn shell(&mut self, command: &str, _: Duration) -> Result<Finished, LinkError> {
@@ -64,10 +64,10 @@ impl Link for LocalLink {
     }
 }
 
-/// A phone that answers what it is told to, one answer a command.
+/// A phone with prepared answers, one for each command.
 #[derive(Default)]
 pub struct ScriptedLink {
-    pub states: VecDeque<Result<State, LinkError>>,
+    pub states: VecDeque<Result<PhoneState, LinkError>>,
     pub answers: VecDeque<Result<Finished, LinkError>>,
     pub revived: u32,
 }
@@ -77,8 +77,8 @@ impl Link for ScriptedLink {
         "scripted"
     }
 
-    fn state(&mut self) -> Result<State, LinkError> {
-        self.states.pop_front().unwrap_or(Ok(State::Ready))
+    fn state(&mut self) -> Result<PhoneState, LinkError> {
+        self.states.pop_front().unwrap_or(Ok(PhoneState::Ready))
     }
 
     fn shell(&mut self, _: &str, _: Duration) -> Result<Finished, LinkError> {
@@ -103,10 +103,10 @@ impl Link for ScriptedLink {
 fn waiting_ends_where_only_a_person_can_help() {
     let lost = || LinkError::NotFound { serial: "scripted".into(), attached: vec![] };
     let mut link = ScriptedLink::default();
-    link.states.extend([Err(lost()), Ok(State::Offline), Ok(State::Connecting)]);
+    link.states.extend([Err(lost()), Ok(PhoneState::Offline), Ok(PhoneState::Connecting)]);
     link.await_ready(Duration::from_secs(9)).unwrap();
     assert_eq!(link.revived, 3);
-    link.states.extend([Ok(State::Offline), Ok(State::Unauthorized)]);
+    link.states.extend([Ok(PhoneState::Offline), Ok(PhoneState::Unauthorized)]);
     let error = link.await_ready(Duration::from_secs(9)).unwrap_err();
     assert!(error.needs_a_person() && error.remedy().contains("accept"), "{error}");
     link.states.push_back(Err(lost()));

@@ -1,9 +1,10 @@
-//! A link to a device: run a command, push and pull a file, get it back when it broke.
+//! A link to a phone: it runs commands, moves files, and gets the phone back after the connection broke.
 
-use super::server::State;
+use super::error::LinkError;
+use super::phone_state::PhoneState;
 use std::time::{Duration, Instant};
 
-/// What a command left behind.
+/// What a command printed, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
     pub stdout: String,
@@ -17,7 +18,7 @@ impl Finished {
         self.status == 0
     }
 
-    /// The last line of what it complained about, for messages.
+    /// The last line that the command printed, from its error output if there is one, and its exit status.
     pub fn complaint(&self) -> String {
         let last = |text: &str| text.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned);
         let said =
@@ -34,47 +35,47 @@ impl Finished {
     }
 }
 
-/// A way to one device.
+/// A connection to one phone.
 pub trait Link: Send {
-    /// Serial number, or what stands for it.
+    /// The phone's serial number, or its address in the network.
     fn name(&self) -> &str;
 
-    /// The device's state as the other side of the link sees it.
+    /// The phone's state as the adb server sees it.
     ///
     /// # Errors
-    /// Nobody to ask, or a device that is not there at all.
-    fn state(&mut self) -> Result<State, LinkError>;
+    /// No server answers, or the phone is not attached.
+    fn state(&mut self) -> Result<PhoneState, LinkError>;
 
-    /// Runs `command` in a shell on the device; any exit status is a success here.
+    /// Runs `command` in a shell on the phone. It is no error if the command fails; see [`Finished::status`].
     ///
     /// # Errors
-    /// A link that broke before the command ended, or a command that took longer than `limit`.
+    /// The link broke before the command ended, or the command took longer than `limit`.
     fn shell(&mut self, command: &str, limit: Duration) -> Result<Finished, LinkError>;
 
-    /// Writes `bytes` to the file `remote`, executable; folders are made.
+    /// Writes `bytes` to the file `remote` and makes it executable. Missing folders are created.
     ///
     /// # Errors
-    /// A broken link; a file that cannot be written, also for want of space.
+    /// The link broke, or the file cannot be written, for example because there is no space.
     fn push(&mut self, bytes: &[u8], remote: &str, limit: Duration) -> Result<(), LinkError>;
 
     /// Reads the file `remote`.
     ///
     /// # Errors
-    /// A broken link; a file that is not there.
+    /// The link broke, or there is no such file.
     fn pull(&mut self, remote: &str, limit: Duration) -> Result<Vec<u8>, LinkError>;
 
-    /// Does what can be done from here to get a lost device back.
+    /// Tries to get a lost phone back from this side.
     fn revive(&mut self) {}
 
-    /// Waits until the device is ready, at most so long.
+    /// Waits until the phone is ready, at most for `patience`.
     ///
     /// # Errors
-    /// At once where only a person can help (unauthorized, no permissions); else when the time is up.
+    /// Immediately where only a person can help (unauthorized, no permissions); otherwise when the time is up.
     fn await_ready(&mut self, patience: Duration) -> Result<(), LinkError> {
         let start = Instant::now();
         loop {
             let problem = match self.state() {
-                Ok(State::Ready) => return Ok(()),
+                Ok(PhoneState::Ready) => return Ok(()),
                 Ok(state) => LinkError::NotReady { serial: self.name().to_owned(), state },
                 Err(error) => error,
             };
@@ -87,92 +88,25 @@ pub trait Link: Send {
     }
 }
 
-/// Why a link does not work.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LinkError {
-    #[error("no adb server answers at {address}: {reason}")]
-    NoServer { address: String, reason: String },
-    #[error("no phone is attached")]
-    NoPhone,
-    #[error("no phone {serial} is attached{}", among(attached))]
-    NotFound { serial: String, attached: Vec<String> },
-    #[error("phone {serial} is {state}")]
-    NotReady { serial: String, state: State },
-    #[error("the link to {serial} broke: {reason}")]
-    Broken { serial: String, reason: String },
-    #[error("{serial} did not finish {what} within {} s", limit.as_secs())]
-    TooLong { serial: String, what: String, limit: Duration },
-    #[error("{serial}: {what}: {reason}")]
-    Refused { serial: String, what: String, reason: String },
-}
-
-fn among(attached: &[String]) -> String {
-    if attached.is_empty() { String::new() } else { format!(" (attached: {})", attached.join(", ")) }
-}
-
-impl LinkError {
-    /// Whether waiting cannot help.
-    pub fn needs_a_person(&self) -> bool {
-        matches!(self, LinkError::NotReady { state: State::Unauthorized | State::NoPermissions { .. }, .. })
-    }
-
-    /// Whether it may be gone after a while, and the work can go on then.
-    pub fn may_pass(&self) -> bool {
-        !self.needs_a_person() && !matches!(self, LinkError::Refused { .. } | LinkError::TooLong { .. })
-    }
-
-    /// What to do about it.
-    pub fn remedy(&self) -> String {
-        match self {
-            LinkError::NoServer { .. } => {
-                "install Android's platform tools (Debian: apt install adb), then: adb start-server".into()
-            }
-            LinkError::NoPhone | LinkError::NotFound { .. } => {
-                "attach the phone, switch on USB debugging in its developer options, and look at: \
-                 edgezen devices; over the network: adb connect ADDRESS:PORT"
-                    .into()
-            }
-            LinkError::NotReady { serial, state } => state.remedy(serial),
-            LinkError::Broken { serial, .. } => {
-                format!("check the cable, then: adb -s {serial} get-state")
-            }
-            LinkError::TooLong { serial, .. } => {
-                format!("see what keeps the phone busy: adb -s {serial} shell top -n 1")
-            }
-            LinkError::Refused { reason, serial, .. } if is_full(reason) => {
-                format!("make room on the phone: adb -s {serial} shell df -h /data")
-            }
-            LinkError::Refused { serial, .. } => {
-                format!("try it by hand: adb -s {serial} shell ls -ld /data/local/tmp")
-            }
-        }
-    }
-}
-
-/// Whether a message is that of a full disk.
-pub fn is_full(reason: &str) -> bool {
-    reason.contains("No space left")
-}
-
 /// `text` as one word of a shell.
 pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// Word that ends a command's output, with its exit status behind it.
+/// Marks the end of a command's output; the exit status follows it.
 const MARK: &str = "__edgezen_status:";
 
-/// `command`, followed by a line with its exit status: the adb client library loses the real one.
+/// `command`, followed by one that prints its exit status, because the adb client library loses the status.
 pub(super) fn marked(command: &str) -> String {
     format!("( {command}\n); echo \"{MARK}$?\"")
 }
 
-/// Splits the marked output of a command; `None` where the mark is missing, so that the command did not
-/// end while the link held.
+/// Separates the output of a command from its exit status. `None`: the mark is missing, so the link broke before the
+/// command ended.
 pub(super) fn unmarked(stdout: &[u8], stderr: &[u8]) -> Option<Finished> {
     let stdout = String::from_utf8_lossy(stdout);
     let (before, after) = stdout.rsplit_once(MARK)?;
-    // Without the end of the line the number may be cut.
+    // Without a newline after it, the number may be incomplete.
     let status = after.strip_suffix('\n')?.trim_end_matches('\r').parse().ok()?;
     let stderr = String::from_utf8_lossy(stderr).into_owned();
     Some(Finished { stdout: before.to_owned(), stderr, status })

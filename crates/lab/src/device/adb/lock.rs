@@ -1,19 +1,19 @@
-//! One program at a time on one phone: a lock file for each serial on this computer.
+//! A lock file for each phone on this computer, so that only one program at a time measures on it.
 //!
-//! The lock goes with the process that holds it, also by a kill. What other computers do with the same
-//! phone is told by a property on the phone (see [`crate::device::android`]).
+//! The system releases the lock when the process ends, also when it is killed. Against other computers that reach the
+//! same phone, a property on the phone names its user (see [`crate::device::android`]).
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// Held as long as it lives.
+/// The lock of a phone; it is held until this value is dropped.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
-/// Why there is no lock.
+/// Why the lock was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     #[error("in use by {owner}")]
@@ -23,7 +23,7 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock of the phone `serial`; `owner` is what others are told.
+    /// Takes the lock of the phone `serial`. Others that want it are told that it is in use by `owner`.
     ///
     /// # Errors
     /// Somebody holds it, or the file cannot be written.
@@ -54,7 +54,7 @@ impl Lock {
     }
 }
 
-/// Where locks lie: shared by all projects of this user.
+/// The folder of all lock files of this user.
 fn folder() -> PathBuf {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("XDG_RUNTIME_DIR")

@@ -1,18 +1,22 @@
-//! Phones through the Android Debug Bridge: the list of attached ones, and a small link to one of them.
+//! Phones through the Android Debug Bridge: the list of the attached ones, and a link to one of them.
 //!
-//! The server that comes with Android's platform tools owns the cable; `server` asks it which phones
-//! there are and in what state, `remote` runs commands and moves files through it. Everything above
-//! this module sees the [`Link`] trait only.
+//! The adb server, which comes with Android's platform tools, owns the USB connections. `server` asks it which phones
+//! there are and in what state; `remote` runs commands and moves files through it. Everything above this module uses a
+//! phone through the [`Link`] trait only.
 
+mod error;
 mod link;
 mod lock;
+mod phone_state;
 mod remote;
 mod server;
 
 #[cfg(test)]
 pub mod fake;
 
-pub use link::{Finished, Link, LinkError, quoted};
+pub use error::LinkError;
+pub use link::{Finished, Link, quoted};
 pub use lock::{Lock, LockError};
+pub use phone_state::PhoneState;
 pub use remote::AdbLink;
-pub use server::{Attached, Server, State};
+pub use server::{AttachedPhone, Server};

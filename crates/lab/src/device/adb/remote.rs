@@ -1,10 +1,12 @@
-//! A link to a phone through the adb server, by adb_client.
+//! A link to a phone through the adb server, with the library adb_client.
 //!
-//! What the library lacks is added here: the exit status of commands, limits of time, and the difference
-//! between a command that ended and a link that broke.
+//! This module adds what the library lacks: the exit status of commands, time limits, and the distinction between a
+//! command that ended and a link that broke.
 
-use super::link::{Finished, Link, LinkError, marked, unmarked};
-use super::server::{Server, State};
+use super::error::LinkError;
+use super::link::{Finished, Link, marked, unmarked};
+use super::phone_state::PhoneState;
+use super::server::Server;
 use adb_client::server_device::ADBServerDevice;
 use adb_client::{ADBDeviceExt, RustADBError};
 use std::io::Cursor;
@@ -24,8 +26,8 @@ impl AdbLink {
         AdbLink { server, serial: serial.to_owned() }
     }
 
-    /// Runs `work` with a fresh connection in a thread of its own, so that it can be given up: the library
-    /// waits for ever.
+    /// Runs `work` with a new connection in a thread of its own, which is abandoned after `limit`: the library itself waits
+    /// for ever.
     fn within<T: Send + 'static>(
         &self,
         limit: Duration,
@@ -35,7 +37,7 @@ impl AdbLink {
         let mut device = ADBServerDevice::new(self.serial.clone(), Some(self.server.address));
         let (send, receive) = mpsc::channel();
         std::thread::spawn(move || {
-            // Nobody listens where the time was up.
+            // After the time limit nobody receives the result any more.
             let _ = send.send(work(&mut device));
         });
         match receive.recv_timeout(limit) {
@@ -51,7 +53,7 @@ impl AdbLink {
         LinkError::Broken { serial: self.serial.clone(), reason: reason.to_string() }
     }
 
-    /// What an error of the library means; the server's refusals are told apart by their text only.
+    /// What an error of the library means. The server's refusals differ in their text only.
     fn error(&self, what: &str, error: &RustADBError) -> LinkError {
         let serial = self.serial.clone();
         match error {
@@ -61,7 +63,7 @@ impl AdbLink {
                 }
                 if let Some(state) = text.strip_prefix("device ") {
                     let word = state.split(['.', ' ', '\n']).next().unwrap_or_default();
-                    return LinkError::NotReady { serial, state: State::parse(word) };
+                    return LinkError::NotReady { serial, state: PhoneState::parse(word) };
                 }
                 if ["closed", "protocol fault", "no devices", "connection reset"]
                     .iter()
@@ -71,7 +73,7 @@ impl AdbLink {
                 }
                 LinkError::Refused { serial, what: what.to_owned(), reason: text.trim().to_owned() }
             }
-            // The server's refusal of a file arrives as an error of its own making.
+            // The library reports a refused file as an I/O error of kind `Other`.
             RustADBError::IOError(e) if e.kind() == std::io::ErrorKind::Other => {
                 LinkError::Refused { serial, what: what.to_owned(), reason: e.to_string() }
             }
@@ -88,7 +90,7 @@ impl Link for AdbLink {
         &self.serial
     }
 
-    fn state(&mut self) -> Result<State, LinkError> {
+    fn state(&mut self) -> Result<PhoneState, LinkError> {
         self.server.state_of(&self.serial)
     }
 

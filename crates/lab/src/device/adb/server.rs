@@ -1,20 +1,20 @@
 //! The adb server: which phones are attached, and in what state.
 //!
-//! Asked directly rather than through the client library, whose list fails as a whole when one phone has
-//! no permissions. The protocol: four hexadecimal digits of length and a text; `OKAY` or `FAIL`, and for
-//! lists again a length and a text.
+//! This module talks to the server itself, because the list of the client library fails as a whole when one phone has no
+//! permissions. A request is four hexadecimal digits, its length, followed by its text. The answer is `OKAY` or `FAIL`,
+//! and after it, for lists and refusals, again a length and a text.
 
-use super::link::LinkError;
-use std::fmt;
+use super::error::LinkError;
+use super::phone_state::PhoneState;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Longest wait for any answer of the server.
+/// Longest wait for an answer of the server.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Where the server is.
+/// The adb server, by its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Server {
     pub address: SocketAddrV4,
@@ -22,81 +22,9 @@ pub struct Server {
 
 /// A phone that the server knows of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attached {
+pub struct AttachedPhone {
     pub serial: String,
-    pub state: State,
-}
-
-/// What the server says of a phone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    Ready,
-    /// The phone asks its owner whether this computer may.
-    Unauthorized,
-    /// Being set up; wait.
-    Connecting,
-    Offline,
-    /// The operating system does not let the server open the USB device.
-    NoPermissions {
-        says: String,
-    },
-    /// Started into something else than Android: recovery, sideload, bootloader, rescue.
-    NotAndroid {
-        mode: String,
-    },
-    Other(String),
-}
-
-impl State {
-    /// The state by the server's word for it.
-    pub fn parse(word: &str) -> State {
-        match word {
-            "device" => State::Ready,
-            "unauthorized" => State::Unauthorized,
-            "offline" | "detached" => State::Offline,
-            "connecting" | "authorizing" => State::Connecting,
-            "recovery" | "sideload" | "bootloader" | "rescue" => State::NotAndroid { mode: word.to_owned() },
-            word if word.starts_with("no permissions") => State::NoPermissions { says: word.to_owned() },
-            word => State::Other(word.to_owned()),
-        }
-    }
-
-    /// What brings the phone `serial` from this state to readiness.
-    pub fn remedy(&self, serial: &str) -> String {
-        match self {
-            State::Ready => "nothing to do".into(),
-            State::Unauthorized => {
-                "unlock the phone and accept this computer's key (Allow USB debugging); if nothing is asked: \
-                 revoke the authorizations in the developer options, and plug the cable in again"
-                    .into()
-            }
-            State::Connecting => "wait a moment; unlock the phone if it asks".into(),
-            State::Offline => format!(
-                "plug the cable in again, or: adb -s {serial} reconnect; if that does not help, start the phone anew"
-            ),
-            State::NoPermissions { .. } => {
-                "let your user open the USB device: sudo apt install android-sdk-platform-tools-common (udev \
-                 rules), be in the group plugdev, plug the cable in again, then: adb kill-server"
-                    .into()
-            }
-            State::NotAndroid { .. } => format!("start Android: adb -s {serial} reboot"),
-            State::Other(_) => format!("look at: adb -s {serial} get-state"),
-        }
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            State::Ready => f.write_str("ready"),
-            State::Unauthorized => f.write_str("unauthorized"),
-            State::Connecting => f.write_str("still connecting"),
-            State::Offline => f.write_str("offline"),
-            State::NoPermissions { says } => f.write_str(says),
-            State::NotAndroid { mode } => write!(f, "in {mode} mode"),
-            State::Other(word) => write!(f, "in state {word:?}"),
-        }
-    }
+    pub state: PhoneState,
 }
 
 impl Server {
@@ -126,21 +54,20 @@ impl Server {
     /// All phones that the server knows of. Starts the server where there is none on this computer.
     ///
     /// # Errors
-    /// No server, and none that could be started.
-    pub fn attached(&self) -> Result<Vec<Attached>, LinkError> {
+    /// There is no server, and none could be started.
+    pub fn attached(&self) -> Result<Vec<AttachedPhone>, LinkError> {
         let text = self.ask("host:devices")?;
-        let phones = text
-            .lines()
-            .filter_map(|line| line.split_once('\t'))
-            .map(|(serial, state)| Attached { serial: serial.to_owned(), state: State::parse(state.trim()) });
+        let phones = text.lines().filter_map(|line| line.split_once('\t')).map(|(serial, state)| {
+            AttachedPhone { serial: serial.to_owned(), state: PhoneState::parse(state.trim()) }
+        });
         Ok(phones.collect())
     }
 
     /// The state of the phone `serial`.
     ///
     /// # Errors
-    /// No server, or a phone that it does not know of.
-    pub fn state_of(&self, serial: &str) -> Result<State, LinkError> {
+    /// There is no server, or it does not know the phone.
+    pub fn state_of(&self, serial: &str) -> Result<PhoneState, LinkError> {
         let attached = self.attached()?;
         match attached.iter().find(|phone| phone.serial == serial) {
             Some(phone) => Ok(phone.state.clone()),
@@ -151,13 +78,13 @@ impl Server {
         }
     }
 
-    /// Connects to a phone on the network anew, where `serial` is an address; the answer of the server
-    /// does not matter, the phone's state tells.
+    /// Connects again to a phone on the network, where `serial` is an address. The server's answer is ignored; the phone's
+    /// state shows whether it worked.
     pub fn reconnect(&self, serial: &str) {
         if serial.parse::<SocketAddr>().is_ok()
             || serial.rsplit_once(':').is_some_and(|(_, p)| p.parse::<u16>().is_ok())
         {
-            if matches!(self.state_of(serial), Ok(State::Offline)) {
+            if matches!(self.state_of(serial), Ok(PhoneState::Offline)) {
                 let _ = self.ask(&format!("host:disconnect:{serial}"));
             }
             let _ = self.ask(&format!("host:connect:{serial}"));
@@ -205,7 +132,7 @@ impl Server {
         }
     }
 
-    /// Starts a server on this computer; it stays when this program ends, as adb's own does.
+    /// Starts a server on this computer. Like the one that adb starts, it keeps running when this program ends.
     fn start(&self) -> Result<(), String> {
         let mut adb = Command::new("adb");
         adb.args(["-P", &self.address.port().to_string(), "start-server"]);
@@ -218,6 +145,7 @@ impl Server {
     }
 }
 
+/// Reads a length and a text of that length.
 fn read_text(stream: &mut TcpStream) -> std::io::Result<String> {
     let bad = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned());
     let mut length = [0; 4];
@@ -226,28 +154,4 @@ fn read_text(stream: &mut TcpStream) -> std::io::Result<String> {
     let mut text = vec![0; length.ok_or_else(|| bad("an answer without its length"))?];
     stream.read_exact(&mut text)?;
     String::from_utf8(text).map_err(|_| bad("an answer that is no text"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_state_has_a_remedy() {
-        for (word, state) in [
-            ("device", State::Ready),
-            ("unauthorized", State::Unauthorized),
-            ("authorizing", State::Connecting),
-            ("offline", State::Offline),
-            ("recovery", State::NotAndroid { mode: "recovery".into() }),
-            ("weird", State::Other("weird".into())),
-        ] {
-            assert_eq!(State::parse(word), state);
-            assert!(!state.remedy("S").is_empty());
-        }
-        let row = "no permissions (missing udev rules? user is in the plugdev group); see [http://x]";
-        let state = State::parse(row);
-        assert!(matches!(state, State::NoPermissions { .. }));
-        assert!(state.to_string().contains("udev") && state.remedy("S").contains("plugdev"));
-    }
 }

@@ -1,10 +1,10 @@
-//! A profile drafted from what a phone says of itself, for phones that no profile knows.
+//! A profile drafted from what a phone reports about itself, for phones that no profile describes.
 
-use super::facts::{Core, Phone};
+use super::facts::{Phone, PhoneCore};
 use super::matching;
 use std::fmt::Write as _;
 
-/// The draft as a profile file; it can be used as it is, and says what it could not find out.
+/// The text of the drafted profile, which can be used as it is. It leaves out what the phone does not tell.
 pub fn draft(phone: &Phone) -> String {
     let clusters = clusters(phone);
     let id = phone.device().map_or_else(|| "my-phone".to_owned(), name);
@@ -80,15 +80,16 @@ fn name(device: &str) -> String {
     device.chars().map(plain).collect()
 }
 
-fn ids(cores: &[&Core]) -> Vec<u32> {
+fn ids(cores: &[&PhoneCore]) -> Vec<u32> {
     cores.iter().map(|core| core.id).collect()
 }
 
-/// Cores of the same design and clock, the fastest first, with a name each.
-fn clusters(phone: &Phone) -> Vec<(&'static str, Vec<&Core>)> {
-    let mut groups: Vec<Vec<&Core>> = Vec::new();
+/// Groups of cores with the same design and clock, the fastest first, each with a name.
+fn clusters(phone: &Phone) -> Vec<(&'static str, Vec<&PhoneCore>)> {
+    let mut groups: Vec<Vec<&PhoneCore>> = Vec::new();
     for core in &phone.cores {
-        let same = |group: &&mut Vec<&Core>| group[0].max_khz == core.max_khz && group[0].midr == core.midr;
+        let same =
+            |group: &&mut Vec<&PhoneCore>| group[0].max_khz == core.max_khz && group[0].midr == core.midr;
         match groups.iter_mut().find(same) {
             Some(group) => group.push(core),
             None => groups.push(vec![core]),
@@ -104,7 +105,7 @@ fn clusters(phone: &Phone) -> Vec<(&'static str, Vec<&Core>)> {
     names.iter().copied().zip(groups).collect()
 }
 
-/// Zones that tell about the chip; all that there usually are where none is known.
+/// Thermal zones of the chip, by the beginnings of their names; usual patterns where the phone lists none.
 fn zones(phone: &Phone) -> Vec<String> {
     let of_the_chip = ["cpu", "gpu", "soc", "tsens", "msm", "big", "little", "mid"];
     let matching = |zone: &&String| of_the_chip.iter().any(|start| zone.to_lowercase().starts_with(start));

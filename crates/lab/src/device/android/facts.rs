@@ -1,11 +1,11 @@
-//! What a phone says of itself: its properties, its cores, who it was when it started.
+//! Facts that a phone reports about itself and that do not change while it runs.
 
 use crate::device::adb::{Link, LinkError};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Properties that tell phones apart, or their software.
+/// Properties that identify the phone and its software.
 const PROPERTIES: [&str; 10] = [
     "ro.product.device",
     "ro.product.model",
@@ -19,11 +19,11 @@ const PROPERTIES: [&str; 10] = [
     "ro.serialno",
 ];
 
-/// What does not change while the phone runs. Absent: the phone does not tell.
+/// What a phone reports about itself. Absent: the phone does not tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Phone {
     pub properties: BTreeMap<String, String>,
-    /// Another one after every start.
+    /// Changes whenever the phone is restarted.
     pub boot_id: Option<String>,
     /// `uname -m`.
     pub machine: Option<String>,
@@ -31,7 +31,7 @@ pub struct Phone {
     pub uid: Option<u32>,
     /// Cores that commands may run on.
     pub allowed: Vec<u32>,
-    pub cores: Vec<Core>,
+    pub cores: Vec<PhoneCore>,
     pub memory_kib: Option<u64>,
     /// Types of the thermal zones.
     pub zones: Vec<String>,
@@ -39,7 +39,7 @@ pub struct Phone {
 
 /// A core, as `/sys` and `/proc/cpuinfo` describe it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Core {
+pub struct PhoneCore {
     pub id: u32,
     pub max_khz: Option<u64>,
     pub governor: Option<String>,
@@ -56,17 +56,17 @@ impl Phone {
         Ok(Phone::parse(&link.shell(&script(), Duration::from_secs(20))?.stdout))
     }
 
-    /// A property that the phone has.
+    /// The value of a property, if the phone has it.
     pub fn property(&self, name: &str) -> Option<&str> {
         self.properties.get(name).map(String::as_str)
     }
 
-    /// The name that profiles know it by.
+    /// The device name, by which profiles recognise the phone.
     pub fn device(&self) -> Option<&str> {
         self.property("ro.product.device")
     }
 
-    /// One line for people.
+    /// One line that describes the phone.
     pub fn title(&self) -> String {
         let words: Vec<&str> = ["ro.product.manufacturer", "ro.product.model"]
             .iter()
@@ -80,7 +80,7 @@ impl Phone {
         }
     }
 
-    /// Architecture as in Rust's target names, from what programs it can run.
+    /// Architectures of the programs that the phone can run, as Rust's target names spell them.
     pub fn architectures(&self) -> Vec<&'static str> {
         let of = |word: &str| match word {
             "arm64-v8a" | "aarch64" | "armv8l" => Some("aarch64"),
@@ -142,7 +142,7 @@ impl Phone {
     }
 }
 
-/// One command for everything: each answer of a real phone takes its time.
+/// One command that asks for everything, because every command to a real phone takes a while.
 fn script() -> String {
     format!(
         "for p in {}; do echo \"prop $p=$(getprop $p 2>/dev/null)\"; done
@@ -161,16 +161,16 @@ fn script() -> String {
     )
 }
 
-/// `4 2457600 schedutil`, with `-` for what is not known.
-fn core(line: &str) -> Option<Core> {
+/// Reads `4 2457600 schedutil`: number, highest clock and governor, with `-` for what is not known.
+fn core(line: &str) -> Option<PhoneCore> {
     let mut words = line.split_whitespace();
     let id = words.next()?.parse().ok()?;
     let max_khz = words.next().and_then(|khz| khz.parse().ok());
     let governor = words.next().filter(|&word| word != "-").map(str::to_owned);
-    Some(Core { id, max_khz, governor, midr: None })
+    Some(PhoneCore { id, max_khz, governor, midr: None })
 }
 
-/// `Cpus_allowed_list: 0-3,6`.
+/// Reads the cores of `Cpus_allowed_list: 0-3,6`.
 fn cores(line: &str) -> Vec<u32> {
     let list = line.rsplit(|c: char| c == ':' || c.is_whitespace()).next().unwrap_or_default();
     let mut cores = Vec::new();
@@ -219,7 +219,8 @@ pub(super) mod tests {
         assert_eq!((phone.uid, phone.memory_kib), (Some(2000), Some(3_743_488)));
         assert_eq!(phone.allowed, (0..8).collect::<Vec<_>>());
         assert_eq!(phone.property("ro.soc.model"), None);
-        let gold = Core { id: 7, max_khz: Some(2_457_600), governor: None, midr: Some("0x51/0x800".into()) };
+        let gold =
+            PhoneCore { id: 7, max_khz: Some(2_457_600), governor: None, midr: Some("0x51/0x800".into()) };
         assert_eq!(phone.cores[7], gold);
         assert_eq!(phone.cores[0].midr.as_deref(), Some("0x51/0x801"));
         assert_eq!(phone.zones, ["battery", "msm_therm"]);

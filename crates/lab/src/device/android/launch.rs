@@ -1,4 +1,4 @@
-//! One start of the runner: its command line, and what it prints.
+//! Starting the runner once: its command line, and what it prints.
 
 use super::matching;
 use super::runners::Pushed;
@@ -9,14 +9,14 @@ use edgezen_runner::protocol::{Fault, Reply};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What the runner said of itself.
+/// What the runner reports about itself when it starts.
 pub struct Greeting {
     pub engine: String,
     pub engine_version: String,
     pub target: String,
 }
 
-/// Starts the runner without a job; `Err` of the inner result tells why it does not work.
+/// Starts the runner without a job. The inner `Err` says why the runner does not work.
 pub fn greet(
     link: &mut dyn Link,
     runner: &Pushed,
@@ -36,7 +36,7 @@ pub fn greet(
     })
 }
 
-/// The runner with what all its calls share.
+/// The command that starts the runner, with the environment and the cores that all its calls share.
 pub fn runner_command(runner: &Pushed, cores: &[u32], env: Option<&BTreeMap<String, String>>) -> String {
     let env: String =
         env.into_iter().flatten().map(|(name, value)| format!("{name}={} ", quoted(value))).collect();
@@ -47,12 +47,12 @@ pub fn runner_command(runner: &Pushed, cores: &[u32], env: Option<&BTreeMap<Stri
     format!("{env}{}{cores}", runner.remote)
 }
 
-/// Lines that are replies; anything else (warnings of the system's loader, garbage) is passed over.
+/// The replies among the lines that the runner printed. Other lines, such as warnings of the system's loader, are ignored.
 pub fn replies(stdout: &str) -> Vec<Reply> {
     stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// The result of the job `wanted`, if the runner got so far.
+/// The result of the job `wanted`; `None` if the runner ended before it had one.
 pub fn outcome(replies: Vec<Reply>, wanted: &str) -> Option<Result<Measured, (Fault, String)>> {
     replies.into_iter().find_map(|reply| match reply {
         Reply::Done { id, measured } if id == wanted => Some(Ok(*measured)),
@@ -63,7 +63,7 @@ pub fn outcome(replies: Vec<Reply>, wanted: &str) -> Option<Result<Measured, (Fa
     })
 }
 
-/// What a person should know of.
+/// The first warning among the replies.
 pub fn warning(replies: &[Reply]) -> Option<String> {
     replies.iter().find_map(|reply| match reply {
         Reply::Warning { reason } => Some(reason.clone()),

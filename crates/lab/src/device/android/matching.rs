@@ -1,17 +1,17 @@
-//! Which profile a phone has, and where phone and profile differ. Where they do, the phone is right.
+//! Which profile describes a phone, and where they disagree; then the phone is right.
 
 use super::facts::Phone;
 use crate::device::profile::{Cluster, Kind, Profile};
 use std::collections::BTreeSet;
 
-/// The profile that knows this phone by its device name, else by its platform.
+/// The profile that names this phone's device, otherwise one that names its platform.
 pub fn best<'a>(phone: &Phone, profiles: impl Iterator<Item = &'a Profile> + Clone) -> Option<&'a Profile> {
     let phones = profiles.filter(|profile| profile.kind == Kind::AndroidCpu);
     let device = phone.device()?;
     let named = |profile: &&Profile| profile.matching.product_device.iter().any(|name| name == device);
     phones.clone().find(named).or_else(|| {
         let platform = phone.property("ro.board.platform")?;
-        // A profile with device names is of those devices only.
+        // A profile that names devices describes only those.
         phones.clone().find(|profile| {
             profile.matching.product_device.is_empty()
                 && profile.matching.platform.as_deref() == Some(platform)
@@ -19,7 +19,7 @@ pub fn best<'a>(phone: &Phone, profiles: impl Iterator<Item = &'a Profile> + Clo
     })
 }
 
-/// What the phone says otherwise than the profile, one line each.
+/// The facts in which the phone and the profile disagree, one line each.
 pub fn differences(phone: &Phone, profile: &Profile) -> Vec<String> {
     let mut found = Vec::new();
     let names = &profile.matching.product_device;
@@ -64,9 +64,9 @@ fn cluster_differences(phone: &Phone, cluster: &Cluster) -> Vec<String> {
     found
 }
 
-/// The cores to measure on: those that the profile asks for, if the phone has them all; else its fastest
-/// ones; else the last that may be used (interrupts and most daemons prefer the first). With the reason
-/// where they are not the profile's.
+/// The cores to measure on: `asked` if given; otherwise those of the profile, if they may all be used; otherwise the
+/// fastest; otherwise the last that may be used, because interrupts and most daemons prefer the first. The text says why
+/// they are not the profile's.
 pub fn cores(phone: &Phone, profile: &Profile, asked: Option<&[u32]>) -> (Vec<u32>, Option<String>) {
     let usable = |id: &u32| phone.allowed.is_empty() || phone.allowed.contains(id);
     if let Some(asked) = asked {
@@ -94,18 +94,18 @@ pub fn cores(phone: &Phone, profile: &Profile, asked: Option<&[u32]>) -> (Vec<u3
     (cores, reason)
 }
 
-/// `f0` is 4, 5, 6, 7.
+/// The cores of a hexadecimal mask: `f0` means 4, 5, 6 and 7.
 fn mask_cores(mask: &str) -> Option<Vec<u32>> {
     let bits = u128::from_str_radix(mask, 16).ok()?;
     Some((0..128).filter(|bit| bits >> bit & 1 == 1).collect())
 }
 
-/// 4, 5, 6, 7 is `f0`.
+/// The hexadecimal mask of these cores: `f0` for 4, 5, 6 and 7.
 pub fn mask(cores: &[u32]) -> String {
     format!("{:x}", cores.iter().filter(|&&core| core < 128).fold(0_u128, |bits, core| bits | 1 << core))
 }
 
-/// `0, 1, 2`.
+/// The cores as text: `0, 1, 2`.
 pub fn list(cores: &[u32]) -> String {
     cores.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
@@ -114,14 +114,10 @@ pub fn list(cores: &[u32]) -> String {
 mod tests {
     use super::super::facts::tests::pixel2;
     use super::*;
+    use crate::device::profile::Profiles;
 
     fn shipped() -> Vec<Profile> {
-        crate::catalogue::of_repository()
-            .profiles
-            .entries()
-            .into_iter()
-            .map(|entry| entry.profile.unwrap())
-            .collect()
+        Profiles::of_repository().entries().into_iter().map(|entry| entry.profile.unwrap()).collect()
     }
 
     #[test]

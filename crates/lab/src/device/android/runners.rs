@@ -1,4 +1,4 @@
-//! The runner for a phone: where it lies on this computer, and how it gets onto the phone.
+//! The runner program of a phone: where it is on this computer, and how it is copied to the phone.
 
 use super::facts::Phone;
 use crate::device::adb::{Link, LinkError};
@@ -7,7 +7,7 @@ use edgezen_core::digest;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Names a runner to use whatever else there is.
+/// The environment variable that names the file of the runner to use, before all others.
 pub const VARIABLE: &str = "EDGEZEN_RUNNER";
 
 const PROGRAM: &str = "device-runner";
@@ -22,8 +22,8 @@ pub struct Pushed {
     pub local: PathBuf,
 }
 
-/// Rust targets whose programs the phone can run, the best first: what its profile names, then its own
-/// architecture, then that of the kernel below.
+/// Rust targets whose programs the phone can run, the best first: the one that its profile names, then those of the
+/// architecture that Android reports, then those of the architecture that the Linux kernel reports.
 pub fn triples(phone: &Phone, profile: &Profile) -> Vec<String> {
     let architectures = phone.architectures();
     let named = profile.runner.as_ref().map(|runner| runner.triple.clone());
@@ -46,7 +46,7 @@ pub fn triples(phone: &Phone, profile: &Profile) -> Vec<String> {
 /// Runners that exist on this computer, the best first.
 ///
 /// # Errors
-/// None does: the places that were looked at.
+/// There is none; these are the places that were searched.
 pub fn find(phone: &Phone, triples: &[String]) -> Result<Vec<PathBuf>, Vec<String>> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(named) = set(VARIABLE) {
@@ -66,7 +66,7 @@ pub fn find(phone: &Phone, triples: &[String]) -> Result<Vec<PathBuf>, Vec<Strin
         .flatten()
         .flat_map(|folder| triples.iter().map(move |triple| folder.join(triple).join(PROGRAM)))
         .collect();
-    // The one that was built together with this program runs on phones of its kind: those on this computer.
+    // The runner that was built together with this program runs on phones with this computer's architecture.
     if phone.architectures().contains(&std::env::consts::ARCH) {
         places.extend(beside.map(|beside| beside.join(PROGRAM)));
     }
@@ -77,10 +77,10 @@ pub fn find(phone: &Phone, triples: &[String]) -> Result<Vec<PathBuf>, Vec<Strin
     Ok(found)
 }
 
-/// Puts the runner `local` into the folder `dir` of the phone, unless it is there already.
+/// Copies the runner `local` into the folder `dir` of the phone, unless it is there already.
 ///
 /// # Errors
-/// A file that cannot be read here, as `Err` of the inner result; the link's.
+/// The inner error is that of a file that cannot be read on this computer; the outer one is the link's.
 pub fn push(
     link: &mut dyn Link,
     local: &Path,
@@ -94,7 +94,7 @@ pub fn push(
     let remote = format!("{dir}/{PROGRAM}-{}", &sha256[..12]);
     let pushed = Pushed { remote: remote.clone(), sha256: sha256.clone(), local: local.to_owned() };
     let there = |link: &mut dyn Link, path: &str| -> Result<bool, LinkError> {
-        // Old phones have no sha256sum; the length then has to do.
+        // Old phones have no sha256sum; on them only the length is compared.
         let command = format!("[ -f {path} ] && {{ sha256sum {path} 2>/dev/null || wc -c < {path}; }}");
         let finished = link.shell(&command, Duration::from_secs(30))?;
         let word = finished.stdout.split_whitespace().next().unwrap_or_default().to_owned();
@@ -103,7 +103,7 @@ pub fn push(
     if there(link, &remote)? {
         return Ok(Ok(pushed));
     }
-    // Under another name first: a link that breaks leaves half a file.
+    // The file has another name at first, because a link that breaks leaves an incomplete file.
     let half = format!("{remote}.part");
     link.push(&bytes, &half, Duration::from_secs(120))?;
     let whole = there(link, &half)?;
@@ -121,10 +121,11 @@ mod tests {
     use super::super::facts::tests::pixel2;
     use super::*;
     use crate::device::adb::fake::LocalLink;
+    use crate::device::profile::Profiles;
 
     #[test]
     fn targets_follow_the_phone() {
-        let profile = crate::catalogue::of_repository().profiles.by_name("pixel2").unwrap();
+        let profile = Profiles::of_repository().by_name("pixel2").unwrap();
         let mut phone = pixel2();
         assert_eq!(triples(&phone, &profile)[0], "aarch64-linux-android");
         assert_eq!(triples(&phone, &profile).len(), 3);

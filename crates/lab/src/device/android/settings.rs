@@ -1,17 +1,18 @@
-//! A phone's settings while it is measured, and back.
+//! Changing a phone's settings for measurements, and restoring them.
 //!
-//! Before anything is changed, a script that brings the old values back is written to the phone. It runs
-//! when the device is closed; after a kill of this program or a broken link it is still there, and the next
-//! start runs it first, also that of another computer.
+//! Before any setting is changed, a script that restores the old values is written to the phone. It runs when the device
+//! is closed. If this program is killed or the link breaks, the script remains, and the next start runs it first, even
+//! from another computer.
 
 use crate::device::adb::{Link, LinkError, quoted};
 use crate::device::profile::Profile;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Time limit of one command.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What is changed, and how to get it back. The order is that of the changes.
+/// Namespace and name of each setting that is changed, in the order of the changes.
 const SETTINGS: [(&str, &str); 6] = [
     ("global", "low_power"),
     ("global", "airplane_mode_on"),
@@ -21,15 +22,15 @@ const SETTINGS: [(&str, &str); 6] = [
     ("system", "screen_brightness"),
 ];
 
-/// The script that brings everything back.
+/// The path of the script that restores the settings.
 fn undo_script(dir: &str) -> String {
     format!("{dir}/undo.sh")
 }
 
-/// Brings back what an earlier run left changed; tells whether there was anything.
+/// Restores the settings that were changed by a run; returns whether there were any.
 ///
 /// # Errors
-/// The link's; a phone on which the script fails keeps it.
+/// An error of the link, or a script that fails; it then stays on the phone.
 pub fn restore(link: &mut dyn Link, dir: &str) -> Result<bool, LinkError> {
     let undo = undo_script(dir);
     let command = format!("[ -f {undo} ] || exit 3; sh {undo} && rm -f {undo}");
@@ -45,10 +46,10 @@ pub fn restore(link: &mut dyn Link, dir: &str) -> Result<bool, LinkError> {
     }
 }
 
-/// Makes the phone fit to measure as `profile` asks for. Gives what could not be done, one line each.
+/// Changes the settings as `profile` requires. Returns what could not be done, one line each.
 ///
 /// # Errors
-/// The link's. Whatever was changed by then can be brought back by [`restore`].
+/// An error of the link. [`restore`] undoes whatever was changed before it.
 pub fn prepare(
     link: &mut dyn Link,
     dir: &str,
@@ -84,7 +85,7 @@ pub fn prepare(
             let set = |bound: &str, khz: u64| {
                 format!("echo {khz} > /sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_{bound}_freq")
             };
-            // The bounds must never cross: down with the lower one first, up with the upper one.
+            // The lower bound must never exceed the upper one: it is lowered first and raised last.
             changes.extend([set("min", low.min(*khz)), set("max", *khz), set("min", *khz)]);
             undo.extend([set("min", low), set("max", high)]);
         }
@@ -96,7 +97,7 @@ pub fn prepare(
     }
     if !undo.is_empty() {
         undo.reverse();
-        // Every line runs, even if one before it fails.
+        // Each line runs even if an earlier one fails.
         let text = quoted(&format!("{}\nexit 0\n", undo.join("\n")));
         let script = undo_script(dir);
         let write =
@@ -119,7 +120,7 @@ pub fn prepare(
     Ok(notes)
 }
 
-/// Values to measure under.
+/// The settings for measurements, with their values.
 fn wanted(profile: &Profile, over_network: bool) -> Vec<((&'static str, &'static str), String)> {
     let require = &profile.require;
     let set = |name: &str, value: &str| {
@@ -130,7 +131,7 @@ fn wanted(profile: &Profile, over_network: bool) -> Vec<((&'static str, &'static
         wanted.push(set("airplane_mode_on", "1"));
     }
     if let Some(screen) = require.screen.as_deref().filter(|&screen| screen != "off") {
-        // On every source of power; and half an hour for those that are not plugged in.
+        // 7 stands for every source of power. A phone that is not plugged in keeps its screen on for half an hour.
         wanted.push(set("stay_on_while_plugged_in", "7"));
         wanted.push(set("screen_off_timeout", "1800000"));
         if screen == "on-dim" {
@@ -141,7 +142,7 @@ fn wanted(profile: &Profile, over_network: bool) -> Vec<((&'static str, &'static
     wanted.into_iter().flatten().collect()
 }
 
-/// A phone that is reached through its radio would cut itself off.
+/// Whether the phone is reached through the network; airplane mode would then cut it off.
 fn over_network(serial: &str) -> bool {
     serial.contains(':')
 }
@@ -152,13 +153,13 @@ fn change(space: &str, key: &str, value: &str) -> Vec<String> {
     if key != "airplane_mode_on" {
         return vec![put];
     }
-    // Since Android 11 the shell may switch the radios themselves; before, the setting alone changes nothing
-    // without root.
+    // Since Android 11 the shell may switch airplane mode. Before, only the setting can be changed, and without root that
+    // has no effect on the radios.
     let word = if value == "1" { "enable" } else { "disable" };
     vec![format!("cmd connectivity airplane-mode {word} 2>/dev/null || {put}")]
 }
 
-/// Old values by name; empty where there are no settings.
+/// The present values of the settings; empty where the phone has no program `settings`.
 fn read(link: &mut dyn Link) -> Result<BTreeMap<(&'static str, &'static str), String>, LinkError> {
     let lines: Vec<String> =
         SETTINGS.iter().map(|(space, key)| format!("echo \"{key}=$(settings get {space} {key})\"")).collect();
@@ -167,14 +168,14 @@ fn read(link: &mut dyn Link) -> Result<BTreeMap<(&'static str, &'static str), St
     let value = |line: &str| {
         let (key, value) = line.split_once('=')?;
         let name = SETTINGS.iter().find(|(_, known)| *known == key)?;
-        // An error message is no value.
+        // Anything else is an error message.
         let plain = value == "null" || value.parse::<f64>().is_ok();
         plain.then(|| (*name, value.to_owned()))
     };
     Ok(finished.stdout.lines().filter_map(|line| value(line.trim())).collect())
 }
 
-/// Lower and upper bound of a core's clock now, where both can be written.
+/// Lower and upper bound of a core's clock in kHz; `None` where they cannot be changed.
 fn clocks(link: &mut dyn Link, cpu: u32) -> Result<Option<(u64, u64)>, LinkError> {
     let dir = format!("/sys/devices/system/cpu/cpu{cpu}/cpufreq");
     let command = format!(
@@ -192,6 +193,7 @@ fn clocks(link: &mut dyn Link, cpu: u32) -> Result<Option<(u64, u64)>, LinkError
 mod tests {
     use super::*;
     use crate::device::adb::fake::LocalLink;
+    use crate::device::profile::Profiles;
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
@@ -242,7 +244,7 @@ esac
     }
 
     fn pixel2() -> Profile {
-        crate::catalogue::of_repository().profiles.by_name("pixel2").unwrap()
+        Profiles::of_repository().by_name("pixel2").unwrap()
     }
 
     #[test]
@@ -261,7 +263,7 @@ esac
         assert_eq!(now["global.airplane_mode_on"], "1");
         assert_eq!(now["system.screen_brightness"], "10");
         assert_eq!(now["global.stay_on_while_plugged_in"], "7");
-        // Whoever comes next finds the script: nothing of this program is needed any more.
+        // The script on the phone is enough to restore them; this process is not needed.
         assert!(restore(&mut phone.link, &dir).unwrap());
         assert_eq!(phone.values(), before);
         assert!(!restore(&mut phone.link, &dir).unwrap());
@@ -274,7 +276,7 @@ esac
         let before = phone.values();
         let dir = phone.dir();
         prepare(&mut phone.link, &dir, &pixel2(), false).unwrap();
-        // Killed here. The next one brings back first.
+        // The program is killed here. The next one restores first.
         assert!(restore(&mut phone.link, &dir).unwrap());
         prepare(&mut phone.link, &dir, &pixel2(), false).unwrap();
         restore(&mut phone.link, &dir).unwrap();

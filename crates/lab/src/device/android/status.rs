@@ -1,8 +1,8 @@
-//! How a phone is right now, and what of it makes measurements worse.
+//! The state that a phone is in right now, and what in it disturbs measurements.
 
 use super::facts::Phone;
 use crate::device::adb::{Link, LinkError};
-use crate::device::computer::{Complaint, Severity};
+use crate::device::complaint::{Complaint, Severity};
 use crate::device::profile::Profile;
 use edgezen_runner::Conditions;
 use edgezen_runner::android;
@@ -11,23 +11,23 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What changes while the phone runs. Absent: the phone does not tell.
+/// Facts that change while the phone runs. Absent: the phone does not tell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Status {
+pub struct PhoneStatus {
     pub battery: Option<Battery>,
-    /// Android's, 0 (none) to 6.
+    /// Android's thermal status, 0 (none) to 6.
     pub thermal_status: Option<u32>,
     pub temperatures_c: BTreeMap<String, f64>,
     pub screen_on: Option<bool>,
     pub power_save: Option<bool>,
     pub airplane_mode: Option<bool>,
-    /// Runnable tasks, averaged over the last minute.
+    /// Number of runnable tasks, averaged over the last minute.
     pub load: Option<f64>,
-    /// Who is measuring on it, as another computer said.
+    /// Who measures on the phone, as the measuring program recorded it there.
     pub owner: Option<String>,
 }
 
-/// Sections of the answer, each begun by a line with its name.
+/// The command that asks for everything. Each section of its output begins with a line that names it.
 const SCRIPT: &str = "echo '#battery'; dumpsys battery 2>/dev/null
     echo '#thermal'; dumpsys thermalservice 2>/dev/null
     echo '#power'; dumpsys power 2>/dev/null | grep mWakefulness=
@@ -40,16 +40,16 @@ const SCRIPT: &str = "echo '#battery'; dumpsys battery 2>/dev/null
     done
     echo '#owner'; getprop debug.edgezen.owner 2>/dev/null";
 
-impl Status {
+impl PhoneStatus {
     /// Asks the phone behind `link`.
     ///
     /// # Errors
     /// The link's.
-    pub fn read(link: &mut dyn Link) -> Result<Status, LinkError> {
-        Ok(Status::parse(&link.shell(SCRIPT, Duration::from_secs(30))?.stdout))
+    pub fn read(link: &mut dyn Link) -> Result<PhoneStatus, LinkError> {
+        Ok(PhoneStatus::parse(&link.shell(SCRIPT, Duration::from_secs(30))?.stdout))
     }
 
-    fn parse(text: &str) -> Status {
+    fn parse(text: &str) -> PhoneStatus {
         let mut sections: BTreeMap<&str, String> = BTreeMap::new();
         let mut name = "";
         for line in text.lines() {
@@ -70,7 +70,7 @@ impl Status {
             let celsius = if raw.abs() > 1_000.0 { raw / 1_000.0 } else { raw };
             (!kind.trim().is_empty()).then(|| (kind.trim().to_owned(), celsius))
         };
-        Status {
+        PhoneStatus {
             battery: android::parse_battery(section("battery")),
             thermal_status: android::parse_thermal_status(section("thermal")),
             temperatures_c: section("zones").lines().filter_map(zone).collect(),
@@ -85,8 +85,8 @@ impl Status {
         }
     }
 
-    /// What is wrong for measuring as `profile` asks for, the worst first. What profiling itself puts
-    /// right beforehand is a caution.
+    /// What violates the requirements of `profile`, the worst first. What profiling itself corrects beforehand is only a
+    /// caution.
     pub fn complaints(&self, phone: &Phone, profile: &Profile) -> Vec<Complaint> {
         let mut complaints = Vec::new();
         let mut complain = |severity, finding: String, remedy: &str| {
@@ -178,21 +178,22 @@ impl Status {
 mod tests {
     use super::super::facts::tests::pixel2;
     use super::*;
+    use crate::device::profile::Profiles;
 
     const ANSWER: &str = "#battery\nCurrent Battery Service state:\n  USB powered: true\n  level: 85\n  scale: 100\n  \
         temperature: 283\n#thermal\nThermal Status: 0\n#power\n  mWakefulness=Awake\n#low_power\n0\n#airplane\n1\n\
         #load\n0.50 0.4 0.3 1/900 77\n#zones\n33000 msm_therm\n- broken\n29 battery\n#owner\n\n";
 
     fn findings(answer: &str) -> Vec<(Severity, String)> {
-        let profile = crate::catalogue::of_repository().profiles.by_name("pixel2").unwrap();
-        let complaints = Status::parse(answer).complaints(&pixel2(), &profile);
+        let profile = Profiles::of_repository().by_name("pixel2").unwrap();
+        let complaints = PhoneStatus::parse(answer).complaints(&pixel2(), &profile);
         assert!(complaints.iter().all(|complaint| !complaint.remedy.is_empty()));
         complaints.into_iter().map(|complaint| (complaint.severity, complaint.finding)).collect()
     }
 
     #[test]
     fn a_phone_at_rest() {
-        let status = Status::parse(ANSWER);
+        let status = PhoneStatus::parse(ANSWER);
         assert_eq!(status.battery.unwrap().percent, Some(85));
         assert_eq!((status.thermal_status, status.screen_on), (Some(0), Some(true)));
         assert_eq!((status.power_save, status.airplane_mode), (Some(false), Some(true)));
@@ -230,8 +231,8 @@ mod tests {
 
     #[test]
     fn a_phone_that_tells_nothing_is_not_accused() {
-        let profile = crate::catalogue::of_repository().profiles.by_name("pixel2").unwrap();
-        assert_eq!(Status::parse("#battery\n#thermal\n#zones\n"), Status::default());
-        assert_eq!(Status::default().complaints(&Phone::default(), &profile), []);
+        let profile = Profiles::of_repository().by_name("pixel2").unwrap();
+        assert_eq!(PhoneStatus::parse("#battery\n#thermal\n#zones\n"), PhoneStatus::default());
+        assert_eq!(PhoneStatus::default().complaints(&Phone::default(), &profile), []);
     }
 }

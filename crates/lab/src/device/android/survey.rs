@@ -1,36 +1,27 @@
-//! All attached phones at once: for lists and diagnoses.
+//! All attached phones, for lists and diagnoses.
 
 use super::facts::Phone;
-use super::matching;
-use super::status::Status;
-use crate::device::adb::{AdbLink, Attached, LinkError, Server, State};
-use crate::device::computer::{Complaint, Severity};
+use super::status::PhoneStatus;
+use super::{describe, matching};
+use crate::device::adb::{AdbLink, AttachedPhone, LinkError, PhoneState, Server};
+use crate::device::attached::Attached;
+use crate::device::complaint::{Complaint, Severity};
 use crate::device::profile::{Profile, Profiles};
 use serde::Serialize;
 
-/// A phone that the adb server knows of.
-#[derive(Clone, Debug, Serialize)]
-pub struct Seen {
-    pub serial: String,
-    /// `ready`, `unauthorized`, …
-    pub state: String,
-    pub title: Option<String>,
-    /// The profile that knows it.
-    pub profile: Option<String>,
-    /// What it says otherwise than its profile.
-    pub differences: Vec<String>,
-    /// What makes it unfit to measure, the worst first.
-    pub complaints: Vec<Complaint>,
-    /// Absent where it could not be asked.
+/// What is known of an attached phone beyond what is known of every device.
+#[derive(Debug, Default, Serialize)]
+pub struct PhoneDetails {
+    /// Absent where the phone could not be asked.
     pub phone: Option<Phone>,
-    pub status: Option<Status>,
+    pub status: Option<PhoneStatus>,
 }
 
 /// All attached phones, or the one called `serial`.
 ///
 /// # Errors
-/// No adb server, or a phone of that name is not attached.
-pub fn phones(profiles: &Profiles, serial: Option<&str>) -> Result<Vec<Seen>, LinkError> {
+/// There is no adb server, or no phone with this serial number is attached.
+pub fn phones(profiles: &Profiles, serial: Option<&str>) -> Result<Vec<Attached>, LinkError> {
     let server = Server::from_environment()?;
     let mut attached = server.attached()?;
     if let Some(serial) = serial {
@@ -44,46 +35,35 @@ pub fn phones(profiles: &Profiles, serial: Option<&str>) -> Result<Vec<Seen>, Li
     Ok(attached.iter().map(|phone| look(server, phone, &profiles)).collect())
 }
 
-fn look(server: Server, attached: &Attached, profiles: &[Profile]) -> Seen {
-    let mut seen = Seen {
-        serial: attached.serial.clone(),
+fn look(server: Server, attached: &AttachedPhone, profiles: &[Profile]) -> Attached {
+    let seen = Attached {
         state: attached.state.to_string(),
-        title: None,
-        profile: None,
-        differences: Vec::new(),
-        complaints: Vec::new(),
-        phone: None,
-        status: None,
+        ..Attached::ready(&attached.serial, PhoneDetails::default())
     };
-    if attached.state != State::Ready {
-        seen.complaints.push(Complaint {
-            severity: Severity::Unfit,
-            finding: attached.state.to_string(),
-            remedy: attached.state.remedy(&attached.serial),
-        });
-        return seen;
+    let unfit = |finding: String, remedy: String| Complaint { severity: Severity::Unfit, finding, remedy };
+    if attached.state != PhoneState::Ready {
+        let complaint = unfit(attached.state.to_string(), attached.state.remedy(&attached.serial));
+        return Attached { complaints: vec![complaint], ..seen };
     }
     let mut link = AdbLink::new(server, &attached.serial);
-    let asked = Phone::read(&mut link).and_then(|phone| Ok((phone, Status::read(&mut link)?)));
+    let asked = Phone::read(&mut link).and_then(|phone| Ok((phone, PhoneStatus::read(&mut link)?)));
     let (phone, status) = match asked {
         Ok(answers) => answers,
         Err(error) => {
-            let (finding, remedy) = (error.to_string(), error.remedy());
-            seen.complaints.push(Complaint { severity: Severity::Unfit, finding, remedy });
-            return seen;
+            let complaint = unfit(error.to_string(), error.remedy());
+            return Attached { complaints: vec![complaint], ..seen };
         }
     };
-    seen.title = Some(phone.title());
     let known = matching::best(&phone, profiles.iter());
     let generic = || profiles.iter().find(|profile| profile.id == "android-generic");
-    if let Some(profile) = known {
-        seen.profile = Some(profile.id.clone());
-        seen.differences = matching::differences(&phone, profile);
+    let rules = known.or_else(generic);
+    Attached {
+        title: Some(phone.title()),
+        profile: known.map(|profile| profile.id.clone()),
+        differences: known.map_or_else(Vec::new, |profile| matching::differences(&phone, profile)),
+        complaints: rules.map_or_else(Vec::new, |profile| status.complaints(&phone, profile)),
+        draft: Some(describe::draft(&phone)),
+        details: Box::new(PhoneDetails { phone: Some(phone), status: Some(status) }),
+        ..seen
     }
-    if let Some(profile) = known.or_else(generic) {
-        seen.complaints = status.complaints(&phone, profile);
-    }
-    seen.phone = Some(phone);
-    seen.status = Some(status);
-    seen
 }

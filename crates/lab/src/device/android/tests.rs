@@ -1,17 +1,27 @@
+//! The open phone, at the end of a link with prepared answers.
+
 use super::facts::tests::{pixel2, pixel2_answer};
-use super::*;
-use crate::device::adb::Finished;
+use super::launch::Greeting;
+use super::open_phone::Android;
+use super::opening::{facts_of, policy};
+use super::runners::Pushed;
 use crate::device::adb::fake::ScriptedLink;
+use crate::device::adb::{Finished, LinkError};
+use crate::device::profile::Profiles;
+use crate::device::{Continuity, Device, DeviceError, Workload};
+use edgezen_core::measurement::Subject;
 use edgezen_runner::protocol::{Fault, Reply};
-use edgezen_runner::{Conditions, Timing};
+use edgezen_runner::{Conditions, Measured, Timing};
+use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 fn subject() -> Subject {
     Subject::Block { structure: "SuperResK3K3(8,16,2,8,1)".into(), resolution: 16 }
 }
 
 fn phone(answers: Vec<Result<Finished, LinkError>>) -> Android {
-    let profile = crate::catalogue::of_repository().profiles.by_name("pixel2").unwrap();
+    let profile = Profiles::of_repository().by_name("pixel2").unwrap();
     let runner = Pushed { remote: "/tmp/runner".into(), sha256: "ab".into(), local: PathBuf::from("runner") };
     let greeting =
         Greeting { engine: "tract".into(), engine_version: "1".into(), target: "aarch64-android".into() };

@@ -1,4 +1,4 @@
-//! What must hold in a profile beyond the types of its fields.
+//! Checks of a profile's values; the types of its fields are checked by the TOML reader.
 
 use super::{DefaultIdentity, Profile, SCHEMA};
 use edgezen_core::space;
@@ -17,7 +17,7 @@ fn problem(field: impl Into<String>, reason: impl Into<String>) -> Result<(), Pr
 }
 
 impl Profile {
-    /// All checks, the first failure wins.
+    /// Makes all checks and returns the first that fails.
     pub(super) fn validate(&self) -> Result<(), Problem> {
         self.schema_is_known()?;
         self.names_are_well_formed()?;
@@ -156,7 +156,7 @@ impl Profile {
 
     fn gpu_is_there_for_gpus(&self) -> Result<(), Problem> {
         match (self.kind == super::Kind::NvidiaGpu, self.gpu.is_some()) {
-            // The driver does not tell a GPU's rates.
+            // A drafted profile lacks the table, because NVIDIA's driver does not report the GPU's rates.
             (true, false) if !self.generated => {
                 problem("gpu", format!("a device of kind {} needs this table", self.kind))
             }
@@ -221,7 +221,7 @@ impl Profile {
         Ok(())
     }
 
-    /// A source for a field that does not exist is a slip of the pen.
+    /// Refuses a source for a field that does not exist; its name must be misspelt.
     fn sources_name_facts(&self) -> Result<(), Problem> {
         for (path, source) in &self.sources {
             let field = format!("sources.{path}");
@@ -249,7 +249,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(fits)
 }
 
-/// Runtimes are part of file names and of `device@runtime@precision`.
+/// The name of a runtime is part of file names and of `device@runtime@precision`.
 fn is_runtime(field: &str, runtime: &str) -> Result<(), Problem> {
     match is_name(runtime) {
         true => Ok(()),

@@ -1,4 +1,6 @@
-use std::path::PathBuf;
+//! Why a profile cannot be used.
+
+use edgezen_core::files::FileError;
 
 /// Why there is no usable profile.
 #[derive(Debug, thiserror::Error)]
@@ -7,22 +9,16 @@ pub enum ProfileError {
     #[error("unknown device {name:?}")]
     Unknown {
         name: String,
-        /// Names that look like it, the nearest first; all names where none does.
+        /// Similar names, the nearest first; all names where none is similar.
         near: Vec<String>,
     },
-    /// The file could not be read.
-    #[error("{}: {source}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
-    /// Not TOML, an unknown or missing field, or a value of a wrong type.
+    /// The file could not be read, or was written for a later version of the program.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file is not TOML, a field is unknown or missing, or a value has the wrong type.
     #[error("{file}, line {line}: {message}{}", named(field.as_deref()))]
     Syntax { file: String, line: usize, field: Option<String>, message: String },
-    /// Written for a later version of the program.
-    #[error(
-        "{file}, line {line}: schema {schema} is newer than {}, the newest that this version reads",
-        super::SCHEMA
-    )]
-    Newer { file: String, line: usize, schema: i64 },
-    /// A value out of range or in contradiction to another.
+    /// A value is out of range, or contradicts another one.
     #[error("{file}, line {line}: {field}: {reason}")]
     Invalid { file: String, line: usize, field: String, reason: String },
 }

@@ -1,28 +1,21 @@
 //! Finding a profile by name: the user's files first, then the shipped ones.
 
-use super::{Profile, ProfileError};
-use crate::catalogue::Shipped;
+use super::{FORMAT, Profile, ProfileError};
+use crate::files;
+use crate::files::location::{Location, Shipped};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where a profile comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Compiled into the program.
-    Shipped,
-    File(PathBuf),
-}
-
-/// A row of the catalogue; a profile that cannot be used is still a row.
+/// A profile that was found; it may be unusable.
 #[derive(Debug)]
-pub struct Entry {
+pub struct ProfileEntry {
     /// Name of the file without `.toml`.
     pub name: String,
-    pub origin: Origin,
+    pub location: Location,
     pub profile: Result<Profile, ProfileError>,
 }
 
-/// Where profiles are looked for: the user's folder first, then what is shipped.
+/// All profiles: those in the user's folder, which take precedence, and the shipped ones.
 #[derive(Clone, Debug)]
 pub struct Profiles {
     shipped: Shipped,
@@ -33,6 +26,13 @@ impl Profiles {
     /// `folder` holds the user's profiles; it need not exist.
     pub fn new(shipped: Shipped, folder: impl Into<PathBuf>) -> Profiles {
         Profiles { shipped, folder: folder.into() }
+    }
+
+    /// The profiles in this repository.
+    #[cfg(test)]
+    pub fn of_repository() -> Profiles {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        Profiles::new(&[], root.join("device-profiles"))
     }
 
     /// The profile of the device `name`: a path ending in `.toml`; else `<name>.toml` in the user's folder; else the
@@ -51,7 +51,7 @@ impl Profiles {
         }
         let mut names = Vec::new();
         for entry in self.entries() {
-            // A broken file is only in the way of whoever asks for it by its own name, which is above.
+            // A broken file is an error only for those who ask for it by its own name, which is done above.
             let Ok(profile) = entry.profile else { continue };
             if profile.is_called(name) {
                 return Ok(profile);
@@ -63,26 +63,26 @@ impl Profiles {
     }
 
     /// All profiles by name: the user's, and the shipped ones that they do not replace.
-    pub fn entries(&self) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = self
+    pub fn entries(&self) -> Vec<ProfileEntry> {
+        let mut entries: Vec<ProfileEntry> = self
             .shipped
             .iter()
-            .map(|&(name, text)| Entry {
+            .map(|&(name, text)| ProfileEntry {
                 name: name.to_owned(),
-                origin: Origin::Shipped,
+                location: Location::Shipped { text },
                 profile: Profile::parse(text, &format!("shipped profile {name}")),
             })
             .collect();
-        for (name, path) in files(&self.folder) {
+        for (name, path) in in_folder(&self.folder) {
             let profile = read(&path);
-            // In the program's own source folder the files are the shipped profiles themselves.
+            // In the source folder of this program the files are the shipped profiles themselves.
             if let Some(shipped) = entries.iter_mut().find(|entry| entry.name == name) {
                 let same = matches!((&shipped.profile, &profile), (Ok(ours), Ok(theirs)) if ours == theirs);
                 if !same {
-                    *shipped = Entry { name, origin: Origin::File(path), profile };
+                    *shipped = ProfileEntry { name, location: Location::File(path), profile };
                 }
             } else {
-                entries.push(Entry { name, origin: Origin::File(path), profile });
+                entries.push(ProfileEntry { name, location: Location::File(path), profile });
             }
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -100,7 +100,7 @@ impl Profiles {
 /// # Errors
 /// The file cannot be read, or is not a usable profile.
 pub fn read(path: &Path) -> Result<Profile, ProfileError> {
-    let bytes = fs::read(path).map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
+    let bytes = files::read(&FORMAT, path)?;
     let file = path.display().to_string();
     match std::str::from_utf8(&bytes) {
         Ok(text) => Profile::parse(text, &file),
@@ -111,16 +111,16 @@ pub fn read(path: &Path) -> Result<Profile, ProfileError> {
     }
 }
 
-/// Names and paths of the `.toml` files in `folder`; none where it does not exist or cannot be read.
-fn files(folder: &Path) -> Vec<(String, PathBuf)> {
+/// Names and paths of the `.toml` files in `folder`; empty if it does not exist or cannot be read.
+fn in_folder(folder: &Path) -> Vec<(String, PathBuf)> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let profiles = paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
     profiles.filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path))).collect()
 }
 
-/// The `names` that `name` may have been meant to be: at most a third of its letters differ, or one
-/// begins with the other. All names where none is near.
+/// Those of `names` that may have been meant by `name`: at most a third of its letters differ, or one begins with the
+/// other. All names where none is that similar.
 fn near(name: &str, mut names: Vec<String>) -> Vec<String> {
     let begins = |other: &str| !name.is_empty() && (other.starts_with(name) || name.starts_with(other));
     names.sort_by_key(|other| (distance(name, other), other.clone()));

@@ -1,4 +1,6 @@
 use super::*;
+use edgezen_core::files::FileError;
+use edgezen_core::units::Latency;
 
 const MINIMAL: &str = r#"
 schema = 1
@@ -55,7 +57,7 @@ fn a_missing_field_is_named() {
 fn a_newer_schema_is_called_that_whatever_its_fields() {
     let text = MINIMAL.replace("schema = 1", "schema = 2\nquantum = true");
     let error = error(&text);
-    assert!(matches!(error, ProfileError::Newer { schema: 2, line: 2, .. }), "{error}");
+    assert!(matches!(error, ProfileError::File(FileError::Newer { found: 2, .. })), "{error}");
 }
 
 #[test]

@@ -5,41 +5,36 @@
 //! get a negative one are left out, one after another, and the rest is fitted again. linfa-linear solves
 //! the unconstrained problems.
 
-use super::linear::Physical;
-use super::{Family, Fit, FitError};
+use super::family::{Family, Fit, Scope};
+use super::refine::refined;
+use crate::fit::error::FitError;
 use crate::fit::observation::Training;
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::predictor::features::{self, Named, Quantities};
 use edgezen_core::predictor::model::glm::{Factor, Glm};
-use edgezen_core::predictor::model::{KernelModel, Model};
+use edgezen_core::predictor::model::{AnyModel, KernelModel};
 use edgezen_core::stats;
 use linfa::traits::Fit as _;
 use linfa_linear::TweedieRegressor;
 use ndarray::{Array1, Array2};
-use std::ops::RangeInclusive;
 
+/// Fewest kernels of a kind.
+const MIN_ROWS: usize = 200;
 /// Rows beyond this many are thinned out evenly.
 const MAX_ROWS: usize = 12_000;
 
+/// A product of powers of costs.
 pub struct LogLink;
 
 impl Family for LogLink {
     fn name(&self) -> &'static str {
         "glm"
     }
-    fn rows(&self) -> RangeInclusive<usize> {
-        200..=usize::MAX
+    fn scope(&self) -> Scope {
+        Scope::EachKind { rows: MIN_ROWS..=usize::MAX }
     }
     fn fit(&self, training: &Training) -> Result<Fit, FitError> {
-        let mut fit = Physical.fit(training)?;
-        for kind in KernelKind::ALL {
-            if self.rows().contains(&training.count(kind))
-                && let Some(model) = of_kind(training, kind)?
-            {
-                fit.models.insert(kind, Model::Glm(model));
-            }
-        }
-        Ok(fit)
+        refined(training, &self.scope(), |kind, _| Ok(of_kind(training, kind)?.map(AnyModel::Glm)))
     }
 }
 

@@ -1,16 +1,18 @@
-//! Fits the process: length scales and noise by the likelihood of the residuals, then the weights.
+//! Regression kriging: a linear model with a Gaussian process on what it leaves over. Length scales and noise are found by
+//! the likelihood of the residuals, then the weights follow.
 
+use super::family::{Family, Fit, Scope};
 use super::linear::Physical;
-use super::{Family, Fit, FitError};
+use super::refine::refined;
+use crate::fit::error::FitError;
 use crate::fit::observation::{Observation, Training};
 use crate::fit::solvers::cholesky;
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::predictor::features;
 use edgezen_core::predictor::model::kriging::{Axis, Kriging, MAX_POINTS, nearness, place};
-use edgezen_core::predictor::model::{KernelModel, Linear, Model};
+use edgezen_core::predictor::model::{AnyModel, KernelModel, Linear};
 use edgezen_core::stats;
 use ndarray::{Array1, Array2};
-use std::ops::RangeInclusive;
 
 /// Linear models with a Gaussian process on top.
 pub struct Krige;
@@ -22,28 +24,22 @@ impl Family for Krige {
     fn name(&self) -> &'static str {
         "kriging"
     }
-    fn rows(&self) -> RangeInclusive<usize> {
-        MIN_ROWS..=MAX_POINTS
+    fn scope(&self) -> Scope {
+        Scope::EachKind { rows: MIN_ROWS..=MAX_POINTS }
     }
     fn fit(&self, training: &Training) -> Result<Fit, FitError> {
-        let mut fit = Physical.fit(training)?;
-        let kinds: Vec<KernelKind> =
-            KernelKind::ALL.into_iter().filter(|&kind| self.rows().contains(&training.count(kind))).collect();
-        if kinds.is_empty() {
-            return Ok(fit);
+        let scope = self.scope();
+        if !KernelKind::ALL.into_iter().any(|kind| scope.suits(training.count(kind))) {
+            return Physical.fit(training);
         }
-        // Prices of kernels alone: networks bend them, and what is bent is not smooth.
+        // The process refines prices of kernels alone: networks bend prices, and what is bent is not smooth.
         let singles: Vec<&Observation> =
             training.observations.iter().copied().filter(|o| o.single().is_some()).collect();
         let alone = Physical.fit(&Training { observations: &singles, ..*training })?;
-        for kind in kinds {
-            if let Some(Model::Linear(base)) = alone.models.get(&kind)
-                && let Some(kriging) = krige(training, kind, base.clone())
-            {
-                fit.models.insert(kind, Model::Kriging(kriging));
-            }
-        }
-        Ok(fit)
+        refined(training, &scope, |kind, _| {
+            let Some(AnyModel::Linear(base)) = alone.models.get(&kind) else { return Ok(None) };
+            Ok(krige(training, kind, base.clone()).map(AnyModel::Kriging))
+        })
     }
 }
 

@@ -5,13 +5,14 @@
 //! is divided by its latency, so that relative errors are minimised; non-negativity keeps predictions
 //! positive and growing with the work, inside the training data and beyond.
 
-use super::{Family, Fit, FitError};
+use super::family::{Family, Fit, Scope};
+use crate::fit::error::FitError;
 use crate::fit::observation::{Level, Observation, Training};
 use crate::fit::solvers::nnls::{NONE, shrunken};
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::predictor::features::{self, Named, Quantities};
 use edgezen_core::predictor::model::linear::{Linear, Term};
-use edgezen_core::predictor::model::{KernelModel, Model};
+use edgezen_core::predictor::model::{AnyModel, KernelModel};
 use edgezen_core::stats;
 use ndarray::{Array1, Array2};
 use std::collections::BTreeMap;
@@ -30,6 +31,9 @@ impl Family for Coarse {
     fn name(&self) -> &'static str {
         "coarse"
     }
+    fn scope(&self) -> Scope {
+        Scope::AllKinds
+    }
     fn fit(&self, training: &Training) -> Result<Fit, FitError> {
         fit(training, features::coarse_costs, NONE)
     }
@@ -39,6 +43,9 @@ impl Family for Shrunken {
     fn name(&self) -> &'static str {
         "shrunken"
     }
+    fn scope(&self) -> Scope {
+        Scope::AllKinds
+    }
     fn fit(&self, training: &Training) -> Result<Fit, FitError> {
         fit(training, features::mobile_costs, SHRUNKEN)
     }
@@ -47,6 +54,9 @@ impl Family for Shrunken {
 impl Family for Physical {
     fn name(&self) -> &'static str {
         "physical"
+    }
+    fn scope(&self) -> Scope {
+        Scope::AllKinds
     }
     fn fit(&self, training: &Training) -> Result<Fit, FitError> {
         fit(training, features::costs, NONE)
@@ -136,7 +146,7 @@ pub(super) fn fit(
             models.entry(*kind).or_default().terms.push(Term { feature: *feature, ns });
         }
     }
-    let models = models.into_iter().map(|(kind, model)| (kind, Model::Linear(model))).collect();
+    let models = models.into_iter().map(|(kind, model)| (kind, AnyModel::Linear(model))).collect();
     let network_ns = if has_networks { prices[width - 1] } else { 0.0 };
     Ok(Fit { models, network_ns })
 }

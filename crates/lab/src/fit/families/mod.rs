@@ -1,75 +1,35 @@
 //! Families of models: how the latency of a kernel follows from its features, and how that is fitted.
+//!
+//! A new family is one file here with a [`Family`] and its line in [`registry`]. What it fits is one of the forms in
+//! [`edgezen_core::predictor::model`]; a new form is one file there and one line in the list of that module.
 
 mod boosted;
+mod family;
 mod glm;
 mod kriging;
 mod linear;
 mod model_tree;
+mod refine;
+
+pub use self::family::{Family, Fit, Scope};
 
 use self::boosted::BoostedTrees;
 use self::glm::LogLink;
 use self::kriging::Krige;
 use self::linear::{Coarse, Physical, Shrunken};
 use self::model_tree::Regimes;
-use crate::fit::observation::Training;
-use edgezen_core::plainnet::KernelKind;
-use edgezen_core::predictor::model::Model;
-use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
-
-/// A way to fit kernels' latencies. A new one is one file and one line in [`registry`].
-pub trait Family: Sync {
-    fn name(&self) -> &'static str;
-
-    /// How many kernels of one kind, measured on their own, there must be to try this family on the kind. A family that
-    /// begins with none is for all kinds at once.
-    fn rows(&self) -> RangeInclusive<usize> {
-        0..=usize::MAX
-    }
-
-    /// Fits all kinds that the data can tell about.
-    ///
-    /// # Errors
-    /// No data, or a failure of the solver.
-    fn fit(&self, training: &Training) -> Result<Fit, FitError>;
-}
 
 /// All families, simplest first: of equally good ones the first is taken.
 pub fn registry() -> &'static [&'static dyn Family] {
     &[&Coarse, &Shrunken, &Physical, &LogLink, &Regimes, &Krige, &BoostedTrees]
 }
 
-/// What a family makes of the data.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fit {
-    pub models: BTreeMap<KernelKind, Model>,
-    /// Constant per run of a whole network, for the whole batch, in nanoseconds.
-    pub network_ns: f64,
-}
-
-/// Why nothing could be fitted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FitError {
-    #[error("there is nothing to fit: no usable rows")]
-    NoData,
-    #[error("too few rows to fit and to judge the fit: {found}, at least {needed} are needed")]
-    TooFew { found: usize, needed: usize },
-    #[error("the least-squares solver failed: {0}")]
-    Solver(String),
-    #[error("the datasets describe different things: {0} and {1}; fit them apart")]
-    MixedIdentities(String, String),
-    #[error("{subject}: {reason}")]
-    Subject { subject: String, reason: String },
-    #[error("the fitted model cannot be written down: {0}")]
-    Unwritable(String),
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fit::observation::Observation;
-    use edgezen_core::plainnet::Kernel;
+    use crate::fit::observation::{Observation, Training};
     use edgezen_core::plainnet::graph::Act;
+    use edgezen_core::plainnet::{Kernel, KernelKind};
     use edgezen_core::predictor::features::Machine;
     use edgezen_core::predictor::features::Quantities;
     use edgezen_core::predictor::model::KernelModel;
@@ -116,7 +76,11 @@ mod tests {
                     let times = [1, 8, 64, 320, 4096].map(|c| ns(c, side));
                     assert!(times.iter().all(|t| t.is_finite() && *t > 0.0), "{}: {times:?}", family.name());
                     let monotone = times.windows(2).all(|pair| pair[0] <= pair[1]);
-                    assert!(monotone || *family.rows().start() > 0, "{} {kind}: {times:?}", family.name());
+                    assert!(
+                        monotone || family.scope() != Scope::AllKinds,
+                        "{} {kind}: {times:?}",
+                        family.name()
+                    );
                 }
             }
             assert!(!fit.models.contains_key(&KernelKind::Pool), "{}: a kind without data", family.name());

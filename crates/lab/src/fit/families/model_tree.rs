@@ -6,18 +6,19 @@
 //! algorithm is at work. With two classes the fit does not depend on the order in which a hash map is
 //! walked, so it can be repeated.
 
-use super::linear::{self, Physical};
-use super::{Family, Fit, FitError};
+use super::family::{Family, Fit, Scope};
+use super::linear;
+use super::refine::refined;
+use crate::fit::error::FitError;
 use crate::fit::observation::{Observation, Training};
 use crate::fit::solvers::nnls::NONE;
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::predictor::features::{self, Named, Quantities};
 use edgezen_core::predictor::model::model_tree::{ModelTree, Node};
-use edgezen_core::predictor::model::{KernelModel, Linear, Model};
+use edgezen_core::predictor::model::{AnyModel, KernelModel, Linear};
 use linfa::traits::Fit as _;
 use linfa_trees::{DecisionTree, SplitQuality, TreeNode};
 use ndarray::{Array1, Array2};
-use std::ops::RangeInclusive;
 
 const DEPTH: usize = 6;
 /// Fewest kernels of a regime.
@@ -35,21 +36,13 @@ impl Family for Regimes {
     fn name(&self) -> &'static str {
         "model_tree"
     }
-    fn rows(&self) -> RangeInclusive<usize> {
-        4 * MIN_LEAF..=usize::MAX
+    fn scope(&self) -> Scope {
+        Scope::EachKind { rows: 4 * MIN_LEAF..=usize::MAX }
     }
     fn fit(&self, training: &Training) -> Result<Fit, FitError> {
-        let mut fit = Physical.fit(training)?;
-        for kind in KernelKind::ALL {
-            if !self.rows().contains(&training.count(kind)) {
-                continue;
-            }
-            if let Some(Model::Linear(all)) = fit.models.get(&kind) {
-                let tree = grow(training, kind, all)?;
-                fit.models.insert(kind, Model::ModelTree(tree));
-            }
-        }
-        Ok(fit)
+        refined(training, &self.scope(), |kind, linear| {
+            linear.map(|all| Ok(AnyModel::ModelTree(grow(training, kind, all)?))).transpose()
+        })
     }
 }
 
@@ -119,7 +112,7 @@ fn prices(
     let part = Training { observations: &observations, ..*training };
     let mut fit = linear::fit(&part, features::costs, NONE)?;
     Ok(match fit.models.remove(&kind) {
-        Some(Model::Linear(linear)) if !linear.terms.is_empty() => Some(linear),
+        Some(AnyModel::Linear(linear)) if !linear.terms.is_empty() => Some(linear),
         _ => None,
     })
 }

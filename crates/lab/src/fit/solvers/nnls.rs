@@ -1,6 +1,6 @@
 //! Non-negative least squares.
 
-use crate::fit::families::FitError;
+use crate::fit::error::FitError;
 use linfa::traits::Fit as _;
 use linfa_linear::LinearRegression;
 use ndarray::{Array1, Array2};

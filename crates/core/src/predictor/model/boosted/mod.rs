@@ -10,7 +10,8 @@ pub mod trees;
 pub use self::borders::Borders;
 pub use self::trees::Trees;
 
-use super::{KernelModel, Linear};
+use super::kernel_model::KernelModel;
+use super::linear::Linear;
 use crate::predictor::features::{Named, Quantities};
 use serde::{Deserialize, Serialize};
 

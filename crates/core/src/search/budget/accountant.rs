@@ -1,0 +1,310 @@
+//! Computes the costs of networks, remembering the parts it has seen.
+//!
+//! What a predictor says of a sublayer is remembered, because the same sublayers come back in most mutations.
+
+use super::quantity::{Built, Source};
+use super::{Amounts, Budget, Budgets, Costs, Quantity, TrackedDevice};
+use crate::plainnet::cost::{self, Official};
+use crate::plainnet::kernel::Lowering;
+use crate::plainnet::{Graph, Kernel, Shape, ShapeError, SuperBlock, Variant, graph};
+use crate::predictor::Terms;
+use crate::units::{Macs, Params};
+use rustc_hash::{FxHashMap, FxHasher};
+use std::hash::{Hash, Hasher};
+
+/// Slots of a direct-mapped cache for the official costs of blocks; a new entry overwrites the old.
+const SLOTS: usize = 1 << 12;
+
+/// Sublayers (or kernels) in a table before it is emptied; bounds the memory to some tens of MB.
+const REMEMBERED: usize = 1 << 17;
+
+/// One look at a network. Each gives several quantities; a look at the network as built costs most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pass {
+    Structure,
+    Official,
+    Built,
+}
+
+impl Pass {
+    /// Cheapest first.
+    const ALL: [Pass; 3] = [Pass::Structure, Pass::Official, Pass::Built];
+
+    /// Whether it computes the value of a quantity with this source.
+    fn gives(self, source: &Source) -> bool {
+        match source {
+            Source::Structure(_) => self == Pass::Structure,
+            Source::Official(_) => self == Pass::Official,
+            Source::Built(_) => self == Pass::Built,
+            Source::Predicted => false,
+        }
+    }
+}
+
+/// What is remembered of one sublayer.
+#[derive(Clone, Debug)]
+struct Sublayer {
+    terms: Box<[Terms]>,
+    peak_elements: u64,
+}
+
+/// Computes costs, remembering the sublayers it has seen. One for each thread.
+pub struct Accountant<'a> {
+    budgets: &'a Budgets,
+    /// Whether anything is asked of the network as built.
+    builds: bool,
+    resolution: u32,
+    classes: u32,
+    official: Box<[Option<(SuperBlock, i64, Official)>]>,
+    sublayers: FxHashMap<(SuperBlock, u32), Sublayer>,
+    heads: FxHashMap<(i32, u32), Box<[Terms]>>,
+    /// Kernels come back in different sublayers more often than sublayers come back.
+    kernels: FxHashMap<Kernel, Box<[Terms]>>,
+    sums: Vec<Terms>,
+}
+
+impl<'a> Accountant<'a> {
+    pub fn new(budgets: &'a Budgets, resolution: u32, classes: u32) -> Accountant<'a> {
+        let bounded = budgets.iter().any(|budget| Pass::Built.gives(budget.quantity.source()));
+        Accountant {
+            budgets,
+            builds: bounded || !budgets.devices.is_empty(),
+            resolution,
+            classes,
+            official: vec![None; SLOTS].into(),
+            sublayers: FxHashMap::default(),
+            heads: FxHashMap::default(),
+            kernels: FxHashMap::default(),
+            sums: Vec::new(),
+        }
+    }
+
+    /// The costs of `blocks`, or the first budget that they exceed. Nothing is computed that an exceeded budget
+    /// makes needless.
+    ///
+    /// # Errors
+    /// A structure that has no shape.
+    pub fn within(&mut self, blocks: &[SuperBlock]) -> Result<Result<Costs, Budget>, ShapeError> {
+        let budgets = self.budgets;
+        let mut costs = Costs::default();
+        for pass in Pass::ALL {
+            self.measure(pass, blocks, &mut costs.amounts)?;
+            let mut known = budgets.bounds.iter().filter(|budget| pass.gives(budget.quantity.source()));
+            if let Some(over) = known.find(|budget| budgets.exceeds(budget, &costs)) {
+                return Ok(Err(*over));
+            }
+        }
+        costs.latencies.reserve_exact(budgets.devices.len());
+        for (i, device) in budgets.devices.iter().enumerate() {
+            costs.latencies.push(device.predictor.network(&self.sums[i]));
+            if let Some(over) = budgets.latency_budget(i).filter(|budget| budgets.exceeds(budget, &costs)) {
+                return Ok(Err(*over));
+            }
+        }
+        Ok(Ok(costs))
+    }
+
+    /// All costs of `blocks`, whatever the budgets say.
+    ///
+    /// # Errors
+    /// A structure that has no shape.
+    pub fn costs(&mut self, blocks: &[SuperBlock]) -> Result<Costs, ShapeError> {
+        let mut amounts = Amounts::default();
+        for pass in Pass::ALL {
+            self.measure(pass, blocks, &mut amounts)?;
+        }
+        let devices = self.budgets.devices.iter().zip(&self.sums);
+        let latencies = devices.map(|(device, terms)| device.predictor.network(terms)).collect();
+        Ok(Costs { amounts, latencies })
+    }
+
+    /// Writes to `amounts` what one pass over `blocks` gives. The pass over the network as built also sums up the
+    /// terms of the predictors, and is left out where neither is asked for.
+    fn measure(
+        &mut self,
+        pass: Pass,
+        blocks: &[SuperBlock],
+        amounts: &mut Amounts,
+    ) -> Result<(), ShapeError> {
+        match pass {
+            Pass::Structure => {
+                for quantity in Quantity::all() {
+                    if let Source::Structure(count) = quantity.source() {
+                        amounts[quantity] = Some(count(blocks));
+                    }
+                }
+            }
+            Pass::Official => {
+                let official = self.official(blocks)?;
+                for quantity in Quantity::all() {
+                    if let Source::Official(read) = quantity.source() {
+                        amounts[quantity] = Some(read(&official));
+                    }
+                }
+            }
+            Pass::Built => {
+                let built = self.sum_up(blocks)?;
+                for budget in &self.budgets.bounds {
+                    if let Source::Built(read) = budget.quantity.source() {
+                        amounts[budget.quantity] = Some(read(&built));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn official(&mut self, blocks: &[SuperBlock]) -> Result<Official, ShapeError> {
+        let mut resolution = i64::from(self.resolution);
+        let (mut params, mut flops) = (Params(0.0), Macs(0.0));
+        for block in blocks {
+            let part = self.official_block(block, resolution)?;
+            params += part.params;
+            flops += part.flops;
+            resolution = part.resolution;
+        }
+        let head = cost::official_head(blocks.last().map_or(0, |block| block.out_c), self.classes);
+        Ok(Official { params: params + head.params, flops: flops + head.flops, resolution: head.resolution })
+    }
+
+    fn official_block(&mut self, block: &SuperBlock, resolution: i64) -> Result<Official, ShapeError> {
+        let mut hasher = FxHasher::default();
+        (block, resolution).hash(&mut hasher);
+        // The high bits are the well mixed ones.
+        let slot = (hasher.finish() >> (64 - SLOTS.ilog2())) as usize;
+        match self.official.get(slot) {
+            Some(Some((known, at, part))) if known == block && *at == resolution => Ok(*part),
+            _ => {
+                let part = cost::official_block(block, resolution, Variant::BUILT)?;
+                if let Some(entry) = self.official.get_mut(slot) {
+                    *entry = Some((*block, resolution, part));
+                }
+                Ok(part)
+            }
+        }
+    }
+
+    /// Sums the terms of all sublayers and the classifier into `sums`, where devices are tracked; gives what is
+    /// bounded of the network as built.
+    fn sum_up(&mut self, blocks: &[SuperBlock]) -> Result<Built, ShapeError> {
+        self.clear();
+        if !self.builds {
+            return Ok(Built::default());
+        }
+        if self.sublayers.len() > REMEMBERED {
+            self.sublayers.clear();
+        }
+        let mut side = self.resolution;
+        let mut peak_elements = 0;
+        for block in blocks {
+            peak_elements = peak_elements.max(self.add_block(block, &mut side)?);
+        }
+        if let Some(last) = blocks.last() {
+            self.add_head(last.out_c, side);
+        }
+        Ok(Built { peak_elements })
+    }
+
+    /// The sums of each block on each device, and those of the classifier with its pooling at the end.
+    ///
+    /// # Errors
+    /// A structure that has no shape.
+    pub fn by_block(&mut self, blocks: &[SuperBlock]) -> Result<Vec<Vec<Terms>>, ShapeError> {
+        let mut side = self.resolution;
+        let mut parts = Vec::with_capacity(blocks.len() + 1);
+        for block in blocks {
+            self.clear();
+            self.add_block(block, &mut side)?;
+            parts.push(self.sums.clone());
+        }
+        if let Some(last) = blocks.last() {
+            self.clear();
+            self.add_head(last.out_c, side);
+            parts.push(self.sums.clone());
+        }
+        Ok(parts)
+    }
+
+    fn clear(&mut self) {
+        self.sums.clear();
+        self.sums.resize(self.budgets.devices.len(), Terms::default());
+    }
+
+    /// Adds a block that reads a map of `side`, which becomes the side of what it writes.
+    fn add_block(&mut self, block: &SuperBlock, side: &mut u32) -> Result<u64, ShapeError> {
+        let mut peak = self.add_sublayers(*block, true, *side, 1)?;
+        *side = side.div_ceil(block.stride.unsigned_abs().max(1));
+        if block.sublayers > 1 {
+            let more = block.sublayers.unsigned_abs() - 1;
+            peak = peak.max(self.add_sublayers(*block, false, *side, more)?);
+        }
+        Ok(peak)
+    }
+
+    /// Adds pooling and the classifier.
+    fn add_head(&mut self, out_c: i32, side: u32) {
+        let key = (out_c, side);
+        if !self.heads.contains_key(&key) {
+            let map = Shape::square(out_c.unsigned_abs(), side);
+            let terms = self.terms(&graph::with_classifier(graph::Graph::new(map), self.classes));
+            self.heads.insert(key, terms);
+        }
+        let head = self.heads.get(&key).map_or(&[][..], |terms| terms);
+        self.sums.iter_mut().zip(head).for_each(|(sum, term)| *sum = *sum + *term);
+    }
+
+    fn add_sublayers(
+        &mut self,
+        block: SuperBlock,
+        first: bool,
+        side: u32,
+        count: u32,
+    ) -> Result<u64, ShapeError> {
+        // Sublayers after the first do not depend on the block's input.
+        let key = if first {
+            SuperBlock { sublayers: 1, ..block }
+        } else {
+            SuperBlock { sublayers: 0, in_c: block.out_c, stride: 1, ..block }
+        };
+        if !self.sublayers.contains_key(&(key, side)) {
+            let in_c = if first { block.in_c } else { block.out_c };
+            let graph = graph::sublayer(&block, first, Shape::square(in_c.unsigned_abs(), side))?;
+            let sublayer = Sublayer { terms: self.terms(&graph), peak_elements: graph.peak_elements() };
+            self.sublayers.insert((key, side), sublayer);
+        }
+        let Some(known) = self.sublayers.get(&(key, side)) else { return Ok(0) };
+        for (sum, term) in self.sums.iter_mut().zip(&known.terms) {
+            *sum = *sum + term.times(count);
+        }
+        Ok(known.peak_elements)
+    }
+
+    /// The sums over the kernels of `graph`, one for each device.
+    fn terms(&mut self, graph: &Graph) -> Box<[Terms]> {
+        let budgets = self.budgets;
+        let mut sums = vec![Terms::default(); budgets.devices.len()];
+        if sums.is_empty() {
+            return sums.into();
+        }
+        if self.kernels.len() > REMEMBERED {
+            self.kernels.clear();
+        }
+        // Runtimes differ in what they make a kernel of.
+        for lowering in Lowering::ALL {
+            let meant = |device: &TrackedDevice| device.predictor.lowering() == lowering;
+            if !budgets.devices.iter().any(meant) {
+                continue;
+            }
+            for kernel in lowering.kernels(graph) {
+                let terms = self.kernels.entry(kernel).or_insert_with(|| {
+                    let of = |device: &TrackedDevice| device.predictor.terms(&kernel);
+                    budgets.devices.iter().map(of).collect()
+                });
+                let summed = sums.iter_mut().zip(terms.iter()).zip(&budgets.devices);
+                let summed = summed.filter(|(_, device)| meant(device));
+                summed.for_each(|((sum, term), _)| *sum = *sum + *term);
+            }
+        }
+        sums.into()
+    }
+}

@@ -1,0 +1,187 @@
+//! Takes a checkpoint of a running search, and restores the search from one.
+
+use super::checkpoint::{Checkpoint, FloatBits, SavedClimb, SavedIsland, SavedNetwork, SavedOrigin};
+use super::fate::Tally;
+use super::progress::{HistoryPoint, Phases};
+use super::state::{Island, SearchState};
+use crate::plainnet::{Network, notation};
+use crate::predictor::Estimate;
+use crate::search::Search;
+use crate::search::budget::Costs;
+use crate::search::optimiser::climb::{Climb, ClimbOrigin, Known};
+use crate::search::population::{Front, Fronts, Individual, Population};
+use crate::units::Latency;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// The networks of a checkpoint under numbers, each once.
+#[derive(Default)]
+struct NetworkTable {
+    networks: Vec<SavedNetwork>,
+    known: FxHashMap<*const Individual, u32>,
+}
+
+impl NetworkTable {
+    fn index(&mut self, individual: &Arc<Individual>) -> u32 {
+        *self.known.entry(Arc::as_ptr(individual)).or_insert_with(|| {
+            self.networks.push(save_network(individual));
+            self.networks.len() as u32 - 1
+        })
+    }
+}
+
+fn save_network(individual: &Individual) -> SavedNetwork {
+    let latency = |e: &Estimate| [e.latency.ns(), e.lower.ns(), e.upper.ns(), e.coverage].map(FloatBits::of);
+    SavedNetwork {
+        net: Network::from(&individual.blocks[..]).to_string(),
+        score: FloatBits::of(individual.score),
+        amounts: individual.costs.amounts,
+        latencies: individual.costs.latencies.iter().map(latency).collect(),
+    }
+}
+
+fn restore_network(saved: &SavedNetwork) -> Result<Individual, String> {
+    let network = notation::parse(&saved.net).map_err(|e| format!("{}: {e}", saved.net))?;
+    let blocks = network.super_blocks("a search varies").map_err(|e| e.to_string())?;
+    let latency = |bits: &[FloatBits; 4]| {
+        let [latency, lower, upper, coverage] = bits.map(FloatBits::value);
+        Estimate {
+            latency: Latency::from_ns(latency),
+            lower: Latency::from_ns(lower),
+            upper: Latency::from_ns(upper),
+            coverage,
+        }
+    };
+    let costs = Costs { amounts: saved.amounts, latencies: saved.latencies.iter().map(latency).collect() };
+    Ok(Individual { blocks: blocks.into(), score: saved.score.value(), costs })
+}
+
+fn save_climb(climb: &Climb, table: &mut NetworkTable) -> SavedClimb {
+    SavedClimb {
+        at: table.index(&climb.at),
+        origin: match climb.origin {
+            ClimbOrigin::Member(member) => SavedOrigin::Member(member),
+            ClimbOrigin::Front { front, cap } => SavedOrigin::Front(front, FloatBits::of(cap)),
+        },
+        kicks: climb.kicks,
+        patience: climb.patience,
+        known: climb.known.iter().map(|&known| known as u8).collect(),
+        effects: climb.effects.iter().map(|effect| effect.to_bits()).collect(),
+        probed: climb.probed,
+        fresh: climb.fresh,
+        tried: climb.tried,
+    }
+}
+
+fn restore_climb(
+    saved: &SavedClimb,
+    at: Arc<Individual>,
+    search: &Search<'_>,
+    members: usize,
+) -> Result<Climb, String> {
+    let origin = match saved.origin {
+        SavedOrigin::Member(member) if member < members => ClimbOrigin::Member(member),
+        SavedOrigin::Front(front, cap) if front < search.fronts() => {
+            ClimbOrigin::Front { front, cap: cap.value() }
+        }
+        _ => return Err("a climb comes from nowhere".into()),
+    };
+    let known = |&known: &u8| match known {
+        0 => Ok(Known::Nothing),
+        1 => Ok(Known::Useless),
+        2 => Ok(Known::Effect),
+        _ => Err(format!("{known} is no state of a probe")),
+    };
+    let mut climb = Climb::new(at, origin, saved.kicks, saved.patience);
+    climb.known = saved.known.iter().map(known).collect::<Result<_, _>>()?;
+    climb.effects = saved.effects.iter().map(|&bits| f32::from_bits(bits)).collect();
+    (climb.probed, climb.fresh, climb.tried) = (saved.probed, saved.fresh, saved.tried);
+    if climb.restore(&search.mutator(), &search.budgets) {
+        Ok(climb)
+    } else {
+        Err("a climb belongs to a search with other rules".into())
+    }
+}
+
+/// The checkpoint of `state`.
+pub(super) fn save(state: &SearchState) -> Checkpoint {
+    let mut table = NetworkTable::default();
+    let island = |island: &Island, table: &mut NetworkTable| SavedIsland {
+        members: island.population.members().iter().map(|member| table.index(member)).collect(),
+        climb: island.climb.as_ref().map(|climb| save_climb(climb, table)),
+    };
+    let islands = state.islands.iter().map(|i| island(i, &mut table)).collect();
+    let front = |front: &Front, table: &mut NetworkTable| {
+        front.points().iter().map(|(cost, network)| (table.index(network), FloatBits::of(*cost))).collect()
+    };
+    let fronts = state.fronts.iter().map(|f| front(f, &mut table)).collect();
+    let point = |p: &HistoryPoint| (p.iteration, FloatBits::of(p.best), FloatBits::of(p.mean));
+    Checkpoint {
+        iteration: state.iteration,
+        networks: table.networks,
+        islands,
+        fronts,
+        history: state.history.iter().map(point).collect(),
+        scored: state.tally.scored,
+        rejected: state.tally.rejected.clone(),
+        failed: state.tally.failed.clone(),
+        phases: [state.phases.mutate, state.phases.budget, state.phases.score].map(FloatBits::of),
+        timed: state.timed,
+    }
+}
+
+/// The state in `checkpoint`, for `search`.
+///
+/// # Errors
+/// What does not fit together.
+pub(super) fn restore(checkpoint: &Checkpoint, search: &Search<'_>) -> Result<SearchState, String> {
+    let networks: Vec<Arc<Individual>> = checkpoint
+        .networks
+        .iter()
+        .map(|saved| restore_network(saved).map(Arc::new))
+        .collect::<Result<_, _>>()?;
+    let network = |index: u32| {
+        networks.get(index as usize).cloned().ok_or_else(|| format!("there is no network {index}"))
+    };
+    let rules = &search.rules;
+    if checkpoint.islands.len() != rules.populations() || checkpoint.fronts.len() != search.fronts() {
+        return Err("it belongs to a search with other rules".into());
+    }
+    let mut islands = Vec::new();
+    for saved in &checkpoint.islands {
+        let mut population = Population::default();
+        for &member in &saved.members {
+            population.push(network(member)?, rules);
+        }
+        let climb = |climb: &SavedClimb| restore_climb(climb, network(climb.at)?, search, population.len());
+        let climb = saved.climb.as_ref().map(climb).transpose()?;
+        islands.push(Island { population, climb });
+    }
+    let mut fronts = Vec::new();
+    for saved in &checkpoint.fronts {
+        let mut front = Front::default();
+        for &(index, cost) in saved {
+            front.insert(&network(index)?, cost.value());
+        }
+        fronts.push(front);
+    }
+    let point = |&(iteration, best, mean): &(u64, FloatBits, FloatBits)| HistoryPoint {
+        iteration,
+        best: best.value(),
+        mean: mean.value(),
+    };
+    let [mutate, budget, score] = checkpoint.phases.map(FloatBits::value);
+    Ok(SearchState {
+        iteration: checkpoint.iteration,
+        islands,
+        fronts: Fronts::of(fronts),
+        tally: Tally {
+            scored: checkpoint.scored,
+            rejected: checkpoint.rejected.clone(),
+            failed: checkpoint.failed.clone(),
+        },
+        history: checkpoint.history.iter().map(point).collect(),
+        phases: Phases { mutate, budget, score },
+        timed: checkpoint.timed,
+    })
+}

@@ -1,0 +1,98 @@
+//! Whether the device still runs at its usual speed: the sentinel is measured, a hot device rests, and what was measured
+//! meanwhile is measured again.
+
+use super::under_way::UnderWay;
+use crate::campaign::drift::{self, SENTINEL};
+use crate::campaign::journal::{Line, Turn};
+use crate::campaign::{CampaignError, Event};
+use crate::device::{DeviceError, Workload};
+use edgezen_core::measurement::{Quality, Subject};
+use std::time::{Duration, Instant};
+
+impl UnderWay<'_> {
+    /// Measures the sentinel; returns how much slower than usual it is, as a share.
+    pub(super) fn look(&mut self) -> Result<Option<f64>, CampaignError> {
+        let kernel = SENTINEL.with_batch(self.device.identity().batch);
+        let measured = match self.device.measure(Workload::Subject(&Subject::Kernel(kernel))) {
+            Ok(measured) => measured,
+            // A device that cannot run this kernel is measured without a sentinel.
+            Err(DeviceError::Workload { .. }) => return Ok(None),
+            Err(e) => return Err(e.into()),
+        };
+        let Some(summary) = measured.timing.summary() else { return Ok(None) };
+        self.add(Line::Sentinel { median_ns: summary.median.ns() })?;
+        self.cool = self.vigilance.as_ref().is_some_and(|vigilance| vigilance.is_cool(&measured));
+        let tolerance = self.vigilance.as_ref().map_or(drift::DRIFT, |vigilance| vigilance.drift);
+        let drift = drift::of_last(&self.lines, tolerance);
+        self.tell(Event::Sentinel { drift })?;
+        Ok(Some(drift))
+    }
+
+    /// Checks whether the device still runs at its usual speed. If not, what was measured since the last check is
+    /// measured again.
+    pub(super) fn check(&mut self) -> Result<(), CampaignError> {
+        let drift = self.look()?;
+        let window = std::mem::take(&mut self.window);
+        let (Some(drift), Some(vigilance)) = (drift, self.vigilance.clone()) else { return Ok(()) };
+        if drift <= vigilance.drift {
+            return Ok(());
+        }
+        // A disturbance of one moment says nothing about the measurements before it: the sentinel is measured twice.
+        let drift = self.look()?.map_or(drift, |again| again.min(drift));
+        if drift <= vigilance.drift {
+            return Ok(());
+        }
+        let reason = format!("the sentinel is {:.0} % slower than usual", 100.0 * drift);
+        // A device that is slow and cool is busy with something else, and resting would not help.
+        let throttled = drift > vigilance.throttled && !self.cool;
+        if throttled {
+            self.rest(&reason)?;
+        }
+        self.repeat(&window, if throttled { Quality::Throttled } else { Quality::Drifted }, &reason)
+    }
+
+    /// Lets the device rest until it runs at its usual speed again, or all rests are used up.
+    pub(super) fn rest(&mut self, reason: &str) -> Result<(), CampaignError> {
+        let Some(vigilance) = self.vigilance.clone() else { return Ok(()) };
+        let rests = if self.hopeless { 1 } else { vigilance.rests.len() };
+        for pause in vigilance.rests.iter().take(rests) {
+            let start = Instant::now();
+            while let Some(left) = pause.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+                self.tell(Event::Resting { left, reason })?;
+                std::thread::sleep(left.min(Duration::from_millis(200)));
+            }
+            if self.look()?.is_none_or(|drift| drift <= vigilance.drift) {
+                return Ok(());
+            }
+        }
+        self.hopeless = true;
+        Ok(())
+    }
+
+    /// Puts `turns` at the head of the queue again. Those that were repeated as often as is allowed are flagged instead.
+    pub(super) fn repeat(
+        &mut self,
+        turns: &[Turn],
+        quality: Quality,
+        reason: &str,
+    ) -> Result<(), CampaignError> {
+        let retries = self.vigilance.as_ref().map_or(0, |vigilance| vigilance.retries);
+        let tried = |turn: &Turn| self.attempts.get(turn).copied().unwrap_or(0);
+        let usable = turns.iter().copied().filter(|turn| !self.failed[turn.index]);
+        let (again, enough): (Vec<Turn>, Vec<Turn>) = usable.partition(|turn| tried(turn) < retries);
+        if !enough.is_empty() {
+            self.add(Line::Flagged { of: enough, quality, reason: reason.to_owned() })?;
+        }
+        if again.is_empty() {
+            return Ok(());
+        }
+        self.add(Line::Redo { of: again.clone(), reason: reason.to_owned() })?;
+        self.finished -= again.len();
+        for &turn in again.iter().rev() {
+            *self.attempts.entry(turn).or_default() += 1;
+            self.queue.push_front(turn);
+        }
+        let finished = self.finished;
+        self.tell(Event::Repeat { count: again.len(), reason, finished })
+    }
+}

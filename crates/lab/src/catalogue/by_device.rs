@@ -1,0 +1,118 @@
+//! The predictor that the name of a device stands for.
+
+use super::Catalogue;
+use crate::device::computer;
+use crate::device::profile::{Kind, ProfileError};
+use edgezen_core::files::FileError;
+use edgezen_core::predictor::any::AnyPredictor;
+
+/// The predictor that the name of a device stands for.
+#[derive(Clone, Debug)]
+pub struct DevicePredictor {
+    /// `v100@tensorrt@fp16`.
+    pub id: String,
+    pub loaded: AnyPredictor,
+    /// What a person should know before relying on it.
+    pub notes: Vec<Note>,
+}
+
+/// What a person should know about a predictor before relying on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// It is for this computer, but its data were measured on another one, with this CPU.
+    OtherComputer { cpu: String },
+}
+
+/// Why a name stands for no predictor.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    #[error("there is no predictor for {name}")]
+    NoPredictor {
+        name: String,
+        /// The predictors of this device for other runtimes and precisions, in alphabetical order.
+        of_device: Vec<String>,
+        /// How many predictors there are in all.
+        known: usize,
+    },
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Catalogue {
+    /// The predictor that `name` stands for; see [`super::Predictors::find`].
+    ///
+    /// # Errors
+    /// There is none, or its file cannot be used.
+    pub fn predictor(&self, name: &str) -> Result<DevicePredictor, CatalogueError> {
+        let Some(entry) = self.predictors.find(&self.profiles, name)? else {
+            return Err(self.none_for(name));
+        };
+        let loaded = entry.load()?;
+        let other = self.other_cpu(&loaded).map(|cpu| Note::OtherComputer { cpu: cpu.to_owned() });
+        Ok(DevicePredictor { id: entry.id, notes: other.into_iter().collect(), loaded })
+    }
+
+    /// The usual duration of a probe of the core's pace, in nanoseconds, as it was while the data of the device's
+    /// predictor were measured. `None` where no predictor tells, or where it was measured on another computer.
+    pub fn usual_probe_ns(&self, name: &str) -> Option<u64> {
+        let DevicePredictor { loaded, notes, .. } = self.predictor(name).ok()?;
+        match loaded {
+            AnyPredictor::Kernels(predictor) if notes.is_empty() => {
+                predictor.file().provenance.usual_probe_ns
+            }
+            _ => None,
+        }
+    }
+
+    /// The CPU that a predictor of this computer was measured on, if it is another one than this computer's.
+    fn other_cpu<'a>(&self, loaded: &'a AnyPredictor) -> Option<&'a str> {
+        let cpu = loaded.cpu()?;
+        let profile = self.profiles.by_name(&loaded.identity().device);
+        let is_host = profile.is_ok_and(|profile| profile.kind == Kind::Host);
+        (is_host && computer::cpu().as_deref() != Some(cpu)).then_some(cpu)
+    }
+
+    fn none_for(&self, name: &str) -> CatalogueError {
+        let device = name.split('@').next().unwrap_or_default();
+        let entries = self.predictors.entries();
+        let mut ids: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let is_near = |id: &&&str| id.split('@').next() == Some(device);
+        CatalogueError::NoPredictor {
+            name: name.to_owned(),
+            of_device: ids.iter().filter(is_near).map(|id| (*id).to_owned()).collect(),
+            known: ids.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_what_there_is() {
+        let catalogue = crate::catalogue::of_repository();
+        match catalogue.predictor("pixel3@onnx") {
+            Err(CatalogueError::NoPredictor { of_device, known, .. }) => {
+                assert_eq!(of_device, ["pixel3@tflite@fp32", "pixel3@tflite@int8"]);
+                assert!(known > 10);
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(catalogue.predictor("pixel2").unwrap().notes, []);
+        assert_eq!(catalogue.usual_probe_ns("pixel2"), None);
+    }
+
+    #[test]
+    fn a_predictor_of_another_computer_says_so() {
+        let catalogue = crate::catalogue::of_repository();
+        let host = catalogue.predictor("host").unwrap();
+        let same = host.loaded.cpu() == computer::cpu().as_deref();
+        assert_eq!(host.notes.is_empty(), same);
+        assert!(same || catalogue.usual_probe_ns("host").is_none());
+    }
+}

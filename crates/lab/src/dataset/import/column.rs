@@ -1,0 +1,48 @@
+//! The cells of a published table, each of the type that its column has.
+
+use crate::dataset::{DatasetError, KernelTable};
+use edgezen_core::units::Latency;
+
+/// A column of a table; rows count from 0 here, and from 1 in messages.
+#[derive(Clone, Copy)]
+pub struct Column<'a> {
+    table: &'a KernelTable,
+    name: &'static str,
+    at: usize,
+}
+
+impl<'a> Column<'a> {
+    /// # Errors
+    /// The table has no such column.
+    pub fn of(table: &'a KernelTable, name: &'static str) -> Result<Column<'a>, DatasetError> {
+        let at = table.columns().iter().position(|column| column == name);
+        let at = at.ok_or_else(|| DatasetError::missing_column(table.path(), name))?;
+        Ok(Column { table, name, at })
+    }
+
+    pub fn text(&self, row: usize) -> &'a str {
+        self.table.row(row).get(self.at).map_or("", String::as_str)
+    }
+
+    pub fn error(&self, row: usize, reason: impl Into<String>) -> DatasetError {
+        DatasetError::cell(self.table.path(), row, self.name, reason)
+    }
+
+    /// # Errors
+    /// A cell that is no positive integer.
+    pub fn count(&self, row: usize) -> Result<u32, DatasetError> {
+        match self.text(row).parse() {
+            Ok(value) if value > 0 => Ok(value),
+            _ => Err(self.error(row, format!("{:?} is not a positive integer", self.text(row)))),
+        }
+    }
+
+    /// # Errors
+    /// A cell that is no positive number of milliseconds.
+    pub fn latency(&self, row: usize) -> Result<Latency, DatasetError> {
+        match self.text(row).parse::<f64>() {
+            Ok(ms) if ms.is_finite() && ms > 0.0 => Ok(Latency::from_ms(ms)),
+            _ => Err(self.error(row, format!("{:?} is not a positive latency", self.text(row)))),
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! Public tables of whole networks as datasets of one identity each.
+//!
+//! A source is one entry in [`SOURCES`]. What it calls devices, runtimes and networks is translated by
+//! [`names`].
+
+use super::{ImportError, Importer, Request};
+use crate::dataset::table::{KernelTable, NetworkRow, NetworkTable, NetworkTableError, Select};
+use crate::dataset::{Dataset, Environment, Provenance, names};
+use edgezen_core::measurement::{Identity, Sample, Subject};
+use edgezen_core::predictor::roofline::Roofline;
+use edgezen_core::zoo::Space;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// A published table of networks.
+pub struct Source {
+    /// Name of the format on the command line.
+    pub name: &'static str,
+    pub about: &'static str,
+    /// Publication and address.
+    pub source: &'static str,
+    /// SPDX.
+    pub licence: &'static str,
+    /// What a reader should know.
+    pub notes: &'static [&'static str],
+    /// What is meant where the command line does not say.
+    defaults: Defaults,
+}
+
+struct Defaults {
+    device: Option<&'static str>,
+    runtime: Option<&'static str>,
+    precision: Option<&'static str>,
+    /// Where the table has no column of threads.
+    cores: Option<&'static str>,
+}
+
+const HELP: &str = "HELP (Lee et al., NeurIPS 2021), github.com/HayeonLee/HELP at 45f70eb9";
+const HELP_NOTES: [&str; 2] = [
+    "Runtime, versions and precision are not stated in the source; fp32 is assumed. A number behind the name of the runtime is the batch.",
+    "Labels of phones are whole milliseconds and drift with the order of measurement, which is not used.",
+];
+
+/// All sources, by name.
+pub const SOURCES: &[Source] = &[
+    Source {
+        name: "help-fbnet",
+        about: "HELP: FBNet networks on phones, processors and GPUs (--device, --batch)",
+        source: HELP,
+        licence: "MIT",
+        notes: &HELP_NOTES,
+        defaults: Defaults {
+            device: None,
+            runtime: Some("help-fbnet"),
+            precision: Some("fp32"),
+            cores: None,
+        },
+    },
+    Source {
+        name: "help-nb201",
+        about: "HELP: NAS-Bench-201 cells on phones, processors and GPUs (--device, --batch)",
+        source: HELP,
+        licence: "MIT",
+        notes: &HELP_NOTES,
+        defaults: Defaults {
+            device: None,
+            runtime: Some("help-nb201"),
+            precision: Some("fp32"),
+            cores: None,
+        },
+    },
+    Source {
+        name: "help-ofa",
+        about: "HELP: once-for-all networks on GPUs (--device, --batch)",
+        source: HELP,
+        licence: "MIT",
+        notes: &HELP_NOTES,
+        defaults: Defaults { device: None, runtime: Some("help-ofa"), precision: Some("fp32"), cores: None },
+    },
+    Source {
+        name: "tflite-hosted",
+        about: "TensorFlow documentation: hosted models on Pixel phones [default: pixel2, fp32, TFLite of 2018, one big core]",
+        source: "TensorFlow documentation, github.com/tensorflow/tensorflow at 6e81d72e and 0406598a, tensorflow/lite/g3doc",
+        licence: "Apache-2.0",
+        notes: &["TFLite kernels of that year: newer releases give other numbers on the same phone."],
+        defaults: Defaults {
+            device: Some("pixel2"),
+            runtime: Some("tflite"),
+            precision: Some("fp32"),
+            cores: None,
+        },
+    },
+    Source {
+        name: "tflite-mobilenet",
+        about: "TensorFlow models: MobileNet v2 and v3 on Pixel phones, one big core [default: pixel1, fp32]",
+        source: "github.com/tensorflow/models at 0ba83cf0, research/slim/nets/mobilenet/README.md",
+        licence: "Apache-2.0",
+        notes: &["The release of TFLite is not stated (2018 to 2019)."],
+        defaults: Defaults {
+            device: Some("pixel1"),
+            runtime: Some("tflite"),
+            precision: Some("fp32"),
+            cores: Some("one big core"),
+        },
+    },
+    Source {
+        name: "paddleclas",
+        about: "PaddleClas documentation: V100 and T4 with TensorRT, Snapdragon 855 with Paddle Lite (--device, --precision, --threads)",
+        source: "PaddleClas documentation, github.com/PaddlePaddle/PaddleClas at d178931f, docs/zh_CN/models/ImageNet1k",
+        licence: "Apache-2.0",
+        notes: &["Tables typed by people, of several releases of TensorRT; some rows are implausible."],
+        defaults: Defaults { device: None, runtime: None, precision: Some("fp32"), cores: None },
+    },
+    Source {
+        name: "ncnn",
+        about: "ncnn: benchncnn on boards, phones and GPUs (--device, --threads)",
+        source: "ncnn, github.com/Tencent/ncnn at a4d2ea1d, benchmark/README.md",
+        licence: "BSD-3-Clause",
+        notes: &["The shortest of the timed runs is the label; releases of ncnn differ between devices."],
+        defaults: Defaults {
+            device: None,
+            runtime: Some("ncnn"),
+            precision: Some("fp32_or_fp16_storage"),
+            cores: None,
+        },
+    },
+    Source {
+        name: "networks",
+        about: "any table of networks with latency_ms; --device, --runtime and --precision say of what",
+        source: "the user's own table",
+        licence: "unknown",
+        notes: &[],
+        defaults: Defaults { device: None, runtime: None, precision: None, cores: None },
+    },
+];
+
+impl Importer for Source {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn import(&self, request: &Request<'_>) -> Result<Dataset, ImportError> {
+        let Request { select, archs, created, .. } = request;
+        Ok(import(self, request.single()?, archs.as_deref(), select, created)?)
+    }
+}
+
+/// The source that a table of networks of `space` seems to come from.
+pub fn guess(table: &KernelTable, space: Space) -> &'static Source {
+    let has = |name: &str| table.columns().iter().any(|column| column == name);
+    let name = if has("arch_id") && !has("latency_ms") {
+        match space {
+            Space::FbNet => "help-fbnet",
+            Space::NasBench201 => "help-nb201",
+            Space::Ofa => "help-ofa",
+            Space::Named => "networks",
+        }
+    } else if has("powersave") {
+        "ncnn"
+    } else if has("family") && has("model") {
+        "paddleclas"
+    } else if has("mmacs") {
+        "tflite-mobilenet"
+    } else if has("network") && has("runtime") && has("threads") {
+        "tflite-hosted"
+    } else {
+        "networks"
+    };
+    let generic = &SOURCES[SOURCES.len() - 1];
+    SOURCES.iter().find(|source| source.name == name).unwrap_or(generic)
+}
+
+/// Reads `path` as a table of `source`; `select` says which of its identities, `created` is its date.
+///
+/// # Errors
+/// A table that is not of that format, by row and column; several identities or none.
+pub fn import(
+    source: &Source,
+    path: &Path,
+    archs: Option<&Path>,
+    select: &Select,
+    created: &str,
+) -> Result<Dataset, NetworkTableError> {
+    let Defaults { device: device_name, runtime: runtime_name, precision, cores } = source.defaults;
+    let or = |given: &Option<String>, usual: Option<&str>| given.clone().or(usual.map(str::to_owned));
+    let select = Select {
+        device: or(&select.device, device_name),
+        runtime: or(&select.runtime, runtime_name),
+        precision: or(&select.precision, precision),
+        ..select.clone()
+    };
+    let table = NetworkTable::read(path, archs)?;
+    let rows = table.rows(&select)?;
+    let only = |column: &'static str, given: &Option<String>| -> Result<String, NetworkTableError> {
+        let values = table.values(column, &rows);
+        match (values.as_slice(), given) {
+            ([value], _) => Ok(value.clone()),
+            ([], Some(given)) => Ok(given.clone()),
+            _ => Err(NetworkTableError::Mixed { path: path.to_owned(), column, values }),
+        }
+    };
+    let raw_runtime = only("runtime", &select.runtime)?;
+    let (mut runtime, version) = names::runtime(&raw_runtime);
+    let batches: BTreeSet<u32> = rows.iter().map(|row| row.batch).collect();
+    let threads = table.values("threads", &rows);
+    let batch = batches.iter().next().copied().unwrap_or(1);
+    // A wide table has a column for each batch, and so an identity.
+    if runtime.starts_with("help-") && select.batch.is_some() {
+        runtime = format!("{runtime}-b{batch}");
+    }
+    let identity = Identity {
+        device: names::device(&only("device", &select.device)?),
+        runtime,
+        runtime_version: version,
+        precision: match only("precision", &select.precision)?.as_str() {
+            // Arithmetic is fp32; weights may be kept in half precision.
+            "fp32_or_fp16_storage" => "fp32".to_owned(),
+            other => other.to_owned(),
+        },
+        batch,
+        threads: match threads.as_slice() {
+            [one] => one.parse().unwrap_or(1).max(1),
+            _ => select.threads.unwrap_or(1),
+        },
+        cores: match threads.as_slice() {
+            [one] if one == "1_big" => Some("one big core".to_owned()),
+            _ => cores.map(str::to_owned),
+        },
+        thermal_state: None,
+    };
+    let mut notes: Vec<String> = source.notes.iter().map(|&note| note.to_owned()).collect();
+    if !table.unknown.is_empty() {
+        let count = table.unknown.len();
+        notes.push(format!(
+            "Left out, because their structure is not known here: {count} names ({}).",
+            some(&table.unknown)
+        ));
+    }
+    if batches.len() > 1 {
+        let batches: Vec<String> = batches.iter().map(u32::to_string).collect();
+        notes.push(format!("Batches of {} images.", batches.join(", ")));
+    }
+    let sample = |row: NetworkRow| Sample::imported(Subject::encoded(row.network, row.batch), row.latency);
+    let environment = Environment { roofline: roofline(&identity), ..Environment::default() };
+    Ok(Dataset {
+        identity,
+        samples: rows.into_iter().map(sample).collect(),
+        provenance: Provenance {
+            source: source.source.into(),
+            licence: source.licence.into(),
+            created: created.to_owned(),
+            tool_version: env!("CARGO_PKG_VERSION").into(),
+            notes,
+        },
+        environment,
+    })
+}
+
+fn some(names: &[String]) -> String {
+    const MOST: usize = 12;
+    let mut text = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > MOST {
+        text += ", …";
+    }
+    text
+}
+
+/// Peak rates of devices whose kernels may have to be bounded.
+fn roofline(identity: &Identity) -> Option<Roofline> {
+    match identity.device.as_str() {
+        "pixel2" => Some(Roofline {
+            peak_gmacs_per_s: 18.8,
+            gbytes_per_s: 29.8,
+            launch_ns: 1000.0,
+            processors: None,
+            source: "Snapdragon 835: one Kryo 280 Gold core at 2.35 GHz, at most 8 fp32 MACs a cycle; LPDDR4X-1866, two 32-bit channels; launch: assumed".into(),
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(name: &str, text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        (dir, path)
+    }
+
+    fn of(format: &str) -> &'static Source {
+        SOURCES.iter().find(|source| source.name == format).unwrap()
+    }
+
+    fn select(device: &str) -> Select {
+        Select { device: Some(device.into()), ..Select::default() }
+    }
+
+    #[test]
+    fn long_tables_are_told_apart_by_their_identity() {
+        let header = "family,model,device,runtime,precision,batch,threads,resolution,latency_ms\n";
+        let rows = "R,ResNet18,t4,paddle_inference+tensorrt,fp16,1,0,224,1.5\n\
+                    R,ResNet18,t4,paddle_inference+tensorrt,fp16,4,0,224,3.5\n\
+                    R,Unheard,t4,paddle_inference+tensorrt,fp16,1,0,224,3.5\n\
+                    R,ResNet18,t4,paddle_inference+tensorrt,fp32,1,0,224,2.5\n\
+                    R,ResNet18,v100,paddle_inference+tensorrt,fp32,1,0,224,1.0\n";
+        let (_dir, path) = write("t.csv", &format!("{header}{rows}"));
+        let half = Select { precision: Some("fp16".into()), ..select("t4") };
+        let dataset = import(of("paddleclas"), &path, None, &half, "2020").unwrap();
+        assert_eq!(dataset.identity.to_string(), "t4@paddle-tensorrt@fp16");
+        assert_eq!(dataset.samples.len(), 2);
+        assert!(dataset.provenance.notes.iter().any(|note| note.contains("Unheard")));
+        let error = import(of("paddleclas"), &path, None, &Select::default(), "2020").unwrap_err();
+        assert!(matches!(error, NetworkTableError::Mixed { column: "device", .. }), "{error}");
+        let error = import(of("paddleclas"), &path, None, &select("sd855"), "2020").unwrap_err();
+        assert!(matches!(error, NetworkTableError::NoLatencies { .. }), "{error}");
+        for (bad, column) in [
+            ("R,ResNet18,t4,paddle_inference+tensorrt,fp16,1,0,224,1.6\n", "latency_ms"),
+            ("R,ResNet34,t4,paddle_inference+tensorrt,fp16,1,0,224,-1\n", "latency_ms"),
+            ("R,ResNet34,t4,paddle_inference+tensorrt,fp16,1,0,224,NaN\n", "latency_ms"),
+            ("R,ResNet34,t4,paddle_inference+tensorrt,fp16,0,0,224,1\n", "batch"),
+            ("R,ResNet34,t4,paddle_inference+tensorrt,fp16,1,0,-5,1\n", "resolution"),
+        ] {
+            let (_dir, path) = write("t.csv", &format!("{header}{rows}{bad}"));
+            let error = import(of("paddleclas"), &path, None, &half, "2020").unwrap_err().to_string();
+            assert!(error.contains("row 6") && error.contains(column), "{error}");
+        }
+    }
+
+    #[test]
+    fn wide_tables_are_joined_with_their_architectures() {
+        let (dir, path) = write("latency.csv", "arch_id,v100_32,v100_64\n7,10.5,20.5\n3,11,21\n");
+        let error = import(of("help-nb201"), &path, None, &select("v100"), "2020").unwrap_err();
+        assert!(error.to_string().contains("archs"), "{error}");
+        let archs = "arch_id,e01,e02,e12,e03,e13,e23\n\
+                     3,none,none,none,nor_conv_1x1,none,none\n7,none,none,none,nor_conv_3x3,none,none\n";
+        std::fs::write(dir.path().join("archs.csv"), archs).unwrap();
+        let select = Select { batch: Some(64), ..select("v100") };
+        let dataset = import(of("help-nb201"), &path, None, &select, "2020").unwrap();
+        assert_eq!(dataset.identity.to_string(), "v100@help-nb201-b64@fp32");
+        assert_eq!(dataset.identity.batch, 64);
+        assert_eq!(dataset.samples[0].median.ms(), 20.5);
+        assert!(dataset.samples[0].subject.to_string().contains("nor_conv_3x3"));
+        let other = Select { device: Some("t4".into()), ..select };
+        let error = import(of("help-nb201"), &path, None, &other, "2020").unwrap_err().to_string();
+        assert!(error.contains("v100_32"), "{error}");
+    }
+}

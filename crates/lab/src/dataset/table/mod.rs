@@ -1,0 +1,7 @@
+//! Tables as people have them (`.csv`, `.csv.gz`, `.parquet`): of kernels, and of whole networks.
+
+mod kernels;
+mod networks;
+
+pub use kernels::KernelTable;
+pub use networks::{NetworkRow, NetworkTable, NetworkTableError, Select};

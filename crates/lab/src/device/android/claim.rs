@@ -1,0 +1,69 @@
+//! Taking a phone for measuring: the check that it is fit and free, the change of its settings, and the way back.
+
+use super::open_phone::{Android, SOON};
+use super::settings;
+use super::status::PhoneStatus;
+use crate::device::DeviceError;
+use crate::device::adb::{LinkError, quoted};
+use crate::device::complaint::Severity;
+use serde_json::json;
+
+/// The property on the phone that tells other computers who measures on it.
+const OWNER: &str = "debug.edgezen.owner";
+
+/// The name of this process for other processes and computers.
+pub(super) fn me() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = Some(host.trim()).filter(|host| !host.is_empty()).unwrap_or("another computer").to_owned();
+    format!("{host}, process {}", std::process::id())
+}
+
+impl Android {
+    /// Checks that the phone is fit and that nobody uses it; then changes its settings, after writing down how to restore
+    /// them.
+    pub fn check_and_claim(&mut self) -> Result<(), DeviceError> {
+        let status = PhoneStatus::read(&mut *self.link)?;
+        let host = me();
+        let host = host.split(',').next().unwrap_or_default();
+        if let Some(owner) = status.owner.as_deref().filter(|owner| !owner.starts_with(host)) {
+            return Err(DeviceError::Busy { device: self.name(), owner: owner.to_owned() });
+        }
+        if settings::restore(&mut *self.link, &self.dir)? {
+            self.notes.push("an earlier run had left its settings changed; they are back".into());
+        }
+        let complaints = status.complaints(&self.phone, &self.profile);
+        let unfit: Vec<_> = complaints.iter().filter(|c| c.severity == Severity::Unfit).collect();
+        if !unfit.is_empty() {
+            return Err(DeviceError::Unfit {
+                device: self.name(),
+                findings: unfit.iter().map(|complaint| complaint.finding.clone()).collect(),
+                remedies: unfit.iter().map(|complaint| complaint.remedy.clone()).collect(),
+            });
+        }
+        self.facts.insert("status_at_start".into(), json!(status));
+        self.claimed = true;
+        let root = self.phone.uid == Some(0);
+        let notes = settings::prepare(&mut *self.link, &self.dir, &self.profile, root)?;
+        self.facts.insert("not_prepared".into(), json!(notes));
+        self.notes.extend(notes);
+        // Results and runners that are older than a month are removed.
+        let old = format!(
+            "setprop {OWNER} {} 2>/dev/null; find {} -type f -mtime +30 ! -name undo.sh -delete 2>/dev/null",
+            quoted(&me()),
+            self.dir
+        );
+        self.link.shell(&old, SOON)?;
+        Ok(())
+    }
+
+    /// Restores the phone's settings and marks it as free.
+    pub fn release(&mut self) -> Result<(), LinkError> {
+        if !self.claimed {
+            return Ok(());
+        }
+        settings::restore(&mut *self.link, &self.dir)?;
+        self.link.shell(&format!("setprop {OWNER} '' 2>/dev/null"), SOON)?;
+        self.claimed = false;
+        Ok(())
+    }
+}

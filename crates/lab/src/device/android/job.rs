@@ -1,0 +1,114 @@
+//! One measurement on a phone: the runner gets a job, again and again until there is a result.
+
+use super::facts::Phone;
+use super::launch::{outcome, replies, warning};
+use super::open_phone::{Android, serial};
+use crate::device::adb::{LinkError, quoted};
+use crate::device::{DeviceError, Workload};
+use edgezen_core::measurement::Subject;
+use edgezen_core::plainnet::kernel;
+use edgezen_runner::Measured;
+use edgezen_runner::protocol;
+use edgezen_runner::protocol::Job;
+use std::time::Duration;
+
+/// Attempts at one job: a runner that ends without a result is started again, each time after a longer pause.
+const ATTEMPTS: u32 = 4;
+/// The first of these pauses.
+const PAUSE: Duration = Duration::from_millis(300);
+/// Number of broken links within one job after which it is given up.
+const BREAKS: u32 = 8;
+
+impl Android {
+    /// Runs one job until it has a result, even if the link breaks or the runner is killed in between.
+    pub fn job(
+        &mut self,
+        id: &str,
+        subject: &Subject,
+        workload: Workload<'_>,
+    ) -> Result<Measured, DeviceError> {
+        let batch = subject.batch().unwrap_or(self.identity.batch);
+        let graph = subject.graph().map_err(|e| DeviceError::workload(workload, e))?;
+        let macs: f64 = kernel::fused(&graph).iter().map(|k| k.with_batch(batch).macs()).sum();
+        // The slowest phones compute a fifth of a MAC per nanosecond.
+        let longest = Duration::from_nanos(self.policy.at_most_ns((5.0 * macs) as u64 + 10_000_000));
+        let limit = longest + Duration::from_secs(30);
+        let job = Job {
+            protocol: protocol::VERSION,
+            id: id.to_owned(),
+            subject: subject.clone(),
+            batch,
+            seed: self.seed,
+            policy: self.policy,
+        };
+        let json = serde_json::to_string(&job).map_err(|e| DeviceError::workload(workload, e))?;
+        let command = format!(
+            "{} --time-limit {} --results {} --job {}",
+            self.command(),
+            limit.as_secs(),
+            self.results(),
+            quoted(&json)
+        );
+        let (mut attempts, mut breaks) = (0, 0);
+        loop {
+            match self.link.shell(&command, limit + Duration::from_secs(15)) {
+                Ok(finished) => {
+                    let replies = replies(&finished.stdout);
+                    if let Some(reason) = warning(&replies)
+                        && !self.notes.contains(&reason)
+                    {
+                        self.notes.push(reason);
+                    }
+                    match outcome(replies, id) {
+                        Some(Ok(measured)) => return Ok(measured),
+                        Some(Err((fault, reason))) => {
+                            return Err(DeviceError::workload(workload, format!("{fault}: {reason}")));
+                        }
+                        None if attempts + 1 < ATTEMPTS => {
+                            std::thread::sleep(PAUSE * 2_u32.pow(attempts));
+                            attempts += 1;
+                        }
+                        None => {
+                            let reason = format!(
+                                "the runner ended {ATTEMPTS} times without a result: {}",
+                                finished.complaint()
+                            );
+                            return Err(DeviceError::workload(workload, reason));
+                        }
+                    }
+                }
+                Err(error) if error.may_pass() && breaks < BREAKS => {
+                    breaks += 1;
+                    self.regain(&error)?;
+                }
+                Err(error) => return Err(self.lost(error)),
+            }
+        }
+    }
+
+    /// Gets the phone back after `cause`, and makes sure that it is the same phone and was not restarted.
+    fn regain(&mut self, cause: &LinkError) -> Result<(), DeviceError> {
+        let waited = self.link.await_ready(self.patience);
+        waited.map_err(|e| match e.needs_a_person() {
+            true => DeviceError::Link(e),
+            false => {
+                self.lost(format!("{cause}; it did not come back within {} s ({e})", self.patience.as_secs()))
+            }
+        })?;
+        let now = match Phone::read(&mut *self.link) {
+            Ok(now) => now,
+            // The link broke again; the next attempt at the job will deal with it.
+            Err(error) if error.may_pass() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let identity =
+            |phone: &Phone| (phone.property("ro.build.fingerprint").map(str::to_owned), serial(phone));
+        if identity(&now) != identity(&self.phone) {
+            return Err(self.lost("another phone answers now"));
+        }
+        if now.boot_id != self.phone.boot_id {
+            return Err(self.lost("it was started anew meanwhile (another boot id)"));
+        }
+        Ok(())
+    }
+}

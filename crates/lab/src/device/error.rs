@@ -1,0 +1,60 @@
+//! Why nothing was measured.
+
+use super::adb::LinkError;
+use super::gpu::GpuError;
+use super::profile::{Kind, ProfileError};
+use super::workload::Workload;
+use edgezen_engine::EngineError;
+use edgezen_runner::conditions::PinError;
+use std::path::PathBuf;
+
+/// Why nothing was measured.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// No driver of this build measures devices of this kind.
+    #[error("{name} cannot be measured by this program: {kind}; it can measure: {}", known.join(", "))]
+    NotMeasured { name: String, kind: Kind, known: Vec<String> },
+    #[error("{device}: {what} is not supported")]
+    Unsupported { device: String, what: String },
+    /// What `nvidia-smi` says, or the reason why it says nothing.
+    #[error("{0}")]
+    Gpu(#[from] GpuError),
+    #[error("{device}: {error}")]
+    Pin { device: String, error: PinError },
+    #[error("{device} was lost: {reason}")]
+    Lost { device: String, reason: String },
+    #[error("{device} is in use by {owner}")]
+    Busy { device: String, owner: String },
+    /// The phone cannot be reached now.
+    #[error("{0}")]
+    Link(#[from] LinkError),
+    #[error("more than one phone is attached: {}", serials.join(", "))]
+    Several { serials: Vec<String> },
+    #[error("there is no runner for {device} ({triple}); looked in {}", places.join(", "))]
+    NoRunner { device: String, triple: String, places: Vec<String> },
+    #[error("the runner does not work on {device}: {reason}")]
+    Runner { device: String, reason: String },
+    #[error("{device} is not fit to measure: {}", findings.join("; "))]
+    Unfit { device: String, findings: Vec<String>, remedies: Vec<String> },
+    /// This workload cannot be measured; others can.
+    #[error("{workload}: {reason}")]
+    Workload { workload: String, reason: String },
+    #[error("{path}: {reason}")]
+    BadFile { path: PathBuf, reason: String },
+}
+
+impl DeviceError {
+    pub(super) fn workload(workload: Workload<'_>, reason: impl std::fmt::Display) -> DeviceError {
+        let workload = match workload {
+            Workload::Subject(subject) => subject.to_string(),
+            Workload::Onnx(path) => path.display().to_string(),
+        };
+        DeviceError::Workload { workload, reason: reason.to_string() }
+    }
+
+    pub(super) fn engine(workload: Workload<'_>, error: &EngineError) -> DeviceError {
+        DeviceError::workload(workload, error)
+    }
+}

@@ -1,0 +1,87 @@
+//! How to open a device: what every driver understands, and what only one of them does.
+
+use edgezen_runner::Policy;
+use std::any::{Any, TypeId};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// How to open a device.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Images per run.
+    pub batch: u32,
+    pub threads: u32,
+    /// Numbers of the CPU cores to measure on. `None`: the driver chooses.
+    pub cores: Option<Vec<u32>>,
+    /// How long and how often to measure. `None`: the driver's own policy.
+    pub policy: Option<Policy>,
+    /// Number of passes in which each workload will be measured: every pass does its share of the runs.
+    pub rounds: u32,
+    /// Usual duration, in nanoseconds, of a probe of the core's pace, as an earlier measurement found it.
+    pub usual_probe_ns: Option<u64>,
+    /// Seed of random weights and inputs.
+    pub seed: u64,
+    /// Options that only one driver understands.
+    pub driver: DriverOptions,
+}
+
+impl Options {
+    /// The policy of one pass, for a driver whose own policy is `usual`.
+    pub(super) fn policy(&self, usual: Policy) -> Policy {
+        self.policy.unwrap_or(usual).split(self.rounds)
+    }
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            batch: 1,
+            threads: 1,
+            cores: None,
+            policy: None,
+            rounds: 1,
+            usual_probe_ns: None,
+            seed: 0,
+            driver: DriverOptions::default(),
+        }
+    }
+}
+
+/// Options of single drivers. Each driver has a type of its own for them, and its options are found by that type; so
+/// nothing here, and no other driver, has to know them.
+#[derive(Clone, Debug, Default)]
+pub struct DriverOptions {
+    by_type: BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>,
+}
+
+impl DriverOptions {
+    /// The same, with `options` in place of what there was of their type.
+    #[must_use]
+    pub fn with<T: fmt::Debug + Send + Sync + 'static>(mut self, options: T) -> DriverOptions {
+        self.by_type.insert(TypeId::of::<T>(), Arc::new(options));
+        self
+    }
+
+    /// The options of type `T`; its defaults where none are given.
+    pub fn of<T: Clone + Default + 'static>(&self) -> T {
+        let given = self.by_type.get(&TypeId::of::<T>()).and_then(|options| options.downcast_ref::<T>());
+        given.cloned().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_driver_finds_its_own_options() {
+        #[derive(Clone, Debug, Default, PartialEq)]
+        struct Mine(u32);
+        #[derive(Clone, Debug, Default, PartialEq)]
+        struct Yours(String);
+        let options = DriverOptions::default().with(Mine(1)).with(Mine(2));
+        assert_eq!(options.of::<Mine>(), Mine(2));
+        assert_eq!(options.of::<Yours>(), Yours::default());
+    }
+}

@@ -1,0 +1,76 @@
+//! Figures and tables of the paper, computed anew: each is a table of numbers with a drawing.
+
+pub mod fig2;
+pub mod panels;
+pub mod table2;
+pub mod theorem1;
+
+use edgezen_core::plainnet::notation::ParseError;
+use edgezen_core::proxy::exact::ExactError;
+use panels::Panel;
+
+/// A row: its label, and its numbers. What is no number is absent.
+pub type Row = (String, Vec<Option<f64>>);
+
+/// A table of numbers with its drawing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Experiment {
+    pub name: &'static str,
+    /// Names of the label and of each number.
+    pub header: Vec<&'static str>,
+    pub rows: Vec<Row>,
+    pub panels: Vec<Panel>,
+}
+
+/// Why an experiment failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ExperimentError {
+    #[error(transparent)]
+    Structure(#[from] ParseError),
+    #[error(transparent)]
+    Score(#[from] ExactError),
+}
+
+impl Experiment {
+    /// The table as CSV; what is absent is an empty cell.
+    pub fn csv(&self) -> String {
+        let mut text = self.header.join(",") + "\n";
+        for (label, values) in &self.rows {
+            text += label;
+            for value in values {
+                text.push(',');
+                if let Some(value) = value {
+                    text += &value.to_string();
+                }
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The drawing as the text of an SVG file.
+    pub fn svg(&self) -> String {
+        panels::draw(&self.panels)
+    }
+}
+
+/// The score, or nothing where it is not finite: an experiment shows where that happens.
+fn finite(score: Result<f64, ExactError>) -> Result<Option<f64>, ExperimentError> {
+    match score {
+        Ok(score) => Ok(score.is_finite().then_some(score)),
+        Err(ExactError::NotFinite(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The mean over draws; nothing as soon as one draw has none.
+fn mean(
+    repeats: u32,
+    draw: impl Fn(u64) -> Result<Option<f64>, ExperimentError>,
+) -> Result<Option<f64>, ExperimentError> {
+    let mut sum = Some(0.0);
+    for repeat in 0..u64::from(repeats) {
+        sum = sum.zip(draw(repeat)?).map(|(sum, x)| sum + x);
+    }
+    Ok(sum.map(|sum| sum / f64::from(repeats)))
+}

@@ -1,0 +1,107 @@
+//! Datasets as a fit takes them: read, of one identity, with what goes into a predictor file.
+
+use crate::dataset::{Dataset, SAMPLES};
+use crate::fit::error::{DataError, FitError};
+use crate::fit::networks::rows;
+use crate::fit::networks::rows::MeasuredNetwork;
+use crate::fit::observation::{Observation, observations};
+use crate::fit::request::Request;
+use edgezen_core::digest::Hasher;
+use std::path::{Path, PathBuf};
+
+/// Datasets of one identity, and the request to fit a predictor to them.
+pub struct Datasets {
+    pub datasets: Vec<Dataset>,
+    pub request: Request,
+}
+
+impl Datasets {
+    /// Reads folders of datasets of one identity; samples whose names begin with one of `leave_out` are left out.
+    ///
+    /// # Errors
+    /// A folder that is missing or damaged, or datasets of several identities.
+    pub fn read(folders: &[PathBuf], leave_out: &[String]) -> Result<Datasets, DataError> {
+        let mut datasets = Vec::new();
+        let mut request: Option<Request> = None;
+        let mut hash = Hasher::default();
+        for folder in folders {
+            let (dataset, notes) = read_without(folder, leave_out, &mut hash)?;
+            match &mut request {
+                None => request = Some(Request { notes, ..Request::of(&dataset) }),
+                Some(request) => extend(request, &dataset, notes)?,
+            }
+            datasets.push(dataset);
+        }
+        let mut request = request.ok_or(DataError::NoFolders)?;
+        request.dataset_sha256 = hash.hex();
+        Ok(Datasets { datasets, request })
+    }
+
+    /// All samples as observations.
+    ///
+    /// # Errors
+    /// A block or network that cannot be built.
+    pub fn observations(&self) -> Result<Vec<Observation>, FitError> {
+        let mut all = Vec::new();
+        for dataset in &self.datasets {
+            all.extend(observations(dataset)?);
+        }
+        Ok(all)
+    }
+
+    /// The samples as whole networks, if all are networks of one space that is priced as a whole.
+    pub fn networks(&self) -> Option<Vec<MeasuredNetwork>> {
+        let samples = self.datasets.iter().flat_map(|dataset| &dataset.samples);
+        let all: Option<Vec<MeasuredNetwork>> = samples.map(MeasuredNetwork::of).collect();
+        all.filter(|all| rows::space(all).is_some())
+    }
+}
+
+/// Reads a dataset without the samples to `leave_out`, and adds its samples table to `hash`. Also gives its notes, with
+/// one on what was left out.
+fn read_without(
+    folder: &Path,
+    leave_out: &[String],
+    hash: &mut Hasher,
+) -> Result<(Dataset, Vec<String>), DataError> {
+    if !folder.is_dir() {
+        return Err(DataError::Missing { path: folder.to_owned() });
+    }
+    let mut dataset = Dataset::read(folder)?;
+    let samples = folder.join(SAMPLES);
+    hash.update(std::fs::read(&samples).map_err(|error| DataError::Io { path: samples.clone(), error })?);
+    let mut left_out = Vec::new();
+    dataset.samples.retain(|sample| {
+        let name = sample.subject.to_string();
+        let out = leave_out.iter().any(|prefix| name.starts_with(prefix.as_str()));
+        if out {
+            left_out.push(name);
+        }
+        !out
+    });
+    let mut notes = dataset.provenance.notes.clone();
+    if !left_out.is_empty() {
+        notes.push(format!("Not fitted: {}.", left_out.join(", ")));
+    }
+    Ok((dataset, notes))
+}
+
+/// Adds a further dataset of the same identity to a request.
+fn extend(request: &mut Request, dataset: &Dataset, notes: Vec<String>) -> Result<(), DataError> {
+    if request.identity != dataset.identity {
+        let [first, second] = [&request.identity, &dataset.identity]
+            .map(|id| format!("{id} (batch {}, {} threads, {:?})", id.batch, id.threads, id.runtime_version));
+        return Err(DataError::MixedIdentities(first, second));
+    }
+    request.created = request.created.clone().max(dataset.provenance.created.clone());
+    if request.licence != dataset.provenance.licence {
+        request.licence = format!("{} AND {}", request.licence, dataset.provenance.licence);
+    }
+    if !request.sources.contains(&dataset.provenance.source) {
+        request.sources.push(dataset.provenance.source.clone());
+    }
+    let usual = dataset.environment.usual_probe_ns;
+    request.usual_probe_ns = request.usual_probe_ns.into_iter().chain(usual).min();
+    request.notes.extend(notes);
+    Ok(())
+}

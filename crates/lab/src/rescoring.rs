@@ -1,0 +1,53 @@
+//! Rescoring: the best networks of a search by closed form, scored again on random weights, and how far the two orders
+//! agree.
+
+use crate::runs::{NotRescored, Rescored, RescoredNetwork};
+use edgezen_core::plainnet::{Network, SuperBlock};
+use edgezen_core::proxy::Mode;
+use edgezen_core::proxy::exact::Settings;
+use edgezen_core::proxy::exact::rescore;
+use edgezen_core::search::SearchOutcome;
+
+/// The only proxy with an exact engine beside its closed form.
+const ZEN: &str = "zen";
+
+/// Why nothing can be scored again.
+#[derive(Debug, thiserror::Error)]
+#[error("{proxy} has no exact engine to score again with")]
+pub struct NoExactEngine {
+    pub proxy: String,
+}
+
+/// Whether networks that were found by `proxy` can be scored again.
+///
+/// # Errors
+/// Another proxy than the Zen-Score.
+pub fn check(proxy: &str) -> Result<(), NoExactEngine> {
+    if proxy == ZEN { Ok(()) } else { Err(NoExactEngine { proxy: proxy.to_owned() }) }
+}
+
+/// Scores the `top` best structures of `outcome` again at `resolution`, all of them on the same random numbers layer by
+/// layer: `score NET --engine exact` with the same seed gives the same values.
+pub fn run(outcome: &SearchOutcome, top: usize, mode: Mode, resolution: u32, seed: u64) -> Rescored {
+    let networks: Vec<(&[SuperBlock], f64)> =
+        outcome.ranked().into_iter().take(top).map(|n| (&*n.blocks, n.score)).collect();
+    let settings = Settings::new(mode, seed);
+    let (done, failed, agreement) = rescore::rescore(&networks, resolution, &settings);
+    let net = |index: usize| Network::from(networks[index].0).to_string();
+    let ranking = done.into_iter().map(|r| RescoredNetwork {
+        net: net(r.index),
+        place: r.index + 1,
+        score: r.given,
+        exact: r.exact.score,
+    });
+    let failed =
+        failed.into_iter().map(|(index, error)| NotRescored { net: net(index), reason: error.to_string() });
+    Rescored {
+        engine: "exact".into(),
+        mode,
+        batch: settings.batch,
+        agreement,
+        ranking: ranking.collect(),
+        failed: failed.collect(),
+    }
+}

@@ -1,0 +1,120 @@
+//! Networks measured on a device, beside what a predictor says of them.
+
+use super::{Event, VerifyError};
+use crate::campaign::networks;
+use crate::catalogue::networks::name;
+use crate::device::profile::Profiles;
+use crate::device::{self, Device, Options, Workload};
+use crate::evaluation::same_identity;
+use crate::runs::Verified;
+use edgezen_core::measurement::{Quality, Subject, Summary};
+use edgezen_core::plainnet::Model;
+use edgezen_core::predictor::LatencyPredictor;
+use edgezen_core::predictor::metrics::{Metrics, Pair};
+use edgezen_core::units::Latency;
+use edgezen_runner::pace;
+
+/// Measuring on a device that is opened by its name, anew for every comparison.
+#[derive(Clone, Debug)]
+pub struct OnDevice<'a> {
+    pub profiles: &'a Profiles,
+    /// As [`device::open`] takes it.
+    pub name: &'a str,
+    /// `usual_probe_ns` is the pace of the core while the predictor's data were measured; the number of passes is set
+    /// here.
+    pub options: Options,
+}
+
+impl OnDevice<'_> {
+    /// Measures `models`, and gives one row for each, per image. `limit` is the budget that they are held against.
+    ///
+    /// # Errors
+    /// A predictor of something else than this device measures, whatever the device says, and networks without samples.
+    pub fn compare(
+        &self,
+        models: &[Model],
+        predictor: &dyn LatencyPredictor,
+        limit: Option<Latency>,
+        progress: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Vec<Verified>, VerifyError> {
+        let options = Options { rounds: networks::ROUNDS, ..self.options.clone() };
+        let mut device = device::open(self.profiles, self.name, &options)?;
+        pass_on_notes(&mut *device, progress);
+        same_identity(predictor.identity(), device.identity())?;
+        let batch = device.identity().batch;
+        let summaries = measure(&mut *device, models, batch, progress)?;
+        device.finished();
+        pass_on_notes(&mut *device, progress);
+        if let Some((known, now)) = options.usual_probe_ns.zip(device.usual_probe_ns())
+            && !pace::undisturbed(known, now)
+        {
+            progress(Event::QuickerCore);
+        }
+        models
+            .iter()
+            .zip(summaries)
+            .map(|(model, summary)| self.row(model, summary, batch, predictor, limit))
+            .collect()
+    }
+
+    fn row(
+        &self,
+        model: &Model,
+        summary: Option<(Summary, Quality)>,
+        batch: u32,
+        predictor: &dyn LatencyPredictor,
+        limit: Option<Latency>,
+    ) -> Result<Verified, VerifyError> {
+        let estimate = predictor.predict(&model.lowered(predictor.lowering())?);
+        let net = name(model);
+        let Some((summary, quality)) = summary else { return Err(VerifyError::NoSamples { net }) };
+        let latency = summary.median / f64::from(batch);
+        Ok(Verified {
+            device: self.name.to_owned(),
+            net,
+            score: None,
+            predicted_ms: estimate.latency.ms(),
+            lower_ms: estimate.lower.ms(),
+            upper_ms: estimate.upper.ms(),
+            measured_ms: latency.ms(),
+            inside_interval: estimate.lower <= latency && latency <= estimate.upper,
+            inside_budget: limit.map(|limit| latency <= limit),
+            quality,
+        })
+    }
+}
+
+/// Measures each network in several passes; the latencies are those of the whole batch.
+fn measure(
+    device: &mut dyn Device,
+    models: &[Model],
+    batch: u32,
+    progress: &mut dyn FnMut(Event<'_>),
+) -> Result<Vec<Option<(Summary, Quality)>>, VerifyError> {
+    let subjects: Vec<Subject> = models.iter().map(|model| Subject::network(model, batch)).collect();
+    let workloads: Vec<Workload<'_>> = subjects.iter().map(Workload::Subject).collect();
+    progress(Event::Begin { measurements: models.len() * networks::ROUNDS as usize });
+    let summaries =
+        networks::measure(device, &workloads, &mut |network| progress(Event::Measuring { network }))?;
+    progress(Event::Measured);
+    Ok(summaries)
+}
+
+fn pass_on_notes(device: &mut dyn Device, progress: &mut dyn FnMut(Event<'_>)) {
+    for note in device.take_notes() {
+        progress(Event::Note(&note));
+    }
+}
+
+/// How well the predictions held; `None` without rows.
+pub fn metrics(rows: &[Verified]) -> Option<Metrics> {
+    let pairs: Vec<Pair> = rows
+        .iter()
+        .map(|row| Pair {
+            predicted: row.predicted_ms,
+            interval: Some((row.lower_ms, row.upper_ms)),
+            measured: row.measured_ms,
+        })
+        .collect();
+    Metrics::of(&pairs)
+}

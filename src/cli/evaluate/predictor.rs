@@ -1,0 +1,170 @@
+//! The half of `edgezen evaluate` that judges a predictor.
+
+use crate::cli::failure::Failure;
+use crate::cli::{Global, fit, predictors};
+use edgezen_core::predictor::metrics::Metrics;
+use edgezen_lab::evaluation::kernels::KernelEvaluation;
+use edgezen_lab::evaluation::networks::NetworkEvaluation;
+use edgezen_lab::evaluation::{Evaluation, EvaluationError, PartMetrics, evaluate, scatter};
+use edgezen_lab::files::write_atomically;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, clap::Args)]
+#[group(id = "judging a predictor", multiple = true, conflicts_with = "judging a trained network")]
+pub struct Args {
+    /// Predictor file, device or identity
+    #[arg(long, value_name = "P")]
+    pub predictor: Option<String>,
+    /// Architectures of a table of networks that has only arch_id [default: archs.csv.gz beside it]
+    #[arg(long, value_name = "TABLE")]
+    archs: Option<PathBuf>,
+    /// Draws predicted over measured into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+/// Judges the predictor called `name` by `data`.
+pub fn run(name: &str, args: &Args, data: &Path, global: Global) -> Result<(), Failure> {
+    let predictor = predictors::by_name_or_file(name, global.output())?;
+    let evaluation = evaluate(&predictor, data, args.archs.as_deref())?;
+    let (predictor, data) = (predictor.identity().to_string(), data.display().to_string());
+    if let Some(path) = &args.svg {
+        let svg = scatter::draw(&format!("{predictor} on {data}"), evaluation.pairs());
+        write_atomically(path, svg.as_bytes())?;
+    }
+    match evaluation {
+        Evaluation::Kernels(evaluation) => {
+            let report = KernelReport::new(predictor, data, evaluation);
+            global.output().result(&report, || report.text())
+        }
+        Evaluation::Networks(evaluation) => {
+            let report = NetworkReport::new(predictor, data, evaluation);
+            global.output().result(&report, || report.text())
+        }
+    }
+}
+
+/// What `--json` prints of kernels and blocks.
+#[derive(Serialize)]
+struct KernelReport {
+    predictor: String,
+    data: String,
+    rows: u32,
+    /// Of the kernels; of the networks where there are no kernels.
+    metrics: Option<Metrics>,
+    blocks: Option<Metrics>,
+    networks: Option<Metrics>,
+    parts: Vec<PartMetrics>,
+    baseline_flops: Option<Metrics>,
+    baseline_roofline: Option<Metrics>,
+}
+
+impl KernelReport {
+    fn new(predictor: String, data: String, evaluation: KernelEvaluation) -> KernelReport {
+        let KernelEvaluation {
+            rows,
+            kernels,
+            blocks,
+            networks,
+            parts,
+            baseline_flops,
+            baseline_roofline,
+            ..
+        } = evaluation;
+        let metrics = kernels.or(networks);
+        KernelReport {
+            predictor,
+            data,
+            rows,
+            metrics,
+            blocks,
+            networks,
+            parts,
+            baseline_flops,
+            baseline_roofline,
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut rows: Vec<(String, &Metrics)> = Vec::new();
+        rows.extend(self.metrics.iter().map(|m| ("all".to_owned(), m)));
+        rows.extend(self.blocks.iter().map(|m| ("blocks".to_owned(), m)));
+        rows.extend(self.networks.iter().map(|m| ("networks".to_owned(), m)));
+        rows.extend(after(&self.parts, &self.baseline_flops, &self.baseline_roofline));
+        format!("{} on {}\n{}", self.predictor, self.data, fit::table(&rows))
+    }
+}
+
+/// What `--json` prints of whole networks.
+#[derive(Serialize)]
+struct NetworkReport {
+    predictor: String,
+    data: String,
+    rows: u32,
+    /// Names that are not known here: their rows are left out.
+    left_out: Vec<String>,
+    metrics: Option<Metrics>,
+    networks: Option<Metrics>,
+    parts: Vec<PartMetrics>,
+    baseline_flops: Option<Metrics>,
+    baseline_roofline: Option<Metrics>,
+}
+
+impl NetworkReport {
+    fn new(predictor: String, data: String, evaluation: NetworkEvaluation) -> NetworkReport {
+        let NetworkEvaluation { rows, left_out, networks, parts, baseline_flops, baseline_roofline, .. } =
+            evaluation;
+        let metrics = networks;
+        NetworkReport {
+            predictor,
+            data,
+            rows,
+            left_out,
+            metrics,
+            networks,
+            parts,
+            baseline_flops,
+            baseline_roofline,
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut rows: Vec<(String, &Metrics)> = Vec::new();
+        rows.extend(self.networks.iter().map(|m| ("networks".to_owned(), m)));
+        rows.extend(after(&self.parts, &self.baseline_flops, &self.baseline_roofline));
+        let mut out = format!("{} on {}\n{}", self.predictor, self.data, fit::table(&rows));
+        if !self.left_out.is_empty() {
+            out += &format!("left out, structure not known: {}\n", self.left_out.join(", "));
+        }
+        out
+    }
+}
+
+/// Rows of both tables: the parts, then the baselines.
+fn after<'a>(
+    parts: &'a [PartMetrics],
+    flops: &'a Option<Metrics>,
+    roofline: &'a Option<Metrics>,
+) -> impl Iterator<Item = (String, &'a Metrics)> {
+    let parts = parts.iter().map(|part| (part.part.clone(), &part.metrics));
+    let flops = flops.iter().map(|m| ("FLOPs only".to_owned(), m));
+    parts.chain(flops).chain(roofline.iter().map(|m| ("roofline".to_owned(), m)))
+}
+
+impl From<EvaluationError> for Failure {
+    fn from(error: EvaluationError) -> Failure {
+        let message = error.to_string();
+        match error {
+            EvaluationError::Dataset(error) => error.into(),
+            EvaluationError::Table(error) => error.into(),
+            EvaluationError::Observation(error) => error.into(),
+            EvaluationError::Subject { .. } => Failure::runtime(message),
+            EvaluationError::OtherIdentity(error) => error.into(),
+            EvaluationError::Foreign { space, .. } => Failure::usage(message).remedy(format!(
+                "give it a code like {}, or choose another predictor (edgezen predictors list)",
+                space.example()
+            )),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The budgets that the command line, a preset and the profile of a device ask for.
+
+use crate::cli::output::Output;
+use crate::cli::search::{Args, LatencyArg};
+use crate::cli::{Failure, predictors};
+use edgezen_core::search::preset::Preset;
+use edgezen_core::search::{Budgets, Quantity, TrackedDevice};
+use edgezen_core::units::Latency;
+use edgezen_lab::device::profile::Profile;
+
+/// The budgets of the command line, over those of the preset, over those of the device.
+pub fn budgets(
+    args: &Args,
+    preset: Option<&Preset>,
+    profile: Option<&Profile>,
+    output: Output,
+) -> Result<(Budgets, Vec<String>), Failure> {
+    if args.confidence.is_some_and(|p| !(0.5..1.0).contains(&p)) {
+        return Err(Failure::usage("--confidence is a probability from 0.5 up to, not including, 1"));
+    }
+    let mut limits: Vec<(String, Option<Latency>)> = Vec::new();
+    for LatencyArg { device, limit } in &args.latency {
+        let device = device.clone().or_else(|| args.device.clone()).ok_or_else(|| {
+            Failure::usage(format!("--latency {limit} needs a device"))
+                .remedy("name it: --device pixel2 --latency 80ms, or --latency pixel2=80ms")
+        })?;
+        if limits.iter().any(|(known, _)| *known == device) {
+            return Err(Failure::usage(format!("two latency budgets for {device}; give one")));
+        }
+        limits.push((device, Some(*limit)));
+    }
+    let mut budgets = Budgets::with_confidence(args.confidence);
+    if let Some(&Preset { budget: (quantity, limit), layers, .. }) = preset {
+        budgets.bound(Quantity::Layers, f64::from(layers));
+        let limit = quantity.from_reported(limit);
+        if !quantity.is_per_device() {
+            budgets.bound(quantity, limit);
+        } else if limits.is_empty() {
+            let device = args.device.clone().ok_or_else(|| {
+                Failure::usage("this preset bounds a latency and needs a device").remedy("add --device v100")
+            })?;
+            limits.push((device, Some(Latency::from_ns(limit))));
+        }
+    }
+    for (quantity, limit) in args.limits.0.known() {
+        budgets.bound(quantity, limit);
+    }
+    // Without a budget of its own, the latency of --device is still predicted and reported.
+    if let Some(device) = &args.device
+        && !limits.iter().any(|(known, _)| known == device)
+    {
+        limits.push((device.clone(), None));
+    }
+    let mut checksums = Vec::new();
+    for (device, limit) in limits {
+        let (device, sha256) = tracked(device, output)?;
+        let index = budgets.track(device);
+        if let Some(limit) = limit {
+            budgets.bound_latency(index, limit);
+        }
+        checksums.push(sha256);
+    }
+    if budgets.limit(Quantity::Layers).is_none()
+        && let Some(profile) = profile
+    {
+        let limit = (0..budgets.devices().len()).find_map(|index| budgets.latency_limit(index));
+        if let Some(layers) = profile.search.max_layers(limit) {
+            budgets.bound(Quantity::Layers, f64::from(layers));
+            output.note(format!(
+                "at most {layers} layers, as the profile of {} says (--layers changes it)",
+                profile.id
+            ));
+        }
+    }
+    if !budgets.is_empty() {
+        return Ok((budgets, checksums));
+    }
+    Err(Failure::usage("a search without any budget grows without end")
+        .remedy("give at least one of --latency, --flops, --params, --layers, --memory, or a --preset"))
+}
+
+/// A device with the checksum of its predictor.
+pub fn tracked(name: String, output: Output) -> Result<(TrackedDevice, String), Failure> {
+    let predictor = predictors::by_device(&name, output)?;
+    let sha256 =
+        predictor.file().sha256().map_err(|e| Failure::runtime(format!("the predictor of {name}: {e}")))?;
+    Ok((TrackedDevice { name, predictor }, sha256))
+}

@@ -1,0 +1,113 @@
+//! The plan of the command line. What an option does not say comes from the preset, then from the profile of the device,
+//! then from the defaults.
+
+use super::{SearchPlan, budgets, folder, verified_on};
+use crate::cli::output::Output;
+use crate::cli::search::Args;
+use crate::cli::{Failure, net, score};
+use crate::shipped;
+use edgezen_core::plainnet::{SuperBlock, notation, relink};
+use edgezen_core::proxy::Mode;
+use edgezen_core::search::preset::{self, Preset};
+use edgezen_core::search::{Rules, optimiser};
+use edgezen_core::space;
+use edgezen_core::space::SearchSpace;
+use edgezen_lab::device::profile::Profile;
+
+pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, Failure> {
+    let preset = args.preset.as_deref().map(find_preset).transpose()?;
+    // The profile is that of the device, or of the first one with a budget.
+    let named = || args.latency.iter().find_map(|latency| latency.device.as_deref());
+    let profile = args.device.as_deref().or_else(named).map(device_profile).transpose()?;
+    let space = find_space(args, preset, profile.as_ref())?;
+    let initial = initial(args.init.as_deref(), preset, space)?;
+    let defaults = profile.as_ref().map(|profile| &profile.search);
+    let resolution =
+        args.resolution.or(preset.map(|p| p.resolution)).or(defaults.map(|d| d.resolution)).unwrap_or(224);
+    let classes = args.classes.or(preset.map(|p| p.classes)).or(defaults.map(|d| d.classes)).unwrap_or(1000);
+    let (budgets, predictors) = budgets::budgets(args, preset, profile.as_ref(), output)?;
+    let rules = rules(args, preset.is_some());
+    let proxy = score::find(args.proxy.as_deref().or(preset.map(|p| p.proxy)).unwrap_or("zen"))?;
+    if args.batch.is_some() && proxy.with_batch.is_none() {
+        return Err(Failure::usage(format!(
+            "{} passes no images through networks, so that --batch has no meaning",
+            proxy.name
+        ))
+        .remedy("leave out --batch; search --rescore exact runs the best networks on images"));
+    }
+    let mode = args.mode.unwrap_or(if preset.is_some() { Mode::Reference } else { Mode::Paper });
+    let out = args.out.clone().unwrap_or_else(|| folder::default_folder(args, &budgets, seed));
+    Ok(SearchPlan {
+        space,
+        initial,
+        proxy,
+        batch: args.batch,
+        mode,
+        device: verified_on(args.device.as_deref(), &budgets),
+        budgets,
+        predictors,
+        rules,
+        resolution,
+        classes,
+        seed,
+        threads: args.threads(),
+        preset: preset.map(|preset| preset.name.to_owned()),
+        out,
+    })
+}
+
+/// The rules by name; a preset keeps its number of iterations under any of them.
+fn rules(args: &Args, preset: bool) -> Rules {
+    let named = args.optimiser.as_deref().and_then(optimiser::by_name);
+    let usual = if preset { Rules::REFERENCE } else { Rules::ISLANDS };
+    let mut rules = named.map_or(usual, |optimiser| optimiser.rules());
+    if preset {
+        rules.iterations = Rules::REFERENCE.iterations;
+    }
+    rules.iterations = args.iterations.unwrap_or(rules.iterations);
+    rules.population = args.population.map_or(rules.population, |n| n as usize);
+    // Each island has two members at least.
+    rules.islands = rules.islands.min(rules.population / 2).max(1);
+    rules
+}
+
+/// The profile of a device named in short (`pixel2`) or by its whole identity (`pixel2@tract`).
+fn device_profile(name: &str) -> Result<Profile, Failure> {
+    Ok(shipped::profiles().by_name(name.split('@').next().unwrap_or(name))?)
+}
+
+fn find_preset(name: &str) -> Result<&'static Preset, Failure> {
+    preset::by_name(name).ok_or_else(|| {
+        let known: Vec<_> = preset::ALL.iter().map(|preset| preset.name).collect();
+        Failure::usage(format!("unknown preset {name:?}"))
+            .remedy(format!("known presets: {}", known.join(", ")))
+    })
+}
+
+fn find_space(
+    args: &Args,
+    preset: Option<&Preset>,
+    profile: Option<&Profile>,
+) -> Result<&'static dyn SearchSpace, Failure> {
+    let name = args
+        .space
+        .as_deref()
+        .or(preset.map(|preset| preset.space))
+        .or(profile.map(|profile| profile.search.space.as_str()))
+        .unwrap_or("resnet");
+    space::by_name(name).ok_or_else(|| Failure::usage(format!("unknown search space {name:?}")))
+}
+
+fn initial(
+    given: Option<&str>,
+    preset: Option<&Preset>,
+    space: &dyn SearchSpace,
+) -> Result<Vec<SuperBlock>, Failure> {
+    let network = match given {
+        Some(net) => net::structure(net)?,
+        None => notation::parse(preset.map_or(space.default_structure(), |preset| preset.initial))?,
+    };
+    let mut blocks = network.super_blocks("a search varies")?;
+    relink(&mut blocks);
+    Ok(blocks)
+}

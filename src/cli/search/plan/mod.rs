@@ -1,0 +1,203 @@
+//! What the command line, or the `run.toml` of an interrupted run, asks for: checked; nothing past this
+//! point looks at names.
+
+mod budgets;
+mod folder;
+mod from_args;
+
+use super::Args;
+use crate::cli::output::Output;
+use crate::cli::{Failure, score};
+use crate::shipped;
+use edgezen_core::plainnet::{Model, Network, SuperBlock, notation};
+use edgezen_core::proxy;
+use edgezen_core::proxy::{Mode, Proxy, Setup};
+use edgezen_core::search::{Budgets, Rules, Search};
+use edgezen_core::space;
+use edgezen_core::space::SearchSpace;
+use edgezen_core::units::Latency;
+use edgezen_lab::device;
+use edgezen_lab::runs;
+use edgezen_lab::runs::{BudgetTable, DeviceTable, Manifest, SavedSearch};
+use std::path::{Path, PathBuf};
+
+pub struct SearchPlan {
+    pub space: &'static dyn SearchSpace,
+    initial: Vec<SuperBlock>,
+    pub proxy: &'static proxy::Entry,
+    /// Images of its passes, if it was said.
+    batch: Option<u32>,
+    pub mode: Mode,
+    pub budgets: Budgets,
+    /// Checksums of the predictors, in the order of the tracked devices.
+    predictors: Vec<String>,
+    pub rules: Rules,
+    pub resolution: u32,
+    pub classes: u32,
+    pub seed: u64,
+    threads: usize,
+    preset: Option<String>,
+    /// Device of `--verify`.
+    pub device: Option<String>,
+    pub out: PathBuf,
+}
+
+impl SearchPlan {
+    pub fn make_proxy(&self) -> Box<dyn Proxy> {
+        let setup = Setup { mode: self.mode, resolution: self.resolution };
+        match (self.proxy.with_batch, self.batch) {
+            (Some(make), Some(batch)) => make(setup, batch),
+            _ => (self.proxy.make)(setup),
+        }
+    }
+
+    pub fn search<'a>(&self, proxy: &'a dyn Proxy) -> Search<'a> {
+        Search {
+            space: self.space,
+            initial: self.initial.clone(),
+            proxy: Some(proxy),
+            budgets: self.budgets.clone(),
+            rules: self.rules,
+            resolution: self.resolution,
+            classes: self.classes,
+            seed: self.seed,
+            threads: self.threads,
+        }
+    }
+
+    /// A structure as a network of this search.
+    pub fn model(&self, blocks: &[SuperBlock]) -> Model {
+        Model {
+            name: None,
+            network: Network::from(blocks),
+            resolution: self.resolution,
+            classes: self.classes,
+            se: false,
+        }
+    }
+
+    /// The latency budget on a device.
+    pub fn limit(&self, device: &str) -> Option<Latency> {
+        self.budgets.latency_limit(self.budgets.device(device)?)
+    }
+
+    pub fn manifest(&self) -> Manifest {
+        Manifest {
+            schema_version: runs::manifest::FORMAT.newest,
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            preset: self.preset.clone(),
+            space: self.space.name().to_owned(),
+            initial: Network::from(&self.initial[..]).to_string(),
+            proxy: self.proxy.name.to_owned(),
+            batch: self.batch,
+            mode: self.mode,
+            resolution: self.resolution,
+            classes: self.classes,
+            seed: self.seed,
+            rules: self.rules,
+            budget: BudgetTable::of(&self.budgets),
+            device: DeviceTable::of(&self.budgets, &self.predictors),
+        }
+    }
+}
+
+/// The plan, and the checkpoint from which it goes on.
+pub fn plan(args: &Args, seed: u64, output: Output) -> Result<(SearchPlan, Option<SavedSearch>), Failure> {
+    if !args.resume {
+        return Ok((from_args::from_args(args, seed, output)?, None));
+    }
+    if args.names_nothing() {
+        let dir = args.out.clone().ok_or_else(|| {
+            Failure::usage("--resume needs to know which run")
+                .remedy("--resume --out runs/…, or --resume with the options of the run")
+        })?;
+        let manifest = runs::read_manifest(&dir)?;
+        return Ok((from_manifest(&manifest, args, &dir, output)?, SavedSearch::read(&dir)?));
+    }
+    let plan = from_args::from_args(args, seed, output)?;
+    // A run that was killed before it wrote anything starts anew.
+    if !plan.out.join("run.toml").exists() {
+        return Ok((plan, None));
+    }
+    let differences = plan.manifest().differences(&runs::read_manifest(&plan.out)?);
+    if !differences.is_empty() {
+        let message = format!("the run in {} has other {}", plan.out.display(), differences.join(", other "));
+        return Err(Failure::usage(message)
+            .remedy(format!("edgezen search --resume --out {} goes on with it", plan.out.display())));
+    }
+    let checkpoint = SavedSearch::read(&plan.out)?;
+    Ok((plan, checkpoint))
+}
+
+impl Args {
+    /// Whether nothing is said of what is searched.
+    fn names_nothing(&self) -> bool {
+        let texts = [&self.preset, &self.space, &self.init, &self.proxy, &self.optimiser];
+        texts.iter().all(|text| text.is_none())
+            && self.latency.is_empty()
+            && self.limits.0.known().next().is_none()
+            && self.resolution.is_none()
+            && self.classes.is_none()
+            && self.batch.is_none()
+            && self.mode.is_none()
+            && self.iterations.is_none()
+            && self.population.is_none()
+            && self.confidence.is_none()
+    }
+
+    fn threads(&self) -> usize {
+        match self.threads {
+            Some(threads) => usize::from(threads),
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+/// The device on which networks can be verified: the named one, or the first of those tracked that can be measured
+/// on.
+fn verified_on(named: Option<&str>, budgets: &Budgets) -> Option<String> {
+    let measurable = |name: &&str| device::find(&shipped::profiles(), name).is_ok();
+    let mut tracked = budgets.devices().iter().map(|device| device.name.as_str());
+    named.or_else(|| tracked.find(measurable)).map(str::to_owned)
+}
+
+/// The plan of an earlier run.
+fn from_manifest(
+    manifest: &Manifest,
+    args: &Args,
+    dir: &Path,
+    output: Output,
+) -> Result<SearchPlan, Failure> {
+    let (mut devices, mut checksums) = (Vec::new(), Vec::new());
+    for device in &manifest.device {
+        let (found, sha256) = budgets::tracked(device.name.clone(), output)?;
+        if device.predictor_sha256.as_ref().is_some_and(|recorded| *recorded != sha256) {
+            let message = format!("the predictor of {} is not the one that the run began with", device.name);
+            return Err(Failure::usage(message).remedy("put the old predictor back, or start a new run"));
+        }
+        devices.push(found);
+        checksums.push(sha256);
+    }
+    let budgets = manifest.budgets(devices);
+    let space = space::by_name(&manifest.space).ok_or_else(|| {
+        Failure::bad_file(&dir.join("run.toml"), format!("unknown space {:?}", manifest.space))
+    })?;
+    let initial = notation::parse(&manifest.initial)?.super_blocks("a search varies")?;
+    Ok(SearchPlan {
+        space,
+        initial,
+        proxy: score::find(&manifest.proxy)?,
+        batch: manifest.batch,
+        mode: manifest.mode,
+        device: verified_on(args.device.as_deref(), &budgets),
+        budgets,
+        predictors: checksums,
+        rules: manifest.rules,
+        resolution: manifest.resolution,
+        classes: manifest.classes,
+        seed: manifest.seed,
+        threads: args.threads(),
+        preset: manifest.preset.clone(),
+        out: dir.to_owned(),
+    })
+}

@@ -1,0 +1,38 @@
+//! The program as a user runs it: results, messages, exit codes, files.
+
+mod devices;
+mod info;
+mod networks;
+mod onnx_files;
+mod predictors;
+mod profiling;
+mod score;
+mod search;
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs edgezen in `dir`.
+pub fn edgezen(dir: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_edgezen")).args(args).current_dir(dir).output().unwrap()
+}
+
+/// Runs edgezen, which must succeed, and reads its JSON.
+pub fn edgezen_json(dir: &Path, args: &[&str]) -> Value {
+    let output = edgezen(dir, args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {stderr}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{args:?}: {e}"))
+}
+
+/// Runs edgezen, which must fail with `code` and say each of `words`.
+pub fn refused(dir: &Path, args: &[&str], code: i32, words: &[&str]) {
+    let output = edgezen(dir, args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+    assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "{args:?} does not say {word:?}: {stderr}");
+    }
+}

@@ -1,0 +1,7 @@
+//! Promises that hold for everything of a kind: every registered or shipped thing, every search, every exported file.
+
+pub mod onnx;
+mod predictor_files;
+mod profiles;
+pub mod pytorch;
+mod searching;
