@@ -80,6 +80,7 @@ fn table() -> Vec<Kernel> {
             groups: 1,
             act: edgezen::plainnet::graph::Act::Relu,
             residual: i % 3 == 0,
+            window: None,
         });
     }
     kernels

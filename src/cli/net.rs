@@ -1,7 +1,8 @@
 //! The `NET` argument and its options. What a text stands for is decided in [`edgezen_lab::catalogue::networks`].
 
-use super::failure::Failure;
+use super::failure::{Exit, Failure};
 use edgezen_core::plainnet::{Model, Network, published};
+use edgezen_engine::onnx::Size;
 use edgezen_lab::catalogue::networks::{self, NetworkError, Overrides};
 
 pub use edgezen_lab::catalogue::networks::is_onnx;
@@ -9,9 +10,10 @@ pub use edgezen_lab::catalogue::networks::is_onnx;
 /// How to run a structure whose resolution, classes and SE are not part of its name.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct NetOptions {
-    /// Side of the square input image [default: the network's own, else 224; 32 for CIFAR networks]
+    /// Side of the square input image [default: the network's own, else 224; 32 for CIFAR networks]. Of
+    /// .onnx files that leave them open, also height and width, as 320x480
     #[arg(long, value_name = "R")]
-    pub resolution: Option<u32>,
+    pub resolution: Option<Size>,
     /// Classes of the classifier [default: the network's own, else 1000]
     #[arg(long, value_name = "K")]
     pub classes: Option<u32>,
@@ -23,6 +25,13 @@ pub struct NetOptions {
 impl From<NetOptions> for Overrides {
     fn from(NetOptions { resolution, classes, se }: NetOptions) -> Overrides {
         Overrides { resolution, classes, se }
+    }
+}
+
+impl NetOptions {
+    /// The side that is asked for, of a square image.
+    pub fn side(self) -> Result<Option<u32>, Failure> {
+        Ok(Overrides::from(self).side()?)
     }
 }
 
@@ -46,7 +55,11 @@ impl From<NetworkError> for Failure {
             }
             NetworkError::Structure(error) => error.into(),
             NetworkError::Shape(error) => error.into(),
-            NetworkError::Code(_) | NetworkError::NoClasses => Failure::usage(message),
+            NetworkError::Code(_)
+            | NetworkError::NoClasses
+            | NetworkError::NotSquare(_)
+            | NetworkError::Resolution { .. } => Failure::usage(message),
+            NetworkError::Shapes { .. } => Failure::new(Exit::OutsideDomain, message),
             NetworkError::Io { path, error } => Failure::io(&path, &error),
             NetworkError::Damaged { path, reason } => Failure::bad_file(&path, reason),
         }

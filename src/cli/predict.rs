@@ -11,7 +11,7 @@ use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_core::units::{Latency, three_digits};
 use edgezen_lab::catalogue::networks;
-use edgezen_lab::prediction::{self, INSIDE, PredictionError, network, table};
+use edgezen_lab::prediction::{self, INSIDE, Missing, PredictionError, network, table};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -35,6 +35,10 @@ pub struct Args {
     /// Images per run [default: the predictor's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: Option<u32>,
+    /// Give a number although more than 5 % of a file's multiply-accumulates are missing from it, or it is no
+    /// convolutional network
+    #[arg(long)]
+    partial: bool,
     /// Fail (exit 5) if less than 90 % of a network's latency, or any kernel of a table, lies inside the
     /// predictor's domain
     #[arg(long)]
@@ -69,8 +73,13 @@ struct Row {
     upper_ms: f64,
     /// Share of the latency inside the predictor's domain.
     coverage: f64,
-    /// Kinds of kernel, and operators of a file, that the predictor has no model for.
-    unknown: Vec<String>,
+    /// Share of the multiply-accumulates (of convolutions and matrix products) that are in `ms`; absent for
+    /// predictors of whole networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coverage_macs: Option<f64>,
+    /// Operators of a file that are not in `ms`, and kinds of kernel that are only bounded from below because the
+    /// predictor has no model for them.
+    unknown: Vec<Missing>,
     /// Absent without a budget.
     #[serde(skip_serializing_if = "Option::is_none")]
     inside_budget: Option<bool>,
@@ -118,6 +127,11 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     global.output().result(&rows, || text(&rows, &args))?;
     match rows.iter().find(|row| args.strict && (row.coverage < INSIDE || row.incomplete)) {
         None => Ok(()),
+        Some(row) if row.incomplete => {
+            let message = format!("{}: its latency is without {}", row.net, names(&row.unknown, true));
+            Err(Failure::new(Exit::OutsideDomain, message)
+                .remedy("leave out --strict if what is missing takes no time that counts"))
+        }
         Some(row) => {
             let message = format!(
                 "{}: only {:.0} % of its latency lies inside the domain of {}",
@@ -131,9 +145,15 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     }
 }
 
+/// What was left out of the latencies, or what has only a bound.
+fn names(unknown: &[Missing], left_out: bool) -> String {
+    let named = unknown.iter().filter(|missing| missing.left_out == left_out);
+    named.map(Missing::to_string).collect::<Vec<_>>().join(", ")
+}
+
 fn predict(predictor: &FittedPredictor, net: &str, args: &Args) -> Result<prediction::Prediction, Failure> {
     let found = networks::any(net, args.options.into())?;
-    Ok(network::by_kernels(predictor, &found, args.latency)?)
+    Ok(network::by_kernels(predictor, &found, args.latency, args.partial)?)
 }
 
 fn predict_whole(
@@ -154,7 +174,7 @@ fn predict_whole(
 
 fn row(prediction: prediction::Prediction, args: &Args) -> Row {
     let unknown = prediction.unknown();
-    let prediction::Prediction { net, device, estimate, left_out, breakdown } = prediction;
+    let prediction::Prediction { net, device, estimate, left_out, coverage_macs, breakdown } = prediction;
     let shown = breakdown.filter(|_| args.breakdown.is_some());
     let kernel = |share: &KernelShare| KernelRow {
         kernel: share.kernel.to_string(),
@@ -168,6 +188,7 @@ fn row(prediction: prediction::Prediction, args: &Args) -> Row {
         lower_ms: estimate.lower.ms(),
         upper_ms: estimate.upper.ms(),
         coverage: estimate.coverage,
+        coverage_macs,
         unknown,
         inside_budget: args.latency.map(|limit| estimate.latency <= limit),
         breakdown: shown.as_ref().map(|parts| parts.kernels.iter().map(kernel).collect()),
@@ -196,8 +217,12 @@ fn text(rows: &[Row], args: &Args) -> String {
             three_digits(p.upper_ms),
             100.0 * p.coverage
         );
-        if !p.unknown.is_empty() {
-            out += &format!("  without a model: {}\n", p.unknown.join(", "));
+        if p.incomplete {
+            let share = 100.0 * p.coverage_macs.unwrap_or(0.0);
+            out += &format!("  {share:.1} % of the MACs; left out: {}\n", names(&p.unknown, true));
+        }
+        if p.unknown.iter().any(|missing| !missing.left_out) {
+            out += &format!("  without a model: {}\n", names(&p.unknown, false));
         }
         if let (Some(limit), Some(inside)) = (args.latency, p.inside_budget) {
             out += &format!("  {} the budget of {limit}\n", if inside { "inside" } else { "over" });
@@ -225,6 +250,12 @@ impl From<PredictionError> for Failure {
                 space.example()
             )),
             PredictionError::OtherBatch { .. } => Failure::usage(message),
+            PredictionError::NoCnn { .. } => {
+                Failure::new(Exit::OutsideDomain, message).remedy("--partial prices what can be priced of it")
+            }
+            PredictionError::Incomplete { .. } => {
+                Failure::new(Exit::OutsideDomain, message).remedy("--partial gives the latency of the rest")
+            }
             PredictionError::NoBreakdown { .. } => Failure::usage(message).remedy("leave out --breakdown"),
             PredictionError::Shape(error) => error.into(),
             PredictionError::Table(error) => error.into(),

@@ -4,6 +4,7 @@ use super::net::{self, NetOptions};
 use super::{Exit, Failure, Global};
 use edgezen_core::digest::sha256;
 use edgezen_core::plainnet::Model;
+use edgezen_engine::onnx::Size;
 use edgezen_lab::train::TrainError;
 use edgezen_lab::train::checkpoint;
 use edgezen_lab::train::checkpoint::{Best, TrainingState};
@@ -225,11 +226,14 @@ fn recipe(args: &Args) -> Result<Recipe, Failure> {
 /// The network for images of the data set.
 pub fn model(net: &str, options: NetOptions, classes: u32) -> Result<Model, Failure> {
     let side = SIDE as u32;
-    if let Some(resolution) = options.resolution.filter(|&r| r != side) {
+    if let Some(resolution) = options.side()?.filter(|&r| r != side) {
         return Err(Failure::usage(format!("--resolution {resolution}: images of CIFAR are {side}×{side}")));
     }
-    let options =
-        NetOptions { resolution: Some(side), classes: Some(options.classes.unwrap_or(classes)), ..options };
+    let options = NetOptions {
+        resolution: Some(Size { h: SIDE, w: SIDE }),
+        classes: Some(options.classes.unwrap_or(classes)),
+        ..options
+    };
     let model = net::model(net, options)?;
     if model.classes < classes {
         return Err(Failure::usage(format!("--classes {}: the data have {classes}", model.classes)));

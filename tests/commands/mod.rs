@@ -3,6 +3,7 @@
 mod devices;
 mod info;
 mod networks;
+mod onnx_files;
 mod predictors;
 mod profiling;
 mod score;

@@ -229,6 +229,7 @@ fn every_shipped_predictor_keeps_the_contract() {
                     groups: if depthwise { c } else { 1 },
                     act: Act::Relu,
                     residual: false,
+                    window: None,
                 };
                 let Bounded { estimate, lower: low, upper: high } = predictor.bounded(&kernel);
                 let ns = estimate.latency.ns();

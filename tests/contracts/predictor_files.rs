@@ -34,6 +34,7 @@ fn kernel(in_c: u32, out_c: u32, side: u32, kernel: u32) -> Kernel {
         groups: 1,
         act,
         residual,
+        window: None,
     }
 }
 

@@ -95,6 +95,7 @@ fn kernels_are_chains_and_networks_are_single_runs() {
             groups: 1,
             act: Act::Relu,
             residual: false,
+            window: None,
         };
         let timing = device.measure(Workload::Subject(&Subject::Kernel(relu))).unwrap().timing;
         assert!(timing.k >= 4 && timing.overhead_ns.is_some(), "{} {:?}", timing.k, timing.overhead_ns);
@@ -131,6 +132,7 @@ fn too_little_memory_fails_the_workload_and_not_the_device() {
             groups: 1,
             act: Act::None,
             residual: false,
+            window: None,
         };
         let error = device.measure(Workload::Subject(&Subject::Kernel(huge))).unwrap_err();
         assert!(matches!(error, DeviceError::Workload { .. }), "{error}");

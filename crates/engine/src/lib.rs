@@ -85,6 +85,8 @@ fn check(graph: &Graph, engine: &'static str) -> Result<(), EngineError> {
             "an operation without inputs"
         } else if node.shape.elements() == 0 {
             "an empty feature map"
+        } else if node.op.is_foreign() {
+            "an operation that only files of others have"
         } else {
             continue;
         };

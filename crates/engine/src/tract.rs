@@ -170,6 +170,9 @@ impl<'a> Lowering<'a> {
                 };
                 self.one(name, op, &[inputs[0], weight, bias])
             }
+            Op::AnyConv { .. } | Op::AnyPool { .. } | Op::View { .. } | Op::Pass { .. } => {
+                tract_core::internal::bail!("{:?} is only predicted", node.op)
+            }
             Op::BatchNorm if self.folded[index].is_some() => Ok(inputs[0]),
             Op::BatchNorm => {
                 let c = node.shape.c as usize;
@@ -460,6 +463,7 @@ mod tests {
                     groups,
                     act: Act::Relu,
                     residual,
+                    window: None,
                 };
                 let graph = kernel.graph();
                 let mut loaded = Tract.load(&graph, 2, 1).unwrap_or_else(|e| panic!("{kernel}: {e}"));

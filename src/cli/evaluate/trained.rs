@@ -51,6 +51,7 @@ pub fn run(_: &str, _: &Path, _: &Args, _: &Path, _: Global) -> Result<(), Failu
 pub fn run(net: &str, weights: &Path, args: &Args, data: &Path, global: Global) -> Result<(), Failure> {
     use crate::cli::net::NetOptions;
     use crate::cli::train::{self, Place};
+    use edgezen_engine::onnx::Size;
     use edgezen_lab::train::cifar::Cifar;
     use edgezen_lab::train::course::test;
     use edgezen_lab::train::network::Network;
@@ -58,7 +59,11 @@ pub fn run(net: &str, weights: &Path, args: &Args, data: &Path, global: Global) 
     let out = global.output();
     let data = Cifar::read(data)?;
     data.notes.iter().for_each(|note| out.note(format!("note: {note}")));
-    let options = NetOptions { resolution: args.resolution, classes: args.classes, se: args.se };
+    let options = NetOptions {
+        resolution: args.resolution.map(|side| Size { h: side as usize, w: side as usize }),
+        classes: args.classes,
+        se: args.se,
+    };
     let model = train::model(net, options, data.classes)?;
     let device = Place { device: args.device.clone(), threads: args.threads }.device()?;
     let mut network = Network::new(&model, device, 0)?;

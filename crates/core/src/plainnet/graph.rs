@@ -5,6 +5,7 @@
 
 use super::block::{Block, Join, Layer, Step, SuperBlock, Variant, se_hidden};
 use super::shape::{self, Shape, ShapeError};
+use super::window::Window;
 use serde::{Deserialize, Serialize};
 
 /// Added to the variance by batch normalisation (docs/plainnet.md, section 2.6).
@@ -23,7 +24,8 @@ pub enum Act {
     HardSigmoid,
 }
 
-/// A primitive operation. Padding is (kernel−1)/2 throughout.
+/// A primitive operation. Padding is (kernel−1)/2 throughout. PlainNets are made of the first ones; the last
+/// four occur in networks that are read from files of others, which are predicted and not built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     Input,
@@ -59,6 +61,35 @@ pub enum Op {
         out_c: u32,
         bias: bool,
     },
+    /// Convolution with a window of any form.
+    AnyConv {
+        in_c: u32,
+        out_c: u32,
+        groups: u32,
+        bias: bool,
+        window: Window,
+    },
+    /// Maximum or mean over a window of any form.
+    AnyPool {
+        window: Window,
+    },
+    /// The same elements under another shape: costs nothing.
+    View {
+        to: Shape,
+    },
+    /// Reads its inputs once and writes a map of this shape, with little arithmetic: element-wise operations
+    /// without a name of their own here, softmax, other normalisations, resizing, padding, slices,
+    /// transposition.
+    Pass {
+        to: Shape,
+    },
+}
+
+impl Op {
+    /// Whether only networks from files of others have it.
+    pub fn is_foreign(&self) -> bool {
+        matches!(self, Op::AnyConv { .. } | Op::AnyPool { .. } | Op::View { .. } | Op::Pass { .. })
+    }
 }
 
 /// One operation and where its inputs come from.
@@ -113,6 +144,9 @@ impl Graph {
             Op::AdaptiveAvgPool { size } => Shape::square(of(0).c, size),
             Op::Flatten => Shape::square(of(0).c * of(0).h * of(0).w, 1),
             Op::Linear { out_c, .. } => Shape::square(out_c, 1),
+            Op::AnyConv { out_c, window: Window { out: [h, w], .. }, .. } => Shape { c: out_c, h, w },
+            Op::AnyPool { window: Window { out: [h, w], .. } } => Shape { c: of(0).c, h, w },
+            Op::View { to } | Op::Pass { to } => to,
         };
         self.nodes.push(Node { op, inputs, shape });
         self.nodes.len() - 1
@@ -138,13 +172,13 @@ impl Graph {
                 last_use[input] = i;
             }
         }
-        let (mut seams, mut alive) = (Vec::new(), Vec::new());
-        for i in 0..self.nodes.len() {
-            alive.retain(|&node: &usize| last_use[node] > i);
-            if alive.is_empty() {
+        // The last use of anything before.
+        let (mut seams, mut alive) = (Vec::new(), 0);
+        for (i, &last) in last_use.iter().enumerate() {
+            if alive <= i {
                 seams.push(i);
             }
-            alive.push(i);
+            alive = alive.max(last);
         }
         seams
     }

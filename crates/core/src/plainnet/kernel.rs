@@ -6,8 +6,10 @@
 
 use super::graph::{Act, Graph, Op};
 use super::shape::Shape;
+use super::window::Window;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 /// The kind of work that a kernel does.
@@ -105,8 +107,8 @@ impl FromStr for Act {
     }
 }
 
-/// One kernel. `in_h`, `in_w` are the input's; the output is ceil(input / stride).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// One kernel. `in_h`, `in_w` are the input's; the output is ceil(input / stride), unless there is a `window`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kernel {
     pub kind: KernelKind,
@@ -121,6 +123,21 @@ pub struct Kernel {
     pub act: Act,
     /// A residual addition is part of the kernel.
     pub residual: bool,
+    /// How the window differs from a square one with that output; `kernel` and `stride` are its larger sides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+}
+
+/// Hashes decide which rows are held out: kernels without a window keep the hash that they had before windows.
+impl Hash for Kernel {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Kernel { kind, batch, in_c, out_c, in_h, in_w, kernel, stride, groups, act, residual, window } =
+            *self;
+        (kind, batch, in_c, out_c, in_h, in_w, kernel, stride, groups, act, residual).hash(state);
+        if let Some(window) = window {
+            window.hash(state);
+        }
+    }
 }
 
 impl Kernel {
@@ -130,16 +147,35 @@ impl Kernel {
     }
 
     pub fn out_h(&self) -> u32 {
-        match self.kind {
-            KernelKind::Pool => 1,
-            _ => self.in_h.div_ceil(self.stride.max(1)),
+        match (self.kind, self.window) {
+            (KernelKind::Pool, _) => 1,
+            (_, Some(window)) => window.out[0],
+            (_, None) => self.in_h.div_ceil(self.stride.max(1)),
         }
     }
     pub fn out_w(&self) -> u32 {
-        match self.kind {
-            KernelKind::Pool => 1,
-            _ => self.in_w.div_ceil(self.stride.max(1)),
+        match (self.kind, self.window) {
+            (KernelKind::Pool, _) => 1,
+            (_, Some(window)) => window.out[1],
+            (_, None) => self.in_w.div_ceil(self.stride.max(1)),
         }
+    }
+
+    /// Pixels under the window.
+    pub fn taps(&self) -> u32 {
+        self.window.map_or(self.kernel * self.kernel, |window| window.taps())
+    }
+
+    /// Whether the kernel is a transposed convolution.
+    pub fn is_transposed(&self) -> bool {
+        self.window.is_some_and(|window| window.transposed)
+    }
+
+    /// Pixels for each of which all weights are read, whole batch: those of the output, or of the input of a
+    /// transposed convolution.
+    pub fn weighted_pixels(&self) -> f64 {
+        let (h, w) = if self.is_transposed() { (self.in_h, self.in_w) } else { (self.out_h(), self.out_w()) };
+        f64::from(self.batch) * f64::from(h) * f64::from(w)
     }
 
     /// Elements of feature maps that are read for the whole batch: the input, and the second operand of a sum, a gate
@@ -163,6 +199,7 @@ impl Kernel {
     /// Multiply-accumulates for the whole batch; 0 for kernels that only move data.
     pub fn macs(&self) -> f64 {
         match self.kind {
+            _ if self.is_transposed() => self.weighted_pixels() * f64::from(self.out_c) * self.fan_in(),
             KernelKind::Conv | KernelKind::Dwconv | KernelKind::Linear => {
                 self.output_elements() * self.fan_in()
             }
@@ -170,11 +207,11 @@ impl Kernel {
         }
     }
 
-    /// Weights read per output element: in/groups · k².
+    /// Weights of each output channel: in/groups · k².
     pub fn fan_in(&self) -> f64 {
         match self.kind {
             KernelKind::Conv | KernelKind::Dwconv => {
-                f64::from(self.in_c) / f64::from(self.groups.max(1)) * f64::from(self.kernel * self.kernel)
+                f64::from(self.in_c) / f64::from(self.groups.max(1)) * f64::from(self.taps())
             }
             KernelKind::Linear => f64::from(self.in_c),
             _ => 0.0,
@@ -200,14 +237,26 @@ impl Kernel {
 impl fmt::Display for Kernel {
     /// `conv 3×3/2 32→64 @112×112 relu`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_transposed() {
+            f.write_str("transposed ")?;
+        }
         write!(f, "{}", self.kind)?;
         if self.kernel > 1 || matches!(self.kind, KernelKind::Conv | KernelKind::Dwconv) {
-            write!(f, " {0}×{0}", self.kernel)?;
+            let [h, w] = self.window.map_or([self.kernel; 2], |window| window.kernel);
+            write!(f, " {h}×{w}")?;
         }
         if self.stride > 1 {
             write!(f, "/{}", self.stride)?;
         }
         write!(f, " {}→{} @{}×{}", self.in_c, self.out_c, self.in_h, self.in_w)?;
+        if self.window.is_some() {
+            write!(f, " to {}×{}", self.out_h(), self.out_w())?;
+        }
+        if let Some(Window { dilation: [h, w], .. }) = self.window
+            && h.max(w) > 1
+        {
+            write!(f, " dilated {}", h.max(w))?;
+        }
         if self.kind == KernelKind::Conv && self.groups > 1 {
             write!(f, " groups {}", self.groups)?;
         }
@@ -270,14 +319,15 @@ impl Lowering {
 fn eager(graph: &Graph, rearranged: bool) -> Vec<(usize, Kernel)> {
     let mut kernels = Vec::with_capacity(graph.nodes.len());
     for (i, node) in graph.nodes.iter().enumerate() {
-        if matches!(node.op, Op::Input | Op::Flatten) {
+        if is_free(node.op) {
             continue;
         }
         let kernel = bare(graph, i);
         if rearranged && kernel.kind == KernelKind::Conv {
             let out_c = kernel.in_c;
             let kind = KernelKind::Act;
-            kernels.push((i, Kernel { kind, out_c, kernel: 1, stride: 1, groups: 1, ..kernel }));
+            kernels
+                .push((i, Kernel { kind, out_c, kernel: 1, stride: 1, groups: 1, window: None, ..kernel }));
         }
         kernels.push((i, kernel));
     }
@@ -302,7 +352,7 @@ fn located(graph: &Graph) -> Vec<(usize, Kernel)> {
     let mut taken = vec![false; graph.nodes.len()];
     let mut kernels = Vec::new();
     for (i, node) in graph.nodes.iter().enumerate() {
-        if taken[i] || matches!(node.op, Op::Input | Op::Flatten) {
+        if taken[i] || is_free(node.op) {
             continue;
         }
         let mut kernel = bare(graph, i);
@@ -311,6 +361,7 @@ fn located(graph: &Graph) -> Vec<(usize, Kernel)> {
             while let Some(after) = next(at) {
                 match graph.nodes[after].op {
                     Op::BatchNorm if kernel.act == Act::None && !kernel.residual => {}
+                    Op::View { .. } => {}
                     Op::Act(act) if kernel.act == Act::None => kernel.act = act,
                     // A sum is fused into the later of its two operands, because the other one exists by then.
                     Op::Add
@@ -331,6 +382,11 @@ fn located(graph: &Graph) -> Vec<(usize, Kernel)> {
         kernels.push((i, kernel));
     }
     kernels
+}
+
+/// Whether an operation takes no time.
+fn is_free(op: Op) -> bool {
+    matches!(op, Op::Input | Op::Flatten | Op::View { .. })
 }
 
 /// The operand of node `i` that is computed last.
@@ -355,6 +411,7 @@ fn bare(graph: &Graph, i: usize) -> Kernel {
         groups: 1,
         act: Act::None,
         residual: false,
+        window: None,
     };
     match node.op {
         Op::Conv { in_c, out_c, kernel, stride, groups, .. } => {
@@ -371,8 +428,25 @@ fn bare(graph: &Graph, i: usize) -> Kernel {
             Kernel { kind: KernelKind::Linear, in_c, out_c, in_h: 1, in_w: 1, ..plain }
         }
         Op::Act(act) => Kernel { act, ..plain },
-        Op::BatchNorm | Op::Input | Op::Flatten => plain,
+        Op::AnyConv { in_c, out_c, groups, window, .. } => {
+            let depthwise = groups > 1 && groups == in_c && in_c == out_c && !window.transposed;
+            let kind = if depthwise { KernelKind::Dwconv } else { KernelKind::Conv };
+            Kernel { kind, groups, ..windowed(plain, window) }
+        }
+        Op::AnyPool { window } => Kernel { kind: KernelKind::Maxpool, ..windowed(plain, window) },
+        Op::Pass { to } => {
+            let two = node.inputs.len() == 2 && node.inputs.iter().all(|&i| graph.nodes[i].shape == to);
+            let kind = if two { KernelKind::Add } else { KernelKind::Act };
+            let resized = (to.h, to.w) != (in_h, in_w);
+            Kernel { kind, window: resized.then(|| Window::resized([to.h, to.w])), ..plain }
+        }
+        Op::BatchNorm | Op::Input | Op::Flatten | Op::View { .. } => plain,
     }
+}
+
+fn windowed(plain: Kernel, window: Window) -> Kernel {
+    let larger = |[h, w]: [u32; 2]| h.max(w);
+    Kernel { kernel: larger(window.kernel), stride: larger(window.stride), window: Some(window), ..plain }
 }
 
 impl Kernel {
@@ -382,7 +456,7 @@ impl Kernel {
         let mut graph = self.graph();
         for node in &mut graph.nodes {
             match &mut node.op {
-                Op::Conv { bias, .. } => *bias = false,
+                Op::Conv { bias, .. } | Op::AnyConv { bias, .. } => *bias = false,
                 op @ Op::Act(Act::None) => *op = Op::BatchNorm,
                 _ => {}
             }
@@ -394,31 +468,39 @@ impl Kernel {
     pub fn graph(&self) -> Graph {
         let mut graph = Graph::new(Shape { c: self.in_c, h: self.in_h, w: self.in_w });
         let Kernel { in_c, out_c, kernel, stride, groups, .. } = *self;
-        let mut at = match self.kind {
-            KernelKind::Conv | KernelKind::Dwconv => {
+        let mut at = match (self.kind, self.window) {
+            (KernelKind::Conv | KernelKind::Dwconv, Some(window)) => {
+                graph.push(Op::AnyConv { in_c, out_c, groups, bias: true, window }, vec![0])
+            }
+            (KernelKind::Conv | KernelKind::Dwconv, None) => {
                 graph.push(Op::Conv { in_c, out_c, kernel, stride, groups, bias: true }, vec![0])
             }
-            KernelKind::Linear => {
+            (KernelKind::Linear, _) => {
                 let flat = graph.push(Op::Flatten, vec![0]);
                 graph.push(Op::Linear { in_c, out_c, bias: true }, vec![flat])
             }
-            KernelKind::Maxpool => graph.push(Op::MaxPool { kernel, stride }, vec![0]),
-            KernelKind::Pool => graph.push(Op::GlobalAvgPool, vec![0]),
-            KernelKind::Add => {
+            (KernelKind::Maxpool, Some(window)) => graph.push(Op::AnyPool { window }, vec![0]),
+            (KernelKind::Maxpool, None) => graph.push(Op::MaxPool { kernel, stride }, vec![0]),
+            (KernelKind::Pool, _) => graph.push(Op::GlobalAvgPool, vec![0]),
+            (KernelKind::Add, _) => {
                 let other = graph.push_input(graph.input());
                 graph.push(Op::Add, vec![0, other])
             }
-            KernelKind::Scale => {
+            (KernelKind::Scale, _) => {
                 let gate = graph.push_input(Shape::square(in_c, 1));
                 graph.push(Op::Scale, vec![0, gate])
             }
-            KernelKind::Concat => {
+            (KernelKind::Concat, _) => {
                 // `in_c` counts the channels of both operands.
                 graph.nodes[0].shape.c = in_c.div_ceil(2);
                 let other = graph.push_input(Shape { c: in_c / 2, ..graph.input() });
                 graph.push(Op::Concat, vec![0, other])
             }
-            KernelKind::Act => 0,
+            (KernelKind::Act, Some(window)) => {
+                let [h, w] = window.out;
+                graph.push(Op::Pass { to: Shape { c: out_c, h, w } }, vec![0])
+            }
+            (KernelKind::Act, None) => 0,
         };
         if self.residual {
             let other = graph.push_input(graph.nodes[at].shape);

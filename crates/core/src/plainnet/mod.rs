@@ -9,11 +9,13 @@ pub mod notation;
 pub mod published;
 pub mod sections;
 pub mod shape;
+pub mod window;
 
 pub use block::{Block, Layer, Step, SuperBlock, SuperKind, Variant};
 pub use graph::Graph;
 pub use kernel::{Kernel, KernelKind};
 pub use shape::{Shape, ShapeError};
+pub use window::Window;
 
 use crate::units::{Bytes, Macs, Params};
 

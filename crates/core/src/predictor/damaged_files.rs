@@ -45,6 +45,7 @@ fn use_it(predictor: &AnyPredictor) {
         groups: 1,
         act: Act::Relu,
         residual: false,
+        window: None,
     };
     match predictor {
         AnyPredictor::Kernels(predictor) => {

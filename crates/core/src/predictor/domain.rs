@@ -106,6 +106,10 @@ impl Domain {
         if self.everything {
             return Membership::Inside { new_side: false, new_channels: false };
         }
+        // No training data have other windows.
+        if kernel.window.is_some_and(|window| window.is_odd()) {
+            return Membership::Outside;
+        }
         let part = self.parts.iter().find(|part| part.kernel == kernel.kernel);
         part.map_or(Membership::Outside, |part| part.membership(kernel, quantities))
     }
@@ -211,6 +215,7 @@ mod tests {
             groups: 32,
             act: Act::Relu,
             residual: false,
+            window: None,
         };
         let wide = Kernel { in_c: 128, out_c: 128, groups: 128, ..kernel };
         let roofline = unbounded();
@@ -237,6 +242,7 @@ mod tests {
             groups: 1,
             act: Act::Relu,
             residual: i.is_multiple_of(2),
+            window: None,
         };
         let sides = [7, 14, 28];
         let grid = sides.into_iter().flat_map(|side| (1..=5).map(move |c| (side, 8 * c)));

@@ -10,7 +10,7 @@ const MAX_DIM: i64 = 1 << 20;
 const MAX_ELEMENTS: i64 = 1 << 30;
 const MAX_WINDOW: i64 = 1 << 10;
 
-/// Decodes a model and checks it.
+/// Decodes a model and checks its sizes. Data of weights may be missing.
 pub fn model(bytes: &[u8]) -> Result<pb::ModelProto, OnnxError> {
     let proto = pb::ModelProto::decode(bytes).map_err(|e| OnnxError::Format(e.to_string()))?;
     let Some(graph) = &proto.graph else {
@@ -30,7 +30,7 @@ pub fn model(bytes: &[u8]) -> Result<pb::ModelProto, OnnxError> {
             let window = ["kernel_shape", "strides", "dilations", "pads", "output_padding", "group"];
             let all = attribute.ints.iter().chain([&attribute.i]);
             if window[..5].contains(&attribute.name.as_str())
-                && let Some(value) = all.clone().find(|&&v| !(0..=MAX_WINDOW).contains(&v))
+                && let Some(value) = all.clone().find(|&&v| !(-MAX_WINDOW..=MAX_WINDOW).contains(&v))
             {
                 return Err(odd(node, &attribute.name, *value));
             }
@@ -74,12 +74,33 @@ fn tensor(tensor: &pb::TensorProto) -> Result<(), OnnxError> {
         tensor.double_data.len(),
         tensor.uint64_data.len(),
     ];
-    let external = tensor.data_location.is_some_and(|location| location == 1);
     if have > 0 && have != elements * bytes {
         return Err(bad(format!("{have} bytes for {elements} elements")));
     }
-    if have == 0 && !external && !typed.iter().any(|&n| n as i64 == elements) {
-        return Err(bad(format!("no data for {elements} elements")));
+    let external = tensor.data_location.is_some_and(|location| location == 1);
+    let packed = matches!(tensor.data_type, 2..=5 | 9 | 10 | 16);
+    let right = |n: usize| n as i64 == elements || n == 0 || packed && n as i64 >= elements;
+    if have == 0 && !external && !typed.into_iter().all(right) {
+        return Err(bad(format!("other data than its {elements} elements")));
+    }
+    Ok(())
+}
+
+/// Checks that all weights have data, here or in a file beside.
+pub fn data(proto: &pb::ModelProto) -> Result<(), OnnxError> {
+    let Some(graph) = &proto.graph else { return Ok(()) };
+    for tensor in &graph.initializer {
+        let empty = tensor.raw_data.is_empty()
+            && tensor.float_data.is_empty()
+            && tensor.int32_data.is_empty()
+            && tensor.int64_data.is_empty()
+            && tensor.double_data.is_empty()
+            && tensor.uint64_data.is_empty()
+            && tensor.string_data.is_empty();
+        let external = tensor.data_location.is_some_and(|location| location == 1);
+        if empty && !external && !tensor.dims.contains(&0) {
+            return Err(OnnxError::Invalid(format!("tensor {:?}: no data", tensor.name)));
+        }
     }
     Ok(())
 }

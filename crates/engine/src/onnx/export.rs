@@ -211,6 +211,12 @@ impl<'a> Exporter<'a> {
         }
         let out = self.value(index);
         match node.op {
+            Op::AnyConv { .. } | Op::AnyPool { .. } | Op::View { .. } | Op::Pass { .. } => {
+                return Err(OnnxError::Unsupported(format!(
+                    "again what was read from a file ({:?})",
+                    node.op
+                )));
+            }
             Op::Input => {
                 let s = node.shape;
                 let info = info(&out, &[self.batch, s.c, s.h, s.w]);

@@ -12,7 +12,7 @@ mod export;
 mod import;
 
 pub use export::{Export, encode};
-pub use import::{Imported, decode, read};
+pub use import::{Imported, Size, Unknown, decode, read, read_at};
 
 use super::tract::TractModel;
 use super::{EngineError, Loaded, Tensor};
@@ -20,7 +20,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Once;
-use tract_onnx::prelude::{Datum, Framework, InferenceModelExt};
+use tract_onnx::prelude::{Datum, InferenceModelExt};
 use tract_onnx::tract_hir::infer::{Factoid, InferenceFact};
 
 /// Why an ONNX file could not be used.
@@ -37,14 +37,21 @@ pub enum OnnxError {
     Unsupported(String),
     #[error("this network cannot be run: {0}")]
     Engine(String),
+    /// Sizes that an operator gives or reads depend on the image, or on an operator without a rule.
+    #[error("the network's shapes cannot be known: {0}")]
+    Unknown(String),
+    /// Height and width are left open, or fixed to others than were asked for.
+    #[error("{0}")]
+    Resolution(String),
 }
 
-/// Opens the file for running, with `batch` images and inputs drawn from `seed`.
+/// Opens the file for running, weights in files beside it included, with `batch` images and inputs drawn from `seed`.
 ///
 /// # Errors
 /// Unreadable or damaged files; networks that tract cannot run; another fixed batch.
 pub fn load(path: &Path, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, OnnxError> {
-    load_bytes(&std::fs::read(path)?, batch, seed)
+    let dir = path.parent().and_then(Path::to_str).filter(|dir| !dir.is_empty()).unwrap_or(".");
+    load_from(&std::fs::read(path)?, Some(dir), batch, seed)
 }
 
 /// As [`load`], from memory.
@@ -52,13 +59,19 @@ pub fn load(path: &Path, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, OnnxE
 /// # Errors
 /// As [`load`].
 pub fn load_bytes(bytes: &[u8], batch: u32, seed: u64) -> Result<Box<dyn Loaded>, OnnxError> {
+    load_from(bytes, None, batch, seed)
+}
+
+/// Weights outside the file are looked for in `dir`.
+fn load_from(bytes: &[u8], dir: Option<&str>, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, OnnxError> {
     let proto = check::model(bytes)?;
+    check::data(&proto)?;
     let inputs = check::inputs(&proto)?;
     let mut shapes = Vec::new();
     for input in &inputs {
         shapes.push(input.with_batch(batch.max(1))?);
     }
-    let model = shielded(|| typed(bytes, &shapes))?;
+    let model = shielded(|| typed(&proto, dir, &shapes))?;
     let fixed: Vec<Tensor> = shapes
         .into_iter()
         .enumerate()
@@ -73,13 +86,22 @@ pub fn load_bytes(bytes: &[u8], batch: u32, seed: u64) -> Result<Box<dyn Loaded>
     Ok(Box::new(model))
 }
 
-fn typed(bytes: &[u8], shapes: &[Vec<usize>]) -> Result<tract_onnx::prelude::TypedModel, EngineError> {
+fn typed(
+    proto: &tract_onnx::pb::ModelProto,
+    dir: Option<&str>,
+    shapes: &[Vec<usize>],
+) -> Result<tract_onnx::prelude::TypedModel, EngineError> {
     let failed = |e: tract_onnx::prelude::TractError| EngineError::Failed {
         engine: "tract",
         reason: format!("{e:#}"),
     };
     let onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
-    let mut model = onnx.model_for_read(&mut std::io::Cursor::new(bytes)).map_err(failed)?;
+    let parsed = onnx.parse(proto, dir).map_err(failed)?;
+    if let Some(name) = parsed.unresolved_inputs.first() {
+        let reason = format!("nothing produces {name:?}");
+        return Err(EngineError::Failed { engine: "tract", reason });
+    }
+    let mut model = parsed.model;
     let declared = model.input_outlets().map_err(failed)?.to_vec();
     if declared.len() != shapes.len() {
         let reason = format!("{} inputs are declared, {} are used", shapes.len(), declared.len());
@@ -155,7 +177,7 @@ mod tests {
         let through = load_bytes(&bytes, batch, 9).unwrap().run(&inputs).unwrap();
         close(&through[0].data, &direct[0].data);
         let imported = decode(&bytes).unwrap();
-        assert_eq!(imported.unknown, Vec::<String>::new());
+        assert_eq!(imported.unknown, Vec::new());
         assert_eq!(kernel::fused(&imported.graph), kernel::fused(graph));
     }
 
@@ -191,6 +213,7 @@ mod tests {
                     groups: if kind == KernelKind::Dwconv { 8 } else { 1 },
                     act,
                     residual: false,
+                    window: None,
                 };
                 if kind == KernelKind::Act && act == edgezen_core::plainnet::graph::Act::None {
                     continue;

@@ -67,6 +67,9 @@ pub fn apply(
     let needed = || weight.ok_or_else(|| missing("a weight"));
     match op {
         Op::Input | Op::BatchNorm => Err(missing("an operation")),
+        Op::AnyConv { .. } | Op::AnyPool { .. } | Op::View { .. } | Op::Pass { .. } => {
+            Err(TchError::Torch("an operation that only files of others have cannot be run".into()))
+        }
         Op::Conv { kernel, stride, groups, .. } => {
             let (stride, pad) = (i64::from(stride), i64::from((kernel - 1) / 2));
             map(first)?.f_conv2d(needed()?, bias, [stride; 2], [pad; 2], [1, 1], i64::from(groups))

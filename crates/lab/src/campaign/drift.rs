@@ -27,6 +27,7 @@ pub const SENTINEL: Kernel = Kernel {
     groups: 1,
     act: Act::Relu,
     residual: false,
+    window: None,
 };
 
 /// Medians of all sentinels in order, in nanoseconds.

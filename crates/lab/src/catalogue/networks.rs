@@ -6,18 +6,31 @@ use edgezen_core::plainnet::notation::ParseError;
 use edgezen_core::plainnet::sections::{self, Section};
 use edgezen_core::plainnet::{Block, Model, Network, ShapeError, notation, published};
 use edgezen_core::zoo::{CodeError, Encoded, Named};
-use edgezen_engine::onnx::{self, Imported, OnnxError};
+use edgezen_engine::onnx::{self, Imported, OnnxError, Size};
 use std::path::{Path, PathBuf};
 
 /// What replaces a network's own resolution and classes, and whether squeeze-excite is added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// Side of the square input image; absent: the network's own, else 224, or 32 for CIFAR networks.
-    pub resolution: Option<u32>,
+    /// Sides of the input image, which is square but for ONNX files; absent: the network's own, else 224, or 32 for
+    /// CIFAR networks.
+    pub resolution: Option<Size>,
     /// Classes of the classifier; absent: the network's own, else 1000, or 10 for CIFAR networks.
     pub classes: Option<u32>,
     /// Squeeze-excite in the residual super blocks, in addition to the networks published with it.
     pub se: bool,
+}
+
+impl Overrides {
+    /// The side of a square image.
+    ///
+    /// # Errors
+    /// Other images: only ONNX files may have them.
+    pub fn side(&self) -> Result<Option<u32>, NetworkError> {
+        let Some(size) = self.resolution else { return Ok(None) };
+        let side = u32::try_from(size.h).ok().filter(|_| size.h == size.w);
+        side.map(Some).ok_or(NetworkError::NotSquare(size))
+    }
 }
 
 /// A network of any of the kinds that can be named.
@@ -43,6 +56,14 @@ pub enum NetworkError {
     Code(#[from] CodeError),
     #[error("--classes must be at least 1")]
     NoClasses,
+    #[error("--resolution {0}: only .onnx files may have other than square images")]
+    NotSquare(Size),
+    /// A file that leaves height and width open, or fixes them to others than are asked for.
+    #[error("{}: {reason}", path.display())]
+    Resolution { path: PathBuf, reason: String },
+    /// A file that is in order, and whose shapes depend on the image or on an operator that is not known.
+    #[error("{}: {reason}", path.display())]
+    Shapes { path: PathBuf, reason: String },
     #[error("{}: {error}", path.display())]
     Io { path: PathBuf, error: std::io::Error },
     #[error("{}: {reason}", path.display())]
@@ -55,7 +76,7 @@ pub enum NetworkError {
 /// A text that stands for no network, and files that are unreadable or damaged.
 pub fn any(net: &str, overrides: Overrides) -> Result<AnyNetwork, NetworkError> {
     if is_onnx(net) {
-        return Ok(AnyNetwork::Onnx(net.to_owned(), read_onnx(Path::new(net))?));
+        return Ok(AnyNetwork::Onnx(net.to_owned(), read_onnx(Path::new(net), overrides.resolution)?));
     }
     if let Some(encoded) = encoded(net, overrides)? {
         return Ok(AnyNetwork::Encoded(net.to_owned(), encoded));
@@ -72,7 +93,7 @@ pub fn model(net: &str, overrides: Overrides) -> Result<Model, NetworkError> {
         Some(model) => model,
         None => with_usual_input(read(net)?),
     };
-    if let Some(resolution) = overrides.resolution {
+    if let Some(resolution) = overrides.side()? {
         model.resolution = resolution;
     }
     match overrides.classes {
@@ -108,7 +129,7 @@ pub fn encoded(net: &str, overrides: Overrides) -> Result<Option<Encoded>, Netwo
     if published::by_name(net).is_some() {
         return Ok(None);
     }
-    Ok(Named::new(net, overrides.resolution.unwrap_or(224)).ok().map(Encoded::Named))
+    Ok(Named::new(net, overrides.side()?.unwrap_or(224)).ok().map(Encoded::Named))
 }
 
 /// Whether the text means an ONNX file.
@@ -140,14 +161,12 @@ impl AnyNetwork {
         })
     }
 
-    /// Operators of the file without a counterpart here, each once, in alphabetical order. They are not part of
-    /// [`AnyNetwork::sections`].
-    pub fn unknown_operators(&self) -> Vec<String> {
-        let AnyNetwork::Onnx(_, imported) = self else { return Vec::new() };
-        let mut unknown = imported.unknown.clone();
-        unknown.sort();
-        unknown.dedup();
-        unknown
+    /// The file that the network was read from; nothing for the other kinds.
+    pub fn imported(&self) -> Option<&Imported> {
+        match self {
+            AnyNetwork::Onnx(_, imported) => Some(imported),
+            AnyNetwork::PlainNet(_) | AnyNetwork::Encoded(..) => None,
+        }
     }
 }
 
@@ -156,9 +175,11 @@ pub fn name(model: &Model) -> String {
     model.name.clone().unwrap_or_else(|| model.network.to_string())
 }
 
-fn read_onnx(path: &Path) -> Result<Imported, NetworkError> {
-    onnx::read(path).map_err(|error| match error {
+fn read_onnx(path: &Path, size: Option<Size>) -> Result<Imported, NetworkError> {
+    onnx::read_at(path, size).map_err(|error| match error {
         OnnxError::Io(error) => NetworkError::Io { path: path.to_owned(), error },
+        OnnxError::Resolution(reason) => NetworkError::Resolution { path: path.to_owned(), reason },
+        OnnxError::Unknown(_) => NetworkError::Shapes { path: path.to_owned(), reason: error.to_string() },
         other => NetworkError::Damaged { path: path.to_owned(), reason: other.to_string() },
     })
 }

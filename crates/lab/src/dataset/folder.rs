@@ -98,6 +98,7 @@ mod tests {
             groups: 1,
             act: Act::Relu,
             residual: true,
+            window: None,
         };
         let summary = Summary::of(&[10.0, 12.0, 11.0], 4);
         let structure = "SuperResK3K3(16,32,2,16,1)".to_owned();

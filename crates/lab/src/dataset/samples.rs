@@ -226,6 +226,7 @@ impl KernelColumns<'_> {
             groups: self.groups.positive(row)?,
             act: self.act.parse::<Act>(row)?,
             residual: self.residual.flag(row)?,
+            window: None,
         })
     }
 }

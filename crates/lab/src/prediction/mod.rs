@@ -3,7 +3,7 @@
 pub mod network;
 pub mod table;
 
-pub use network::Prediction;
+pub use network::{Missing, Prediction};
 pub use table::PredictedTable;
 
 use crate::dataset::DatasetError;
@@ -25,6 +25,11 @@ pub enum PredictionError {
     OtherBatch { predictor: String, batch: u32 },
     #[error("{predictor} knows whole networks only: no breakdown")]
     NoBreakdown { predictor: String },
+    #[error("{net}: not a convolutional network over images: {reason}")]
+    NoCnn { net: String, reason: String },
+    /// More of a file's multiply-accumulates are without a counterpart here than a latency may lack.
+    #[error("{net}: {share} of its multiply-accumulates cannot be priced: {what}")]
+    Incomplete { net: String, share: String, what: String },
     #[error(transparent)]
     Shape(#[from] ShapeError),
     #[error(transparent)]

@@ -41,7 +41,7 @@ pub struct Quantities {
     in_h: f64,
     taps: f64,
     fan_in: f64,
-    /// Output pixels of the whole batch: rows of the matrix product.
+    /// Rows of the matrix product: output pixels of the whole batch.
     rows: f64,
     /// Multiply-accumulates of the whole batch.
     macs: f64,
@@ -121,8 +121,7 @@ impl Quantities {
     pub fn of(kernel: &Kernel, machine: &Machine) -> Quantities {
         let bytes_per_element = machine.bytes_per_element;
         let batch = f64::from(kernel.batch);
-        let k = f64::from(kernel.kernel);
-        let all_rows = batch * f64::from(kernel.out_h()) * f64::from(kernel.out_w());
+        let all_rows = kernel.weighted_pixels();
         let all_columns = f64::from(kernel.out_c);
         let tilings = TILES.map(|(rows, columns)| {
             let tiles = ceil(all_rows / rows) * ceil(all_columns / columns);
@@ -135,7 +134,7 @@ impl Quantities {
             in_c: f64::from(kernel.in_c),
             out_c: all_columns,
             in_h: f64::from(kernel.in_h),
-            taps: k * k,
+            taps: f64::from(kernel.taps()),
             fan_in: kernel.fan_in(),
             rows: all_rows,
             macs: kernel.macs(),
@@ -396,6 +395,7 @@ mod tests {
             groups: 1,
             act: Act::Relu,
             residual: true,
+            window: None,
         };
         let roofline = Roofline {
             peak_gmacs_per_s: 100.0,

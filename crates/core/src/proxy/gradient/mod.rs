@@ -84,6 +84,9 @@ impl<'a, T: Real> Differentiable<'a, T> {
                         "the gradient of concatenation and adaptive pooling",
                     ));
                 }
+                Op::AnyConv { .. } | Op::AnyPool { .. } | Op::View { .. } | Op::Pass { .. } => {
+                    return Err(ForwardError::Unsupported("networks from files of others"));
+                }
             }
         }
         let convs = weighted(graph);

@@ -103,6 +103,7 @@ mod tests {
             groups: 1,
             act: Act::Relu,
             residual: false,
+            window: None,
         }
     }
 

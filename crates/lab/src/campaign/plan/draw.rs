@@ -368,6 +368,7 @@ fn anchors(count: usize, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
                 groups: 1,
                 act: Act::Relu,
                 residual,
+                window: None,
             });
         }
         for (channels, side) in [(64, 112), (96, 56), (32, 112)] {
@@ -384,6 +385,7 @@ fn anchors(count: usize, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
                 groups: 1,
                 act: Act::None,
                 residual: false,
+                window: None,
             });
         }
         for in_c in [512, 2048] {
@@ -400,6 +402,7 @@ fn anchors(count: usize, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
                 groups: 1,
                 act: Act::None,
                 residual: false,
+                window: None,
             });
         }
         if out.len() == before {

@@ -132,6 +132,7 @@ fn kernel(kind: KernelKind, batch: u32, in_c: u32, out_c: u32, side: u32) -> Ker
         groups: 1,
         act: Act::None,
         residual: false,
+        window: None,
     }
 }
 

@@ -64,6 +64,7 @@ fn read(table: &KernelTable, created: &str) -> Result<Dataset, ImportError> {
             // The source does not say which activation is fused; it is free on this device.
             act: Act::None,
             residual,
+            window: None,
         };
         if let Some(first) = seen.insert(kernel, row) {
             return Err(latency

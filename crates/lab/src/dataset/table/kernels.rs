@@ -199,6 +199,7 @@ impl KernelTable {
                     return Err(self.cell(row, "residual", format!("{other:?} is neither true nor false")));
                 }
             },
+            window: None,
         };
         if depthwise && (in_c != out_c || kernel.groups != in_c) {
             return Err(self.cell(

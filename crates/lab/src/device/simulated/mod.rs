@@ -142,8 +142,8 @@ impl Device for Simulated {
                     path: path.to_owned(),
                     reason: e.to_string(),
                 };
-                let imported = onnx::read(path).map_err(bad)?;
-                (kernel::fused(&imported.graph), path.display().to_string())
+                let graph = onnx::read(path).and_then(onnx::Imported::whole).map_err(bad)?;
+                (kernel::fused(&graph), path.display().to_string())
             }
         };
         let batch = self.identity.batch;

@@ -49,6 +49,7 @@ mod tests {
             groups: if kind == KernelKind::Dwconv { c } else { 1 },
             act: Act::Relu,
             residual: false,
+            window: None,
         };
         let mut observations = Vec::new();
         for kind in [KernelKind::Conv, KernelKind::Dwconv] {
