@@ -77,9 +77,11 @@ struct Row {
     /// predictors of whole networks.
     #[serde(skip_serializing_if = "Option::is_none")]
     coverage_macs: Option<f64>,
-    /// Operators of a file that are not in `ms`, and kinds of kernel that are only bounded from below because the
-    /// predictor has no model for them.
-    unknown: Vec<Missing>,
+    /// Names of the operators of a file that are not in `ms`, and of kinds of kernel that are only bounded from below
+    /// because the predictor has no model for them.
+    unknown: Vec<String>,
+    /// The same with their numbers and MACs.
+    missing: Vec<Missing>,
     /// Absent without a budget.
     #[serde(skip_serializing_if = "Option::is_none")]
     inside_budget: Option<bool>,
@@ -128,7 +130,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     match rows.iter().find(|row| args.strict && (row.coverage < INSIDE || row.incomplete)) {
         None => Ok(()),
         Some(row) if row.incomplete => {
-            let message = format!("{}: its latency is without {}", row.net, names(&row.unknown, true));
+            let message = format!("{}: its latency is without {}", row.net, names(&row.missing, true));
             Err(Failure::new(Exit::OutsideDomain, message)
                 .remedy("leave out --strict if what is missing takes no time that counts"))
         }
@@ -173,7 +175,7 @@ fn predict_whole(
 }
 
 fn row(prediction: prediction::Prediction, args: &Args) -> Row {
-    let unknown = prediction.unknown();
+    let missing = prediction.unknown();
     let prediction::Prediction { net, device, estimate, left_out, coverage_macs, breakdown } = prediction;
     let shown = breakdown.filter(|_| args.breakdown.is_some());
     let kernel = |share: &KernelShare| KernelRow {
@@ -189,7 +191,8 @@ fn row(prediction: prediction::Prediction, args: &Args) -> Row {
         upper_ms: estimate.upper.ms(),
         coverage: estimate.coverage,
         coverage_macs,
-        unknown,
+        unknown: missing.iter().map(|missing| missing.name.clone()).collect(),
+        missing,
         inside_budget: args.latency.map(|limit| estimate.latency <= limit),
         breakdown: shown.as_ref().map(|parts| parts.kernels.iter().map(kernel).collect()),
         blocks: shown.map(|parts| parts.blocks),
@@ -219,10 +222,10 @@ fn text(rows: &[Row], args: &Args) -> String {
         );
         if p.incomplete {
             let share = 100.0 * p.coverage_macs.unwrap_or(0.0);
-            out += &format!("  {share:.1} % of the MACs; left out: {}\n", names(&p.unknown, true));
+            out += &format!("  {share:.1} % of the MACs; left out: {}\n", names(&p.missing, true));
         }
-        if p.unknown.iter().any(|missing| !missing.left_out) {
-            out += &format!("  without a model: {}\n", names(&p.unknown, false));
+        if p.missing.iter().any(|missing| !missing.left_out) {
+            out += &format!("  without a model: {}\n", names(&p.missing, false));
         }
         if let (Some(limit), Some(inside)) = (args.latency, p.inside_budget) {
             out += &format!("  {} the budget of {limit}\n", if inside { "inside" } else { "over" });

@@ -35,7 +35,7 @@ fn every_small_file_is_predicted_or_refused_with_a_reason() {
         assert_eq!(number(prediction, "coverage_macs"), 1.0, "{prediction}");
         assert!((1e-3..10.0).contains(&number(prediction, "ms")), "{prediction}");
         assert!(
-            list(&prediction["unknown"]).iter().all(|unknown| unknown["left_out"] == false),
+            list(&prediction["missing"]).iter().all(|unknown| unknown["left_out"] == false),
             "{prediction}"
         );
     }
@@ -60,11 +60,11 @@ fn what_is_left_out_is_said() {
     };
     let boxes = predict("boxes_at_the_end", &[]);
     assert_eq!(number(&boxes, "coverage_macs"), 1.0);
-    assert!(list(&boxes["unknown"]).iter().any(|unknown| unknown["name"] == "NonMaxSuppression"), "{boxes}");
+    assert!(list(&boxes["missing"]).iter().any(|unknown| unknown["name"] == "NonMaxSuppression"), "{boxes}");
     let attention = case("onnx_cases", "94_attention");
     let partial = &edgezen_json(dir, &["predict", "--device", "host", "--json", "--partial", &attention])[0];
     assert!((0.04..0.06).contains(&number(partial, "coverage_macs")), "{partial}");
-    let of = |name: &str| list(&partial["unknown"]).iter().find(|unknown| unknown["name"] == name).cloned();
+    let of = |name: &str| list(&partial["missing"]).iter().find(|unknown| unknown["name"] == name).cloned();
     assert_eq!(number(&of("MatMul").unwrap(), "count"), 2.0);
     let strict = ["predict", "--device", "host", "--strict", &case("onnx_more", "boxes_at_the_end")];
     refused(dir, &strict, 5, &["NonMaxSuppression"]);
