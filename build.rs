@@ -5,13 +5,36 @@
 #![allow(clippy::print_stderr, clippy::print_stdout)]
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// Folder, extension of its data files, name of the static in `src/embedded.rs`, and what it holds.
-const FOLDERS: [(&str, &str, &str, &str); 2] = [
-    ("device-profiles", "toml", "DEVICE_PROFILES", "Device profiles, by name."),
-    ("predictors", "json", "PREDICTORS", "Predictors, by identity."),
+/// A folder of data files that become a static in `src/embedded.rs`.
+struct Folder {
+    path: &'static str,
+    extension: &'static str,
+    /// The name of the static, and what it holds.
+    name: &'static str,
+    holds: &'static str,
+    /// Large files are gzipped: they would be a tenth of the program.
+    packed: bool,
+}
+
+const FOLDERS: [Folder; 2] = [
+    Folder {
+        path: "device-profiles",
+        extension: "toml",
+        name: "DEVICE_PROFILES",
+        holds: "Device profiles, by name.",
+        packed: false,
+    },
+    Folder {
+        path: "predictors",
+        extension: "json",
+        name: "PREDICTORS",
+        holds: "Predictors, by identity; gzipped.",
+        packed: true,
+    },
 ];
 
 /// The libtorch that tch is bound to.
@@ -24,18 +47,35 @@ fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or(io::ErrorKind::NotFound)?);
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);
     let mut code = String::new();
-    for (folder, extension, name, holds) in FOLDERS {
-        println!("cargo:rerun-if-changed={folder}");
-        // A static, not a constant: every crate that uses a constant gets a copy of it.
-        let _ = writeln!(code, "/// {holds}\npub static {name}: &[(&str, &str)] = &[");
-        for file in files(&root.join(folder), extension)? {
-            let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let _ = writeln!(code, "    ({name:?}, include_str!({:?})),", file.display().to_string());
-        }
-        code.push_str("];\n");
+    for folder in &FOLDERS {
+        println!("cargo:rerun-if-changed={}", folder.path);
+        embed(folder, &root, &out, &mut code)?;
     }
     println!("cargo:rerun-if-changed=build.rs");
     fs::write(out.join("embedded.rs"), code)
+}
+
+/// Adds the static of `folder` to `code`.
+fn embed(folder: &Folder, root: &Path, out: &Path, code: &mut String) -> io::Result<()> {
+    let Folder { path, extension, name, holds, packed } = folder;
+    let (content, include) = if *packed { ("[u8]", "include_bytes") } else { ("str", "include_str") };
+    // A static, not a constant: every crate that uses a constant gets a copy of it.
+    let _ = writeln!(code, "/// {holds}\npub static {name}: &[(&str, &{content})] = &[");
+    for file in files(&root.join(path), extension)? {
+        let id = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let source = if *packed { gzipped(&file, &out.join(format!("{id}.gz")))? } else { file };
+        let _ = writeln!(code, "    ({id:?}, {include}!({:?})),", source.display().to_string());
+    }
+    code.push_str("];\n");
+    Ok(())
+}
+
+/// Writes `file` to `to`, gzipped.
+fn gzipped(file: &Path, to: &Path) -> io::Result<PathBuf> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(&fs::read(file)?)?;
+    fs::write(to, encoder.finish()?)?;
+    Ok(to.to_owned())
 }
 
 /// Looks whether there is a libtorch, before anything long is compiled against none, and has the program

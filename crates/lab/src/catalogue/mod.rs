@@ -5,7 +5,7 @@ pub mod networks;
 pub mod predictors;
 
 pub use crate::device::profile::Profiles;
-pub use crate::files::location::{Location, Shipped};
+pub use crate::files::location::{Location, Packed, Shipped};
 pub use by_device::{CatalogueError, DevicePredictor, Note};
 pub use predictors::Predictors;
 

@@ -2,10 +2,11 @@
 
 use crate::device::profile::{ProfileError, Profiles};
 use crate::files;
-use crate::files::location::{Location, Shipped};
+use crate::files::location::{Location, Packed};
 use edgezen_core::files::FileError;
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::layout::FORMAT;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// A predictor that was found by its name and not read yet.
@@ -29,23 +30,32 @@ impl PredictorEntry {
     pub fn load(&self) -> Result<AnyPredictor, FileError> {
         match &self.location {
             Location::File(path) => read(path),
-            Location::Shipped { text } => {
-                AnyPredictor::parse(text.as_bytes(), &PathBuf::from(format!("predictors/{}.json", self.id)))
+            Location::Shipped { content } => {
+                let path = PathBuf::from(format!("predictors/{}.json", self.id));
+                AnyPredictor::parse(&unpacked(content, &path)?, &path)
             }
         }
     }
 }
 
+/// The text of a gzipped file.
+fn unpacked(content: &[u8], path: &Path) -> Result<Vec<u8>, FileError> {
+    let mut text = Vec::new();
+    let mut reader = flate2::read::GzDecoder::new(content).take(FORMAT.most_bytes);
+    reader.read_to_end(&mut text).map_err(FileError::io(path))?;
+    Ok(text)
+}
+
 /// All predictors: those in folders, in the order of the folders, then the shipped ones.
 #[derive(Clone, Debug)]
 pub struct Predictors {
-    shipped: Shipped,
+    shipped: Packed,
     folders: Vec<PathBuf>,
 }
 
 impl Predictors {
     /// Folders that do not exist are skipped.
-    pub fn new(shipped: Shipped, folders: Vec<PathBuf>) -> Predictors {
+    pub fn new(shipped: Packed, folders: Vec<PathBuf>) -> Predictors {
         Predictors { shipped, folders }
     }
 
@@ -84,9 +94,9 @@ impl Predictors {
     pub fn entries(&self) -> Vec<PredictorEntry> {
         let mut entries: Vec<PredictorEntry> =
             self.folders.iter().flat_map(|folder| in_folder(folder)).collect();
-        let shipped = |&(name, text): &(&str, &'static str)| PredictorEntry {
+        let shipped = |&(name, content): &(&str, &'static [u8])| PredictorEntry {
             id: name.to_owned(),
-            location: Location::Shipped { text },
+            location: Location::Shipped { content },
         };
         entries.extend(self.shipped.iter().map(shipped));
         entries
@@ -143,7 +153,7 @@ mod tests {
         for name in ["host@tract@fp32.json", "notes.json", "a@b.json", "x@y@z.txt"] {
             std::fs::write(dir.path().join(name), "{}").unwrap();
         }
-        let shipped: Shipped = &[("a@b@c", "{}")];
+        let shipped: Packed = &[("a@b@c", b"")];
         let folders = vec![dir.path().to_owned(), dir.path().join("absent")];
         let entries = Predictors::new(shipped, folders).entries();
         assert_eq!(entries[0].id, "host@tract@fp32");

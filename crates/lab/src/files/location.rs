@@ -6,12 +6,15 @@ use std::path::PathBuf;
 /// Files that are compiled into a program: names without their extension, and texts.
 pub type Shipped = &'static [(&'static str, &'static str)];
 
+/// Larger files that are compiled into a program: names without their extension, and gzipped texts.
+pub type Packed = &'static [(&'static str, &'static [u8])];
+
 /// Where a named file was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
-    /// Compiled into the program, with this text.
+    /// Compiled into the program, with this content: the text, or the gzipped text of a [`Packed`] file.
     Shipped {
-        text: &'static str,
+        content: &'static [u8],
     },
     File(PathBuf),
 }

@@ -69,7 +69,7 @@ impl Profiles {
             .iter()
             .map(|&(name, text)| ProfileEntry {
                 name: name.to_owned(),
-                location: Location::Shipped { text },
+                location: Location::Shipped { content: text.as_bytes() },
                 profile: Profile::parse(text, &format!("shipped profile {name}")),
             })
             .collect();
