@@ -8,7 +8,7 @@ the applications of Keras, exported with tf2onnx, if both are installed; models 
 and the new exporter, if PyTorch is installed; int8 variants of some of them, made with onnxruntime.quantization.
 BIN is the example onnx_macs: cargo build --release -p edgezen-engine --example onnx_macs.
 
-The right multiply-accumulates come from a run in onnxruntime without optimisations: its profile holds the true shapes
+The right multiply-accumulates come from a run in onnxruntime with folded constants and no other kernels: its profile holds the true shapes
 of the operands of each operator that ran, inside functions and branches, too.
 """
 
@@ -34,7 +34,7 @@ TORCHVISION = ["alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "ef
                "mnasnet1_0", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf",
                "resnet18", "resnet50", "resnext50_32x4d", "shufflenet_v2_x1_0", "squeezenet1_1", "swin_t", "vgg11_bn", "vit_b_16",
                "wide_resnet50_2"]
-TIMM = ["cspdarknet53", "csresnext50", "dla34", "dpn68", "ecaresnet50t", "edgenext_small", "efficientformer_l1", "ese_vovnet19b_dw",
+TIMM = ["cspdarknet53", "cspresnext50", "dla34", "dpn68", "ecaresnet50t", "edgenext_small", "efficientformer_l1", "ese_vovnet19b_dw",
         "fbnetc_100", "focalnet_tiny_srf", "gernet_s", "ghostnet_100", "hardcorenas_a", "hrnet_w18_small", "inception_next_tiny",
         "levit_128s", "mixer_s32_224", "mixnet_s", "mobilenetv4_conv_small", "mobileone_s0", "mobilevit_s", "nfnet_f0",
         "poolformer_s12", "regnety_016", "repvgg_a0", "res2net50_14w_8s", "resnest14d", "resnetv2_50", "rexnet_100", "sebotnet33ts_256",
@@ -42,7 +42,8 @@ TIMM = ["cspdarknet53", "csresnext50", "dla34", "dpn68", "ecaresnet50t", "edgene
         "xception41"]
 # Sides for inputs that leave them open, other than 224.
 SIDES = {"_rec": 48, "_det": 640, "det_": 640, "retina": 640, "320n": 320, "640m": 640, "mtcnn": 128, "PNet": 128, "pnet": 128}
-QUANTISED = ["keras_MobileNetV2", "keras_EfficientNetB0", "keras_ResNet50", "light_squeezenet"]
+QUANTISED = ["keras_MobileNetV2", "keras_EfficientNetB0", "keras_ResNet50", "torchvision_mobilenet_v3_small_classic",
+             "torchvision_shufflenet_v2_x1_0_classic", "torchvision_squeezenet1_1_classic", "timm_mobileone_s0_classic"]
 
 
 def side_of(path):
@@ -112,11 +113,17 @@ def torch_models(folder):
     makers = [(f"torchvision_{name}", lambda name=name: torchvision.models.get_model(name, weights=None)) for name in TORCHVISION]
     makers += [(f"timm_{name}", lambda name=name: timm.create_model(name, pretrained=False)) for name in TIMM]
     for name, maker in makers:
-        model = maker().eval()
+        try:
+            model = maker().eval()
+        except Exception as error:
+            print(f"{name}: {error}")
+            continue
         config = getattr(model, "default_cfg", None) or {}
         image = torch.zeros(1, *config.get("input_size", (3, 299, 299) if "inception" in name else (3, 224, 224)))
         for exporter in ["classic", "dynamo"]:
             path = folder / f"{name}_{exporter}.onnx"
+            if path.exists():
+                continue
             try:
                 torch.onnx.export(model, (image,), str(path), dynamo=exporter == "dynamo")
             except Exception as error:
@@ -140,7 +147,11 @@ def quantised(folder):
             continue
         for form in [QuantFormat.QDQ, QuantFormat.QOperator]:
             out = folder / f"{name}_{form.name.lower()}.onnx"
-            quantize_static(path, out, Images(path), quant_format=form, activation_type=QuantType.QUInt8)
+            try:
+                quantize_static(path, out, Images(path), quant_format=form, activation_type=QuantType.QUInt8)
+            except Exception as error:
+                out.unlink(missing_ok=True)
+                print(f"{out.name}: not quantised ({error})")
         quantize_dynamic(path, folder / f"{name}_dynamic.onnx", weight_type=QuantType.QUInt8)
 
 
@@ -151,14 +162,16 @@ def session(path, profile=None):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
     # Weights that are packed beforehand have no shape in the profile.
     options.add_session_config_entry("session.disable_prepacking", "1")
     if profile:
         options.enable_profiling, options.profile_file_prefix = True, profile
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    # Branches with equal weights (of untrained networks) are no less work in a trained one.
+    disabled = ["CommonSubexpressionElimination"]
+    return onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"], disabled_optimizers=disabled)
 
 
 def feed(runtime, side, random):
@@ -192,7 +205,7 @@ def right_macs(path, side):
         feeds = feed(runtime, side, np.random.default_rng(0))
         runtime.run(None, feeds)
         events = json.loads(Path(runtime.end_profiling()).read_text())
-    batch = max(1, next((value.shape[0] for value in feeds.values() if value.ndim == 4), 1))
+    batch = max(1, next((value.shape[0] for value in feeds.values() if value.ndim >= 2), 1))
     total = 0
     for event in events:
         arguments = event.get("args", {})

@@ -1,6 +1,6 @@
 //! Elements of small constants, computed as the network would: arithmetic over shapes above all.
 
-use super::operation::{Operation, Problem};
+use super::operation::Operation;
 use super::shapes;
 use super::value::{Value, is_kept};
 
@@ -19,14 +19,6 @@ pub fn outputs(op: &Operation, out: &[Vec<usize>]) -> Vec<Option<Vec<f64>>> {
     all
 }
 
-/// The part of the shape that a Shape operator gives.
-pub fn shape_range(op: &Operation) -> Result<std::ops::Range<usize>, Problem> {
-    let rank = op.rank(0)? as i64;
-    let place = |at: i64| (if at < 0 { at + rank } else { at }).clamp(0, rank) as usize;
-    let (start, end) = (place(op.int("start", 0)), place(op.int("end", rank)));
-    Ok(start..end.max(start))
-}
-
 fn elements(op: &Operation, out: &[usize]) -> Option<Vec<f64>> {
     let data = |at: usize| op.input(at).and_then(|value| value.data.as_deref());
     let dims = |at: usize| op.input(at).and_then(Value::dims);
@@ -34,7 +26,7 @@ fn elements(op: &Operation, out: &[usize]) -> Option<Vec<f64>> {
     let truth = |holds: bool| f64::from(u8::from(holds));
     let whole = op.input(0).is_some_and(|value| value.whole);
     match op.kind() {
-        "Shape" => Some(dims(0)?[shape_range(op).ok()?].iter().map(|&dim| dim as f64).collect()),
+        "Shape" => Some(dims(0)?[shapes::shape_range(op).ok()?].iter().map(|&dim| dim as f64).collect()),
         "Size" => Some(vec![dims(0)?.iter().product::<usize>() as f64]),
         "Identity" | "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" | "Dropout" => Some(data(0)?.to_vec()),
         "Cast" | "CastLike" => {

@@ -30,10 +30,11 @@ use std::path::Path;
 use std::str::FromStr;
 use unroll::{Network, full_name};
 
-/// Largest share of the multiply-accumulates in products of two maps that a convolutional network has.
-const MAPS: f64 = 0.05;
-/// Least share in convolutions and in products with weights over maps, where there are products of two maps.
-const CONVOLUTIONS: f64 = 0.5;
+/// Largest share of the multiply-accumulates in three-dimensional convolutions that a network over images has.
+const VOLUMES: f64 = 0.05;
+/// Largest share in products of two maps, and in products with weights over sequences beside them, that a
+/// convolutional network has.
+const ATTENTION: f64 = 0.5;
 
 /// Height and width of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,14 +244,13 @@ impl Ledger {
                 ),
             });
         }
-        if volume > MAPS * self.macs {
+        if volume > VOLUMES * self.macs {
             return Some(format!(
                 "{:.0} % of its multiply-accumulates are in three-dimensional convolutions",
                 percent(volume)
             ));
         }
-        let attends = self.maps > MAPS * self.macs
-            || self.maps > 0.0 && self.maps + self.over_sequences > CONVOLUTIONS * self.macs;
+        let attends = self.maps > 0.0 && self.maps + self.over_sequences > ATTENTION * self.macs;
         attends.then(|| {
             format!(
                 "attention dominates it: {:.0} % of its multiply-accumulates are in products of two maps, {:.0} % in \

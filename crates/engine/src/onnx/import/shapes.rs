@@ -225,7 +225,7 @@ pub fn infer(op: &Operation) -> Shapes {
             Ok(vec![dims])
         }
         // Made from sizes.
-        "Shape" => Ok(vec![vec![super::fold::shape_range(op)?.len()]]),
+        "Shape" => Ok(vec![vec![shape_range(op)?.len()]]),
         "Size" => Ok(vec![vec![]]),
         "ConstantOfShape" => Ok(vec![sizes(op, op.integers(0)?.unwrap_or_default())?]),
         "RandomNormal" | "RandomUniform" => {
@@ -648,4 +648,12 @@ fn resized(op: &Operation) -> Shapes {
         shape[axis] = (scale as f32 * dims[axis] as f32).floor() as usize;
     }
     Ok(vec![shape])
+}
+
+/// The part of the shape that a Shape operator gives.
+pub fn shape_range(op: &Operation) -> Result<std::ops::Range<usize>, Problem> {
+    let rank = op.rank(0)? as i64;
+    let place = |at: i64| (if at < 0 { at + rank } else { at }).clamp(0, rank) as usize;
+    let (start, end) = (place(op.int("start", 0)), place(op.int("end", rank)));
+    Ok(start..end.max(start))
 }
