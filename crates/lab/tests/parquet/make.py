@@ -3,8 +3,8 @@
 Each file holds the same five rows: `kind`, `note` (texts), `in_c` (integers), `latency_ms` (numbers), `residual`
 (truth values), with missing cells. They differ in the types, encodings, page versions and compressions they use.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install pyarrow polars duckdb
-    /tmp/venv/bin/python make.py
+    python3 -m venv tables-venv && tables-venv/bin/pip install pyarrow polars duckdb
+    tables-venv/bin/python make.py
 """
 
 import datetime
