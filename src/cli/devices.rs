@@ -209,7 +209,10 @@ fn describe(
 ) -> Result<(), Failure> {
     let named = serial.is_some();
     let mut phones = phones(profiles, serial)?;
-    phones.retain(|phone| named || phone.draft.is_some());
+    // A phone that cannot be asked says why, unless another one can be.
+    if !named && phones.iter().any(|phone| phone.draft.is_some()) {
+        phones.retain(|phone| phone.draft.is_some());
+    }
     let phone = match &phones[..] {
         [] => return Err(DeviceError::Link(LinkError::NoPhone).into()),
         [phone] => phone,
@@ -219,8 +222,12 @@ fn describe(
         }
     };
     let Some(profile) = phone.draft.clone() else {
-        let message = format!("phone {} is {}", phone.serial, phone.state);
-        let remedy = phone.complaints.first().map(|complaint| complaint.remedy.clone());
+        let complaint = phone.complaints.first();
+        let message = match complaint.filter(|_| phone.state == "ready") {
+            Some(complaint) => complaint.finding.clone(),
+            None => format!("phone {} is {}", phone.serial, phone.state),
+        };
+        let remedy = complaint.map(|complaint| complaint.remedy.clone());
         return Err(Failure { exit: Exit::Device, message, remedy });
     };
     if let Some(profile) = &phone.profile {

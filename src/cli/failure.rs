@@ -202,6 +202,10 @@ impl From<DeviceError> for Failure {
                 Failure::new(exit, message).remedy(error.remedy())
             }
             DeviceError::Lost { .. } => Failure::new(Exit::Device, message),
+            DeviceError::Implausible { .. } => Failure::new(Exit::Quality, message).remedy(
+                "start the device anew, and name a runner that you built yourself: EDGEZEN_RUNNER=FILE; another device \
+                 if that does not help",
+            ),
             DeviceError::Busy { .. } => Failure::new(Exit::Device, message).remedy(
                 "wait until that is finished; if nobody measures on it: adb shell setprop debug.edgezen.owner \"''\"",
             ),

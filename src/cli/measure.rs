@@ -47,7 +47,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let bar =
         out.progress(nets.len() as u64 * u64::from(ROUNDS), "{bar:30} {pos}/{len} {elapsed}  {wide_msg}");
     let summaries = network_latency::measure(device.as_mut(), &nets, &mut |i| {
-        bar.set_message(label(&nets[i]));
+        bar.set_message(output::message(&label(&nets[i])));
         bar.inc(1);
     })?;
     bar.finish_and_clear();

@@ -1,6 +1,10 @@
 //! The one door to the terminal: data on stdout, talk on stderr.
+//!
+//! Whatever goes through it is escaped: a text that came from a phone, a file or another program, and that nobody escaped
+//! before, does not control the terminal here either. The colours of this program are marks until then.
 
 use super::failure::Failure;
+use edgezen_core::foreign::escape::{escaped, escaped_json, escaped_lines};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 
@@ -15,10 +19,13 @@ impl Output {
     /// The result: `value` as JSON with `--json`, else the text.
     pub fn result<T: Serialize>(self, value: &T, text: impl FnOnce() -> String) -> Result<(), Failure> {
         let out = if self.json {
-            serde_json::to_string_pretty(value)
-                .map_err(|e| Failure::runtime(format!("cannot write the result as JSON: {e}")))?
+            let json = serde_json::to_string_pretty(value)
+                .map_err(|e| Failure::runtime(format!("cannot write the result as JSON: {e}")))?;
+            escaped_json(&json).into_owned()
         } else {
-            text()
+            let colours =
+                std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+            for_terminal(&text(), colours)
         };
         let mut stdout = std::io::stdout().lock();
         match writeln!(stdout, "{}", out.trim_end()).and_then(|()| stdout.flush()) {
@@ -31,7 +38,7 @@ impl Output {
 
     /// A remark for the person at the terminal.
     pub fn note(self, text: impl std::fmt::Display) {
-        let _ = writeln!(std::io::stderr(), "{text}");
+        let _ = writeln!(std::io::stderr(), "{}", for_terminal(&text.to_string(), false));
     }
 
     /// A progress bar of `total` steps; hidden where stderr is not a terminal.
@@ -45,6 +52,62 @@ impl Output {
         }
         bar
     }
+}
+
+/// The message of a progress bar, which goes to the terminal by another way than the rest.
+pub fn message(text: &str) -> String {
+    escaped(text).into_owned()
+}
+
+/// A colour of text in a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    Red,
+    Yellow,
+    Magenta,
+    Cyan,
+}
+
+/// Each colour, the mark that begins it, and its command to a terminal. The marks are characters that Unicode reserves
+/// for the inside of programs.
+const COLOURS: [(Colour, char, &str); 4] = [
+    (Colour::Red, '\u{fdd0}', "\x1b[31m"),
+    (Colour::Yellow, '\u{fdd1}', "\x1b[33m"),
+    (Colour::Magenta, '\u{fdd2}', "\x1b[35m"),
+    (Colour::Cyan, '\u{fdd3}', "\x1b[36m"),
+];
+
+/// The mark after a coloured text, and its command.
+const PLAIN: (char, &str) = ('\u{fdd4}', "\x1b[0m");
+
+/// `text` in a colour; it becomes visible where [`Output::result`] writes to a terminal and `NO_COLOR` is not set.
+pub fn painted(text: &str, colour: Colour) -> String {
+    let mark = COLOURS.iter().find(|(name, ..)| *name == colour).map(|(_, mark, _)| *mark);
+    match mark.filter(|_| !text.is_empty()) {
+        Some(mark) => format!("{mark}{text}{}", PLAIN.0),
+        None => text.to_owned(),
+    }
+}
+
+/// `text` as it may be written to a terminal: escaped, and with the marks of colours as commands or taken out.
+fn for_terminal(text: &str, colours: bool) -> String {
+    let command = |c: char| {
+        let colour = COLOURS.iter().find(|(_, mark, _)| *mark == c).map(|(.., command)| *command);
+        colour.or_else(|| (c == PLAIN.0).then_some(PLAIN.1))
+    };
+    let safe = escaped_lines(text, |c| command(c).is_some());
+    if !safe.contains(|c| command(c).is_some()) {
+        return safe.into_owned();
+    }
+    let mut out = String::with_capacity(safe.len());
+    for c in safe.chars() {
+        match command(c) {
+            Some(command) if colours => out.push_str(command),
+            Some(_) => {}
+            None => out.push(c),
+        }
+    }
+    out
 }
 
 /// `rows` under `header`, columns aligned: the first to the left, the others to the right.
@@ -67,4 +130,17 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
         out.push('\n');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_colours_reach_a_terminal() {
+        let text = format!("a\u{1b}[31m\u{9b}2J\r{}\tb\nc", painted("bar", Colour::Cyan));
+        assert_eq!(for_terminal(&text, true), "a\\u{1b}[31m\\u{9b}2J\\r\u{1b}[36mbar\u{1b}[0m\tb\nc");
+        assert_eq!(for_terminal(&text, false), "a\\u{1b}[31m\\u{9b}2J\\rbar\tb\nc");
+        assert_eq!(painted("", Colour::Red), "");
+    }
 }

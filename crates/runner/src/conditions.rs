@@ -185,11 +185,23 @@ fn temperatures(dir: &Path) -> BTreeMap<String, f64> {
     for zone in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let read = |name: &str| std::fs::read_to_string(zone.path().join(name)).ok();
         let (Some(kind), Some(value)) = (read("type"), read("temp")) else { continue };
-        // Most zones give millidegrees, some give degrees.
         let Ok(raw) = value.trim().parse::<f64>() else { continue };
-        found.insert(kind.trim().to_owned(), if raw.abs() > 1_000.0 { raw / 1_000.0 } else { raw });
+        if let Some(celsius) = celsius(raw) {
+            found.insert(kind.trim().to_owned(), celsius);
+        }
     }
     found
+}
+
+/// The temperature in °C for which a thermal zone has the value `raw`. Most zones give millidegrees, some give degrees.
+/// `None`: a sensor that is switched off or broken has a value that is no temperature.
+pub fn celsius(raw: f64) -> Option<f64> {
+    Some(if raw.abs() > 1_000.0 { raw / 1_000.0 } else { raw }).filter(|&celsius| is_temperature(celsius))
+}
+
+/// Whether a sensor of a device can read `celsius`, in °C.
+pub fn is_temperature(celsius: f64) -> bool {
+    (-100.0..=300.0).contains(&celsius)
 }
 
 /// Why a thread could not be pinned.

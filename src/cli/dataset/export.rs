@@ -99,7 +99,7 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
             set("batch", &|sample| sample.subject.batch().unwrap_or(identity.batch).to_string());
         }
     }
-    set("precision", &|_| identity.precision.clone());
+    set("precision", &|_| identity.precision.to_string());
     set("quality", &|sample| sample.quality.name().to_owned());
     set("latency_ms", &|sample| format!("{:.9}", sample.median.ms()));
     table.write(&args.output)?;

@@ -203,6 +203,8 @@ impl From<NetworkTableError> for Failure {
             NetworkTableError::NoLatencies { .. } => Failure::usage(message)
                 .remedy("choose with --device, --runtime, --precision, --batch, --threads"),
             NetworkTableError::Archs { .. } => Failure::usage(message),
+            NetworkTableError::Name { .. } => Failure::new(Exit::BadFile, message)
+                .remedy("say it with --device, --runtime or --precision, or change the table"),
             NetworkTableError::NotNetworks { .. } => Failure::new(Exit::BadFile, message)
                 .remedy("edgezen dataset import --help says what each format is"),
         }
@@ -218,9 +220,10 @@ impl From<ImportError> for Failure {
             ImportError::Networks(error) => error.into(),
             ImportError::Trtexec(error) => error.into(),
             ImportError::NoRows { .. } => Failure::new(Exit::BadFile, message).remedy(FORMATS),
-            ImportError::Tables { .. } | ImportError::Device { .. } | ImportError::NoDevice => {
-                Failure::usage(message)
-            }
+            ImportError::Tables { .. }
+            | ImportError::Device { .. }
+            | ImportError::NoDevice
+            | ImportError::Name(_) => Failure::usage(message),
         }
     }
 }

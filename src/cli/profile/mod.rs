@@ -4,6 +4,7 @@ mod refine;
 mod repeat;
 mod report;
 
+use super::output::message;
 use super::target::Target;
 use super::{Exit, Failure, Global};
 use crate::shipped;
@@ -196,7 +197,11 @@ impl Job<'_> {
                 Event::Measured { subject, summary, finished } => {
                     resting = false;
                     bar.set_position(finished as u64);
-                    bar.set_message(format!("{} {}", summary.median, shortened(&subject.to_string())));
+                    bar.set_message(message(&format!(
+                        "{} {}",
+                        summary.median,
+                        shortened(&subject.to_string())
+                    )));
                     let tenth = 10 * finished as u64 / total.max(1);
                     if !self.alone && tenth > said && finished > begun {
                         said = tenth;
@@ -215,7 +220,10 @@ impl Job<'_> {
                     say(format!("{reason}: {count} measurements are made again"));
                 }
                 Event::Resting { left, reason } => {
-                    bar.set_message(format!("{reason}: cooling down, {} s left", left.as_secs() + 1));
+                    bar.set_message(message(&format!(
+                        "{reason}: cooling down, {} s left",
+                        left.as_secs() + 1
+                    )));
                     if !resting {
                         say(format!("{reason}: cooling down for {} s", left.as_secs() + 1));
                     }

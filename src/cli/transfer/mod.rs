@@ -135,7 +135,7 @@ impl From<TransferError> for Failure {
     fn from(error: TransferError) -> Failure {
         let message = error.to_string();
         match error {
-            TransferError::TooFew { .. } => Failure::usage(message),
+            TransferError::TooFew { .. } | TransferError::Name(_) => Failure::usage(message),
             TransferError::NotNetworks { .. } => Failure::new(Exit::BadFile, message)
                 .remedy("edgezen dataset import --help says what tables there are"),
             TransferError::NoSamples { .. } | TransferError::Plan(_) | TransferError::Facts(_) => {

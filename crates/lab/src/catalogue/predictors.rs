@@ -82,7 +82,7 @@ impl Predictors {
             Err(error) => return first(&begins).map(Some).ok_or(error),
         };
         let id = identity.to_string();
-        let of_device = |entry: &PredictorEntry| entry.device() == identity.device;
+        let of_device = |entry: &PredictorEntry| entry.device() == identity.device.as_str();
         // A predictor of another identity serves too, one of kernels before one of whole networks.
         let of_kernels = |entry: &PredictorEntry| {
             of_device(entry) && matches!(entry.load(), Ok(AnyPredictor::Kernels(_)) | Err(_))

@@ -4,6 +4,7 @@ use super::adb::LinkError;
 use super::gpu::GpuError;
 use super::profile::{Kind, ProfileError};
 use super::workload::Workload;
+use edgezen_core::foreign::ForeignText;
 use edgezen_engine::EngineError;
 use edgezen_runner::conditions::PinError;
 use std::path::PathBuf;
@@ -27,6 +28,9 @@ pub enum DeviceError {
     Lost { device: String, reason: String },
     #[error("{device} is in use by {owner}")]
     Busy { device: String, owner: String },
+    /// What the device or its runner answers cannot be true.
+    #[error("{device} answers what cannot be true: {reason}")]
+    Implausible { device: String, reason: ForeignText },
     /// The phone cannot be reached now.
     #[error("{0}")]
     Link(#[from] LinkError),

@@ -9,6 +9,7 @@ use crate::device;
 use crate::device::{Continuity, Device, Facts};
 use crate::files::{rfc3339, write_atomically};
 use edgezen_core::files::FileError;
+use edgezen_core::foreign::Name;
 
 /// A journal that measurements can be added to, and what it holds already.
 pub struct Begun {
@@ -43,7 +44,8 @@ pub fn open(campaign: &Campaign<'_>, device: &dyn Device) -> Result<Begun, Campa
                 return Err(CampaignError::Unfinished { dir: dir.to_owned(), finished, total });
             }
             // The finished one steps aside; its measurements stay.
-            let old = dir.join(format!("journal-{}.jsonl", earlier.header.created.replace(':', "")));
+            let created = Name::resembling(&earlier.header.created.replace(':', ""));
+            let old = dir.join(format!("journal-{created}.jsonl"));
             std::fs::rename(&path, old).map_err(FileError::io(dir))?;
         }
         (None, _) => {

@@ -8,6 +8,7 @@ use super::{ImportError, Importer, Input, Request};
 use crate::dataset::{Dataset, Environment, Provenance};
 use crate::files::read_text;
 use edgezen_core::files::FileError;
+use edgezen_core::foreign::Name;
 use edgezen_core::measurement::{Identity, Quality, Sample, Subject, Summary};
 use edgezen_core::plainnet::kernel::Lowering;
 use edgezen_core::plainnet::{Kernel, Model, ShapeError};
@@ -39,8 +40,8 @@ impl Importer for Trtexec {
             batch: select.batch.unwrap_or(profile.batch),
             ..Identity::new(
                 profile.device.clone(),
-                select.runtime.unwrap_or_else(|| "tensorrt".into()),
-                select.precision.unwrap_or_else(|| profile.precision.clone()),
+                select.runtime.as_deref().map_or(Ok("tensorrt".into()), Name::parse)?,
+                select.precision.as_deref().map_or_else(|| Ok(profile.precision.clone()), Name::parse)?,
             )
         };
         Ok(import(&request.files, identity, request.created)?)

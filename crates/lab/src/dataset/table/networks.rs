@@ -14,6 +14,7 @@
 
 use super::KernelTable;
 use crate::dataset::{DatasetError, names};
+use edgezen_core::foreign::NameError;
 use edgezen_core::units::Latency;
 use edgezen_core::zoo::{Encoded, FbNet, Named, NasBench201, Ofa, Space, fbnet, nasbench201, ofa};
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +64,9 @@ pub enum NetworkTableError {
     Mixed { path: PathBuf, column: &'static str, values: Vec<String> },
     #[error("{path}: there are no latencies of {wanted}; there are those of {}", known.join(", "))]
     NoLatencies { path: PathBuf, wanted: String, known: Vec<String> },
+    /// A device, runtime or precision that cannot be part of an identity.
+    #[error("{path}: {error}")]
+    Name { path: PathBuf, error: NameError },
 }
 
 /// Columns that hold the latency of a long table in milliseconds.
