@@ -86,11 +86,11 @@ fn a_dataset_of_an_evil_name_is_not_fitted() {
 fn numbers_that_cannot_be_true_are_refused() {
     type Job = fn(&str) -> Vec<u8>;
     let rows: [(&str, Job, &[&str]); 8] = [
-        ("zero", |id| done(id, |m| m["timing"]["samples_ns"] = json!([0; 30])), &["0 ns"]),
-        ("tiny", |id| done(id, |m| m["timing"]["samples_ns"] = json!([1; 30])), &["1 ns"]),
+        ("zero", |id| done(id, |m| m["timing"]["samples_ns"] = json!(vec![0; 30])), &["0 ns"]),
+        ("tiny", |id| done(id, |m| m["timing"]["samples_ns"] = json!(vec![1; 30])), &["1 ns"]),
         (
             "max",
-            |id| done(id, |m| m["timing"]["samples_ns"] = json!([u64::MAX; 30])),
+            |id| done(id, |m| m["timing"]["samples_ns"] = json!(vec![u64::MAX; 30])),
             &["18446744073709551615"],
         ),
         ("k0", |id| done(id, |m| m["timing"]["k"] = json!(0)), &["runs per sample is 0"]),

@@ -71,7 +71,7 @@ impl Link for LocalLink {
 
 /// A phone with prepared answers, one for each command.
 pub struct ScriptedLink {
-    name: ForeignText,
+    pub name: ForeignText,
     pub states: VecDeque<Result<PhoneState, LinkError>>,
     pub answers: VecDeque<Result<Finished, LinkError>>,
     pub revived: u32,
