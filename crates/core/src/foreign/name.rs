@@ -154,7 +154,7 @@ mod tests {
         }
         assert!(Name::parse(&"x".repeat(101)).is_err());
         assert!(Name::parse(&Name::resembling(&"ä.".repeat(500))).is_ok());
-        assert_eq!(Name::resembling("../10.0.0.7:5555"), "___10.0.0.7_5555");
+        assert_eq!(Name::resembling("../10.0.0.7:5555"), "_._10.0.0.7_5555");
     }
 
     #[test]
