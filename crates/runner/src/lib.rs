@@ -25,4 +25,4 @@ pub use clock::{Clock, Monotonic};
 pub use conditions::Conditions;
 pub use pace::Pace;
 pub use protocol::Measured;
-pub use sampler::{Policy, Timing, pooled};
+pub use sampler::{Policy, Timing, launch_medians, pooled};

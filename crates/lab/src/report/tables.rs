@@ -5,7 +5,7 @@ use super::blocks::short;
 use crate::runs::{FoundNetwork, Verified};
 use edgezen_core::search::Quantity;
 use edgezen_core::search::explain::{EditEffect, Edits, Used};
-use edgezen_core::units::Latency;
+use edgezen_core::units::{Latency, three_digits};
 
 /// A header, and rows with a cell for each column of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,13 +111,20 @@ impl From<&Verified> for VerifiedRow {
             score: row.score.map(|score| format!("{score:.2}")),
             predicted: ms(row.predicted_ms),
             interval: format!("{} to {}", ms(row.lower_ms), ms(row.upper_ms)),
-            measured: ms(row.measured_ms),
+            measured: measured(row),
             error: format!("{:+.1} %", 100.0 * (row.predicted_ms / row.measured_ms - 1.0)),
             in_interval: yes(row.inside_interval),
             in_budget: row.inside_budget.map_or(NOTHING, yes),
             quality: row.quality.name(),
         }
     }
+}
+
+/// The measured median, with the interval for a later one where it is known: `14.8 ms (14.3 to 15.3)`.
+fn measured(row: &Verified) -> String {
+    let interval =
+        row.measured_ci95_ms.map(|[low, high]| format!(" ({} to {})", three_digits(low), three_digits(high)));
+    ms(row.measured_ms) + &interval.unwrap_or_default()
 }
 
 /// A latency in milliseconds with its unit, in three digits.

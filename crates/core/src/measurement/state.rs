@@ -1,0 +1,125 @@
+//! The state of the machine while something was measured: whether other programs used it, how fast its core ran, and
+//! whether heat held its clock down. What the system does not tell is absent.
+
+use serde::{Deserialize, Serialize};
+
+/// Relative standard deviation of latencies on a machine whose cores are all used by other programs, from one
+/// measurement to another. Measurements of one network on a busy computer with two cores differed by 12 % (14.4 to 18.8
+/// ms); where the load itself comes and goes, networks took up to 76 % longer (21 and 37 ms; decisions 004 and 005).
+const FULL_LOAD: f64 = 0.25;
+
+/// Other programs that use more than this of the measured core, in per cent, …
+const SHARED_CORE_PERCENT: f64 = 2.0;
+/// … or more than this of the whole machine, share it with the measurement.
+const SHARED_MACHINE_PERCENT: f64 = 10.0;
+
+/// How far the machine belonged to the measurement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Use {
+    /// Other programs used next to nothing.
+    Quiet,
+    /// Other programs ran beside the measurement.
+    Shared,
+    /// Heat or a lack of power held the clock down.
+    Throttled,
+    /// The system does not tell.
+    #[default]
+    Unknown,
+}
+
+impl Use {
+    pub fn name(self) -> &'static str {
+        match self {
+            Use::Quiet => "quiet",
+            Use::Shared => "shared",
+            Use::Throttled => "throttled",
+            Use::Unknown => "unknown",
+        }
+    }
+}
+
+/// The state of the machine while something was measured, over all launches.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MachineState {
+    #[serde(rename = "use")]
+    pub usage: Use,
+    /// Programs that ran or waited to run, over the last minute, at the end of the measurement.
+    pub load_average: Option<f64>,
+    /// Share of the measured cores' time that other programs used.
+    pub others_on_core_percent: Option<f64>,
+    /// Share of the time of all cores of the machine that other programs used.
+    pub others_on_machine_percent: Option<f64>,
+    /// Share of the timed samples that found the core slower than usual.
+    pub disturbed_percent: Option<f64>,
+    /// Median length of the probes of the core's pace, in nanoseconds. Two measurements with different lengths were not
+    /// made in the same state.
+    pub pace_ns: Option<u64>,
+    /// The lowest and the highest clock of the measured cores that was seen, in MHz.
+    pub clock_mhz: Option<[f64; 2]>,
+    /// The highest temperature that was seen, in °C.
+    pub temperature_c: Option<f64>,
+    /// The sign that heat or a lack of power held the clock down.
+    pub throttled: Option<String>,
+}
+
+impl MachineState {
+    /// The same, with `usage` as the other fields say.
+    #[must_use]
+    pub fn classified(self) -> MachineState {
+        let (core, machine) = (self.others_on_core_percent, self.others_on_machine_percent);
+        let usage = if self.throttled.is_some() {
+            Use::Throttled
+        } else if core.is_some_and(|core| core > SHARED_CORE_PERCENT)
+            || machine.is_some_and(|machine| machine > SHARED_MACHINE_PERCENT)
+        {
+            Use::Shared
+        } else if core.is_some() || machine.is_some() {
+            Use::Quiet
+        } else {
+            Use::Unknown
+        };
+        MachineState { usage, ..self }
+    }
+
+    /// The relative standard deviation that other programs add to latencies from one measurement to another in this
+    /// state. Time that they take of the measured core is missing as a whole; what they do on other cores slows this one
+    /// through caches, memory and the clock.
+    pub fn spread(&self) -> f64 {
+        let share = |percent: Option<f64>| percent.unwrap_or(0.0).clamp(0.0, 100.0) / 100.0;
+        share(self.others_on_core_percent).hypot(FULL_LOAD * share(self.others_on_machine_percent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_told_apart() {
+        let of = |core, machine, throttled: Option<&str>| {
+            MachineState {
+                others_on_core_percent: core,
+                others_on_machine_percent: machine,
+                throttled: throttled.map(str::to_owned),
+                ..MachineState::default()
+            }
+            .classified()
+        };
+        assert_eq!(of(None, None, None).usage, Use::Unknown);
+        assert_eq!(of(Some(0.5), Some(3.0), None).usage, Use::Quiet);
+        assert_eq!(of(Some(0.5), Some(50.0), None).usage, Use::Shared);
+        assert_eq!(of(Some(5.0), None, None).usage, Use::Shared);
+        assert_eq!(of(Some(5.0), None, Some("hot")).usage, Use::Throttled);
+        assert_eq!(of(None, None, None).spread(), 0.0);
+        assert!((of(None, Some(100.0), None).spread() - FULL_LOAD).abs() < 1e-12);
+        assert!(of(Some(5.0), Some(50.0), None).spread() > of(None, Some(50.0), None).spread());
+    }
+
+    #[test]
+    fn results_of_earlier_versions_are_read() {
+        let state: MachineState = serde_json::from_str(r#"{"use":"quiet"}"#).unwrap();
+        assert_eq!(state, MachineState { usage: Use::Quiet, ..MachineState::default() });
+    }
+}
