@@ -153,7 +153,9 @@ pub fn doubt(agreement: Option<&Agreement>, state: &MachineState, tolerance: f64
     if agreement.half_width <= tolerance {
         return None;
     }
-    Some(if agreement.from_others > agreement.from_launches {
+    // Where other programs alone make it too wide, it does not matter how far the launches agree.
+    let others = agreement.from_others.hypot(Z * BETWEEN_HOURS) > tolerance;
+    Some(if others || agreement.from_others > agreement.from_launches {
         let (machine, core) = (state.others_on_machine_percent, state.others_on_core_percent);
         Doubt::Others { machine, core, half_width: agreement.half_width }
     } else {
@@ -204,6 +206,8 @@ mod tests {
         let beside = Agreement::of(&launches(&[10.0, 10.05, 10.1, 10.0, 10.02], 0.001), busy.spread());
         let (quality, reason) = say(beside.as_ref(), &busy).unwrap();
         assert!(quality == Quality::Noisy && reason.contains("60 % of the machine"), "{reason}");
+        let both = Agreement::of(&launches(&[10.0, 10.5, 11.0, 9.0, 10.2], 0.001), busy.spread());
+        assert!(say(both.as_ref(), &busy).unwrap().1.contains("60 % of the machine"));
         let hot = MachineState { throttled: Some("the highest clock was lowered".into()), ..calm.clone() };
         assert_eq!(say(agree.as_ref(), &hot).unwrap().0, Quality::Throttled);
         let slow = MachineState { disturbed_percent: Some(97.0), ..calm.clone() };
