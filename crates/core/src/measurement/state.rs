@@ -4,9 +4,16 @@
 use serde::{Deserialize, Serialize};
 
 /// Relative standard deviation of latencies on a machine whose cores are all used by other programs, from one
-/// measurement to another. Measurements of one network on a busy computer with two cores differed by 12 % (14.4 to 18.8
-/// ms); where the load itself comes and goes, networks took up to 76 % longer (21 and 37 ms; decisions 004 and 005).
+/// measurement to another in the same state. A core whose neighbour is fully used runs 1.5 times as long (decision 005).
+/// Others may use twice as much at the next measurement, which adds half of their share: 1.96 standard deviations.
 const FULL_LOAD: f64 = 0.25;
+
+/// Below this share of the machine, in per cent, what others use does not tell states apart.
+const NEGLIGIBLE_PERCENT: f64 = 2.0;
+/// The greatest ratio of what others use in two measurements in the same state.
+const MOST_RATIO: f64 = 2.0;
+/// The greatest ratio of the pace of the core in two measurements in the same state.
+const MOST_PACE_RATIO: f64 = 1.05;
 
 /// Other programs that use more than this of the measured core, in per cent, …
 const SHARED_CORE_PERCENT: f64 = 2.0;
@@ -83,6 +90,17 @@ impl MachineState {
         MachineState { usage, ..self }
     }
 
+    /// Whether a measurement in the state `other` was made in the same state as this one: the machine was used in the same
+    /// way, by at most twice as much, and its core had the same pace within 5 %.
+    pub fn same_as(&self, other: &MachineState) -> bool {
+        let within = |a: f64, b: f64, most: f64| a.max(b) <= most * a.min(b);
+        let both = |field: fn(&MachineState) -> Option<f64>| field(self).zip(field(other));
+        let others = both(|state| state.others_on_machine_percent)
+            .is_none_or(|(a, b)| within(a.max(NEGLIGIBLE_PERCENT), b.max(NEGLIGIBLE_PERCENT), MOST_RATIO));
+        let pace = both(|state| state.pace_ns.map(|ns| ns as f64));
+        self.usage == other.usage && others && pace.is_none_or(|(a, b)| within(a, b, MOST_PACE_RATIO))
+    }
+
     /// The relative standard deviation that other programs add to latencies from one measurement to another in this
     /// state. Time that they take of the measured core is missing as a whole; what they do on other cores slows this one
     /// through caches, memory and the clock.
@@ -115,6 +133,20 @@ mod tests {
         assert_eq!(of(None, None, None).spread(), 0.0);
         assert!((of(None, Some(100.0), None).spread() - FULL_LOAD).abs() < 1e-12);
         assert!(of(Some(5.0), Some(50.0), None).spread() > of(None, Some(50.0), None).spread());
+    }
+
+    #[test]
+    fn the_same_state_is_the_same_use_and_pace() {
+        let of = |machine, pace_ns| {
+            let others_on_machine_percent = Some(machine);
+            MachineState { others_on_machine_percent, pace_ns, ..MachineState::default() }.classified()
+        };
+        assert!(of(0.0, Some(100)).same_as(&of(1.5, Some(104))));
+        assert!(of(20.0, None).same_as(&of(39.0, Some(100))));
+        assert!(!of(20.0, None).same_as(&of(41.0, None)));
+        assert!(!of(9.0, None).same_as(&of(11.0, None)), "quiet and shared");
+        assert!(!of(0.0, Some(100)).same_as(&of(0.0, Some(106))));
+        assert!(MachineState::default().same_as(&MachineState::default()));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::blocks::short;
 use crate::runs::{FoundNetwork, Verified};
 use edgezen_core::search::Quantity;
 use edgezen_core::search::explain::{EditEffect, Edits, Used};
-use edgezen_core::units::{Latency, three_digits};
+use edgezen_core::units::Latency;
 
 /// A header, and rows with a cell for each column of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,11 +120,10 @@ impl From<&Verified> for VerifiedRow {
     }
 }
 
-/// The measured median, with the interval for a later one where it is known: `14.8 ms (14.3 to 15.3)`.
+/// The measured median, with half the width of the interval for a later one where it is known: `14.8 ms ±3 %`.
 fn measured(row: &Verified) -> String {
-    let interval =
-        row.measured_ci95_ms.map(|[low, high]| format!(" ({} to {})", three_digits(low), three_digits(high)));
-    ms(row.measured_ms) + &interval.unwrap_or_default()
+    let half = row.measured_ci95_ms.map(|[low, high]| 50.0 * (high - low) / row.measured_ms);
+    ms(row.measured_ms) + &half.map(|percent| format!(" ±{percent:.0} %")).unwrap_or_default()
 }
 
 /// A latency in milliseconds with its unit, in three digits.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Launches of every network.
 pub const LAUNCHES: u32 = 5;
 /// Launches of networks whose first ones differ too much.
-pub const MOST_LAUNCHES: u32 = 10;
+pub const MOST_LAUNCHES: u32 = 8;
 /// The least time between two launches of one network.
 const APART: Duration = Duration::from_millis(500);
 /// Longest wait for a core at its usual pace before a further launch.
