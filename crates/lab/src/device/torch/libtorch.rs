@@ -330,6 +330,10 @@ impl Device for LibTorch {
         Ok(Measured { timing, before, after: self.conditions(), load_ns })
     }
 
+    fn rest(&mut self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
     fn settle(&mut self, patience: Duration) {
         if let Processor::Cpu(core) = &mut self.processor {
             core.pace.settle(&Monotonic::start(), patience);
