@@ -52,6 +52,15 @@ pub fn median_ci95(sorted: &[f64]) -> Option<(f64, f64)> {
     Some((sorted[low], sorted[high]))
 }
 
+/// Standard error of the median of `values`, from their median absolute deviation (MAD). For a normal distribution the
+/// standard deviation is 1.4826 MAD, and the error of the median is √(π/2n) of it. A few values far away do not change it,
+/// as they hardly change the median.
+pub fn median_error(values: &[f64]) -> Option<f64> {
+    let median = median(values)?;
+    let mad = self::median(&values.iter().map(|value| (value - median).abs()).collect::<Vec<_>>())?;
+    Some(1.4826 * mad * (std::f64::consts::PI / (2.0 * values.len() as f64)).sqrt())
+}
+
 /// Ranks from 1, ties sharing their mean rank.
 fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
@@ -241,6 +250,15 @@ mod tests {
         for (n, want) in [(21, 2.080), (30, 2.042), (120, 1.980)] {
             assert!((t_quantile_975(n) - want).abs() < 1e-3, "{n}");
         }
+    }
+
+    #[test]
+    fn the_error_of_a_median_ignores_outliers() {
+        // Deviations 2, 1, 0, 1, 2 have the median 1.
+        let error = median_error(&[8.0, 9.0, 10.0, 11.0, 12.0]).unwrap();
+        assert!((error - 1.4826 * (std::f64::consts::PI / 10.0).sqrt()).abs() < 1e-12);
+        assert_eq!(median_error(&[8.0, 9.0, 10.0, 11.0, 1200.0]), Some(error));
+        assert_eq!((median_error(&[5.0; 3]), median_error(&[])), (Some(0.0), None));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::clock::Clock;
 use super::pace::{Pace, undisturbed};
 use edgezen_core::measurement::{LaunchMedian, Quality, Summary};
 use edgezen_core::stats;
+use edgezen_core::units::Latency;
 use serde::{Deserialize, Serialize};
 
 /// How long and how often to measure.
@@ -225,8 +226,8 @@ pub fn launch_medians<'a>(passes: impl IntoIterator<Item = &'a Timing>) -> Vec<L
     let of_launch = |timing: &&Timing| {
         let calm = timing.undisturbed_ns(usual);
         let chosen = if calm.len() < MIN_OF_LAUNCH { timing.per_run_ns() } else { calm };
-        let summary = Summary::of(&chosen, timing.k)?;
-        Some(LaunchMedian { median: summary.median, error: summary.relative_half_width() / 1.96 })
+        let median = stats::median(&chosen).filter(|&median| median > 0.0)?;
+        Some(LaunchMedian { median: Latency::from_ns(median), error: stats::median_error(&chosen)? / median })
     };
     passes.iter().filter_map(of_launch).collect()
 }

@@ -57,8 +57,7 @@ impl Agreement {
         let median = stats::quantile(&medians, 0.5).filter(|&median| median > 0.0)?;
         let n = k as f64;
         let between = stats::std_dev(&medians)? * (n / (n - 1.0)).sqrt() / median;
-        let within =
-            stats::mean(&launches.iter().map(|launch| launch.error.powi(2)).collect::<Vec<_>>())?.sqrt();
+        let within = stats::median(&launches.iter().map(|launch| launch.error).collect::<Vec<_>>())?;
         // The medians of launches differ by what the launches differ and by the error of each. A few launches may agree
         // by chance, so the errors are a lower bound. The median of k launches is known to σ·√(π/2k).
         let spread = between.max(within) * (1.0 + PI / (2.0 * n)).sqrt();

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Others may use twice as much at the next measurement, which adds half of their share: 1.96 standard deviations.
 const FULL_LOAD: f64 = 0.25;
 
+/// Systems count processor time in ticks, which cannot tell this share of a core from none.
+const TICKS: f64 = 0.01;
+
 /// Below this share of the machine, in per cent, what others use does not tell states apart.
 const NEGLIGIBLE_PERCENT: f64 = 2.0;
 /// The greatest ratio of what others use in two measurements in the same state.
@@ -106,7 +109,8 @@ impl MachineState {
     /// through caches, memory and the clock.
     pub fn spread(&self) -> f64 {
         let share = |percent: Option<f64>| percent.unwrap_or(0.0).clamp(0.0, 100.0) / 100.0;
-        share(self.others_on_core_percent).hypot(FULL_LOAD * share(self.others_on_machine_percent))
+        let core = (share(self.others_on_core_percent) - TICKS).max(0.0);
+        core.hypot(FULL_LOAD * share(self.others_on_machine_percent))
     }
 }
 
