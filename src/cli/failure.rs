@@ -226,7 +226,9 @@ impl From<DeviceError> for Failure {
                 Failure::new(Exit::Quality, message).remedy(remedies.join("; "))
             }
             DeviceError::BadFile { .. } => Failure::new(Exit::BadFile, message),
-            DeviceError::Pin { .. } | DeviceError::Workload { .. } => Failure::runtime(message),
+            DeviceError::Launch { .. } | DeviceError::Pin { .. } | DeviceError::Workload { .. } => {
+                Failure::runtime(message)
+            }
         }
     }
 }

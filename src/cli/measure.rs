@@ -3,13 +3,14 @@
 use super::net::{self, NetOptions};
 use super::target::{self, Target};
 use super::{Exit, Failure, Global, output};
-use edgezen_core::measurement::{Identity, Quality, Summary};
-use edgezen_core::units::three_digits;
+use edgezen_core::measurement::{Identity, MachineState, Quality};
+use edgezen_core::units::{Latency, three_digits};
 use edgezen_lab::campaign::network_latency::{self, MeasuredNetwork};
-use edgezen_lab::campaign::networks::ROUNDS;
+use edgezen_lab::campaign::networks::{LAUNCHES, Reading};
 use edgezen_lab::catalogue::networks;
 use serde::Serialize;
 use std::path::Path;
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -18,8 +19,21 @@ pub struct Args {
     /// Structure strings, files, published names, or .onnx files
     #[arg(value_name = "NET", required = true)]
     nets: Vec<String>,
+    /// Seconds of timing for each network, spread over its launches [default: until its median is known, about two]
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    seconds: Option<Duration>,
     #[command(flatten)]
     options: NetOptions,
+}
+
+/// The least and the greatest number of seconds for one network.
+const SECONDS: std::ops::RangeInclusive<f64> = 0.1..=86_400.0;
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if SECONDS.contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!("{} to {} seconds", SECONDS.start(), SECONDS.end())),
+    }
 }
 
 /// Latencies per image.
@@ -28,14 +42,28 @@ struct Row {
     net: String,
     name: Option<String>,
     device: String,
+    /// The median of the launches' medians.
     median_ms: f64,
     mean_ms: f64,
     min_ms: f64,
     p10_ms: f64,
     p90_ms: f64,
+    p99_ms: f64,
+    /// The first run of a launch.
+    first_ms: f64,
+    /// Time that it took to make the network ready.
+    load_ms: Option<f64>,
+    /// The interval for the median of a later launch.
     ci95_ms: [f64; 2],
     runs: u32,
     quality: Quality,
+    /// Why it is not good.
+    reason: Option<String>,
+    launches: usize,
+    launch_medians_ms: Vec<f64>,
+    /// Standard deviation between the launches' medians, relative to the median; absent for a single launch.
+    between_launches_pct: Option<f64>,
+    state: MachineState,
     batch: u32,
 }
 
@@ -43,10 +71,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
     // All networks are read before the first is measured, because any of the arguments may be wrong.
     let nets = args.nets.iter().map(|net| read(net, args.options)).collect::<Result<Vec<_>, Failure>>()?;
-    let mut device = args.target.open(ROUNDS, global)?;
+    let mut device = args.target.open(args.seconds, global)?;
     let bar =
-        out.progress(nets.len() as u64 * u64::from(ROUNDS), "{bar:30} {pos}/{len} {elapsed}  {wide_msg}");
-    let summaries = network_latency::measure(device.as_mut(), &nets, &mut |i| {
+        out.progress(nets.len() as u64 * u64::from(LAUNCHES), "{bar:30} {pos}/{len} {elapsed}  {wide_msg}");
+    let readings = network_latency::measure(device.as_mut(), &nets, &mut |i| {
         bar.set_message(output::message(&label(&nets[i])));
         bar.inc(1);
     })?;
@@ -54,17 +82,21 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     target::notes(&mut *device, out);
     let rows = nets
         .iter()
-        .zip(summaries)
-        .map(|(net, summary)| row(net, summary, device.identity()))
+        .zip(readings)
+        .map(|(net, reading)| row(net, reading, device.identity()))
         .collect::<Result<Vec<Row>, Failure>>()?;
     out.result(&rows, || text(&rows))?;
-    let noisy: Vec<&str> =
-        rows.iter().filter(|row| row.quality == Quality::Noisy).map(|row| row.label()).collect();
+    let doubtful = |row: &&Row| row.quality.is_doubtful();
+    let why = |row: &Row| match &row.reason {
+        Some(reason) => format!("{} ({reason})", row.label()),
+        None => row.label().to_owned(),
+    };
+    let noisy: Vec<String> = rows.iter().filter(doubtful).map(why).collect();
     if noisy.is_empty() {
         return Ok(());
     }
     Err(Failure::new(Exit::Quality, format!("too noisy to be relied on: {}", noisy.join(", ")))
-        .remedy("close other programs, then measure again"))
+        .remedy("close other programs, then measure again; edgezen devices doctor says what is in the way"))
 }
 
 /// The network that an argument means.
@@ -85,17 +117,14 @@ fn label(net: &MeasuredNetwork) -> String {
     }
 }
 
-fn row(
-    network: &MeasuredNetwork,
-    summary: Option<(Summary, Quality)>,
-    identity: &Identity,
-) -> Result<Row, Failure> {
-    let (summary, quality) =
-        summary.ok_or_else(|| Failure::runtime(format!("{}: no samples came back", label(network))))?;
+fn row(network: &MeasuredNetwork, reading: Option<Reading>, identity: &Identity) -> Result<Row, Failure> {
+    let reading =
+        reading.ok_or_else(|| Failure::runtime(format!("{}: no samples came back", label(network))))?;
     let (net, name) = match network {
         MeasuredNetwork::PlainNet(model) => (model.network.to_string(), model.name.clone()),
         MeasuredNetwork::Onnx(path) => (path.display().to_string(), None),
     };
+    let summary = &reading.summary;
     Ok(Row {
         net,
         name,
@@ -105,9 +134,17 @@ fn row(
         min_ms: summary.min.ms(),
         p10_ms: summary.p10.ms(),
         p90_ms: summary.p90.ms(),
+        p99_ms: reading.p99.ms(),
+        first_ms: reading.first.ms(),
+        load_ms: reading.load.map(Latency::ms),
         ci95_ms: [summary.ci95.0.ms(), summary.ci95.1.ms()],
         runs: summary.runs,
-        quality,
+        quality: reading.quality(),
+        reason: reading.doubt.as_ref().map(ToString::to_string),
+        launches: reading.launches.len(),
+        launch_medians_ms: reading.launches.iter().map(|median| median.ms()).collect(),
+        between_launches_pct: reading.agreement.map(|agreement| 100.0 * agreement.between),
+        state: reading.state,
         batch: identity.batch,
     })
 }
@@ -128,12 +165,29 @@ fn text(rows: &[Row]) -> String {
                 format!("{} – {}", three_digits(row.ci95_ms[0]), three_digits(row.ci95_ms[1])),
                 three_digits(row.p10_ms),
                 three_digits(row.p90_ms),
-                row.runs.to_string(),
+                row.launches.to_string(),
                 row.quality.name().to_owned(),
             ]
         })
         .collect();
     let device = rows.first().map_or(String::new(), |row| format!("{}, per image\n", row.device));
-    device
-        + &output::table(&["network", "median ms", "95 % interval", "p10", "p90", "runs", "quality"], &cells)
+    let header = ["network", "median ms", "95 % interval", "p10", "p90", "launches", "quality"];
+    device + &output::table(&header, &cells) + &rows.last().map(|row| state(&row.state)).unwrap_or_default()
+}
+
+/// The state of the machine in one line, as far as it is known.
+fn state(state: &MachineState) -> String {
+    let percent = |value: Option<f64>, what: &str| value.map(|value| format!("{value:.0} % of {what}"));
+    let (machine, core) = (state.others_on_machine_percent, state.others_on_core_percent);
+    let used: Vec<String> =
+        percent(machine, "the machine").into_iter().chain(percent(core, "the measured core")).collect();
+    let parts = [
+        (!used.is_empty()).then(|| format!("other programs used {}", used.join(" and "))),
+        state.load_average.map(|load| format!("load average {load:.2}")),
+        state.disturbed_percent.map(|percent| format!("{percent:.0} % of the runs on a slow core")),
+        state.temperature_c.map(|celsius| format!("{celsius:.0} °C")),
+        state.throttled.clone(),
+    ];
+    let known: Vec<String> = parts.into_iter().flatten().collect();
+    if known.is_empty() { String::new() } else { format!("{}: {}\n", state.usage.name(), known.join(", ")) }
 }

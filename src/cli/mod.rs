@@ -12,6 +12,7 @@ mod export;
 mod failure;
 mod fit;
 mod info;
+mod launch;
 mod measure;
 mod net;
 mod output;
@@ -100,6 +101,9 @@ enum Command {
     Train(Box<train::Args>),
     /// Figures and tables of the paper, as csv and svg
     Experiment(experiment::Args),
+    /// Measure once for another command that started this one
+    #[command(hide = true)]
+    Launch,
     /// A script that completes commands and options in your shell
     Completions(completions::Args),
 }
@@ -132,6 +136,7 @@ pub fn run() -> Result<(), Failure> {
         #[cfg(feature = "torch")]
         Command::Train(args) => train::run(*args, cli.global),
         Command::Experiment(args) => experiment::run(args, cli.global),
+        Command::Launch => launch::run(),
         Command::Completions(args) => completions::run(args, cli.global),
     }
 }

@@ -11,7 +11,7 @@ use edgezen_core::predictor::LatencyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::units::Latency;
-use edgezen_lab::campaign::networks::ROUNDS;
+use edgezen_lab::campaign::networks::LAUNCHES;
 use edgezen_lab::dataset::Dataset;
 use edgezen_lab::device::Options;
 use edgezen_lab::evaluation::same_identity;
@@ -66,7 +66,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     verify::check(Some(&args.device))?;
     let (predictor, usual) = predictor(&args, output)?;
     let (networks, limit) = what(&args)?;
-    let options = Options { usual_probe_ns: usual, ..args.reach.options(&args.device, ROUNDS, 0) };
+    let options = Options { usual_probe_ns: usual, ..args.reach.options(&args.device, LAUNCHES, 0) };
     let profiles = shipped::profiles();
     let device = OnDevice { profiles: &profiles, name: &args.device, options };
     let mut shown = verify::Shown::new(output);
@@ -128,7 +128,9 @@ fn judge(rows: &[Verified]) -> Result<(), Failure> {
     if 2 * noisy <= rows.len() {
         return Ok(());
     }
-    let message = format!("{noisy} of {} measurements are too noisy to judge by", rows.len());
+    let reason = rows.iter().find_map(|row| row.reason.as_deref()).map(|reason| format!(": {reason}"));
+    let reason = reason.unwrap_or_default();
+    let message = format!("{noisy} of {} measurements are too noisy to judge by{reason}", rows.len());
     Err(Failure::new(Exit::Quality, message).remedy("close other programs, or wait, then validate again"))
 }
 

@@ -8,6 +8,7 @@ use edgezen_lab::report::tables::{NOTHING, VerifiedRow};
 use edgezen_lab::runs::Verified;
 use edgezen_lab::verify::{Event, VerifyError, metrics};
 use indicatif::ProgressBar;
+use std::collections::BTreeSet;
 
 /// Refuses a device that nothing here can measure on.
 pub fn check(device: Option<&str>) -> Result<(), Failure> {
@@ -75,6 +76,10 @@ pub fn text(rows: &[Verified]) -> String {
     let cells: Vec<Vec<String>> = rows.iter().map(row).collect();
     let header = ["network", "predicted", "measured", "error", "in interval", "in budget", "quality"];
     let mut out = output::table(&header, &cells);
+    let reasons = rows.iter().filter_map(|row| Some((row.quality.name(), row.reason.as_deref()?)));
+    let reasons: BTreeSet<String> =
+        reasons.map(|(quality, reason)| format!("{quality}: {reason}\n")).collect();
+    out.extend(reasons);
     if let Some(metrics) = metrics(rows).filter(|_| rows.len() > 1) {
         let correlation = |value: Option<f64>| value.map_or(NOTHING.to_owned(), |v| format!("{v:.3}"));
         out += &format!(

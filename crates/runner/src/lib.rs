@@ -27,4 +27,4 @@ pub use conditions::Conditions;
 pub use pace::Pace;
 pub use plausible::{Asked, Implausible};
 pub use protocol::Measured;
-pub use sampler::{Policy, Timing, pooled};
+pub use sampler::{Policy, Timing, launch_medians, pooled};

@@ -101,4 +101,7 @@ pub struct Measured {
     pub timing: Timing,
     pub before: Conditions,
     pub after: Conditions,
+    /// Time that the engine took to make the network ready to run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_ns: Option<u64>,
 }

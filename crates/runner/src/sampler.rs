@@ -12,8 +12,9 @@
 
 use super::clock::Clock;
 use super::pace::{Pace, undisturbed};
-use edgezen_core::measurement::{Quality, Summary};
+use edgezen_core::measurement::{LaunchMedian, Quality, Summary};
 use edgezen_core::stats;
+use edgezen_core::units::Latency;
 use serde::{Deserialize, Serialize};
 
 /// How long and how often to measure.
@@ -159,6 +160,14 @@ impl Timing {
         self.samples_ns.iter().map(|&ns| (ns as f64 - overhead) / f64::from(self.k.max(1))).collect()
     }
 
+    /// Time of one run, for each sample that found the core at its usual speed; `usual_ns` is the length of a probe at that
+    /// speed. All samples where the pace was not probed.
+    pub fn undisturbed_ns(&self, usual_ns: Option<u64>) -> Vec<f64> {
+        let Some(usual) = usual_ns else { return self.per_run_ns() };
+        let pairs = self.per_run_ns().into_iter().zip(&self.probes_ns);
+        pairs.filter(|&(_, &probe)| undisturbed(probe, usual)).map(|(run, _)| run).collect()
+    }
+
     /// Finds the part of a sample that does not grow with its number of runs. It is the intercept of the line through
     /// the medians of this chain of runs and of a `shorter` one; the slope of that line is then the median of
     /// [`Timing::per_run_ns`]. A negative intercept is noise, and nothing is subtracted.
@@ -196,18 +205,31 @@ pub fn pooled<'a>(passes: impl IntoIterator<Item = &'a Timing>) -> Option<(Summa
     let usual = passes.iter().filter_map(|timing| timing.usual_probe_ns).min();
     let (mut all, mut calm) = (Vec::new(), Vec::new());
     for timing in &passes {
-        let runs = timing.per_run_ns();
-        if let Some(usual) = usual {
-            let pairs = runs.iter().zip(&timing.probes_ns);
-            calm.extend(pairs.filter(|&(_, &probe)| undisturbed(probe, usual)).map(|(&run, _)| run));
-        }
-        all.extend(runs);
+        calm.extend(timing.undisturbed_ns(usual));
+        all.extend(timing.per_run_ns());
     }
     let few = usual.is_some() && calm.len() < MIN_UNDISTURBED;
     let chosen = if usual.is_some() && !few { &calm } else { &all };
     let summary = Summary::of(chosen, k)?;
     let steady = !few && summary.relative_half_width() <= threshold;
     Some((summary, if steady { Quality::Good } else { Quality::Noisy }))
+}
+
+/// With fewer undisturbed samples than this, the median of a launch is that of all its samples.
+const MIN_OF_LAUNCH: usize = 3;
+
+/// The median of each of `passes`, every one of them a launch. Launches without samples are left out. Where the core's
+/// pace was probed, undisturbed samples count; a launch without them shows by its median how disturbed it was.
+pub fn launch_medians<'a>(passes: impl IntoIterator<Item = &'a Timing>) -> Vec<LaunchMedian> {
+    let passes: Vec<&Timing> = passes.into_iter().collect();
+    let usual = passes.iter().filter_map(|timing| timing.usual_probe_ns).min();
+    let of_launch = |timing: &&Timing| {
+        let calm = timing.undisturbed_ns(usual);
+        let chosen = if calm.len() < MIN_OF_LAUNCH { timing.per_run_ns() } else { calm };
+        let median = stats::median(&chosen).filter(|&median| median > 0.0)?;
+        Some(LaunchMedian { median: Latency::from_ns(median), error: stats::median_error(&chosen)? / median })
+    };
+    passes.iter().filter_map(of_launch).collect()
 }
 
 /// Why nothing was measured.
@@ -451,6 +473,25 @@ mod tests {
         let mut late = timing.clone();
         late.probes_ns.iter_mut().for_each(|probe| *probe = 60_000);
         assert_eq!(pooled([&late]).unwrap().1, Quality::Noisy);
+    }
+
+    #[test]
+    fn every_launch_has_a_median() {
+        let policy = Policy::HOST.launch(3);
+        let passes = [1_000_000, 1_100_000].map(|ns| timing(&policy, |_| ns));
+        let medians: Vec<f64> = launch_medians(&passes).iter().map(|launch| launch.median.ns()).collect();
+        assert_eq!(medians, [1e6, 1.1e6]);
+        // Two thirds of the samples of the first launch were disturbed, all of the second.
+        let probed = |of: u64, passes: &Timing| Timing {
+            samples_ns: (0..9).map(|i| if i % 3 < of { 1_500_000 } else { 1_000_000 }).collect(),
+            probes_ns: (0..9).map(|i| if i % 3 < of { 16_000 } else { 10_000 }).collect(),
+            usual_probe_ns: Some(10_000),
+            ..passes.clone()
+        };
+        let passes = [probed(2, &passes[0]), probed(3, &passes[1])];
+        let medians: Vec<f64> = launch_medians(&passes).iter().map(|launch| launch.median.ns()).collect();
+        assert_eq!(medians, [1e6, 1.5e6]);
+        assert_eq!(launch_medians([]), []);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::protocol::{FORMAT, Fault, Job, Measured, Reply, VERSION};
 use super::results::Results;
 use super::sampler::{self, SampleError};
-use super::{Conditions, Monotonic, Pace, Policy};
+use super::{Clock, Conditions, Monotonic, Pace, Policy};
 use edgezen_engine::{Engine, EngineError, Loaded};
 use std::io::{self, BufRead, Write};
 
@@ -19,7 +19,7 @@ pub fn measure(
 ) -> Result<Measured, SampleError<EngineError>> {
     let before = Conditions::observe();
     let timing = sampler::sample(&Monotonic::start(), policy, pace, || loaded.run_once())?;
-    Ok(Measured { timing, before, after: Conditions::observe() })
+    Ok(Measured { timing, before, after: Conditions::observe(), load_ns: None })
 }
 
 /// What the runner says before it reads any job.
@@ -106,12 +106,16 @@ fn answer(engine: &dyn Engine, job: &Job) -> Reply {
         Ok(graph) => graph,
         Err(e) => return failed(Fault::Subject, e.to_string()),
     };
+    let clock = Monotonic::start();
     let mut loaded = match engine.load(&graph, job.batch, job.seed) {
         Ok(loaded) => loaded,
         Err(e) => return failed(Fault::Engine, e.to_string()),
     };
+    let load_ns = Some(clock.now_ns());
     match measure(loaded.as_mut(), &job.policy, None) {
-        Ok(measured) => Reply::Done { id: job.id.clone(), measured: Box::new(measured) },
+        Ok(measured) => {
+            Reply::Done { id: job.id.clone(), measured: Box::new(Measured { load_ns, ..measured }) }
+        }
         Err(e) => {
             let fault = match e {
                 SampleError::Run(_) => Fault::Engine,
@@ -162,6 +166,7 @@ mod tests {
         let Reply::Done { id, measured } = &replies[1] else { panic!("{:?}", replies[1]) };
         assert_eq!(id, "7");
         assert!(measured.timing.samples_ns.len() >= 30 && measured.timing.samples_ns[0] > 0);
+        assert!(measured.load_ns.is_some());
         let failed: Vec<_> = replies[2..]
             .iter()
             .map(|reply| match reply {

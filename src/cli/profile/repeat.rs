@@ -3,7 +3,6 @@
 use super::super::target::{self, Target};
 use super::super::{Failure, Global, output};
 use edgezen_core::units::three_digits;
-use edgezen_lab::campaign::networks;
 use edgezen_lab::campaign::repeat::{Repeat, RepeatError, Repeated};
 use edgezen_lab::dataset::Dataset;
 use std::path::{Path, PathBuf};
@@ -23,7 +22,7 @@ pub struct Args {
 pub fn run(target: &Target, dir: &Path, global: Global) -> Result<(), Failure> {
     let out = global.output();
     let dataset = Dataset::read(dir)?;
-    let mut device = target.open(networks::ROUNDS, global)?;
+    let mut device = target.open(None, global)?;
     let repeat = Repeat::of(&dataset, dir, global.seed);
     let bar = out.progress(repeat.measurements() as u64, "{bar:30} {pos}/{len} eta {eta}");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());

@@ -14,7 +14,7 @@ use edgezen_core::proxy::Mode;
 use edgezen_core::search::{Checkpoint, Individual, Search, SearchOutcome, explain, optimiser};
 use edgezen_core::space;
 use edgezen_core::units::Latency;
-use edgezen_lab::campaign::networks::ROUNDS;
+use edgezen_lab::campaign::networks::LAUNCHES;
 use edgezen_lab::rescoring;
 use edgezen_lab::runs;
 use edgezen_lab::runs::{FoundNetwork, SavedSearch, SearchResult, Verification};
@@ -213,7 +213,7 @@ fn verified(
         return Ok((None, outcome.best.clone()));
     };
     let profiles = shipped::profiles();
-    let device = OnDevice { profiles: &profiles, name, options: args.reach.options(name, ROUNDS, 0) };
+    let device = OnDevice { profiles: &profiles, name, options: args.reach.options(name, LAUNCHES, 0) };
     let mut shown = verify::Shown::new(output);
     let finding = Verify { search, device, asked: args.verify }.run(outcome, &mut |event| {
         shown.show(event);

@@ -7,7 +7,7 @@ use crate::shipped;
 use edgezen_core::measurement::Quality;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::space;
-use edgezen_lab::campaign::networks::ROUNDS;
+use edgezen_lab::campaign::networks::{self, LAUNCHES};
 use edgezen_lab::catalogue;
 use edgezen_lab::device;
 use edgezen_lab::device::Options;
@@ -43,21 +43,20 @@ fn from_device(
     let profile = shipped::profiles().by_name(name)?;
     let space = space::by_name(&profile.search.space)
         .ok_or_else(|| Failure::usage(format!("unknown search space {:?}", profile.search.space)))?;
-    let options = Options {
-        rounds: ROUNDS,
+    let options = networks::options(Options {
         seed: global.seed,
-        driver: target::phone(args.serial.clone()).with(args.simulate.clone()),
+        driver: target::phone(args.serial.clone()).with(args.simulate.clone()).with(target::host()),
         batch: args.rows.batch.unwrap_or(1),
         threads: args.rows.threads.unwrap_or(1),
         ..Options::default()
-    };
+    });
     let mut device = device::open(&shipped::profiles(), name, &options)?;
     let count = args.samples as usize;
     let subjects = transfer::device::subjects(source, space, device.identity(), count, global.seed)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut dataset = transfer::device::empty_dataset(&*device, name, rfc3339(now))?;
     let output = global.output();
-    let total = subjects.len() as u64 * u64::from(ROUNDS);
+    let total = subjects.len() as u64 * u64::from(LAUNCHES);
     let bar = output.progress(total, "measuring {bar:30} {pos}/{len} eta {eta}");
     dataset.samples = transfer::device::measure(&mut *device, subjects, &mut |_| bar.inc(1))?;
     bar.finish_and_clear();

@@ -1,8 +1,8 @@
 //! Latencies per image of networks, measured on a device.
 
-use super::networks;
+use super::networks::{self, Reading};
 use crate::device::{Device, DeviceError, Workload};
-use edgezen_core::measurement::{Quality, Subject, Summary};
+use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::Model;
 use std::path::PathBuf;
 
@@ -14,8 +14,8 @@ pub enum MeasuredNetwork {
     Onnx(PathBuf),
 }
 
-/// Measures each network in several passes; the statistics are per image. `progress` hears the index of the network that
-/// is measured next. An entry without samples is `None`.
+/// Measures each network in several launches; latencies are per image. `progress` hears the index of the network that
+/// is measured next. The device is one that was opened with [`networks::options`]. An entry without samples is `None`.
 ///
 /// # Errors
 /// Whatever the device says of the first network that it cannot measure.
@@ -23,7 +23,7 @@ pub fn measure(
     device: &mut dyn Device,
     networks: &[MeasuredNetwork],
     progress: &mut dyn FnMut(usize),
-) -> Result<Vec<Option<(Summary, Quality)>>, DeviceError> {
+) -> Result<Vec<Option<Reading>>, DeviceError> {
     let batch = device.identity().batch;
     let subjects: Vec<Option<Subject>> = networks
         .iter()
@@ -42,22 +42,5 @@ pub fn measure(
         .collect();
     let of_batch = networks::measure(device, &workloads, progress)?;
     device.finished();
-    Ok(of_batch
-        .into_iter()
-        .map(|row| row.map(|(summary, quality)| (per_image(&summary, batch), quality)))
-        .collect())
-}
-
-/// The statistics of a whole batch, divided by its number of images.
-fn per_image(summary: &Summary, batch: u32) -> Summary {
-    let batch = f64::from(batch);
-    Summary {
-        median: summary.median / batch,
-        mean: summary.mean / batch,
-        min: summary.min / batch,
-        p10: summary.p10 / batch,
-        p90: summary.p90 / batch,
-        ci95: (summary.ci95.0 / batch, summary.ci95.1 / batch),
-        ..*summary
-    }
+    Ok(of_batch.into_iter().map(|reading| reading.map(|reading| reading.per_image(batch))).collect())
 }

@@ -42,6 +42,9 @@ pub enum DeviceError {
     Runner { device: String, reason: String },
     #[error("{device} is not fit to measure: {}", findings.join("; "))]
     Unfit { device: String, findings: Vec<String>, remedies: Vec<String> },
+    /// A process that was to measure could not be started, or is not one that measures.
+    #[error("{device}: the process that measures does not work: {reason}")]
+    Launch { device: String, reason: String },
     /// This workload cannot be measured; others can.
     #[error("{workload}: {reason}")]
     Workload { workload: String, reason: String },

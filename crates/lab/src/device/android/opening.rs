@@ -90,7 +90,7 @@ impl Android {
             identity,
             phone,
             runner,
-            policy: options.policy.unwrap_or(usual).launch(options.rounds),
+            policy: options.launch_policy(usual),
             cores,
             seed: options.seed,
             patience,

@@ -68,7 +68,12 @@ fn done(id: &str, ns: u64) -> String {
         noisy_half_width: 0.05,
         overhead_ns: None,
     };
-    let measured = Box::new(Measured { timing, before: Conditions::default(), after: Conditions::default() });
+    let measured = Box::new(Measured {
+        timing,
+        before: Conditions::default(),
+        after: Conditions::default(),
+        load_ns: None,
+    });
     serde_json::to_string(&Reply::Done { id: id.into(), measured }).unwrap() + "\n"
 }
 
