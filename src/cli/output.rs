@@ -21,12 +21,7 @@ impl Output {
             text()
         };
         let mut stdout = std::io::stdout().lock();
-        match writeln!(stdout, "{}", out.trim_end()).and_then(|()| stdout.flush()) {
-            // Whoever read our output has seen enough.
-            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            Err(e) => Err(Failure::runtime(format!("cannot write to stdout: {e}"))),
-            Ok(()) => Ok(()),
-        }
+        written(writeln!(stdout, "{}", out.trim_end()).and_then(|()| stdout.flush()))
     }
 
     /// A remark for the person at the terminal.
@@ -44,6 +39,18 @@ impl Output {
             bar.set_style(style);
         }
         bar
+    }
+}
+
+/// What has become of text for stdout.
+///
+/// # Errors
+/// It could not be written. A reader who has gone away has seen enough.
+pub fn written(result: std::io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(e) => Err(Failure::runtime(format!("cannot write to stdout: {e}"))),
+        Ok(()) => Ok(()),
     }
 }
 
