@@ -17,9 +17,11 @@ pub use import::{Imported, Size, Unknown, decode, read, read_at};
 use super::tract::TractModel;
 use super::{EngineError, Loaded, Tensor};
 use crate::guard::guarded;
-use crate::input;
+use crate::{input, memory};
 use edgezen_core::files::FileError;
+use edgezen_core::units::Bytes;
 use std::path::Path;
+use tract_core::internal::TypedFact;
 use tract_onnx::prelude::{Datum, InferenceModelExt};
 use tract_onnx::tract_hir::infer::{Factoid, InferenceFact};
 
@@ -66,12 +68,15 @@ pub fn load_bytes(bytes: &[u8], batch: u32, seed: u64) -> Result<Box<dyn Loaded>
 fn load_from(bytes: &[u8], dir: Option<&str>, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, OnnxError> {
     let proto = check::model(bytes)?;
     check::data(&proto)?;
+    check::beside(&proto, dir.map(Path::new))?;
     let inputs = check::inputs(&proto)?;
     let mut shapes = Vec::new();
     for input in &inputs {
         shapes.push(input.with_batch(batch.max(1))?);
     }
     let model = shielded(|| typed(&proto, dir, &shapes))?;
+    memory::fits("tract", largest_step(&model), memory::free())
+        .map_err(|error| OnnxError::Engine(error.to_string()))?;
     let fixed: Vec<Tensor> = shapes
         .into_iter()
         .enumerate()
@@ -84,6 +89,19 @@ fn load_from(bytes: &[u8], dir: Option<&str>, batch: u32, seed: u64) -> Result<B
         Ok(model)
     })?;
     Ok(Box::new(model))
+}
+
+/// The memory of the operation with the largest operands and results.
+fn largest_step(model: &tract_onnx::prelude::TypedModel) -> Bytes {
+    let bytes = |fact: &TypedFact| -> f64 {
+        let dims = fact.shape.as_concrete().unwrap_or_default();
+        dims.iter().map(|&dim| dim as f64).product::<f64>() * fact.datum_type.size_of() as f64
+    };
+    let steps = model.nodes.iter().map(|node| {
+        let operands = node.inputs.iter().filter_map(|&outlet| model.outlet_fact(outlet).ok());
+        operands.chain(node.outputs.iter().map(|output| &output.fact)).map(bytes).sum::<f64>()
+    });
+    Bytes(steps.fold(0.0, f64::max))
 }
 
 fn typed(
