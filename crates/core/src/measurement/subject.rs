@@ -57,6 +57,8 @@ pub enum SubjectError {
     Structure(#[from] notation::ParseError),
     #[error("{0}")]
     Shape(#[from] ShapeError),
+    #[error("{0}")]
+    Kernel(#[from] KernelError),
     #[error("{0} is known by its blocks only, and cannot be run as a whole")]
     Blocks(String),
 }
@@ -101,12 +103,11 @@ impl Subject {
     /// A structure that cannot be read or does not fit its resolution; numbers that are out of range.
     pub fn graph(&self) -> Result<Graph, SubjectError> {
         if let Some(value) = self.batch().filter(|batch| !(1..=MAX_BATCH).contains(batch)) {
-            let range = KernelError::Range { field: "batch", value, most: MAX_BATCH };
-            return Err(ShapeError::from(range).into());
+            return Err(KernelError::Range { field: "batch", value, most: MAX_BATCH }.into());
         }
         match self {
             Subject::Kernel(kernel) => {
-                kernel.check_to_run().map_err(ShapeError::from)?;
+                kernel.check_to_run()?;
                 Ok(kernel.graph())
             }
             Subject::Block { structure, resolution } => {

@@ -43,8 +43,6 @@ pub enum ShapeError {
     Classes(u32),
     #[error("{0} layers and sublayers; a network of more than {MAX_DEPTH} is a typing mistake")]
     Depth(u64),
-    #[error(transparent)]
-    Kernel(#[from] super::kernel::KernelError),
 }
 
 /// Widest layer that is taken for a network rather than a typing mistake.

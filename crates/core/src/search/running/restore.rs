@@ -50,7 +50,7 @@ fn restore_network(
     accountant: &mut Accountant<'_>,
     side: u32,
 ) -> Result<Individual, String> {
-    let wrong = |reason: String| format!("its network {}: {reason}", saved.net);
+    let wrong = |reason: String| format!("{reason} (of its network {})", saved.net);
     let network = notation::parse(&saved.net).map_err(|e| wrong(e.to_string()))?;
     let blocks = network.super_blocks("a search varies").map_err(|e| wrong(e.to_string()))?;
     shape::validate(&network.blocks, side).map_err(|e| wrong(e.to_string()))?;
