@@ -75,8 +75,9 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         Format::Onnx => {
             let graph = model.graph()?;
             let weights = match (&trained, &args.weights) {
-                (Some(trained), Some(path)) => Weights::trained(&graph, trained)
-                    .map_err(|reason| Failure::bad_file(path, format!("of another network: {reason}")))?,
+                (Some(trained), Some(path)) => {
+                    Weights::trained(&graph, trained).map_err(|error| Failure::bad_file(path, error))?
+                }
                 _ => Weights::new(&graph, global.seed),
             };
             let export =
@@ -109,8 +110,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
 /// Reads a file of weights.
 pub fn weights(path: &Path) -> Result<Tensors, Failure> {
     Tensors::read(path).map_err(|error| match error {
-        SafetensorsError::Io(error) => Failure::io(path, &error),
-        error => Failure::bad_file(path, error),
+        SafetensorsError::File(error) => error.into(),
+        error @ SafetensorsError::Format(_) => Failure::bad_file(path, error),
     })
 }
 

@@ -53,6 +53,16 @@ impl Failure {
         Failure { exit, message: message.into(), remedy: None }
     }
 
+    /// One whose message is on stderr already.
+    pub fn said(exit: Exit) -> Failure {
+        Failure::new(exit, "")
+    }
+
+    /// Whether there is nothing more to print.
+    pub fn is_said(&self) -> bool {
+        self.message.is_empty()
+    }
+
     pub fn usage(message: impl Into<String>) -> Failure {
         Failure::new(Exit::Usage, message)
     }
@@ -149,6 +159,8 @@ impl From<ScoreError> for Failure {
             ScoreError::Undefined { .. } => Failure::usage(error.to_string())
                 .remedy("--proxy flops and --proxy params are defined for every network"),
             ScoreError::NotFinite { .. } => Failure::runtime(error.to_string()),
+            ScoreError::Memory { .. } => Failure::runtime(error.to_string())
+                .remedy("a smaller --batch or --resolution; a closed form needs no memory"),
         }
     }
 }

@@ -36,6 +36,7 @@ pub use failure::{Exit, Failure};
 
 use clap::{Parser, Subcommand};
 use output::Output;
+use std::io::Write;
 
 #[derive(Debug, Parser)]
 #[command(name = "edgezen", version, about, propagate_version = true)]
@@ -114,7 +115,7 @@ pub fn run() -> Result<(), Failure> {
         Ok(cli) => cli,
         Err(error) => match needs_torch(&error) {
             Some(what) => return Err(Failure::needs_torch(what)),
-            None => error.exit(),
+            None => return parsed(&error),
         },
     };
     match cli.command {
@@ -141,6 +142,16 @@ pub fn run() -> Result<(), Failure> {
     }
 }
 
+/// Prints what the parser says: help and version to stdout, anything else is a usage error.
+fn parsed(error: &clap::Error) -> Result<(), Failure> {
+    if error.use_stderr() {
+        // Where stderr is full or closed, there is nobody to tell.
+        let _ = error.print();
+        return Err(Failure::said(Exit::Usage));
+    }
+    output::written(error.print().and_then(|()| std::io::stdout().flush()))
+}
+
 /// What of the command line would be understood with libtorch.
 fn needs_torch(error: &clap::Error) -> Option<&'static str> {
     use clap::error::{ContextKind, ContextValue};
@@ -156,6 +167,9 @@ fn needs_torch(error: &clap::Error) -> Option<&'static str> {
 
 /// Prints `failure` as `main` does before it exits.
 pub fn report(failure: &Failure) {
+    if failure.is_said() {
+        return;
+    }
     let out = Output { json: false };
     out.note(format!("error: {}", failure.message));
     if let Some(remedy) = &failure.remedy {

@@ -28,12 +28,7 @@ impl Output {
             for_terminal(&text(), colours)
         };
         let mut stdout = std::io::stdout().lock();
-        match writeln!(stdout, "{}", out.trim_end()).and_then(|()| stdout.flush()) {
-            // Whoever read our output has seen enough.
-            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            Err(e) => Err(Failure::runtime(format!("cannot write to stdout: {e}"))),
-            Ok(()) => Ok(()),
-        }
+        written(writeln!(stdout, "{}", out.trim_end()).and_then(|()| stdout.flush()))
     }
 
     /// A remark for the person at the terminal.
@@ -108,6 +103,18 @@ fn for_terminal(text: &str, colours: bool) -> String {
         }
     }
     out
+}
+
+/// What has become of text for stdout.
+///
+/// # Errors
+/// It could not be written. A reader who has gone away has seen enough.
+pub fn written(result: std::io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(e) => Err(Failure::runtime(format!("cannot write to stdout: {e}"))),
+        Ok(()) => Ok(()),
+    }
 }
 
 /// `rows` under `header`, columns aligned: the first to the left, the others to the right.

@@ -31,8 +31,8 @@ pub struct Args {
         value_parser = clap::value_parser!(u32).range(1..=i64::from(exact::MAX_REPEATS)))]
     repeats: u32,
     /// Threads; they do not change the score [default: one per core]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
     /// Draw other random numbers for every network; else all share them layer by layer, which takes much of
     /// the noise out of comparisons
     #[arg(long)]
@@ -98,7 +98,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         seed: global.seed,
     };
     scoring.check()?;
-    let threads = args.threads.unwrap_or(0);
+    let threads = args.threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()

@@ -18,6 +18,25 @@ pub struct Latency(f64);
 impl Latency {
     pub const ZERO: Latency = Latency(0.0);
 
+    /// Nothing that is measured is shorter: a few turns of the fastest clock.
+    pub const SHORTEST: Latency = Latency(10.0);
+    /// Nothing that is measured is longer: an hour.
+    pub const LONGEST: Latency = Latency(3.6e12);
+
+    /// A latency that somebody else says was measured.
+    ///
+    /// # Errors
+    /// A number that no measurement gives: none at all, shorter than [`Latency::SHORTEST`] or longer than
+    /// [`Latency::LONGEST`].
+    pub fn measured_ns(ns: f64) -> Result<Latency, ImplausibleLatency> {
+        // NaN is in no range.
+        if (Latency::SHORTEST.0..=Latency::LONGEST.0).contains(&ns) {
+            Ok(Latency(ns))
+        } else {
+            Err(ImplausibleLatency { ns })
+        }
+    }
+
     pub const fn from_ns(ns: f64) -> Self {
         Latency(ns)
     }
@@ -33,6 +52,13 @@ impl Latency {
     pub fn ms(self) -> f64 {
         self.0 / 1e6
     }
+}
+
+/// A number that is no measured latency.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("{ns:e} ns is no measured latency; those are from 10 ns to an hour")]
+pub struct ImplausibleLatency {
+    pub ns: f64,
 }
 
 impl fmt::Display for Latency {
@@ -222,6 +248,16 @@ pub fn three_digits(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn latencies_of_others_are_bounded() {
+        for good in [10.0, 1e6, 3.6e12] {
+            assert_eq!(Latency::measured_ns(good).unwrap().ns(), good);
+        }
+        for bad in [0.0, -1.0, 1.0, 3.7e12, 1e306, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert!(Latency::measured_ns(bad).unwrap_err().to_string().contains("no measured latency"));
+        }
+    }
 
     #[test]
     fn latencies_need_a_unit() {

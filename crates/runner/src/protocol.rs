@@ -14,7 +14,7 @@ pub const VERSION: u32 = 2;
 
 /// What a line with a job must say of its version.
 pub const FORMAT: Format =
-    Format { name: "job", field: "protocol", oldest: VERSION, newest: VERSION, most_bytes: 1 << 30 };
+    Format { name: "job", field: "protocol", oldest: VERSION, newest: VERSION, most_bytes: 64 << 20 };
 
 /// Something to measure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use super::clock::Clock;
 use super::pace::{Pace, undisturbed};
 use edgezen_core::measurement::{LaunchMedian, Quality, Summary};
 use edgezen_core::stats;
-use edgezen_core::units::Latency;
+use edgezen_core::units::{ImplausibleLatency, Latency};
 use serde::{Deserialize, Serialize};
 
 /// How long and how often to measure.
@@ -95,6 +95,45 @@ impl Policy {
 }
 
 impl Policy {
+    /// Most runs of a warm-up, and most samples.
+    pub const MOST_RUNS: u32 = 1_000_000;
+    /// The longest time that a policy may ask for: a day.
+    pub const LONGEST_NS: u64 = 86_400_000_000_000;
+
+    /// Checks that every number is one that a measurement can have.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        let runs = [
+            ("warmup_min_runs", self.warmup_min_runs),
+            ("min_runs", self.min_runs),
+            ("max_runs", self.max_runs),
+        ];
+        if let Some((field, runs)) = runs.into_iter().find(|(_, runs)| *runs > Policy::MOST_RUNS) {
+            return Err(PolicyError::Runs { field, runs });
+        }
+        let times = [
+            ("warmup_min_ns", self.warmup_min_ns),
+            ("warmup_max_ns", self.warmup_max_ns),
+            ("max_ns", self.max_ns),
+            ("min_sample_ns", self.min_sample_ns),
+            ("patience_ns", self.patience_ns),
+        ];
+        if let Some((field, ns)) = times.into_iter().find(|(_, ns)| *ns > Policy::LONGEST_NS) {
+            return Err(PolicyError::Time { field, ns });
+        }
+        let shares = [
+            ("stable_within", self.stable_within),
+            ("target_half_width", self.target_half_width),
+            ("noisy_half_width", self.noisy_half_width),
+        ];
+        match shares.into_iter().find(|(_, share)| !(share.is_finite() && *share >= 0.0)) {
+            Some((field, share)) => Err(PolicyError::Share { field, share }),
+            None => Ok(()),
+        }
+    }
+
     /// The policy of one of `rounds` passes, which together make as many runs as one pass would.
     #[must_use]
     pub fn split(self, rounds: u32) -> Policy {
@@ -128,6 +167,17 @@ impl Policy {
     }
 }
 
+/// Why a policy makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum PolicyError {
+    #[error("{field} {runs} is out of range; use up to {}", Policy::MOST_RUNS)]
+    Runs { field: &'static str, runs: u32 },
+    #[error("{field} {ns} is longer than a day")]
+    Time { field: &'static str, ns: u64 },
+    #[error("{field} {share} is no share")]
+    Share { field: &'static str, share: f64 },
+}
+
 /// What the stopwatch saw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -153,7 +203,60 @@ pub struct Timing {
     pub overhead_ns: Option<f64>,
 }
 
+/// Why a timing is none that a stopwatch gives.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum TimingError {
+    #[error("{0} samples; a measurement has 1 to {most}", most = 2 * Policy::MOST_RUNS)]
+    Samples(usize),
+    #[error("{probes} probes for {samples} samples")]
+    Probes { probes: usize, samples: usize },
+    #[error("{0} runs to a sample; there are 1 to {MOST_CHAINED}")]
+    Chained(u32),
+    #[error(transparent)]
+    Latency(#[from] ImplausibleLatency),
+    #[error("{field} {value} makes no sense")]
+    Number { field: &'static str, value: f64 },
+}
+
+/// Most runs that are timed together.
+const MOST_CHAINED: u32 = 1_000_000;
+
 impl Timing {
+    /// Checks a timing that comes from a file or another device.
+    ///
+    /// # Errors
+    /// What no stopwatch gives: no samples or too many, runs of no time or of more than an hour, numbers that are not
+    /// finite.
+    pub fn check(&self) -> Result<(), TimingError> {
+        let samples = self.samples_ns.len();
+        // Disturbed samples come on top of those that count.
+        if samples == 0 || samples > 2 * Policy::MOST_RUNS as usize {
+            return Err(TimingError::Samples(samples));
+        }
+        let probes = self.probes_ns.len();
+        if probes != 0 && probes != samples {
+            return Err(TimingError::Probes { probes, samples });
+        }
+        if !(1..=MOST_CHAINED).contains(&self.k) {
+            return Err(TimingError::Chained(self.k));
+        }
+        let (k, overhead) = (f64::from(self.k), self.overhead_ns.unwrap_or(0.0));
+        let numbers = [("overhead_ns", overhead), ("noisy_half_width", self.noisy_half_width)];
+        if let Some((field, value)) =
+            numbers.into_iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0))
+        {
+            return Err(TimingError::Number { field, value });
+        }
+        if !self.checksum.is_finite() {
+            return Err(TimingError::Number { field: "checksum", value: self.checksum });
+        }
+        for &ns in self.samples_ns.iter().min().into_iter().chain(self.samples_ns.iter().max()) {
+            Latency::measured_ns((ns as f64 - overhead) / k)?;
+        }
+        Latency::measured_ns(self.first_ns as f64)?;
+        Ok(())
+    }
+
     /// Time of one run, for each sample.
     pub fn per_run_ns(&self) -> Vec<f64> {
         let overhead = self.overhead_ns.unwrap_or(0.0);
@@ -277,10 +380,10 @@ pub fn sample<E>(
     let k = (policy.min_sample_ns as f64 / run_ns).ceil().clamp(1.0, 1e6) as u32;
     let started = clock.now_ns();
     let elapsed = || clock.now_ns().saturating_sub(started);
-    let mut samples_ns = Vec::with_capacity(policy.min_runs as usize);
+    let mut samples_ns = Vec::new();
     let mut probes_ns = Vec::new();
     // The samples that count, and the time that was spent on those that do not count.
-    let mut calm = Vec::with_capacity(policy.min_runs as usize);
+    let mut calm = Vec::new();
     let mut lost_ns = 0;
     loop {
         let patient = lost_ns < policy.patience_ns;

@@ -3,6 +3,7 @@
 
 pub mod block;
 pub mod cost;
+pub mod footprint;
 pub mod graph;
 pub mod kernel;
 pub mod notation;
@@ -95,8 +96,9 @@ pub struct Model {
 }
 
 impl Model {
-    /// Checks the structure on this resolution; gives the shape before global pooling.
+    /// Checks the structure on this resolution, and the classes; gives the shape before global pooling.
     pub fn validate(&self) -> Result<Shape, ShapeError> {
+        shape::check_classes(self.classes)?;
         shape::validate(&self.network.blocks, self.resolution)
     }
 

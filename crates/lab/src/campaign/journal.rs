@@ -4,10 +4,12 @@
 //! The dataset is made of the journal alone. The first line is the header. Lines are only added, never changed; a last
 //! line that was cut off, because the program was killed while it wrote, is dropped when the journal is opened again.
 
+use super::plan;
 use crate::device::Facts;
 use crate::files;
 use edgezen_core::files::{FileError, Format};
 use edgezen_core::measurement::{Identity, Quality};
+use edgezen_core::units::Latency;
 use edgezen_runner::Measured;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
@@ -111,10 +113,25 @@ pub struct OpenedJournal {
     whole: u64,
 }
 
+/// Most passes over a plan; more are a typing mistake.
+pub const MOST_ROUNDS: u32 = 1_000;
+
 impl Header {
     /// Number of measurements: configurations times passes.
     pub fn total(&self) -> usize {
-        self.configurations * self.rounds as usize
+        self.configurations.saturating_mul(self.rounds as usize)
+    }
+
+    /// Checks that the numbers are those of a campaign, before anything is sized by them.
+    fn check(&self) -> Result<(), String> {
+        if !(1..=plan::MAX_SAMPLES).contains(&self.configurations) {
+            let Header { configurations, .. } = self;
+            return Err(format!("{configurations} configurations; a plan has 1 to {}", plan::MAX_SAMPLES));
+        }
+        if !(1..=MOST_ROUNDS).contains(&self.rounds) {
+            return Err(format!("{} passes; a campaign has 1 to {MOST_ROUNDS}", self.rounds));
+        }
+        Ok(())
     }
 }
 
@@ -180,9 +197,16 @@ pub fn read(path: &Path) -> Result<Option<OpenedJournal>, JournalError> {
     let Some((_, first)) = lines.next() else { return Ok(None) };
     let header: Header = FORMAT.parse(path, first)?;
     let damaged = |line: usize, reason: String| FileError::damaged_line(path, line + 1, reason);
+    header.check().map_err(|reason| damaged(0, reason))?;
     let mut parsed = Vec::new();
     for (number, line) in lines {
         let line: Line = serde_json::from_slice(line).map_err(|e| damaged(number, e.to_string()))?;
+        if let Line::Sample { measured, .. } = &line {
+            measured.timing.check().map_err(|e| damaged(number, e.to_string()))?;
+        }
+        if let Line::Sentinel { median_ns } = line {
+            Latency::measured_ns(median_ns).map_err(|e| damaged(number, e.to_string()))?;
+        }
         if let Some(index) = line.index()
             && index >= header.configurations
         {
@@ -292,7 +316,7 @@ mod tests {
         let mut journal = Journal::create(&path, &header()).unwrap();
         let of = vec![Turn { round: 1, index: 2 }];
         let redo = Line::Redo { of, reason: "drift".into() };
-        let lines = [failed(3), Line::Sentinel { median_ns: 5.5 }, redo, failed(4)];
+        let lines = [failed(3), Line::Sentinel { median_ns: 5000.5 }, redo, failed(4)];
         lines.iter().for_each(|line| journal.add(line).unwrap());
         drop(journal);
         let all = std::fs::read(&path).unwrap();
@@ -312,6 +336,45 @@ mod tests {
             assert_eq!(again.lines.len(), whole);
             assert_eq!(again.lines.last(), Some(&failed(5)));
         }
+    }
+
+    #[test]
+    fn numbers_that_no_campaign_has_are_refused_before_anything_is_sized_by_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.jsonl");
+        let write = |header: &Header, line: &str| {
+            let header = serde_json::to_string(header).unwrap();
+            std::fs::write(&path, format!("{header}\n{line}\n")).unwrap();
+            read(&path).map(|journal| journal.is_some()).map_err(|e| e.to_string())
+        };
+        assert_eq!(write(&header(), r#"{"line":"sentinel","median_ns":5000.5}"#), Ok(true));
+        for (bad, word) in [
+            (Header { configurations: 1_000_000_000_000, ..header() }, "1000000000000 configurations"),
+            (Header { configurations: usize::MAX, ..header() }, "configurations"),
+            (Header { configurations: 0, ..header() }, "0 configurations"),
+            (Header { rounds: u32::MAX, ..header() }, "passes"),
+        ] {
+            let error = write(&bad, "").unwrap_err();
+            assert!(error.contains(word) && error.contains("line 1"), "{error}");
+        }
+        let sample = |samples: &str, k: u32, probes: &str| {
+            format!(
+                r#"{{"line":"sample","index":0,"round":0,"measured":{{"timing":{{"first_ns":5000,"warmup_runs":1,"k":{k},"samples_ns":{samples},"probes_ns":{probes},"usual_probe_ns":null,"checksum":1.0,"noisy_half_width":0.05}},"before":{{}},"after":{{}}}}}}"#
+            )
+        };
+        assert_eq!(write(&header(), &sample("[5000,6000]", 1, "[]")), Ok(true));
+        for (samples, k, probes) in [
+            ("[0,6000]", 1, "[]"),
+            ("[5000,18446744073709551615]", 1, "[]"),
+            ("[5000]", 0, "[]"),
+            ("[5000]", 1_000_000, "[]"),
+            ("[]", 1, "[]"),
+            ("[5000]", 1, "[1,2]"),
+        ] {
+            let error = write(&header(), &sample(samples, k, probes)).unwrap_err();
+            assert!(error.contains("line 2"), "{error}");
+        }
+        assert!(write(&header(), r#"{"line":"sentinel","median_ns":0}"#).is_err());
     }
 
     #[test]

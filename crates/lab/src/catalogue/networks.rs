@@ -1,6 +1,8 @@
 //! The networks that a text stands for: a published name, a structure string, a file whose first line is one, an ONNX
 //! file, a code of another search space, or a name of the zoo.
 
+use crate::files;
+use edgezen_core::files::FileError;
 use edgezen_core::plainnet::kernel::Lowering;
 use edgezen_core::plainnet::notation::ParseError;
 use edgezen_core::plainnet::sections::{self, Section};
@@ -184,6 +186,9 @@ fn read_onnx(path: &Path, size: Option<Size>) -> Result<Imported, NetworkError> 
     })
 }
 
+/// Larger files hold no structure.
+const MOST_BYTES: u64 = 64 << 20;
+
 /// A structure string, or the first line of a file with the file's name.
 fn read(net: &str) -> Result<(Option<String>, Network), NetworkError> {
     let path = Path::new(net);
@@ -194,7 +199,11 @@ fn read(net: &str) -> Result<(Option<String>, Network), NetworkError> {
         return Err(NetworkError::Unknown(net.to_owned()));
     }
     let damaged = |reason: String| NetworkError::Damaged { path: path.to_owned(), reason };
-    let text = std::fs::read(path).map_err(|error| NetworkError::Io { path: path.to_owned(), error })?;
+    let text = files::read_at_most(path, MOST_BYTES).map_err(|error| match error {
+        FileError::Io { path, error } => NetworkError::Io { path, error },
+        FileError::Damaged { path, reason } => NetworkError::Damaged { path, reason },
+        other => damaged(other.to_string()),
+    })?;
     let text = String::from_utf8(text).map_err(|_| damaged("is not a text file".into()))?;
     let network =
         notation::parse(notation::first_line(&text)).map_err(|e| damaged(format!("line 1: {e}")))?;

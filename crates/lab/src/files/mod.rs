@@ -5,6 +5,6 @@ mod reader;
 mod time;
 mod writer;
 
-pub use reader::{parse_toml, read, read_at_most, read_json, read_text, read_toml};
+pub use reader::{open, parse_toml, read, read_at_most, read_json, read_text, read_toml};
 pub use time::rfc3339;
 pub use writer::{write_atomically, write_atomically_with};

@@ -58,7 +58,11 @@ impl SavedSearch {
         if first != sha256(body) {
             return Err(damaged("its checksum does not fit; delete it to start this run anew").into());
         }
-        Ok(Some(FORMAT.parse(&path, body.as_bytes())?))
+        let saved: SavedSearch = FORMAT.parse(&path, body.as_bytes())?;
+        if !(saved.seconds.is_finite() && saved.seconds >= 0.0) {
+            return Err(damaged("its time is none").into());
+        }
+        Ok(Some(saved))
     }
 
     /// Removes the checkpoint of an earlier run.

@@ -189,7 +189,10 @@ pub fn read(dir: &Path) -> Result<FinishedRun, RunError> {
 /// # Errors
 /// A missing, damaged or newer file.
 pub fn read_manifest(dir: &Path) -> Result<Manifest, RunError> {
-    Ok(files::read_toml(&manifest::FORMAT, &dir.join(RUN))?)
+    let path = dir.join(RUN);
+    let manifest: Manifest = files::read_toml(&manifest::FORMAT, &path)?;
+    manifest.check().map_err(|reason| FileError::damaged(&path, reason))?;
+    Ok(manifest)
 }
 
 /// Reads `result.json`.

@@ -11,11 +11,13 @@ use crate::cli::{Failure, score};
 use crate::shipped;
 use edgezen_core::plainnet::{Model, Network, SuperBlock, notation};
 use edgezen_core::proxy;
+use edgezen_core::proxy::limited::Limited;
 use edgezen_core::proxy::{Mode, Proxy, Setup};
 use edgezen_core::search::{Budgets, Rules, Search};
 use edgezen_core::space;
 use edgezen_core::space::SearchSpace;
 use edgezen_core::units::Latency;
+use edgezen_engine::memory;
 use edgezen_lab::device;
 use edgezen_lab::runs;
 use edgezen_lab::runs::{BudgetTable, DeviceTable, Manifest, SavedSearch};
@@ -43,11 +45,15 @@ pub struct SearchPlan {
 }
 
 impl SearchPlan {
+    /// The proxy; networks that do not fit the memory get no score.
     pub fn make_proxy(&self) -> Box<dyn Proxy> {
         let setup = Setup { mode: self.mode, resolution: self.resolution };
         match (self.proxy.with_batch, self.batch) {
-            (Some(make), Some(batch)) => make(setup, batch),
-            _ => (self.proxy.make)(setup),
+            (Some(make), Some(batch)) => {
+                Box::new(Limited { free: memory::free(), proxy: make(setup, batch) })
+            }
+            (Some(_), None) => Box::new(Limited { free: memory::free(), proxy: (self.proxy.make)(setup) }),
+            (None, _) => (self.proxy.make)(setup),
         }
     }
 

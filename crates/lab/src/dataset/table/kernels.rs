@@ -1,10 +1,13 @@
 //! Tables of kernels as people have them: CSV, gzipped CSV or Parquet. Columns that are not known here are kept as they
 //! are.
 
+use super::bounded::Bounded;
 use crate::dataset::{self, DatasetError};
+use crate::files;
 use crate::files::write_atomically;
 use crate::tables::parquet::{self, Compression, ParquetError};
 use crate::tables::{Column, Table, Values};
+use edgezen_core::files::FileError;
 use edgezen_core::plainnet::graph::Act;
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::units::Latency;
@@ -20,6 +23,9 @@ pub struct KernelTable {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
 }
+
+/// Most cells of a table. A cell takes some fifty bytes of memory.
+const MOST_CELLS: usize = 8_000_000;
 
 /// Columns that may hold the measured latency of the whole batch, with nanoseconds per unit.
 const LATENCIES: [(&str, f64); 4] =
@@ -49,8 +55,8 @@ impl KernelTable {
     /// A file that is missing, of another kind, damaged or empty.
     pub fn read(path: &Path) -> Result<KernelTable, DatasetError> {
         let table = match layout(path)? {
-            Layout::Csv => from_csv(open(path)?, path)?,
-            Layout::CsvGz => from_csv(MultiGzDecoder::new(open(path)?), path)?,
+            Layout::Csv => from_csv(files::open(path)?, path)?,
+            Layout::CsvGz => from_csv(MultiGzDecoder::new(files::open(path)?), path)?,
             Layout::Parquet => from_parquet(path)?,
         };
         if table.rows.is_empty() {
@@ -65,8 +71,8 @@ impl KernelTable {
     /// A file that is missing or no CSV.
     pub fn read_csv(path: &Path) -> Result<KernelTable, DatasetError> {
         match path.extension().is_some_and(|extension| extension == "gz") {
-            true => from_csv(MultiGzDecoder::new(open(path)?), path),
-            false => from_csv(open(path)?, path),
+            true => from_csv(MultiGzDecoder::new(files::open(path)?), path),
+            false => from_csv(files::open(path)?, path),
         }
     }
 
@@ -149,8 +155,8 @@ impl KernelTable {
         let missing = || DatasetError::missing_column(&self.path, LATENCIES[0].0);
         let (at, name, ns) = known.ok_or_else(missing)?;
         let latency = |(row, cells): (usize, &Vec<String>)| match cells[at].trim().parse::<f64>() {
-            Ok(value) if value.is_finite() && value > 0.0 => Ok(Latency::from_ns(value * ns)),
-            _ => Err(self.cell(row, name, format!("{:?} is not a positive latency", cells[at]))),
+            Ok(value) => Latency::measured_ns(value * ns).map_err(|e| self.cell(row, name, e.to_string())),
+            Err(_) => Err(self.cell(row, name, format!("{:?} is not a latency", cells[at]))),
         };
         self.rows.iter().enumerate().map(latency).collect()
     }
@@ -211,6 +217,7 @@ impl KernelTable {
         if !in_c.is_multiple_of(kernel.groups) || !out_c.is_multiple_of(kernel.groups) {
             return Err(self.cell(row, "groups", format!("{} does not divide the channels", kernel.groups)));
         }
+        kernel.check().map_err(|e| self.cell(row, "kind", e.to_string()))?;
         match self.text(row, "precision") {
             "" => {}
             found if found == precision => {}
@@ -280,20 +287,31 @@ impl KernelTable {
     }
 }
 
-fn open(path: &Path) -> Result<std::fs::File, DatasetError> {
-    std::fs::File::open(path).map_err(DatasetError::io(path))
-}
-
 fn from_csv(input: impl Read, path: &Path) -> Result<KernelTable, DatasetError> {
-    let mut reader = csv::Reader::from_reader(std::io::BufReader::new(input));
+    let mut reader = csv::Reader::from_reader(std::io::BufReader::new(Bounded::new(input)));
     let cells = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<String>>();
     let header = cells(reader.headers().map_err(DatasetError::csv(path))?);
-    let rows = reader.records().map(|record| record.map(|r| cells(&r))).collect::<Result<_, _>>();
-    Ok(KernelTable { path: path.to_owned(), header, rows: rows.map_err(DatasetError::csv(path))? })
+    let mut rows = Vec::new();
+    let mut count = header.len();
+    for record in reader.records() {
+        let record = record.map_err(DatasetError::csv(path))?;
+        count += record.len().max(1);
+        if count > MOST_CELLS {
+            let reason = format!("it has more than {MOST_CELLS} cells, the most of any table");
+            return Err(FileError::damaged(path, reason).into());
+        }
+        rows.push(cells(&record));
+    }
+    Ok(KernelTable { path: path.to_owned(), header, rows })
 }
 
 fn from_parquet(path: &Path) -> Result<KernelTable, DatasetError> {
     let table = dataset::parquet::read(path)?;
+    let cells = table.rows().saturating_mul(table.columns.len().max(1));
+    if cells > MOST_CELLS {
+        let reason = format!("it has {cells} cells; a table has up to {MOST_CELLS}");
+        return Err(FileError::damaged(path, reason).into());
+    }
     let mut header = Vec::new();
     let mut rows = vec![Vec::new(); table.rows()];
     for column in &table.columns {
