@@ -140,6 +140,7 @@ fn conditions(conditions: &Conditions) -> Result<(), Implausible> {
         core,
         scheduling: _,
         cpu_time,
+        machine_time,
         thermal_status,
         battery,
         gpu,
@@ -170,7 +171,7 @@ fn conditions(conditions: &Conditions) -> Result<(), Implausible> {
         }
         temperature(&format!("the temperature of {zone}"), celsius)?;
     }
-    if let Some(time) = cpu_time {
+    for time in cpu_time.iter().chain(machine_time) {
         for ms in [time.busy_ms, time.total_ms, time.own_ms] {
             if !(0.0..=1e15).contains(&ms) {
                 return refuse("a time of the processor", format!("{ms} ms"), "it is no time");
