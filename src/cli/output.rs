@@ -1,6 +1,7 @@
 //! The one door to the terminal: data on stdout, talk on stderr.
 
 use super::failure::Failure;
+use edgezen_lab::files::Destination;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 
@@ -27,6 +28,21 @@ impl Output {
             Err(e) => Err(Failure::runtime(format!("cannot write to stdout: {e}"))),
             Ok(()) => Ok(()),
         }
+    }
+
+    /// The result of a command that wrote `destination`; on stderr where that is standard output, which then holds the
+    /// data alone.
+    pub fn written<T: Serialize>(
+        self,
+        destination: &Destination,
+        value: &T,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if destination.is_stdout() {
+            self.note(text().trim_end());
+            return Ok(());
+        }
+        self.result(value, text)
     }
 
     /// A remark for the person at the terminal.
