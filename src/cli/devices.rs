@@ -1,6 +1,7 @@
 //! `edgezen devices [list|show NAME|doctor|describe]`: which devices are known and attached, and whether
 //! they can measure.
 
+use super::force::{Force, NO_INPUTS};
 use super::{Exit, Failure, Global, target};
 use crate::shipped;
 use edgezen_core::measurement::Identity;
@@ -11,7 +12,7 @@ use edgezen_lab::device::attached::{Attached, Details};
 use edgezen_lab::device::complaint::{Complaint, Severity};
 use edgezen_lab::device::profile::{Fact, Kind, Peaks, Profile, Profiles};
 use edgezen_lab::device::{DeviceError, DriverOptions};
-use edgezen_lab::files::write_atomically;
+use edgezen_lab::files::Destination;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -44,6 +45,8 @@ enum Action {
         /// File to write [default: standard output]
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+        #[command(flatten)]
+        force: Force,
     },
 }
 
@@ -154,7 +157,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             let doctor = doctor(&profiles, serial)?;
             global.output().result(&doctor, || doctor_text(&doctor))
         }
-        Action::Describe { serial, output } => describe(&profiles, serial, output, global),
+        Action::Describe { serial, output, force } => {
+            let output = output.map(|path| force.place(path, NO_INPUTS)).transpose()?;
+            describe(&profiles, serial, output.as_ref(), global)
+        }
     }
 }
 
@@ -204,7 +210,7 @@ fn doctor(profiles: &Profiles, serial: Option<String>) -> Result<Doctor, Failure
 fn describe(
     profiles: &Profiles,
     serial: Option<String>,
-    output: Option<PathBuf>,
+    output: Option<&Destination>,
     global: Global,
 ) -> Result<(), Failure> {
     let named = serial.is_some();
@@ -233,10 +239,13 @@ fn describe(
     if let Some(profile) = &phone.profile {
         global.output().note(format!("note: this phone has a profile already: {profile}"));
     }
-    if let Some(path) = &output {
-        write_atomically(path, profile.as_bytes())?;
+    if let Some(place) = output {
+        place.write(profile.as_bytes())?;
     }
-    let file = output.map(|path| path.display().to_string());
+    let file = output.filter(|place| !place.is_stdout()).map(|place| place.path().display().to_string());
+    if output.is_some() && file.is_none() {
+        return Ok(());
+    }
     let described = Described { serial: phone.serial.clone(), profile, file };
     global.output().result(&described, || match &described.file {
         Some(file) => format!("written to {file}; as device-profiles/<id>.toml here it is found by its id"),

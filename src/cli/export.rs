@@ -1,12 +1,13 @@
 //! `edgezen export`: a network as a file for other programs.
 
+use super::force::{Force, NO_INPUTS};
 use super::net::{self, NetOptions};
 use super::{Failure, Global};
 use edgezen_core::plainnet::{Kernel, Model};
 use edgezen_engine::safetensors::{SafetensorsError, Tensors};
 use edgezen_engine::weights::Weights;
 use edgezen_engine::{onnx, pytorch};
-use edgezen_lab::files::{write_atomically, write_atomically_with};
+use edgezen_lab::files::Destination;
 use serde::Serialize;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ pub struct Args {
     /// What to write
     #[arg(long, value_enum)]
     format: Format,
-    /// The file; an existing one is replaced
+    /// The file
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Images per run that the file is made for
@@ -29,6 +30,8 @@ pub struct Args {
     /// Weights of a trained network (safetensors, as `train` writes them), for ONNX
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -63,6 +66,8 @@ struct Description<'a> {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    let inputs: Vec<&Path> = [Path::new(&args.net)].into_iter().chain(args.weights.as_deref()).collect();
+    let to = args.force.place(&args.output, &inputs)?;
     let mut model = net::model(&args.net, args.options)?;
     if args.weights.is_some() && args.format != Format::Onnx {
         return Err(Failure::usage("--weights go into ONNX files only").remedy("--format onnx"));
@@ -82,19 +87,20 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             };
             let export =
                 onnx::Export::of(&graph, args.batch, weights).map_err(|e| onnx_failure(&args.output, e))?;
-            write_atomically_with(&args.output, |file| export.write(&mut BufWriter::new(file)))?;
+            write_onnx(&export, &to, args.force)?;
         }
         Format::Pytorch => {
             let source = pytorch::module(&model).map_err(pytorch_failure)?;
-            write_atomically(&args.output, source.as_bytes())?;
+            to.write(source.as_bytes())?;
         }
         Format::Json => {
             let json = serde_json::to_string_pretty(&describe(&model, args.batch)?)
                 .map_err(|e| Failure::runtime(format!("cannot write the network as JSON: {e}")))?;
-            write_atomically(&args.output, (json + "\n").as_bytes())?;
+            to.write((json + "\n").as_bytes())?;
         }
     }
-    let bytes = std::fs::metadata(&args.output).map_err(|e| Failure::io(&args.output, &e))?.len();
+    // Nothing can be read back of a pipe.
+    let bytes = if to.is_stream() { 0 } else { size(&args.output)? };
     let exported = Exported {
         net: model.network.to_string(),
         format: args.format,
@@ -102,9 +108,32 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         bytes,
         seed: global.seed,
     };
-    global.output().result(&exported, || {
+    global.output().written(&to, &exported, || {
+        if to.is_stream() {
+            return exported.file.display().to_string();
+        }
         format!("{} ({})", exported.file.display(), edgezen_core::units::Bytes(exported.bytes as f64))
     })
+}
+
+fn size(path: &Path) -> Result<u64, Failure> {
+    Ok(std::fs::metadata(path).map_err(|e| Failure::io(path, &e))?.len())
+}
+
+/// Writes an ONNX file, and a second one with the weights where one file cannot hold them.
+fn write_onnx(export: &onnx::Export<'_>, to: &Destination, force: Force) -> Result<(), Failure> {
+    if export.fits_one_file() {
+        return Ok(to.write_with(|file| export.write(&mut BufWriter::new(file)))?);
+    }
+    let name = to.path().file_name().and_then(|name| name.to_str()).filter(|_| !to.is_stream());
+    let name = name.ok_or_else(|| {
+        let bytes = edgezen_core::units::Bytes(export.value_bytes() as f64);
+        Failure::usage(format!("{bytes} of weights go into a file beside the network")).remedy("-o FILE.onnx")
+    })?;
+    let data = format!("{name}.data");
+    let values = force.place(to.path().with_file_name(&data), NO_INPUTS)?;
+    values.write_with(|file| export.write_values(&mut BufWriter::new(file)))?;
+    Ok(to.write_with(|file| export.write_referring(&data, &mut BufWriter::new(file)))?)
 }
 
 /// Reads a file of weights.

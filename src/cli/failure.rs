@@ -138,6 +138,13 @@ impl From<FileError> for Failure {
             | FileError::DamagedLine { .. } => {
                 Failure::new(Exit::BadFile, message).remedy("fetch the file again, or make it anew")
             }
+            FileError::InTheWay { .. } => {
+                Failure::usage(message).remedy("another place, or --force to replace what is there")
+            }
+            FileError::NotWritable { .. } => Failure::usage(message).remedy("another place"),
+            FileError::SameFile { .. } => Failure::usage(message).remedy("another name for the result"),
+            FileError::Busy { .. } => Failure::new(Exit::Device, message)
+                .remedy("wait until that is finished, or choose another folder"),
         }
     }
 }
@@ -248,7 +255,6 @@ impl From<DeviceError> for Failure {
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Failure {
         match error {
-            JournalError::InUse { .. } => Failure::new(Exit::Device, error.to_string()),
             JournalError::File(error @ FileError::Newer { .. }) => error.into(),
             JournalError::File(error) => Failure::from(error)
                 .remedy_for_bad_file("another folder (-o DIR); the lines before the damage are still good"),

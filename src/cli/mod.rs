@@ -11,6 +11,7 @@ mod experiment;
 mod export;
 mod failure;
 mod fit;
+mod force;
 mod info;
 mod launch;
 mod measure;

@@ -5,6 +5,7 @@
 
 use super::failure::Failure;
 use edgezen_core::foreign::escape::{escaped, escaped_json, escaped_lines};
+use edgezen_lab::files::Destination;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 
@@ -29,6 +30,21 @@ impl Output {
         };
         let mut stdout = std::io::stdout().lock();
         written(writeln!(stdout, "{}", out.trim_end()).and_then(|()| stdout.flush()))
+    }
+
+    /// The result of a command that wrote `destination`; on stderr where that is standard output, which then holds the
+    /// data alone.
+    pub fn written<T: Serialize>(
+        self,
+        destination: &Destination,
+        value: &T,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if destination.is_stdout() {
+            self.note(text().trim_end());
+            return Ok(());
+        }
+        self.result(value, text)
     }
 
     /// A remark for the person at the terminal.

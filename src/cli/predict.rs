@@ -1,6 +1,7 @@
 //! `edgezen predict`: milliseconds of networks, or of a table of kernels or networks.
 
 use super::failure::{Exit, Failure};
+use super::force::Force;
 use super::net::NetOptions;
 use super::predictors::Which;
 use super::{Global, breakdown, output, predict_table};
@@ -11,9 +12,10 @@ use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_core::units::{Latency, three_digits};
 use edgezen_lab::catalogue::networks;
+use edgezen_lab::files::Destination;
 use edgezen_lab::prediction::{self, INSIDE, Missing, PredictionError, network, table};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -55,6 +57,8 @@ pub struct Args {
     /// Where the table goes, with predicted_ms, lower_ms, upper_ms (whole batch) and in_domain added
     #[arg(short, long, value_name = "TABLE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -102,18 +106,29 @@ struct KernelRow {
     support: &'static str,
 }
 
+impl Args {
+    /// The place of a table with predictions, which is none of the files that they are made of.
+    fn place(&self, output: &Path, table: &Path) -> Result<Destination, Failure> {
+        let others = [self.archs.as_deref(), self.which.predictor.as_deref()];
+        let inputs: Vec<&Path> = others.into_iter().flatten().chain([table]).collect();
+        self.force.place(output, &inputs)
+    }
+}
+
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let mut loaded = args.which.load(global.output())?;
     if let (AnyPredictor::Kernels(predictor), Some(batch)) = (&mut loaded, args.batch) {
         **predictor = predictor.with_batch(batch);
     }
     if let (Some(kernels), Some(output)) = (&args.kernels, &args.output) {
+        let output = args.place(output, kernels)?;
         let table = table::of_kernels(&loaded, kernels)?;
-        return predict_table::write(table, &loaded, kernels, output, args.strict, global);
+        return predict_table::write(table, &loaded, kernels, &output, args.strict, global);
     }
     if let (Some(networks), Some(output)) = (&args.networks, &args.output) {
+        let output = args.place(output, networks)?;
         let table = table::of_networks(&loaded, networks, args.archs.as_deref())?;
-        return predict_table::write(table, &loaded, networks, output, args.strict, global);
+        return predict_table::write(table, &loaded, networks, &output, args.strict, global);
     }
     if args.output.is_some() {
         return Err(Failure::usage("--output goes with a table: --kernels TABLE or --networks TABLE"));

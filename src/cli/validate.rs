@@ -1,5 +1,6 @@
 //! `edgezen validate RUN|NET… --device NAME`: predicted against measured.
 
+use super::force::Force;
 use super::net::{self, NetOptions};
 use super::output::Output;
 use super::target::Reach;
@@ -12,9 +13,10 @@ use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::units::Latency;
 use edgezen_lab::campaign::networks::LAUNCHES;
-use edgezen_lab::dataset::Dataset;
+use edgezen_lab::dataset::{self, Dataset};
 use edgezen_lab::device::Options;
 use edgezen_lab::evaluation::same_identity;
+use edgezen_lab::files::lock_folder;
 use edgezen_lab::runs;
 use edgezen_lab::runs::Verified;
 use edgezen_lab::verify::{OnDevice, metrics, networks_of, samples};
@@ -93,7 +95,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
 fn predictor(args: &Args, output: Output) -> Result<(Arc<FittedPredictor>, Option<u64>), Failure> {
     match &args.predictor {
         Some(path) => {
-            let predictor = predictors::by_file(path)?;
+            let predictor = predictors::by_file(path, output)?;
             let usual = predictor.file().provenance.usual_probe_ns;
             Ok((predictor, usual))
         }
@@ -144,13 +146,24 @@ fn refit(
 ) -> Result<String, Failure> {
     let usual = Path::new("datasets").join(format!("{}@{}", identity.device, identity.runtime));
     let dir = data.unwrap_or(&usual);
-    let dataset = Dataset::read(dir).map_err(|error| {
-        Failure::from(error).remedy("--refit adds to the dataset that the predictor came from: --data DIR")
-    })?;
+    let read = || {
+        Dataset::read(dir).map_err(|error| {
+            Failure::from(error)
+                .remedy("--refit adds to the dataset that the predictor came from: --data DIR")
+        })
+    };
+    // Where there is no dataset, there is nothing to lock.
+    if !dir.is_dir() {
+        read()?;
+    }
+    let _lock = lock_folder(dir)?;
+    let dataset = read()?;
     same_identity(identity, &dataset.identity)?;
     let samples = samples(networks, rows, dataset.identity.batch);
     let predictor = edgezen_lab::fit::refit::refit(dir, dataset, samples)?;
-    let path = fit::destination(None, &predictor.file().id)?;
-    edgezen_lab::catalogue::predictors::write(&path, predictor.file().text())?;
-    Ok(path.display().to_string())
+    // That is what was asked for.
+    let force = Force { force: true };
+    let to = force.place(fit::file(None, &predictor.file().id)?, &dataset::files_of(dir))?;
+    edgezen_lab::catalogue::predictors::write(&to, predictor.file().text())?;
+    Ok(to.path().display().to_string())
 }

@@ -3,6 +3,7 @@
 mod attack;
 mod devices;
 mod info;
+mod keeping;
 mod measuring;
 mod networks;
 mod onnx_files;

@@ -196,7 +196,14 @@ fn experiments_write_a_table_and_a_drawing() {
     std::fs::create_dir(dir.path().join("taken")).unwrap();
     std::fs::create_dir(dir.path().join("taken/theorem1.csv")).unwrap();
     let output = edgezen(dir.path(), &["experiment", "theorem1", "--repeats", "1", "-o", "taken"]);
-    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    // What is there already is not replaced.
+    refused(
+        dir.path(),
+        &["experiment", "theorem1", "--repeats", "1", "-o", "out"],
+        2,
+        &["exists", "--force"],
+    );
     assert_eq!(std::fs::read_to_string(dir.path().join("out/theorem1.csv")).unwrap().len(), before);
 }
 

@@ -169,6 +169,18 @@ pub enum FileError {
     /// Of the right kind, with a line that makes no sense; lines count from 1.
     #[error("{path}, line {line}: {reason}")]
     DamagedLine { path: PathBuf, line: usize, reason: String },
+    /// Something is there that is replaced only where that is asked for; `what` says what it is.
+    #[error("{path} {what}")]
+    InTheWay { path: PathBuf, what: String },
+    /// Nothing can be written there, whatever is asked for.
+    #[error("{path} {reason}")]
+    NotWritable { path: PathBuf, reason: String },
+    /// The result would replace a file that it is made of.
+    #[error("{path} is both read and to be written (as {input})")]
+    SameFile { path: PathBuf, input: PathBuf },
+    /// Another process works in this folder.
+    #[error("{path} is in use by {owner}")]
+    Busy { path: PathBuf, owner: String },
 }
 
 impl FileError {

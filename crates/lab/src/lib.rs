@@ -3,7 +3,7 @@
 //!
 //! The rooms, lowest first. A room imports only rooms with a smaller number, as `tests/architecture` checks.
 //!
-//! 1. `files`, `tables`, `scoring`: writing files whole, time stamps; plain tables and their Parquet files; zero-shot scores of
+//! 1. `files`, `tables`, `scoring`: writing, locking and keeping files, time stamps; plain tables and their Parquet files; zero-shot scores of
 //!    single networks
 //! 2. `dataset`: measurements as tables, and imports of public ones
 //! 3. `device`: computers, GPUs and phones that measure; their profiles

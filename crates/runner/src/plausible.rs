@@ -60,6 +60,9 @@ fn refuse(
 /// # Errors
 /// The first value that cannot be true.
 pub fn check(measured: &Measured, asked: &Asked) -> Result<(), Implausible> {
+    if let Some(ns) = measured.load_ns.filter(|&ns| ns > asked.within_ns) {
+        return refuse("the time of loading", format!("{ns} ns"), late(asked.within_ns));
+    }
     timing(&measured.timing, asked)?;
     conditions(&measured.before)?;
     conditions(&measured.after)
@@ -243,7 +246,7 @@ mod tests {
             noisy_half_width: Policy::PHONE.noisy_half_width,
             overhead_ns: None,
         };
-        Measured { timing, before: Conditions::default(), after: Conditions::default() }
+        Measured { load_ns: None, timing, before: Conditions::default(), after: Conditions::default() }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Device profiles, and what phones say of themselves.
 
 use super::{Parser, Seeds, as_it_is, files, said, text};
+use edgezen_core::foreign::ForeignText;
 use edgezen_lab::device::adb::{Finished, Link, LinkError, PhoneState};
 use edgezen_lab::device::android::describe;
 use edgezen_lab::device::android::facts::Phone;
@@ -27,11 +28,14 @@ fn phones() -> Seeds {
 }
 
 /// A phone that answers every command with the same text.
-struct Parrot(String);
+struct Parrot {
+    name: ForeignText,
+    said: String,
+}
 
 impl Link for Parrot {
-    fn name(&self) -> &str {
-        "parrot"
+    fn name(&self) -> &ForeignText {
+        &self.name
     }
 
     fn state(&mut self) -> Result<PhoneState, LinkError> {
@@ -39,7 +43,7 @@ impl Link for Parrot {
     }
 
     fn shell(&mut self, _: &str, _: Duration) -> Result<Finished, LinkError> {
-        Ok(Finished { stdout: self.0.clone(), stderr: String::new(), status: 0 })
+        Ok(Finished { stdout: self.said.clone(), stderr: String::new(), status: 0 })
     }
 
     fn push(&mut self, _: &[u8], _: &str, _: Duration) -> Result<(), LinkError> {
@@ -47,7 +51,7 @@ impl Link for Parrot {
     }
 
     fn pull(&mut self, _: &str, _: Duration) -> Result<Vec<u8>, LinkError> {
-        Ok(self.0.clone().into_bytes())
+        Ok(self.said.clone().into_bytes())
     }
 }
 
@@ -55,7 +59,7 @@ fn phone(input: &[u8]) -> Result<(), String> {
     let said_by_phone = String::from_utf8_lossy(input).into_owned();
     parse_battery(&said_by_phone);
     parse_thermal_status(&said_by_phone);
-    let mut link = Parrot(said_by_phone);
+    let mut link = Parrot { name: "parrot".into(), said: said_by_phone };
     let status = PhoneStatus::read(&mut link).map_err(said)?;
     drop(format!("{status:?}"));
     let phone = Phone::read(&mut link).map_err(said)?;

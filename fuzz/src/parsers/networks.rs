@@ -50,5 +50,5 @@ fn weights() -> Seeds {
 fn trained(input: &[u8]) -> Result<(), String> {
     let graph = small()?;
     let tensors = Tensors::decode(input).map_err(said)?;
-    Weights::trained(&graph, &tensors).map(drop)
+    Weights::trained(&graph, &tensors).map(drop).map_err(said)
 }

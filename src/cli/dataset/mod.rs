@@ -5,6 +5,7 @@ mod export;
 mod merge;
 
 use super::failure::{Exit, Failure};
+use super::force::Force;
 use super::rows::WhichRows;
 use super::{Global, output};
 use crate::shipped;
@@ -52,6 +53,8 @@ enum Action {
         /// Date of the import, RFC 3339 [default: now]
         #[arg(long, value_name = "DATE")]
         created: Option<String>,
+        #[command(flatten)]
+        force: Force,
     },
     /// Writes a dataset as a table that other programs read
     Export(export::Args),
@@ -82,10 +85,10 @@ struct Info {
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let dir = match args.action {
-        Action::Info { dir } => dir,
+        Action::Info { dir } => dataset::find(&dir),
         Action::Export(args) => return export::run(&args, global),
         Action::Merge(args) => merge::run(&args)?,
-        Action::Import { format, files, device, which, output, created } => {
+        Action::Import { format, files, device, which, output, created, force } => {
             let created = created.unwrap_or_else(|| {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
                 edgezen_lab::files::rfc3339(now.map_or(0, |since| since.as_secs()))
@@ -93,7 +96,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             let importer = import::by_name(&format)
                 .ok_or_else(|| Failure::usage(format!("unknown format {format:?}")))?;
             let imported = importer.import(&request(importer, files, device, which, &created)?)?;
-            dataset::write(&output, &imported)?;
+            dataset::write_whole(&output, &imported, force.force)?;
             output
         }
     };

@@ -47,6 +47,9 @@ pub struct Args {
     /// Go on with an unfinished profile; nothing is measured twice
     #[arg(long)]
     resume: bool,
+    /// Measure anew where a dataset is; it stays until the new one is whole, and its journal after that
+    #[arg(long, conflicts_with = "resume")]
+    force: bool,
     #[command(flatten)]
     repeat: repeat::Args,
     /// Folder of the dataset [default: datasets/<device>@<runtime>]
@@ -236,7 +239,11 @@ impl Job<'_> {
         let campaign = Campaign {
             plan: &plan,
             dir: &dir,
-            start: if args.resume { Start::Resume } else { Start::Fresh },
+            start: match (args.resume, args.force) {
+                (true, _) => Start::Resume,
+                (false, true) => Start::Force,
+                (false, false) => Start::Fresh,
+            },
             rounds: self.rounds,
             seed: self.global.seed,
             now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
@@ -313,10 +320,15 @@ fn failure(error: CampaignError, dir: &Path) -> Failure {
     match error {
         CampaignError::File(error) => error.into(),
         CampaignError::Unfinished { .. } => Failure::usage(message).remedy(format!(
-            "--resume to go on with it, another folder (-o DIR), or delete {}",
+            "--resume to go on with it (and the options of that run), another folder (-o DIR), or --force to measure \
+             anew in {}",
             dir.display()
         )),
-        CampaignError::Foreign { .. } => Failure::usage(message).remedy("another folder: -o DIR"),
+        CampaignError::Finished { .. } => Failure::usage(message)
+            .remedy("another folder: -o DIR; --refine measures further kernels, --force measures all of them anew"),
+        CampaignError::Foreign { .. } => {
+            Failure::usage(message).remedy("another folder: -o DIR, or --force to write here all the same")
+        }
         CampaignError::OtherPlan { .. } => Failure::usage(message).remedy(format!(
             "the options of the first run (--space, --samples, --rounds, --seed), or --plan {}",
             dir.join(edgezen_lab::campaign::folder::PLAN).display()

@@ -13,7 +13,7 @@ use edgezen_core::units::Latency;
 use edgezen_runner::Measured;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// What the header says of its version, which grows when a line changes its meaning. A long campaign writes some
@@ -100,8 +100,6 @@ impl Line {
 pub enum JournalError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{path} is in use by another run of this program")]
-    InUse { path: PathBuf },
 }
 
 /// A journal that was read from disk.
@@ -225,7 +223,23 @@ pub fn read(path: &Path) -> Result<Option<OpenedJournal>, JournalError> {
     Ok(Some(OpenedJournal { header, lines: parsed, whole: whole as u64 }))
 }
 
-/// An open journal; locked against other runs of this program.
+/// Whether the file at `path` is a journal, or the first bytes of one: a process may be killed while it writes the first
+/// line.
+///
+/// # Errors
+/// Whatever the disk says.
+pub fn is_begun(path: &Path) -> Result<bool, FileError> {
+    let mut first = Vec::new();
+    let mut options = OpenOptions::new();
+    let file = files::open_without_following(options.read(true), path).map_err(FileError::io(path))?;
+    file.take(BEGINNING.len() as u64).read_to_end(&mut first).map_err(FileError::io(path))?;
+    Ok(BEGINNING.starts_with(&first))
+}
+
+/// The first bytes of the header.
+const BEGINNING: &[u8] = b"{\"version\":";
+
+/// An open journal. Whoever opens one holds the lock of its folder.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
@@ -236,7 +250,7 @@ impl Journal {
     /// Starts a journal, in place of any file that was at `path`.
     ///
     /// # Errors
-    /// The disk's, or another run that holds it.
+    /// The disk's.
     pub fn create(path: &Path, header: &Header) -> Result<Journal, JournalError> {
         let mut journal = Journal::open(path)?;
         journal.file.set_len(0).map_err(FileError::io(path))?;
@@ -247,7 +261,7 @@ impl Journal {
     /// Goes on after the whole lines of the journal that was `found`; the rest of a line that was cut off is removed.
     ///
     /// # Errors
-    /// The disk's, or another run that holds it.
+    /// The disk's.
     pub fn resume(path: &Path, found: &OpenedJournal) -> Result<Journal, JournalError> {
         let mut journal = Journal::open(path)?;
         journal.file.set_len(found.whole).map_err(FileError::io(path))?;
@@ -256,18 +270,10 @@ impl Journal {
     }
 
     fn open(path: &Path) -> Result<Journal, JournalError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(FileError::io(path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Journal { path: path.to_owned(), file }),
-            Err(std::fs::TryLockError::WouldBlock) => Err(JournalError::InUse { path: path.to_owned() }),
-            Err(std::fs::TryLockError::Error(error)) => Err(FileError::io(path)(error).into()),
-        }
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = files::open_without_following(&mut options, path).map_err(FileError::io(path))?;
+        Ok(Journal { path: path.to_owned(), file })
     }
 
     /// Adds a line; it is on disk when this returns.
@@ -378,13 +384,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_journal_is_told_from_one_that_was_cut_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.jsonl");
+        for (text, begun) in [("", true), ("{\"ver", true), ("notes", false), ("{}", false)] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(is_begun(&path).unwrap(), begun, "{text}");
+        }
+        drop(Journal::create(&path, &header()).unwrap());
+        assert!(is_begun(&path).unwrap());
+    }
+
+    #[test]
     fn damage_in_the_middle_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.jsonl");
         let mut journal = Journal::create(&path, &header()).unwrap();
         journal.add(&failed(0)).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(matches!(Journal::create(&path, &header()), Err(JournalError::InUse { .. })));
         drop(journal);
         std::fs::write(&path, text.clone() + "rubbish\n").unwrap();
         assert!(matches!(read(&path), Err(JournalError::File(FileError::DamagedLine { line: 3, .. }))));

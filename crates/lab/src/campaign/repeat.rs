@@ -5,7 +5,7 @@ use super::networks::{self, Reading};
 
 use crate::dataset::Dataset;
 use crate::device::{Device, DeviceError, Workload};
-use crate::files::rfc3339;
+use crate::files::{open_without_following, rfc3339};
 use edgezen_core::measurement::Sample;
 use edgezen_core::stats;
 use rand::{RngExt, SeedableRng};
@@ -132,7 +132,8 @@ impl<'a> Repeat<'a> {
 fn append(path: &Path, repeated: &Repeated) -> Result<(), RepeatError> {
     let write = || {
         let line = serde_json::to_string(repeated)? + "\n";
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = open_without_following(options.append(true).create(true), path)?;
         file.write_all(line.as_bytes())
     };
     write().map_err(|error| RepeatError::Io { path: path.to_owned(), error })

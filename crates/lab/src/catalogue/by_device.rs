@@ -1,10 +1,12 @@
 //! The predictor that the name of a device stands for.
 
-use super::Catalogue;
+use super::predictors::PredictorEntry;
+use super::{Catalogue, Location};
 use crate::device::computer;
 use crate::device::profile::{Kind, ProfileError};
 use edgezen_core::files::FileError;
 use edgezen_core::predictor::any::AnyPredictor;
+use std::path::PathBuf;
 
 /// The predictor that the name of a device stands for.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct DevicePredictor {
 pub enum Note {
     /// It is for this computer, but its data were measured on another one, with this CPU.
     OtherComputer { cpu: String },
+    /// It is the user's own file, and another predictor of the same identity lies behind it.
+    Hides { file: PathBuf, hidden: String },
 }
 
 /// Why a name stands for no predictor.
@@ -47,21 +51,40 @@ impl Catalogue {
     /// There is none, or its file cannot be used.
     pub fn predictor(&self, name: &str) -> Result<DevicePredictor, CatalogueError> {
         let Some(entry) = self.predictors.find(&self.profiles, name)? else {
-            return Err(self.none_for(name));
+            return Err(self.none_for(name)?);
         };
         let loaded = entry.load()?;
-        let other = self.other_cpu(&loaded).map(|cpu| Note::OtherComputer { cpu: cpu.to_owned() });
-        Ok(DevicePredictor { id: entry.id, notes: other.into_iter().collect(), loaded })
+        let mut notes = self.notes(&loaded);
+        notes.extend(self.hidden_by(&entry)?);
+        Ok(DevicePredictor { id: entry.id, notes, loaded })
+    }
+
+    /// What a person should know of a predictor, wherever it comes from.
+    pub fn notes(&self, loaded: &AnyPredictor) -> Vec<Note> {
+        let other = self.other_cpu(loaded).map(|cpu| Note::OtherComputer { cpu: cpu.to_owned() });
+        other.into_iter().collect()
+    }
+
+    /// Whether another predictor would be used if the file of `entry` were not there.
+    fn hidden_by(&self, entry: &PredictorEntry) -> Result<Option<Note>, FileError> {
+        let Location::File(file) = &entry.location else { return Ok(None) };
+        let entries = self.predictors.entries()?;
+        let mut others =
+            entries.iter().filter(|other| other.id == entry.id && other.location != entry.location);
+        let Some(hidden) = others.next() else { return Ok(None) };
+        // In the source folder of this program the files are the shipped predictors themselves.
+        let same = hidden.bytes().is_ok_and(|other| entry.bytes().is_ok_and(|ours| ours == other));
+        let note = || Note::Hides { file: file.clone(), hidden: hidden.location.to_string() };
+        Ok((!same).then(note))
     }
 
     /// The usual duration of a probe of the core's pace, in nanoseconds, as it was while the data of the device's
     /// predictor were measured. `None` where no predictor tells, or where it was measured on another computer.
     pub fn usual_probe_ns(&self, name: &str) -> Option<u64> {
         let DevicePredictor { loaded, notes, .. } = self.predictor(name).ok()?;
+        let is_other = notes.iter().any(|note| matches!(note, Note::OtherComputer { .. }));
         match loaded {
-            AnyPredictor::Kernels(predictor) if notes.is_empty() => {
-                predictor.file().provenance.usual_probe_ns
-            }
+            AnyPredictor::Kernels(predictor) if !is_other => predictor.file().provenance.usual_probe_ns,
             _ => None,
         }
     }
@@ -74,18 +97,18 @@ impl Catalogue {
         (is_host && computer::cpu().as_deref() != Some(cpu)).then_some(cpu)
     }
 
-    fn none_for(&self, name: &str) -> CatalogueError {
+    fn none_for(&self, name: &str) -> Result<CatalogueError, FileError> {
         let device = name.split('@').next().unwrap_or_default();
-        let entries = self.predictors.entries();
+        let entries = self.predictors.entries()?;
         let mut ids: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();
         let is_near = |id: &&&str| id.split('@').next() == Some(device);
-        CatalogueError::NoPredictor {
+        Ok(CatalogueError::NoPredictor {
             name: name.to_owned(),
             of_device: ids.iter().filter(is_near).map(|id| (*id).to_owned()).collect(),
             known: ids.len(),
-        }
+        })
     }
 }
 

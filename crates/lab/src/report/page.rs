@@ -7,6 +7,9 @@ use crate::runs::Verified;
 use edgezen_core::search::Quantity;
 use edgezen_core::search::explain::EditEffect;
 use edgezen_core::units::{Macs, Params};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 const PAGE_STYLE: &str = "*{box-sizing:border-box}html{-webkit-text-size-adjust:100%}body{margin:0;background:var(--page);color:var(--ink);\
 font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}main{max-width:1080px;margin:0 auto;padding:24px 16px 48px}\
@@ -22,6 +25,17 @@ code,pre{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}pr
 border-radius:8px;padding:10px 12px;margin:0 0 10px}.meter{height:8px;border-radius:4px;background:var(--rule);overflow:hidden;margin:3px 0 10px}\
 .meter i{display:block;height:100%;background:var(--c1)}.meter.binds i{background:var(--c2)}.row{display:flex;justify-content:space-between;gap:12px;flex-wrap:wrap}\
 summary{cursor:pointer;color:var(--muted)}details{margin-top:8px}.good{color:var(--c3)}.bad{color:var(--c2)}@media print{.card{break-inside:avoid}}";
+
+/// Says in a page who made it.
+const GENERATOR: &str = "<meta name=\"generator\" content=\"edgezen report\">";
+
+/// Whether the file at `path` is a page that was made here.
+pub(super) fn is_page(path: &Path) -> bool {
+    let mut first = Vec::new();
+    let is_file = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let read = is_file.then(|| File::open(path).and_then(|file| file.take(1 << 12).read_to_end(&mut first)));
+    matches!(read, Some(Ok(_))) && String::from_utf8_lossy(&first).contains(GENERATOR)
+}
 
 pub(super) fn page(report: &Report, plots: &[Plot]) -> String {
     let title = title(report);
@@ -53,7 +67,7 @@ pub(super) fn page(report: &Report, plots: &[Plot]) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{}</title>\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n{GENERATOR}\n<title>{}</title>\n\
          <style>{COLOURS}{STYLE}{PAGE_STYLE}</style>\n</head>\n<body><main>\n{main}</main></body>\n</html>\n",
         escape(&title)
     )

@@ -36,6 +36,9 @@ pub struct Manifest {
     pub classes: u32,
     pub seed: u64,
     pub rules: Rules,
+    /// Iterations of a run that was prolonged, as it was begun: they decide on the number of its populations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_with: Option<u64>,
     pub budget: BudgetTable,
     /// One for each device whose latency was predicted.
     #[serde(default)]
@@ -52,7 +55,6 @@ pub struct BudgetTable {
 }
 
 /// A device whose latency was predicted.
-
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceTable {
@@ -125,6 +127,27 @@ impl Manifest {
             }
         }
         budgets
+    }
+
+    /// The same run with more iterations. Less than it has are no prolongation, and change nothing.
+    #[must_use]
+    pub fn prolonged(&self, iterations: u64) -> Manifest {
+        if iterations <= self.rules.iterations {
+            return self.clone();
+        }
+        let begun_with = Some(self.begun_with.unwrap_or(self.rules.iterations));
+        Manifest { begun_with, rules: Rules { iterations, ..self.rules }, ..self.clone() }
+    }
+
+    /// The rules that the search follows. One that was prolonged keeps the number of its populations, which for a new
+    /// one depends on the iterations.
+    pub fn effective_rules(&self) -> Rules {
+        match self.begun_with {
+            Some(iterations) => {
+                Rules { islands: Rules { iterations, ..self.rules }.populations(), ..self.rules }
+            }
+            None => self.rules,
+        }
     }
 
     /// What differs between two runs, by the names of the fields; the program's version does not count.

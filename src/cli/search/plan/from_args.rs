@@ -52,6 +52,7 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
         seed,
         threads: args.threads(),
         preset: preset.map(|preset| preset.name.to_owned()),
+        begun_with: None,
         out,
     })
 }

@@ -4,7 +4,7 @@
 use super::bounded::Bounded;
 use crate::dataset::{self, DatasetError};
 use crate::files;
-use crate::files::write_atomically;
+use crate::files::Destination;
 use crate::tables::parquet::{self, Compression, ParquetError};
 use crate::tables::{Column, Table, Values};
 use edgezen_core::files::FileError;
@@ -80,8 +80,11 @@ impl KernelTable {
     ///
     /// # Errors
     /// A name of unknown layout; whatever the disk says.
-    pub fn write(&self, path: &Path) -> Result<(), DatasetError> {
-        let bytes = match layout(path)? {
+    pub fn write(&self, to: &Destination) -> Result<(), DatasetError> {
+        let path = to.path();
+        // The name of a pipe says nothing of what should go through it.
+        let layout = if to.is_stream() { Layout::Csv } else { layout(path)? };
+        let bytes = match layout {
             Layout::Csv => self.csv(path)?,
             Layout::CsvGz => {
                 let mut zip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -92,7 +95,7 @@ impl KernelTable {
                 parquet::write(&self.table(), Compression::None).map_err(DatasetError::parquet(path))?
             }
         };
-        Ok(write_atomically(path, &bytes)?)
+        Ok(to.write(&bytes)?)
     }
 
     pub fn len(&self) -> usize {
@@ -349,6 +352,10 @@ mod tests {
 
     const HEADER: &str = "kind,batch,in_c,out_c,in_h,kernel,stride,groups,note,latency_ms";
 
+    fn place(path: &Path) -> Destination {
+        Destination::new(path, true, &[] as &[&Path]).unwrap()
+    }
+
     fn table(dir: &Path, rows: &str) -> Result<KernelTable, DatasetError> {
         let path = dir.join("t.csv");
         std::fs::write(&path, format!("{HEADER}\n{rows}")).unwrap();
@@ -366,11 +373,11 @@ mod tests {
         table.set_column("predicted_ms", ["0.5".to_owned(), "0.125".to_owned()]);
         for name in ["u.csv", "u.csv.gz", "u.parquet"] {
             let path = dir.path().join(name);
-            table.write(&path).unwrap();
+            table.write(&place(&path)).unwrap();
             let back = KernelTable::read(&path).unwrap();
             assert_eq!((&back.header, &back.rows), (&table.header, &table.rows), "{name}");
         }
-        assert!(table.write(&dir.path().join("u.txt")).is_err());
+        assert!(table.write(&place(&dir.path().join("u.txt"))).is_err());
     }
 
     #[test]
