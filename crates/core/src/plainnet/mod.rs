@@ -4,6 +4,7 @@
 pub mod block;
 pub mod cost;
 pub mod graph;
+pub mod graph_cost;
 pub mod kernel;
 pub mod notation;
 pub mod published;
