@@ -2,6 +2,7 @@
 
 mod devices;
 mod info;
+mod names;
 mod networks;
 mod onnx_files;
 mod predictors;

@@ -78,7 +78,7 @@ pub struct Args {
     #[arg(long, value_name = "P")]
     confidence: Option<f64>,
     /// Run folder [default: runs/<device or preset>-<budget>-seed<N>]
-    #[arg(long, value_name = "DIR")]
+    #[arg(short = 'o', long, alias = "output", value_name = "DIR")]
     out: Option<PathBuf>,
     /// Go on with an interrupted run: the one in --out, or the last one by these budgets
     #[arg(long)]
