@@ -6,20 +6,6 @@ use super::output::Output;
 use edgezen_lab::catalogue::networks::labels;
 use serde::Serialize;
 
-/// What a command could not treat, with its error, as JSON.
-#[derive(Serialize)]
-pub struct Refused {
-    net: String,
-    error: OwnedError,
-}
-
-#[derive(Serialize)]
-struct OwnedError {
-    code: u8,
-    message: String,
-    remedy: Option<String>,
-}
-
 /// The answers for a list of texts, in their order.
 pub struct Answers<T> {
     items: Vec<(String, Result<T, Failure>)>,
@@ -28,7 +14,7 @@ pub struct Answers<T> {
 /// An item of the list as JSON.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Item<'a, T: Serialize> {
+pub enum Item<'a, T: Serialize> {
     Answer(&'a T),
     Error { net: &'a str, error: ErrorText<'a> },
 }
@@ -42,16 +28,6 @@ impl<T> Answers<T> {
     /// The answers that there are.
     pub fn given(&self) -> Vec<&T> {
         self.items.iter().filter_map(|(_, answer)| answer.as_ref().ok()).collect()
-    }
-
-    /// What has no answer.
-    pub fn refused(&self) -> Vec<Refused> {
-        let refused = |(net, answer): &(String, Result<T, Failure>)| {
-            let ErrorText { code, message, remedy } = answer.as_ref().err()?.text();
-            let error = OwnedError { code, message: message.to_owned(), remedy: remedy.map(str::to_owned) };
-            Some(Refused { net: net.clone(), error })
-        };
-        self.items.iter().filter_map(refused).collect()
     }
 
     /// Another answer for each one that there is, in the same places; `answer` hears them in their order.
@@ -89,6 +65,23 @@ impl<T> Answers<T> {
                 Err(failure) => Item::Error { net: text, error: failure.text() },
             })
             .collect()
+    }
+
+    /// `rows` as JSON, with the errors in their places; each answer stands for `count` of them.
+    pub fn spread<'a, R: Serialize>(
+        &'a self,
+        rows: &'a [R],
+        count: impl Fn(&T) -> usize,
+    ) -> Vec<Item<'a, R>> {
+        let mut rows = rows.iter();
+        let mut items = Vec::new();
+        for (text, answer) in &self.items {
+            match answer {
+                Ok(answer) => items.extend(rows.by_ref().take(count(answer)).map(Item::Answer)),
+                Err(failure) => items.push(Item::Error { net: text, error: failure.text() }),
+            }
+        }
+        items
     }
 
     /// Prints the list: as JSON with the errors in their places, or as `text` of the answers, with the errors on stderr.

@@ -33,6 +33,13 @@ impl From<NetOptions> for Overrides {
     }
 }
 
+/// Reads the side of a square image, as `224` or `224x224`.
+pub fn square_side(text: &str) -> Result<u32, String> {
+    let size: Size = text.parse()?;
+    let side = u32::try_from(size.h).ok().filter(|side| size.h == size.w && (1..=4096).contains(side));
+    side.ok_or_else(|| format!("{text:?} is no square image of a side from 1 to 4096"))
+}
+
 /// Reads a NET argument of any kind.
 pub fn any(net: &str, options: NetOptions) -> Result<AnyNetwork, Failure> {
     Ok(networks::any(net, options.into())?)

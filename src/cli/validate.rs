@@ -1,6 +1,6 @@
 //! `edgezen validate RUN|NET… --device NAME`: predicted against measured.
 
-use super::answers::{Answers, Refused};
+use super::answers::{Answers, Item, worst};
 use super::net::{self, NetOptions};
 use super::output::Output;
 use super::target::Reach;
@@ -54,14 +54,12 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct Report<'a> {
     device: String,
     predictor: String,
     metrics: Option<Metrics>,
-    rows: Vec<Verified>,
-    /// What was asked for and could not be treated.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    refused: Vec<Refused>,
+    /// What was measured; what cannot be has its error in its place.
+    rows: Vec<Item<'a, Verified>>,
     /// The predictor file that was fitted anew; absent without --refit.
     refitted: Option<String>,
 }
@@ -84,22 +82,23 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         true => Some(refit(args.data.as_deref(), predictor.identity(), &networks, &rows)?),
         false => None,
     };
-    let refused: Vec<Refused> = asked.refused();
-    let worst_refused = asked.complain(output);
     let report = Report {
         device: args.device,
         predictor: predictor.identity().to_string(),
         metrics: metrics(&rows),
-        rows,
-        refused,
+        rows: asked.spread(&rows, Vec::len),
         refitted,
     };
     output.result(&report, || {
         let refitted = report.refitted.iter().map(|file| format!("\nfitted anew: {file}\n"));
-        verify::text(&report.rows) + &refitted.collect::<String>()
+        verify::text(&rows) + &refitted.collect::<String>()
     })?;
-    judge(&report.rows)?;
-    worst_refused.map_or(Ok(()), Err)
+    let refused = asked.complain(output);
+    let noisy = judge(&rows).err();
+    if let Some(noisy) = &noisy {
+        output.failure(noisy);
+    }
+    worst(refused.into_iter().chain(noisy)).map_or(Ok(()), |worst| Err(Failure::said(worst.exit)))
 }
 
 /// The predictor, and the pace of the core while its data were measured.

@@ -24,7 +24,7 @@ fn every_command_knows_every_kind_of_network() {
     edgezen_json(dir, &["export", "resnet18", "--resolution", "64", "-o", "r.onnx", "--json"]);
     let search =
         ["search", "--flops", "20M", "--space", "mobilenet", "--iterations", "200", "--population", "8"];
-    let run = ["--resolution", "32", "--classes", "10", "--out", "runs/mine", "--json"];
+    let run = ["--resolution", "32x32", "--classes", "10", "--out", "runs/mine", "--json"];
     edgezen_json(dir, &[&search[..], &run].concat());
     let spaced = "SuperConvK3BNRELU( 3,8, 2,1 )\n SuperResK3K3(8,16,1,8,1)";
     let with_structure = ["resnet50", "mobilenet_v2", "mine.txt", spaced, "runs/mine", "runs/mine/best.txt"];
@@ -93,6 +93,14 @@ fn one_bad_network_leaves_the_others_their_answers() {
     // Nothing is measured before all networks are known to be right, and what is right is measured.
     let rows = failed_json(dir, &["measure", "--device", "simulated", "toaster", "resnet18", "--json"], 2);
     assert!(number(&rows[1], "median_ms") > 0.0 && number(&rows[0]["error"], "code") == 2.0);
+    let validate = ["validate", "--device", "simulated", "--predictor", "p.json", "--json"];
+    let from =
+        ["transfer", "--from", "pixel2@tflite", "--device", "simulated", "--samples", "12", "-o", "p.json"];
+    assert_eq!(edgezen(dir, &from).status.code(), Some(0));
+    let report = failed_json(dir, &[&validate[..], &["resnet18", "toaster", "mobilenet_v2"]].concat(), 2);
+    let rows = list(&report["rows"]);
+    assert!(number(&rows[0], "measured_ms") > 0.0 && number(&rows[2], "measured_ms") > 0.0, "{report}");
+    assert_eq!((text(&rows[1], "net"), number(&rows[1]["error"], "code")), ("toaster", 2.0));
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod plan;
 mod text;
 mod watch;
 
+use super::net;
 use super::output::Output;
 use super::target::Reach;
 use super::{Exit, Failure, Global, rescore, verify};
@@ -46,7 +47,7 @@ pub struct Args {
     #[command(flatten)]
     limits: Limits,
     /// Side of the square input image [default: of the preset or the device, else 224]
-    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "R", value_parser = net::square_side)]
     resolution: Option<u32>,
     /// Classes of the classifier [default: of the preset or the device, else 1000]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
