@@ -8,6 +8,7 @@ use edgezen_core::proxy::Mode;
 use edgezen_core::proxy::exact;
 use edgezen_lab::catalogue::networks;
 use edgezen_lab::scoring::{self, Scoring, ScoringError};
+use edgezen_lab::spelling;
 use serde::Serialize;
 
 #[derive(Debug, clap::Args)]
@@ -164,7 +165,9 @@ impl From<ScoringError> for Failure {
 pub fn find(name: &str) -> Result<&'static proxy::Entry, Failure> {
     proxy::by_name(name).ok_or_else(|| {
         let known: Vec<_> = proxy::registry().iter().map(|entry| entry.name).collect();
+        let near = spelling::similar(name, known.iter().copied());
+        let question = spelling::question(&near).map(|question| format!("{question} ")).unwrap_or_default();
         Failure::usage(format!("unknown proxy {name:?}"))
-            .remedy(format!("known proxies: {}", known.join(", ")))
+            .remedy(format!("{question}known proxies: {}", known.join(", ")))
     })
 }
