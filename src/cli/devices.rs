@@ -43,7 +43,7 @@ enum Action {
         #[arg(long, value_name = "S", env = "ANDROID_SERIAL")]
         serial: Option<String>,
         /// File to write [default: standard output]
-        #[arg(short, long, value_name = "FILE")]
+        #[arg(short, long, alias = "out", value_name = "FILE")]
         output: Option<PathBuf>,
         #[command(flatten)]
         force: Force,
@@ -155,7 +155,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         }
         Action::Doctor { serial } => {
             let doctor = doctor(&profiles, serial)?;
-            global.output().result(&doctor, || doctor_text(&doctor))
+            global.output().result(&doctor, || doctor_text(&doctor))?;
+            judge(&doctor)
         }
         Action::Describe { serial, output, force } => {
             let output = output.map(|path| force.place(path, NO_INPUTS)).transpose()?;
@@ -205,6 +206,21 @@ fn doctor(profiles: &Profiles, serial: Option<String>) -> Result<Doctor, Failure
         Err(_) => Vec::new(),
     };
     Ok(Doctor { fit, complaints, computer, phones })
+}
+
+/// Fails where something makes results wrong: of this computer, or of an attached phone.
+fn judge(doctor: &Doctor) -> Result<(), Failure> {
+    let unfit = |complaints: &[Complaint]| complaints.iter().any(|c| c.severity >= Severity::Unfit);
+    let phones = doctor.phones.iter().filter(|phone| unfit(&phone.complaints));
+    let phones = phones.map(|phone| format!("phone {}", phone.serial));
+    let computer = (!doctor.fit).then(|| "this computer".to_owned());
+    let all: Vec<String> = computer.into_iter().chain(phones).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    let message = format!("not fit to measure: {}", all.join(", "));
+    Err(Failure::new(Exit::Quality, message)
+        .remedy("follow the advice above, then edgezen devices doctor again"))
 }
 
 fn describe(
@@ -285,12 +301,22 @@ fn list(profiles: &Profiles) -> Result<List, Failure> {
             },
         }
     });
+    let predicted_only = shipped::catalogue().without_profile()?.into_iter().map(|(name, predictors)| Row {
+        name,
+        aliases: Vec::new(),
+        kind: None,
+        description: Some("predicted only: there is no profile".to_owned()),
+        origin: "predictors".to_owned(),
+        identity: None,
+        predictors,
+        error: None,
+    });
     let (phones, no_phones_because) = match phones(profiles, None) {
         Ok(phones) => (phones, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
     let (computer, _) = this_computer(profiles)?;
-    Ok(List { devices: rows.collect(), computer, phones, no_phones_because })
+    Ok(List { devices: rows.chain(predicted_only).collect(), computer, phones, no_phones_because })
 }
 
 fn list_text(list: &List) -> String {
@@ -300,7 +326,11 @@ fn list_text(list: &List) -> String {
         let identity = row.identity.as_ref();
         vec![
             row.name.clone(),
-            row.kind.clone().unwrap_or_else(|| "unusable".into()),
+            match (&row.kind, &row.error) {
+                (Some(kind), _) => kind.clone(),
+                (None, Some(_)) => "unusable".into(),
+                (None, None) => "predicted only".into(),
+            },
             identity.map_or("-".into(), ToString::to_string),
             identity.map_or("-".into(), |identity| identity.batch.to_string()),
             if row.predictors.is_empty() { "-".into() } else { row.predictors.join(", ") },

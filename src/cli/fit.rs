@@ -23,7 +23,7 @@ pub struct Args {
     #[arg(long, required = true, num_args = 1.., value_name = "DIR")]
     data: Vec<PathBuf>,
     /// Predictor file [default: predictors/<device>@<runtime>@<precision>.json]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, alias = "out", value_name = "FILE")]
     output: Option<PathBuf>,
     /// Networks that are not fitted, by the beginning of their names
     #[arg(long, value_name = "NAME")]

@@ -1,5 +1,6 @@
 //! `edgezen measure`: the true latency of networks on a device.
 
+use super::answers::{Answers, worst};
 use super::net::{self, NetOptions};
 use super::target::{self, Target};
 use super::{Exit, Failure, Global, output};
@@ -7,7 +8,7 @@ use edgezen_core::measurement::{Identity, MachineState, Quality};
 use edgezen_core::units::{Latency, three_digits};
 use edgezen_lab::campaign::network_latency::{self, MeasuredNetwork};
 use edgezen_lab::campaign::networks::{LAUNCHES, Reading};
-use edgezen_lab::catalogue::networks;
+use edgezen_lab::catalogue::networks::AnyNetwork;
 use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
@@ -16,8 +17,7 @@ use std::time::Duration;
 pub struct Args {
     #[command(flatten)]
     target: Target,
-    /// Structure strings, files, published names, or .onnx files
-    #[arg(value_name = "NET", required = true)]
+    #[arg(value_name = "NET", required = true, help = net::NET)]
     nets: Vec<String>,
     /// Seconds of timing for each network, spread over its launches [default: until its median is known, about two]
     #[arg(long, value_name = "S", value_parser = seconds)]
@@ -70,59 +70,87 @@ struct Row {
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
     // All networks are read before the first is measured, because any of the arguments may be wrong.
-    let nets = args.nets.iter().map(|net| read(net, args.options)).collect::<Result<Vec<_>, Failure>>()?;
+    let read = Answers::each(&args.nets, |net| read(net, args.options)).told_apart(|read| &mut read.label);
+    if read.given().is_empty() {
+        let refused = read.print(out, |_| String::new())?;
+        return refused.map_or(Ok(()), Err);
+    }
     let mut device = args.target.open(args.seconds, global)?;
+    let labels: Vec<String> = read.given().iter().map(|read| read.label.clone()).collect();
+    let nets: Vec<MeasuredNetwork> = read.given().iter().map(|read| read.network.clone()).collect();
     let bar =
         out.progress(nets.len() as u64 * u64::from(LAUNCHES), "{bar:30} {pos}/{len} {elapsed}  {wide_msg}");
+    let mut begun = 0;
     let readings = network_latency::measure(device.as_mut(), &nets, &mut |i| {
-        bar.set_message(output::message(&label(&nets[i])));
-        bar.inc(1);
+        bar.set_message(output::message(&labels[i]));
+        output::begin_step(&bar, &mut begun);
     })?;
     bar.finish_and_clear();
     target::notes(&mut *device, out);
-    let rows = nets
+    let mut readings = readings.into_iter();
+    let rows = read.then(|read| row(read, readings.next().flatten(), device.identity()));
+    let noisy: Vec<String> = rows
+        .given()
         .iter()
-        .zip(readings)
-        .map(|(net, reading)| row(net, reading, device.identity()))
-        .collect::<Result<Vec<Row>, Failure>>()?;
-    out.result(&rows, || text(&rows))?;
-    let doubtful = |row: &&Row| row.quality.is_doubtful();
-    let why = |row: &Row| match &row.reason {
-        Some(reason) => format!("{} ({reason})", row.label()),
-        None => row.label().to_owned(),
-    };
-    let noisy: Vec<String> = rows.iter().filter(doubtful).map(why).collect();
+        .filter(|row| row.quality.is_doubtful())
+        .map(|row| match &row.reason {
+            Some(reason) => format!("{} ({reason})", row.label()),
+            None => row.label().to_owned(),
+        })
+        .collect();
+    let refused = rows.print(out, text)?;
     if noisy.is_empty() {
-        return Ok(());
+        return refused.map_or(Ok(()), Err);
     }
-    Err(Failure::new(Exit::Quality, format!("too noisy to be relied on: {}", noisy.join(", ")))
-        .remedy("close other programs, then measure again; edgezen devices doctor says what is in the way"))
+    let noisy = Failure::new(Exit::Quality, format!("too noisy to be relied on: {}", noisy.join(", ")))
+        .remedy("close other programs, then measure again; edgezen devices doctor says what is in the way");
+    out.failure(&noisy);
+    worst(refused.into_iter().chain([noisy])).map_or(Ok(()), |worst| Err(Failure::said(worst.exit)))
+}
+
+/// A network to measure, and what it is called meanwhile.
+#[derive(Serialize)]
+struct Read {
+    label: String,
+    #[serde(skip)]
+    network: MeasuredNetwork,
 }
 
 /// The network that an argument means.
-fn read(net: &str, options: NetOptions) -> Result<MeasuredNetwork, Failure> {
-    if !net::is_onnx(net) {
-        return Ok(MeasuredNetwork::PlainNet(Box::new(net::model(net, options)?)));
+fn read(net: &str, options: NetOptions) -> Result<Read, Failure> {
+    if net::is_onnx(net) {
+        let path = Path::new(net);
+        std::fs::metadata(path).map_err(|e| Failure::io(path, &e))?;
+        return Ok(Read { label: net.to_owned(), network: MeasuredNetwork::Onnx(path.to_owned()) });
     }
-    let path = Path::new(net);
-    std::fs::metadata(path).map_err(|e| Failure::io(path, &e))?;
-    Ok(MeasuredNetwork::Onnx(path.to_owned()))
+    let network = net::any(net, options)?;
+    let label = network.name();
+    let network = match network {
+        AnyNetwork::PlainNet(model) => MeasuredNetwork::PlainNet(Box::new(model)),
+        other => {
+            let mut graphs = other.graphs()?;
+            let (Some(graph), true) = (graphs.pop(), graphs.is_empty()) else {
+                // The blocks of a code are graphs of their own.
+                other.into_model("measuring needs")?;
+                return Err(Failure::usage(format!("{net}: there is nothing to measure")));
+            };
+            MeasuredNetwork::Graph { name: label.clone(), graph: Box::new(graph) }
+        }
+    };
+    Ok(Read { label, network })
 }
 
-/// What a network is called while it is measured.
-fn label(net: &MeasuredNetwork) -> String {
-    match net {
-        MeasuredNetwork::PlainNet(model) => networks::name(model),
-        MeasuredNetwork::Onnx(path) => path.display().to_string(),
-    }
-}
-
-fn row(network: &MeasuredNetwork, reading: Option<Reading>, identity: &Identity) -> Result<Row, Failure> {
-    let reading =
-        reading.ok_or_else(|| Failure::runtime(format!("{}: no samples came back", label(network))))?;
+fn row(read: Read, reading: Option<Reading>, identity: &Identity) -> Result<Row, Failure> {
+    let Read { label, network } = read;
+    let reading = reading.ok_or_else(|| Failure::runtime(format!("{label}: no samples came back")))?;
     let (net, name) = match network {
-        MeasuredNetwork::PlainNet(model) => (model.network.to_string(), model.name.clone()),
+        MeasuredNetwork::PlainNet(model) => {
+            let net = model.network.to_string();
+            let name = (label != net).then_some(label);
+            (net, name)
+        }
         MeasuredNetwork::Onnx(path) => (path.display().to_string(), None),
+        MeasuredNetwork::Graph { name, .. } => (name.clone(), Some(label)),
     };
     let summary = &reading.summary;
     Ok(Row {
@@ -155,7 +183,7 @@ impl Row {
     }
 }
 
-fn text(rows: &[Row]) -> String {
+fn text(rows: &[&Row]) -> String {
     let cells: Vec<Vec<String>> = rows
         .iter()
         .map(|row| {

@@ -18,7 +18,7 @@ pub struct Args {
     /// Folder of a finished run
     run: PathBuf,
     /// The page; the plots go into a folder beside it [default: report.html in the run's folder]
-    #[arg(short, long, value_name = "FILE.html")]
+    #[arg(short, long, alias = "out", value_name = "FILE.html")]
     output: Option<PathBuf>,
     #[command(flatten)]
     force: Force,

@@ -1,5 +1,6 @@
 //! `edgezen score NET…`: zero-shot scores.
 
+use super::answers::Answers;
 use super::net::{self, NetOptions};
 use super::{Failure, Global, output};
 use edgezen_core::proxy;
@@ -7,12 +8,12 @@ use edgezen_core::proxy::Mode;
 use edgezen_core::proxy::exact;
 use edgezen_lab::catalogue::networks;
 use edgezen_lab::scoring::{self, Scoring, ScoringError};
+use edgezen_lab::spelling;
 use serde::Serialize;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Structure strings, files, or published names
-    #[arg(required = true)]
+    #[arg(value_name = "NET", required = true, help = net::NET)]
     nets: Vec<String>,
     #[arg(long, default_value = "zen")]
     proxy: String,
@@ -103,11 +104,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         .num_threads(threads)
         .build()
         .map_err(|e| Failure::runtime(format!("cannot start {threads} threads: {e}")))?;
-    let mut rows = Vec::new();
-    for net in &args.nets {
-        let model = net::model(net, args.options)?;
+    let answers = Answers::each(&args.nets, |net| {
+        let model = net::model(net, args.options, "a score needs")?;
         let scored = pool.install(|| scoring.score(&model))?;
-        rows.push(Row {
+        Ok(Row {
             net: networks::name(&model),
             proxy: entry.name,
             engine: scoring.engine.name(),
@@ -119,13 +119,15 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             resolution: model.resolution,
             seconds: scored.seconds,
             built: args.built,
-        });
-    }
-    global.output().result(&rows, || text(&rows, &args.proxy))
+        })
+    });
+    let refused =
+        answers.told_apart(|row| &mut row.net).print(global.output(), |rows| text(rows, &args.proxy))?;
+    refused.map_or(Ok(()), Err)
 }
 
-fn text(rows: &[Row], proxy: &str) -> String {
-    let cells = |row: &Row| {
+fn text(rows: &[&Row], proxy: &str) -> String {
+    let cells = |row: &&Row| {
         vec![
             row.net.clone(),
             row.resolution.to_string(),
@@ -163,7 +165,9 @@ impl From<ScoringError> for Failure {
 pub fn find(name: &str) -> Result<&'static proxy::Entry, Failure> {
     proxy::by_name(name).ok_or_else(|| {
         let known: Vec<_> = proxy::registry().iter().map(|entry| entry.name).collect();
+        let near = spelling::similar(name, known.iter().copied());
+        let question = spelling::question(&near).map(|question| format!("{question} ")).unwrap_or_default();
         Failure::usage(format!("unknown proxy {name:?}"))
-            .remedy(format!("known proxies: {}", known.join(", ")))
+            .remedy(format!("{question}known proxies: {}", known.join(", ")))
     })
 }

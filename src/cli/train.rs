@@ -245,7 +245,7 @@ pub fn model(net: &str, options: NetOptions, classes: u32) -> Result<Model, Fail
         classes: Some(options.classes.unwrap_or(classes)),
         ..options
     };
-    let model = net::model(net, options)?;
+    let model = net::model(net, options, "training needs")?;
     if model.classes < classes {
         return Err(Failure::usage(format!("--classes {}: the data have {classes}", model.classes)));
     }

@@ -1,5 +1,6 @@
 //! `edgezen validate RUN|NET… --device NAME`: predicted against measured.
 
+use super::answers::{Answers, Item, worst};
 use super::force::Force;
 use super::net::{self, NetOptions};
 use super::output::Output;
@@ -26,8 +27,9 @@ use std::sync::Arc;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Run folders, structure strings, files, or published names
-    #[arg(required = true)]
+    /// Run folders (their best and others of the front), structure strings, files that begin with one, or names of
+    /// networks that have a structure (edgezen networks shows which)
+    #[arg(value_name = "RUN|NET", required = true)]
     what: Vec<String>,
     /// Device to measure on
     #[arg(long, value_name = "NAME")]
@@ -54,11 +56,12 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct Report<'a> {
     device: String,
     predictor: String,
     metrics: Option<Metrics>,
-    rows: Vec<Verified>,
+    /// What was measured; what cannot be has its error in its place.
+    rows: Vec<Item<'a, Verified>>,
     /// The predictor file that was fitted anew; absent without --refit.
     refitted: Option<String>,
 }
@@ -67,7 +70,11 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let output = global.output();
     verify::check(Some(&args.device))?;
     let (predictor, usual) = predictor(&args, output)?;
-    let (networks, limit) = what(&args)?;
+    let (asked, limit) = what(&args);
+    let networks: Vec<Model> = asked.given().into_iter().flatten().cloned().collect();
+    if networks.is_empty() {
+        return asked.then(|_| Ok(())).print(output, |_| String::new())?.map_or(Ok(()), Err);
+    }
     let options = Options { usual_probe_ns: usual, ..args.reach.options(&args.device, LAUNCHES, 0) };
     let profiles = shipped::profiles();
     let device = OnDevice { profiles: &profiles, name: &args.device, options };
@@ -81,14 +88,19 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         device: args.device,
         predictor: predictor.identity().to_string(),
         metrics: metrics(&rows),
-        rows,
+        rows: asked.spread(&rows, Vec::len),
         refitted,
     };
     output.result(&report, || {
         let refitted = report.refitted.iter().map(|file| format!("\nfitted anew: {file}\n"));
-        verify::text(&report.rows) + &refitted.collect::<String>()
+        verify::text(&rows) + &refitted.collect::<String>()
     })?;
-    judge(&report.rows)
+    let refused = asked.complain(output);
+    let noisy = judge(&rows).err();
+    if let Some(noisy) = &noisy {
+        output.failure(noisy);
+    }
+    worst(refused.into_iter().chain(noisy)).map_or(Ok(()), |worst| Err(Failure::said(worst.exit)))
 }
 
 /// The predictor, and the pace of the core while its data were measured.
@@ -107,21 +119,19 @@ fn predictor(args: &Args, output: Output) -> Result<(Arc<FittedPredictor>, Optio
 }
 
 /// The networks to measure, and the budget: the one that was given, else that of the first run with one for the device.
-fn what(args: &Args) -> Result<(Vec<Model>, Option<Latency>), Failure> {
+fn what(args: &Args) -> (Answers<Vec<Model>>, Option<Latency>) {
     let mut limit = args.latency;
-    let mut models = Vec::new();
-    for what in &args.what {
+    let answers = Answers::each(&args.what, |what| {
         let folder = Path::new(what);
-        if folder.join("run.toml").exists() {
-            let run = runs::read(folder)?;
-            let of_run = run.manifest.device.iter().find(|device| device.name == args.device);
-            limit = limit.or(of_run.and_then(|device| device.limit_ms).map(Latency::from_ms));
-            models.extend(networks_of(&run, args.top)?);
-        } else {
-            models.push(net::model(what, args.options)?);
+        if !folder.join("run.toml").exists() {
+            return Ok(vec![net::model(what, args.options, "validating needs")?]);
         }
-    }
-    Ok((models, limit))
+        let run = runs::read(folder)?;
+        let of_run = run.manifest.device.iter().find(|device| device.name == args.device);
+        limit = limit.or(of_run.and_then(|device| device.limit_ms).map(Latency::from_ms));
+        Ok(networks_of(&run, args.top)?)
+    });
+    (answers, limit)
 }
 
 /// Refuses measurements of which more than half are too noisy.

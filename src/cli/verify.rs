@@ -22,20 +22,24 @@ pub fn check(device: Option<&str>) -> Result<(), Failure> {
 pub struct Shown {
     output: Output,
     bar: ProgressBar,
+    /// Measurements of the round that have begun.
+    begun: u64,
 }
 
 impl Shown {
     pub fn new(output: Output) -> Shown {
-        Shown { output, bar: ProgressBar::hidden() }
+        Shown { output, bar: ProgressBar::hidden(), begun: 0 }
     }
 
     pub fn show(&mut self, event: Event<'_>) {
         match event {
             Event::Round { .. } => {}
             Event::Begin { measurements } => {
-                self.bar = self.output.progress(measurements as u64, "measuring {bar:30} {pos}/{len} eta {eta}");
+                self.begun = 0;
+                let template = "measuring {bar:30} {pos}/{len} {eta} left";
+                self.bar = self.output.progress(measurements as u64, template);
             }
-            Event::Measuring { .. } => self.bar.inc(1),
+            Event::Measuring { .. } => output::begin_step(&self.bar, &mut self.begun),
             Event::Measured => self.bar.finish_and_clear(),
             Event::Note(note) => self.output.note(format!("note: {note}")),
             Event::QuickerCore => self.output.note(

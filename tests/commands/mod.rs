@@ -5,6 +5,7 @@ mod devices;
 mod info;
 mod keeping;
 mod measuring;
+mod names;
 mod networks;
 mod onnx_files;
 mod predictors;

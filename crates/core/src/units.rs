@@ -62,9 +62,9 @@ pub struct ImplausibleLatency {
 }
 
 impl fmt::Display for Latency {
-    /// Milliseconds with three significant digits.
+    /// Milliseconds with three significant digits, or with as many as the precision says: `{:.5}`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ms", three_digits(self.ms()))
+        write!(f, "{} ms", digits(self.ms(), f.precision().unwrap_or(3)))
     }
 }
 
@@ -138,7 +138,8 @@ macro_rules! count_unit {
                     x if x >= 1e3 => (self.0 / 1e3, "k"),
                     _ => (self.0, ""),
                 };
-                write!(f, "{}{}{}", three_digits(scaled), prefix, $suffix)
+                let scaled = digits(scaled, f.precision().unwrap_or(3));
+                write!(f, "{}{}{}", scaled, prefix, $suffix)
             }
         }
 
@@ -237,12 +238,26 @@ fn split_number(text: &str) -> Result<(f64, &str), UnitError> {
 
 /// `value` with three significant digits and no exponent between 0.001 and 999,999.
 pub fn three_digits(value: f64) -> String {
+    digits(value, 3)
+}
+
+/// `value` with `count` significant digits, at most nine of them behind the point; `three_digits` says more.
+pub fn digits(value: f64, count: usize) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");
     }
     let magnitude = value.abs().log10().floor() as i32;
-    let decimals = (2 - magnitude).clamp(0, 9) as usize;
+    let last = i32::try_from(count).unwrap_or(9) - 1;
+    let decimals = (last - magnitude).clamp(0, 9) as usize;
     format!("{value:.decimals$}")
+}
+
+/// Two different values as texts that differ: with three significant digits, or with as many more as it takes to tell one
+/// from the other. `print` writes a value with a number of digits.
+pub fn apart(a: f64, b: f64, print: impl Fn(f64, usize) -> String) -> (String, String) {
+    let pair = |count| (print(a, count), print(b, count));
+    let differ = |texts: &(String, String)| a == b || texts.0 != texts.1;
+    (3..=12).map(pair).find(differ).unwrap_or_else(|| pair(12))
 }
 
 #[cfg(test)]
@@ -284,5 +299,14 @@ mod tests {
         assert_eq!(Latency::from_ms(1234.5).to_string(), "1234 ms");
         assert_eq!(Macs(4e8).to_string(), "400M");
         assert_eq!(Bytes(8.25e6).to_string(), "8.25MB");
+        assert_eq!(format!("{:.5}", Bytes(8.2512e6)), "8.2512MB");
+    }
+
+    #[test]
+    fn values_that_differ_are_printed_apart() {
+        let bytes = |value: f64, count: usize| format!("{:.count$}", Bytes(value));
+        assert_eq!(apart(1e6, 1_000_352.0, bytes), ("1.0000MB".into(), "1.0004MB".into()));
+        assert_eq!(apart(1e6, 2e6, bytes), ("1.00MB".into(), "2.00MB".into()));
+        assert_eq!(apart(1e6, 1e6, bytes), ("1.00MB".into(), "1.00MB".into()));
     }
 }

@@ -13,7 +13,7 @@ pub struct Args {
     /// Folder of the dataset
     dir: PathBuf,
     /// Table: .csv, .csv.gz or .parquet. One of kernels can be given to evaluate and to predict --kernels
-    #[arg(short, long, value_name = "TABLE")]
+    #[arg(short, long, alias = "out", value_name = "TABLE")]
     output: PathBuf,
     /// What is written, where a dataset holds several
     #[arg(long, value_enum)]

@@ -13,7 +13,7 @@ pub struct Args {
     #[arg(required = true, num_args = 2.., value_name = "DIR")]
     dirs: Vec<PathBuf>,
     /// Folder of the new dataset
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, alias = "out", value_name = "DIR")]
     output: PathBuf,
     #[command(flatten)]
     force: Force,

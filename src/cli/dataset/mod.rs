@@ -48,7 +48,7 @@ enum Action {
         #[command(flatten)]
         which: WhichRows,
         /// Folder of the dataset
-        #[arg(short, long, value_name = "DIR")]
+        #[arg(short, long, alias = "out", value_name = "DIR")]
         output: PathBuf,
         /// Date of the import, RFC 3339 [default: now]
         #[arg(long, value_name = "DATE")]
@@ -129,7 +129,7 @@ fn with_network(file: &Path) -> Result<Input, Failure> {
         return Err(Failure::usage(format!("{text}: which network is it of?"))
             .remedy(format!("NET={text}, where NET is a name, a structure or a file")));
     };
-    let network = super::net::model(net, super::net::NetOptions::default())?;
+    let network = super::net::model(net, super::net::NetOptions::default(), "an import needs")?;
     Ok(Input { path: path.into(), network: Some(network) })
 }
 

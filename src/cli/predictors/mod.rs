@@ -74,6 +74,7 @@ pub fn foreign(predictor: &NetworkPredictor, why: &str) -> Failure {
 /// [`Catalogue::predictor`](edgezen_lab::catalogue::Catalogue::predictor).
 pub fn any_by_device(name: &str, output: Output) -> Result<AnyPredictor, Failure> {
     let DevicePredictor { id, loaded, notes } = shipped::catalogue().predictor(name)?;
+    output.detail(format!("{name}: predictor {id}"));
     say(&id, &loaded, &notes, output);
     Ok(loaded)
 }

@@ -53,7 +53,7 @@ pub struct Args {
     #[command(flatten)]
     repeat: repeat::Args,
     /// Folder of the dataset [default: datasets/<device>@<runtime>]
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, alias = "out", value_name = "DIR")]
     output: Option<PathBuf>,
 }
 

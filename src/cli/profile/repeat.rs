@@ -30,9 +30,10 @@ pub fn run(target: &Target, dir: &Path, global: Global) -> Result<(), Failure> {
     let dataset = Dataset::read(dir)?;
     let mut device = target.open(None, global)?;
     let repeat = Repeat::of(&dataset, dir, global.seed);
-    let bar = out.progress(repeat.measurements() as u64, "{bar:30} {pos}/{len} eta {eta}");
+    let bar = out.progress(repeat.measurements() as u64, "{bar:30} {pos}/{len} {eta} left");
+    let mut begun = 0;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let repeated = repeat.run(device.as_mut(), now, &mut || bar.inc(1));
+    let repeated = repeat.run(device.as_mut(), now, &mut || output::begin_step(&bar, &mut begun));
     bar.finish_and_clear();
     target::notes(&mut *device, out);
     let repeated = repeated?;

@@ -5,6 +5,7 @@ mod plan;
 mod text;
 mod watch;
 
+use super::net;
 use super::output::Output;
 use super::target::Reach;
 use super::{Exit, Failure, Global, rescore, verify};
@@ -49,7 +50,7 @@ pub struct Args {
     #[command(flatten)]
     limits: Limits,
     /// Side of the square input image [default: of the preset or the device, else 224]
-    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "R", value_parser = net::square_side)]
     resolution: Option<u32>,
     /// Classes of the classifier [default: of the preset or the device, else 1000]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
@@ -81,7 +82,7 @@ pub struct Args {
     #[arg(long, value_name = "P")]
     confidence: Option<f64>,
     /// Run folder [default: runs/<device or preset>-<budget>-seed<N>]
-    #[arg(long, value_name = "DIR")]
+    #[arg(short = 'o', long, alias = "output", value_name = "DIR")]
     out: Option<PathBuf>,
     /// Go on with an interrupted run: the one in --out, or the last one by these budgets. A finished one is shown again,
     /// measured again (--verify) or prolonged (--iterations)

@@ -65,7 +65,7 @@ impl Watch {
         pause: Latency,
         output: Output,
     ) -> Result<Watch, Failure> {
-        let bar = output.progress(iterations, "{bar:16} {percent:>3} %  {msg}  {per_sec}  {eta} left");
+        let bar = output.progress(iterations, "{bar:16} {percent:>3} %  {msg}  {rate}  {eta} left");
         bar.set_position(from.unwrap_or(0));
         bar.reset_eta();
         *saved() = from;

@@ -2,6 +2,7 @@
 
 use super::{Args, Report, report};
 use crate::cli::failure::Failure;
+use crate::cli::output::begin_step;
 use crate::cli::{Global, target, verify};
 use crate::shipped;
 use edgezen_core::measurement::Quality;
@@ -61,8 +62,10 @@ fn from_device(
     let mut dataset = transfer::device::empty_dataset(&*device, name, rfc3339(now))?;
     let output = global.output();
     let total = subjects.len() as u64 * u64::from(LAUNCHES);
-    let bar = output.progress(total, "measuring {bar:30} {pos}/{len} eta {eta}");
-    dataset.samples = transfer::device::measure(&mut *device, subjects, &mut |_| bar.inc(1))?;
+    let bar = output.progress(total, "measuring {bar:30} {pos}/{len} {eta} left");
+    let mut begun = 0;
+    let begin = &mut |_: usize| begin_step(&bar, &mut begun);
+    dataset.samples = transfer::device::measure(&mut *device, subjects, begin)?;
     bar.finish_and_clear();
     for sample in dataset.samples.iter().filter(|sample| sample.quality != Quality::Good) {
         output.note(format!("{}: {}", sample.subject, sample.quality.name()));

@@ -43,7 +43,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     eager: Option<Option<PathBuf>>,
     /// Predictor file [default: predictors/<device>@<runtime>@<precision>.json]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, alias = "out", value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
     force: Force,

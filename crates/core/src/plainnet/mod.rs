@@ -5,6 +5,7 @@ pub mod block;
 pub mod cost;
 pub mod footprint;
 pub mod graph;
+pub mod graph_cost;
 pub mod kernel;
 pub mod notation;
 pub mod published;

@@ -7,12 +7,14 @@
 mod builder;
 pub mod classic;
 pub mod fbnet;
+pub mod known;
 pub mod mobile;
 mod named;
 pub mod nasbench201;
 pub mod ofa;
 
 pub use fbnet::FbNet;
+pub use known::Known;
 pub use named::Named;
 pub use nasbench201::NasBench201;
 pub use ofa::Ofa;

@@ -3,8 +3,12 @@
 use super::networks::{self, Reading};
 use crate::device::{Device, DeviceError, Workload};
 use edgezen_core::measurement::Subject;
-use edgezen_core::plainnet::Model;
+use edgezen_core::plainnet::{Graph, Model};
+use edgezen_engine::onnx::{self, OnnxError};
+use edgezen_engine::weights::Weights;
+use std::io::BufWriter;
 use std::path::PathBuf;
+use tempfile::NamedTempFile;
 
 /// A network to measure.
 #[derive(Clone, Debug)]
@@ -12,6 +16,11 @@ pub enum MeasuredNetwork {
     PlainNet(Box<Model>),
     /// A network in an ONNX file, executed as it is.
     Onnx(PathBuf),
+    /// A network that has no structure string, by its graph. It is executed as an ONNX file with random weights.
+    Graph {
+        name: String,
+        graph: Box<Graph>,
+    },
 }
 
 /// Measures each network in several launches; latencies are per image. `progress` hears the index of the network that
@@ -29,18 +38,37 @@ pub fn measure(
         .iter()
         .map(|network| match network {
             MeasuredNetwork::PlainNet(model) => Some(Subject::network(model, batch)),
-            MeasuredNetwork::Onnx(_) => None,
+            MeasuredNetwork::Onnx(_) | MeasuredNetwork::Graph { .. } => None,
         })
         .collect();
+    let files = networks
+        .iter()
+        .map(|network| match network {
+            MeasuredNetwork::Graph { name, graph } => written(name, graph, batch).map(Some),
+            MeasuredNetwork::PlainNet(_) | MeasuredNetwork::Onnx(_) => Ok(None),
+        })
+        .collect::<Result<Vec<Option<NamedTempFile>>, DeviceError>>()?;
     let workloads: Vec<Workload<'_>> = networks
         .iter()
         .zip(&subjects)
-        .filter_map(|(network, subject)| match network {
+        .zip(&files)
+        .filter_map(|((network, subject), file)| match network {
             MeasuredNetwork::PlainNet(_) => subject.as_ref().map(Workload::Subject),
             MeasuredNetwork::Onnx(path) => Some(Workload::Onnx(path)),
+            MeasuredNetwork::Graph { .. } => file.as_ref().map(|file| Workload::Onnx(file.path())),
         })
         .collect();
     let of_batch = networks::measure(device, &workloads, progress)?;
     device.finished();
     Ok(of_batch.into_iter().map(|reading| reading.map(|reading| reading.per_image(batch))).collect())
+}
+
+/// The graph as an ONNX file of this batch, which exists as long as the result.
+fn written(name: &str, graph: &Graph, batch: u32) -> Result<NamedTempFile, DeviceError> {
+    let failed =
+        |error: OnnxError| DeviceError::Workload { workload: name.to_owned(), reason: error.to_string() };
+    let export = onnx::Export::of(graph, batch, Weights::new(graph, 0)).map_err(failed)?;
+    let file = tempfile::Builder::new().suffix(".onnx").tempfile().map_err(|error| failed(error.into()))?;
+    export.write(&mut BufWriter::new(file.as_file())).map_err(|error| failed(error.into()))?;
+    Ok(file)
 }

@@ -3,9 +3,11 @@
 use super::predictors::PredictorEntry;
 use super::{Catalogue, Location};
 use crate::device::computer;
-use crate::device::profile::{Kind, ProfileError};
+use crate::device::profile::{Kind, Profile, ProfileError};
+use crate::spelling;
 use edgezen_core::files::FileError;
 use edgezen_core::predictor::any::AnyPredictor;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The predictor that the name of a device stands for.
@@ -50,7 +52,8 @@ impl Catalogue {
     /// # Errors
     /// There is none, or its file cannot be used.
     pub fn predictor(&self, name: &str) -> Result<DevicePredictor, CatalogueError> {
-        let Some(entry) = self.predictors.find(&self.profiles, name)? else {
+        let found = self.predictors.find(&self.profiles, name).map_err(|error| self.with_similar(error))?;
+        let Some(entry) = found else {
             return Err(self.none_for(name)?);
         };
         let loaded = entry.load()?;
@@ -76,6 +79,63 @@ impl Catalogue {
         let same = hidden.bytes().is_ok_and(|other| entry.bytes().is_ok_and(|ours| ours == other));
         let note = || Note::Hides { file: file.clone(), hidden: hidden.location.to_string() };
         Ok((!same).then(note))
+    }
+
+    /// The profile of the device called `name` (`pixel2`) or of the device of an identity (`pixel2@tract`). `None`: the
+    /// device has a predictor and no profile, so that latencies on it can be predicted and not measured.
+    ///
+    /// # Errors
+    /// A device with neither, and profiles that cannot be used.
+    pub fn profile(&self, name: &str) -> Result<Option<Profile>, ProfileError> {
+        let device = name.split('@').next().unwrap_or(name);
+        match self.profiles.by_name(device) {
+            Ok(profile) => Ok(Some(profile)),
+            Err(ProfileError::Unknown { .. }) if self.predicted_only(device)? => Ok(None),
+            Err(error) => Err(self.with_similar(error)),
+        }
+    }
+
+    /// The devices that have predictors and no profile, by name, each with the ids of its predictors.
+    ///
+    /// # Errors
+    /// A folder of predictors that cannot be read.
+    pub fn without_profile(&self) -> Result<BTreeMap<String, Vec<String>>, FileError> {
+        let known: Vec<Profile> = self.profiles.usable().collect();
+        let mut devices: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for entry in self.predictors.entries()? {
+            let device = entry.device();
+            if known.iter().any(|profile| profile.is_called(device)) {
+                continue;
+            }
+            let ids = devices.entry(device.to_owned()).or_default();
+            if !ids.contains(&entry.id) {
+                ids.push(entry.id.clone());
+            }
+        }
+        Ok(devices)
+    }
+
+    /// Whether there is a predictor of the device, and no profile.
+    ///
+    /// # Errors
+    /// A folder of predictors that cannot be read.
+    pub fn predicted_only(&self, device: &str) -> Result<bool, FileError> {
+        let entries = self.predictors.entries()?;
+        Ok(self.profiles.by_name(device).is_err() && entries.iter().any(|entry| entry.device() == device))
+    }
+
+    /// The error of an unknown device, with the similar names among all devices: those with a profile, and those that
+    /// have only a predictor.
+    fn with_similar(&self, error: ProfileError) -> ProfileError {
+        let ProfileError::Unknown { name, .. } = error else { return error };
+        let with_profile = self.profiles.usable().flat_map(|profile| {
+            let aliases = profile.aliases;
+            std::iter::once(profile.id).chain(aliases)
+        });
+        let names: Vec<String> =
+            with_profile.chain(self.without_profile().unwrap_or_default().into_keys()).collect();
+        let near = spelling::similar(&name, names.iter().map(String::as_str));
+        ProfileError::Unknown { name, near }
     }
 
     /// The usual duration of a probe of the core's pace, in nanoseconds, as it was while the data of the device's
@@ -128,6 +188,30 @@ mod tests {
         }
         assert_eq!(catalogue.predictor("pixel2").unwrap().notes, []);
         assert_eq!(catalogue.usual_probe_ns("pixel2"), None);
+    }
+
+    #[test]
+    fn devices_with_a_predictor_and_no_profile_are_known() {
+        let catalogue = crate::catalogue::of_repository();
+        for name in ["raspberrypi5", "orangepi5", "pixel1@tflite@fp32", "snapdragon855"] {
+            assert_eq!(catalogue.profile(name).unwrap(), None, "{name}");
+            catalogue.predictor(name).unwrap();
+        }
+        assert!(catalogue.profile("pixel2@tract").unwrap().is_some());
+        let others = catalogue.without_profile().unwrap();
+        assert_eq!(others["raspberrypi5"], ["raspberrypi5@ncnn@fp32"]);
+        assert!(!others.contains_key("pixel2"));
+        let near = |name: &str| match catalogue.profile(name) {
+            Err(ProfileError::Unknown { near, .. }) => near,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(near("rapsberrypi5")[0], "raspberrypi5");
+        assert!(near("pixle2").contains(&"pixel2".to_owned()));
+        assert_eq!(near("iphone"), Vec::<String>::new());
+        assert!(matches!(
+            catalogue.predictor("orangepi"),
+            Err(CatalogueError::Profile(ProfileError::Unknown { near, .. })) if near == ["orangepi5"]
+        ));
     }
 
     #[test]

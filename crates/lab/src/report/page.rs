@@ -24,7 +24,7 @@ th:first-child,td:first-child{text-align:left;padding-left:0}tr:last-child td{bo
 code,pre{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}pre,.net{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--page);\
 border-radius:8px;padding:10px 12px;margin:0 0 10px}.meter{height:8px;border-radius:4px;background:var(--rule);overflow:hidden;margin:3px 0 10px}\
 .meter i{display:block;height:100%;background:var(--c1)}.meter.binds i{background:var(--c2)}.row{display:flex;justify-content:space-between;gap:12px;flex-wrap:wrap}\
-summary{cursor:pointer;color:var(--muted)}details{margin-top:8px}.good{color:var(--c3)}.bad{color:var(--c2)}@media print{.card{break-inside:avoid}}";
+summary{cursor:pointer;color:var(--muted)}details{margin-top:8px}tr.best td{font-weight:600;color:var(--c3)}tr.best td:first-child::before{content:'▸ '}.good{color:var(--c3)}.bad{color:var(--c2)}@media print{.card{break-inside:avoid}}";
 
 /// Says in a page who made it.
 const GENERATOR: &str = "<meta name=\"generator\" content=\"edgezen report\">";
@@ -148,14 +148,20 @@ fn budgets(report: &Report) -> String {
 
 /// A table as HTML; its header and cells are escaped here.
 fn table(header: &[impl AsRef<str>], rows: &[Vec<String>]) -> String {
+    marked_table(header, rows, None)
+}
+
+/// A table with one row marked, for those who see it and for those who hear it.
+fn marked_table(header: &[impl AsRef<str>], rows: &[Vec<String>], marked: Option<usize>) -> String {
     let mut out = String::from("<div class=\"scroll\"><table><thead><tr>");
     for cell in header {
         out += &format!("<th>{}</th>", escape(cell.as_ref()));
     }
     out += "</tr></thead><tbody>\n";
-    for row in rows {
+    for (i, row) in rows.iter().enumerate() {
         let cells: String = row.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
-        out += &format!("<tr>{cells}</tr>\n");
+        let mark = if marked == Some(i) { " class=\"best\" aria-label=\"best\"" } else { "" };
+        out += &format!("<tr{mark}>{cells}</tr>\n");
     }
     out + "</tbody></table></div>"
 }
@@ -221,11 +227,14 @@ fn best(report: &Report) -> String {
 
 fn front(report: &Report) -> String {
     let devices: Vec<&str> = report.manifest.device.iter().map(|device| device.name.as_str()).collect();
-    let Table { header, rows } = tables::front(report.result.front.iter().rev(), &devices);
+    let networks = || report.result.front.iter().rev();
+    let Table { header, rows } = tables::front(networks(), &devices);
+    let best = networks().position(|found| found.net == report.result.best.net);
+    let mark = if best.is_some() { " The best network of this run is marked." } else { "" };
     format!(
-        "<p>{} networks spread over the range; their structures are in front.json.</p><details><summary>All of them</summary>{}</details>",
+        "<p>{} networks spread over the range; their structures are in front.json.{mark}</p><details><summary>All of them</summary>{}</details>",
         rows.len(),
-        table(&header, &rows)
+        marked_table(&header, &rows, best)
     )
 }
 

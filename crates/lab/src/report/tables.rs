@@ -46,14 +46,10 @@ pub struct BudgetRow {
 impl From<&Used> for BudgetRow {
     fn from(used: &Used) -> BudgetRow {
         let quantity = used.quantity;
-        let value = |reported: f64| quantity.print(quantity.from_reported(reported));
+        let value = |reported: f64| quantity.from_reported(reported);
+        let (printed, limit) = quantity.print_apart(value(used.used), value(used.limit));
         let device = used.device.as_ref().map(|device| format!(" on {device}")).unwrap_or_default();
-        BudgetRow {
-            budget: format!("{quantity}{device}"),
-            used: value(used.used),
-            limit: value(used.limit),
-            share: used.share,
-        }
+        BudgetRow { budget: format!("{quantity}{device}"), used: printed, limit, share: used.share }
     }
 }
 

@@ -4,6 +4,7 @@ use super::{FORMAT, Profile, ProfileError};
 use crate::files;
 use crate::files::home::{is_there, listed, own_folders};
 use crate::files::location::{Location, Shipped};
+use crate::spelling;
 use edgezen_core::files::FileError;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -75,7 +76,10 @@ impl Profiles {
             names.push(profile.id);
             names.extend(profile.aliases);
         }
-        Err(ProfileError::Unknown { name: name.to_owned(), near: near(name, names) })
+        Err(ProfileError::Unknown {
+            name: name.to_owned(),
+            near: spelling::similar(name, names.iter().map(String::as_str)),
+        })
     }
 
     /// All profiles by name: the user's, and the shipped ones that they do not replace. A folder that cannot be read stands
@@ -148,37 +152,6 @@ fn in_folder(folder: &Path) -> Result<Vec<(String, PathBuf)>, FileError> {
     Ok(profiles.filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path))).collect())
 }
 
-/// Those of `names` that may have been meant by `name`: at most a third of its letters differ, or one begins with the
-/// other. All names where none is that similar.
-fn near(name: &str, mut names: Vec<String>) -> Vec<String> {
-    let begins = |other: &str| !name.is_empty() && (other.starts_with(name) || name.starts_with(other));
-    names.sort_by_key(|other| (distance(name, other), other.clone()));
-    let is_near = |other: &String| begins(other) || 3 * distance(name, other) <= name.chars().count().max(3);
-    let near: Vec<String> = names.iter().filter(|other| is_near(other)).cloned().collect();
-    if near.is_empty() {
-        names.sort();
-        return names;
-    }
-    near
-}
-
-/// Levenshtein distance: insertions, deletions and replacements of characters, case ignored.
-fn distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.to_lowercase().chars().collect();
-    let b: Vec<char> = b.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replace = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,21 +178,5 @@ mod tests {
         assert!(profiles.by_name("mine").is_ok());
         assert!(matches!(profiles.by_name("near"), Err(ProfileError::File(_))));
         assert!(profiles.entries().iter().any(|entry| entry.profile.is_err()));
-    }
-
-    #[test]
-    fn counts_edits() {
-        assert_eq!(distance("pixel2", "pixel2"), 0);
-        assert_eq!(distance("Pixle2", "pixel2"), 2);
-        assert_eq!(distance("", "v100"), 4);
-        assert_eq!(distance("v100", "v100-pcie"), 5);
-    }
-
-    #[test]
-    fn suggests_the_nearest_first() {
-        let names = || ["pixel2", "pixel3", "v100", "v100-pcie", "t4"].map(str::to_owned).to_vec();
-        assert_eq!(near("pixel", names()), ["pixel2", "pixel3"]);
-        assert_eq!(near("v10", names()), ["v100", "v100-pcie"]);
-        assert_eq!(near("toaster", names()).len(), 5);
     }
 }
