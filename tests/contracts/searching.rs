@@ -2,7 +2,7 @@
 
 use edgezen::measurement::Identity;
 use edgezen::plainnet::{Kernel, Model, Network, Variant, notation, published, relink};
-use edgezen::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
+use edgezen::predictor::{Estimate, KernelEstimate, LatencyPredictor, Terms};
 use edgezen::proxy;
 use edgezen::proxy::zen::ZenScore;
 use edgezen::proxy::{Mode, Proxy, Setup};
@@ -54,13 +54,14 @@ impl LatencyPredictor for Toy {
     }
     fn kernel(&self, kernel: &Kernel) -> KernelEstimate {
         let latency = Latency::from_ns(5_000.0 + kernel.macs() / 1_000.0);
-        KernelEstimate { latency, support: Support::Inside }
+        KernelEstimate::inside(latency)
     }
     fn network(&self, terms: &Terms) -> Estimate {
         Estimate {
             latency: terms.latency,
             lower: terms.latency * 0.9,
             upper: terms.latency * 1.1,
+            charged: terms.latency,
             coverage: 1.0,
         }
     }
@@ -77,6 +78,8 @@ fn search_of<'a>(name: &str, proxy: &'a dyn Proxy, rules: Rules) -> Search<'a> {
         initial,
         proxy: Some(proxy),
         budgets,
+        shape: None,
+        se: false,
         rules,
         resolution: preset.resolution,
         classes: preset.classes,

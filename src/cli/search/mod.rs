@@ -11,7 +11,7 @@ use super::{Exit, Failure, Global, rescore, verify};
 use crate::shipped;
 use clap::builder::PossibleValuesParser;
 use edgezen_core::proxy::Mode;
-use edgezen_core::search::{Checkpoint, Individual, Search, SearchOutcome, explain, optimiser};
+use edgezen_core::search::{Checkpoint, Individual, Search, SearchOutcome, degeneracy, explain, optimiser};
 use edgezen_core::space;
 use edgezen_core::units::Latency;
 use edgezen_lab::campaign::networks::ROUNDS;
@@ -34,6 +34,17 @@ pub struct Args {
     /// Search space [default: of the preset, the initial structure, or the device]
     #[arg(long, value_parser = PossibleValuesParser::new(space::registry().iter().map(|space| space.name())))]
     space: Option<String>,
+    /// Kernel sizes that blocks may have, as 3,5 [default: of a preset all; else those of the space that the predictors
+    /// of the bounded latencies were fitted to]
+    #[arg(long, value_name = "SIZES", value_delimiter = ',')]
+    kernels: Vec<u32>,
+    /// Build the networks with squeeze-excite: it counts in their costs and latencies, scores do not see it
+    #[arg(long)]
+    se: bool,
+    /// Let the search visit networks of any shape and with all kernel sizes. Without it, stages have at most the depth,
+    /// width and growth of published networks (presets have no such rules)
+    #[arg(long)]
+    any_shape: bool,
     /// Structure to start from [default: of the preset or the space]
     #[arg(long, value_name = "NET")]
     init: Option<String>,
@@ -74,7 +85,9 @@ pub struct Args {
     /// Threads; the result does not depend on them [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Hold the latency budgets with this probability, by the predictor's interval
+    /// Keep the latency budgets with this probability, as 0.9, by the predictor's 90 % interval: networks whose latency
+    /// may well exceed the budget are left out, at some score [default: the predicted latency itself is compared, so that
+    /// a network right at the budget keeps it with a probability of one half]
     #[arg(long, value_name = "P")]
     confidence: Option<f64>,
     /// Run folder [default: runs/<device or preset>-<budget>-seed<N>]
@@ -143,6 +156,7 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
     let rescored = args
         .rescore
         .map(|_| rescoring::run(&outcome, args.rescore_top.into(), plan.mode, plan.resolution, plan.seed));
+    let extrapolated = degeneracy::extrapolated(&search, &best.blocks)?;
     let result = SearchResult {
         best: FoundNetwork::of(&best, &plan.budgets),
         front: runs::front(&outcome, &plan.budgets),
@@ -159,6 +173,8 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
         verified: verification.iter().flat_map(|v| v.networks()).cloned().collect(),
         verification,
         rescored,
+        degeneracies: degeneracy::of(&search, &best.blocks, &extrapolated),
+        extrapolated,
         explanation: explain::explain(&search, &*proxy, &best.blocks)?,
     };
     runs::write_result(&plan.out, &result)?;

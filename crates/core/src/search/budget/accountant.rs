@@ -55,6 +55,7 @@ pub struct Accountant<'a> {
     builds: bool,
     resolution: u32,
     classes: u32,
+    variant: Variant,
     official: Box<[Option<(SuperBlock, i64, Official)>]>,
     sublayers: FxHashMap<(SuperBlock, u32), Sublayer>,
     heads: FxHashMap<(i32, u32), Box<[Terms]>>,
@@ -71,12 +72,20 @@ impl<'a> Accountant<'a> {
             builds: bounded || !budgets.devices.is_empty(),
             resolution,
             classes,
+            variant: Variant::BUILT,
             official: vec![None; SLOTS].into(),
             sublayers: FxHashMap::default(),
             heads: FxHashMap::default(),
             kernels: FxHashMap::default(),
             sums: Vec::new(),
         }
+    }
+
+    /// Whether the networks have squeeze-excite.
+    #[must_use]
+    pub fn with_se(mut self, se: bool) -> Accountant<'a> {
+        self.variant = Variant::built(se);
+        self
     }
 
     /// The costs of `blocks`, or the first budget that they exceed. Nothing is computed that an exceeded budget
@@ -175,7 +184,7 @@ impl<'a> Accountant<'a> {
         match self.official.get(slot) {
             Some(Some((known, at, part))) if known == block && *at == resolution => Ok(*part),
             _ => {
-                let part = cost::official_block(block, resolution, Variant::BUILT)?;
+                let part = cost::official_block(block, resolution, self.variant)?;
                 if let Some(entry) = self.official.get_mut(slot) {
                     *entry = Some((*block, resolution, part));
                 }
@@ -268,7 +277,8 @@ impl<'a> Accountant<'a> {
         };
         if !self.sublayers.contains_key(&(key, side)) {
             let in_c = if first { block.in_c } else { block.out_c };
-            let graph = graph::sublayer(&block, first, Shape::square(in_c.unsigned_abs(), side))?;
+            let graph =
+                graph::sublayer(&block, first, Shape::square(in_c.unsigned_abs(), side), self.variant)?;
             let sublayer = Sublayer { terms: self.terms(&graph), peak_elements: graph.peak_elements() };
             self.sublayers.insert((key, side), sublayer);
         }

@@ -105,10 +105,10 @@ pub struct OnFront<'a> {
     pub fronts: Vec<usize>,
 }
 
-/// What front `i` ranks by: the latency on device `i` in nanoseconds, or FLOPs where no device is tracked. Both are
+/// What front `i` ranks by: the charged latency on device `i` in nanoseconds, or FLOPs where no device is tracked. Both are
 /// known of every individual of the search that the front belongs to.
 pub fn cost(individual: &Individual, i: usize) -> Option<f64> {
-    let latency = individual.costs.latencies.get(i).map(|estimate| estimate.latency.ns());
+    let latency = individual.costs.latencies.get(i).map(|estimate| estimate.charged.ns());
     latency.or(individual.costs[Quantity::Flops])
 }
 

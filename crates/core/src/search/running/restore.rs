@@ -31,7 +31,9 @@ impl NetworkTable {
 }
 
 fn save_network(individual: &Individual) -> SavedNetwork {
-    let latency = |e: &Estimate| [e.latency.ns(), e.lower.ns(), e.upper.ns(), e.coverage].map(FloatBits::of);
+    let latency = |e: &Estimate| {
+        [e.latency.ns(), e.lower.ns(), e.upper.ns(), e.coverage, e.charged.ns()].map(FloatBits::of)
+    };
     SavedNetwork {
         net: Network::from(&individual.blocks[..]).to_string(),
         score: FloatBits::of(individual.score),
@@ -43,12 +45,13 @@ fn save_network(individual: &Individual) -> SavedNetwork {
 fn restore_network(saved: &SavedNetwork) -> Result<Individual, String> {
     let network = notation::parse(&saved.net).map_err(|e| format!("{}: {e}", saved.net))?;
     let blocks = network.super_blocks("a search varies").map_err(|e| e.to_string())?;
-    let latency = |bits: &[FloatBits; 4]| {
-        let [latency, lower, upper, coverage] = bits.map(FloatBits::value);
+    let latency = |bits: &[FloatBits; 5]| {
+        let [latency, lower, upper, coverage, charged] = bits.map(FloatBits::value);
         Estimate {
             latency: Latency::from_ns(latency),
             lower: Latency::from_ns(lower),
             upper: Latency::from_ns(upper),
+            charged: Latency::from_ns(charged),
             coverage,
         }
     };
