@@ -119,6 +119,7 @@ fn check_within(search: &Search<'_>, outcome: &SearchOutcome) {
             (Quantity::Flops, flops.0),
             (Quantity::Layers, f64::from(model.network.layers().unwrap())),
             (Quantity::Memory, model.peak_activations().unwrap().0),
+            (Quantity::Weights, 4.0 * model.exact(Variant::built(search.se)).unwrap().params as f64),
         ] {
             let limit = search.budgets.limit(quantity);
             assert!(limit.is_none_or(|limit| value <= limit), "{quantity} {value} over {limit:?}");
@@ -208,6 +209,7 @@ fn all_budgets_hold_together() {
     search.budgets.bound(Quantity::Params, 4e6);
     search.budgets.bound(Quantity::Flops, 3e8);
     search.budgets.bound(Quantity::Memory, 9e6);
+    search.budgets.bound(Quantity::Weights, 15e6);
     search.budgets.confidence = Some(0.9);
     search.budgets.bound_latency(0, Latency::from_ms(0.9));
     let observer = Watcher::default();
@@ -398,8 +400,13 @@ fn each_constraint_can_be_the_one_that_binds() {
     let zen = ZenScore::new(Mode::Paper, 224);
     let base = search_of("Zen_NAS_ImageNet_flops400M", &zen, few(Rules::ISLANDS, 1_000));
     let slow = base.clone().latency("toy", Toy::new(), Latency::from_ns(100.0));
-    let bounded =
-        [(Quantity::Layers, 2.0), (Quantity::Params, 1e4), (Quantity::Flops, 1e5), (Quantity::Memory, 1e4)];
+    let bounded = [
+        (Quantity::Layers, 2.0),
+        (Quantity::Params, 1e4),
+        (Quantity::Flops, 1e5),
+        (Quantity::Memory, 1e4),
+        (Quantity::Weights, 1e4),
+    ];
     let bounded = bounded.map(|(quantity, limit)| (quantity, base.clone().budget(quantity, limit)));
     for (quantity, search) in bounded.into_iter().chain([(Quantity::Latency, slow)]) {
         let Err(SearchError::Infeasible(why)) = search.run() else { panic!("{quantity} was met") };

@@ -118,7 +118,7 @@ mod tests {
 
     fn kernels(side: u32) -> Vec<Kernel> {
         let net = format!(
-            "SuperConvK3BNRELU(3,16,2,1)SuperResIDWE1K{side}(16,32,2,32,3)SuperResIDWE2K3(32,64,2,64,2)SuperConvK1BNRELU(64,512,1,1)"
+            "SuperConvK3BNRELU(3,16,2,1)SuperResIDWE1K{side}(16,16,1,16,3)SuperResIDWE1K3(16,16,1,16,2)SuperConvK1BNRELU(16,64,1,1)"
         );
         let network = notation::parse(&net).unwrap();
         Model { name: None, network, resolution: 224, classes: 1000, se: false }.kernels().unwrap()

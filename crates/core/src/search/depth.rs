@@ -53,7 +53,7 @@ pub fn derived(
 fn grows_with_depth(quantity: Quantity) -> bool {
     match quantity {
         Quantity::Layers | Quantity::Memory => false,
-        Quantity::Params | Quantity::Flops | Quantity::Latency => true,
+        Quantity::Params | Quantity::Flops | Quantity::Weights | Quantity::Latency => true,
     }
 }
 

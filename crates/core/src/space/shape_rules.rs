@@ -298,7 +298,11 @@ mod tests {
             stage(256, 512, 2048, 1),
         ]);
         let load = rules.fullest(&wide).unwrap();
-        assert!(load.share() > 1.0 && load.sentence().contains("times as wide"), "{}", load.sentence());
+        assert!(
+            load.rule == Rule::HiddenWidth && load.sentence().contains("2048 channels"),
+            "{}",
+            load.sentence()
+        );
         assert!(!rules.allow(&wide) && rules.allow(&blocks(stem)));
     }
 }

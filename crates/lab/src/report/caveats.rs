@@ -36,7 +36,7 @@ pub fn of_latency(predicted: &PredictedMs, limit_ms: Option<f64>, confidence: Op
 }
 
 /// A probability for people: never 0 or 100 %, which no interval can say.
-fn percent(probability: f64) -> String {
+pub fn percent(probability: f64) -> String {
     match 100.0 * probability {
         low if low < 1.0 => "less than 1 %".to_owned(),
         high if high > 99.0 => "more than 99 %".to_owned(),

@@ -77,8 +77,9 @@ pub fn budgets(
     if !budgets.is_empty() {
         return Ok((budgets, checksums));
     }
-    Err(Failure::usage("a search without any budget grows without end")
-        .remedy("give at least one of --latency, --flops, --params, --layers, --memory, or a --preset"))
+    Err(Failure::usage("a search without any budget grows without end").remedy(
+        "give at least one of --latency, --flops, --params, --layers, --memory, --weights, or a --preset",
+    ))
 }
 
 /// Bounds the number of layers, where nothing else does, by what the other budgets say of it.
