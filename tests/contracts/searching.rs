@@ -413,3 +413,26 @@ fn each_constraint_can_be_the_one_that_binds() {
         assert_eq!(why.quantity, quantity);
     }
 }
+
+#[test]
+fn any_budget_gives_networks_inside_the_rules_of_shape() {
+    let bounds =
+        [(Quantity::Flops, 4e8), (Quantity::Params, 4e6), (Quantity::Memory, 4e6), (Quantity::Weights, 2e7)];
+    for &space in space::registry() {
+        let by_quantity = bounds.map(|(quantity, limit)| Search::new(space).budget(quantity, limit));
+        let by_latency = Search::new(space).latency("toy", Toy::new(), Latency::from_ms(0.6));
+        for search in by_quantity.into_iter().chain([by_latency]) {
+            let search = search.with_depth_limit().unwrap().iterations(2_000).threads(1);
+            let limit = search.budgets.limit(Quantity::Layers).unwrap();
+            let outcome = search.run().unwrap();
+            check_within(&search, &outcome);
+            assert!((10.0..=30.0).contains(&limit) && outcome.rejected.misshapen > 0);
+            for network in fronts(&outcome).chain([&outcome.best]) {
+                let load = space.shape_rules().fullest(&network.blocks).unwrap();
+                assert!(load.share() <= 1.0, "{}", load.sentence());
+            }
+            let free = search.clone().any_shape().run().unwrap();
+            assert!(free.rejected.misshapen == 0);
+        }
+    }
+}
