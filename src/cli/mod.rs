@@ -157,3 +157,24 @@ pub fn report(failure: &Failure) {
         out.note(format!("  try: {remedy}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// What clap checks in unoptimised builds alone: there, two groups of one name in a command are a panic.
+    #[test]
+    fn groups_of_options_have_names_of_their_own() {
+        let mut open = vec![Cli::command()];
+        open[0].build();
+        while let Some(command) = open.pop() {
+            let mut names: Vec<&str> = command.get_groups().map(|group| group.get_id().as_str()).collect();
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), count, "{}: {names:?}", command.get_name());
+            open.extend(command.get_subcommands().cloned());
+        }
+    }
+}

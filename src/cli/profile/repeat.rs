@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The option that repeats, and those of `edgezen profile` that have no meaning beside it.
 #[derive(Clone, Debug, clap::Args)]
+#[group(id = "measuring once more", multiple = true)]
 pub struct Args {
     /// Measure a twentieth of this dataset once more, and say how much it differs from one day to another
     #[arg(long, value_name = "DIR", conflicts_with_all = [
