@@ -54,7 +54,7 @@ fn best(result: &SearchResult, plan: &SearchPlan) -> String {
                 device.name,
                 ms(row.measured_ms)
             ),
-            None => format!("{}: {value} predicted{budget}, 90 % interval {interval}\n", device.name),
+            None => format!("{}: {value} predicted{budget}\n  90 % interval {interval}\n", device.name),
         };
         out += &format!(
             "  by {}, {:.0} % inside its domain\n",

@@ -64,11 +64,11 @@ impl FoundNetwork {
     }
 
     /// The same with the fronts that it lies on.
-    pub fn on_front(on: &OnFront<'_>, budgets: &Budgets) -> FoundNetwork {
+    pub fn on_front(on: &OnFront, budgets: &Budgets) -> FoundNetwork {
         let device = |&i: &usize| budgets.devices().get(i).map(|device| device.name.clone());
         FoundNetwork {
             on_front: on.fronts.iter().filter_map(device).collect(),
-            ..FoundNetwork::of(on.individual, budgets)
+            ..FoundNetwork::of(&on.individual, budgets)
         }
     }
 }
