@@ -3,13 +3,10 @@
 use super::{Budgets, Search};
 use crate::plainnet::{KernelKind, Model, Network, ShapeError, SuperBlock, SuperKind};
 use crate::predictor::extrapolation::{self, Extrapolated, Why};
-use crate::space::shape_rules::Load;
+use crate::space::shape_rules::{self, Load, Stage};
 use crate::space::{SearchSpace, ShapeRules, narrowed};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// A part of the residual blocks that may stand at the widest that the space allows before it is remarkable.
-const AT_CAP: f64 = 0.5;
 
 /// A sign of a network that nobody would deploy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +21,7 @@ pub struct Degeneracy {
 pub enum Kind {
     /// Depth or width of a stage beyond what published networks have.
     Shape,
-    /// Most blocks are as wide as the space allows.
+    /// A stage before the last is as wide as the space allows, or the inside of a block is.
     WidthAtCap,
     /// Kernel sizes that the predictor of a bounded latency was not fitted to.
     UnknownKernels,
@@ -66,11 +63,15 @@ pub fn of(
     if let Some(broken) = rules.fullest(blocks).filter(|load| load.share() > 1.0) {
         found.push(Degeneracy { kind: Kind::Shape, text: Load::sentence(&broken) });
     }
-    let residual = || blocks.iter().filter(|block| !block.kind.is_conv());
-    let most = search.space.max_channels();
-    let at_cap = residual().filter(|block| block.out_c.max(block.bottleneck) >= most).count();
-    if at_cap as f64 > AT_CAP * residual().count() as f64 {
-        let text = format!("{at_cap} blocks are as wide as the space allows, {most} channels");
+    // The last stage of published networks is as wide as that, and wider.
+    let most = search.space.max_channels().unsigned_abs();
+    let stages = shape_rules::stages(blocks);
+    let before_last = stages.len().saturating_sub(1);
+    let at_cap = |(i, stage): (usize, &Stage)| stage.hidden >= most || i < before_last && stage.width >= most;
+    let at_cap = stages.iter().enumerate().filter(|pair| at_cap(*pair)).count();
+    if at_cap > 0 {
+        let text =
+            format!("{at_cap} of {} stages are as wide as the space allows, {most} channels", stages.len());
         found.push(Degeneracy { kind: Kind::WidthAtCap, text });
     }
     for (index, device) in search.budgets.devices().iter().enumerate() {

@@ -56,6 +56,8 @@ impl SearchSpace for InvertedSpace {
             deepest_stage: 0.5,
             // ZenNet-900M: 7 after 3.
             last_stage: 2.35,
+            // MobileNetV2 of width 1.4, as the next one.
+            last_width: 448,
             // MobileNetV2 of width 1.4.
             hidden_width: 1344,
             // MobileNetV2: 320 after 96.

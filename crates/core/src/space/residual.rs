@@ -46,6 +46,8 @@ impl SearchSpace for ResidualSpace {
             deepest_stage: 0.73,
             // ZenNet-0.3ms: 10 after 2.
             last_stage: 5.0,
+            // ZenNet-1.2ms; ResNets have 2048, 1024, 512 and 256.
+            last_width: 2496,
             // ResNets and VGG.
             hidden_width: 512,
             // ZenNet-1.2ms: 432 after 80.

@@ -19,6 +19,8 @@ pub struct ShapeRules {
     pub deepest_stage: f64,
     /// Most depth of the last stage, in multiples of the depth of the stage before it.
     pub last_stage: f64,
+    /// Most width of the last stage; a stage before another one has at most half of what that may have.
+    pub last_width: u32,
     /// Most hidden width.
     pub hidden_width: u32,
     /// Most growth of the width from a stage to the next.
@@ -32,6 +34,7 @@ pub struct ShapeRules {
 pub enum Rule {
     DeepestStage,
     LastStage,
+    StageWidth,
     HiddenWidth,
     WidthGrowth,
     HiddenGrowth,
@@ -63,6 +66,9 @@ impl Load {
             ),
             Rule::LastStage => format!(
                 "the last stage is {value:.1} times as deep as the one before; in published networks at most {limit} times"
+            ),
+            Rule::StageWidth => format!(
+                "a stage is as wide as {value} channels would be at the end, where widths double from stage to stage; in published networks at most {limit}"
             ),
             Rule::HiddenWidth => format!(
                 "a convolution inside a block has {value} channels; in published networks at most {limit}"
@@ -140,6 +146,8 @@ impl ShapeRules {
         };
         let (mut before, mut count, mut depth, mut deepest) = (None, 0, 0, 0);
         let mut last_growth = None;
+        // The greatest width as it would be at the end, doubled for each stage on the way.
+        let mut widest = 0_u32;
         each_stage(blocks, |stage: Stage| {
             take(Rule::HiddenWidth, stage.hidden.into(), self.hidden_width.into());
             if let Some(Stage { depth, width, hidden }) = before {
@@ -148,9 +156,13 @@ impl ShapeRules {
                 take(Rule::HiddenGrowth, growth(stage.hidden, hidden), self.hidden_growth);
                 last_growth = Some(growth(stage.depth, depth));
             }
+            widest = widest.saturating_mul(2).max(stage.width);
             (count, depth, deepest) = (count + 1, depth + stage.depth, deepest.max(stage.depth));
             before = Some(stage);
         });
+        if count > 0 {
+            take(Rule::StageWidth, widest.into(), self.last_width.into());
+        }
         if let Some(growth) = last_growth {
             take(Rule::LastStage, growth, self.last_stage);
         }
@@ -225,6 +237,10 @@ mod tests {
         let tight =
             |limit: f64, found: f64| assert!((found..found + 0.051).contains(&limit), "{limit} for {found}");
         tight(resnet.last_stage, most("resnet", &last));
+        let widest = |stages: &[Stage]| {
+            f64::from(stages.iter().fold(0, |widest: u32, stage| (2 * widest).max(stage.width)))
+        };
+        tight(resnet.last_width.into(), most("resnet", &widest));
         tight(resnet.width_growth, most("resnet", &growth(|stage| stage.width)));
         tight(resnet.hidden_growth, most("resnet", &growth(|stage| stage.hidden)));
         let mobilenet = space::by_name("mobilenet").unwrap().shape_rules();

@@ -281,10 +281,14 @@ impl<'a> Accountant<'a> {
             let in_c = if first { block.in_c } else { block.out_c };
             let graph =
                 graph::sublayer(&block, first, Shape::square(in_c.unsigned_abs(), side), self.variant)?;
-            // A sublayer by itself has a projection where the first one of a block has it.
-            let alone = Block::Super(SuperBlock { sublayers: 1, in_c, ..key });
             let weights = if self.budgets.limit(Quantity::Weights).is_some() {
-                cost::exact(&[alone], i64::from(side), self.variant)?.params.unsigned_abs()
+                // Only the first sublayer of a block may have a projection: another one is what a second adds.
+                let exact = |sublayers| {
+                    let block = Block::Super(SuperBlock { sublayers, in_c, ..key });
+                    Ok(cost::exact(&[block], i64::from(side), self.variant)?.params)
+                };
+                let one: Result<i64, ShapeError> = exact(1);
+                (if first { one? } else { exact(2)? - one? }).unsigned_abs()
             } else {
                 0
             };
