@@ -39,6 +39,7 @@ fn search<'a>(name: &str, proxy: &'a dyn Proxy, rules: Rules, seed: u64) -> Sear
     Search {
         initial,
         budgets: preset.budgets(None),
+        shape: None,
         ..Search::new(space::by_name(preset.space).unwrap())
             .proxy(proxy)
             .rules(rules)

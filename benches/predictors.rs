@@ -180,6 +180,8 @@ fn main() {
             initial: initial.clone(),
             proxy: Some(&*proxy),
             budgets: both.clone(),
+            shape: None,
+            se: false,
             rules: Rules { iterations, ..Rules::PAPER },
             resolution: preset.resolution,
             classes: preset.classes,

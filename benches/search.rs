@@ -86,6 +86,8 @@ fn run(case: &Case, seed: u64) -> Run {
         initial,
         proxy: Some(&*proxy),
         budgets,
+        shape: None,
+        se: false,
         rules: case.rules,
         resolution: preset.resolution,
         classes: preset.classes,

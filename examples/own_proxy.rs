@@ -5,7 +5,7 @@
 
 use edgezen_core::measurement::Identity;
 use edgezen_core::plainnet::{Kernel, Network};
-use edgezen_core::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
+use edgezen_core::predictor::{Estimate, KernelEstimate, LatencyPredictor, Terms};
 use edgezen_core::proxy::{Candidate, Proxy, ScoreError};
 use edgezen_core::search::Search;
 use edgezen_core::space;
@@ -29,10 +29,11 @@ impl LatencyPredictor for Rule {
     }
     fn kernel(&self, kernel: &Kernel) -> KernelEstimate {
         let latency = Latency::from_ns(2_000.0 + kernel.macs() / 4_000.0);
-        KernelEstimate { latency, support: Support::Inside }
+        KernelEstimate::inside(latency)
     }
     fn network(&self, Terms { latency, .. }: &Terms) -> Estimate {
-        Estimate { latency: *latency, lower: *latency * 0.9, upper: *latency * 1.1, coverage: 1.0 }
+        let (lower, upper) = (*latency * 0.9, *latency * 1.1);
+        Estimate { latency: *latency, lower, upper, charged: *latency, coverage: 1.0 }
     }
 }
 

@@ -8,7 +8,7 @@ use edgezen::device::simulated::{self, Simulation};
 use edgezen::device::{DriverOptions, Options};
 use edgezen::measurement::Identity;
 use edgezen::plainnet::{Kernel, Network};
-use edgezen::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
+use edgezen::predictor::{Estimate, KernelEstimate, LatencyPredictor, Terms};
 use edgezen::search::{Quantity, Search};
 use edgezen::units::Latency;
 use edgezen::verify::{Event, OnDevice, Verify};
@@ -22,10 +22,11 @@ impl LatencyPredictor for Formula {
         &self.0
     }
     fn kernel(&self, kernel: &Kernel) -> KernelEstimate {
-        KernelEstimate { latency: simulated::formula(kernel), support: Support::Inside }
+        KernelEstimate::inside(simulated::formula(kernel))
     }
     fn network(&self, Terms { latency, .. }: &Terms) -> Estimate {
-        Estimate { latency: *latency, lower: *latency * 0.9, upper: *latency * 1.1, coverage: 1.0 }
+        let (lower, upper) = (*latency * 0.9, *latency * 1.1);
+        Estimate { latency: *latency, lower, upper, charged: *latency, coverage: 1.0 }
     }
 }
 

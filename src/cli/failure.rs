@@ -218,6 +218,9 @@ impl From<SearchError> for Failure {
             SearchError::Initial(_) => Failure::usage(message),
             SearchError::Infeasible(_) => Failure::new(Exit::Infeasible, message)
                 .remedy("raise that budget, or start from a smaller structure with --init"),
+            SearchError::Misshapen(_) => {
+                Failure::new(Exit::Infeasible, message).remedy("give another --init, or --any-shape")
+            }
             SearchError::Unscored(_) => Failure::new(Exit::Infeasible, message).remedy(
                 "another --proxy, --resolution or --init; where no candidate fitted, larger budgets or more \
                      --iterations",

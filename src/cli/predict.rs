@@ -9,12 +9,14 @@ use super::{Global, breakdown, output, predict_table};
 use edgezen_core::predictor::Support;
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::breakdown::{BlockShare, KernelShare};
+use edgezen_core::predictor::extrapolation::Extrapolated;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_core::units::{Latency, three_digits};
 use edgezen_lab::catalogue::networks;
 use edgezen_lab::files::Destination;
 use edgezen_lab::prediction::{self, INSIDE, Missing, PredictionError, network, table};
+use edgezen_lab::report::caveats;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -75,7 +77,10 @@ struct Row {
     ms: f64,
     lower_ms: f64,
     upper_ms: f64,
-    /// Share of the latency inside the predictor's domain.
+    /// What a search holds against a budget: `ms`, with the upper end of the interval for kernels outside the
+    /// predictor's domain.
+    charged_ms: f64,
+    /// Share of `charged_ms` inside the predictor's domain.
     coverage: f64,
     /// Share of the multiply-accumulates (of convolutions and matrix products) that are in `ms`; absent for
     /// predictors of whole networks.
@@ -86,9 +91,14 @@ struct Row {
     unknown: Vec<String>,
     /// The same with their numbers and MACs.
     missing: Vec<Missing>,
-    /// Absent without a budget.
+    /// Kernels outside the predictor's domain.
+    extrapolated: Vec<Extrapolated>,
+    /// Whether `charged_ms` is inside the budget; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     inside_budget: Option<bool>,
+    /// Probability, by the interval, that the latency is inside the budget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget_probability: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     breakdown: Option<Vec<KernelRow>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -202,7 +212,8 @@ fn predict_whole(
 
 fn row(prediction: prediction::Prediction, args: &Args) -> Row {
     let missing = prediction.unknown();
-    let prediction::Prediction { net, device, estimate, left_out, coverage_macs, breakdown } = prediction;
+    let prediction::Prediction { net, device, estimate, left_out, coverage_macs, extrapolated, breakdown } =
+        prediction;
     let shown = breakdown.filter(|_| args.breakdown.is_some());
     let kernel = |share: &KernelShare| KernelRow {
         kernel: share.kernel.to_string(),
@@ -215,11 +226,14 @@ fn row(prediction: prediction::Prediction, args: &Args) -> Row {
         ms: estimate.latency.ms(),
         lower_ms: estimate.lower.ms(),
         upper_ms: estimate.upper.ms(),
+        charged_ms: estimate.charged.ms(),
         coverage: estimate.coverage,
         coverage_macs,
         unknown: missing.iter().map(|missing| missing.name.clone()).collect(),
         missing,
-        inside_budget: args.latency.map(|limit| estimate.latency <= limit),
+        extrapolated,
+        inside_budget: args.latency.map(|limit| estimate.charged <= limit),
+        budget_probability: args.latency.map(|limit| estimate.probability_within(limit)),
         breakdown: shown.as_ref().map(|parts| parts.kernels.iter().map(kernel).collect()),
         blocks: shown.map(|parts| parts.blocks),
         incomplete: !left_out.is_empty(),
@@ -253,8 +267,17 @@ fn text(rows: &[&Row], args: &Args) -> String {
         if p.missing.iter().any(|missing| !missing.left_out) {
             out += &format!("  without a model: {}\n", names(&p.missing, false));
         }
-        if let (Some(limit), Some(inside)) = (args.latency, p.inside_budget) {
-            out += &format!("  {} the budget of {limit}\n", if inside { "inside" } else { "over" });
+        for row in &p.extrapolated {
+            out += &format!("  outside the domain: {row}\n");
+        }
+        if let (Some(limit), Some(inside), Some(probability)) =
+            (args.latency, p.inside_budget, p.budget_probability)
+        {
+            let side = if inside { "inside" } else { "over" };
+            out += &format!(
+                "  {side} the budget of {limit}, which is kept with a probability of {} by the interval\n",
+                caveats::percent(probability)
+            );
         }
         match (args.breakdown, &p.blocks, &p.breakdown) {
             (Some(By::Blocks), Some(blocks), _) => out += &breakdown::bars(blocks, args.latency),

@@ -454,3 +454,79 @@ fn the_best_can_be_scored_again_exactly() {
 fn args_without<'a>(args: &[&'a str], flag: &str) -> Vec<&'a str> {
     args.iter().copied().filter(|arg| *arg != flag).collect()
 }
+
+/// Kernels that the predictor was not fitted to are charged at the upper end, named, and left out by default.
+#[test]
+fn what_lies_outside_the_domain_is_charged_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let command = |more: &[&'static str]| {
+        let mut args =
+            vec!["search", "--device", "pixel2", "--latency", "30ms", "--iterations", "3000", "--json"];
+        args.extend(more);
+        args
+    };
+    let free = edgezen_json(dir, &command(&["--any-shape", "--out", "free"]));
+    let latency = &free["best"]["latency"]["pixel2"];
+    let (ms, charged) = (number(latency, "ms"), number(latency, "charged_ms"));
+    assert!(ms < charged && charged <= 30.0 && charged <= number(latency, "upper_ms"), "{latency}");
+    assert!((0.5..=1.0).contains(&number(latency, "budget_probability")), "{latency}");
+    let rows = list(&free["extrapolated"]["pixel2"]);
+    let shares: f64 = rows.iter().map(|row| number(row, "latency_share")).sum();
+    assert!((shares + number(latency, "coverage") - 1.0).abs() < 1e-6, "{rows:?}");
+    let unknown =
+        |found: &Value| rows_of(found, "pixel2", "size").iter().any(|kernel| kernel.starts_with("dwconv"));
+    assert!(unknown(&free), "{rows:?}");
+    assert!(list(&free["degeneracies"]).iter().any(|found| found["kind"] == "unknown_kernels"), "{free}");
+    // `predict` says the same of the network.
+    let predicted =
+        edgezen_json(dir, &["predict", "--device", "pixel2", text(&free["best"], "net"), "--json"]);
+    assert!((number(&predicted[0], "charged_ms") / charged - 1.0).abs() < 1e-9, "{predicted}");
+    assert_eq!(list(&predicted[0]["extrapolated"]).len(), rows.len());
+
+    let usual = edgezen_json(dir, &command(&["--out", "usual"]));
+    assert!(!unknown(&usual) && !text(&usual["best"], "net").contains("K7"), "{}", usual["best"]);
+    assert_eq!(usual["degeneracies"], serde_json::json!([]));
+    let manifest = |run: &str| runs::read_manifest(&dir.join(run)).unwrap();
+    assert_eq!((manifest("usual").kernels, manifest("free").kernels), (Some(vec![3]), None));
+    assert!(manifest("usual").shape.is_some() && manifest("free").shape.is_none());
+
+    let some = edgezen_json(dir, &command(&["--kernels", "5,3", "--out", "some"]));
+    assert!(!text(&some["best"], "net").contains("K7"));
+    assert_eq!(manifest("some").kernels, Some(vec![3, 5]));
+    let again = edgezen_json(dir, &["search", "--resume", "--out", "some", "--json"]);
+    assert_eq!(again["best"], some["best"]);
+    refused(dir, &command(&["--kernels", "3", "--resume", "--out", "some"]), 2, &["kernel sizes"]);
+    refused(dir, &command(&["--kernels", "3,4"]), 2, &["size 4", "3, 5, 7"]);
+}
+
+/// The kernels of a device that are outside for this reason.
+fn rows_of(found: &Value, device: &str, why: &str) -> Vec<String> {
+    let rows = list(&found["extrapolated"][device]).iter().filter(|row| row["why"] == why);
+    rows.map(|row| text(row, "kernel").to_owned()).collect()
+}
+
+#[test]
+fn a_search_without_layers_has_a_limit_and_a_shape() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let flops = ["search", "--space", "mobilenet", "--flops", "400M", "--iterations", "4000", "--json"];
+    let found = edgezen_json(dir, &[&flops[..], &["--out", "flops"]].concat());
+    assert!(number(&found["best"], "layers") <= 14.0, "{}", found["best"]);
+    assert_eq!(found["degeneracies"], serde_json::json!([]));
+    assert!(found["rejected"]["misshapen"].as_u64().unwrap() > 0, "{}", found["rejected"]);
+    let manifest = runs::read_manifest(&dir.join("flops")).unwrap();
+    assert_eq!(manifest.budget.limits[edgezen::search::Quantity::Layers], Some(14.0));
+    // The network with squeeze-excite costs what `predict --se` says.
+    let args = ["search", "--latency", "host=15ms", "--se", "--iterations", "1500", "--out", "se", "--json"];
+    let with_se = edgezen_json(dir, &args);
+    let net = text(&with_se["best"], "net");
+    let predicted = edgezen_json(dir, &["predict", "--device", "host", "--se", net, "--json"]);
+    let ratio = number(&predicted[0], "ms") / number(&with_se["best"]["latency"]["host"], "ms");
+    assert!((ratio - 1.0).abs() < 1e-6, "search and predict differ by {ratio}");
+    // Presets are as they were released.
+    let preset = "Zen_NAS_cifar_params1M";
+    edgezen_json(dir, &["search", "--preset", preset, "--iterations", "500", "--out", "preset", "--json"]);
+    let manifest = runs::read_manifest(&dir.join("preset")).unwrap();
+    assert!(manifest.shape.is_none() && manifest.kernels.is_none() && !manifest.se);
+}

@@ -2,7 +2,7 @@
 
 use edgezen::measurement::Identity;
 use edgezen::plainnet::{Kernel, Model, Network, Variant, notation, published, relink};
-use edgezen::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
+use edgezen::predictor::{Estimate, KernelEstimate, LatencyPredictor, Terms};
 use edgezen::proxy;
 use edgezen::proxy::zen::ZenScore;
 use edgezen::proxy::{Mode, Proxy, Setup};
@@ -54,13 +54,14 @@ impl LatencyPredictor for Toy {
     }
     fn kernel(&self, kernel: &Kernel) -> KernelEstimate {
         let latency = Latency::from_ns(5_000.0 + kernel.macs() / 1_000.0);
-        KernelEstimate { latency, support: Support::Inside }
+        KernelEstimate::inside(latency)
     }
     fn network(&self, terms: &Terms) -> Estimate {
         Estimate {
             latency: terms.latency,
             lower: terms.latency * 0.9,
             upper: terms.latency * 1.1,
+            charged: terms.latency,
             coverage: 1.0,
         }
     }
@@ -77,6 +78,8 @@ fn search_of<'a>(name: &str, proxy: &'a dyn Proxy, rules: Rules) -> Search<'a> {
         initial,
         proxy: Some(proxy),
         budgets,
+        shape: None,
+        se: false,
         rules,
         resolution: preset.resolution,
         classes: preset.classes,
@@ -116,6 +119,7 @@ fn check_within(search: &Search<'_>, outcome: &SearchOutcome) {
             (Quantity::Flops, flops.0),
             (Quantity::Layers, f64::from(model.network.layers().unwrap())),
             (Quantity::Memory, model.peak_activations().unwrap().0),
+            (Quantity::Weights, 4.0 * model.exact(Variant::built(search.se)).unwrap().params as f64),
         ] {
             let limit = search.budgets.limit(quantity);
             assert!(limit.is_none_or(|limit| value <= limit), "{quantity} {value} over {limit:?}");
@@ -205,6 +209,7 @@ fn all_budgets_hold_together() {
     search.budgets.bound(Quantity::Params, 4e6);
     search.budgets.bound(Quantity::Flops, 3e8);
     search.budgets.bound(Quantity::Memory, 9e6);
+    search.budgets.bound(Quantity::Weights, 15e6);
     search.budgets.confidence = Some(0.9);
     search.budgets.bound_latency(0, Latency::from_ms(0.9));
     let observer = Watcher::default();
@@ -395,11 +400,39 @@ fn each_constraint_can_be_the_one_that_binds() {
     let zen = ZenScore::new(Mode::Paper, 224);
     let base = search_of("Zen_NAS_ImageNet_flops400M", &zen, few(Rules::ISLANDS, 1_000));
     let slow = base.clone().latency("toy", Toy::new(), Latency::from_ns(100.0));
-    let bounded =
-        [(Quantity::Layers, 2.0), (Quantity::Params, 1e4), (Quantity::Flops, 1e5), (Quantity::Memory, 1e4)];
+    let bounded = [
+        (Quantity::Layers, 2.0),
+        (Quantity::Params, 1e4),
+        (Quantity::Flops, 1e5),
+        (Quantity::Memory, 1e4),
+        (Quantity::Weights, 1e4),
+    ];
     let bounded = bounded.map(|(quantity, limit)| (quantity, base.clone().budget(quantity, limit)));
     for (quantity, search) in bounded.into_iter().chain([(Quantity::Latency, slow)]) {
         let Err(SearchError::Infeasible(why)) = search.run() else { panic!("{quantity} was met") };
         assert_eq!(why.quantity, quantity);
+    }
+}
+
+#[test]
+fn any_budget_gives_networks_inside_the_rules_of_shape() {
+    let bounds =
+        [(Quantity::Flops, 4e8), (Quantity::Params, 4e6), (Quantity::Memory, 4e6), (Quantity::Weights, 2e7)];
+    for &space in space::registry() {
+        let by_quantity = bounds.map(|(quantity, limit)| Search::new(space).budget(quantity, limit));
+        let by_latency = Search::new(space).latency("toy", Toy::new(), Latency::from_ms(0.6));
+        for search in by_quantity.into_iter().chain([by_latency]) {
+            let search = search.with_depth_limit().unwrap().iterations(2_000).threads(1);
+            let limit = search.budgets.limit(Quantity::Layers).unwrap();
+            let outcome = search.run().unwrap();
+            check_within(&search, &outcome);
+            assert!((10.0..=30.0).contains(&limit) && outcome.rejected.misshapen > 0);
+            for network in fronts(&outcome).chain([&outcome.best]) {
+                let load = space.shape_rules().fullest(&network.blocks).unwrap();
+                assert!(load.share() <= 1.0, "{}", load.sentence());
+            }
+            let free = search.clone().any_shape().run().unwrap();
+            assert!(free.rejected.misshapen == 0);
+        }
     }
 }

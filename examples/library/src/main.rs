@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("mobilenet_v2 on {device}: {} ({} to {})", estimate.latency, estimate.lower, estimate.upper);
 
     let search = Search::new(space::by_name("mobilenet").ok_or("no such space")?).iterations(5_000);
-    let best = search.latency(&device, predictor, estimate.latency).run()?.best;
+    let best = search.latency(&device, predictor, estimate.latency).with_depth_limit()?.run()?.best;
     println!("Zen-Score {:.1}: {}", best.score, Network::from(&best.blocks[..]));
     Ok(())
 }

@@ -11,6 +11,7 @@ use edgezen_core::files::FileError;
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::file::PredictorFile;
 use edgezen_core::predictor::fitted::FittedPredictor;
+use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::predictor::model::KernelModel;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_lab::catalogue::predictors;
@@ -175,7 +176,11 @@ struct Row {
     id: String,
     origin: String,
     rows: Option<u32>,
+    /// Mean error on rows that the fit did not see.
     mape_percent: Option<f64>,
+    /// What these rows are: `networks, 5 folds`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mape_of: Option<String>,
     error: Option<String>,
 }
 
@@ -203,20 +208,26 @@ pub fn by_name_or_file(name: &str, output: Output) -> Result<AnyPredictor, Failu
 }
 
 fn row(entry: &PredictorEntry) -> Row {
-    let (rows, mape_percent, error) = match entry.load() {
+    let (rows, mape, error) = match entry.load() {
         Ok(AnyPredictor::Kernels(predictor)) => {
             let metrics = &predictor.file().metrics;
-            let best = metrics.networks.as_ref().or(metrics.kernels.as_ref());
+            let named = |metrics: Option<&Metrics>, what| Some((metrics?.mape_percent, what));
+            let networks = named(metrics.networks.as_ref(), "networks");
+            let best = networks.or_else(|| named(metrics.kernels.as_ref(), "kernels"));
+            let folds = metrics.folds;
             let p = &predictor.file().provenance;
-            (Some(p.kernels + p.blocks + p.networks), best.map(|m| m.mape_percent), None)
+            let best = best.map(|(error, what)| (error, format!("{what}, {folds} folds")));
+            (Some(p.kernels + p.blocks + p.networks), best, None)
         }
         Ok(AnyPredictor::Networks(predictor)) => {
             let best = predictor.metrics.networks.as_ref();
-            (Some(predictor.provenance.networks), best.map(|m| m.mape_percent), None)
+            let best = best.map(|m| (m.mape_percent, "networks, each left out".to_owned()));
+            (Some(predictor.provenance.networks), best, None)
         }
         Err(error) => (None, None, Some(error.to_string())),
     };
-    Row { id: entry.id.clone(), origin: entry.location.to_string(), rows, mape_percent, error }
+    let (mape_percent, mape_of) = mape.unzip();
+    Row { id: entry.id.clone(), origin: entry.location.to_string(), rows, mape_percent, mape_of, error }
 }
 
 fn text(rows: &[Row]) -> String {
@@ -227,10 +238,11 @@ fn text(rows: &[Row]) -> String {
             row.error.clone().unwrap_or_else(|| row.origin.clone()),
             number(row.rows.map(|n| n.to_string())),
             number(row.mape_percent.map(|m| format!("{m:.1} %"))),
+            number(row.mape_of.clone()),
         ]
     };
     let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
-    output::table(&["predictor", "from", "rows", "MAPE"], &cells)
+    output::table(&["predictor", "from", "rows", "MAPE", "of held-out"], &cells)
 }
 
 /// The file without the numbers of its models.

@@ -16,7 +16,10 @@ pub fn quantities() -> impl Iterator<Item = Quantity> {
 fn option(quantity: Quantity) -> Arg {
     let (bounded, example) = quantity.option();
     let help = match quantity {
-        Quantity::Layers => "Most layers [default: of the preset or the device]".to_owned(),
+        Quantity::Layers => {
+            "Most layers [default: of the preset or the device, else of published networks at the budgets]"
+                .to_owned()
+        }
         _ => format!("Budget of {bounded}, as {example}"),
     };
     let value = if quantity.scale() == Scale::Bytes { "BYTES" } else { "N" };

@@ -13,7 +13,7 @@ use crate::shipped;
 use clap::builder::PossibleValuesParser;
 use edgezen_core::plainnet::notation;
 use edgezen_core::proxy::{Mode, Proxy};
-use edgezen_core::search::{Checkpoint, Individual, Search, SearchOutcome, explain, optimiser};
+use edgezen_core::search::{Checkpoint, Individual, Search, SearchOutcome, degeneracy, explain, optimiser};
 use edgezen_core::space;
 use edgezen_core::units::Latency;
 use edgezen_lab::campaign::networks::LAUNCHES;
@@ -38,6 +38,17 @@ pub struct Args {
     /// Search space [default: of the preset, the initial structure, or the device]
     #[arg(long, value_parser = PossibleValuesParser::new(space::registry().iter().map(|space| space.name())))]
     space: Option<String>,
+    /// Kernel sizes that blocks may have, as 3,5 [default: of a preset all; else those of the space that the predictors
+    /// of the bounded latencies were fitted to]
+    #[arg(long, value_name = "SIZES", value_delimiter = ',')]
+    kernels: Vec<u32>,
+    /// Build the networks with squeeze-excite: it counts in their costs and latencies, scores do not see it
+    #[arg(long)]
+    se: bool,
+    /// Let the search visit networks of any shape and with all kernel sizes. Without it, stages have at most the depth,
+    /// width and growth of published networks (presets have no such rules)
+    #[arg(long)]
+    any_shape: bool,
     /// Structure to start from [default: of the preset or the space]
     #[arg(long, value_name = "NET")]
     init: Option<String>,
@@ -78,7 +89,9 @@ pub struct Args {
     /// Threads; the result does not depend on them [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Hold the latency budgets with this probability, by the predictor's interval
+    /// Keep the latency budgets with this probability, as 0.9, by the predictor's 90 % interval: networks whose latency
+    /// may well exceed the budget are left out, at some score [default: the predicted latency itself is compared, so that
+    /// a network right at the budget keeps it with a probability of one half]
     #[arg(long, value_name = "P")]
     confidence: Option<f64>,
     /// Run folder [default: runs/<device or preset>-<budget>-seed<N>]
@@ -250,6 +263,7 @@ impl Job<'_> {
             runs::write_verification(&home, measured)?;
         }
         let verification = measured.or(earlier);
+        let extrapolated = degeneracy::extrapolated(self.search, &best.blocks)?;
         let result = SearchResult {
             best: FoundNetwork::of(&best, &plan.budgets),
             front: runs::front(&outcome, &plan.budgets),
@@ -267,6 +281,8 @@ impl Job<'_> {
             verification,
             rescored: self.rescored(&outcome),
             notes,
+            degeneracies: degeneracy::of(self.search, &best.blocks, &extrapolated),
+            extrapolated,
             explanation: explain::explain(self.search, proxy, &best.blocks)?,
         };
         result.notes.iter().for_each(|note| output.note(format!("note: {note}")));

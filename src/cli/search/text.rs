@@ -5,8 +5,9 @@ use crate::cli::{output, rescore, verify};
 use edgezen_core::plainnet::notation;
 use edgezen_core::search::Quantity;
 use edgezen_core::search::explain::{EditEffect, Explanation, Used};
-use edgezen_core::units::{Macs, three_digits};
+use edgezen_core::units::{Latency, Macs, three_digits};
 use edgezen_lab::report::blocks::short;
+use edgezen_lab::report::caveats;
 use edgezen_lab::report::tables::{self, BudgetRow, EditRow, VerifiedRow, ms};
 use edgezen_lab::runs::{FoundNetwork, SearchResult};
 
@@ -42,22 +43,57 @@ fn best(result: &SearchResult, plan: &SearchPlan) -> String {
     for (index, device) in plan.budgets.devices().iter().enumerate() {
         let Some(predicted) = best.latency.get(&device.name) else { continue };
         let limit = plan.budgets.latency_limit(index);
-        let limit = limit.map(|limit| format!(", budget {limit}")).unwrap_or_default();
+        let budget = limit.map(|limit| format!(", budget {limit}")).unwrap_or_default();
+        let (value, interval) =
+            (ms(predicted.ms), format!("{} to {}", ms(predicted.lower_ms), ms(predicted.upper_ms)));
+        let measured = result.verified.iter().rfind(|row| row.net == best.net && row.device == device.name);
+        // What was measured is the answer; the prediction stands beside it.
+        out += &match measured {
+            Some(row) => {
+                let row = VerifiedRow::from(row);
+                format!(
+                    "{}: {} measured ({}){budget}\n  predicted {value}, 90 % interval {interval}\n",
+                    device.name, row.measured, row.quality
+                )
+            }
+            None => format!("{}: {value} predicted{budget}\n  90 % interval {interval}\n", device.name),
+        };
         out += &format!(
-            "{}: {}{limit}, 90 % interval {} to {}\n  by {}, {:.0} % inside its domain\n",
-            device.name,
-            ms(predicted.ms),
-            ms(predicted.lower_ms),
-            ms(predicted.upper_ms),
+            "  by {}, {:.0} % inside its domain\n",
             device.predictor.identity(),
             100.0 * predicted.coverage
         );
-        let measured = result.verified.iter().rfind(|row| row.device == device.name && row.net == best.net);
-        if let Some(row) = measured.map(VerifiedRow::from) {
-            out += &format!("  measured: {}, {}\n", row.measured, row.quality);
+        if measured.is_none() {
+            let said = caveats::of_latency(predicted, limit.map(Latency::ms), plan.budgets.confidence);
+            out += &said.iter().map(|sentence| paragraph(sentence)).collect::<String>();
+        }
+        if let Some(rows) = result.extrapolated.get(&device.name).filter(|rows| !rows.is_empty()) {
+            let table = tables::extrapolated(rows);
+            let header: Vec<&str> = table.header.iter().map(String::as_str).collect();
+            out += &format!("\n{}", output::table(&header, &table.rows));
         }
     }
+    out += &caveats::of_shape(result).iter().map(|sentence| paragraph(sentence)).collect::<String>();
+    if plan.se {
+        out += &paragraph(
+            "The network is built with squeeze-excite: its costs contain it, the score does not see it. The structure \
+             does not say so: give --se to commands that read it.",
+        );
+    }
     out
+}
+
+/// A sentence in lines of at most 80 columns, set in by two.
+fn paragraph(sentence: &str) -> String {
+    let (mut out, mut line) = (String::new(), String::from(" "));
+    for word in sentence.split(' ') {
+        if line.chars().count() + 1 + word.chars().count() > 80 {
+            out += &format!("{line}\n");
+            line = String::from(" ");
+        }
+        line += &format!(" {word}");
+    }
+    out + &line + "\n"
 }
 
 fn statistics(result: &SearchResult) -> String {

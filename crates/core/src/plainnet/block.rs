@@ -47,6 +47,27 @@ impl SuperKind {
         matches!(self, SuperKind::Conv { .. })
     }
 
+    /// Side of the window of its convolutions; beside it, bottlenecks and inverted blocks have 1×1 convolutions.
+    pub fn kernel(self) -> u32 {
+        match self {
+            SuperKind::Conv { kernel }
+            | SuperKind::Residual { kernel }
+            | SuperKind::Bottleneck { kernel }
+            | SuperKind::Inverted { kernel, .. } => kernel.into(),
+        }
+    }
+
+    /// The same family, with the same expansion, and another kernel size.
+    #[must_use]
+    pub fn with_kernel(self, kernel: u8) -> SuperKind {
+        match self {
+            SuperKind::Conv { .. } => SuperKind::Conv { kernel },
+            SuperKind::Residual { .. } => SuperKind::Residual { kernel },
+            SuperKind::Bottleneck { .. } => SuperKind::Bottleneck { kernel },
+            SuperKind::Inverted { expansion, .. } => SuperKind::Inverted { expansion, kernel },
+        }
+    }
+
     /// Whether both consist of the same layers, apart from widths.
     pub fn has_layers_of(self, other: SuperKind) -> bool {
         match (self, other) {

@@ -247,16 +247,21 @@ pub fn body_with_starts(
 ///
 /// # Errors
 /// The integers of the block make no usable network.
-pub fn sublayer(block: &SuperBlock, first: bool, input: Shape) -> Result<Graph, ShapeError> {
+pub fn sublayer(
+    block: &SuperBlock,
+    first: bool,
+    input: Shape,
+    variant: Variant,
+) -> Result<Graph, ShapeError> {
     let one = Block::Super(SuperBlock { sublayers: 1, ..*block });
     let fits = SuperBlock { in_c: i32::try_from(input.c).unwrap_or(i32::MAX), sublayers: 1, ..*block };
-    shape::block_output(&Block::Super(fits), input, Variant::BUILT).map_err(|reason| ShapeError::Block {
+    shape::block_output(&Block::Super(fits), input, variant).map_err(|reason| ShapeError::Block {
         index: 0,
         block: one.to_string(),
         reason,
     })?;
     let mut builder = Builder { graph: Graph::new(input), at: 0, open: Vec::new() };
-    block.walk_sublayer(first, Variant::BUILT, &mut |step| builder.step(step));
+    block.walk_sublayer(first, variant, &mut |step| builder.step(step));
     Ok(builder.graph)
 }
 

@@ -306,6 +306,16 @@ impl Kernel {
     pub fn bytes(&self, bytes_per_element: f64) -> f64 {
         (self.input_elements() + self.output_elements() + self.params()) * bytes_per_element
     }
+
+    /// `dwconv 7×7`; the kind alone where kernels of it have no window.
+    pub fn kind_and_size(&self) -> String {
+        if self.kernel > 1 || matches!(self.kind, KernelKind::Conv | KernelKind::Dwconv) {
+            let [h, w] = self.window.map_or([self.kernel; 2], |window| window.kernel);
+            format!("{} {h}×{w}", self.kind)
+        } else {
+            self.kind.to_string()
+        }
+    }
 }
 
 impl fmt::Display for Kernel {
@@ -314,11 +324,7 @@ impl fmt::Display for Kernel {
         if self.is_transposed() {
             f.write_str("transposed ")?;
         }
-        write!(f, "{}", self.kind)?;
-        if self.kernel > 1 || matches!(self.kind, KernelKind::Conv | KernelKind::Dwconv) {
-            let [h, w] = self.window.map_or([self.kernel; 2], |window| window.kernel);
-            write!(f, " {h}×{w}")?;
-        }
+        f.write_str(&self.kind_and_size())?;
         if self.stride > 1 {
             write!(f, "/{}", self.stride)?;
         }

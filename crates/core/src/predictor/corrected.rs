@@ -5,7 +5,7 @@
 //! all that a handful can say.
 
 use crate::measurement::Identity;
-use crate::plainnet::Kernel;
+use crate::plainnet::{Kernel, KernelKind};
 use crate::predictor::{Estimate, KernelEstimate, LatencyPredictor, Terms};
 use crate::units::Latency;
 use std::sync::Arc;
@@ -31,14 +31,19 @@ impl LatencyPredictor for Corrected {
         self.inner.identity()
     }
 
+    fn knows(&self, kind: KernelKind, size: u32) -> bool {
+        self.inner.knows(kind, size)
+    }
+
     fn kernel(&self, kernel: &Kernel) -> KernelEstimate {
         self.inner.kernel(kernel)
     }
 
     fn network(&self, terms: &Terms) -> Estimate {
-        let Estimate { latency, lower, upper, coverage } = self.inner.network(terms);
+        let Estimate { latency, lower, upper, charged, coverage } = self.inner.network(terms);
         let Corrected { factor, .. } = *self;
-        Estimate { latency: latency * factor, lower: lower * factor, upper: upper * factor, coverage }
+        let [latency, lower, upper, charged] = [latency, lower, upper, charged].map(|end| end * factor);
+        Estimate { latency, lower, upper, charged, coverage }
     }
 }
 

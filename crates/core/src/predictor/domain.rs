@@ -98,6 +98,11 @@ impl Domain {
         Domain { parts: Vec::new(), everything: true }
     }
 
+    /// Whether kernels of this size were among those that span the domain.
+    pub fn knows(&self, size: u32) -> bool {
+        self.everything || self.parts.iter().any(|part| part.kernel == size)
+    }
+
     pub fn contains(&self, kernel: &Kernel, quantities: &Quantities) -> bool {
         self.membership(kernel, quantities) != Membership::Outside
     }
@@ -225,6 +230,7 @@ mod tests {
         assert!(inside(kernel) && inside(Kernel { in_c: 64, out_c: 64, groups: 64, ..kernel }));
         assert!(!inside(Kernel { kernel: 5, ..kernel }) && !inside(Kernel { batch: 2, ..kernel }));
         assert!(!inside(Kernel { in_c: 256, out_c: 256, groups: 256, ..kernel }));
+        assert!(domain.knows(3) && !domain.knows(5) && Domain::everything().knows(5));
         domain.check().unwrap();
     }
 

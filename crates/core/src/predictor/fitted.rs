@@ -1,7 +1,7 @@
 //! A predictor from a file (or fresh from a fit), ready to predict.
 
 use crate::measurement::Identity;
-use crate::plainnet::Kernel;
+use crate::plainnet::{Kernel, KernelKind};
 use crate::predictor::domain::Membership;
 use crate::predictor::features::{Machine, Quantities};
 use crate::predictor::file::PredictorFile;
@@ -118,26 +118,49 @@ impl FittedPredictor {
     }
 
     fn with_interval(&self, kernel: &Kernel, estimate: KernelEstimate, membership: Membership) -> Bounded {
+        let KernelEstimate { latency, support, .. } = estimate;
+        let (low, high) = self.factors(kernel.kind, latency, support, membership);
+        Bounded { estimate, lower: latency * low, upper: latency * high }
+    }
+
+    /// The ends of the interval around `latency`, as factors on it.
+    fn factors(
+        &self,
+        kind: KernelKind,
+        latency: Latency,
+        support: Support,
+        membership: Membership,
+    ) -> (f64, f64) {
         let calibration = &self.file.calibration;
-        let margin = match calibration.kernels.get(&kernel.kind) {
-            Some(calibration) => calibration.margin_at(estimate.latency.ns(), membership),
+        let margin = match calibration.kernels.get(&kind) {
+            Some(calibration) => calibration.margin_at(latency.ns(), membership),
             None => calibration.other_kernels,
         };
-        let (mut low, mut high) = ((-margin.lower_log).exp(), margin.upper_log.exp());
+        let (low, high) = ((-margin.lower_log).exp(), margin.upper_log.exp());
         let outside = calibration.network.outside_factor;
-        match estimate.support {
-            Support::Inside => {}
-            Support::Outside => (low, high) = (low / outside, high * outside),
+        match support {
+            Support::Inside => (low, high),
+            Support::Outside => (low / outside, high * outside),
             // A bound from below: nothing is quicker.
-            Support::Bound => (low, high) = (1.0, high * outside * outside),
+            Support::Bound => (1.0, high * outside * outside),
         }
-        Bounded { estimate, lower: estimate.latency * low, upper: estimate.latency * high }
+    }
+
+    /// An estimate with what a budget is charged for it.
+    fn charged(&self, kind: KernelKind, latency: Latency, support: Support) -> KernelEstimate {
+        let charge = match support {
+            Support::Inside => latency,
+            Support::Outside | Support::Bound => {
+                latency * self.factors(kind, latency, support, Membership::Outside).1
+            }
+        };
+        KernelEstimate { latency, charge, support }
     }
 
     fn floored(&self, kernel: &Kernel, ns: f64, membership: Membership) -> KernelEstimate {
         let floor = self.file.model.roofline.floor_ns(kernel, self.bytes_per_element());
         let support = if membership == Membership::Outside { Support::Outside } else { Support::Inside };
-        KernelEstimate { latency: Latency::from_ns(ns.max(floor)), support }
+        self.charged(kernel.kind, Latency::from_ns(ns.max(floor)), support)
     }
 
     /// Whether the kernel lies in the predictor's domain.
@@ -152,7 +175,7 @@ impl FittedPredictor {
             (self.file.model.kinds.get(&kernel.kind), self.file.domain.get(&kernel.kind))
         else {
             let bound = roofline.bound(kernel, bytes_per_element).ns().max(FLOOR_NS);
-            let estimate = KernelEstimate { latency: Latency::from_ns(bound), support: Support::Bound };
+            let estimate = self.charged(kernel.kind, Latency::from_ns(bound), Support::Bound);
             return (estimate, Membership::Outside);
         };
         let quantities = Quantities::of(kernel, &self.machine);
@@ -166,21 +189,29 @@ impl LatencyPredictor for FittedPredictor {
         &self.file.identity
     }
 
+    fn knows(&self, kind: KernelKind, size: u32) -> bool {
+        self.file.domain.get(&kind).is_some_and(|domain| domain.knows(size))
+    }
+
     fn kernel(&self, kernel: &Kernel) -> KernelEstimate {
         self.estimate(&kernel.with_batch(self.file.identity.batch))
     }
 
     fn network(&self, terms: &Terms) -> Estimate {
-        let sum = terms.latency.ns();
         let batch = f64::from(self.file.identity.batch);
-        let total = self.file.net_level.apply_ns(terms).max(FLOOR_NS);
-        let latency = Latency::from_ns(total / batch);
-        let coverage = if sum > 0.0 { (terms.inside.ns() / sum).clamp(0.0, 1.0) } else { 1.0 };
+        let total =
+            |terms: &Terms| Latency::from_ns(self.file.net_level.apply_ns(terms).max(FLOOR_NS) / batch);
+        let latency = total(terms);
+        let charged = if terms.surcharge > Latency::ZERO { total(&terms.charged()) } else { latency };
+        let coverage = terms.coverage();
         let outside = 1.0 + (1.0 - coverage) * (self.file.calibration.network.outside_factor - 1.0);
+        let upper = latency * (self.upper * outside);
         Estimate {
             latency,
             lower: latency * (self.lower / outside),
-            upper: latency * (self.upper * outside),
+            // What lies outside may be a bound, which is wider than the share of it says.
+            upper: if upper < charged { charged } else { upper },
+            charged,
             coverage,
         }
     }

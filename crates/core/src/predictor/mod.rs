@@ -12,7 +12,7 @@
 //! * [`features`], quantities of a kernel; [`model`], models that read them; [`domain`], where models were trained;
 //! * [`calibration`], intervals; [`net_level`], from the sum over kernels to the network;
 //! * [`file`](mod@file), all of this as a file; [`fitted`], a predictor from such a file; [`breakdown`], where a latency
-//!   goes;
+//!   goes; [`extrapolation`], what of a network lies outside the training domain;
 //! * [`network`], predictors of whole networks; [`any`], a predictor of either kind;
 //! * [`corrected`], a predictor times a factor.
 
@@ -23,6 +23,7 @@ pub mod corrected;
 #[cfg(test)]
 mod damaged_files;
 pub mod domain;
+pub mod extrapolation;
 pub mod features;
 pub mod file;
 pub mod fitted;
@@ -44,7 +45,17 @@ use crate::units::Latency;
 pub struct KernelEstimate {
     /// For the whole batch of the predictor's identity.
     pub latency: Latency,
+    /// What a budget is charged for the kernel: `latency` inside the training domain, and the upper end of the 90 %
+    /// interval elsewhere. A guess that happens to be cheap must not attract a search.
+    pub charge: Latency,
     pub support: Support,
+}
+
+impl KernelEstimate {
+    /// The estimate of a kernel inside the training domain.
+    pub fn inside(latency: Latency) -> KernelEstimate {
+        KernelEstimate { latency, charge: latency, support: Support::Inside }
+    }
 }
 
 /// How well the training data support an estimate.
@@ -67,6 +78,10 @@ pub struct Terms {
     pub inside: Latency,
     /// The part of `latency` that depthwise convolutions take.
     pub depthwise: Latency,
+    /// What a budget is charged beyond `latency`, for kernels outside the training domain; zero where there are none.
+    pub surcharge: Latency,
+    /// The part of `surcharge` for depthwise convolutions.
+    pub depthwise_surcharge: Latency,
     /// Elements that the kernels write.
     pub outputs: f64,
     pub kernels: u32,
@@ -79,8 +94,37 @@ impl Terms {
             Support::Inside => estimate.latency,
             Support::Outside | Support::Bound => Latency::ZERO,
         };
-        let depthwise = if kernel.kind == KernelKind::Dwconv { estimate.latency } else { Latency::ZERO };
-        Terms { latency: estimate.latency, inside, depthwise, outputs: kernel.output_elements(), kernels: 1 }
+        let surcharge = match estimate.support {
+            Support::Inside => Latency::ZERO,
+            Support::Outside | Support::Bound => estimate.charge - estimate.latency,
+        };
+        let of_depthwise =
+            |latency: Latency| if kernel.kind == KernelKind::Dwconv { latency } else { Latency::ZERO };
+        Terms {
+            latency: estimate.latency,
+            inside,
+            depthwise: of_depthwise(estimate.latency),
+            surcharge,
+            depthwise_surcharge: of_depthwise(surcharge),
+            outputs: kernel.output_elements(),
+            kernels: 1,
+        }
+    }
+
+    /// The same sums with what a budget is charged in the place of the latencies.
+    pub fn charged(&self) -> Terms {
+        Terms {
+            latency: self.latency + self.surcharge,
+            depthwise: self.depthwise + self.depthwise_surcharge,
+            ..*self
+        }
+    }
+
+    /// Share of the charged latency that lies inside the training domain, 0 to 1. A cheap guess for what was never
+    /// seen does not raise it.
+    pub fn coverage(&self) -> f64 {
+        let charged = (self.latency + self.surcharge).ns();
+        if charged > 0.0 { (self.inside.ns() / charged).clamp(0.0, 1.0) } else { 1.0 }
     }
 
     /// The sums over `count` copies.
@@ -90,6 +134,8 @@ impl Terms {
             latency: self.latency * n,
             inside: self.inside * n,
             depthwise: self.depthwise * n,
+            surcharge: self.surcharge * n,
+            depthwise_surcharge: self.depthwise_surcharge * n,
             outputs: self.outputs * n,
             kernels: self.kernels * count,
         }
@@ -103,6 +149,8 @@ impl std::ops::Add for Terms {
             latency: self.latency + other.latency,
             inside: self.inside + other.inside,
             depthwise: self.depthwise + other.depthwise,
+            surcharge: self.surcharge + other.surcharge,
+            depthwise_surcharge: self.depthwise_surcharge + other.depthwise_surcharge,
             outputs: self.outputs + other.outputs,
             kernels: self.kernels + other.kernels,
         }
@@ -121,11 +169,29 @@ pub struct Estimate {
     pub latency: Latency,
     pub lower: Latency,
     pub upper: Latency,
-    /// Share of the latency that lies inside the predictor's training domain, 0 to 1.
+    /// What is held against a budget: `latency`, with the upper end of the interval for every kernel outside the
+    /// predictor's training domain. At most `upper`.
+    pub charged: Latency,
+    /// Share of `charged` that lies inside the predictor's training domain, 0 to 1.
     pub coverage: f64,
 }
 
 impl Estimate {
+    /// The probability, by the interval, that the latency is at most `limit`: one half where `limit` is the predicted
+    /// latency. It is the inverse of [`Estimate::upper_at`].
+    pub fn probability_within(&self, limit: Latency) -> f64 {
+        let ratio =
+            |end: Latency| (end.ns().max(f64::MIN_POSITIVE) / self.latency.ns().max(f64::MIN_POSITIVE)).ln();
+        let spread = ratio(self.upper);
+        if spread > 0.0 {
+            stats::normal_probability(ratio(limit) / spread * stats::normal_quantile(0.95))
+        } else if limit >= self.latency {
+            1.0
+        } else {
+            0.0
+        }
+    }
+
     /// The latency that holds with this probability, one-sided: the upper end of the 90 % interval is that of
     /// 0.95. The logarithm of the error is taken to be normal between the ends.
     pub fn upper_at(&self, confidence: f64) -> Latency {
@@ -141,6 +207,11 @@ pub trait LatencyPredictor: Send + Sync {
     /// Which kernels the identity's runtime makes of a graph.
     fn lowering(&self) -> Lowering {
         self.identity().lowering()
+    }
+
+    /// Whether kernels of this kind and size were among those that the predictor was fitted to.
+    fn knows(&self, _kind: KernelKind, _size: u32) -> bool {
+        true
     }
 
     /// Latency of one kernel; its own `batch` is replaced by the identity's.

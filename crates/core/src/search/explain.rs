@@ -81,7 +81,7 @@ pub struct EditEffect {
     pub cost: f64,
     /// Absent where the cost does not change.
     pub score_per_cost: Option<f64>,
-    /// Whether the edited network keeps all budgets.
+    /// Whether the edited network keeps all budgets and the rules of shape.
     pub fits: bool,
 }
 
@@ -116,7 +116,7 @@ pub fn explain(
     blocks: &[SuperBlock],
 ) -> Result<Explanation, ShapeError> {
     let budgets = &search.budgets;
-    let mut accountant = Accountant::new(budgets, search.resolution, search.classes);
+    let mut accountant = search.accountant();
     let costs = accountant.costs(blocks)?;
     let score = |blocks: &[SuperBlock]| {
         let candidate = Candidate { blocks, resolution: search.resolution, classes: search.classes };
@@ -129,7 +129,7 @@ pub fn explain(
     let mut before = Some(0.0);
     let mut shares = Vec::new();
     for (i, block) in blocks.iter().enumerate() {
-        let official = cost::official_block(block, official_side, Variant::BUILT)?;
+        let official = cost::official_block(block, official_side, Variant::built(search.se))?;
         let now = score(&blocks[..=i]);
         shares.push(Share {
             block: block.to_string(),
@@ -176,7 +176,8 @@ fn edits_around(
     let device = tightest.or(budgets.devices().first().map(|device| &device.name)).cloned();
     let index = device.as_deref().and_then(|name| budgets.device(name));
     let cost = |costs: &Costs| match index {
-        Some(i) => Some(costs.latencies[i].latency.ms()),
+        // As charged: a kernel that no predictor knows would look like a bargain.
+        Some(i) => Some(costs.latencies[i].charged.ms()),
         None => costs[Quantity::Flops].map(|flops| flops / 1e6),
     };
     let (old_score, old_cost) = (score(blocks), cost(costs));
@@ -196,7 +197,7 @@ fn edits_around(
             score: new - old,
             cost: added,
             score_per_cost: (added != 0.0).then(|| (new - old) / added),
-            fits: budgets.violation(&edited) <= 1.0,
+            fits: budgets.violation(&edited) <= 1.0 && search.shape_load(&child) <= 1.0,
         });
     }
     // Free gains first, then by what a unit of cost buys.

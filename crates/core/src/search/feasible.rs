@@ -37,12 +37,13 @@ impl fmt::Display for Infeasible {
     }
 }
 
-/// A structure inside the budgets: `initial` itself if it fits, else one that random mutations lead to,
+/// A structure inside the budgets and the rules of shape: `initial` itself if it fits, else one that random mutations lead to,
 /// else the smallest network of the space.
 pub fn start(search: &Search<'_>, initial: Vec<SuperBlock>) -> Result<Vec<SuperBlock>, SearchError> {
-    let mut accountant = Accountant::new(&search.budgets, search.resolution, search.classes);
-    let violation = |costs: &Costs| search.budgets.violation(costs);
-    let mut least = violation(&accountant.costs(&initial)?);
+    let mut accountant = search.accountant();
+    let violation =
+        |blocks: &[SuperBlock], costs: &Costs| search.budgets.violation(costs).max(search.shape_load(blocks));
+    let mut least = violation(&initial, &accountant.costs(&initial)?);
     if least <= 1.0 {
         return Ok(initial);
     }
@@ -51,7 +52,7 @@ pub fn start(search: &Search<'_>, initial: Vec<SuperBlock>) -> Result<Vec<SuperB
     let (mut best, mut child) = (initial.clone(), Vec::new());
     for _ in 0..STEPS {
         mutator.mutate(&best, 1, &mut rng, &mut child);
-        let now = violation(&accountant.costs(&child)?);
+        let now = violation(&child, &accountant.costs(&child)?);
         if now < least {
             least = now;
             std::mem::swap(&mut best, &mut child);
@@ -63,7 +64,10 @@ pub fn start(search: &Search<'_>, initial: Vec<SuperBlock>) -> Result<Vec<SuperB
     let smallest = smallest(&mutator, &initial, &mut accountant, &search.budgets)?;
     let costs = accountant.costs(&smallest)?;
     match most_exceeded(&costs, &search.budgets) {
-        None => Ok(smallest),
+        None => match search.shape.and_then(|rules| rules.fullest(&smallest)) {
+            Some(broken) if broken.share() > 1.0 => Err(SearchError::Misshapen(broken.sentence())),
+            _ => Ok(smallest),
+        },
         Some((budget, value)) => Err(SearchError::Infeasible(Infeasible {
             quantity: budget.quantity,
             limit: budget.limit,

@@ -10,7 +10,9 @@
 //! * `population`: networks with their scores, populations, and the fronts of score against cost;
 //! * `optimiser`: the rules of the evolution, with a registry;
 //! * `running`: what a running search consists of, up to its checkpoints;
-//! * [`preset`]: the published set-ups; [`feasible`]: where a search can start; [`explain`]: why a network is as it is.
+//! * [`preset`]: the published set-ups; [`depth`]: a limit on the layers that follows from the other budgets;
+//! * [`feasible`]: where a search can start; [`explain`]: why a network is as it is; [`degeneracy`]: what no published
+//!   network would look like.
 //!
 //! ```
 //! use edgezen_core::search::{Quantity, Search};
@@ -26,6 +28,8 @@
 //! ```
 
 pub mod budget;
+pub mod degeneracy;
+pub mod depth;
 pub mod explain;
 pub mod feasible;
 pub mod optimiser;
@@ -46,7 +50,7 @@ pub use running::{
 use crate::plainnet::{Network, ShapeError, SuperBlock, notation};
 use crate::predictor::LatencyPredictor;
 use crate::proxy::Proxy;
-use crate::space::SearchSpace;
+use crate::space::{SearchSpace, ShapeRules};
 use crate::units::Latency;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -62,6 +66,10 @@ pub struct Search<'a> {
     /// What is maximised; absent: the Zen-Score of the paper in closed form.
     pub proxy: Option<&'a dyn Proxy>,
     pub budgets: Budgets,
+    /// Limits on the stages of a network; absent where a search may visit any shape, as the published set-ups do.
+    pub shape: Option<ShapeRules>,
+    /// Whether networks are built with squeeze-excite. It counts in the costs and the latencies; scores do not see it.
+    pub se: bool,
     pub rules: Rules,
     pub resolution: u32,
     pub classes: u32,
@@ -77,6 +85,8 @@ pub enum SearchError {
     Initial(#[from] ShapeError),
     #[error("no network fits the budgets: {0}")]
     Infeasible(feasible::Infeasible),
+    #[error("no network that keeps the rules of shape could be reached from the initial structure: {0}")]
+    Misshapen(String),
     #[error("no network that fits the budgets has a score: {0}")]
     Unscored(String),
     #[error("the checkpoint cannot be used: {0}")]
@@ -87,7 +97,7 @@ pub enum SearchError {
 
 impl<'a> Search<'a> {
     /// A search over `space` from its default structure, by the default rules, for inputs of 224×224
-    /// and 1,000 classes, without budgets.
+    /// and 1,000 classes, without budgets, with the rules of shape of the space.
     pub fn new(space: &'a dyn SearchSpace) -> Search<'a> {
         let initial = notation::parse(space.default_structure())
             .ok()
@@ -98,6 +108,8 @@ impl<'a> Search<'a> {
             initial,
             proxy: None,
             budgets: Budgets::default(),
+            shape: Some(space.shape_rules()),
+            se: false,
             rules: Rules::ISLANDS,
             resolution: 224,
             classes: 1000,
@@ -133,6 +145,27 @@ impl<'a> Search<'a> {
         let index = self.budgets.track(device);
         self.budgets.bound_latency(index, limit);
         self
+    }
+
+    /// Lets the search visit networks of any shape.
+    #[must_use]
+    pub fn any_shape(mut self) -> Self {
+        self.shape = None;
+        self
+    }
+
+    /// Bounds the number of layers, where no budget does, by what follows from the other budgets ([`depth`]). Without a
+    /// bound, a search under most budgets stacks layers without end.
+    ///
+    /// # Errors
+    /// An input that published networks of the space cannot read.
+    pub fn with_depth_limit(mut self) -> Result<Self, SearchError> {
+        if self.budgets.limit(Quantity::Layers).is_none()
+            && let Some(derived) = depth::derived(self.space, &self.budgets, self.resolution, self.classes)?
+        {
+            self.budgets.bound(Quantity::Layers, f64::from(derived.layers));
+        }
+        Ok(self)
     }
 
     #[must_use]
@@ -186,6 +219,16 @@ impl<'a> Search<'a> {
     /// Number of fronts that a run keeps.
     fn fronts(&self) -> usize {
         self.budgets.devices().len().max(1)
+    }
+
+    /// What computes the costs of networks of this search.
+    pub fn accountant(&self) -> budget::Accountant<'_> {
+        budget::Accountant::new(&self.budgets, self.resolution, self.classes).with_se(self.se)
+    }
+
+    /// How much of its limit the fullest rule of shape takes; at most 1 where all are kept, or there are none.
+    fn shape_load(&self, blocks: &[SuperBlock]) -> f64 {
+        self.shape.map_or(0.0, |rules| rules.load(blocks))
     }
 
     fn mutator(&self) -> Mutator<'_> {

@@ -1,7 +1,7 @@
 //! Search Space II of the paper, `IDW_fixfc` in the released code: inverted depthwise blocks as in MobileNet.
 //! The last convolution keeps its width (docs/plainnet.md, section 4.2).
 
-use super::{NetworkRange, SearchSpace};
+use super::{NetworkRange, SearchSpace, ShapeRules};
 use crate::plainnet::{SuperKind, published};
 
 pub struct InvertedSpace;
@@ -49,5 +49,21 @@ impl SearchSpace for InvertedSpace {
     fn profiled(&self) -> Vec<NetworkRange> {
         let start = self.default_structure();
         vec![NetworkRange { start, resolution: 224, classes: 1000, max_layers: 14, macs: (5e7, 9e8) }]
+    }
+    fn shape_rules(&self) -> ShapeRules {
+        ShapeRules {
+            // ShuffleNetV2 and ZenNet-900M: 8 of 16 and 7 of 14.
+            deepest_stage: 0.5,
+            // ZenNet-900M: 7 after 3.
+            last_stage: 2.35,
+            // MobileNetV2 of width 1.4, as the next one.
+            last_width: 448,
+            // MobileNetV2 of width 1.4.
+            hidden_width: 1344,
+            // MobileNetV2: 320 after 96.
+            width_growth: 3.4,
+            // ZenNet-400M: 384 after 64.
+            hidden_growth: 6.0,
+        }
     }
 }

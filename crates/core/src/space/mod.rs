@@ -4,7 +4,12 @@
 //! neither allocates nor prints.
 
 mod inverted;
+pub mod narrowed;
 mod residual;
+pub mod shape_rules;
+
+pub use narrowed::Narrowed;
+pub use shape_rules::ShapeRules;
 
 use crate::plainnet::block::smart_round;
 use crate::plainnet::{SuperBlock, SuperKind};
@@ -53,6 +58,9 @@ pub trait SearchSpace: Send + Sync {
     /// The networks that stand for the space where its latencies are measured. The first entry also stands for it in
     /// plans for other spaces.
     fn profiled(&self) -> Vec<NetworkRange>;
+
+    /// What shapes published networks of the space have; searches keep to them unless they are told not to.
+    fn shape_rules(&self) -> ShapeRules;
 }
 
 /// A part of a space, from which the networks of a measuring plan are drawn.

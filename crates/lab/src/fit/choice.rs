@@ -5,7 +5,7 @@ use crate::fit::data::Data;
 use crate::fit::families::Scope;
 use crate::fit::observation::Observation;
 use edgezen_core::plainnet::{Kernel, KernelKind};
-use edgezen_core::predictor::{KernelEstimate, Support, Terms};
+use edgezen_core::predictor::{KernelEstimate, Terms};
 use edgezen_core::stats;
 use edgezen_core::units::Latency;
 use std::collections::BTreeMap;
@@ -36,7 +36,7 @@ impl Choice {
         let fit = |kind| &candidates[self.of(kind)].fits[fold[i]];
         let terms = |kernel: &Kernel| {
             let ns = data.kernel_ns(fit(kernel.kind).models.get(&kernel.kind), kernel);
-            Terms::of(kernel, KernelEstimate { latency: Latency::from_ns(ns), support: Support::Inside })
+            Terms::of(kernel, KernelEstimate::inside(Latency::from_ns(ns)))
         };
         o.kernels.iter().map(terms).sum()
     }

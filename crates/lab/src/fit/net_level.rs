@@ -108,7 +108,7 @@ mod tests {
 
     fn network(sum_ns: f64, depthwise: f64, outputs: f64, measured_ns: f64) -> NetworkSum {
         let (latency, depthwise) = (Latency::from_ns(sum_ns), Latency::from_ns(sum_ns * depthwise));
-        let terms = Terms { latency, inside: latency, depthwise, outputs, kernels: 50 };
+        let terms = Terms { latency, inside: latency, depthwise, outputs, kernels: 50, ..Terms::default() };
         NetworkSum { terms, measured_ns }
     }
 

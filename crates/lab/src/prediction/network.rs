@@ -2,7 +2,9 @@
 
 use super::PredictionError;
 use crate::catalogue::networks::AnyNetwork;
+use edgezen_core::plainnet::Kernel;
 use edgezen_core::predictor::breakdown::{self, Breakdown};
+use edgezen_core::predictor::extrapolation::{self, Extrapolated};
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_core::predictor::{Estimate, LatencyPredictor};
@@ -23,6 +25,8 @@ pub struct Prediction {
     pub left_out: Vec<Unknown>,
     /// Share of the multiply-accumulates that are in the estimate, 0 to 1; absent for predictors of whole networks.
     pub coverage_macs: Option<f64>,
+    /// Kernels outside the predictor's domain; none for predictors of whole networks.
+    pub extrapolated: Vec<Extrapolated>,
     /// Absent for predictors of whole networks.
     pub breakdown: Option<Breakdown>,
 }
@@ -118,6 +122,7 @@ pub fn by_kernels(
     if let Some(limit) = limit {
         breakdown.mark(estimate.latency, limit);
     }
+    let kernels: Vec<Kernel> = breakdown.kernels.iter().map(|share| share.kernel).collect();
     let priced: f64 = breakdown.kernels.iter().map(|share| share.kernel.macs()).sum();
     let all = imported.map_or(priced, |imported| imported.macs);
     Ok(Prediction {
@@ -127,6 +132,7 @@ pub fn by_kernels(
         left_out: imported.map(|imported| imported.unknown.clone()).unwrap_or_default(),
         // Where nothing is multiplied, nothing is covered.
         coverage_macs: Some(if all > 0.0 { (priced / all).min(1.0) } else { 0.0 }),
+        extrapolated: extrapolation::of(predictor, &kernels),
         breakdown: Some(breakdown),
     })
 }
@@ -149,6 +155,7 @@ pub fn as_a_whole(
         estimate,
         left_out: Vec::new(),
         coverage_macs: None,
+        extrapolated: Vec::new(),
         breakdown: None,
     })
 }

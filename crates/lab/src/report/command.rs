@@ -15,6 +15,10 @@ pub fn command(manifest: &Manifest) -> String {
         option("preset", preset.name.to_owned());
     }
     option("space", manifest.space.clone());
+    if let Some(kernels) = &manifest.kernels {
+        let sizes: Vec<String> = kernels.iter().map(u32::to_string).collect();
+        option("kernels", sizes.join(","));
+    }
     if usual_start(manifest, preset).as_deref() != Some(manifest.initial.as_str()) {
         option("init", format!("'{}'", manifest.initial));
     }
@@ -41,6 +45,12 @@ pub fn command(manifest: &Manifest) -> String {
     option("iterations", manifest.rules.iterations.to_string());
     option("population", manifest.rules.population.to_string());
     option("seed", manifest.seed.to_string());
+    if manifest.se {
+        words.push("--se".into());
+    }
+    if manifest.shape.is_none() && manifest.preset.is_none() {
+        words.push("--any-shape".into());
+    }
     words.join(" \\\n  ")
 }
 

@@ -32,7 +32,7 @@ pub fn comparisons<P: LatencyPredictor>(
         let (params, flops) = model.official(Variant::BUILT)?;
         let (score, sampled) = score_of(&*proxy, &model, manifest);
         let latency = |(device, predictor): &(String, Arc<P>)| {
-            (device.clone(), predictor.predict(&kernels).latency.ms())
+            (device.clone(), predictor.predict(&kernels).charged.ms())
         };
         all.push(Comparison {
             name: short_name(name),

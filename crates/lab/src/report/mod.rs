@@ -4,6 +4,7 @@
 pub mod architecture;
 pub mod axis;
 pub mod blocks;
+pub mod caveats;
 pub mod chart;
 mod command;
 mod comparisons;

@@ -2,7 +2,7 @@
 
 use super::svg::{COLOURS, STYLE, escape};
 use super::tables::{self, BudgetRow, EditRow, Table, VerifiedRow, ms};
-use super::{Plot, Report};
+use super::{Plot, Report, caveats};
 use crate::runs::Verified;
 use edgezen_core::search::Quantity;
 use edgezen_core::search::explain::EditEffect;
@@ -117,10 +117,21 @@ fn tiles(report: &Report) -> String {
     for device in &report.manifest.device {
         let Some(predicted) = best.latency.get(&device.name) else { continue };
         let limit = device.limit_ms.map(|limit| format!(" of {}", ms(limit))).unwrap_or_default();
-        out += &tile(&ms(predicted.ms), &format!("predicted on {}{limit}", device.name));
-    }
-    if let Some(row) = report.result.verified.iter().find(|row| row.net == best.net) {
-        out += &tile(&ms(row.measured_ms), &format!("measured on {}", row.device));
+        // What was measured is the answer; the prediction stands beside it.
+        let measured =
+            report.result.verified.iter().find(|row| row.net == best.net && row.device == device.name);
+        let interval = format!("{} to {}", ms(predicted.lower_ms), ms(predicted.upper_ms));
+        match measured {
+            Some(row) => {
+                let about =
+                    format!("measured on {}{limit}; predicted {}, {interval}", row.device, ms(predicted.ms));
+                out += &tile(&ms(row.measured_ms), &about);
+            }
+            None => {
+                let about = format!("predicted on {}{limit}; 90 % interval {interval}", device.name);
+                out += &tile(&ms(predicted.ms), &about);
+            }
+        }
     }
     for quantity in Quantity::starting_with(&[Quantity::Params, Quantity::Flops]) {
         if let Some(value) = best.amounts[quantity] {
@@ -221,6 +232,16 @@ fn best(report: &Report) -> String {
             escape(&device.predictor),
             100.0 * p.coverage
         );
+        for said in caveats::of_latency(p, device.limit_ms, report.manifest.budget.confidence) {
+            out += &format!("<p>{}</p>", escape(&said));
+        }
+        if let Some(rows) = report.result.extrapolated.get(&device.name).filter(|rows| !rows.is_empty()) {
+            let Table { header, rows } = tables::extrapolated(rows);
+            out += &table(&header, &rows);
+        }
+    }
+    for said in caveats::of_shape(&report.result) {
+        out += &format!("<p>{}</p>", escape(&said));
     }
     out + "<p class=\"muted\">A score is not an accuracy: train the winner, and a runner-up or two, before you rely on it.</p>"
 }

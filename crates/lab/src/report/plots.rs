@@ -128,7 +128,9 @@ impl CostAxis<'_> {
 
     fn of(&self, found: &FoundNetwork) -> Option<f64> {
         match self.device {
-            Some(device) => found.latency.get(device).map(|predicted| predicted.ms),
+            Some(device) => {
+                found.latency.get(device).map(|predicted| predicted.charged_ms.unwrap_or(predicted.ms))
+            }
             None => found.amounts[Quantity::Flops].map(|flops| flops / 1e6),
         }
     }

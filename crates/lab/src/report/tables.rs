@@ -3,6 +3,7 @@
 
 use super::blocks::short;
 use crate::runs::{FoundNetwork, Verified};
+use edgezen_core::predictor::extrapolation::Extrapolated;
 use edgezen_core::search::Quantity;
 use edgezen_core::search::explain::{EditEffect, Edits, Used};
 use edgezen_core::units::Latency;
@@ -84,6 +85,18 @@ pub fn edit_cost(edits: &Edits) -> String {
         Some(device) => format!("{} on {device}", edits.unit),
         None => edits.unit.clone(),
     }
+}
+
+/// Kernels outside a predictor's domain, with their shares of the network.
+pub fn extrapolated(rows: &[Extrapolated]) -> Table {
+    let header = ["outside the domain", "number", "why", "latency", "MACs"].map(str::to_owned).into();
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let row = |row: &Extrapolated| {
+        let count = row.count.to_string();
+        let shares = [percent(row.latency_share), percent(row.macs_share)];
+        [row.kernel.clone(), count, row.why.phrase().to_owned()].into_iter().chain(shares).collect()
+    };
+    Table { header, rows: rows.iter().map(row).collect() }
 }
 
 /// A network that was predicted and measured.

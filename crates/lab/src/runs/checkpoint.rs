@@ -12,9 +12,9 @@ use edgezen_core::search::Checkpoint;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// What can be read, and is written.
+/// What can be read, and is written. Checkpoints of layout 1 do not say what is held against a latency budget.
 const FORMAT: Format =
-    Format { name: "checkpoint of a search", field: "layout", oldest: 1, newest: 1, most_bytes: 4 << 30 };
+    Format { name: "checkpoint of a search", field: "layout", oldest: 2, newest: 2, most_bytes: 4 << 30 };
 
 /// The file, in the run's folder.
 pub(super) const NAME: &str = "checkpoint";

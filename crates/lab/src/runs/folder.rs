@@ -213,6 +213,8 @@ mod tests {
             tool_version: "0".into(),
             preset: None,
             space: "resnet".into(),
+            kernels: None,
+            se: false,
             initial: String::new(),
             proxy: "zen".into(),
             batch: None,
@@ -223,6 +225,7 @@ mod tests {
             rules: Rules::ISLANDS,
             begun_with: None,
             budget: BudgetTable::default(),
+            shape: None,
             device: Vec::new(),
         }
     }

@@ -12,7 +12,14 @@ pub struct PredictedMs {
     pub ms: f64,
     pub lower_ms: f64,
     pub upper_ms: f64,
-    /// Share of the latency inside the predictor's domain.
+    /// What is held against a budget: `ms`, with the upper end of the interval for kernels outside the predictor's
+    /// domain. Absent in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charged_ms: Option<f64>,
+    /// Probability, by the interval, that the budget on the device is met; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_probability: Option<f64>,
+    /// Share of the charged latency inside the predictor's domain.
     pub coverage: f64,
 }
 
@@ -33,11 +40,16 @@ pub struct FoundNetwork {
 
 impl FoundNetwork {
     pub fn of(individual: &Individual, budgets: &Budgets) -> FoundNetwork {
-        let latency = budgets.devices().iter().zip(&individual.costs.latencies).map(|(device, estimate)| {
+        let devices = budgets.devices().iter().enumerate().zip(&individual.costs.latencies);
+        let latency = devices.map(|((index, device), estimate)| {
             let predicted = PredictedMs {
                 ms: estimate.latency.ms(),
                 lower_ms: estimate.lower.ms(),
                 upper_ms: estimate.upper.ms(),
+                charged_ms: Some(estimate.charged.ms()),
+                budget_probability: budgets
+                    .latency_limit(index)
+                    .map(|limit| estimate.probability_within(limit)),
                 coverage: estimate.coverage,
             };
             (device.name.clone(), predicted)
@@ -52,11 +64,11 @@ impl FoundNetwork {
     }
 
     /// The same with the fronts that it lies on.
-    pub fn on_front(on: &OnFront<'_>, budgets: &Budgets) -> FoundNetwork {
+    pub fn on_front(on: &OnFront, budgets: &Budgets) -> FoundNetwork {
         let device = |&i: &usize| budgets.devices().get(i).map(|device| device.name.clone());
         FoundNetwork {
             on_front: on.fronts.iter().filter_map(device).collect(),
-            ..FoundNetwork::of(on.individual, budgets)
+            ..FoundNetwork::of(&on.individual, budgets)
         }
     }
 }

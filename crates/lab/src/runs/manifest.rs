@@ -5,6 +5,7 @@ use edgezen_core::plainnet::shape;
 use edgezen_core::proxy::Mode;
 use edgezen_core::search::budget::Amounts;
 use edgezen_core::search::{Budgets, Rules, TrackedDevice};
+use edgezen_core::space::ShapeRules;
 use edgezen_core::units::Latency;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,12 @@ pub struct Manifest {
     pub tool_version: String,
     pub preset: Option<String>,
     pub space: String,
+    /// Kernel sizes of its residual blocks; absent where all are allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernels: Option<Vec<u32>>,
+    /// Whether the networks have squeeze-excite.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub se: bool,
     /// Structure that the search started from.
     pub initial: String,
     pub proxy: String,
@@ -40,6 +47,9 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begun_with: Option<u64>,
     pub budget: BudgetTable,
+    /// Limits on the stages of a network; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<ShapeRules>,
     /// One for each device whose latency was predicted.
     #[serde(default)]
     pub device: Vec<DeviceTable>,
@@ -155,6 +165,9 @@ impl Manifest {
         let checks = [
             ("preset", self.preset == other.preset),
             ("space", self.space == other.space),
+            ("kernel sizes", self.kernels == other.kernels),
+            ("squeeze-excite", self.se == other.se),
+            ("rules of shape", self.shape == other.shape),
             ("initial structure", self.initial == other.initial),
             ("proxy", self.proxy == other.proxy),
             ("batch", self.batch == other.batch),

@@ -1,10 +1,13 @@
 //! `result.json`: what a search printed, and all that a report is made of.
 
 use super::{FoundNetwork, Rescored, Verification, Verified};
+use edgezen_core::predictor::extrapolation::Extrapolated;
 use edgezen_core::proxy::Mode;
+use edgezen_core::search::degeneracy::Degeneracy;
 use edgezen_core::search::explain::Explanation;
 use edgezen_core::search::{Optimiser, Phases, Rejected};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchResult {
@@ -32,6 +35,12 @@ pub struct SearchResult {
     /// What could not be done, and what to know about the result.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What of the best network lies outside the domain of each device's predictor.
+    #[serde(default)]
+    pub extrapolated: BTreeMap<String, Vec<Extrapolated>>,
+    /// What no published network of the space would look like.
+    #[serde(default)]
+    pub degeneracies: Vec<Degeneracy>,
     /// Why the best network is as it is.
     pub explanation: Explanation,
 }

@@ -23,7 +23,7 @@ pub fn networks_of(run: &FinishedRun, top: usize) -> Result<Vec<Model>, ParseErr
             network: notation::parse(net)?,
             resolution: run.manifest.resolution,
             classes: run.manifest.classes,
-            se: false,
+            se: run.manifest.se,
         })
     };
     nets.iter().map(model).collect()

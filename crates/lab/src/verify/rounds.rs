@@ -5,7 +5,6 @@ use super::{Event, OnDevice, VerifyError};
 use crate::runs::{Verification, Verified, VerifyRound};
 use edgezen_core::plainnet::{Model, Network, SuperBlock};
 use edgezen_core::predictor::corrected::{Corrected, refit};
-use edgezen_core::search::budget::Accountant;
 use edgezen_core::search::{Individual, Search, SearchOutcome, TrackedDevice};
 use edgezen_core::units::Latency;
 use std::ops::ControlFlow;
@@ -75,7 +74,7 @@ impl Verify<'_> {
             network: Network::from(blocks),
             resolution: self.search.resolution,
             classes: self.search.classes,
-            se: false,
+            se: self.search.se,
         }
     }
 }
@@ -226,9 +225,8 @@ impl<'a> Course<'a> {
 
     /// `network` with its costs as the uncorrected predictors see them.
     fn with_costs(&self, network: &Individual) -> Result<Individual, VerifyError> {
-        let Search { budgets, resolution, classes, .. } = self.verify.search;
-        let mut accountant = Accountant::new(budgets, *resolution, *classes);
-        Ok(Individual { costs: accountant.costs(&network.blocks)?, ..network.clone() })
+        let costs = self.verify.search.accountant().costs(&network.blocks)?;
+        Ok(Individual { costs, ..network.clone() })
     }
 }
 
@@ -245,7 +243,7 @@ mod tests {
     use crate::device::{DriverOptions, Options};
     use edgezen_core::measurement::Identity;
     use edgezen_core::plainnet::Kernel;
-    use edgezen_core::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
+    use edgezen_core::predictor::{Estimate, KernelEstimate, LatencyPredictor, Terms};
     use edgezen_core::search::Quantity;
     use edgezen_core::space;
 
@@ -256,10 +254,11 @@ mod tests {
             &self.0
         }
         fn kernel(&self, kernel: &Kernel) -> KernelEstimate {
-            KernelEstimate { latency: simulated::formula(kernel), support: Support::Inside }
+            KernelEstimate::inside(simulated::formula(kernel))
         }
         fn network(&self, Terms { latency, .. }: &Terms) -> Estimate {
-            Estimate { latency: *latency, lower: *latency * 0.9, upper: *latency * 1.1, coverage: 1.0 }
+            let (lower, upper) = (*latency * 0.9, *latency * 1.1);
+            Estimate { latency: *latency, lower, upper, charged: *latency, coverage: 1.0 }
         }
     }
 

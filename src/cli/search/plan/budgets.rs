@@ -3,8 +3,10 @@
 use crate::cli::output::Output;
 use crate::cli::search::{Args, LatencyArg};
 use crate::cli::{Failure, predictors};
+use edgezen_core::search::depth::{self, DepthLimit};
 use edgezen_core::search::preset::Preset;
-use edgezen_core::search::{Budgets, Quantity, TrackedDevice};
+use edgezen_core::search::{Budget, Budgets, Quantity, TrackedDevice};
+use edgezen_core::space::SearchSpace;
 use edgezen_core::units::Latency;
 use edgezen_lab::device::profile::Profile;
 
@@ -20,7 +22,7 @@ pub fn check(args: &Args, preset: Option<&Preset>) -> Result<(), Failure> {
     }
     let device = args.device.as_deref().map(|device| format!(", as --device {device} --latency 30ms"));
     Err(Failure::usage("a search without any budget grows without end").remedy(format!(
-        "give at least one of --latency, --flops, --params, --layers, --memory, or a --preset{}",
+        "give at least one of --latency, --flops, --params, --layers, --memory, --weights, or a --preset{}",
         device.unwrap_or_default()
     )))
 }
@@ -90,6 +92,33 @@ pub fn budgets(
         }
     }
     Ok((budgets, checksums))
+}
+
+/// Bounds the number of layers, where nothing else does, by what the other budgets say of it.
+pub fn limit_depth(
+    budgets: &mut Budgets,
+    space: &dyn SearchSpace,
+    resolution: u32,
+    classes: u32,
+    output: Output,
+) -> Result<(), Failure> {
+    if budgets.limit(Quantity::Layers).is_some() {
+        return Ok(());
+    }
+    let Some(DepthLimit { layers, from }) = depth::derived(space, budgets, resolution, classes)? else {
+        return Ok(());
+    };
+    budgets.bound(Quantity::Layers, f64::from(layers));
+    let as_published = match from {
+        Some(Budget { quantity, limit, device }) => {
+            let device = device.and_then(|index| budgets.devices().get(index));
+            let device = device.map(|device| format!(" on {}", device.name)).unwrap_or_default();
+            format!("as published networks of {}{device} have", quantity.phrase(limit))
+        }
+        None => "as the deepest published network has".to_owned(),
+    };
+    output.note(format!("at most {layers} layers, {as_published} (--layers changes it)"));
+    Ok(())
 }
 
 /// A device with the checksum of its predictor.

@@ -9,9 +9,9 @@ use crate::shipped;
 use edgezen_core::plainnet::{SuperBlock, notation, relink};
 use edgezen_core::proxy::Mode;
 use edgezen_core::search::preset::{self, Preset};
-use edgezen_core::search::{Rules, optimiser};
+use edgezen_core::search::{Budgets, Rules, degeneracy, optimiser};
 use edgezen_core::space;
-use edgezen_core::space::SearchSpace;
+use edgezen_core::space::{Narrowed, SearchSpace, narrowed};
 use edgezen_lab::device::profile::Profile;
 use edgezen_lab::spelling;
 
@@ -29,12 +29,22 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
         ));
     }
     let space = find_space(args, preset, profile.as_ref())?;
-    let initial = initial(args.init.as_deref(), preset, space)?;
     let defaults = profile.as_ref().map(|profile| &profile.search);
     let resolution =
         args.resolution.or(preset.map(|p| p.resolution)).or(defaults.map(|d| d.resolution)).unwrap_or(224);
     let classes = args.classes.or(preset.map(|p| p.classes)).or(defaults.map(|d| d.classes)).unwrap_or(1000);
-    let (budgets, predictors) = budgets::budgets(args, preset, profile.as_ref(), output)?;
+    let (mut budgets, predictors) = budgets::budgets(args, preset, profile.as_ref(), output)?;
+    if preset.is_none() {
+        budgets::limit_depth(&mut budgets, space, resolution, classes, output)?;
+    }
+    // The published set-ups stay as they were released.
+    let shape = (preset.is_none() && !args.any_shape).then(|| space.shape_rules());
+    let kernels = kernel_sizes(args, space, &budgets, shape.is_some(), output);
+    let space = match &kernels {
+        Some(sizes) => Narrowed::new(space, sizes).map_err(|e| Failure::usage(e.to_string()))?,
+        None => Narrowed::whole(space),
+    };
+    let initial = initial(args.init.as_deref(), preset, &space)?;
     let rules = rules(args, preset.is_some());
     let proxy = score::find(args.proxy.as_deref().or(preset.map(|p| p.proxy)).unwrap_or("zen"))?;
     if args.batch.is_some() && proxy.with_batch.is_none() {
@@ -48,6 +58,9 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
     let out = args.out.clone().unwrap_or_else(|| folder::default_folder(args, &budgets, seed));
     Ok(SearchPlan {
         space,
+        kernels,
+        se: args.se,
+        shape,
         initial,
         proxy,
         batch: args.batch,
@@ -64,6 +77,35 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
         begun_with: None,
         out,
     })
+}
+
+/// The kernel sizes that the command line allows, where these are not all of the space. `known`: those alone that the
+/// predictors of the bounded latencies were fitted to, if nothing is said.
+fn kernel_sizes(
+    args: &Args,
+    space: &dyn SearchSpace,
+    budgets: &Budgets,
+    known: bool,
+    output: Output,
+) -> Option<Vec<u32>> {
+    let all = narrowed::kernel_sizes(space);
+    if !args.kernels.is_empty() {
+        let mut sizes = args.kernels.clone();
+        sizes.sort_unstable();
+        sizes.dedup();
+        return (sizes != all).then_some(sizes);
+    }
+    let sizes = if known { degeneracy::known_sizes(space, budgets) } else { all.clone() };
+    if sizes == all {
+        return None;
+    }
+    let list = |sizes: &[u32]| sizes.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+    output.note(format!(
+        "kernel sizes {} only: no others are in the data of the predictor (--kernels {} allows all)",
+        list(&sizes),
+        list(&all)
+    ));
+    Some(sizes)
 }
 
 /// The rules by name; a preset keeps its number of iterations under any of them.
@@ -108,13 +150,14 @@ fn find_space(
 fn initial(
     given: Option<&str>,
     preset: Option<&Preset>,
-    space: &dyn SearchSpace,
+    space: &Narrowed<'_>,
 ) -> Result<Vec<SuperBlock>, Failure> {
     let network = match given {
         Some(net) => net::structure(net)?,
         None => notation::parse(preset.map_or(space.default_structure(), |preset| preset.initial))?,
     };
     let mut blocks = network.super_blocks("a search varies")?;
+    space.settle(&mut blocks);
     relink(&mut blocks);
     Ok(blocks)
 }

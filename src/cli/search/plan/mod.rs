@@ -15,7 +15,7 @@ use edgezen_core::proxy::limited::Limited;
 use edgezen_core::proxy::{Mode, Proxy, Setup};
 use edgezen_core::search::{Budgets, Rules, Search};
 use edgezen_core::space;
-use edgezen_core::space::SearchSpace;
+use edgezen_core::space::{Narrowed, SearchSpace, ShapeRules};
 use edgezen_core::units::Latency;
 use edgezen_engine::memory;
 use edgezen_lab::device;
@@ -24,7 +24,13 @@ use edgezen_lab::runs::{BudgetTable, Content, DeviceTable, Manifest, RunFolder, 
 use std::path::{Path, PathBuf};
 
 pub struct SearchPlan {
-    pub space: &'static dyn SearchSpace,
+    pub space: Narrowed<'static>,
+    /// Its kernel sizes, where not all are allowed.
+    kernels: Option<Vec<u32>>,
+    /// Whether the networks have squeeze-excite.
+    pub se: bool,
+    /// Limits on the stages of a network.
+    shape: Option<ShapeRules>,
     initial: Vec<SuperBlock>,
     pub proxy: &'static proxy::Entry,
     /// Images of its passes, if it was said.
@@ -59,12 +65,14 @@ impl SearchPlan {
         }
     }
 
-    pub fn search<'a>(&self, proxy: &'a dyn Proxy) -> Search<'a> {
+    pub fn search<'a>(&'a self, proxy: &'a dyn Proxy) -> Search<'a> {
         Search {
-            space: self.space,
+            space: &self.space,
             initial: self.initial.clone(),
             proxy: Some(proxy),
             budgets: self.budgets.clone(),
+            shape: self.shape,
+            se: self.se,
             rules: self.manifest().effective_rules(),
             resolution: self.resolution,
             classes: self.classes,
@@ -80,7 +88,7 @@ impl SearchPlan {
             network: Network::from(blocks),
             resolution: self.resolution,
             classes: self.classes,
-            se: false,
+            se: self.se,
         }
     }
 
@@ -95,6 +103,8 @@ impl SearchPlan {
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             preset: self.preset.clone(),
             space: self.space.name().to_owned(),
+            kernels: self.kernels.clone(),
+            se: self.se,
             initial: Network::from(&self.initial[..]).to_string(),
             proxy: self.proxy.name.to_owned(),
             batch: self.batch,
@@ -105,6 +115,7 @@ impl SearchPlan {
             rules: self.rules,
             begun_with: self.begun_with,
             budget: BudgetTable::of(&self.budgets),
+            shape: self.shape,
             device: DeviceTable::of(&self.budgets, &self.predictors),
         }
     }
@@ -194,6 +205,9 @@ impl Args {
         texts.iter().all(|text| text.is_none())
             && self.latency.is_empty()
             && self.limits.0.known().next().is_none()
+            && self.kernels.is_empty()
+            && !self.se
+            && !self.any_shape
             && self.resolution.is_none()
             && self.classes.is_none()
             && self.batch.is_none()
@@ -239,9 +253,17 @@ fn from_manifest(
     let space = space::by_name(&manifest.space).ok_or_else(|| {
         Failure::bad_file(&dir.join("run.toml"), format!("unknown space {:?}", manifest.space))
     })?;
+    let bad = |reason: String| Failure::bad_file(&dir.join("run.toml"), reason);
+    let space = match &manifest.kernels {
+        Some(sizes) => Narrowed::new(space, sizes).map_err(|e| bad(e.to_string()))?,
+        None => Narrowed::whole(space),
+    };
     let initial = notation::parse(&manifest.initial)?.super_blocks("a search varies")?;
     Ok(SearchPlan {
         space,
+        kernels: manifest.kernels.clone(),
+        se: manifest.se,
+        shape: manifest.shape,
         initial,
         proxy: score::find(&manifest.proxy)?,
         batch: manifest.batch,

@@ -247,7 +247,9 @@ impl NetworkPredictor {
         let latency = Latency::from_ns(total.max(self.net_level.floor_ns) / f64::from(self.identity.batch));
         let coverage = if weight > 0.0 { (inside / weight).clamp(0.0, 1.0) } else { 1.0 };
         let (lower, upper) = self.calibration.network.factors(coverage);
-        Estimate { latency, lower: latency * lower, upper: latency * upper, coverage }
+        // The share outside is charged at the upper end.
+        let charged = if coverage < 1.0 { latency * (coverage + (1.0 - coverage) * upper) } else { latency };
+        Estimate { latency, lower: latency * lower, upper: latency * upper, charged, coverage }
     }
 }
 

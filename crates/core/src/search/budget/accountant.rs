@@ -6,7 +6,7 @@ use super::quantity::{Built, Source};
 use super::{Amounts, Budget, Budgets, Costs, Quantity, TrackedDevice};
 use crate::plainnet::cost::{self, Official};
 use crate::plainnet::kernel::Lowering;
-use crate::plainnet::{Graph, Kernel, Shape, ShapeError, SuperBlock, Variant, graph};
+use crate::plainnet::{Block, Graph, Kernel, Shape, ShapeError, SuperBlock, Variant, graph};
 use crate::predictor::Terms;
 use crate::units::{Macs, Params};
 use rustc_hash::{FxHashMap, FxHasher};
@@ -45,7 +45,7 @@ impl Pass {
 #[derive(Clone, Debug)]
 struct Sublayer {
     terms: Box<[Terms]>,
-    peak_elements: u64,
+    built: Built,
 }
 
 /// Computes costs, remembering the sublayers it has seen. One for each thread.
@@ -55,6 +55,7 @@ pub struct Accountant<'a> {
     builds: bool,
     resolution: u32,
     classes: u32,
+    variant: Variant,
     official: Box<[Option<(SuperBlock, i64, Official)>]>,
     sublayers: FxHashMap<(SuperBlock, u32), Sublayer>,
     heads: FxHashMap<(i32, u32), Box<[Terms]>>,
@@ -71,12 +72,20 @@ impl<'a> Accountant<'a> {
             builds: bounded || !budgets.devices.is_empty(),
             resolution,
             classes,
+            variant: Variant::BUILT,
             official: vec![None; SLOTS].into(),
             sublayers: FxHashMap::default(),
             heads: FxHashMap::default(),
             kernels: FxHashMap::default(),
             sums: Vec::new(),
         }
+    }
+
+    /// Whether the networks have squeeze-excite.
+    #[must_use]
+    pub fn with_se(mut self, se: bool) -> Accountant<'a> {
+        self.variant = Variant::built(se);
+        self
     }
 
     /// The costs of `blocks`, or the first budget that they exceed. Nothing is computed that an exceeded budget
@@ -175,7 +184,7 @@ impl<'a> Accountant<'a> {
         match self.official.get(slot) {
             Some(Some((known, at, part))) if known == block && *at == resolution => Ok(*part),
             _ => {
-                let part = cost::official_block(block, resolution, Variant::BUILT)?;
+                let part = cost::official_block(block, resolution, self.variant)?;
                 if let Some(entry) = self.official.get_mut(slot) {
                     *entry = Some((*block, resolution, part));
                 }
@@ -195,14 +204,16 @@ impl<'a> Accountant<'a> {
             self.sublayers.clear();
         }
         let mut side = self.resolution;
-        let mut peak_elements = 0;
+        let mut built = Built::default();
         for block in blocks {
-            peak_elements = peak_elements.max(self.add_block(block, &mut side)?);
+            built = built.with(self.add_block(block, &mut side)?);
         }
         if let Some(last) = blocks.last() {
             self.add_head(last.out_c, side);
+            let head = cost::exact_head(cost::Exact::default(), last.out_c, self.classes).params;
+            built.weights += head.unsigned_abs();
         }
-        Ok(Built { peak_elements })
+        Ok(built)
     }
 
     /// The sums of each block on each device, and those of the classifier with its pooling at the end.
@@ -231,14 +242,14 @@ impl<'a> Accountant<'a> {
     }
 
     /// Adds a block that reads a map of `side`, which becomes the side of what it writes.
-    fn add_block(&mut self, block: &SuperBlock, side: &mut u32) -> Result<u64, ShapeError> {
-        let mut peak = self.add_sublayers(*block, true, *side, 1)?;
+    fn add_block(&mut self, block: &SuperBlock, side: &mut u32) -> Result<Built, ShapeError> {
+        let mut built = self.add_sublayers(*block, true, *side, 1)?;
         *side = side.div_ceil(block.stride.unsigned_abs().max(1));
         if block.sublayers > 1 {
             let more = block.sublayers.unsigned_abs() - 1;
-            peak = peak.max(self.add_sublayers(*block, false, *side, more)?);
+            built = built.with(self.add_sublayers(*block, false, *side, more)?);
         }
-        Ok(peak)
+        Ok(built)
     }
 
     /// Adds pooling and the classifier.
@@ -259,7 +270,7 @@ impl<'a> Accountant<'a> {
         first: bool,
         side: u32,
         count: u32,
-    ) -> Result<u64, ShapeError> {
+    ) -> Result<Built, ShapeError> {
         // Sublayers after the first do not depend on the block's input.
         let key = if first {
             SuperBlock { sublayers: 1, ..block }
@@ -268,15 +279,28 @@ impl<'a> Accountant<'a> {
         };
         if !self.sublayers.contains_key(&(key, side)) {
             let in_c = if first { block.in_c } else { block.out_c };
-            let graph = graph::sublayer(&block, first, Shape::square(in_c.unsigned_abs(), side))?;
-            let sublayer = Sublayer { terms: self.terms(&graph), peak_elements: graph.peak_elements() };
+            let graph =
+                graph::sublayer(&block, first, Shape::square(in_c.unsigned_abs(), side), self.variant)?;
+            let weights = if self.budgets.limit(Quantity::Weights).is_some() {
+                // Only the first sublayer of a block may have a projection: another one is what a second adds.
+                let exact = |sublayers| {
+                    let block = Block::Super(SuperBlock { sublayers, in_c, ..key });
+                    Ok(cost::exact(&[block], i64::from(side), self.variant)?.params)
+                };
+                let one: Result<i64, ShapeError> = exact(1);
+                (if first { one? } else { exact(2)? - one? }).unsigned_abs()
+            } else {
+                0
+            };
+            let built = Built { peak_elements: graph.peak_elements(), weights };
+            let sublayer = Sublayer { terms: self.terms(&graph), built };
             self.sublayers.insert((key, side), sublayer);
         }
-        let Some(known) = self.sublayers.get(&(key, side)) else { return Ok(0) };
+        let Some(known) = self.sublayers.get(&(key, side)) else { return Ok(Built::default()) };
         for (sum, term) in self.sums.iter_mut().zip(&known.terms) {
             *sum = *sum + term.times(count);
         }
-        Ok(known.peak_elements)
+        Ok(Built { weights: known.built.weights * u64::from(count), ..known.built })
     }
 
     /// The sums over the kernels of `graph`, one for each device.

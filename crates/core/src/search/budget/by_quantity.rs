@@ -113,14 +113,17 @@ impl Serialize for ByQuantity<u64> {
     }
 }
 
-/// A map of names to counts; each has to be there, and nothing else.
+/// A map of names to counts; each has to be there, but for those that earlier versions did not have, and nothing else.
 impl<'de> Deserialize<'de> for ByQuantity<u64> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut read = std::collections::BTreeMap::<String, u64>::deserialize(deserializer)?;
         let mut counts = ByQuantity::default();
         for quantity in Quantity::all() {
-            counts[quantity] =
-                read.remove(quantity.name()).ok_or_else(|| de::Error::missing_field(quantity.name()))?;
+            counts[quantity] = match (read.remove(quantity.name()), quantity) {
+                (Some(count), _) => count,
+                (None, Quantity::Weights) => 0,
+                (None, _) => return Err(de::Error::missing_field(quantity.name())),
+            };
         }
         match read.into_keys().next() {
             Some(other) => Err(de::Error::custom(format_args!("unknown field `{other}`"))),

@@ -47,7 +47,8 @@ pub struct Budgets {
     bounds: Vec<Budget>,
     devices: Vec<TrackedDevice>,
     /// Probability with which the latency budgets must hold by the predictor's interval; absent: the
-    /// predicted value itself is compared.
+    /// predicted value itself is compared, with the upper end of the interval for what lies outside the predictor's
+    /// domain.
     pub confidence: Option<f64>,
 }
 
@@ -133,11 +134,15 @@ impl Budgets {
         self.bounds.iter().find(|budget| budget.device == Some(index))
     }
 
-    /// The latency that is compared with the budget.
+    /// The latency that is compared with the budget: what the estimate is charged, or the latency that holds with the
+    /// confidence asked for, where that is more.
     pub fn budgeted(&self, estimate: &Estimate) -> Latency {
         match self.confidence {
-            None => estimate.latency,
-            Some(confidence) => estimate.upper_at(confidence),
+            None => estimate.charged,
+            Some(confidence) => {
+                let upper = estimate.upper_at(confidence);
+                if upper < estimate.charged { estimate.charged } else { upper }
+            }
         }
     }
 

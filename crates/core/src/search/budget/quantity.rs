@@ -23,6 +23,8 @@ pub enum Quantity {
     Flops,
     /// Peak activation memory of one image in f32, in bytes.
     Memory,
+    /// Bytes of all trained parameters in f32, as an app downloads them.
+    Weights,
     /// Predicted latency per image on one device, in nanoseconds.
     Latency,
 }
@@ -44,6 +46,18 @@ pub(super) enum Source {
 pub(super) struct Built {
     /// Most elements of feature maps that are alive at once.
     pub peak_elements: u64,
+    /// Trained parameters (docs/plainnet.md, section 3.4).
+    pub weights: u64,
+}
+
+impl Built {
+    /// What is known of a network whose parts are these two.
+    pub fn with(self, next: Built) -> Built {
+        Built {
+            peak_elements: self.peak_elements.max(next.peak_elements),
+            weights: self.weights + next.weights,
+        }
+    }
 }
 
 /// All that the program knows of a quantity.
@@ -115,6 +129,18 @@ const ENTRIES: [Entry; Quantity::COUNT] = [
         in_folder: Some(""),
         scale: Scale::Bytes,
         source: Source::Built(|built| built.peak_elements as f64 * 4.0),
+    },
+    Entry {
+        quantity: Quantity::Weights,
+        name: "weights",
+        column: "weights_bytes",
+        noun: "of weights",
+        title: "weights, fp32",
+        excess: "too many bytes of weights",
+        option: ("weights in fp32, as an app downloads them", "20MB"),
+        in_folder: Some("weights"),
+        scale: Scale::Bytes,
+        source: Source::Built(|built| built.weights as f64 * 4.0),
     },
     Entry {
         quantity: Quantity::Latency,

@@ -9,6 +9,9 @@ pub struct Rejected {
     /// By the quantity of the first budget that they exceed.
     #[serde(flatten)]
     pub over: ByQuantity<u64>,
+    /// Outside the rules of shape; searches of earlier versions had none.
+    #[serde(default)]
+    pub misshapen: u64,
     /// Already in the population.
     pub duplicate: u64,
     /// Without a score: undefined or not a finite number.
@@ -22,6 +25,7 @@ impl Rejected {
     pub fn reasons(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let over = Quantity::all().map(|quantity| (quantity.excess(), self.over[quantity]));
         over.chain([
+            ("outside the rules of shape", self.misshapen),
             ("already known", self.duplicate),
             ("without a score", self.unscored),
             ("not usable", self.invalid),
@@ -34,6 +38,7 @@ impl std::ops::AddAssign for Rejected {
         for quantity in Quantity::all() {
             self.over[quantity] += other.over[quantity];
         }
+        self.misshapen += other.misshapen;
         self.duplicate += other.duplicate;
         self.unscored += other.unscored;
         self.invalid += other.invalid;

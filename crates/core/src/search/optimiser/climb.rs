@@ -261,15 +261,15 @@ impl Climb {
             return;
         }
         let blocks = pair.map(|i| self.edits[i].block);
-        let length = self.at.blocks.len();
-        self.at = Arc::clone(found);
+        let before = std::mem::replace(&mut self.at, Arc::clone(found));
         self.tried = None;
         self.probed = 0;
         let old = std::mem::take(&mut self.edits);
         self.look(mutator);
         let (known, effects) = (std::mem::take(&mut self.known), std::mem::take(&mut self.effects));
         self.forget(budgets);
-        if self.at.blocks.len() != length {
+        // One block may have been removed while another was split: then the others stand in other places.
+        if !differ_only_in(&before.blocks, &self.at.blocks, blocks) {
             return;
         }
         // Edits of other blocks are the same as before, and their effects nearly so.
@@ -342,9 +342,44 @@ impl Climb {
     }
 }
 
+/// Whether two networks have the same blocks, their inputs aside, but for those at the indices `except`.
+fn differ_only_in(a: &[SuperBlock], b: &[SuperBlock], except: [usize; 2]) -> bool {
+    let same = |a: &SuperBlock, b: &SuperBlock| SuperBlock { in_c: b.in_c, ..*a } == *b;
+    let mut pairs = a.iter().zip(b).enumerate();
+    a.len() == b.len() && pairs.all(|(i, (a, b))| except.contains(&i) || same(a, b))
+}
+
 /// Keeps the predictions of the highest gains, in order; gives the gain of the last of them.
 fn keep_first(found: &mut Vec<(f32, [usize; 2])>) -> f32 {
     found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     found.truncate(TRIES);
     if found.len() == TRIES { found.last().map_or(0.0, |last| last.0) } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::notation;
+
+    #[test]
+    fn a_removal_beside_a_split_moves_the_other_blocks() {
+        let blocks = |net: &str| notation::parse(net).unwrap().super_blocks("").unwrap();
+        let stem = "SuperConvK3BNRELU(3,8,2,1)";
+        let before = blocks(&format!(
+            "{stem}SuperResK3K3(8,16,2,16,2)SuperResK3K3(16,16,1,16,1)SuperResK3K3(16,32,2,32,5)SuperResK3K3(32,64,2,64,1)"
+        ));
+        let wider = blocks(&format!(
+            "{stem}SuperResK3K3(8,24,2,16,2)SuperResK3K3(24,16,1,16,1)SuperResK3K3(16,32,2,32,5)SuperResK3K3(32,64,2,64,1)"
+        ));
+        assert!(differ_only_in(&before, &wider, [1, 1]) && !differ_only_in(&before, &wider, [3, 3]));
+        // Block 2 is gone, and block 3 has become two.
+        let moved = blocks(&format!(
+            "{stem}SuperResK3K3(8,16,2,16,2)SuperResK3K3(16,32,2,32,3)SuperResK3K3(32,32,1,32,3)SuperResK3K3(32,64,2,64,1)"
+        ));
+        assert!(differ_only_in(&before, &moved, [2, 3]));
+        let shifted = blocks(&format!(
+            "{stem}SuperResK3K3(8,16,2,16,2)SuperResK3K3(16,32,2,32,5)SuperResK3K3(32,64,2,64,3)SuperResK3K3(64,64,1,64,3)"
+        ));
+        assert!(!differ_only_in(&before, &shifted, [2, 4]));
+    }
 }

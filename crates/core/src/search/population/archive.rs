@@ -60,15 +60,31 @@ impl Front {
         self.points.get(i).or(self.points.last()).map(|point| &point.1)
     }
 
-    /// At most `count` networks spread over the front, both ends included: about equally far from each
-    /// other along the curve of score against the logarithm of the cost.
-    fn spread(&self, count: usize) -> Vec<&Arc<Individual>> {
-        let n = self.points.len();
-        if n <= count.max(2) {
-            return self.points.iter().map(|point| &point.1).collect();
+    /// The points that no other network beats by `predicted`, either; the best network is always one of them. A front is
+    /// ranked by charged latencies, which differ from predicted ones where a predictor extrapolates.
+    fn also_by(&self, predicted: impl Fn(&Individual) -> Option<f64>) -> Vec<&(f64, Arc<Individual>)> {
+        let mut least = f64::INFINITY;
+        let mut kept: Vec<&(f64, Arc<Individual>)> = Vec::new();
+        for point in self.points.iter().rev() {
+            let value = predicted(&point.1).unwrap_or(point.0);
+            if value < least {
+                least = value;
+                kept.push(point);
+            }
         }
-        let log = |i: usize| self.points[i].0.max(f64::MIN_POSITIVE).ln();
-        let score = |i: usize| self.points[i].1.score;
+        kept.reverse();
+        kept
+    }
+
+    /// At most `count` networks spread over points of a front, both ends included: about equally far from each
+    /// other along the curve of score against the logarithm of the cost.
+    fn spread(points: &[&(f64, Arc<Individual>)], count: usize) -> Vec<Arc<Individual>> {
+        let n = points.len();
+        if n <= count.max(2) {
+            return points.iter().map(|point| Arc::clone(&point.1)).collect();
+        }
+        let log = |i: usize| points[i].0.max(f64::MIN_POSITIVE).ln();
+        let score = |i: usize| points[i].1.score;
         let span = |a: f64, b: f64| if b > a { b - a } else { 1.0 };
         let (width, height) = (span(log(0), log(n - 1)), span(score(0), score(n - 1)));
         let mut along = vec![0.0];
@@ -87,7 +103,7 @@ impl Front {
                 chosen.push(i);
             }
         }
-        chosen.into_iter().map(|i| &self.points[i].1).collect()
+        chosen.into_iter().map(|i| Arc::clone(&points[i].1)).collect()
     }
 }
 
@@ -100,15 +116,15 @@ pub struct Fronts {
 
 /// A network on a front, and the indices of the fronts that it is on.
 #[derive(Clone, Debug)]
-pub struct OnFront<'a> {
-    pub individual: &'a Individual,
+pub struct OnFront {
+    pub individual: Arc<Individual>,
     pub fronts: Vec<usize>,
 }
 
-/// What front `i` ranks by: the latency on device `i` in nanoseconds, or FLOPs where no device is tracked. Both are
+/// What front `i` ranks by: the charged latency on device `i` in nanoseconds, or FLOPs where no device is tracked. Both are
 /// known of every individual of the search that the front belongs to.
 pub fn cost(individual: &Individual, i: usize) -> Option<f64> {
-    let latency = individual.costs.latencies.get(i).map(|estimate| estimate.latency.ns());
+    let latency = individual.costs.latencies.get(i).map(|estimate| estimate.charged.ns());
     latency.or(individual.costs[Quantity::Flops])
 }
 
@@ -165,11 +181,20 @@ impl Fronts {
     }
 
     /// At most `count` networks spread over all fronts, cheapest on the first device first.
-    pub fn spread(&self, count: usize) -> Vec<OnFront<'_>> {
+    pub fn spread(&self, count: usize) -> Vec<OnFront> {
         let share = count / self.fronts.len().max(1);
-        let mut all: Vec<OnFront<'_>> = Vec::new();
-        for (i, front) in self.fronts.iter().enumerate() {
-            for individual in front.spread(share) {
+        let mut all: Vec<OnFront> = Vec::new();
+        let predicted = |individual: &Individual, i: usize| {
+            individual.costs.latencies.get(i).map(|estimate| estimate.latency.ns())
+        };
+        let fronts: Vec<Vec<&(f64, Arc<Individual>)>> = self
+            .fronts
+            .iter()
+            .enumerate()
+            .map(|(i, front)| front.also_by(|individual| predicted(individual, i)))
+            .collect();
+        for (i, front) in fronts.iter().enumerate() {
+            for individual in Front::spread(front, share) {
                 match all.iter_mut().find(|known| known.individual.blocks == individual.blocks) {
                     Some(known) => known.fronts.push(i),
                     None => all.push(OnFront { individual, fronts: vec![i] }),
@@ -178,10 +203,10 @@ impl Fronts {
         }
         // A network that was chosen for one device may also lie on the front of another.
         for on in &mut all {
-            for (i, front) in self.fronts.iter().enumerate() {
-                let Some(cost) = cost(on.individual, i) else { continue };
+            for (i, front) in fronts.iter().enumerate() {
+                let Some(cost) = cost(&on.individual, i) else { continue };
                 if !on.fronts.contains(&i)
-                    && front.points.iter().any(|p| p.0 == cost && p.1.score == on.individual.score)
+                    && front.iter().any(|p| p.0 == cost && p.1.score == on.individual.score)
                 {
                     on.fronts.push(i);
                 }
@@ -189,8 +214,8 @@ impl Fronts {
             on.fronts.sort_unstable();
         }
         all.sort_by(|a, b| {
-            (cost(a.individual, 0), a.individual.score)
-                .partial_cmp(&(cost(b.individual, 0), b.individual.score))
+            (cost(&a.individual, 0), a.individual.score)
+                .partial_cmp(&(cost(&b.individual, 0), b.individual.score))
                 .unwrap_or(std::cmp::Ordering::Equal)
         });
         all
@@ -221,8 +246,14 @@ mod tests {
             let have: Vec<(f64, f64)> = front.points.iter().map(|(cost, i)| (i.score, *cost)).collect();
             let want: Vec<(f64, f64)> = want.iter().map(|&(s, c)| (f64::from(s), f64::from(c))).collect();
             prop_assert_eq!(have, want);
+            // What is also best by another measure contains the best, and rises in that measure.
+            let other = |individual: &Individual| Some((individual.score * 7.0) % 5.0);
+            let both = front.also_by(other);
+            prop_assert_eq!(both.last().map(|p| p.1.score), front.best().map(|i| i.score));
+            prop_assert!(both.windows(2).all(|pair| other(&pair[0].1) < other(&pair[1].1)));
             // A spread has both ends, no network twice, and no more than asked for.
-            let spread = front.spread(5);
+            let points: Vec<_> = front.points.iter().collect();
+            let spread = Front::spread(&points, 5);
             prop_assert!(spread.len() <= 5 && spread.len() >= front.len().min(2));
             prop_assert!(spread.windows(2).all(|pair| pair[0].score < pair[1].score));
             prop_assert_eq!(spread.last().map(|i| i.score), front.best().map(|i| i.score));

@@ -87,8 +87,8 @@ pub(super) struct SavedNetwork {
     pub score: FloatBits,
     #[serde(flatten, serialize_with = "write_amounts", deserialize_with = "read_amounts")]
     pub amounts: Amounts,
-    /// Latency, bounds and coverage on each device.
-    pub latencies: Vec<[FloatBits; 4]>,
+    /// Latency, bounds, coverage and charged latency on each device.
+    pub latencies: Vec<[FloatBits; 5]>,
 }
 
 /// A map of names to bits, and to integers where the quantity is a whole number; what is not known is null.

@@ -11,6 +11,8 @@ pub enum Fate {
     Accepted(Arc<Individual>),
     /// It exceeds the budget of this quantity.
     Rejected(Quantity),
+    /// It breaks a rule of shape.
+    Misshapen,
     Duplicate,
     Unscored(ScoreError),
     Invalid,
@@ -38,6 +40,7 @@ impl Tally {
                 return Some(individual);
             }
             Fate::Rejected(quantity) => self.rejected.over[quantity] += 1,
+            Fate::Misshapen => self.rejected.misshapen += 1,
             Fate::Duplicate => self.rejected.duplicate += 1,
             Fate::Invalid => self.rejected.invalid += 1,
             Fate::Unscored(error) => {

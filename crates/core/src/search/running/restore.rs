@@ -31,7 +31,9 @@ impl NetworkTable {
 }
 
 fn save_network(individual: &Individual) -> SavedNetwork {
-    let latency = |e: &Estimate| [e.latency.ns(), e.lower.ns(), e.upper.ns(), e.coverage].map(FloatBits::of);
+    let latency = |e: &Estimate| {
+        [e.latency.ns(), e.lower.ns(), e.upper.ns(), e.coverage, e.charged.ns()].map(FloatBits::of)
+    };
     SavedNetwork {
         net: Network::from(&individual.blocks[..]).to_string(),
         score: FloatBits::of(individual.score),
@@ -57,12 +59,13 @@ fn restore_network(
     if !saved.score.value().is_finite() {
         return Err(wrong(format!("a score of {}", saved.score.value())));
     }
-    let latency = |bits: &[FloatBits; 4]| {
-        let [latency, lower, upper, coverage] = bits.map(FloatBits::value);
+    let latency = |bits: &[FloatBits; 5]| {
+        let [latency, lower, upper, coverage, charged] = bits.map(FloatBits::value);
         Estimate {
             latency: Latency::from_ns(latency),
             lower: Latency::from_ns(lower),
             upper: Latency::from_ns(upper),
+            charged: Latency::from_ns(charged),
             coverage,
         }
     };
@@ -90,7 +93,7 @@ fn differs(saved: &Costs, computed: &Costs) -> Option<String> {
     if saved.latencies.len() != computed.latencies.len() {
         return Some(format!("{} latencies on {} devices", saved.latencies.len(), computed.latencies.len()));
     }
-    let numbers = |e: &Estimate| [e.latency.ns(), e.lower.ns(), e.upper.ns(), e.coverage];
+    let numbers = |e: &Estimate| [e.latency.ns(), e.lower.ns(), e.upper.ns(), e.coverage, e.charged.ns()];
     for (saved, computed) in saved.latencies.iter().zip(&computed.latencies) {
         let mut pairs = numbers(saved).into_iter().zip(numbers(computed));
         if !pairs.all(|(saved, computed)| close(saved, computed)) {
@@ -206,7 +209,7 @@ pub(super) fn save(state: &SearchState) -> Checkpoint {
 /// What does not fit together.
 pub(super) fn restore(checkpoint: &Checkpoint, search: &Search<'_>) -> Result<SearchState, String> {
     impossible(checkpoint).map_or(Ok(()), Err)?;
-    let mut accountant = Accountant::new(&search.budgets, search.resolution, search.classes);
+    let mut accountant = search.accountant();
     let networks: Vec<Arc<Individual>> = checkpoint
         .networks
         .iter()

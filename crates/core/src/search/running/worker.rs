@@ -49,7 +49,7 @@ impl<'a> Worker<'a> {
             search,
             proxy,
             observer,
-            accountant: Accountant::new(&search.budgets, search.resolution, search.classes),
+            accountant: search.accountant(),
             memory: Memory::default(),
             child: Vec::new(),
             children: Vec::new(),
@@ -93,6 +93,10 @@ impl<'a> Worker<'a> {
         let mut appraisals: Vec<Option<Appraisal>> = Vec::with_capacity(children.len());
         let mut weighed: Vec<(usize, Costs, Option<Quantity>)> = Vec::with_capacity(children.len());
         for (i, blocks) in children.iter().enumerate() {
+            if self.search.shape_load(blocks) > 1.0 {
+                appraisals.push(Some(Err(Fate::Misshapen)));
+                continue;
+            }
             let costs = match self.accountant.costs(blocks) {
                 Ok(costs) => costs,
                 Err(_) => {
@@ -125,14 +129,18 @@ impl<'a> Worker<'a> {
         appraisals.into_iter().flatten().collect()
     }
 
-    /// Computes the costs of `blocks`, which is not a duplicate, and its score if it fits the budgets; `rng` is a stream of its own, so that a
-    /// proxy's randomness does not depend on the mutation's.
+    /// Computes the costs of `blocks`, which is not a duplicate, and its score if it keeps the rules of shape and the
+    /// budgets; `rng` is a stream of its own, so that a proxy's randomness does not depend on the mutation's.
     pub fn judge(
         &mut self,
         blocks: &[SuperBlock],
         mut clock: PhaseClock,
         mut rng: Xoshiro256PlusPlus,
     ) -> Fate {
+        if self.search.shape_load(blocks) > 1.0 {
+            self.phases.budget += self.lap(&mut clock);
+            return Fate::Misshapen;
+        }
         let costs = self.accountant.within(blocks);
         self.phases.budget += self.lap(&mut clock);
         let costs = match costs {

@@ -42,6 +42,6 @@ pub fn best_of_run(dir: &Path) -> Result<Model, NetworkError> {
         network: structure(&best)?,
         resolution: manifest.resolution,
         classes: manifest.classes,
-        se: false,
+        se: manifest.se,
     })
 }
