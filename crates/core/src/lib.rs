@@ -9,8 +9,11 @@
 //! 3. `zoo`: networks of other search spaces and papers
 //! 4. `measurement`: what was measured on which device, and how well
 //! 5. `space`, `predictor`, `proxy`: what a search may visit, its latencies, its scores
-//! 6. `search`: the best network inside the budgets
+//! 6. `accuracy`: what the accuracies of trained networks say of others
+//! 7. `search`: the best network inside the budgets
 
+#[cfg(feature = "decisions")]
+pub mod accuracy;
 #[cfg(feature = "decisions")]
 pub mod digest;
 pub mod files;
