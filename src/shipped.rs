@@ -1,7 +1,7 @@
 //! The devices and predictors that are shipped with the program, with the user's own in front of them.
 
 use crate::catalogue::{Catalogue, Predictors, Profiles, predictors};
-pub use crate::embedded::{DEVICE_PROFILES, PREDICTORS};
+pub use crate::embedded::{ACCURACIES, DEVICE_PROFILES, PREDICTORS};
 
 /// The user's folder of device profiles, below the current one.
 const PROFILES_FOLDER: &str = "device-profiles";

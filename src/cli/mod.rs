@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, clippy::print_stdout)]
 
 mod breakdown;
+mod calibrate;
 mod completions;
 mod dataset;
 mod devices;
@@ -83,6 +84,8 @@ enum Command {
     Evaluate(evaluate::Args),
     /// Layers, parameters, MACs, memory and kernels of a network
     Info(info::Args),
+    /// Fit what foretells the accuracy of networks to a few that were trained
+    Calibrate(calibrate::Args),
     /// Zero-shot scores of networks
     Score(score::Args),
     /// The best network that fits the budgets
@@ -123,6 +126,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Predict(args) => predict::run(args, cli.global),
         Command::Evaluate(args) => evaluate::run(args, cli.global),
         Command::Info(args) => info::run(args, cli.global),
+        Command::Calibrate(args) => calibrate::run(&args, cli.global),
         Command::Score(args) => score::run(args, cli.global),
         Command::Search(args) => search::run(&args, cli.global),
         Command::Measure(args) => measure::run(args, cli.global),

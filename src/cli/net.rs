@@ -2,7 +2,9 @@
 
 use super::failure::{Exit, Failure};
 use edgezen_core::plainnet::{Model, Network, published};
+use edgezen_core::zoo::Encoded;
 use edgezen_engine::onnx::Size;
+use edgezen_lab::accuracy::trained;
 use edgezen_lab::catalogue::networks::{self, NetworkError, Overrides};
 
 pub use edgezen_lab::catalogue::networks::is_onnx;
@@ -38,6 +40,18 @@ impl NetOptions {
 /// Reads a NET argument that must be a PlainNet.
 pub fn model(net: &str, options: NetOptions) -> Result<Model, Failure> {
     Ok(networks::model(net, options.into())?)
+}
+
+/// Reads a NET argument as what a zero-shot score looks at, with its name: a PlainNet, or the chain of convolutions of a
+/// network of another search space.
+pub fn scored(net: &str, options: NetOptions) -> Result<(String, Model), Failure> {
+    if !Encoded::is_code(net) {
+        let model = model(net, options)?;
+        return Ok((networks::name(&model), model));
+    }
+    let network = networks::any(net, options.into())?;
+    let chain = trained::chain(&network).map_err(|error| Failure::usage(error.to_string()))?;
+    Ok((network.name(), chain.vanilla()))
 }
 
 /// Reads a NET argument as a structure alone.

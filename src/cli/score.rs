@@ -1,21 +1,28 @@
 //! `edgezen score NET…`: zero-shot scores.
 
 use super::net::{self, NetOptions};
-use super::{Failure, Global, output};
+use super::{Failure, Global, calibrate, output};
 use edgezen_core::proxy;
 use edgezen_core::proxy::Mode;
 use edgezen_core::proxy::exact;
+use edgezen_lab::accuracy::{ensemble, trained};
 use edgezen_lab::catalogue::networks;
 use edgezen_lab::scoring::{self, Scoring, ScoringError};
 use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Structure strings, files, or published names
     #[arg(required = true)]
     nets: Vec<String>,
+    /// Proxy; several with + between them: the sum of the logarithms of a network's ranks among those given
     #[arg(long, default_value = "zen")]
     proxy: String,
+    /// Calibration file: adds the accuracy that it foretells, in percent, with its interval
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
     /// How the score is computed [default: closed where the proxy has a closed form]
     #[arg(long, value_enum)]
     engine: Option<Engine>,
@@ -69,7 +76,7 @@ impl From<Engine> for scoring::Engine {
 #[derive(Serialize)]
 struct Row {
     net: String,
-    proxy: &'static str,
+    proxy: String,
     engine: &'static str,
     mode: &'static str,
     score: f64,
@@ -83,60 +90,127 @@ struct Row {
     /// Residual links and squeeze-excite were left in.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     built: bool,
+    /// The scores that an ensemble combines.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    of: BTreeMap<&'static str, f64>,
+    #[serde(flatten)]
+    foretold: Option<Foretold>,
+}
+
+/// What a calibration says of a network, in percent.
+#[derive(Serialize)]
+struct Foretold {
+    accuracy: f64,
+    accuracy_lower: f64,
+    accuracy_upper: f64,
+    /// Features outside of the range that the calibration was fitted to.
+    accuracy_outside: Vec<String>,
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
-    let entry = find(&args.proxy)?;
-    let scoring = Scoring {
-        proxy: entry,
-        engine: scoring::Engine::choose(entry, args.engine.map(Into::into))?,
-        mode: args.mode,
-        batch: args.batch,
-        repeats: args.repeats,
-        independent: args.independent,
-        built: args.built,
-        seed: global.seed,
-    };
-    scoring.check()?;
+    let proxies = args.proxy.split('+').map(find).collect::<Result<Vec<_>, _>>()?;
+    if proxies.len() > 1 && args.nets.len() < 2 {
+        return Err(Failure::usage("an ensemble of proxies ranks networks among one another")
+            .remedy("name several networks"));
+    }
+    let calibrated = args.calibration.as_deref().map(calibrate::read).transpose()?;
     let threads = args.threads.unwrap_or(0);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
         .map_err(|e| Failure::runtime(format!("cannot start {threads} threads: {e}")))?;
-    let mut rows = Vec::new();
-    for net in &args.nets {
-        let model = net::model(net, args.options)?;
-        let scored = pool.install(|| scoring.score(&model))?;
-        rows.push(Row {
-            net: networks::name(&model),
-            proxy: entry.name,
-            engine: scoring.engine.name(),
-            mode: args.mode.name(),
-            score: scored.score,
-            std: scored.std,
-            repeats: scored.repeats,
-            batch: scored.batch,
-            resolution: model.resolution,
-            seconds: scored.seconds,
+    let mut columns: Vec<Vec<Row>> = Vec::new();
+    for entry in proxies {
+        let scoring = Scoring {
+            proxy: entry,
+            engine: scoring::Engine::choose(entry, args.engine.map(Into::into))?,
+            mode: args.mode,
+            batch: args.batch,
+            repeats: args.repeats,
+            independent: args.independent,
             built: args.built,
-        });
+            seed: global.seed,
+        };
+        scoring.check()?;
+        let row = |net: &String| {
+            let (name, model) = net::scored(net, args.options)?;
+            let scored = pool.install(|| scoring.score(&model))?;
+            Ok(Row {
+                net: name,
+                proxy: entry.name.to_owned(),
+                engine: scoring.engine.name(),
+                mode: args.mode.name(),
+                score: scored.score,
+                std: scored.std,
+                repeats: scored.repeats,
+                batch: scored.batch,
+                resolution: model.resolution,
+                seconds: scored.seconds,
+                built: args.built,
+                of: BTreeMap::from([(entry.name, scored.score)]),
+                foretold: None,
+            })
+        };
+        columns.push(args.nets.iter().map(row).collect::<Result<_, Failure>>()?);
+    }
+    let mut rows = combined(columns, &args.proxy);
+    if let Some((_, calibrated)) = &calibrated {
+        for (row, net) in rows.iter_mut().zip(&args.nets) {
+            let network = networks::any(net, args.options.into())?;
+            let prediction = calibrated.predict(&trained::features(&network, calibrated.mode())?);
+            row.foretold = Some(Foretold {
+                accuracy: prediction.accuracy,
+                accuracy_lower: prediction.lower,
+                accuracy_upper: prediction.upper,
+                accuracy_outside: prediction.outside,
+            });
+        }
     }
     global.output().result(&rows, || text(&rows, &args.proxy))
 }
 
+/// The rows of a proxy, or of an ensemble of them.
+fn combined(mut columns: Vec<Vec<Row>>, names: &str) -> Vec<Row> {
+    let scores: Vec<Vec<f64>> =
+        columns.iter().map(|rows| rows.iter().map(|row| row.score).collect()).collect();
+    let mut rows = columns.remove(0);
+    if columns.is_empty() {
+        rows.iter_mut().for_each(|row| row.of.clear());
+        return rows;
+    }
+    for (i, (row, sum)) in rows.iter_mut().zip(ensemble::log_ranks(&scores)).enumerate() {
+        (row.proxy, row.score, row.std) = (names.to_owned(), sum, None);
+        for others in &mut columns {
+            row.seconds += others[i].seconds;
+            row.of.append(&mut others[i].of);
+        }
+    }
+    rows
+}
+
 fn text(rows: &[Row], proxy: &str) -> String {
     let cells = |row: &Row| {
-        vec![
+        let mut cells = vec![
             row.net.clone(),
             row.resolution.to_string(),
             row.mode.to_owned(),
             format!("{:.2}", row.score),
             row.std.map_or_else(|| "-".to_owned(), |std| format!("{std:.2}")),
             if row.seconds < 1e-3 { format!("{:.1e}", row.seconds) } else { format!("{:.3}", row.seconds) },
-        ]
+        ];
+        cells.extend(row.foretold.as_ref().map(|foretold| {
+            let Foretold { accuracy, accuracy_lower, accuracy_upper, accuracy_outside } = foretold;
+            let outside = if accuracy_outside.is_empty() { "" } else { " outside" };
+            format!("{accuracy:.2} ({accuracy_lower:.2} to {accuracy_upper:.2}){outside}")
+        }));
+        cells
     };
     let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
-    output::table(&["net", "side", "mode", proxy, "±", "seconds"], &cells)
+    let mut header = vec!["net", "side", "mode", proxy, "±", "seconds"];
+    if rows.iter().any(|row| row.foretold.is_some()) {
+        header.push("accuracy %");
+    }
+    output::table(&header, &cells)
 }
 
 impl From<ScoringError> for Failure {

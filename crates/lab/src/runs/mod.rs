@@ -15,7 +15,7 @@ mod verification;
 
 pub use checkpoint::SavedSearch;
 pub use found::{FoundNetwork, PredictedMs};
-pub use manifest::{BudgetTable, DeviceTable, Manifest};
+pub use manifest::{BudgetTable, DeviceTable, Manifest, ObjectiveTable};
 pub use rescored::{NotRescored, Rescored, RescoredNetwork};
 pub use result::SearchResult;
 pub use verification::{Verification, Verified, VerifyRound};
