@@ -56,7 +56,7 @@ fn a_calibration_is_fitted_told_and_searched_by() {
         "--space",
         "mobilenet",
         "--params",
-        "1M",
+        "3M",
         "--layers",
         "10",
         "--resolution",

@@ -20,6 +20,13 @@ pub fn write(report: &Report) -> String {
          budget, on the mean over budgets that a tenth to nine tenths of the networks keep, with the interval that holds \
          nine of ten resampled tables.\n",
     );
+    for (name, left_out) in &report.left_out {
+        let _ = writeln!(
+            page,
+            "\nOf `{name}`, {} rows name networks that the program does not know.",
+            left_out.len()
+        );
+    }
     let mut tables: Vec<&str> = Vec::new();
     for line in &report.lines {
         if !tables.contains(&&*line.table) {
@@ -29,9 +36,6 @@ pub fn write(report: &Report) -> String {
     for table in tables {
         let lines = || report.lines.iter().filter(move |line| line.table == table);
         let _ = writeln!(page, "\n## {table}\n");
-        if let Some((_, left_out)) = report.left_out.iter().find(|(name, _)| name == table) {
-            let _ = writeln!(page, "{} rows name networks that are not known.\n", left_out.len());
-        }
         page.push_str("| score | networks | τ | ρ |\n|---|---|---|---|\n");
         for line in lines().filter(|line| !divides(line)) {
             let Some(of) = line.correlation else { continue };
