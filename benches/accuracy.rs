@@ -321,7 +321,12 @@ fn towards(
     let runtime = &dataset.identity.runtime;
     let wanted: Vec<String> = others.iter().map(|other| format!("{other}@{runtime}@fp32")).collect();
     let mut sources = Vec::new();
-    for entry in shipped::predictors().entries().into_iter().filter(|entry| wanted.contains(&entry.id)) {
+    for entry in shipped::predictors()
+        .entries()
+        .expect("readable folders")
+        .into_iter()
+        .filter(|entry| wanted.contains(&entry.id))
+    {
         if let AnyPredictor::Networks(predictor) = entry.load()? {
             sources.push(*predictor);
         }

@@ -39,7 +39,7 @@ fn shipped() -> Vec<FittedPredictor> {
         Ok(AnyPredictor::Networks(_)) => None,
         Err(error) => panic!("{}: {error}", entry.id),
     };
-    shipped::predictors().entries().into_iter().filter_map(load).collect()
+    shipped::predictors().entries().expect("readable folders").into_iter().filter_map(load).collect()
 }
 
 /// Seconds of the processor that this program has used; of the clock where that is not known.

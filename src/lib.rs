@@ -2,7 +2,7 @@
 //!
 //! This package is the program and the face of its parts, which are re-exported here:
 //!
-//! * `edgezen-core`, values and decisions: [`plainnet`], [`zoo`], [`space`], [`measurement`], [`predictor`],
+//! * `edgezen-core`, values and decisions: [`foreign`], [`plainnet`], [`zoo`], [`space`], [`measurement`], [`predictor`],
 //!   [`proxy`], [`search`];
 //! * `edgezen-engine`, what makes a network run: [`engine`];
 //! * `edgezen-runner`, the only stopwatch: [`runner`];
@@ -22,8 +22,8 @@ mod embedded;
 pub mod shipped;
 
 pub use edgezen_core::{
-    accuracy, files as formats, measurement, plainnet, predictor, proxy, random, search, space, stats, units,
-    zoo,
+    accuracy, files as formats, foreign, measurement, plainnet, predictor, proxy, random, search, space,
+    stats, units, zoo,
 };
 pub use edgezen_engine as engine;
 #[cfg(feature = "torch")]

@@ -3,9 +3,6 @@
 use crate::catalogue::{Catalogue, Predictors, Profiles, predictors};
 pub use crate::embedded::{ACCURACIES, DEVICE_PROFILES, PREDICTORS};
 
-/// The user's folder of device profiles, below the current one.
-const PROFILES_FOLDER: &str = "device-profiles";
-
 /// The catalogue that every command uses.
 pub fn catalogue() -> Catalogue {
     Catalogue { profiles: profiles(), predictors: predictors() }
@@ -13,7 +10,7 @@ pub fn catalogue() -> Catalogue {
 
 /// The devices that are known by name.
 pub fn profiles() -> Profiles {
-    Profiles::new(DEVICE_PROFILES, PROFILES_FOLDER)
+    Profiles::of_user(DEVICE_PROFILES)
 }
 
 /// The predictors that are known by name.

@@ -1,33 +1,31 @@
 //! Where a network's time goes, as bars in the terminal.
 
+use super::output::{Colour, painted};
 use edgezen_core::predictor::breakdown::BlockShare;
 use edgezen_core::units::{Latency, three_digits};
-use std::io::IsTerminal;
 
 const WIDTH: usize = 80;
 const LABEL: usize = 31;
-const PARTS: [(&str, char, &str); 3] =
-    [("compute", '█', "\x1b[36m"), ("memory", '▓', "\x1b[33m"), ("overhead", '░', "\x1b[35m")];
+const PARTS: [(&str, char, Colour); 3] =
+    [("compute", '█', Colour::Cyan), ("memory", '▓', Colour::Yellow), ("overhead", '░', Colour::Magenta)];
 
-/// Rows as bars, at most 80 columns wide; coloured on a terminal unless `NO_COLOR` is set.
+/// Rows as bars, at most 80 columns wide and coloured.
 pub fn bars(rows: &[BlockShare], limit: Option<Latency>) -> String {
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    let paint = |text: String, code: &str| {
-        if colour && !text.is_empty() { format!("{code}{text}\x1b[0m") } else { text }
-    };
     let longest = rows.iter().map(|row| row.ms).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
     let total: f64 = rows.iter().map(|row| row.ms).sum();
     let space = WIDTH - LABEL - 2 - 8 - 6 - 2;
-    let legend: Vec<String> =
-        PARTS.iter().map(|(name, mark, code)| format!("{} {name}", paint(mark.to_string(), code))).collect();
+    let legend: Vec<String> = PARTS
+        .iter()
+        .map(|&(name, mark, colour)| format!("{} {name}", painted(&mark.to_string(), colour)))
+        .collect();
     let mut out = format!("  {:<LABEL$}{:>8}{:>6}  {}\n", "block", "ms", "share", legend.join("  "));
     for row in rows {
         let mut bar = String::new();
         let (mut drawn, mut upto) = (0, 0.0);
-        for ((_, mark, code), part) in PARTS.iter().zip([row.compute_ms, row.memory_ms, row.overhead_ms]) {
+        for (&(_, mark, colour), part) in PARTS.iter().zip([row.compute_ms, row.memory_ms, row.overhead_ms]) {
             upto += part;
             let end = ((upto / longest * space as f64).round() as usize).min(space);
-            bar += &paint(mark.to_string().repeat(end.saturating_sub(drawn)), code);
+            bar += &painted(&mark.to_string().repeat(end.saturating_sub(drawn)), colour);
             drawn = end.max(drawn);
         }
         out += &format!(
@@ -37,7 +35,8 @@ pub fn bars(rows: &[BlockShare], limit: Option<Latency>) -> String {
             100.0 * row.ms / total.max(f64::MIN_POSITIVE)
         );
         if let (Some(true), Some(limit)) = (row.breaks_budget, limit) {
-            out += &format!("  {}\n", paint(format!("^ the budget of {limit} is used up here"), "\x1b[31m"));
+            out +=
+                &format!("  {}\n", painted(&format!("^ the budget of {limit} is used up here"), Colour::Red));
         }
     }
     out

@@ -1,12 +1,13 @@
 //! `edgezen calibrate`: from accuracies of trained networks to a file that foretells those of others.
 
+use super::force::Force;
 use super::output::{self, Output};
 use super::{Exit, Failure, Global};
 use edgezen_core::accuracy::calibration::{self, Calibrated, Calibration, CalibrationError, HeldOut};
 use edgezen_core::digest;
 use edgezen_lab::accuracy::trained::{self, KnowError};
 use edgezen_lab::accuracy::{AccuracyTable, AccuracyTableError, Calibrating, FitError, LeftOut};
-use edgezen_lab::files::{self, write_atomically};
+use edgezen_lab::files;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,8 @@ pub struct Args {
     /// Table of architectures, where TABLE has arch_id alone
     #[arg(long, value_name = "FILE")]
     archs: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
 }
 
 /// Larger tables have no checksum in the calibration.
@@ -47,6 +50,7 @@ struct Report<'a> {
 
 pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
+    let place = args.force.place(&args.output, &[&args.accuracies])?;
     let table = AccuracyTable::read(&args.accuracies, args.archs.as_deref())?;
     let (networks, mut left_out) = trained::of_table(&table);
     left_out.extend(networks.iter().filter(|network| network.known.features.is_none()).map(|network| {
@@ -63,7 +67,7 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
     let outcome = calibrating.run().map_err(|error| refusal(&error, &left_out))?;
     let text = serde_json::to_vec(&outcome.calibration)
         .map_err(|e| Failure::runtime(format!("cannot write the calibration as JSON: {e}")))?;
-    write_atomically(&args.output, &text)?;
+    place.write(&text)?;
     let report = Report {
         file: args.output.display().to_string(),
         table: calibrating.table.clone(),

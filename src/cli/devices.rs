@@ -1,6 +1,7 @@
 //! `edgezen devices [list|show NAME|doctor|describe]`: which devices are known and attached, and whether
 //! they can measure.
 
+use super::force::{Force, NO_INPUTS};
 use super::{Exit, Failure, Global, target};
 use crate::shipped;
 use edgezen_core::measurement::Identity;
@@ -11,7 +12,7 @@ use edgezen_lab::device::attached::{Attached, Details};
 use edgezen_lab::device::complaint::{Complaint, Severity};
 use edgezen_lab::device::profile::{Fact, Kind, Peaks, Profile, Profiles};
 use edgezen_lab::device::{DeviceError, DriverOptions};
-use edgezen_lab::files::write_atomically;
+use edgezen_lab::files::Destination;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -42,8 +43,10 @@ enum Action {
         #[arg(long, value_name = "S", env = "ANDROID_SERIAL")]
         serial: Option<String>,
         /// File to write [default: standard output]
-        #[arg(short, long, value_name = "FILE")]
+        #[arg(short, long, alias = "out", value_name = "FILE")]
         output: Option<PathBuf>,
+        #[command(flatten)]
+        force: Force,
     },
 }
 
@@ -152,9 +155,13 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         }
         Action::Doctor { serial } => {
             let doctor = doctor(&profiles, serial)?;
-            global.output().result(&doctor, || doctor_text(&doctor))
+            global.output().result(&doctor, || doctor_text(&doctor))?;
+            judge(&doctor)
         }
-        Action::Describe { serial, output } => describe(&profiles, serial, output, global),
+        Action::Describe { serial, output, force } => {
+            let output = output.map(|path| force.place(path, NO_INPUTS)).transpose()?;
+            describe(&profiles, serial, output.as_ref(), global)
+        }
     }
 }
 
@@ -201,15 +208,33 @@ fn doctor(profiles: &Profiles, serial: Option<String>) -> Result<Doctor, Failure
     Ok(Doctor { fit, complaints, computer, phones })
 }
 
+/// Fails where something makes results wrong: of this computer, or of an attached phone.
+fn judge(doctor: &Doctor) -> Result<(), Failure> {
+    let unfit = |complaints: &[Complaint]| complaints.iter().any(|c| c.severity >= Severity::Unfit);
+    let phones = doctor.phones.iter().filter(|phone| unfit(&phone.complaints));
+    let phones = phones.map(|phone| format!("phone {}", phone.serial));
+    let computer = (!doctor.fit).then(|| "this computer".to_owned());
+    let all: Vec<String> = computer.into_iter().chain(phones).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    let message = format!("not fit to measure: {}", all.join(", "));
+    Err(Failure::new(Exit::Quality, message)
+        .remedy("follow the advice above, then edgezen devices doctor again"))
+}
+
 fn describe(
     profiles: &Profiles,
     serial: Option<String>,
-    output: Option<PathBuf>,
+    output: Option<&Destination>,
     global: Global,
 ) -> Result<(), Failure> {
     let named = serial.is_some();
     let mut phones = phones(profiles, serial)?;
-    phones.retain(|phone| named || phone.draft.is_some());
+    // A phone that cannot be asked says why, unless another one can be.
+    if !named && phones.iter().any(|phone| phone.draft.is_some()) {
+        phones.retain(|phone| phone.draft.is_some());
+    }
     let phone = match &phones[..] {
         [] => return Err(DeviceError::Link(LinkError::NoPhone).into()),
         [phone] => phone,
@@ -219,17 +244,24 @@ fn describe(
         }
     };
     let Some(profile) = phone.draft.clone() else {
-        let message = format!("phone {} is {}", phone.serial, phone.state);
-        let remedy = phone.complaints.first().map(|complaint| complaint.remedy.clone());
+        let complaint = phone.complaints.first();
+        let message = match complaint.filter(|_| phone.state == "ready") {
+            Some(complaint) => complaint.finding.clone(),
+            None => format!("phone {} is {}", phone.serial, phone.state),
+        };
+        let remedy = complaint.map(|complaint| complaint.remedy.clone());
         return Err(Failure { exit: Exit::Device, message, remedy });
     };
     if let Some(profile) = &phone.profile {
         global.output().note(format!("note: this phone has a profile already: {profile}"));
     }
-    if let Some(path) = &output {
-        write_atomically(path, profile.as_bytes())?;
+    if let Some(place) = output {
+        place.write(profile.as_bytes())?;
     }
-    let file = output.map(|path| path.display().to_string());
+    let file = output.filter(|place| !place.is_stdout()).map(|place| place.path().display().to_string());
+    if output.is_some() && file.is_none() {
+        return Ok(());
+    }
     let described = Described { serial: phone.serial.clone(), profile, file };
     global.output().result(&described, || match &described.file {
         Some(file) => format!("written to {file}; as device-profiles/<id>.toml here it is found by its id"),
@@ -269,12 +301,22 @@ fn list(profiles: &Profiles) -> Result<List, Failure> {
             },
         }
     });
+    let predicted_only = shipped::catalogue().without_profile()?.into_iter().map(|(name, predictors)| Row {
+        name,
+        aliases: Vec::new(),
+        kind: None,
+        description: Some("predicted only: there is no profile".to_owned()),
+        origin: "predictors".to_owned(),
+        identity: None,
+        predictors,
+        error: None,
+    });
     let (phones, no_phones_because) = match phones(profiles, None) {
         Ok(phones) => (phones, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
     let (computer, _) = this_computer(profiles)?;
-    Ok(List { devices: rows.collect(), computer, phones, no_phones_because })
+    Ok(List { devices: rows.chain(predicted_only).collect(), computer, phones, no_phones_because })
 }
 
 fn list_text(list: &List) -> String {
@@ -284,7 +326,11 @@ fn list_text(list: &List) -> String {
         let identity = row.identity.as_ref();
         vec![
             row.name.clone(),
-            row.kind.clone().unwrap_or_else(|| "unusable".into()),
+            match (&row.kind, &row.error) {
+                (Some(kind), _) => kind.clone(),
+                (None, Some(_)) => "unusable".into(),
+                (None, None) => "predicted only".into(),
+            },
             identity.map_or("-".into(), ToString::to_string),
             identity.map_or("-".into(), |identity| identity.batch.to_string()),
             if row.predictors.is_empty() { "-".into() } else { row.predictors.join(", ") },

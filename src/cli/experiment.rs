@@ -1,5 +1,6 @@
 //! `edgezen experiment NAME`: figures and tables of the paper, as csv and svg.
 
+use super::force::{Force, NO_INPUTS};
 use super::output::Output;
 use super::{Failure, Global, output};
 use crate::shipped;
@@ -8,7 +9,6 @@ use edgezen_lab::dataset::table::KernelTable;
 use edgezen_lab::experiment::accuracy::{self, Input};
 use edgezen_lab::experiment::table2::{self, Event};
 use edgezen_lab::experiment::{Experiment, ExperimentError, Row, fig2, theorem1};
-use edgezen_lab::files::write_atomically;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +20,8 @@ pub struct Args {
     /// Folder of the csv and svg files [default: the current one]
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
+    #[command(flatten)]
+    force: Force,
     /// Draws of weights and images behind each point [default: 8; 1 for table2, where the quick proxies take 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     repeats: Option<u32>,
@@ -49,6 +51,18 @@ enum Name {
     Accuracy,
 }
 
+impl Name {
+    /// The name of its files, without their endings.
+    fn file(self) -> &'static str {
+        match self {
+            Name::Fig2 => "fig2",
+            Name::Theorem1 => "theorem1",
+            Name::Table2 => "table2",
+            Name::Accuracy => "accuracy",
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Report {
     experiment: &'static str,
@@ -63,6 +77,12 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         return accuracy(&args, global);
     }
     let repeats = |default| args.repeats.unwrap_or(default);
+    // Known to be free before hours are spent.
+    std::fs::create_dir_all(&args.out).map_err(|e| Failure::io(&args.out, &e))?;
+    let place = |ending: &str| {
+        args.force.free_place(args.out.join(format!("{}.{ending}", args.name.file())), NO_INPUTS)
+    };
+    let (csv, svg) = (place("csv")?, place("svg")?);
     let experiment = match args.name {
         Name::Fig2 | Name::Accuracy => fig2::run(repeats(8), global.seed)?,
         Name::Theorem1 => theorem1::run(repeats(8), global.seed)?,
@@ -74,11 +94,9 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             )
         }
     };
-    let path = |extension: &str| args.out.join(experiment.name).with_extension(extension);
-    let (csv, svg) = (path("csv"), path("svg"));
-    std::fs::create_dir_all(&args.out).map_err(|e| Failure::io(&args.out, &e))?;
-    write_atomically(&csv, experiment.csv().as_bytes())?;
-    write_atomically(&svg, experiment.svg().as_bytes())?;
+    csv.write(experiment.csv().as_bytes())?;
+    svg.write(experiment.svg().as_bytes())?;
+    let (csv, svg) = (csv.path().to_owned(), svg.path().to_owned());
     let Experiment { name, header, rows, .. } = experiment;
     let report = Report { experiment: name, csv, svg, header, rows };
     global.output().result(&report, || {
@@ -108,6 +126,11 @@ struct Accuracies {
 fn accuracy(args: &Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
     let settings = accuracy::Settings { seed: global.seed, sampled: args.sampled as usize, draws: DRAWS };
+    std::fs::create_dir_all(&args.out).map_err(|e| Failure::io(&args.out, &e))?;
+    let place = |ending: &str| {
+        args.force.free_place(args.out.join(format!("{}.{ending}", args.name.file())), NO_INPUTS)
+    };
+    let (csv, svg, page) = (place("csv")?, place("svg")?, place("md")?);
     let inputs = inputs(&args.accuracies)?;
     let mut bar = indicatif::ProgressBar::hidden();
     let report = accuracy::run(&inputs, settings, &mut |event| {
@@ -121,12 +144,10 @@ fn accuracy(args: &Args, global: Global) -> Result<(), Failure> {
         bar.enable_steady_tick(Duration::from_millis(200));
     });
     bar.finish_and_clear();
-    let path = |extension: &str| args.out.join("accuracy").with_extension(extension);
-    let (csv, svg, page) = (path("csv"), path("svg"), path("md"));
-    std::fs::create_dir_all(&args.out).map_err(|e| Failure::io(&args.out, &e))?;
-    write_atomically(&csv, report.csv().as_bytes())?;
-    write_atomically(&svg, report.svg().as_bytes())?;
-    write_atomically(&page, report.page().as_bytes())?;
+    csv.write(report.csv().as_bytes())?;
+    svg.write(report.svg().as_bytes())?;
+    page.write(report.page().as_bytes())?;
+    let [csv, svg, page] = [csv, svg, page].map(|place| place.path().to_owned());
     let worst = report.worst().cloned();
     let all = Accuracies { experiment: "accuracy", csv, svg, page, worst, report };
     out.result(&all, || ranked(&all))

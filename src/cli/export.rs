@@ -1,27 +1,30 @@
 //! `edgezen export`: a network as a file for other programs.
 
+use super::force::{Force, NO_INPUTS};
 use super::net::{self, NetOptions};
 use super::{Failure, Global};
-use edgezen_core::plainnet::{Kernel, Model};
+use edgezen_core::plainnet::{Graph, Kernel, Model, kernel};
 use edgezen_engine::safetensors::{SafetensorsError, Tensors};
 use edgezen_engine::weights::Weights;
 use edgezen_engine::{onnx, pytorch};
-use edgezen_lab::files::{write_atomically, write_atomically_with};
+use edgezen_lab::catalogue::networks::{AnyNetwork, Kind};
+use edgezen_lab::files::Destination;
 use serde::Serialize;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Structure string, file, or published name
+    /// A name (edgezen networks lists them), a structure string, a file that begins with one, or a run folder; as JSON also
+    /// an .onnx file or a code of another search space
     net: String,
     #[command(flatten)]
     options: NetOptions,
-    /// What to write
+    /// What to write [default: as the ending of the file says: .onnx, .py or .json]
     #[arg(long, value_enum)]
-    format: Format,
-    /// The file; an existing one is replaced
-    #[arg(short, long, value_name = "FILE")]
+    format: Option<Format>,
+    /// The file
+    #[arg(short, long, alias = "out", value_name = "FILE")]
     output: PathBuf,
     /// Images per run that the file is made for
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
@@ -29,6 +32,8 @@ pub struct Args {
     /// Weights of a trained network (safetensors, as `train` writes them), for ONNX
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -54,63 +59,105 @@ struct Exported {
 #[derive(Serialize)]
 struct Description<'a> {
     net: String,
-    name: &'a Option<String>,
-    resolution: u32,
-    classes: u32,
-    se: bool,
+    name: Option<&'a str>,
+    /// Channels, height and width of the image.
+    input: [u32; 3],
+    /// Absent for networks without a structure string, as the two below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolution: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    classes: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    se: Option<bool>,
     blocks: Vec<String>,
     kernels: Vec<Kernel>,
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
-    let mut model = net::model(&args.net, args.options)?;
-    if args.weights.is_some() && args.format != Format::Onnx {
+    let format = format(&args)?;
+    let inputs: Vec<&Path> = [Path::new(&args.net)].into_iter().chain(args.weights.as_deref()).collect();
+    let to = args.force.place(&args.output, &inputs)?;
+    let network = net::any(&args.net, args.options)?;
+    if args.weights.is_some() && format != Format::Onnx {
         return Err(Failure::usage("--weights go into ONNX files only").remedy("--format onnx"));
     }
-    let trained = args.weights.as_deref().map(weights).transpose()?;
-    if let Some(trained) = &trained {
-        as_trained(&mut model, trained, args.options);
+    if format == Format::Onnx && network.kind() == Kind::Onnx {
+        return Err(Failure::usage(format!("{} is an ONNX file already", args.net))
+            .remedy("copy it; --format json describes it"));
     }
-    match args.format {
+    let trained = args.weights.as_deref().map(weights).transpose()?;
+    let network = match (network, &trained) {
+        (AnyNetwork::PlainNet(mut model), Some(trained)) => {
+            as_trained(&mut model, trained, args.options);
+            AnyNetwork::PlainNet(model)
+        }
+        (other, Some(_)) => AnyNetwork::PlainNet(other.into_model("weights of a training need")?),
+        (network, None) => network,
+    };
+    let net = match &network {
+        AnyNetwork::PlainNet(model) => model.network.to_string(),
+        other => other.name(),
+    };
+    match format {
         Format::Onnx => {
-            let graph = model.graph()?;
+            let graph = whole_graph(&network)?;
             let weights = match (&trained, &args.weights) {
-                (Some(trained), Some(path)) => Weights::trained(&graph, trained)
-                    .map_err(|reason| Failure::bad_file(path, format!("of another network: {reason}")))?,
+                (Some(trained), Some(path)) => {
+                    Weights::trained(&graph, trained).map_err(|error| Failure::bad_file(path, error))?
+                }
                 _ => Weights::new(&graph, global.seed),
             };
             let export =
                 onnx::Export::of(&graph, args.batch, weights).map_err(|e| onnx_failure(&args.output, e))?;
-            write_atomically_with(&args.output, |file| export.write(&mut BufWriter::new(file)))?;
+            write_onnx(&export, &to, args.force)?;
         }
         Format::Pytorch => {
+            let model = network.into_model("a PyTorch module is written of")?;
             let source = pytorch::module(&model).map_err(pytorch_failure)?;
-            write_atomically(&args.output, source.as_bytes())?;
+            to.write(source.as_bytes())?;
         }
         Format::Json => {
-            let json = serde_json::to_string_pretty(&describe(&model, args.batch)?)
+            let json = serde_json::to_string_pretty(&describe(&network, args.batch)?)
                 .map_err(|e| Failure::runtime(format!("cannot write the network as JSON: {e}")))?;
-            write_atomically(&args.output, (json + "\n").as_bytes())?;
+            to.write((json + "\n").as_bytes())?;
         }
     }
-    let bytes = std::fs::metadata(&args.output).map_err(|e| Failure::io(&args.output, &e))?.len();
-    let exported = Exported {
-        net: model.network.to_string(),
-        format: args.format,
-        file: args.output,
-        bytes,
-        seed: global.seed,
-    };
-    global.output().result(&exported, || {
+    // Nothing can be read back of a pipe.
+    let bytes = if to.is_stream() { 0 } else { size(&args.output)? };
+    let exported = Exported { net, format, file: args.output, bytes, seed: global.seed };
+    global.output().written(&to, &exported, || {
+        if to.is_stream() {
+            return exported.file.display().to_string();
+        }
         format!("{} ({})", exported.file.display(), edgezen_core::units::Bytes(exported.bytes as f64))
     })
+}
+
+fn size(path: &Path) -> Result<u64, Failure> {
+    Ok(std::fs::metadata(path).map_err(|e| Failure::io(path, &e))?.len())
+}
+
+/// Writes an ONNX file, and a second one with the weights where one file cannot hold them.
+fn write_onnx(export: &onnx::Export<'_>, to: &Destination, force: Force) -> Result<(), Failure> {
+    if export.fits_one_file() {
+        return Ok(to.write_with(|file| export.write(&mut BufWriter::new(file)))?);
+    }
+    let name = to.path().file_name().and_then(|name| name.to_str()).filter(|_| !to.is_stream());
+    let name = name.ok_or_else(|| {
+        let bytes = edgezen_core::units::Bytes(export.value_bytes() as f64);
+        Failure::usage(format!("{bytes} of weights go into a file beside the network")).remedy("-o FILE.onnx")
+    })?;
+    let data = format!("{name}.data");
+    let values = force.place(to.path().with_file_name(&data), NO_INPUTS)?;
+    values.write_with(|file| export.write_values(&mut BufWriter::new(file)))?;
+    Ok(to.write_with(|file| export.write_referring(&data, &mut BufWriter::new(file)))?)
 }
 
 /// Reads a file of weights.
 pub fn weights(path: &Path) -> Result<Tensors, Failure> {
     Tensors::read(path).map_err(|error| match error {
-        SafetensorsError::Io(error) => Failure::io(path, &error),
-        error => Failure::bad_file(path, error),
+        SafetensorsError::File(error) => error.into(),
+        error @ SafetensorsError::Format(_) => Failure::bad_file(path, error),
     })
 }
 
@@ -126,16 +173,95 @@ fn as_trained(model: &mut Model, file: &Tensors, options: NetOptions) {
     model.se |= file.metadata.get("se").is_some_and(|se| se == "true");
 }
 
-fn describe(model: &Model, batch: u32) -> Result<Description<'_>, Failure> {
-    Ok(Description {
-        net: model.network.to_string(),
-        name: &model.name,
-        resolution: model.resolution,
-        classes: model.classes,
-        se: model.se,
-        blocks: model.network.blocks.iter().map(ToString::to_string).collect(),
-        kernels: model.kernels()?.into_iter().map(|kernel| kernel.with_batch(batch)).collect(),
+fn describe(network: &AnyNetwork, batch: u32) -> Result<Description<'_>, Failure> {
+    let input = network.input()?;
+    let kernels =
+        network.graphs()?.iter().flat_map(kernel::fused).map(|kernel| kernel.with_batch(batch)).collect();
+    let input_shape = [input.c, input.h, input.w];
+    Ok(match network {
+        AnyNetwork::PlainNet(model) => Description {
+            net: model.network.to_string(),
+            name: model.name.as_deref(),
+            input: input_shape,
+            resolution: Some(model.resolution),
+            classes: Some(model.classes),
+            se: Some(model.se),
+            blocks: model.network.blocks.iter().map(ToString::to_string).collect(),
+            kernels,
+        },
+        other => Description {
+            net: other.name(),
+            name: None,
+            input: input_shape,
+            resolution: None,
+            classes: None,
+            se: None,
+            blocks: Vec::new(),
+            kernels,
+        },
     })
+}
+
+/// What to write: what was asked for, which the ending of the file must not contradict, else what the ending says.
+fn format(args: &Args) -> Result<Format, Failure> {
+    let ending = args.output.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    let by_ending = match ending.as_deref() {
+        Some("onnx") => Some(Format::Onnx),
+        Some("py") => Some(Format::Pytorch),
+        Some("json") => Some(Format::Json),
+        Some("tflite") => {
+            return Err(Failure::usage("TensorFlow Lite files are not written yet")
+                .remedy("-o FILE.onnx, then onnx2tf -i FILE.onnx converts it"));
+        }
+        _ => None,
+    };
+    match (args.format, by_ending) {
+        (Some(asked), Some(by_ending)) if asked != by_ending => Err(Failure::usage(format!(
+            "--format {} and the ending of {} contradict each other",
+            asked.name(),
+            args.output.display()
+        ))
+        .remedy(format!("leave out --format, or write to FILE.{}", asked.ending()))),
+        (Some(format), _) | (None, Some(format)) => Ok(format),
+        (None, None) => {
+            Err(Failure::usage(format!("the ending of {} names no format", args.output.display()))
+                .remedy("-o FILE.onnx, FILE.py or FILE.json; or --format onnx, pytorch or json"))
+        }
+    }
+}
+
+impl Format {
+    fn name(self) -> &'static str {
+        match self {
+            Format::Onnx => "onnx",
+            Format::Pytorch => "pytorch",
+            Format::Json => "json",
+        }
+    }
+
+    fn ending(self) -> &'static str {
+        match self {
+            Format::Onnx => "onnx",
+            Format::Pytorch => "py",
+            Format::Json => "json",
+        }
+    }
+}
+
+/// The graph of a network that is one: the blocks of codes are graphs of their own.
+fn whole_graph(network: &AnyNetwork) -> Result<Graph, Failure> {
+    let mut graphs = network.graphs()?;
+    match (graphs.pop(), graphs.is_empty()) {
+        (Some(graph), true) => Ok(graph),
+        _ => {
+            let failure = Failure::usage(format!(
+                "{} is {}: its blocks are separate graphs, of which no file can be made",
+                network.name(),
+                network.kind()
+            ));
+            Err(failure.remedy("--format json writes its kernels"))
+        }
+    }
 }
 
 fn pytorch_failure(error: pytorch::PytorchError) -> Failure {

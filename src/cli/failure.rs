@@ -1,5 +1,7 @@
 //! What can go wrong, as the user sees it: a message, a remedy, and a stable exit code.
 
+use super::missing;
+use crate::shipped;
 use edgezen_core::files::FileError;
 use edgezen_core::plainnet::ShapeError;
 use edgezen_core::plainnet::notation::ParseError;
@@ -11,6 +13,8 @@ use edgezen_lab::dataset::DatasetError;
 use edgezen_lab::device::DeviceError;
 use edgezen_lab::device::gpu::GpuError;
 use edgezen_lab::device::profile::{Kind, ProfileError};
+use edgezen_lab::spelling;
+use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -48,9 +52,39 @@ pub struct Failure {
     pub remedy: Option<String>,
 }
 
+/// A failure as JSON: `{"code": 2, "message": "…", "remedy": "…"}`.
+#[derive(Debug, Serialize)]
+pub struct ErrorText<'a> {
+    /// The exit code.
+    pub code: u8,
+    pub message: &'a str,
+    pub remedy: Option<&'a str>,
+}
+
 impl Failure {
     pub fn new(exit: Exit, message: impl Into<String>) -> Failure {
         Failure { exit, message: message.into(), remedy: None }
+    }
+
+    /// One whose message is on stderr already.
+    pub fn said(exit: Exit) -> Failure {
+        Failure::new(exit, "")
+    }
+
+    /// Whether there is nothing more to print.
+    pub fn is_said(&self) -> bool {
+        self.message.is_empty()
+    }
+
+    /// What `--json` prints of it.
+    pub fn text(&self) -> ErrorText<'_> {
+        ErrorText { code: self.exit as u8, message: &self.message, remedy: self.remedy.as_deref() }
+    }
+
+    /// The same, said of `what`.
+    #[must_use]
+    pub fn of(self, what: &str) -> Failure {
+        Failure { message: format!("{what}: {}", self.message), ..self }
     }
 
     pub fn usage(message: impl Into<String>) -> Failure {
@@ -77,6 +111,10 @@ impl Failure {
             std::io::ErrorKind::NotFound => Exit::Usage,
             _ => Exit::Runtime,
         };
+        if exit == Exit::Usage {
+            let failure = Failure::new(exit, format!("{}: there is no such file or folder", path.display()));
+            return failure.remedy(missing::remedy(path));
+        }
         Failure::new(exit, format!("{}: {error}", path.display()))
     }
 
@@ -128,6 +166,13 @@ impl From<FileError> for Failure {
             | FileError::DamagedLine { .. } => {
                 Failure::new(Exit::BadFile, message).remedy("fetch the file again, or make it anew")
             }
+            FileError::InTheWay { .. } => {
+                Failure::usage(message).remedy("another place, or --force to replace what is there")
+            }
+            FileError::NotWritable { .. } => Failure::usage(message).remedy("another place"),
+            FileError::SameFile { .. } => Failure::usage(message).remedy("another name for the result"),
+            FileError::Busy { .. } => Failure::new(Exit::Device, message)
+                .remedy("wait until that is finished, or choose another folder"),
         }
     }
 }
@@ -136,6 +181,17 @@ impl From<DatasetError> for Failure {
     fn from(error: DatasetError) -> Failure {
         let message = error.to_string();
         match error {
+            // The first file that is read of a dataset tells whether a folder is one.
+            DatasetError::File(FileError::Io { path, error })
+                if error.kind() == std::io::ErrorKind::NotFound && path.ends_with("environment.json") =>
+            {
+                let folder = path.parent().unwrap_or(Path::new("."));
+                if !folder.exists() {
+                    return Failure::io(folder, &error);
+                }
+                Failure::usage(format!("{}: no dataset: it has no environment.json", folder.display()))
+                    .remedy("give a folder that edgezen profile or edgezen dataset import wrote")
+            }
             DatasetError::File(error) => error.into(),
             _ => Failure::new(Exit::BadFile, message),
         }
@@ -149,6 +205,8 @@ impl From<ScoreError> for Failure {
             ScoreError::Undefined { .. } => Failure::usage(error.to_string())
                 .remedy("--proxy flops and --proxy params are defined for every network"),
             ScoreError::NotFinite { .. } => Failure::runtime(error.to_string()),
+            ScoreError::Memory { .. } => Failure::runtime(error.to_string())
+                .remedy("a smaller --batch or --resolution; a closed form needs no memory"),
         }
     }
 }
@@ -176,8 +234,22 @@ impl From<ProfileError> for Failure {
         let message = error.to_string();
         match error {
             ProfileError::File(error) => error.into(),
-            ProfileError::Unknown { near, .. } => Failure::usage(message)
-                .remedy(format!("known devices like it: {}; edgezen devices lists all", near.join(", "))),
+            ProfileError::Unknown { name, .. }
+                if shipped::catalogue().predicted_only(&name).unwrap_or(false) =>
+            {
+                Failure::usage(format!(
+                    "{name} has predictors and no profile, so that nothing here measures on it"
+                ))
+                .remedy(format!(
+                    "predict and search take it; edgezen predictors info {name} describes it; \
+                         device-profiles/{name}.toml would describe how to measure on it"
+                ))
+            }
+            ProfileError::Unknown { near, .. } => {
+                let question = spelling::question(&near).map(|question| format!("{question} "));
+                let all = "edgezen devices lists all devices";
+                Failure::usage(message).remedy(format!("{}{all}", question.unwrap_or_default()))
+            }
             ProfileError::Syntax { .. } | ProfileError::Invalid { .. } => {
                 Failure::new(Exit::BadFile, message)
                     .remedy("edgezen devices show pixel2 --json prints a profile with all its fields")
@@ -202,6 +274,10 @@ impl From<DeviceError> for Failure {
                 Failure::new(exit, message).remedy(error.remedy())
             }
             DeviceError::Lost { .. } => Failure::new(Exit::Device, message),
+            DeviceError::Implausible { .. } => Failure::new(Exit::Quality, message).remedy(
+                "start the device anew, and name a runner that you built yourself: EDGEZEN_RUNNER=FILE; another device \
+                 if that does not help",
+            ),
             DeviceError::Busy { .. } => Failure::new(Exit::Device, message).remedy(
                 "wait until that is finished; if nobody measures on it: adb shell setprop debug.edgezen.owner \"''\"",
             ),
@@ -222,7 +298,9 @@ impl From<DeviceError> for Failure {
                 Failure::new(Exit::Quality, message).remedy(remedies.join("; "))
             }
             DeviceError::BadFile { .. } => Failure::new(Exit::BadFile, message),
-            DeviceError::Pin { .. } | DeviceError::Workload { .. } => Failure::runtime(message),
+            DeviceError::Launch { .. } | DeviceError::Pin { .. } | DeviceError::Workload { .. } => {
+                Failure::runtime(message)
+            }
         }
     }
 }
@@ -230,7 +308,6 @@ impl From<DeviceError> for Failure {
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Failure {
         match error {
-            JournalError::InUse { .. } => Failure::new(Exit::Device, error.to_string()),
             JournalError::File(error @ FileError::Newer { .. }) => error.into(),
             JournalError::File(error) => Failure::from(error)
                 .remedy_for_bad_file("another folder (-o DIR); the lines before the damage are still good"),

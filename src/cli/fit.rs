@@ -1,6 +1,7 @@
 //! `edgezen fit`: datasets in, predictor file out.
 
 use super::failure::{Exit, Failure};
+use super::force::Force;
 use super::{Global, output};
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::predictor::file::FitMetrics;
@@ -8,6 +9,8 @@ use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::predictor::network;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_lab::catalogue;
+use edgezen_lab::dataset;
+use edgezen_lab::files::Destination;
 use edgezen_lab::fit;
 use edgezen_lab::fit::refit::RefitError;
 use edgezen_lab::fit::{DataError, Datasets, FitError};
@@ -16,15 +19,17 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folders of datasets of one identity
+    /// Datasets of one identity: folders, or names of those in ./datasets and in the user's data folder
     #[arg(long, required = true, num_args = 1.., value_name = "DIR")]
     data: Vec<PathBuf>,
     /// Predictor file [default: predictors/<device>@<runtime>@<precision>.json]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, alias = "out", value_name = "FILE")]
     output: Option<PathBuf>,
     /// Networks that are not fitted, by the beginning of their names
     #[arg(long, value_name = "NAME")]
     leave_out: Vec<String>,
+    #[command(flatten)]
+    force: Force,
 }
 
 #[derive(Serialize)]
@@ -37,52 +42,56 @@ struct Report<M> {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    let args = Args { data: args.data.iter().map(|dir| dataset::find(dir)).collect(), ..args };
     let data = Datasets::read(&args.data, &args.leave_out)?;
     if let Some(rows) = data.networks() {
         let predictor = fit::networks::fit(&rows, data.request, &[])?;
-        return write_networks(&predictor, args.output, global);
+        return write_networks(&predictor, &args, global);
     }
     let predictor = fit::fit(&data.observations()?, data.request)?;
     let file = predictor.file();
-    let path = destination(args.output, &file.id)?;
-    catalogue::predictors::write(&path, file.text())?;
+    let to = args.destination(&file.id)?;
+    catalogue::predictors::write(&to, file.text())?;
     let p = &file.provenance;
     let report = Report {
         predictor: file.id.clone(),
-        file: path.display().to_string(),
+        file: to.path().display().to_string(),
         rows: p.kernels + p.blocks + p.networks,
         metrics: file.metrics.clone(),
         baseline_flops: file.metrics.baseline_flops,
     };
-    global.output().result(&report, || {
+    global.output().written(&to, &report, || {
         format!("{}\n\n{} written to {}", metrics_table(&report.metrics), report.predictor, report.file)
     })
 }
 
+impl Args {
+    fn destination(&self, id: &str) -> Result<Destination, Failure> {
+        let inputs: Vec<PathBuf> = self.data.iter().flat_map(|dir| dataset::files_of(dir)).collect();
+        self.force.place(file(self.output.as_deref(), id)?, &inputs)
+    }
+}
+
 /// The predictor's file, in a folder that is there.
-pub fn destination(given: Option<PathBuf>, id: &str) -> Result<PathBuf, Failure> {
-    let path = given.unwrap_or_else(|| Path::new("predictors").join(format!("{id}.json")));
+pub fn file(given: Option<&Path>, id: &str) -> Result<PathBuf, Failure> {
+    let path = given.map_or_else(|| Path::new("predictors").join(format!("{id}.json")), Path::to_owned);
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|e| Failure::io(folder, &e))?;
     }
     Ok(path)
 }
 
-fn write_networks(
-    predictor: &NetworkPredictor,
-    output: Option<PathBuf>,
-    global: Global,
-) -> Result<(), Failure> {
-    let path = destination(output, &predictor.id)?;
-    catalogue::predictors::write(&path, predictor.text())?;
+fn write_networks(predictor: &NetworkPredictor, args: &Args, global: Global) -> Result<(), Failure> {
+    let to = args.destination(&predictor.id)?;
+    catalogue::predictors::write(&to, predictor.text())?;
     let report = Report {
         predictor: predictor.id.clone(),
-        file: path.display().to_string(),
+        file: to.path().display().to_string(),
         rows: predictor.provenance.networks,
         metrics: predictor.metrics.clone(),
         baseline_flops: predictor.metrics.baseline_flops,
     };
-    global.output().result(&report, || {
+    global.output().written(&to, &report, || {
         format!("{}\n\n{} written to {}", network_table(&report.metrics), report.predictor, report.file)
     })
 }

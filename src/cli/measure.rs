@@ -1,25 +1,39 @@
 //! `edgezen measure`: the true latency of networks on a device.
 
+use super::answers::{Answers, worst};
 use super::net::{self, NetOptions};
 use super::target::{self, Target};
 use super::{Exit, Failure, Global, output};
-use edgezen_core::measurement::{Identity, Quality, Summary};
-use edgezen_core::units::three_digits;
+use edgezen_core::measurement::{Identity, MachineState, Quality};
+use edgezen_core::units::{Latency, three_digits};
 use edgezen_lab::campaign::network_latency::{self, MeasuredNetwork};
-use edgezen_lab::campaign::networks::ROUNDS;
-use edgezen_lab::catalogue::networks;
+use edgezen_lab::campaign::networks::{LAUNCHES, Reading};
+use edgezen_lab::catalogue::networks::AnyNetwork;
 use serde::Serialize;
 use std::path::Path;
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     target: Target,
-    /// Structure strings, files, published names, or .onnx files
-    #[arg(value_name = "NET", required = true)]
+    #[arg(value_name = "NET", required = true, help = net::NET)]
     nets: Vec<String>,
+    /// Seconds of timing for each network, spread over its launches [default: until its median is known, about two]
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    seconds: Option<Duration>,
     #[command(flatten)]
     options: NetOptions,
+}
+
+/// The least and the greatest number of seconds for one network.
+const SECONDS: std::ops::RangeInclusive<f64> = 0.1..=86_400.0;
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if SECONDS.contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!("{} to {} seconds", SECONDS.start(), SECONDS.end())),
+    }
 }
 
 /// Latencies per image.
@@ -28,74 +42,117 @@ struct Row {
     net: String,
     name: Option<String>,
     device: String,
+    /// The median of the launches' medians.
     median_ms: f64,
     mean_ms: f64,
     min_ms: f64,
     p10_ms: f64,
     p90_ms: f64,
+    p99_ms: f64,
+    /// The first run of a launch.
+    first_ms: f64,
+    /// Time that it took to make the network ready.
+    load_ms: Option<f64>,
+    /// The interval for the median of a later launch.
     ci95_ms: [f64; 2],
     runs: u32,
     quality: Quality,
+    /// Why it is not good.
+    reason: Option<String>,
+    launches: usize,
+    launch_medians_ms: Vec<f64>,
+    /// Standard deviation between the launches' medians, relative to the median; absent for a single launch.
+    between_launches_pct: Option<f64>,
+    state: MachineState,
     batch: u32,
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
     // All networks are read before the first is measured, because any of the arguments may be wrong.
-    let nets = args.nets.iter().map(|net| read(net, args.options)).collect::<Result<Vec<_>, Failure>>()?;
-    let mut device = args.target.open(ROUNDS, global)?;
+    let read = Answers::each(&args.nets, |net| read(net, args.options)).told_apart(|read| &mut read.label);
+    if read.given().is_empty() {
+        let refused = read.print(out, |_| String::new())?;
+        return refused.map_or(Ok(()), Err);
+    }
+    let mut device = args.target.open(args.seconds, global)?;
+    let labels: Vec<String> = read.given().iter().map(|read| read.label.clone()).collect();
+    let nets: Vec<MeasuredNetwork> = read.given().iter().map(|read| read.network.clone()).collect();
     let bar =
-        out.progress(nets.len() as u64 * u64::from(ROUNDS), "{bar:30} {pos}/{len} {elapsed}  {wide_msg}");
-    let summaries = network_latency::measure(device.as_mut(), &nets, &mut |i| {
-        bar.set_message(label(&nets[i]));
-        bar.inc(1);
+        out.progress(nets.len() as u64 * u64::from(LAUNCHES), "{bar:30} {pos}/{len} {elapsed}  {wide_msg}");
+    let mut begun = 0;
+    let readings = network_latency::measure(device.as_mut(), &nets, &mut |i| {
+        bar.set_message(output::message(&labels[i]));
+        output::begin_step(&bar, &mut begun);
     })?;
     bar.finish_and_clear();
     target::notes(&mut *device, out);
-    let rows = nets
+    let mut readings = readings.into_iter();
+    let rows = read.then(|read| row(read, readings.next().flatten(), device.identity()));
+    let noisy: Vec<String> = rows
+        .given()
         .iter()
-        .zip(summaries)
-        .map(|(net, summary)| row(net, summary, device.identity()))
-        .collect::<Result<Vec<Row>, Failure>>()?;
-    out.result(&rows, || text(&rows))?;
-    let noisy: Vec<&str> =
-        rows.iter().filter(|row| row.quality == Quality::Noisy).map(|row| row.label()).collect();
+        .filter(|row| row.quality.is_doubtful())
+        .map(|row| match &row.reason {
+            Some(reason) => format!("{} ({reason})", row.label()),
+            None => row.label().to_owned(),
+        })
+        .collect();
+    let refused = rows.print(out, text)?;
     if noisy.is_empty() {
-        return Ok(());
+        return refused.map_or(Ok(()), Err);
     }
-    Err(Failure::new(Exit::Quality, format!("too noisy to be relied on: {}", noisy.join(", ")))
-        .remedy("close other programs, then measure again"))
+    let noisy = Failure::new(Exit::Quality, format!("too noisy to be relied on: {}", noisy.join(", ")))
+        .remedy("close other programs, then measure again; edgezen devices doctor says what is in the way");
+    out.failure(&noisy);
+    worst(refused.into_iter().chain([noisy])).map_or(Ok(()), |worst| Err(Failure::said(worst.exit)))
+}
+
+/// A network to measure, and what it is called meanwhile.
+#[derive(Serialize)]
+struct Read {
+    label: String,
+    #[serde(skip)]
+    network: MeasuredNetwork,
 }
 
 /// The network that an argument means.
-fn read(net: &str, options: NetOptions) -> Result<MeasuredNetwork, Failure> {
-    if !net::is_onnx(net) {
-        return Ok(MeasuredNetwork::PlainNet(Box::new(net::model(net, options)?)));
+fn read(net: &str, options: NetOptions) -> Result<Read, Failure> {
+    if net::is_onnx(net) {
+        let path = Path::new(net);
+        std::fs::metadata(path).map_err(|e| Failure::io(path, &e))?;
+        return Ok(Read { label: net.to_owned(), network: MeasuredNetwork::Onnx(path.to_owned()) });
     }
-    let path = Path::new(net);
-    std::fs::metadata(path).map_err(|e| Failure::io(path, &e))?;
-    Ok(MeasuredNetwork::Onnx(path.to_owned()))
-}
-
-/// What a network is called while it is measured.
-fn label(net: &MeasuredNetwork) -> String {
-    match net {
-        MeasuredNetwork::PlainNet(model) => networks::name(model),
-        MeasuredNetwork::Onnx(path) => path.display().to_string(),
-    }
-}
-
-fn row(
-    network: &MeasuredNetwork,
-    summary: Option<(Summary, Quality)>,
-    identity: &Identity,
-) -> Result<Row, Failure> {
-    let (summary, quality) =
-        summary.ok_or_else(|| Failure::runtime(format!("{}: no samples came back", label(network))))?;
-    let (net, name) = match network {
-        MeasuredNetwork::PlainNet(model) => (model.network.to_string(), model.name.clone()),
-        MeasuredNetwork::Onnx(path) => (path.display().to_string(), None),
+    let network = net::any(net, options)?;
+    let label = network.name();
+    let network = match network {
+        AnyNetwork::PlainNet(model) => MeasuredNetwork::PlainNet(Box::new(model)),
+        other => {
+            let mut graphs = other.graphs()?;
+            let (Some(graph), true) = (graphs.pop(), graphs.is_empty()) else {
+                // The blocks of a code are graphs of their own.
+                other.into_model("measuring needs")?;
+                return Err(Failure::usage(format!("{net}: there is nothing to measure")));
+            };
+            MeasuredNetwork::Graph { name: label.clone(), graph: Box::new(graph) }
+        }
     };
+    Ok(Read { label, network })
+}
+
+fn row(read: Read, reading: Option<Reading>, identity: &Identity) -> Result<Row, Failure> {
+    let Read { label, network } = read;
+    let reading = reading.ok_or_else(|| Failure::runtime(format!("{label}: no samples came back")))?;
+    let (net, name) = match network {
+        MeasuredNetwork::PlainNet(model) => {
+            let net = model.network.to_string();
+            let name = (label != net).then_some(label);
+            (net, name)
+        }
+        MeasuredNetwork::Onnx(path) => (path.display().to_string(), None),
+        MeasuredNetwork::Graph { name, .. } => (name.clone(), Some(label)),
+    };
+    let summary = &reading.summary;
     Ok(Row {
         net,
         name,
@@ -105,9 +162,17 @@ fn row(
         min_ms: summary.min.ms(),
         p10_ms: summary.p10.ms(),
         p90_ms: summary.p90.ms(),
+        p99_ms: reading.p99.ms(),
+        first_ms: reading.first.ms(),
+        load_ms: reading.load.map(Latency::ms),
         ci95_ms: [summary.ci95.0.ms(), summary.ci95.1.ms()],
         runs: summary.runs,
-        quality,
+        quality: reading.quality(),
+        reason: reading.doubt.as_ref().map(ToString::to_string),
+        launches: reading.launches.len(),
+        launch_medians_ms: reading.launches.iter().map(|median| median.ms()).collect(),
+        between_launches_pct: reading.agreement.map(|agreement| 100.0 * agreement.between),
+        state: reading.state,
         batch: identity.batch,
     })
 }
@@ -118,7 +183,7 @@ impl Row {
     }
 }
 
-fn text(rows: &[Row]) -> String {
+fn text(rows: &[&Row]) -> String {
     let cells: Vec<Vec<String>> = rows
         .iter()
         .map(|row| {
@@ -128,12 +193,29 @@ fn text(rows: &[Row]) -> String {
                 format!("{} – {}", three_digits(row.ci95_ms[0]), three_digits(row.ci95_ms[1])),
                 three_digits(row.p10_ms),
                 three_digits(row.p90_ms),
-                row.runs.to_string(),
+                row.launches.to_string(),
                 row.quality.name().to_owned(),
             ]
         })
         .collect();
     let device = rows.first().map_or(String::new(), |row| format!("{}, per image\n", row.device));
-    device
-        + &output::table(&["network", "median ms", "95 % interval", "p10", "p90", "runs", "quality"], &cells)
+    let header = ["network", "median ms", "95 % interval", "p10", "p90", "launches", "quality"];
+    device + &output::table(&header, &cells) + &rows.last().map(|row| state(&row.state)).unwrap_or_default()
+}
+
+/// The state of the machine in one line, as far as it is known.
+fn state(state: &MachineState) -> String {
+    let percent = |value: Option<f64>, what: &str| value.map(|value| format!("{value:.0} % of {what}"));
+    let (machine, core) = (state.others_on_machine_percent, state.others_on_core_percent);
+    let used: Vec<String> =
+        percent(machine, "the machine").into_iter().chain(percent(core, "the measured core")).collect();
+    let parts = [
+        (!used.is_empty()).then(|| format!("other programs used {}", used.join(" and "))),
+        state.load_average.map(|load| format!("load average {load:.2}")),
+        state.disturbed_percent.map(|percent| format!("{percent:.0} % of the runs on a slow core")),
+        state.temperature_c.map(|celsius| format!("{celsius:.0} °C")),
+        state.throttled.clone(),
+    ];
+    let known: Vec<String> = parts.into_iter().flatten().collect();
+    if known.is_empty() { String::new() } else { format!("{}: {}\n", state.usage.name(), known.join(", ")) }
 }

@@ -2,19 +2,25 @@
 
 #![allow(clippy::print_stderr, clippy::print_stdout)]
 
+mod answers;
 mod breakdown;
 mod calibrate;
 mod completions;
 mod dataset;
 mod devices;
 mod evaluate;
+mod examples;
 mod experiment;
 mod export;
 mod failure;
 mod fit;
+mod force;
 mod info;
+mod launch;
 mod measure;
+mod missing;
 mod net;
+mod networks;
 mod output;
 mod predict;
 mod predict_table;
@@ -36,6 +42,9 @@ pub use failure::{Exit, Failure};
 
 use clap::{Parser, Subcommand};
 use output::Output;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 #[derive(Debug, Parser)]
 #[command(name = "edgezen", version, about, propagate_version = true)]
@@ -56,66 +65,107 @@ struct Global {
     #[arg(long, global = true, default_value_t = 0, value_name = "N",
         value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
+    /// Print no remarks and no progress, only results and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more on stderr: which predictors are used, how long the command took
+    #[arg(short, long, global = true)]
+    verbose: bool,
 }
 
 impl Global {
     fn output(self) -> Output {
-        Output { json: self.json }
+        Output { json: self.json, quiet: self.quiet, verbose: self.verbose }
     }
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Known devices, their facts, and whether this computer is fit to measure
+    #[command(after_help = examples::DEVICES)]
     Devices(devices::Args),
     /// Measure kernels, blocks and networks of a search space on a device
+    #[command(after_help = examples::PROFILE)]
     Profile(profile::Args),
     /// Datasets: what they hold; public tables in
     Dataset(dataset::Args),
     /// Fit a latency predictor to datasets
+    #[command(after_help = examples::FIT)]
     Fit(fit::Args),
     /// Adapt a predictor to another device from a few measurements
+    #[command(after_help = examples::TRANSFER)]
     Transfer(transfer::Args),
     /// Shipped and own predictors
+    #[command(after_help = examples::PREDICTORS)]
     Predictors(predictors::Args),
+    /// The names that stand for networks
+    #[command(after_help = examples::NETWORKS)]
+    Networks(networks::Args),
     /// Latency of networks or kernels by a predictor
+    #[command(after_help = examples::PREDICT)]
     Predict(predict::Args),
     /// How good a predictor is on what was measured
+    #[command(after_help = examples::EVALUATE)]
     Evaluate(evaluate::Args),
     /// Layers, parameters, MACs, memory and kernels of a network
+    #[command(after_help = examples::INFO)]
     Info(info::Args),
     /// Fit what foretells the accuracy of networks to a few that were trained
     Calibrate(calibrate::Args),
     /// Zero-shot scores of networks
+    #[command(after_help = examples::SCORE)]
     Score(score::Args),
     /// The best network that fits the budgets
+    #[command(after_help = examples::SEARCH)]
     Search(Box<search::Args>),
     /// True latency of networks on a device
+    #[command(after_help = examples::MEASURE)]
     Measure(measure::Args),
     /// Predicted against measured latency of networks or of a search's results
+    #[command(after_help = examples::VALIDATE)]
     Validate(validate::Args),
     /// One page with the plots of a search, and the plots as files
+    #[command(after_help = examples::REPORT)]
     Report(report::Args),
     /// Write a network as a file for other programs
+    #[command(after_help = examples::EXPORT)]
     Export(export::Args),
     /// Train a network on CIFAR-10 or CIFAR-100
     #[cfg(feature = "torch")]
     Train(Box<train::Args>),
     /// Figures and tables of the paper, as csv and svg
     Experiment(experiment::Args),
+    /// Measure once for another command that started this one
+    #[command(hide = true)]
+    Launch,
     /// A script that completes commands and options in your shell
     Completions(completions::Args),
 }
 
 /// Parses the command line and runs the command.
 pub fn run() -> Result<(), Failure> {
+    let started = Instant::now();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => match needs_torch(&error) {
-            Some(what) => return Err(Failure::needs_torch(what)),
-            None => error.exit(),
-        },
+        Err(error) => {
+            JSON.store(std::env::args_os().any(|argument| argument == "--json"), Ordering::Relaxed);
+            return match needs_torch(&error) {
+                Some(what) => Err(Failure::needs_torch(what)),
+                None => parsed(&error),
+            };
+        }
     };
+    JSON.store(cli.global.json, Ordering::Relaxed);
+    let output = cli.global.output();
+    let done = command(cli);
+    output.detail(format!("finished in {:.2} s", started.elapsed().as_secs_f64()));
+    done
+}
+
+/// Whether `--json` was given, for errors that end the program.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+fn command(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Devices(args) => devices::run(args, cli.global),
         Command::Profile(args) => profile::run(args, cli.global),
@@ -123,6 +173,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Fit(args) => fit::run(args, cli.global),
         Command::Transfer(args) => transfer::run(args, cli.global),
         Command::Predictors(args) => predictors::run(args, cli.global),
+        Command::Networks(args) => networks::run(args, cli.global),
         Command::Predict(args) => predict::run(args, cli.global),
         Command::Evaluate(args) => evaluate::run(args, cli.global),
         Command::Info(args) => info::run(args, cli.global),
@@ -136,8 +187,26 @@ pub fn run() -> Result<(), Failure> {
         #[cfg(feature = "torch")]
         Command::Train(args) => train::run(*args, cli.global),
         Command::Experiment(args) => experiment::run(args, cli.global),
+        Command::Launch => launch::run(),
         Command::Completions(args) => completions::run(args, cli.global),
     }
+}
+
+/// Prints what the parser says: help and version on stdout, and that is no failure; anything else is a usage error.
+fn parsed(error: &clap::Error) -> Result<(), Failure> {
+    if !error.use_stderr() {
+        return output::written(error.print().and_then(|()| std::io::stdout().flush()));
+    }
+    // Where stderr is full or closed, there is nobody to tell.
+    let _ = error.print();
+    if JSON.load(Ordering::Relaxed) {
+        let text = error.render().to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let failure =
+            Failure::usage(message).remedy("edgezen --help, or --help behind a command, lists the options");
+        Output { json: true, ..Output::default() }.only_error(&failure);
+    }
+    Err(Failure::said(Exit::Usage))
 }
 
 /// What of the command line would be understood with libtorch.
@@ -155,10 +224,8 @@ fn needs_torch(error: &clap::Error) -> Option<&'static str> {
 
 /// Prints `failure` as `main` does before it exits.
 pub fn report(failure: &Failure) {
-    let out = Output { json: false };
-    out.note(format!("error: {}", failure.message));
-    if let Some(remedy) = &failure.remedy {
-        out.note(format!("  try: {remedy}"));
+    if !failure.is_said() {
+        Output { json: JSON.load(Ordering::Relaxed), ..Output::default() }.last_failure(failure);
     }
 }
 
@@ -166,6 +233,19 @@ pub fn report(failure: &Failure) {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn examples_are_commands() {
+        let mut count = 0;
+        for line in examples::ALL.iter().flat_map(|examples| examples.lines()) {
+            let Some(line) = line.trim().strip_prefix("edgezen ") else { continue };
+            let words = line.split_whitespace().map(|word| word.trim_matches('"'));
+            let parsed = Cli::try_parse_from(std::iter::once("edgezen").chain(words));
+            assert!(parsed.is_ok(), "{line}: {}", parsed.err().unwrap());
+            count += 1;
+        }
+        assert!(count > 25, "{count}");
+    }
 
     /// What clap checks in unoptimised builds alone: there, two groups of one name in a command are a panic.
     #[test]

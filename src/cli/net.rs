@@ -1,13 +1,18 @@
 //! The `NET` argument and its options. What a text stands for is decided in [`edgezen_lab::catalogue::networks`].
 
 use super::failure::{Exit, Failure};
-use edgezen_core::plainnet::{Model, Network, published};
+use edgezen_core::plainnet::{Model, Network};
 use edgezen_core::zoo::Encoded;
 use edgezen_engine::onnx::Size;
 use edgezen_lab::accuracy::trained;
-use edgezen_lab::catalogue::networks::{self, NetworkError, Overrides};
+use edgezen_lab::catalogue::networks::{self, AnyNetwork, NetworkError, Overrides};
+use edgezen_lab::spelling;
 
 pub use edgezen_lab::catalogue::networks::is_onnx;
+
+/// What a NET argument may be, for the help of the commands.
+pub const NET: &str = "Names (edgezen networks lists them), structure strings, files that begin with one, .onnx files, run \
+    folders, or codes of other search spaces";
 
 /// How to run a structure whose resolution, classes and SE are not part of its name.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -30,23 +35,28 @@ impl From<NetOptions> for Overrides {
     }
 }
 
-impl NetOptions {
-    /// The side that is asked for, of a square image.
-    pub fn side(self) -> Result<Option<u32>, Failure> {
-        Ok(Overrides::from(self).side()?)
-    }
+/// Reads the side of a square image, as `224` or `224x224`.
+pub fn square_side(text: &str) -> Result<u32, String> {
+    let size: Size = text.parse()?;
+    let side = u32::try_from(size.h).ok().filter(|side| size.h == size.w && (1..=4096).contains(side));
+    side.ok_or_else(|| format!("{text:?} is no square image of a side from 1 to 4096"))
 }
 
-/// Reads a NET argument that must be a PlainNet.
-pub fn model(net: &str, options: NetOptions) -> Result<Model, Failure> {
-    Ok(networks::model(net, options.into())?)
+/// Reads a NET argument of any kind.
+pub fn any(net: &str, options: NetOptions) -> Result<AnyNetwork, Failure> {
+    Ok(networks::any(net, options.into())?)
+}
+
+/// Reads a NET argument that must have a structure string; `need` says what needs it: `a score needs`.
+pub fn model(net: &str, options: NetOptions, need: &'static str) -> Result<Model, Failure> {
+    Ok(networks::model(net, options.into(), need)?)
 }
 
 /// Reads a NET argument as what a zero-shot score looks at, with its name: a PlainNet, or the chain of convolutions of a
 /// network of another search space.
 pub fn scored(net: &str, options: NetOptions) -> Result<(String, Model), Failure> {
-    if !Encoded::is_code(net) {
-        let model = model(net, options)?;
+    if !Encoded::is_code(net.trim()) {
+        let model = model(net, options, "a score needs")?;
         return Ok((networks::name(&model), model));
     }
     let network = networks::any(net, options.into())?;
@@ -54,21 +64,32 @@ pub fn scored(net: &str, options: NetOptions) -> Result<(String, Model), Failure
     Ok((network.name(), chain.vanilla()))
 }
 
-/// Reads a NET argument as a structure alone.
+/// Reads a NET argument as the structure that a search starts from.
 pub fn structure(net: &str) -> Result<Network, Failure> {
-    Ok(networks::structure(net)?)
+    Ok(networks::structure(net, "a search starts from")?)
 }
 
 impl From<NetworkError> for Failure {
     fn from(error: NetworkError) -> Failure {
         let message = error.to_string();
+        let structures =
+            "edgezen networks shows which names have structures; predict, info and measure take all kinds";
         match error {
-            NetworkError::Unknown(_) => {
-                let known: Vec<_> = published::names().collect();
-                Failure::usage(message).remedy(format!("known names: {}", known.join(", ")))
-            }
+            NetworkError::Unknown { near, .. } => Failure::usage(message).remedy(unknown(&near)),
             NetworkError::Structure(error) => error.into(),
             NetworkError::Shape(error) => error.into(),
+            NetworkError::NoEffect { option, .. } => {
+                Failure::usage(message).remedy(format!("leave out {option}"))
+            }
+            NetworkError::NoStructure { .. } => Failure::usage(message).remedy(structures),
+            NetworkError::Tflite { .. } => Failure::usage(message)
+                .remedy("convert it to ONNX: python -m tf2onnx.convert --tflite FILE --output FILE.onnx"),
+            NetworkError::Folder { .. } => Failure::usage(message)
+                .remedy("give the folder of a run, as runs/pixel2-80ms-seed0, or a file"),
+            NetworkError::Unfinished { path } => {
+                Failure::usage(message).remedy(format!("edgezen search --resume --out {}", path.display()))
+            }
+            NetworkError::Run(error) => error.into(),
             NetworkError::Code(_)
             | NetworkError::NoClasses
             | NetworkError::NotSquare(_)
@@ -78,4 +99,12 @@ impl From<NetworkError> for Failure {
             NetworkError::Damaged { path, reason } => Failure::bad_file(&path, reason),
         }
     }
+}
+
+/// What to do about a name that stands for nothing.
+fn unknown(near: &[String]) -> String {
+    let question = spelling::question(near).map(|question| format!("{question} ")).unwrap_or_default();
+    format!(
+        "{question}edgezen networks lists all names; torch.onnx.export writes any other network as an .onnx file"
+    )
 }

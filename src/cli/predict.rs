@@ -1,7 +1,9 @@
 //! `edgezen predict`: milliseconds of networks, or of a table of kernels or networks.
 
+use super::answers::{Answers, worst};
 use super::failure::{Exit, Failure};
-use super::net::NetOptions;
+use super::force::Force;
+use super::net::{self, NetOptions};
 use super::predictors::Which;
 use super::{Global, breakdown, output, predict_table};
 use edgezen_core::predictor::Support;
@@ -11,16 +13,16 @@ use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_core::units::{Latency, three_digits};
 use edgezen_lab::catalogue::networks;
+use edgezen_lab::files::Destination;
 use edgezen_lab::prediction::{self, INSIDE, Missing, PredictionError, network, table};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     which: Which,
-    /// Structure strings, files, .onnx files, published names or codes of other search spaces
-    #[arg(value_name = "NET", required_unless_present_any = ["kernels", "networks"],
+    #[arg(value_name = "NET", help = net::NET, required_unless_present_any = ["kernels", "networks"],
         conflicts_with_all = ["kernels", "networks"])]
     nets: Vec<String>,
     #[command(flatten)]
@@ -53,8 +55,10 @@ pub struct Args {
     #[arg(long, value_name = "TABLE", requires = "networks")]
     archs: Option<PathBuf>,
     /// Where the table goes, with predicted_ms, lower_ms, upper_ms (whole batch) and in_domain added
-    #[arg(short, long, value_name = "TABLE")]
+    #[arg(short, long, alias = "out", value_name = "TABLE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -102,49 +106,67 @@ struct KernelRow {
     support: &'static str,
 }
 
+impl Args {
+    /// The place of a table with predictions, which is none of the files that they are made of.
+    fn place(&self, output: &Path, table: &Path) -> Result<Destination, Failure> {
+        let others = [self.archs.as_deref(), self.which.predictor.as_deref()];
+        let inputs: Vec<&Path> = others.into_iter().flatten().chain([table]).collect();
+        self.force.place(output, &inputs)
+    }
+}
+
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let mut loaded = args.which.load(global.output())?;
     if let (AnyPredictor::Kernels(predictor), Some(batch)) = (&mut loaded, args.batch) {
         **predictor = predictor.with_batch(batch);
     }
     if let (Some(kernels), Some(output)) = (&args.kernels, &args.output) {
+        let output = args.place(output, kernels)?;
         let table = table::of_kernels(&loaded, kernels)?;
-        return predict_table::write(table, &loaded, kernels, output, args.strict, global);
+        return predict_table::write(table, &loaded, kernels, &output, args.strict, global);
     }
     if let (Some(networks), Some(output)) = (&args.networks, &args.output) {
+        let output = args.place(output, networks)?;
         let table = table::of_networks(&loaded, networks, args.archs.as_deref())?;
-        return predict_table::write(table, &loaded, networks, output, args.strict, global);
+        return predict_table::write(table, &loaded, networks, &output, args.strict, global);
     }
     if args.output.is_some() {
         return Err(Failure::usage("--output goes with a table: --kernels TABLE or --networks TABLE"));
     }
-    let mut rows = Vec::new();
-    for net in &args.nets {
+    let answers = Answers::each(&args.nets, |net| {
         let prediction = match &loaded {
             AnyPredictor::Kernels(predictor) => predict(predictor, net, &args)?,
             AnyPredictor::Networks(predictor) => predict_whole(predictor, net, &args)?,
         };
-        rows.push(row(prediction, &args));
+        Ok(row(prediction, &args))
+    });
+    let answers = answers.told_apart(|row| &mut row.net);
+    let strict = answers.given().into_iter().find_map(|row| outside(row, &args));
+    let refused = answers.print(global.output(), |rows| text(rows, &args))?;
+    if let Some(strict) = &strict {
+        global.output().failure(strict);
     }
-    global.output().result(&rows, || text(&rows, &args))?;
-    match rows.iter().find(|row| args.strict && (row.coverage < INSIDE || row.incomplete)) {
-        None => Ok(()),
-        Some(row) if row.incomplete => {
-            let message = format!("{}: its latency is without {}", row.net, names(&row.missing, true));
-            Err(Failure::new(Exit::OutsideDomain, message)
-                .remedy("leave out --strict if what is missing takes no time that counts"))
-        }
-        Some(row) => {
-            let message = format!(
-                "{}: only {:.0} % of its latency lies inside the domain of {}",
-                row.net,
-                100.0 * row.coverage,
-                row.device
-            );
-            Err(Failure::new(Exit::OutsideDomain, message)
-                .remedy("--breakdown=kernels shows which kernels; measure such networks and fit again"))
-        }
+    worst(refused.into_iter().chain(strict)).map_or(Ok(()), |worst| Err(Failure::said(worst.exit)))
+}
+
+/// Why `--strict` refuses a network.
+fn outside(row: &Row, args: &Args) -> Option<Failure> {
+    if !args.strict || (row.coverage >= INSIDE && !row.incomplete) {
+        return None;
     }
+    if row.incomplete {
+        let message = format!("{}: its latency is without {}", row.net, names(&row.missing, true));
+        let failure = Failure::new(Exit::OutsideDomain, message);
+        return Some(failure.remedy("leave out --strict if what is missing takes no time that counts"));
+    }
+    let message = format!(
+        "{}: only {:.0} % of its latency lies inside the domain of {}",
+        row.net,
+        100.0 * row.coverage,
+        row.device
+    );
+    let failure = Failure::new(Exit::OutsideDomain, message);
+    Some(failure.remedy("--breakdown=kernels shows which kernels; measure such networks and fit again"))
 }
 
 /// What was left out of the latencies, or what has only a bound.
@@ -154,7 +176,7 @@ fn names(unknown: &[Missing], left_out: bool) -> String {
 }
 
 fn predict(predictor: &FittedPredictor, net: &str, args: &Args) -> Result<prediction::Prediction, Failure> {
-    let found = networks::any(net, args.options.into())?;
+    let found = net::any(net, args.options)?;
     Ok(network::by_kernels(predictor, &found, args.latency, args.partial)?)
 }
 
@@ -171,6 +193,10 @@ fn predict_whole(
         return Err(PredictionError::NoBreakdown { predictor: predictor.id.clone() }.into());
     }
     let encoded = networks::encoded(net, args.options.into())?;
+    if encoded.is_none() {
+        // A text that stands for nothing is an error of its own.
+        net::any(net, args.options)?;
+    }
     Ok(network::as_a_whole(predictor, net, encoded.as_ref())?)
 }
 
@@ -208,7 +234,7 @@ fn support(support: Support) -> &'static str {
     }
 }
 
-fn text(rows: &[Row], args: &Args) -> String {
+fn text(rows: &[&Row], args: &Args) -> String {
     let mut out = String::new();
     for p in rows {
         out += &format!(

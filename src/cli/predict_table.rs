@@ -3,6 +3,7 @@
 use super::Global;
 use super::failure::{Exit, Failure};
 use edgezen_core::predictor::any::AnyPredictor;
+use edgezen_lab::files::Destination;
 use edgezen_lab::prediction::PredictedTable;
 use edgezen_lab::prediction::table::Outside;
 use serde::Serialize;
@@ -24,7 +25,7 @@ pub fn write(
     table: PredictedTable,
     loaded: &AnyPredictor,
     input: &Path,
-    output: &Path,
+    output: &Destination,
     strict: bool,
     global: Global,
 ) -> Result<(), Failure> {
@@ -40,9 +41,9 @@ pub fn write(
         rows: table.rows(),
         inside: table.inside,
         unknown: table.unknown,
-        output: output.display().to_string(),
+        output: output.path().display().to_string(),
     };
-    global.output().result(&report, || {
+    global.output().written(output, &report, || {
         let mut text = format!(
             "{} rows, {} inside the domain of {}: {}",
             report.rows, report.inside, report.device, report.output

@@ -1,10 +1,11 @@
 //! `edgezen report RUN`: one page with the plots of a run, and the plots as files.
 
+use super::force::{Force, NO_INPUTS};
 use super::output::Output;
 use super::{Exit, Failure, Global, predictors, score};
 use edgezen_core::predictor::fitted::FittedPredictor;
-use edgezen_lab::files::write_atomically;
-use edgezen_lab::report::{Report, command, comparisons};
+use edgezen_lab::files::create_inside;
+use edgezen_lab::report::{Report, command, comparisons, is_page};
 use edgezen_lab::runs;
 use edgezen_lab::runs::Manifest;
 use serde::Serialize;
@@ -17,8 +18,10 @@ pub struct Args {
     /// Folder of a finished run
     run: PathBuf,
     /// The page; the plots go into a folder beside it [default: report.html in the run's folder]
-    #[arg(short, long, value_name = "FILE.html")]
+    #[arg(short, long, alias = "out", value_name = "FILE.html")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
 }
 
 #[derive(Serialize)]
@@ -32,25 +35,31 @@ struct Written {
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let started = Instant::now();
     let dir = &args.run;
-    let report = read(dir, global.output())?;
     let page = args.output.clone().unwrap_or_else(|| dir.join("report.html"));
-    let stem = page.file_stem().map_or_else(|| "report".into(), |stem| stem.to_string_lossy().into_owned());
-    let folder = page.with_file_name(format!("{stem}_plots"));
-    std::fs::create_dir_all(&folder).map_err(|error| Failure::io(&folder, &error))?;
+    // A page that was drawn earlier is drawn anew, with its plots.
+    let force = Force { force: args.force.force || is_page(&page) };
+    let to = force.place(&page, &runs::files_of(dir))?;
+    let report = read(dir, global.output())?;
     let mut plots = Vec::new();
-    for plot in report.plots() {
-        let path = folder.join(format!("{}.svg", plot.name));
-        write_atomically(&path, plot.drawing.standalone().as_bytes())?;
-        plots.push(path.display().to_string());
+    if !to.is_stream() {
+        let stem =
+            page.file_stem().map_or_else(|| "report".into(), |stem| stem.to_string_lossy().into_owned());
+        let beside = page.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = create_inside(beside, &format!("{stem}_plots"))?;
+        for plot in report.plots() {
+            let path = folder.join(format!("{}.svg", plot.name));
+            force.place(&path, NO_INPUTS)?.write(plot.drawing.standalone().as_bytes())?;
+            plots.push(path.strip_prefix(".").unwrap_or(&path).display().to_string());
+        }
     }
-    write_atomically(&page, report.page().as_bytes())?;
+    to.write(report.page().as_bytes())?;
     let written = Written {
         run_dir: dir.display().to_string(),
         report: page.display().to_string(),
         plots,
         seconds: started.elapsed().as_secs_f64(),
     };
-    global.output().result(&written, || format!("{}\n{}", written.report, written.plots.join("\n")))
+    global.output().written(&to, &written, || format!("{}\n{}", written.report, written.plots.join("\n")))
 }
 
 /// Reads the folder of a finished run.

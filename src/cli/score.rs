@@ -1,21 +1,21 @@
 //! `edgezen score NET…`: zero-shot scores.
 
+use super::answers::Answers;
 use super::net::{self, NetOptions};
 use super::{Failure, Global, calibrate, output};
 use edgezen_core::proxy;
 use edgezen_core::proxy::Mode;
 use edgezen_core::proxy::exact;
 use edgezen_lab::accuracy::{ensemble, trained};
-use edgezen_lab::catalogue::networks;
 use edgezen_lab::scoring::{self, Scoring, ScoringError};
+use edgezen_lab::spelling;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Structure strings, files, or published names
-    #[arg(required = true)]
+    #[arg(value_name = "NET", required = true, help = net::NET)]
     nets: Vec<String>,
     /// Proxy; several with + between them: the sum of the logarithms of a network's ranks among those given
     #[arg(long, default_value = "zen")]
@@ -38,8 +38,8 @@ pub struct Args {
         value_parser = clap::value_parser!(u32).range(1..=i64::from(exact::MAX_REPEATS)))]
     repeats: u32,
     /// Threads; they do not change the score [default: one per core]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
     /// Draw other random numbers for every network; else all share them layer by layer, which takes much of
     /// the noise out of comparisons
     #[arg(long)]
@@ -108,19 +108,8 @@ struct Foretold {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
-    let proxies = args.proxy.split('+').map(find).collect::<Result<Vec<_>, _>>()?;
-    if proxies.len() > 1 && args.nets.len() < 2 {
-        return Err(Failure::usage("an ensemble of proxies ranks networks among one another")
-            .remedy("name several networks"));
-    }
-    let calibrated = args.calibration.as_deref().map(calibrate::read).transpose()?;
-    let threads = args.threads.unwrap_or(0);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|e| Failure::runtime(format!("cannot start {threads} threads: {e}")))?;
-    let mut columns: Vec<Vec<Row>> = Vec::new();
-    for entry in proxies {
+    let scoring = |name: &str| {
+        let entry = find(name)?;
         let scoring = Scoring {
             proxy: entry,
             engine: scoring::Engine::choose(entry, args.engine.map(Into::into))?,
@@ -132,64 +121,83 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             seed: global.seed,
         };
         scoring.check()?;
-        let row = |net: &String| {
-            let (name, model) = net::scored(net, args.options)?;
+        Ok(scoring)
+    };
+    let scorings = args.proxy.split('+').map(scoring).collect::<Result<Vec<_>, Failure>>()?;
+    if scorings.len() > 1 && args.nets.len() < 2 {
+        return Err(Failure::usage("an ensemble of proxies ranks networks among one another")
+            .remedy("name several networks"));
+    }
+    let calibrated = args.calibration.as_deref().map(calibrate::read).transpose()?;
+    let threads = args.threads.map_or(0, usize::from);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|e| Failure::runtime(format!("cannot start {threads} threads: {e}")))?;
+    let answers = Answers::each(&args.nets, |net| {
+        let (name, model) = net::scored(net, args.options)?;
+        let mut of = BTreeMap::new();
+        let (mut last, mut seconds) = (None, 0.0);
+        for scoring in &scorings {
             let scored = pool.install(|| scoring.score(&model))?;
-            Ok(Row {
-                net: name,
-                proxy: entry.name.to_owned(),
-                engine: scoring.engine.name(),
-                mode: args.mode.name(),
-                score: scored.score,
-                std: scored.std,
-                repeats: scored.repeats,
-                batch: scored.batch,
-                resolution: model.resolution,
-                seconds: scored.seconds,
-                built: args.built,
-                of: BTreeMap::from([(entry.name, scored.score)]),
-                foretold: None,
-            })
+            seconds += scored.seconds;
+            of.insert(scoring.proxy.name, scored.score);
+            last = last.or(Some((scoring, scored)));
+        }
+        let (scoring, scored) = last.ok_or_else(|| Failure::usage("there is no proxy"))?;
+        let foretold = match &calibrated {
+            Some((_, calibrated)) => {
+                let network = net::any(net, args.options)?;
+                let prediction = calibrated.predict(&trained::features(&network, calibrated.mode())?);
+                Some(Foretold {
+                    accuracy: prediction.accuracy,
+                    accuracy_lower: prediction.lower,
+                    accuracy_upper: prediction.upper,
+                    accuracy_outside: prediction.outside,
+                })
+            }
+            None => None,
         };
-        columns.push(args.nets.iter().map(row).collect::<Result<_, Failure>>()?);
-    }
-    let mut rows = combined(columns, &args.proxy);
-    if let Some((_, calibrated)) = &calibrated {
-        for (row, net) in rows.iter_mut().zip(&args.nets) {
-            let network = networks::any(net, args.options.into())?;
-            let prediction = calibrated.predict(&trained::features(&network, calibrated.mode())?);
-            row.foretold = Some(Foretold {
-                accuracy: prediction.accuracy,
-                accuracy_lower: prediction.lower,
-                accuracy_upper: prediction.upper,
-                accuracy_outside: prediction.outside,
-            });
-        }
-    }
-    global.output().result(&rows, || text(&rows, &args.proxy))
+        Ok(Row {
+            net: name,
+            proxy: args.proxy.clone(),
+            engine: scoring.engine.name(),
+            mode: args.mode.name(),
+            score: scored.score,
+            std: scored.std,
+            repeats: scored.repeats,
+            batch: scored.batch,
+            resolution: model.resolution,
+            seconds,
+            built: args.built,
+            of: if scorings.len() > 1 { of } else { BTreeMap::new() },
+            foretold,
+        })
+    });
+    let mut sums = ensemble_of(&scorings, &answers.given()).into_iter();
+    let answers = answers.then(|row| {
+        Ok(match sums.next() {
+            Some(sum) => Row { score: sum, std: None, ..row },
+            None => row,
+        })
+    });
+    let refused =
+        answers.told_apart(|row| &mut row.net).print(global.output(), |rows| text(rows, &args.proxy))?;
+    refused.map_or(Ok(()), Err)
 }
 
-/// The rows of a proxy, or of an ensemble of them.
-fn combined(mut columns: Vec<Vec<Row>>, names: &str) -> Vec<Row> {
-    let scores: Vec<Vec<f64>> =
-        columns.iter().map(|rows| rows.iter().map(|row| row.score).collect()).collect();
-    let mut rows = columns.remove(0);
-    if columns.is_empty() {
-        rows.iter_mut().for_each(|row| row.of.clear());
-        return rows;
+/// The scores of the rows by an ensemble; none for a single proxy.
+fn ensemble_of(scorings: &[Scoring], rows: &[&Row]) -> Vec<f64> {
+    if scorings.len() < 2 {
+        return Vec::new();
     }
-    for (i, (row, sum)) in rows.iter_mut().zip(ensemble::log_ranks(&scores)).enumerate() {
-        (row.proxy, row.score, row.std) = (names.to_owned(), sum, None);
-        for others in &mut columns {
-            row.seconds += others[i].seconds;
-            row.of.append(&mut others[i].of);
-        }
-    }
-    rows
+    let of =
+        |scoring: &Scoring| rows.iter().filter_map(|row| row.of.get(scoring.proxy.name).copied()).collect();
+    ensemble::log_ranks(&scorings.iter().map(of).collect::<Vec<Vec<f64>>>())
 }
 
-fn text(rows: &[Row], proxy: &str) -> String {
-    let cells = |row: &Row| {
+fn text(rows: &[&Row], proxy: &str) -> String {
+    let cells = |row: &&Row| {
         let mut cells = vec![
             row.net.clone(),
             row.resolution.to_string(),
@@ -237,7 +245,9 @@ impl From<ScoringError> for Failure {
 pub fn find(name: &str) -> Result<&'static proxy::Entry, Failure> {
     proxy::by_name(name).ok_or_else(|| {
         let known: Vec<_> = proxy::registry().iter().map(|entry| entry.name).collect();
+        let near = spelling::similar(name, known.iter().copied());
+        let question = spelling::question(&near).map(|question| format!("{question} ")).unwrap_or_default();
         Failure::usage(format!("unknown proxy {name:?}"))
-            .remedy(format!("known proxies: {}", known.join(", ")))
+            .remedy(format!("{question}known proxies: {}", known.join(", ")))
     })
 }

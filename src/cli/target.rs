@@ -4,8 +4,10 @@ use super::failure::Failure;
 use super::output::Output;
 use super::{Global, predictors};
 use crate::shipped;
+use edgezen_lab::campaign::networks;
 use edgezen_lab::device;
 use edgezen_lab::device::android::PhoneOptions;
+use edgezen_lab::device::host_cpu::HostOptions;
 use edgezen_lab::device::simulated::Simulation;
 use edgezen_lab::device::{Device, DriverOptions, Options};
 use std::time::Duration;
@@ -29,7 +31,7 @@ pub struct Reach {
     /// Longest wait for a phone whose link broke
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub patience: u64,
-    /// Behaviour of the simulated device: delay=5ms,noise=0.01,slow_after=N,lose_after=N,fail_every=N
+    /// Behaviour of the simulated device: delay=5ms,noise=0.01,launches=0.02,load=0.3,slow_after=N,lose_after=N,fail_every=N
     #[arg(long, value_name = "SPEC", env = "EDGEZEN_SIMULATE", hide = true, default_value = "")]
     pub simulate: Simulation,
 }
@@ -48,10 +50,15 @@ impl Reach {
             seed,
             rounds,
             usual_probe_ns: predictors::usual_probe_ns(name),
-            driver: DriverOptions::default().with(phone).with(self.simulate.clone()),
+            driver: DriverOptions::default().with(phone).with(self.simulate.clone()).with(host()),
             ..Options::default()
         }
     }
+}
+
+/// Options of this computer's CPU: launches are started with this program.
+pub fn host() -> HostOptions {
+    HostOptions { launcher: super::launch::launcher() }
 }
 
 /// Options for drivers that only list devices: those of phones, with this serial number if there is one.
@@ -60,9 +67,11 @@ pub fn phone(serial: Option<String>) -> DriverOptions {
 }
 
 impl Target {
-    /// Opens the device for measurements in `rounds` passes, and prints its notes.
-    pub fn open(&self, rounds: u32, global: Global) -> Result<Box<dyn Device>, Failure> {
-        let options = self.reach.options(&self.device, rounds, global.seed);
+    /// Opens the device for measuring networks in several launches, and prints its notes. `time` is what they share for
+    /// timing each network.
+    pub fn open(&self, time: Option<Duration>, global: Global) -> Result<Box<dyn Device>, Failure> {
+        let options = networks::options(self.reach.options(&self.device, networks::LAUNCHES, global.seed));
+        let options = Options { time, ..options };
         let mut device = device::open(&shipped::profiles(), &self.device, &options)?;
         notes(&mut *device, global.output());
         Ok(device)

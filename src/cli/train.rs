@@ -5,6 +5,7 @@ use super::{Exit, Failure, Global};
 use edgezen_core::digest::sha256;
 use edgezen_core::plainnet::Model;
 use edgezen_engine::onnx::Size;
+use edgezen_lab::files::lock_folder;
 use edgezen_lab::train::TrainError;
 use edgezen_lab::train::checkpoint;
 use edgezen_lab::train::checkpoint::{Best, TrainingState};
@@ -136,6 +137,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let network = Network::new(&model, device, global.seed)?;
     let state = TrainingState::new(&model, recipe, global.seed, &data.sha256, hash);
     let mut course = Course { data: &data, network, state, device, teacher, dir: args.out.clone() };
+    std::fs::create_dir_all(&args.out).map_err(|e| Failure::io(&args.out, &e))?;
+    let _lock = lock_folder(&args.out)?;
     let path = args.out.join(CHECKPOINT);
     match (args.resume, path.exists()) {
         (true, true) => course.state = checkpoint::read(&path, &mut course.network, &course.state)?,
@@ -146,7 +149,15 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         }
         (false, false) => {}
     }
-    std::fs::create_dir_all(&args.out).map_err(|e| Failure::io(&args.out, &e))?;
+    if let Some(name) =
+        [METRICS, BEST, LAST].iter().find(|name| !path.exists() && args.out.join(name).exists())
+    {
+        return Err(Failure::usage(format!(
+            "{} holds {name}, and no run that it belongs to",
+            args.out.display()
+        ))
+        .remedy("another folder: --out DIR"));
+    }
     ctrlc::set_handler(|| {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(Exit::Interrupted as i32);
@@ -234,7 +245,7 @@ pub fn model(net: &str, options: NetOptions, classes: u32) -> Result<Model, Fail
         classes: Some(options.classes.unwrap_or(classes)),
         ..options
     };
-    let model = net::model(net, options)?;
+    let model = net::model(net, options, "training needs")?;
     if model.classes < classes {
         return Err(Failure::usage(format!("--classes {}: the data have {classes}", model.classes)));
     }

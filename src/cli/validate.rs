@@ -1,5 +1,7 @@
 //! `edgezen validate RUN|NET… --device NAME`: predicted against measured.
 
+use super::answers::{Answers, Item, worst};
+use super::force::Force;
 use super::net::{self, NetOptions};
 use super::output::Output;
 use super::target::Reach;
@@ -11,10 +13,11 @@ use edgezen_core::predictor::LatencyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::units::Latency;
-use edgezen_lab::campaign::networks::ROUNDS;
-use edgezen_lab::dataset::Dataset;
+use edgezen_lab::campaign::networks::LAUNCHES;
+use edgezen_lab::dataset::{self, Dataset};
 use edgezen_lab::device::Options;
 use edgezen_lab::evaluation::same_identity;
+use edgezen_lab::files::lock_folder;
 use edgezen_lab::runs;
 use edgezen_lab::runs::Verified;
 use edgezen_lab::verify::{OnDevice, metrics, networks_of, samples};
@@ -24,8 +27,9 @@ use std::sync::Arc;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Run folders, structure strings, files, or published names
-    #[arg(required = true)]
+    /// Run folders (their best and others of the front), structure strings, files that begin with one, or names of
+    /// networks that have a structure (edgezen networks shows which)
+    #[arg(value_name = "RUN|NET", required = true)]
     what: Vec<String>,
     /// Device to measure on
     #[arg(long, value_name = "NAME")]
@@ -52,11 +56,12 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct Report<'a> {
     device: String,
     predictor: String,
     metrics: Option<Metrics>,
-    rows: Vec<Verified>,
+    /// What was measured; what cannot be has its error in its place.
+    rows: Vec<Item<'a, Verified>>,
     /// The predictor file that was fitted anew; absent without --refit.
     refitted: Option<String>,
 }
@@ -65,8 +70,12 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let output = global.output();
     verify::check(Some(&args.device))?;
     let (predictor, usual) = predictor(&args, output)?;
-    let (networks, limit) = what(&args)?;
-    let options = Options { usual_probe_ns: usual, ..args.reach.options(&args.device, ROUNDS, 0) };
+    let (asked, limit) = what(&args);
+    let networks: Vec<Model> = asked.given().into_iter().flatten().cloned().collect();
+    if networks.is_empty() {
+        return asked.then(|_| Ok(())).print(output, |_| String::new())?.map_or(Ok(()), Err);
+    }
+    let options = Options { usual_probe_ns: usual, ..args.reach.options(&args.device, LAUNCHES, 0) };
     let profiles = shipped::profiles();
     let device = OnDevice { profiles: &profiles, name: &args.device, options };
     let mut shown = verify::Shown::new(output);
@@ -79,21 +88,26 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         device: args.device,
         predictor: predictor.identity().to_string(),
         metrics: metrics(&rows),
-        rows,
+        rows: asked.spread(&rows, Vec::len),
         refitted,
     };
     output.result(&report, || {
         let refitted = report.refitted.iter().map(|file| format!("\nfitted anew: {file}\n"));
-        verify::text(&report.rows) + &refitted.collect::<String>()
+        verify::text(&rows) + &refitted.collect::<String>()
     })?;
-    judge(&report.rows)
+    let refused = asked.complain(output);
+    let noisy = judge(&rows).err();
+    if let Some(noisy) = &noisy {
+        output.failure(noisy);
+    }
+    worst(refused.into_iter().chain(noisy)).map_or(Ok(()), |worst| Err(Failure::said(worst.exit)))
 }
 
 /// The predictor, and the pace of the core while its data were measured.
 fn predictor(args: &Args, output: Output) -> Result<(Arc<FittedPredictor>, Option<u64>), Failure> {
     match &args.predictor {
         Some(path) => {
-            let predictor = predictors::by_file(path)?;
+            let predictor = predictors::by_file(path, output)?;
             let usual = predictor.file().provenance.usual_probe_ns;
             Ok((predictor, usual))
         }
@@ -105,21 +119,19 @@ fn predictor(args: &Args, output: Output) -> Result<(Arc<FittedPredictor>, Optio
 }
 
 /// The networks to measure, and the budget: the one that was given, else that of the first run with one for the device.
-fn what(args: &Args) -> Result<(Vec<Model>, Option<Latency>), Failure> {
+fn what(args: &Args) -> (Answers<Vec<Model>>, Option<Latency>) {
     let mut limit = args.latency;
-    let mut models = Vec::new();
-    for what in &args.what {
+    let answers = Answers::each(&args.what, |what| {
         let folder = Path::new(what);
-        if folder.join("run.toml").exists() {
-            let run = runs::read(folder)?;
-            let of_run = run.manifest.device.iter().find(|device| device.name == args.device);
-            limit = limit.or(of_run.and_then(|device| device.limit_ms).map(Latency::from_ms));
-            models.extend(networks_of(&run, args.top)?);
-        } else {
-            models.push(net::model(what, args.options)?);
+        if !folder.join("run.toml").exists() {
+            return Ok(vec![net::model(what, args.options, "validating needs")?]);
         }
-    }
-    Ok((models, limit))
+        let run = runs::read(folder)?;
+        let of_run = run.manifest.device.iter().find(|device| device.name == args.device);
+        limit = limit.or(of_run.and_then(|device| device.limit_ms).map(Latency::from_ms));
+        Ok(networks_of(&run, args.top)?)
+    });
+    (answers, limit)
 }
 
 /// Refuses measurements of which more than half are too noisy.
@@ -128,7 +140,9 @@ fn judge(rows: &[Verified]) -> Result<(), Failure> {
     if 2 * noisy <= rows.len() {
         return Ok(());
     }
-    let message = format!("{noisy} of {} measurements are too noisy to judge by", rows.len());
+    let reason = rows.iter().find_map(|row| row.reason.as_deref()).map(|reason| format!(": {reason}"));
+    let reason = reason.unwrap_or_default();
+    let message = format!("{noisy} of {} measurements are too noisy to judge by{reason}", rows.len());
     Err(Failure::new(Exit::Quality, message).remedy("close other programs, or wait, then validate again"))
 }
 
@@ -142,13 +156,24 @@ fn refit(
 ) -> Result<String, Failure> {
     let usual = Path::new("datasets").join(format!("{}@{}", identity.device, identity.runtime));
     let dir = data.unwrap_or(&usual);
-    let dataset = Dataset::read(dir).map_err(|error| {
-        Failure::from(error).remedy("--refit adds to the dataset that the predictor came from: --data DIR")
-    })?;
+    let read = || {
+        Dataset::read(dir).map_err(|error| {
+            Failure::from(error)
+                .remedy("--refit adds to the dataset that the predictor came from: --data DIR")
+        })
+    };
+    // Where there is no dataset, there is nothing to lock.
+    if !dir.is_dir() {
+        read()?;
+    }
+    let _lock = lock_folder(dir)?;
+    let dataset = read()?;
     same_identity(identity, &dataset.identity)?;
     let samples = samples(networks, rows, dataset.identity.batch);
     let predictor = edgezen_lab::fit::refit::refit(dir, dataset, samples)?;
-    let path = fit::destination(None, &predictor.file().id)?;
-    edgezen_lab::catalogue::predictors::write(&path, predictor.file().text())?;
-    Ok(path.display().to_string())
+    // That is what was asked for.
+    let force = Force { force: true };
+    let to = force.place(fit::file(None, &predictor.file().id)?, &dataset::files_of(dir))?;
+    edgezen_lab::catalogue::predictors::write(&to, predictor.file().text())?;
+    Ok(to.path().display().to_string())
 }

@@ -8,6 +8,7 @@ use edgezen_lab::report::tables::{NOTHING, VerifiedRow};
 use edgezen_lab::runs::Verified;
 use edgezen_lab::verify::{Event, VerifyError, metrics};
 use indicatif::ProgressBar;
+use std::collections::BTreeSet;
 
 /// Refuses a device that nothing here can measure on.
 pub fn check(device: Option<&str>) -> Result<(), Failure> {
@@ -21,20 +22,24 @@ pub fn check(device: Option<&str>) -> Result<(), Failure> {
 pub struct Shown {
     output: Output,
     bar: ProgressBar,
+    /// Measurements of the round that have begun.
+    begun: u64,
 }
 
 impl Shown {
     pub fn new(output: Output) -> Shown {
-        Shown { output, bar: ProgressBar::hidden() }
+        Shown { output, bar: ProgressBar::hidden(), begun: 0 }
     }
 
     pub fn show(&mut self, event: Event<'_>) {
         match event {
             Event::Round { .. } => {}
             Event::Begin { measurements } => {
-                self.bar = self.output.progress(measurements as u64, "measuring {bar:30} {pos}/{len} eta {eta}");
+                self.begun = 0;
+                let template = "measuring {bar:30} {pos}/{len} {eta} left";
+                self.bar = self.output.progress(measurements as u64, template);
             }
-            Event::Measuring { .. } => self.bar.inc(1),
+            Event::Measuring { .. } => output::begin_step(&self.bar, &mut self.begun),
             Event::Measured => self.bar.finish_and_clear(),
             Event::Note(note) => self.output.note(format!("note: {note}")),
             Event::QuickerCore => self.output.note(
@@ -75,6 +80,10 @@ pub fn text(rows: &[Verified]) -> String {
     let cells: Vec<Vec<String>> = rows.iter().map(row).collect();
     let header = ["network", "predicted", "measured", "error", "in interval", "in budget", "quality"];
     let mut out = output::table(&header, &cells);
+    let reasons = rows.iter().filter_map(|row| Some((row.quality.name(), row.reason.as_deref()?)));
+    let reasons: BTreeSet<String> =
+        reasons.map(|(quality, reason)| format!("{quality}: {reason}\n")).collect();
+    out.extend(reasons);
     if let Some(metrics) = metrics(rows).filter(|_| rows.len() > 1) {
         let correlation = |value: Option<f64>| value.map_or(NOTHING.to_owned(), |v| format!("{v:.3}"));
         out += &format!(

@@ -23,8 +23,17 @@ fn a_calibration_is_fitted_told_and_searched_by() {
     let dir = dir.path();
     table(dir, 90);
     let fit = |samples: &str, seed: &str| {
-        let args =
-            ["calibrate", "--accuracies", "trained.csv", "-o", "a.json", "--json", "--samples", samples];
+        let args = [
+            "calibrate",
+            "--accuracies",
+            "trained.csv",
+            "-o",
+            "a.json",
+            "--json",
+            "--force",
+            "--samples",
+            samples,
+        ];
         edgezen_json(dir, &[&args[..], &["--seed", seed]].concat())
     };
     let report = fit("40", "1");

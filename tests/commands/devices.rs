@@ -80,10 +80,12 @@ fn errors_have_their_exit_codes() {
 #[test]
 fn doctor_says_whether_the_computer_is_fit() {
     let folder = tempfile::tempdir().unwrap();
-    let doctor = json(&edgezen(folder.path(), &["devices", "doctor", "--json"]));
+    let output = edgezen(folder.path(), &["devices", "doctor", "--json"]);
+    let doctor: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let complaints = doctor["complaints"].as_array().unwrap();
     let unfit = complaints.iter().any(|complaint| complaint["severity"] == "unfit");
     assert_eq!(doctor["fit"].as_bool(), Some(!unfit));
+    assert_eq!(output.status.code(), Some(if unfit { 3 } else { 0 }));
     assert!(complaints.iter().all(|complaint| !complaint["remedy"].as_str().unwrap().is_empty()));
 }
 

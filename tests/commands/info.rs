@@ -43,7 +43,7 @@ fn bad_structures_are_refused_with_their_place() {
     refused(dir, &["info", "SuperConvK3BNRELU(3,8,0,1)"], 2, &["stride 0"]);
     refused(dir, &["info", "SuperConvK3BNRELU(3,-8,1,1)"], 2, &["-8"]);
     refused(dir, &["info", "SuperConvK3BNRELU(3,99999999999,1,1)"], 2, &["integer"]);
-    refused(dir, &["info", "no_such_net"], 2, &["no_such_net", "mobilenet_v2"]);
+    refused(dir, &["info", "no_such_net"], 2, &["no_such_net", "edgezen networks"]);
     refused(dir, &["info", "resnet18", "--resolution", "0"], 2, &["resolution"]);
     std::fs::write(dir.join("net.txt"), "SuperConvK3BNRELU(3,8,1,1)Oops(1)\n").unwrap();
     refused(dir, &["info", "net.txt"], 7, &["net.txt", "line 1", "Oops"]);

@@ -1,8 +1,12 @@
 //! The program as a user runs it: results, messages, exit codes, files.
 
 mod accuracies;
+mod attack;
 mod devices;
 mod info;
+mod keeping;
+mod measuring;
+mod names;
 mod networks;
 mod onnx_files;
 mod predictors;

@@ -210,7 +210,7 @@ fn bad_tables_are_refused_by_row_and_column() {
 
 #[test]
 fn every_shipped_predictor_keeps_the_contract() {
-    for entry in Predictors::new(shipped::PREDICTORS, Vec::new()).entries() {
+    for entry in Predictors::new(shipped::PREDICTORS, Vec::new()).entries().unwrap() {
         let loaded = entry.load().unwrap_or_else(|e| panic!("{}: {e}", entry.id));
         assert_eq!(loaded.identity().to_string(), entry.id);
         let AnyPredictor::Kernels(predictor) = loaded else { continue };

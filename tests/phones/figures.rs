@@ -21,7 +21,7 @@ done
 [ -n "$job" ] || exit 0
 sleep {seconds}
 id=$(printf %s "$job" | sed 's/.*"id":"\([^"]*\)".*/\1/')
-echo '{{"reply":"done","id":"'$id'","measured":{{"timing":{{"first_ns":1000000,"warmup_runs":3,"k":1,"samples_ns":[1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000],"probes_ns":[],"usual_probe_ns":null,"checksum":1.0,"noisy_half_width":0.05}},"before":{{}},"after":{{}}}}}}'
+echo '{{"reply":"done","id":"'$id'","measured":{{"timing":{{"first_ns":1000000,"warmup_runs":3,"k":1,"samples_ns":[1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000],"probes_ns":[],"usual_probe_ns":null,"checksum":1.0,"noisy_half_width":0.05}},"before":{{}},"after":{{}}}}}}'
 "#
     );
     let path = desk.folder.path().join(format!("runner-{seconds}"));

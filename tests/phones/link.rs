@@ -9,7 +9,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 fn link(desk: &Desk, phone: &Phone) -> AdbLink {
     let server = Server { address: SocketAddrV4::new(Ipv4Addr::LOCALHOST, desk.port) };
-    AdbLink::new(server, &phone.serial())
+    AdbLink::new(server, &phone.serial().as_str().into())
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn files_go_there_and_back() {
     assert_eq!(link.shell("test -x /data/local/tmp/new/file", SOON).unwrap().status, 0);
     let error = link.pull("/data/none", SOON).unwrap_err();
     assert!(
-        matches!(&error, LinkError::Refused { reason, .. } if reason.contains("No such file")),
+        matches!(&error, LinkError::Refused { reason, .. } if reason.raw().contains("No such file")),
         "{error:?}"
     );
     let error = link.push(b"x", "/proc/none/file", SOON).unwrap_err();

@@ -114,7 +114,8 @@ fn phones_are_listed_diagnosed_and_described() {
     phone.write("settings/global.low_power", "1\n");
     phone.write("dumpsys/power", "  mWakefulness=Asleep\n");
     phone.temperature(61.0);
-    let doctor = find(&desk.json(&["devices", "doctor", "--json"]), &phone.serial());
+    let doctor = desk.run(&["devices", "doctor", "--json"], 3);
+    let doctor = find(&serde_json::from_slice(&doctor.stdout).unwrap(), &phone.serial());
     let text = doctor["complaints"].to_string();
     for word in ["battery at 12 %", "charge it", "saver", "screen is off", "61 °C"] {
         assert!(text.contains(word), "{word}: {text}");

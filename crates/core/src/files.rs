@@ -4,8 +4,9 @@
 //! reader goes through it, so that a file of another kind, a file of a newer program and a damaged file are told
 //! apart in the same way everywhere. Nothing here touches the disk: the caller brings the bytes.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// A kind of file, and the versions of its layout that this program reads.
@@ -67,14 +68,83 @@ impl Format {
     /// # Errors
     /// See [`Format::value`]; content that is not of type `T`.
     pub fn parse<T: DeserializeOwned>(&self, path: &Path, bytes: &[u8]) -> Result<T, FileError> {
-        self.value(path, bytes)?;
-        // Read again rather than taken from the value: only then does an error name its line.
+        let text = std::str::from_utf8(bytes).map_err(|_| self.not_ours(path, "it is not text"))?;
+        let mut json = serde_json::Deserializer::from_str(text);
+        let version = Lookup { field: Some(self.field) }.deserialize(&mut json);
+        let version = version.and_then(|version| json.end().map(|()| version));
+        self.check(path, version.map_err(|e| self.not_ours(path, e))?)?;
+        // Read again rather than taken from a value: only then does an error name its line.
         serde_json::from_slice(bytes).map_err(|e| FileError::damaged(path, e))
     }
 
     /// The error of a file that is of another kind, or of none.
     pub fn not_ours(&self, path: &Path, reason: impl ToString) -> FileError {
         FileError::not_ours(path, self.name, reason)
+    }
+}
+
+/// Looks up a whole number in a JSON text and keeps nothing else of it: as values, a text would take many times its
+/// size.
+#[derive(Clone, Copy)]
+struct Lookup {
+    /// The field of an object that holds the number; absent: the value itself is the number.
+    field: Option<&'static str>,
+}
+
+impl<'de> DeserializeSeed<'de> for Lookup {
+    type Value = Option<u64>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<u64>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Lookup {
+    type Value = Option<u64>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<u64>, A::Error> {
+        let mut found = None;
+        while let Some(key) = map.next_key::<String>()? {
+            if self.field == Some(key.as_str()) {
+                found = map.next_value_seed(Lookup { field: None })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Option<u64>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Option<u64>, E> {
+        Ok(self.field.is_none().then_some(number))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Option<u64>, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Option<u64>, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Option<u64>, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Option<u64>, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Option<u64>, E> {
+        Ok(None)
     }
 }
 
@@ -99,6 +169,18 @@ pub enum FileError {
     /// Of the right kind, with a line that makes no sense; lines count from 1.
     #[error("{path}, line {line}: {reason}")]
     DamagedLine { path: PathBuf, line: usize, reason: String },
+    /// Something is there that is replaced only where that is asked for; `what` says what it is.
+    #[error("{path} {what}")]
+    InTheWay { path: PathBuf, what: String },
+    /// Nothing can be written there, whatever is asked for.
+    #[error("{path} {reason}")]
+    NotWritable { path: PathBuf, reason: String },
+    /// The result would replace a file that it is made of.
+    #[error("{path} is both read and to be written (as {input})")]
+    SameFile { path: PathBuf, input: PathBuf },
+    /// Another process works in this folder.
+    #[error("{path} is in use by {owner}")]
+    Busy { path: PathBuf, owner: String },
 }
 
 impl FileError {
@@ -152,6 +234,10 @@ mod tests {
             ("", "not a list"),
             ("[1, 2]", "layout"),
             (r#"{"layout":"3","items":[]}"#, "layout"),
+            (r#"{"layout":[3],"items":[]}"#, "layout"),
+            (r#"{"layout":{"layout":3},"items":[]}"#, "layout"),
+            (r#"{"layout":3,"items":[]} x"#, "trailing"),
+            ("7", "layout"),
             (r#"{"layout":1,"items":[]}"#, "layout 1"),
         ] {
             let error = parse(text).unwrap_err();

@@ -52,6 +52,15 @@ pub fn median_ci95(sorted: &[f64]) -> Option<(f64, f64)> {
     Some((sorted[low], sorted[high]))
 }
 
+/// Standard error of the median of `values`, from their median absolute deviation (MAD). For a normal distribution the
+/// standard deviation is 1.4826 MAD, and the error of the median is √(π/2n) of it. A few values far away do not change it,
+/// as they hardly change the median.
+pub fn median_error(values: &[f64]) -> Option<f64> {
+    let median = median(values)?;
+    let mad = self::median(&values.iter().map(|value| (value - median).abs()).collect::<Vec<_>>())?;
+    Some(1.4826 * mad * (std::f64::consts::PI / (2.0 * values.len() as f64)).sqrt())
+}
+
 /// Ranks from 1, ties sharing their mean rank.
 fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
@@ -144,6 +153,21 @@ pub fn normal_quantile(p: f64) -> f64 {
     if p < 0.5 { -z } else { z }
 }
 
+/// 97.5 % quantile of Student's t distribution; the half width of a two-sided 95 % interval in standard errors. The table
+/// is that of the textbooks (Abramowitz & Stegun 26.10); above it, their expansion 26.7.5. Infinite without a degree of
+/// freedom.
+pub fn t_quantile_975(degrees_of_freedom: usize) -> f64 {
+    const TABLE: [f64; 20] = [
+        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145,
+        2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
+    ];
+    let Some(index) = degrees_of_freedom.checked_sub(1) else { return f64::INFINITY };
+    let (z, n) = (1.959_964_f64, degrees_of_freedom as f64);
+    let expanded =
+        z + (z.powi(3) + z) / (4.0 * n) + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * n * n);
+    TABLE.get(index).copied().unwrap_or(expanded)
+}
+
 /// |predicted − measured| / measured for each pair.
 pub fn relative_errors(predicted: &[f64], measured: &[f64]) -> Vec<f64> {
     assert_eq!(predicted.len(), measured.len(), "paired samples");
@@ -217,6 +241,24 @@ mod tests {
         let values: Vec<f64> = (0..30).map(f64::from).collect();
         let (low, high) = median_ci95(&values).unwrap();
         assert!(low < 14.5 && 14.5 < high && high - low < 14.0);
+    }
+
+    #[test]
+    fn quantiles_of_t() {
+        assert_eq!((t_quantile_975(0), t_quantile_975(4)), (f64::INFINITY, 2.776));
+        // Where the table ends, the expansion goes on: 2.080, 2.042, 1.980.
+        for (n, want) in [(21, 2.080), (30, 2.042), (120, 1.980)] {
+            assert!((t_quantile_975(n) - want).abs() < 1e-3, "{n}");
+        }
+    }
+
+    #[test]
+    fn the_error_of_a_median_ignores_outliers() {
+        // Deviations 2, 1, 0, 1, 2 have the median 1.
+        let error = median_error(&[8.0, 9.0, 10.0, 11.0, 12.0]).unwrap();
+        assert!((error - 1.4826 * (std::f64::consts::PI / 10.0).sqrt()).abs() < 1e-12);
+        assert_eq!(median_error(&[8.0, 9.0, 10.0, 11.0, 1200.0]), Some(error));
+        assert_eq!((median_error(&[5.0; 3]), median_error(&[])), (Some(0.0), None));
     }
 
     #[test]

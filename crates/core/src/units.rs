@@ -18,6 +18,25 @@ pub struct Latency(f64);
 impl Latency {
     pub const ZERO: Latency = Latency(0.0);
 
+    /// Nothing that is measured is shorter: a few turns of the fastest clock.
+    pub const SHORTEST: Latency = Latency(10.0);
+    /// Nothing that is measured is longer: an hour.
+    pub const LONGEST: Latency = Latency(3.6e12);
+
+    /// A latency that somebody else says was measured.
+    ///
+    /// # Errors
+    /// A number that no measurement gives: none at all, shorter than [`Latency::SHORTEST`] or longer than
+    /// [`Latency::LONGEST`].
+    pub fn measured_ns(ns: f64) -> Result<Latency, ImplausibleLatency> {
+        // NaN is in no range.
+        if (Latency::SHORTEST.0..=Latency::LONGEST.0).contains(&ns) {
+            Ok(Latency(ns))
+        } else {
+            Err(ImplausibleLatency { ns })
+        }
+    }
+
     pub const fn from_ns(ns: f64) -> Self {
         Latency(ns)
     }
@@ -35,10 +54,17 @@ impl Latency {
     }
 }
 
+/// A number that is no measured latency.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("{ns:e} ns is no measured latency; those are from 10 ns to an hour")]
+pub struct ImplausibleLatency {
+    pub ns: f64,
+}
+
 impl fmt::Display for Latency {
-    /// Milliseconds with three significant digits.
+    /// Milliseconds with three significant digits, or with as many as the precision says: `{:.5}`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ms", three_digits(self.ms()))
+        write!(f, "{} ms", digits(self.ms(), f.precision().unwrap_or(3)))
     }
 }
 
@@ -112,7 +138,8 @@ macro_rules! count_unit {
                     x if x >= 1e3 => (self.0 / 1e3, "k"),
                     _ => (self.0, ""),
                 };
-                write!(f, "{}{}{}", three_digits(scaled), prefix, $suffix)
+                let scaled = digits(scaled, f.precision().unwrap_or(3));
+                write!(f, "{}{}{}", scaled, prefix, $suffix)
             }
         }
 
@@ -211,17 +238,41 @@ fn split_number(text: &str) -> Result<(f64, &str), UnitError> {
 
 /// `value` with three significant digits and no exponent between 0.001 and 999,999.
 pub fn three_digits(value: f64) -> String {
+    digits(value, 3)
+}
+
+/// `value` with `count` significant digits, at most nine of them behind the point; `three_digits` says more.
+pub fn digits(value: f64, count: usize) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");
     }
     let magnitude = value.abs().log10().floor() as i32;
-    let decimals = (2 - magnitude).clamp(0, 9) as usize;
+    let last = i32::try_from(count).unwrap_or(9) - 1;
+    let decimals = (last - magnitude).clamp(0, 9) as usize;
     format!("{value:.decimals$}")
+}
+
+/// Two different values as texts that differ: with three significant digits, or with as many more as it takes to tell one
+/// from the other. `print` writes a value with a number of digits.
+pub fn apart(a: f64, b: f64, print: impl Fn(f64, usize) -> String) -> (String, String) {
+    let pair = |count| (print(a, count), print(b, count));
+    let differ = |texts: &(String, String)| a == b || texts.0 != texts.1;
+    (3..=12).map(pair).find(differ).unwrap_or_else(|| pair(12))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn latencies_of_others_are_bounded() {
+        for good in [10.0, 1e6, 3.6e12] {
+            assert_eq!(Latency::measured_ns(good).unwrap().ns(), good);
+        }
+        for bad in [0.0, -1.0, 1.0, 3.7e12, 1e306, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert!(Latency::measured_ns(bad).unwrap_err().to_string().contains("no measured latency"));
+        }
+    }
 
     #[test]
     fn latencies_need_a_unit() {
@@ -248,5 +299,14 @@ mod tests {
         assert_eq!(Latency::from_ms(1234.5).to_string(), "1234 ms");
         assert_eq!(Macs(4e8).to_string(), "400M");
         assert_eq!(Bytes(8.25e6).to_string(), "8.25MB");
+        assert_eq!(format!("{:.5}", Bytes(8.2512e6)), "8.2512MB");
+    }
+
+    #[test]
+    fn values_that_differ_are_printed_apart() {
+        let bytes = |value: f64, count: usize| format!("{:.count$}", Bytes(value));
+        assert_eq!(apart(1e6, 1_000_352.0, bytes), ("1.0000MB".into(), "1.0004MB".into()));
+        assert_eq!(apart(1e6, 2e6, bytes), ("1.00MB".into(), "2.00MB".into()));
+        assert_eq!(apart(1e6, 1e6, bytes), ("1.00MB".into(), "1.00MB".into()));
     }
 }

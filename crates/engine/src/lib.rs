@@ -5,11 +5,15 @@
 //!
 //! The rooms, lowest first. A room imports only rooms with a smaller number, as `tests/architecture` checks.
 //!
-//! 1. `safetensors`: tensors in files
-//! 2. `weights`: weights that are drawn from a seed, or those of a trained network
-//! 3. `tract`, `torch`, `pytorch`: the runtimes, and networks as PyTorch modules
-//! 4. `onnx`: networks as ONNX files
+//! 1. `guard`, `input`, `memory`: panics of other libraries, reading of files, and the memory that is free
+//! 2. `safetensors`: tensors in files
+//! 3. `weights`: weights that are drawn from a seed, or those of a trained network
+//! 4. `tract`, `torch`, `pytorch`: the runtimes, and networks as PyTorch modules
+//! 5. `onnx`: networks as ONNX files
 
+pub mod guard;
+pub mod input;
+pub mod memory;
 #[cfg(feature = "torch")]
 pub mod torch;
 mod tract;

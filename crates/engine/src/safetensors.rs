@@ -1,7 +1,8 @@
 //! Tensors in a safetensors file: eight bytes with the length of a JSON header, the header, the values. Only
 //! `F32` is read and written.
 
-use super::Tensor;
+use super::{Tensor, input};
+use edgezen_core::files::FileError;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,8 +18,8 @@ pub struct Tensors {
 /// Why a file is not a safetensors file.
 #[derive(Debug, thiserror::Error)]
 pub enum SafetensorsError {
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("not a safetensors file: {0}")]
     Format(String),
 }
@@ -26,12 +27,14 @@ pub enum SafetensorsError {
 const METADATA: &str = "__metadata__";
 /// Longer headers are refused, as the format's own library does.
 const MAX_HEADER: u64 = 100_000_000;
+/// Larger files are none of a network that is described here.
+const MOST_BYTES: u64 = 16 << 30;
 
 impl Tensors {
     /// # Errors
     /// A file that cannot be read or is damaged.
     pub fn read(path: &Path) -> Result<Tensors, SafetensorsError> {
-        Tensors::decode(&std::fs::read(path)?)
+        Tensors::decode(&input::read_at_most(path, MOST_BYTES)?)
     }
 
     /// # Errors

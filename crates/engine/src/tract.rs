@@ -1,5 +1,6 @@
 //! [tract](https://github.com/sonos/tract): pure Rust, CPU, the engine of the host and of phones.
 
+use super::guard::guarded;
 use super::weights::{self, Weights};
 use super::{Engine, EngineError, Loaded, Tensor};
 use edgezen_core::plainnet::Graph;
@@ -34,16 +35,22 @@ impl Engine for Tract {
 
     fn load(&self, graph: &Graph, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError> {
         super::check(graph, NAME)?;
-        let model = Lowering::new(graph, batch.max(1), seed).model()?;
-        let inputs = graph
-            .nodes
-            .iter()
-            .enumerate()
-            .filter(|(_, node)| node.op == Op::Input)
-            .map(|(index, _)| weights::input(graph, index, batch.max(1), seed))
-            .collect();
-        Ok(Box::new(TractModel::new(model, inputs)?))
+        super::memory::check(NAME, graph, batch.max(1))?;
+        // tract asserts some of what it expects of a network.
+        guarded(|| load(graph, batch.max(1), seed)).unwrap_or_else(|reason| Err(failed(reason)))
     }
+}
+
+fn load(graph: &Graph, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError> {
+    let model = Lowering::new(graph, batch, seed).model()?;
+    let inputs = graph
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(_, node)| node.op == Op::Input)
+        .map(|(index, _)| weights::input(graph, index, batch, seed))
+        .collect();
+    Ok(Box::new(TractModel::new(model, inputs)?))
 }
 
 fn failed(error: impl std::fmt::Display) -> EngineError {

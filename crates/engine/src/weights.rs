@@ -20,6 +20,15 @@ pub struct Parameters {
     pub bias: Option<Vec<f32>>,
 }
 
+/// Why a file does not hold the weights of a trained network.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TrainedError {
+    #[error("of another network: {0}")]
+    Other(String),
+    #[error("{tensor} holds {value}, which no trained network has there")]
+    Value { tensor: String, value: f32 },
+}
+
 /// For each batch normalisation, the convolution that it is folded into, if there is one.
 pub fn folded(graph: &Graph) -> Vec<Option<usize>> {
     let uses = graph.uses();
@@ -66,16 +75,21 @@ impl<'a> Weights<'a> {
     /// The weights of a trained network, its normalisations folded into convolutions.
     ///
     /// # Errors
-    /// Tensors that are missing, or of another shape: the file is of another network.
-    pub fn trained(graph: &'a Graph, file: &super::safetensors::Tensors) -> Result<Self, String> {
+    /// Tensors that are missing, or of another shape; values that are not finite, and variances below zero.
+    pub fn trained(graph: &'a Graph, file: &super::safetensors::Tensors) -> Result<Self, TrainedError> {
         let mut weights = Weights::new(graph, 0);
-        let find = |index: usize, name: &str, shape: &[usize]| -> Result<Vec<f32>, String> {
-            let name = format!("n{index}.{name}");
-            let found = file.tensors.get(&name).ok_or_else(|| format!("it has no {name}"))?;
+        let find = |index: usize, name: &str, shape: &[usize]| -> Result<Vec<f32>, TrainedError> {
+            let tensor = format!("n{index}.{name}");
+            let other = |reason: String| TrainedError::Other(reason);
+            let found = file.tensors.get(&tensor).ok_or_else(|| other(format!("it has no {tensor}")))?;
             if found.shape != shape {
-                return Err(format!("{name} is {:?} there and {shape:?} here", found.shape));
+                return Err(other(format!("{tensor} is {:?} there and {shape:?} here", found.shape)));
             }
-            Ok(found.data.clone())
+            let least = if name == "running_var" { 0.0 } else { f32::MIN };
+            match found.data.iter().find(|value| !(value.is_finite() && **value >= least)) {
+                Some(&value) => Err(TrainedError::Value { tensor, value }),
+                None => Ok(found.data.clone()),
+            }
         };
         for (index, node) in graph.nodes.iter().enumerate() {
             let parameters = match node.op {
@@ -123,6 +137,14 @@ impl<'a> Weights<'a> {
             let after =
                 before.iter().zip(&scale).zip(&shift).map(|((bias, scale), shift)| bias * scale + shift);
             parameters.bias = Some(after.collect());
+        }
+        // Products of finite numbers may still be too large.
+        for (index, Parameters { weight, bias, .. }) in &weights.trained {
+            let mut all = weight.iter().chain(bias.iter().flatten());
+            if let Some(&value) = all.find(|value| !value.is_finite()) {
+                let tensor = format!("n{index} with its normalisation");
+                return Err(TrainedError::Value { tensor, value });
+            }
         }
         Ok(weights)
     }

@@ -3,15 +3,15 @@
 //!
 //! The rooms, lowest first. A room imports only rooms with a smaller number, as `tests/architecture` checks.
 //!
-//! 1. `files`, `tables`, `scoring`: writing files whole, time stamps; plain tables and their Parquet files; zero-shot scores of
-//!    single networks
-//! 2. `dataset`: measurements as tables, and imports of public ones
+//! 1. `files`, `tables`, `scoring`, `spelling`: writing, locking and keeping files, time stamps; plain tables and their Parquet
+//!    files; zero-shot scores of single networks; what may have been meant by an unknown name
+//! 2. `dataset`, `runs`: measurements as tables, and imports of public ones; the folder of a search
 //! 3. `device`: computers, GPUs and phones that measure; their profiles
 //! 4. `fit`, `campaign`: predictors from datasets, datasets from devices
-//! 5. `catalogue`, `evaluation`, `transfer`: devices and predictors by name; how well predictors do; predictors for other
+//! 5. `catalogue`, `evaluation`, `transfer`: devices, predictors and networks by name; how well predictors do; predictors for other
 //!    devices from a few measurements
-//! 6. `prediction`, `runs`, `accuracy`: latencies of networks and tables; the folder of a search; accuracies of trained
-//!    networks, and what is fitted to them
+//! 6. `prediction`, `accuracy`: latencies of networks and tables; accuracies of trained networks, and what is fitted to
+//!    them
 //! 7. `verify`, `rescoring`, `report`, `train`: what a search found, measured, scored again, drawn, and trained
 //! 8. `experiment`: figures and tables of the paper
 
@@ -29,6 +29,7 @@ pub mod report;
 pub mod rescoring;
 pub mod runs;
 pub mod scoring;
+pub mod spelling;
 pub mod tables;
 #[cfg(feature = "torch")]
 pub mod train;

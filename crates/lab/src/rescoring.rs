@@ -7,6 +7,7 @@ use edgezen_core::proxy::Mode;
 use edgezen_core::proxy::exact::Settings;
 use edgezen_core::proxy::exact::rescore;
 use edgezen_core::search::SearchOutcome;
+use edgezen_engine::memory;
 
 /// The only proxy with an exact engine beside its closed form.
 const ZEN: &str = "zen";
@@ -32,7 +33,7 @@ pub fn run(outcome: &SearchOutcome, top: usize, mode: Mode, resolution: u32, see
     let networks: Vec<(&[SuperBlock], f64)> =
         outcome.ranked().into_iter().take(top).map(|n| (&*n.blocks, n.score)).collect();
     let settings = Settings::new(mode, seed);
-    let (done, failed, agreement) = rescore::rescore(&networks, resolution, &settings);
+    let (done, failed, agreement) = rescore::rescore(&networks, resolution, &settings, memory::free());
     let net = |index: usize| Network::from(networks[index].0).to_string();
     let ranking = done.into_iter().map(|r| RescoredNetwork {
         net: net(r.index),

@@ -2,9 +2,11 @@
 
 use edgezen_core::plainnet::{Model, Variant};
 use edgezen_core::proxy::exact::{self, Randomness, Settings};
+use edgezen_core::proxy::limited::{self, Limited};
 use edgezen_core::proxy::zen::ZenScore;
 use edgezen_core::proxy::{Entry, Mode, Proxy, ScoreError, Setup};
 use edgezen_core::stats;
+use edgezen_engine::memory;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::time::Instant;
@@ -183,6 +185,11 @@ impl Scoring {
         settings.batch = self.batch.unwrap_or(settings.batch);
         settings.variant = self.variant(model);
         settings.randomness = Randomness::Seeded { seed: self.seed, common: !self.independent };
+        if self.engine == Engine::Exact {
+            let needed =
+                exact::memory(&model.network, model.resolution, &settings).map_err(ScoreError::from)?;
+            limited::check(ZEN, Some(needed), memory::free())?;
+        }
         let started = Instant::now();
         let exact = match self.engine {
             #[cfg(feature = "torch")]
@@ -212,6 +219,7 @@ impl Scoring {
             (Some(make), Some(batch)) => make(setup, batch),
             _ => (self.proxy.make)(setup),
         };
+        let proxy = Limited { free: memory::free(), proxy };
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed);
         let mut scores = Vec::new();
         for _ in 0..self.repeats {

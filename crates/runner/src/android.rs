@@ -36,17 +36,21 @@ pub fn parse_battery(text: &str) -> Option<Battery> {
             (key.trim() == name).then(|| value.trim().to_owned())
         })
     };
-    let number = |name: &str| field(name)?.parse::<f64>().ok();
+    let number = |name: &str| field(name)?.parse::<f64>().ok().filter(|number| number.is_finite());
     let percent = || {
         let share = number("level")? / number("scale").filter(|&scale| scale > 0.0).unwrap_or(100.0);
-        Some((share * 100.0).round() as u32)
+        Some((share * 100.0).round())
+            .filter(|percent| (0.0..=100.0).contains(percent))
+            .map(|percent| percent as u32)
     };
     let sources = ["AC powered", "USB powered", "Wireless powered", "Dock powered"];
     let powered: Vec<bool> = sources.iter().filter_map(|name| Some(field(name)? == "true")).collect();
     let battery = Battery {
         percent: percent(),
         // Tenths of a degree.
-        temperature_c: number("temperature").map(|tenths| tenths / 10.0),
+        temperature_c: number("temperature")
+            .map(|tenths| tenths / 10.0)
+            .filter(|c| (-100.0..=300.0).contains(c)),
         plugged: (!powered.is_empty()).then(|| powered.contains(&true)),
     };
     (battery != Battery::default()).then_some(battery)
@@ -87,6 +91,10 @@ mod tests {
             BATTERY.replace("scale: 100", "scale: 200").replace("USB powered: true", "USB powered: false");
         let battery = parse_battery(&half).unwrap();
         assert_eq!((battery.percent, battery.plugged), (Some(43), Some(false)));
+        let wild =
+            BATTERY.replace("level: 85", "level: 1e300").replace("temperature: 283", "temperature: inf");
+        let battery = parse_battery(&wild).unwrap();
+        assert_eq!((battery.percent, battery.temperature_c), (None, None));
         assert_eq!(parse_battery("Can't find service: battery\n"), None);
         assert_eq!(parse_battery(""), None);
     }

@@ -38,6 +38,9 @@ pub struct Conditions {
     pub scheduling: Option<Scheduling>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_time: Option<CpuTime>,
+    /// As `cpu_time`, of all cores of the machine together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine_time: Option<CpuTime>,
     /// Android's thermal status, 0 (none) to 6.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thermal_status: Option<u32>,
@@ -81,9 +84,9 @@ impl GpuState {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CpuTime {
-    /// Time that the pinned cores together spent on work of any program.
+    /// Time that the cores together spent on work of any program.
     pub busy_ms: f64,
-    /// Time that the pinned cores together spent on work or idle.
+    /// Time that the cores together spent on work or idle.
     pub total_ms: f64,
     /// Time that this process worked.
     pub own_ms: f64,
@@ -123,13 +126,15 @@ impl Conditions {
             let khz = |&core: &u32| Some((core, frequency(core, name)?.parse().ok()?));
             cores.iter().filter_map(khz).collect()
         };
+        let stat = text("proc/stat".into());
         Conditions {
             load_average: text("proc/loadavg".into()).and_then(|line| load_average(&line)),
             governor: cores.first().and_then(|&core| frequency(core, "scaling_governor")),
             clocks_khz: frequencies("scaling_cur_freq"),
             max_clocks_khz: frequencies("scaling_max_freq"),
             temperatures_c: temperatures(&root.join("sys/class/thermal")),
-            cpu_time: text("proc/stat".into()).and_then(|stat| cpu_time(&stat, cores)),
+            cpu_time: stat.as_deref().and_then(|stat| cpu_time(stat, |core| cores.contains(&core))),
+            machine_time: stat.as_deref().and_then(|stat| cpu_time(stat, |_| true)),
             ..Conditions::default()
         }
     }
@@ -158,12 +163,12 @@ impl Conditions {
 }
 
 /// `/proc/stat` has a line for each core: `cpu4 user nice system idle iowait irq softirq steal …`.
-fn cpu_time(stat: &str, cores: &[u32]) -> Option<CpuTime> {
+fn cpu_time(stat: &str, counts: impl Fn(u32) -> bool) -> Option<CpuTime> {
     let (mut busy, mut total) = (0.0, 0.0);
     for line in stat.lines() {
         let Some((name, rest)) = line.split_once(' ') else { continue };
         let core = name.strip_prefix("cpu").and_then(|number| number.parse::<u32>().ok());
-        if !core.is_some_and(|core| cores.contains(&core)) {
+        if !core.is_some_and(&counts) {
             continue;
         }
         let ticks: Vec<f64> = rest.split_whitespace().take(8).map_while(|n| n.parse().ok()).collect();
@@ -185,11 +190,23 @@ fn temperatures(dir: &Path) -> BTreeMap<String, f64> {
     for zone in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let read = |name: &str| std::fs::read_to_string(zone.path().join(name)).ok();
         let (Some(kind), Some(value)) = (read("type"), read("temp")) else { continue };
-        // Most zones give millidegrees, some give degrees.
         let Ok(raw) = value.trim().parse::<f64>() else { continue };
-        found.insert(kind.trim().to_owned(), if raw.abs() > 1_000.0 { raw / 1_000.0 } else { raw });
+        if let Some(celsius) = celsius(raw) {
+            found.insert(kind.trim().to_owned(), celsius);
+        }
     }
     found
+}
+
+/// The temperature in °C for which a thermal zone has the value `raw`. Most zones give millidegrees, some give degrees.
+/// `None`: a sensor that is switched off or broken has a value that is no temperature.
+pub fn celsius(raw: f64) -> Option<f64> {
+    Some(if raw.abs() > 1_000.0 { raw / 1_000.0 } else { raw }).filter(|&celsius| is_temperature(celsius))
+}
+
+/// Whether a sensor of a device can read `celsius`, in °C.
+pub fn is_temperature(celsius: f64) -> bool {
+    (-100.0..=300.0).contains(&celsius)
 }
 
 /// Why a thread could not be pinned.
@@ -386,6 +403,9 @@ mod tests {
         assert_eq!(hottest(&["cpu", "gpu*"]), None);
         let time = found.cpu_time.unwrap();
         assert_eq!(time.busy_ms / time.total_ms, 0.2);
+        // Core 5 was busy in six of eight ticks.
+        let machine = found.machine_time.unwrap();
+        assert_eq!(machine.busy_ms / machine.total_ms, 26.0 / 108.0);
         assert_eq!(Conditions::read(&dir.path().join("nowhere"), &[]), Conditions::default());
     }
 

@@ -8,13 +8,14 @@
 //! 3. `pace`: how fast the core runs at the moment
 //! 4. `sampler`: the stopwatch
 //! 5. `protocol`: jobs and replies as JSON lines
-//! 6. `results`: replies that are kept until they are fetched
+//! 6. `results`, `plausible`: replies that are kept until they are fetched; whether an answer can be true
 //! 7. `serve`: answers jobs
 
 pub mod android;
 pub mod clock;
 pub mod conditions;
 pub mod pace;
+pub mod plausible;
 pub mod process;
 pub mod protocol;
 pub mod results;
@@ -24,5 +25,6 @@ pub mod serve;
 pub use clock::{Clock, Monotonic};
 pub use conditions::Conditions;
 pub use pace::Pace;
+pub use plausible::{Asked, Implausible};
 pub use protocol::Measured;
-pub use sampler::{Policy, Timing, pooled};
+pub use sampler::{Policy, Timing, launch_medians, pooled};

@@ -14,7 +14,7 @@ pub const VERSION: u32 = 2;
 
 /// What a line with a job must say of its version.
 pub const FORMAT: Format =
-    Format { name: "job", field: "protocol", oldest: VERSION, newest: VERSION, most_bytes: 1 << 30 };
+    Format { name: "job", field: "protocol", oldest: VERSION, newest: VERSION, most_bytes: 64 << 20 };
 
 /// Something to measure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -101,4 +101,7 @@ pub struct Measured {
     pub timing: Timing,
     pub before: Conditions,
     pub after: Conditions,
+    /// Time that the engine took to make the network ready to run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_ns: Option<u64>,
 }

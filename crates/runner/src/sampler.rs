@@ -12,8 +12,9 @@
 
 use super::clock::Clock;
 use super::pace::{Pace, undisturbed};
-use edgezen_core::measurement::{Quality, Summary};
+use edgezen_core::measurement::{LaunchMedian, Quality, Summary};
 use edgezen_core::stats;
+use edgezen_core::units::{ImplausibleLatency, Latency};
 use serde::{Deserialize, Serialize};
 
 /// How long and how often to measure.
@@ -94,6 +95,45 @@ impl Policy {
 }
 
 impl Policy {
+    /// Most runs of a warm-up, and most samples.
+    pub const MOST_RUNS: u32 = 1_000_000;
+    /// The longest time that a policy may ask for: a day.
+    pub const LONGEST_NS: u64 = 86_400_000_000_000;
+
+    /// Checks that every number is one that a measurement can have.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        let runs = [
+            ("warmup_min_runs", self.warmup_min_runs),
+            ("min_runs", self.min_runs),
+            ("max_runs", self.max_runs),
+        ];
+        if let Some((field, runs)) = runs.into_iter().find(|(_, runs)| *runs > Policy::MOST_RUNS) {
+            return Err(PolicyError::Runs { field, runs });
+        }
+        let times = [
+            ("warmup_min_ns", self.warmup_min_ns),
+            ("warmup_max_ns", self.warmup_max_ns),
+            ("max_ns", self.max_ns),
+            ("min_sample_ns", self.min_sample_ns),
+            ("patience_ns", self.patience_ns),
+        ];
+        if let Some((field, ns)) = times.into_iter().find(|(_, ns)| *ns > Policy::LONGEST_NS) {
+            return Err(PolicyError::Time { field, ns });
+        }
+        let shares = [
+            ("stable_within", self.stable_within),
+            ("target_half_width", self.target_half_width),
+            ("noisy_half_width", self.noisy_half_width),
+        ];
+        match shares.into_iter().find(|(_, share)| !(share.is_finite() && *share >= 0.0)) {
+            Some((field, share)) => Err(PolicyError::Share { field, share }),
+            None => Ok(()),
+        }
+    }
+
     /// The policy of one of `rounds` passes, which together make as many runs as one pass would.
     #[must_use]
     pub fn split(self, rounds: u32) -> Policy {
@@ -127,6 +167,17 @@ impl Policy {
     }
 }
 
+/// Why a policy makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum PolicyError {
+    #[error("{field} {runs} is out of range; use up to {}", Policy::MOST_RUNS)]
+    Runs { field: &'static str, runs: u32 },
+    #[error("{field} {ns} is longer than a day")]
+    Time { field: &'static str, ns: u64 },
+    #[error("{field} {share} is no share")]
+    Share { field: &'static str, share: f64 },
+}
+
 /// What the stopwatch saw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -152,11 +203,72 @@ pub struct Timing {
     pub overhead_ns: Option<f64>,
 }
 
+/// Why a timing is none that a stopwatch gives.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum TimingError {
+    #[error("{0} samples; a measurement has 1 to {most}", most = 2 * Policy::MOST_RUNS)]
+    Samples(usize),
+    #[error("{probes} probes for {samples} samples")]
+    Probes { probes: usize, samples: usize },
+    #[error("{0} runs to a sample; there are 1 to {MOST_CHAINED}")]
+    Chained(u32),
+    #[error(transparent)]
+    Latency(#[from] ImplausibleLatency),
+    #[error("{field} {value} makes no sense")]
+    Number { field: &'static str, value: f64 },
+}
+
+/// Most runs that are timed together.
+const MOST_CHAINED: u32 = 1_000_000;
+
 impl Timing {
+    /// Checks a timing that comes from a file or another device.
+    ///
+    /// # Errors
+    /// What no stopwatch gives: no samples or too many, runs of no time or of more than an hour, numbers that are not
+    /// finite.
+    pub fn check(&self) -> Result<(), TimingError> {
+        let samples = self.samples_ns.len();
+        // Disturbed samples come on top of those that count.
+        if samples == 0 || samples > 2 * Policy::MOST_RUNS as usize {
+            return Err(TimingError::Samples(samples));
+        }
+        let probes = self.probes_ns.len();
+        if probes != 0 && probes != samples {
+            return Err(TimingError::Probes { probes, samples });
+        }
+        if !(1..=MOST_CHAINED).contains(&self.k) {
+            return Err(TimingError::Chained(self.k));
+        }
+        let (k, overhead) = (f64::from(self.k), self.overhead_ns.unwrap_or(0.0));
+        let numbers = [("overhead_ns", overhead), ("noisy_half_width", self.noisy_half_width)];
+        if let Some((field, value)) =
+            numbers.into_iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0))
+        {
+            return Err(TimingError::Number { field, value });
+        }
+        if !self.checksum.is_finite() {
+            return Err(TimingError::Number { field: "checksum", value: self.checksum });
+        }
+        for &ns in self.samples_ns.iter().min().into_iter().chain(self.samples_ns.iter().max()) {
+            Latency::measured_ns((ns as f64 - overhead) / k)?;
+        }
+        Latency::measured_ns(self.first_ns as f64)?;
+        Ok(())
+    }
+
     /// Time of one run, for each sample.
     pub fn per_run_ns(&self) -> Vec<f64> {
         let overhead = self.overhead_ns.unwrap_or(0.0);
         self.samples_ns.iter().map(|&ns| (ns as f64 - overhead) / f64::from(self.k.max(1))).collect()
+    }
+
+    /// Time of one run, for each sample that found the core at its usual speed; `usual_ns` is the length of a probe at that
+    /// speed. All samples where the pace was not probed.
+    pub fn undisturbed_ns(&self, usual_ns: Option<u64>) -> Vec<f64> {
+        let Some(usual) = usual_ns else { return self.per_run_ns() };
+        let pairs = self.per_run_ns().into_iter().zip(&self.probes_ns);
+        pairs.filter(|&(_, &probe)| undisturbed(probe, usual)).map(|(run, _)| run).collect()
     }
 
     /// Finds the part of a sample that does not grow with its number of runs. It is the intercept of the line through
@@ -196,18 +308,31 @@ pub fn pooled<'a>(passes: impl IntoIterator<Item = &'a Timing>) -> Option<(Summa
     let usual = passes.iter().filter_map(|timing| timing.usual_probe_ns).min();
     let (mut all, mut calm) = (Vec::new(), Vec::new());
     for timing in &passes {
-        let runs = timing.per_run_ns();
-        if let Some(usual) = usual {
-            let pairs = runs.iter().zip(&timing.probes_ns);
-            calm.extend(pairs.filter(|&(_, &probe)| undisturbed(probe, usual)).map(|(&run, _)| run));
-        }
-        all.extend(runs);
+        calm.extend(timing.undisturbed_ns(usual));
+        all.extend(timing.per_run_ns());
     }
     let few = usual.is_some() && calm.len() < MIN_UNDISTURBED;
     let chosen = if usual.is_some() && !few { &calm } else { &all };
     let summary = Summary::of(chosen, k)?;
     let steady = !few && summary.relative_half_width() <= threshold;
     Some((summary, if steady { Quality::Good } else { Quality::Noisy }))
+}
+
+/// With fewer undisturbed samples than this, the median of a launch is that of all its samples.
+const MIN_OF_LAUNCH: usize = 3;
+
+/// The median of each of `passes`, every one of them a launch. Launches without samples are left out. Where the core's
+/// pace was probed, undisturbed samples count; a launch without them shows by its median how disturbed it was.
+pub fn launch_medians<'a>(passes: impl IntoIterator<Item = &'a Timing>) -> Vec<LaunchMedian> {
+    let passes: Vec<&Timing> = passes.into_iter().collect();
+    let usual = passes.iter().filter_map(|timing| timing.usual_probe_ns).min();
+    let of_launch = |timing: &&Timing| {
+        let calm = timing.undisturbed_ns(usual);
+        let chosen = if calm.len() < MIN_OF_LAUNCH { timing.per_run_ns() } else { calm };
+        let median = stats::median(&chosen).filter(|&median| median > 0.0)?;
+        Some(LaunchMedian { median: Latency::from_ns(median), error: stats::median_error(&chosen)? / median })
+    };
+    passes.iter().filter_map(of_launch).collect()
 }
 
 /// Why nothing was measured.
@@ -255,10 +380,10 @@ pub fn sample<E>(
     let k = (policy.min_sample_ns as f64 / run_ns).ceil().clamp(1.0, 1e6) as u32;
     let started = clock.now_ns();
     let elapsed = || clock.now_ns().saturating_sub(started);
-    let mut samples_ns = Vec::with_capacity(policy.min_runs as usize);
+    let mut samples_ns = Vec::new();
     let mut probes_ns = Vec::new();
     // The samples that count, and the time that was spent on those that do not count.
-    let mut calm = Vec::with_capacity(policy.min_runs as usize);
+    let mut calm = Vec::new();
     let mut lost_ns = 0;
     loop {
         let patient = lost_ns < policy.patience_ns;
@@ -451,6 +576,25 @@ mod tests {
         let mut late = timing.clone();
         late.probes_ns.iter_mut().for_each(|probe| *probe = 60_000);
         assert_eq!(pooled([&late]).unwrap().1, Quality::Noisy);
+    }
+
+    #[test]
+    fn every_launch_has_a_median() {
+        let policy = Policy::HOST.launch(3);
+        let passes = [1_000_000, 1_100_000].map(|ns| timing(&policy, |_| ns));
+        let medians: Vec<f64> = launch_medians(&passes).iter().map(|launch| launch.median.ns()).collect();
+        assert_eq!(medians, [1e6, 1.1e6]);
+        // Two thirds of the samples of the first launch were disturbed, all of the second.
+        let probed = |of: u64, passes: &Timing| Timing {
+            samples_ns: (0..9).map(|i| if i % 3 < of { 1_500_000 } else { 1_000_000 }).collect(),
+            probes_ns: (0..9).map(|i| if i % 3 < of { 16_000 } else { 10_000 }).collect(),
+            usual_probe_ns: Some(10_000),
+            ..passes.clone()
+        };
+        let passes = [probed(2, &passes[0]), probed(3, &passes[1])];
+        let medians: Vec<f64> = launch_medians(&passes).iter().map(|launch| launch.median.ns()).collect();
+        assert_eq!(medians, [1e6, 1.5e6]);
+        assert_eq!(launch_medians([]), []);
     }
 
     #[test]

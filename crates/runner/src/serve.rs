@@ -3,9 +3,11 @@
 use super::protocol::{FORMAT, Fault, Job, Measured, Reply, VERSION};
 use super::results::Results;
 use super::sampler::{self, SampleError};
-use super::{Conditions, Monotonic, Pace, Policy};
+use super::{Clock, Conditions, Monotonic, Pace, Policy};
+use edgezen_core::plainnet::kernel::MAX_BATCH;
+use edgezen_engine::guard::guarded;
 use edgezen_engine::{Engine, EngineError, Loaded};
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 
 /// Times `loaded` under `policy`, with the conditions before and after; probes the core's `pace` where
 /// there is one.
@@ -19,7 +21,7 @@ pub fn measure(
 ) -> Result<Measured, SampleError<EngineError>> {
     let before = Conditions::observe();
     let timing = sampler::sample(&Monotonic::start(), policy, pace, || loaded.run_once())?;
-    Ok(Measured { timing, before, after: Conditions::observe() })
+    Ok(Measured { timing, before, after: Conditions::observe(), load_ns: None })
 }
 
 /// What the runner says before it reads any job.
@@ -41,7 +43,7 @@ pub fn greeting(engine: &dyn Engine) -> Reply {
 /// Input or output that fails. Jobs that fail are answered, not errors.
 pub fn serve(
     engine: &dyn Engine,
-    input: impl BufRead,
+    mut input: impl BufRead,
     mut output: impl Write,
     mut results: Option<Results>,
 ) -> io::Result<()> {
@@ -51,12 +53,11 @@ pub fn serve(
         written => written,
     };
     send(&greeting(engine))?;
-    for line in input.lines() {
-        let line = line?;
-        if line.trim().is_empty() {
+    while let Some(line) = next_line(&mut input)? {
+        if matches!(&line, Ok(line) if line.trim().is_empty()) {
             continue;
         }
-        let job = match read(&line) {
+        let job = match line.and_then(|line| read(&line)) {
             Ok(job) => job,
             Err(refusal) => {
                 send(&refusal)?;
@@ -74,6 +75,32 @@ pub fn serve(
         send(&reply)?;
     }
     Ok(())
+}
+
+/// The next line, or the refusal of one that is no text or longer than a job can be; `None` at the end.
+fn next_line(input: &mut impl BufRead) -> io::Result<Option<Result<String, Reply>>> {
+    let mut line = Vec::new();
+    if input.by_ref().take(FORMAT.most_bytes).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.len() as u64 == FORMAT.most_bytes && line.last() != Some(&b'\n') {
+        skip_line(input)?;
+        return Ok(Some(Err(refusal(format!("a line of more than {} bytes", FORMAT.most_bytes)))));
+    }
+    Ok(Some(String::from_utf8(line).map_err(|_| refusal("it is not text".into()))))
+}
+
+/// Reads to the end of the line without keeping it.
+fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let read = input.fill_buf()?;
+        let end = read.iter().position(|&byte| byte == b'\n');
+        let (used, done) = (end.map_or(read.len(), |end| end + 1), end.is_some() || read.is_empty());
+        input.consume(used);
+        if done {
+            return Ok(());
+        }
+    }
 }
 
 fn write_line(output: &mut impl Write, reply: &Reply) -> io::Result<()> {
@@ -97,21 +124,40 @@ fn read(line: &str) -> Result<Job, Reply> {
 }
 
 fn bad_job(error: &serde_json::Error) -> Reply {
-    Reply::Failed { id: None, fault: Fault::BadJob, reason: format!("not a job: {error}") }
+    refusal(error.to_string())
+}
+
+fn refusal(reason: String) -> Reply {
+    Reply::Failed { id: None, fault: Fault::BadJob, reason: format!("not a job: {reason}") }
 }
 
 fn answer(engine: &dyn Engine, job: &Job) -> Reply {
     let failed = |fault, reason: String| Reply::Failed { id: Some(job.id.clone()), fault, reason };
+    if let Err(e) = job.policy.check() {
+        return failed(Fault::BadJob, e.to_string());
+    }
+    if !(1..=MAX_BATCH).contains(&job.batch) {
+        return failed(Fault::BadJob, format!("batch {} is out of range; use 1 to {MAX_BATCH}", job.batch));
+    }
     let graph = match job.subject.graph() {
         Ok(graph) => graph,
         Err(e) => return failed(Fault::Subject, e.to_string()),
     };
+    let clock = Monotonic::start();
     let mut loaded = match engine.load(&graph, job.batch, job.seed) {
         Ok(loaded) => loaded,
         Err(e) => return failed(Fault::Engine, e.to_string()),
     };
-    match measure(loaded.as_mut(), &job.policy, None) {
-        Ok(measured) => Reply::Done { id: job.id.clone(), measured: Box::new(measured) },
+    let load_ns = Some(clock.now_ns());
+    // Engines assert what they do not expect of a network.
+    let measured = match guarded(|| measure(loaded.as_mut(), &job.policy, None)) {
+        Ok(measured) => measured,
+        Err(reason) => return failed(Fault::Engine, format!("{} gave up: {reason}", engine.name())),
+    };
+    match measured {
+        Ok(measured) => {
+            Reply::Done { id: job.id.clone(), measured: Box::new(Measured { load_ns, ..measured }) }
+        }
         Err(e) => {
             let fault = match e {
                 SampleError::Run(_) => Fault::Engine,
@@ -162,6 +208,7 @@ mod tests {
         let Reply::Done { id, measured } = &replies[1] else { panic!("{:?}", replies[1]) };
         assert_eq!(id, "7");
         assert!(measured.timing.samples_ns.len() >= 30 && measured.timing.samples_ns[0] > 0);
+        assert!(measured.load_ns.is_some());
         let failed: Vec<_> = replies[2..]
             .iter()
             .map(|reply| match reply {
@@ -173,6 +220,31 @@ mod tests {
             failed,
             [(None, Fault::BadJob), (Some("8"), Fault::Subject), (Some("9"), Fault::Protocol)]
         );
+    }
+
+    #[test]
+    fn long_lines_and_impossible_policies_are_answered() {
+        let mut input = vec![b'x'; FORMAT.most_bytes as usize + 7];
+        input.extend(b"\n\xff\n");
+        let good = job("7", "SuperResK3K3(8,16,2,8,1)");
+        for policy in [
+            Policy { min_runs: 1_000_000_000, ..good.policy },
+            Policy { max_ns: u64::MAX, ..good.policy },
+            Policy { noisy_half_width: -1.0, ..good.policy },
+        ] {
+            input.extend(line(&Job { policy, ..good.clone() }).bytes());
+        }
+        input.extend(line(&Job { batch: 1 << 31, ..good }).bytes());
+        let mut out = Vec::new();
+        serve(&Tract, &input[..], &mut out, None).unwrap();
+        let replies = replies(out);
+        assert_eq!(replies.len(), 7);
+        for (reply, word) in
+            replies[1..].iter().zip(["more than", "not text", "min_runs", "max_ns", "noisy", "batch"])
+        {
+            let Reply::Failed { fault: Fault::BadJob, reason, .. } = reply else { panic!("{reply:?}") };
+            assert!(reason.contains(word), "{reason}");
+        }
     }
 
     #[test]

@@ -56,3 +56,57 @@ fn wrong_arguments_are_refused() {
     let output = runner().args(["--cores", "4096"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
 }
+
+/// Jobs with numbers that would take all memory, divide by zero, or never end.
+#[test]
+fn impossible_jobs_are_answered() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attack");
+    let mut answered = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let jobs = std::fs::read_to_string(&path).unwrap();
+        let output = runner().arg("--jobs").arg(&path).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && stderr.is_empty(), "{}: {stderr}", path.display());
+        let replies = String::from_utf8(output.stdout).unwrap();
+        let replies: Vec<Reply> = replies.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(replies.len(), 1 + jobs.lines().count(), "{}", path.display());
+        for reply in &replies[1..] {
+            let Reply::Failed { id: Some(id), .. } = reply else { panic!("{}: {reply:?}", path.display()) };
+            assert_eq!(id, "a");
+            answered += 1;
+        }
+    }
+    assert!(answered >= 10);
+}
+
+#[cfg(unix)]
+#[test]
+fn arguments_that_are_no_text_are_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let word = OsStr::from_bytes(b"\xff");
+    for arguments in [&["--job"][..], &["--cores"], &["--time-limit"], &[]] {
+        let output = runner().args(arguments).arg(word).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{arguments:?}: {stderr}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_stdout_is_an_error_and_a_closed_one_is_not() {
+    for arguments in [&["--version"][..], &["--job", "{}"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = runner().args(arguments).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{arguments:?}: {stderr}");
+        let (reader, closed) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = runner().args(arguments).stdout(closed).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(output.stderr.is_empty(), "{arguments:?}");
+    }
+}

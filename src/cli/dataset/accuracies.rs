@@ -1,5 +1,6 @@
 //! `edgezen dataset accuracies`: a published table of trained networks as one of ours.
 
+use crate::cli::force::Force;
 use crate::cli::{Failure, Global};
 use edgezen_lab::accuracy::AccuracyTable;
 use edgezen_lab::dataset::table::KernelTable;
@@ -22,6 +23,8 @@ pub struct Args {
     /// The table to write
     #[arg(short, long, value_name = "TABLE")]
     output: PathBuf,
+    #[command(flatten)]
+    force: Force,
 }
 
 #[derive(Serialize)]
@@ -35,7 +38,7 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
     let table = AccuracyTable::read(&args.table, args.archs.as_deref())?;
     let joined = args.join.as_deref().map(KernelTable::read).transpose()?;
     let ours = table.as_ours(&args.columns, joined.as_ref())?;
-    ours.write(&args.output)?;
+    ours.write(&args.force.place(&args.output, &[&args.table])?)?;
     let report = Report {
         table: args.output.display().to_string(),
         rows: ours.len(),

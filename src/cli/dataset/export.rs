@@ -2,8 +2,9 @@
 
 use super::super::Global;
 use super::super::failure::Failure;
+use super::super::force::Force;
 use edgezen_core::measurement::{Sample, Subject};
-use edgezen_lab::dataset::{Dataset, KernelTable};
+use edgezen_lab::dataset::{self, Dataset, KernelTable, files_of};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -12,11 +13,13 @@ pub struct Args {
     /// Folder of the dataset
     dir: PathBuf,
     /// Table: .csv, .csv.gz or .parquet. One of kernels can be given to evaluate and to predict --kernels
-    #[arg(short, long, value_name = "TABLE")]
+    #[arg(short, long, alias = "out", value_name = "TABLE")]
     output: PathBuf,
     /// What is written, where a dataset holds several
     #[arg(long, value_enum)]
     only: Option<Only>,
+    #[command(flatten)]
+    force: Force,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -44,7 +47,9 @@ struct Exported {
 }
 
 pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
-    let dataset = Dataset::read(&args.dir)?;
+    let dir = dataset::find(&args.dir);
+    let to = args.force.place(&args.output, &files_of(&dir))?;
+    let dataset = Dataset::read(&dir)?;
     let mut kinds: Vec<&str> = dataset.samples.iter().map(|s| s.subject.type_name()).collect();
     kinds.sort_unstable();
     kinds.dedup();
@@ -99,11 +104,13 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
             set("batch", &|sample| sample.subject.batch().unwrap_or(identity.batch).to_string());
         }
     }
-    set("precision", &|_| identity.precision.clone());
+    set("precision", &|_| identity.precision.to_string());
     set("quality", &|sample| sample.quality.name().to_owned());
     set("latency_ms", &|sample| format!("{:.9}", sample.median.ms()));
-    table.write(&args.output)?;
+    table.write(&to)?;
     let report =
         Exported { id: identity.to_string(), rows: samples.len(), output: args.output.display().to_string() };
-    global.output().result(&report, || format!("{} rows of {}: {}", report.rows, report.id, report.output))
+    global
+        .output()
+        .written(&to, &report, || format!("{} rows of {}: {}", report.rows, report.id, report.output))
 }

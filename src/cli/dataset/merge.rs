@@ -1,6 +1,7 @@
 //! `edgezen dataset merge`: several datasets of one identity as one.
 
 use super::super::failure::Failure;
+use super::super::force::Force;
 use edgezen_lab::dataset;
 use edgezen_lab::dataset::Dataset;
 use std::collections::BTreeMap;
@@ -12,15 +13,22 @@ pub struct Args {
     #[arg(required = true, num_args = 2.., value_name = "DIR")]
     dirs: Vec<PathBuf>,
     /// Folder of the new dataset
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, alias = "out", value_name = "DIR")]
     output: PathBuf,
+    #[command(flatten)]
+    force: Force,
 }
 
 /// Merges; gives the new folder.
 pub fn run(args: &Args) -> Result<PathBuf, Failure> {
+    let dirs: Vec<PathBuf> = args.dirs.iter().map(|dir| dataset::find(dir)).collect();
+    let inputs: Vec<PathBuf> = dirs.iter().flat_map(|dir| dataset::files_of(dir)).collect();
+    for file in dataset::files_of(&args.output) {
+        args.force.place(file, &inputs)?;
+    }
     let mut merged: Option<Dataset> = None;
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    for dir in &args.dirs {
+    for dir in &dirs {
         let other = Dataset::read(dir)?;
         let Some(merged) = &mut merged else {
             let named = other.samples.iter().enumerate();
@@ -61,6 +69,6 @@ pub fn run(args: &Args) -> Result<PathBuf, Failure> {
         }
     }
     let Some(merged) = merged else { return Err(Failure::usage("nothing to merge")) };
-    dataset::write(&args.output, &merged)?;
+    dataset::write_whole(&args.output, &merged, args.force.force)?;
     Ok(args.output.clone())
 }

@@ -6,6 +6,7 @@ mod export;
 mod merge;
 
 use super::failure::{Exit, Failure};
+use super::force::Force;
 use super::rows::WhichRows;
 use super::{Global, output};
 use crate::shipped;
@@ -48,11 +49,13 @@ enum Action {
         #[command(flatten)]
         which: WhichRows,
         /// Folder of the dataset
-        #[arg(short, long, value_name = "DIR")]
+        #[arg(short, long, alias = "out", value_name = "DIR")]
         output: PathBuf,
         /// Date of the import, RFC 3339 [default: now]
         #[arg(long, value_name = "DATE")]
         created: Option<String>,
+        #[command(flatten)]
+        force: Force,
     },
     /// Makes a table of networks with their accuracies of a published one
     Accuracies(accuracies::Args),
@@ -85,11 +88,11 @@ struct Info {
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let dir = match args.action {
-        Action::Info { dir } => dir,
+        Action::Info { dir } => dataset::find(&dir),
         Action::Accuracies(args) => return accuracies::run(&args, global),
         Action::Export(args) => return export::run(&args, global),
         Action::Merge(args) => merge::run(&args)?,
-        Action::Import { format, files, device, which, output, created } => {
+        Action::Import { format, files, device, which, output, created, force } => {
             let created = created.unwrap_or_else(|| {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
                 edgezen_lab::files::rfc3339(now.map_or(0, |since| since.as_secs()))
@@ -97,7 +100,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             let importer = import::by_name(&format)
                 .ok_or_else(|| Failure::usage(format!("unknown format {format:?}")))?;
             let imported = importer.import(&request(importer, files, device, which, &created)?)?;
-            dataset::write(&output, &imported)?;
+            dataset::write_whole(&output, &imported, force.force)?;
             output
         }
     };
@@ -130,7 +133,7 @@ fn with_network(file: &Path) -> Result<Input, Failure> {
         return Err(Failure::usage(format!("{text}: which network is it of?"))
             .remedy(format!("NET={text}, where NET is a name, a structure or a file")));
     };
-    let network = super::net::model(net, super::net::NetOptions::default())?;
+    let network = super::net::model(net, super::net::NetOptions::default(), "an import needs")?;
     Ok(Input { path: path.into(), network: Some(network) })
 }
 
@@ -207,6 +210,8 @@ impl From<NetworkTableError> for Failure {
             NetworkTableError::NoLatencies { .. } => Failure::usage(message)
                 .remedy("choose with --device, --runtime, --precision, --batch, --threads"),
             NetworkTableError::Archs { .. } => Failure::usage(message),
+            NetworkTableError::Name { .. } => Failure::new(Exit::BadFile, message)
+                .remedy("say it with --device, --runtime or --precision, or change the table"),
             NetworkTableError::NotNetworks { .. } => Failure::new(Exit::BadFile, message)
                 .remedy("edgezen dataset import --help says what each format is"),
         }
@@ -222,9 +227,10 @@ impl From<ImportError> for Failure {
             ImportError::Networks(error) => error.into(),
             ImportError::Trtexec(error) => error.into(),
             ImportError::NoRows { .. } => Failure::new(Exit::BadFile, message).remedy(FORMATS),
-            ImportError::Tables { .. } | ImportError::Device { .. } | ImportError::NoDevice => {
-                Failure::usage(message)
-            }
+            ImportError::Tables { .. }
+            | ImportError::Device { .. }
+            | ImportError::NoDevice
+            | ImportError::Name(_) => Failure::usage(message),
         }
     }
 }

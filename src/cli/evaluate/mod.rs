@@ -7,6 +7,7 @@ mod trained;
 
 use super::Global;
 use super::failure::Failure;
+use super::force::Force;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -17,12 +18,14 @@ pub struct Args {
     #[command(flatten)]
     predictor: predictor::Args,
     #[command(flatten)]
+    force: Force,
+    #[command(flatten)]
     trained: trained::Args,
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     match (args.predictor.predictor.clone(), args.trained.network()) {
-        (Some(name), _) => predictor::run(&name, &args.predictor, &args.data, global),
+        (Some(name), _) => predictor::run(&name, &args.predictor, &args.data, args.force, global),
         (None, Some((net, weights))) => trained::run(&net, &weights, &args.trained, &args.data, global),
         (None, None) => Err(Failure::usage("--predictor is needed")),
     }

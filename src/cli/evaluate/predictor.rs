@@ -1,12 +1,13 @@
 //! The half of `edgezen evaluate` that judges a predictor.
 
 use crate::cli::failure::Failure;
+use crate::cli::force::Force;
 use crate::cli::{Global, fit, predictors};
 use edgezen_core::predictor::metrics::Metrics;
+use edgezen_lab::dataset;
 use edgezen_lab::evaluation::kernels::KernelEvaluation;
 use edgezen_lab::evaluation::networks::NetworkEvaluation;
 use edgezen_lab::evaluation::{Evaluation, EvaluationError, PartMetrics, evaluate, scatter};
-use edgezen_lab::files::write_atomically;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -25,13 +26,17 @@ pub struct Args {
 }
 
 /// Judges the predictor called `name` by `data`.
-pub fn run(name: &str, args: &Args, data: &Path, global: Global) -> Result<(), Failure> {
+pub fn run(name: &str, args: &Args, data: &Path, force: Force, global: Global) -> Result<(), Failure> {
+    let mut inputs = dataset::files_of(data);
+    inputs.extend([data.to_owned(), PathBuf::from(name)]);
+    inputs.extend(args.archs.clone());
+    let svg = args.svg.as_ref().map(|path| force.place(path, &inputs)).transpose()?;
     let predictor = predictors::by_name_or_file(name, global.output())?;
     let evaluation = evaluate(&predictor, data, args.archs.as_deref())?;
     let (predictor, data) = (predictor.identity().to_string(), data.display().to_string());
-    if let Some(path) = &args.svg {
+    if let Some(place) = &svg {
         let svg = scatter::draw(&format!("{predictor} on {data}"), evaluation.pairs());
-        write_atomically(path, svg.as_bytes())?;
+        place.write(svg.as_bytes())?;
     }
     match evaluation {
         Evaluation::Kernels(evaluation) => {

@@ -4,6 +4,7 @@ mod refine;
 mod repeat;
 mod report;
 
+use super::output::message;
 use super::target::Target;
 use super::{Exit, Failure, Global};
 use crate::shipped;
@@ -46,10 +47,13 @@ pub struct Args {
     /// Go on with an unfinished profile; nothing is measured twice
     #[arg(long)]
     resume: bool,
+    /// Measure anew where a dataset is; it stays until the new one is whole, and its journal after that
+    #[arg(long, conflicts_with = "resume")]
+    force: bool,
     #[command(flatten)]
     repeat: repeat::Args,
     /// Folder of the dataset [default: datasets/<device>@<runtime>]
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, alias = "out", value_name = "DIR")]
     output: Option<PathBuf>,
 }
 
@@ -196,7 +200,11 @@ impl Job<'_> {
                 Event::Measured { subject, summary, finished } => {
                     resting = false;
                     bar.set_position(finished as u64);
-                    bar.set_message(format!("{} {}", summary.median, shortened(&subject.to_string())));
+                    bar.set_message(message(&format!(
+                        "{} {}",
+                        summary.median,
+                        shortened(&subject.to_string())
+                    )));
                     let tenth = 10 * finished as u64 / total.max(1);
                     if !self.alone && tenth > said && finished > begun {
                         said = tenth;
@@ -215,7 +223,10 @@ impl Job<'_> {
                     say(format!("{reason}: {count} measurements are made again"));
                 }
                 Event::Resting { left, reason } => {
-                    bar.set_message(format!("{reason}: cooling down, {} s left", left.as_secs() + 1));
+                    bar.set_message(message(&format!(
+                        "{reason}: cooling down, {} s left",
+                        left.as_secs() + 1
+                    )));
                     if !resting {
                         say(format!("{reason}: cooling down for {} s", left.as_secs() + 1));
                     }
@@ -228,7 +239,11 @@ impl Job<'_> {
         let campaign = Campaign {
             plan: &plan,
             dir: &dir,
-            start: if args.resume { Start::Resume } else { Start::Fresh },
+            start: match (args.resume, args.force) {
+                (true, _) => Start::Resume,
+                (false, true) => Start::Force,
+                (false, false) => Start::Fresh,
+            },
             rounds: self.rounds,
             seed: self.global.seed,
             now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
@@ -305,10 +320,15 @@ fn failure(error: CampaignError, dir: &Path) -> Failure {
     match error {
         CampaignError::File(error) => error.into(),
         CampaignError::Unfinished { .. } => Failure::usage(message).remedy(format!(
-            "--resume to go on with it, another folder (-o DIR), or delete {}",
+            "--resume to go on with it (and the options of that run), another folder (-o DIR), or --force to measure \
+             anew in {}",
             dir.display()
         )),
-        CampaignError::Foreign { .. } => Failure::usage(message).remedy("another folder: -o DIR"),
+        CampaignError::Finished { .. } => Failure::usage(message)
+            .remedy("another folder: -o DIR; --refine measures further kernels, --force measures all of them anew"),
+        CampaignError::Foreign { .. } => {
+            Failure::usage(message).remedy("another folder: -o DIR, or --force to write here all the same")
+        }
         CampaignError::OtherPlan { .. } => Failure::usage(message).remedy(format!(
             "the options of the first run (--space, --samples, --rounds, --seed), or --plan {}",
             dir.join(edgezen_lab::campaign::folder::PLAN).display()

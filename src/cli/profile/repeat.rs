@@ -3,9 +3,9 @@
 use super::super::target::{self, Target};
 use super::super::{Failure, Global, output};
 use edgezen_core::units::three_digits;
-use edgezen_lab::campaign::networks;
 use edgezen_lab::campaign::repeat::{Repeat, RepeatError, Repeated};
 use edgezen_lab::dataset::Dataset;
+use edgezen_lab::files::lock_folder;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,19 +15,25 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct Args {
     /// Measure a twentieth of this dataset once more, and say how much it differs from one day to another
     #[arg(long, value_name = "DIR", conflicts_with_all = [
-        "plan", "resume", "output", "space", "samples", "time", "refine", "rounds",
+        "plan", "resume", "output", "space", "samples", "time", "refine", "rounds", "force",
     ])]
     pub repeat: Option<PathBuf>,
 }
 
 pub fn run(target: &Target, dir: &Path, global: Global) -> Result<(), Failure> {
     let out = global.output();
+    // Where there is no dataset, there is nothing to lock.
+    if !dir.is_dir() {
+        Dataset::read(dir)?;
+    }
+    let _lock = lock_folder(dir)?;
     let dataset = Dataset::read(dir)?;
-    let mut device = target.open(networks::ROUNDS, global)?;
+    let mut device = target.open(None, global)?;
     let repeat = Repeat::of(&dataset, dir, global.seed);
-    let bar = out.progress(repeat.measurements() as u64, "{bar:30} {pos}/{len} eta {eta}");
+    let bar = out.progress(repeat.measurements() as u64, "{bar:30} {pos}/{len} {eta} left");
+    let mut begun = 0;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let repeated = repeat.run(device.as_mut(), now, &mut || bar.inc(1));
+    let repeated = repeat.run(device.as_mut(), now, &mut || output::begin_step(&bar, &mut begun));
     bar.finish_and_clear();
     target::notes(&mut *device, out);
     let repeated = repeated?;

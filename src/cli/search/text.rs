@@ -7,7 +7,7 @@ use edgezen_core::search::Quantity;
 use edgezen_core::search::explain::{EditEffect, Explanation, Used};
 use edgezen_core::units::{Macs, three_digits};
 use edgezen_lab::report::blocks::short;
-use edgezen_lab::report::tables::{self, BudgetRow, EditRow, ms};
+use edgezen_lab::report::tables::{self, BudgetRow, EditRow, VerifiedRow, ms};
 use edgezen_lab::runs::{FoundNetwork, SearchResult};
 
 /// Networks of the front that are shown.
@@ -52,6 +52,10 @@ fn best(result: &SearchResult, plan: &SearchPlan) -> String {
             device.predictor.identity(),
             100.0 * predicted.coverage
         );
+        let measured = result.verified.iter().rfind(|row| row.device == device.name && row.net == best.net);
+        if let Some(row) = measured.map(VerifiedRow::from) {
+            out += &format!("  measured: {}, {}\n", row.measured, row.quality);
+        }
     }
     out
 }

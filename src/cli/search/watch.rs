@@ -54,21 +54,23 @@ pub struct Watch {
 
 impl Watch {
     /// Listens for Ctrl-C from now on. The first one ends the search after a checkpoint, the second one ends the
-    /// program at once. `from` is the iteration at which an interrupted search goes on.
+    /// program at once. Checkpoints go to `home`; `run` is how the user calls the run. `from` is the iteration at which an
+    /// interrupted search goes on.
     pub fn new(
-        dir: &Path,
+        home: &Path,
+        run: &Path,
         iterations: u64,
         spent: f64,
         from: Option<u64>,
         pause: Latency,
         output: Output,
     ) -> Result<Watch, Failure> {
-        let bar = output.progress(iterations, "{bar:16} {percent:>3} %  {msg}  {per_sec}  {eta} left");
+        let bar = output.progress(iterations, "{bar:16} {percent:>3} %  {msg}  {rate}  {eta} left");
         bar.set_position(from.unwrap_or(0));
         bar.reset_eta();
         *saved() = from;
         RUNNING.store(true, Ordering::SeqCst);
-        let (run, shown) = (dir.to_owned(), bar.clone());
+        let (run, shown) = (run.to_owned(), bar.clone());
         ctrlc::set_handler(move || {
             if STOP.swap(true, Ordering::Relaxed) {
                 std::process::exit(Exit::Interrupted as i32);
@@ -89,7 +91,7 @@ impl Watch {
         Ok(Watch {
             started: Instant::now(),
             spent,
-            dir: dir.to_owned(),
+            dir: home.to_owned(),
             pause,
             due: AtomicU64::new(nanos(pause)),
             failed: Mutex::new(None),

@@ -1,8 +1,8 @@
 //! `edgezen transfer --eager`: a predictor of a runtime that fuses, turned into one of eager PyTorch.
 
 use super::Args;
+use crate::cli::Global;
 use crate::cli::failure::Failure;
-use crate::cli::{Global, fit};
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_lab::catalogue;
 use edgezen_lab::dataset::Dataset;
@@ -34,17 +34,17 @@ pub fn run(
         None => MemoryRate::assumed(roofline),
     };
     let file = derive(from, &rate);
-    let path = fit::destination(args.output.clone(), &file.id)?;
-    catalogue::predictors::write(&path, file.text())?;
+    let to = args.destination(&file.id)?;
+    catalogue::predictors::write(&to, file.text())?;
     let report = Report {
         predictor: file.id.clone(),
-        file: path.display().to_string(),
+        file: to.path().display().to_string(),
         from: from.id.clone(),
         gbytes_per_s: rate.gbytes_per_s,
         gbytes_per_s_source: rate.source,
         launch_us: roofline.launch_ns / 1e3,
     };
-    global.output().result(&report, || {
+    global.output().written(&to, &report, || {
         format!(
             "{} from {}: {}\nelement-wise kernels at {:.0} GB/s ({}) after {:.1} µs each",
             report.predictor,

@@ -2,34 +2,37 @@
 
 use super::{Args, Report, report};
 use crate::cli::failure::Failure;
-use crate::cli::{Global, fit, target, verify};
+use crate::cli::output::begin_step;
+use crate::cli::{Global, target, verify};
 use crate::shipped;
 use edgezen_core::measurement::Quality;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::space;
-use edgezen_lab::campaign::networks::ROUNDS;
+use edgezen_lab::campaign::networks::{self, LAUNCHES};
 use edgezen_lab::catalogue;
 use edgezen_lab::device;
 use edgezen_lab::device::Options;
-use edgezen_lab::files::rfc3339;
+use edgezen_lab::files::{Destination, rfc3339};
 use edgezen_lab::transfer;
 use edgezen_lab::transfer::Transferred;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub fn run(args: &Args, source: &FittedPredictor, global: Global) -> Result<(), Failure> {
-    let transferred = match &args.data {
+    let (transferred, to) = match &args.data {
         Some(data) => {
             let select = args.select();
             let dataset = args.target(data, &select).for_kernels(source)?;
-            transfer::kernels::from_data(source, &dataset, data, args.samples as usize, global.seed)?
+            let samples = args.samples as usize;
+            let transferred = transfer::kernels::from_data(source, &dataset, data, samples, global.seed)?;
+            let to = args.destination(&transferred.predictor.file().id)?;
+            (transferred, to)
         }
         None => from_device(args, source, global)?,
     };
     let file = transferred.predictor.file();
-    let path = fit::destination(args.output.clone(), &file.id)?;
-    catalogue::predictors::write(&path, file.text())?;
+    catalogue::predictors::write(&to, file.text())?;
     let id = file.id.clone();
-    report(&Report::new(transferred, id, &path, vec![source.file().id.clone()]), global)
+    report(&to, &Report::new(transferred, id, to.path(), vec![source.file().id.clone()]), global)
 }
 
 /// Measures kernels and blocks of the search space that suits the device.
@@ -37,32 +40,35 @@ fn from_device(
     args: &Args,
     source: &FittedPredictor,
     global: Global,
-) -> Result<Transferred<FittedPredictor>, Failure> {
+) -> Result<(Transferred<FittedPredictor>, Destination), Failure> {
     let name = args.device.as_deref().unwrap_or_default();
     verify::check(Some(name))?;
     let profile = shipped::profiles().by_name(name)?;
     let space = space::by_name(&profile.search.space)
         .ok_or_else(|| Failure::usage(format!("unknown search space {:?}", profile.search.space)))?;
-    let options = Options {
-        rounds: ROUNDS,
+    let options = networks::options(Options {
         seed: global.seed,
-        driver: target::phone(args.serial.clone()).with(args.simulate.clone()),
+        driver: target::phone(args.serial.clone()).with(args.simulate.clone()).with(target::host()),
         batch: args.rows.batch.unwrap_or(1),
         threads: args.rows.threads.unwrap_or(1),
         ..Options::default()
-    };
+    });
     let mut device = device::open(&shipped::profiles(), name, &options)?;
+    // Known to be free before anything is measured.
+    let to = args.destination(&device.identity().to_string())?;
     let count = args.samples as usize;
     let subjects = transfer::device::subjects(source, space, device.identity(), count, global.seed)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut dataset = transfer::device::empty_dataset(&*device, name, rfc3339(now))?;
     let output = global.output();
-    let total = subjects.len() as u64 * u64::from(ROUNDS);
-    let bar = output.progress(total, "measuring {bar:30} {pos}/{len} eta {eta}");
-    dataset.samples = transfer::device::measure(&mut *device, subjects, &mut |_| bar.inc(1))?;
+    let total = subjects.len() as u64 * u64::from(LAUNCHES);
+    let bar = output.progress(total, "measuring {bar:30} {pos}/{len} {eta} left");
+    let mut begun = 0;
+    let begin = &mut |_: usize| begin_step(&bar, &mut begun);
+    dataset.samples = transfer::device::measure(&mut *device, subjects, begin)?;
     bar.finish_and_clear();
     for sample in dataset.samples.iter().filter(|sample| sample.quality != Quality::Good) {
         output.note(format!("{}: {}", sample.subject, sample.quality.name()));
     }
-    Ok(transfer::kernels::from_measured(source, &dataset, device.usual_probe_ns())?)
+    Ok((transfer::kernels::from_measured(source, &dataset, device.usual_probe_ns())?, to))
 }

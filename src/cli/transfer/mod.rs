@@ -6,14 +6,17 @@ mod kernels;
 mod networks;
 
 use super::failure::{Exit, Failure};
+use super::force::Force;
 use super::rows::WhichRows;
 use super::{Global, fit, predictors};
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::predictor::network::NetworkPredictor;
+use edgezen_lab::dataset;
 use edgezen_lab::dataset::table::Select;
 use edgezen_lab::device::simulated::Simulation;
+use edgezen_lab::files::Destination;
 use edgezen_lab::transfer::target::Target;
 use edgezen_lab::transfer::{TransferError, Transferred};
 use serde::Serialize;
@@ -40,8 +43,10 @@ pub struct Args {
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     eager: Option<Option<PathBuf>>,
     /// Predictor file [default: predictors/<device>@<runtime>@<precision>.json]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, alias = "out", value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
     /// Serial number, where several of a kind are attached
     #[arg(long, value_name = "S", env = "ANDROID_SERIAL")]
     serial: Option<String>,
@@ -53,6 +58,18 @@ pub struct Args {
 impl Args {
     fn select(&self) -> Select {
         self.rows.select(self.device.clone())
+    }
+
+    /// The place of the predictor's file. Where something is measured, the file must not be there.
+    fn destination(&self, id: &str) -> Result<Destination, Failure> {
+        let data = self.data.iter().chain(self.eager.iter().flatten());
+        let mut inputs: Vec<PathBuf> = self.from.iter().map(PathBuf::from).collect();
+        inputs.extend(data.flat_map(|data| dataset::files_of(data).into_iter().chain([data.clone()])));
+        let path = fit::file(self.output.as_deref(), id)?;
+        if self.data.is_none() && self.eager.is_none() {
+            return self.force.free_place(path, &inputs);
+        }
+        self.force.place(path, &inputs)
     }
 
     /// What --data, --archs and the rows that are meant say.
@@ -118,8 +135,8 @@ fn only_kernels(sources: Vec<AnyPredictor>) -> Result<FittedPredictor, Failure> 
 }
 
 /// Prints what became of it.
-fn report(report: &Report, global: Global) -> Result<(), Failure> {
-    global.output().result(report, || {
+fn report(to: &Destination, report: &Report, global: Global) -> Result<(), Failure> {
+    global.output().written(to, report, || {
         let mut rows: Vec<(String, &Metrics)> = Vec::new();
         rows.extend(report.before.iter().map(|m| ("before".to_owned(), m)));
         rows.extend(report.scaled.iter().map(|m| ("before, scaled".to_owned(), m)));
@@ -135,7 +152,7 @@ impl From<TransferError> for Failure {
     fn from(error: TransferError) -> Failure {
         let message = error.to_string();
         match error {
-            TransferError::TooFew { .. } => Failure::usage(message),
+            TransferError::TooFew { .. } | TransferError::Name(_) => Failure::usage(message),
             TransferError::NotNetworks { .. } => Failure::new(Exit::BadFile, message)
                 .remedy("edgezen dataset import --help says what tables there are"),
             TransferError::NoSamples { .. } | TransferError::Plan(_) | TransferError::Facts(_) => {

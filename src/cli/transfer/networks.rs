@@ -1,8 +1,8 @@
 //! Predictors of whole networks, adapted to another device of the same table.
 
 use super::{Args, Report, report};
+use crate::cli::Global;
 use crate::cli::failure::Failure;
-use crate::cli::{Global, fit};
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_lab::catalogue;
 use edgezen_lab::transfer::networks::from_data;
@@ -16,9 +16,9 @@ pub fn run(args: &Args, sources: &[NetworkPredictor], global: Global) -> Result<
     let references: Vec<&NetworkPredictor> = sources.iter().collect();
     let transferred = from_data(&references, &dataset, data, args.samples as usize, global.seed)?;
     let predictor = &transferred.predictor;
-    let path = fit::destination(args.output.clone(), &predictor.id)?;
-    catalogue::predictors::write(&path, predictor.text())?;
+    let to = args.destination(&predictor.id)?;
+    catalogue::predictors::write(&to, predictor.text())?;
     let id = predictor.id.clone();
     let from = sources.iter().map(|source| source.id.clone()).collect();
-    report(&Report::new(transferred, id, &path, from), global)
+    report(&to, &Report::new(transferred, id, to.path(), from), global)
 }

@@ -1,22 +1,24 @@
 //! What a latency is the latency *of*.
 
+use crate::foreign::Name;
 use crate::plainnet::kernel::Lowering;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// Measurements and predictors of different identity never mix.
+/// Measurements and predictors of different identity never mix. Its parts are names, because they stand in the paths of
+/// datasets and predictors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
     /// Name of the device profile.
-    pub device: String,
+    pub device: Name,
     /// `tract`, `tensorrt`, `tflite`, …
-    pub runtime: String,
+    pub runtime: Name,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime_version: Option<String>,
     /// `fp32`, `fp16`, `int8`.
-    pub precision: String,
+    pub precision: Name,
     /// Images per run.
     pub batch: u32,
     pub threads: u32,
@@ -30,11 +32,7 @@ pub struct Identity {
 
 impl Identity {
     /// One image and one thread; nothing is known of versions, cores and heat.
-    pub fn new(
-        device: impl Into<String>,
-        runtime: impl Into<String>,
-        precision: impl Into<String>,
-    ) -> Identity {
+    pub fn new(device: impl Into<Name>, runtime: impl Into<Name>, precision: impl Into<Name>) -> Identity {
         Identity {
             device: device.into(),
             runtime: runtime.into(),
@@ -53,10 +51,10 @@ impl Identity {
         let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
         let fields = |i: &Identity| {
             [
-                ("device", i.device.clone()),
-                ("runtime", i.runtime.clone()),
+                ("device", i.device.to_string()),
+                ("runtime", i.runtime.to_string()),
                 ("runtime version", text(&i.runtime_version)),
-                ("precision", i.precision.clone()),
+                ("precision", i.precision.to_string()),
                 ("batch", i.batch.to_string()),
                 ("threads", i.threads.to_string()),
                 ("cores", text(&i.cores)),
@@ -87,10 +85,29 @@ impl FromStr for Identity {
     /// Reads `device@runtime@precision`; one image, one thread.
     fn from_str(text: &str) -> Result<Identity, String> {
         match text.split('@').collect::<Vec<_>>()[..] {
-            [device, runtime, precision] if ![device, runtime, precision].contains(&"") => {
-                Ok(Identity::new(device, runtime, precision))
+            [device, runtime, precision] => {
+                let name = |part: &str| Name::parse(part).map_err(|e| e.to_string());
+                Ok(Identity::new(name(device)?, name(runtime)?, name(precision)?))
             }
             _ => Err(format!("{text:?} is not device@runtime@precision")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_is_no_way_out_of_a_folder() {
+        assert_eq!("pixel2@tflite@fp32".parse::<Identity>().unwrap().to_string(), "pixel2@tflite@fp32");
+        for bad in
+            ["../evil@tract@fp32", "d@x/../../../escaped/evil@fp32", "d@@fp32", "d@r", "d@r@p@x", ".d@r@p"]
+        {
+            assert!(bad.parse::<Identity>().is_err(), "{bad}");
+        }
+        let json = |runtime: &str| serde_json::json!({"device": "d", "runtime": runtime, "precision": "fp32", "batch": 1, "threads": 1});
+        assert!(serde_json::from_value::<Identity>(json("torch2.1")).is_ok());
+        assert!(serde_json::from_value::<Identity>(json("x/../../../escaped/evil")).is_err());
     }
 }

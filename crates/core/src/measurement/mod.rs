@@ -1,13 +1,17 @@
-//! Measurements as values: what was measured ([`Subject`]), on what ([`Identity`]), with what result ([`Summary`],
-//! [`Quality`]). How measuring is done is no concern of this module.
+//! Measurements as values: what was measured ([`Subject`]), on what ([`Identity`]) and in which state of it
+//! ([`MachineState`]), with what result ([`Summary`], [`Agreement`], [`Quality`]). How measuring is done is no concern of this module.
 
 mod identity;
+pub mod launches;
 mod quality;
+mod state;
 mod subject;
 mod summary;
 
 pub use identity::Identity;
+pub use launches::{Agreement, Doubt, LaunchMedian};
 pub use quality::Quality;
+pub use state::{MachineState, Use};
 pub use subject::{Code, Subject, SubjectError};
 pub use summary::Summary;
 

@@ -7,8 +7,9 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quality {
+    /// Of a network: nine of ten later measurements in the same state have their median inside its interval.
     Good,
-    /// The 95 % interval of the median stayed wider than asked for.
+    /// The interval of the median stayed wider than asked for.
     Noisy,
     /// The sentinel around it ran slower than at the start: a throttled or busy device.
     Drifted,

@@ -1,6 +1,6 @@
 //! What was measured: a kernel, a block or a network.
 
-use crate::plainnet::kernel::Lowering;
+use crate::plainnet::kernel::{KernelError, Lowering, MAX_BATCH};
 use crate::plainnet::{Graph, Kernel, Model, Shape, ShapeError, Variant, graph, notation};
 use crate::zoo::{CodeError, Encoded};
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,8 @@ pub enum SubjectError {
     Structure(#[from] notation::ParseError),
     #[error("{0}")]
     Shape(#[from] ShapeError),
+    #[error("{0}")]
+    Kernel(#[from] KernelError),
     #[error("{0} is known by its blocks only, and cannot be run as a whole")]
     Blocks(String),
 }
@@ -98,10 +100,16 @@ impl Subject {
     /// The graph that is measured, for one image.
     ///
     /// # Errors
-    /// A structure that cannot be read or does not fit its resolution.
+    /// A structure that cannot be read or does not fit its resolution; numbers that are out of range.
     pub fn graph(&self) -> Result<Graph, SubjectError> {
+        if let Some(value) = self.batch().filter(|batch| !(1..=MAX_BATCH).contains(batch)) {
+            return Err(KernelError::Range { field: "batch", value, most: MAX_BATCH }.into());
+        }
         match self {
-            Subject::Kernel(kernel) => Ok(kernel.graph()),
+            Subject::Kernel(kernel) => {
+                kernel.check_to_run()?;
+                Ok(kernel.graph())
+            }
             Subject::Block { structure, resolution } => {
                 let network = notation::parse(structure)?;
                 let in_c = network.blocks.first().map_or(0, |block| block.in_c());
@@ -150,5 +158,62 @@ impl fmt::Display for Subject {
             Subject::Network { structure, resolution, .. } => write!(f, "{structure} @{resolution}"),
             Subject::Encoded { code, .. } => code.0.fmt(f),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::KernelKind;
+    use crate::plainnet::graph::Act;
+
+    #[test]
+    fn numbers_that_nothing_can_have_are_refused_before_a_graph_is_made() {
+        let kernel = Kernel {
+            kind: KernelKind::Conv,
+            batch: 1,
+            in_c: 8,
+            out_c: 8,
+            in_h: 8,
+            in_w: 8,
+            kernel: 3,
+            stride: 1,
+            groups: 1,
+            act: Act::Relu,
+            residual: false,
+            window: None,
+        };
+        assert!(Subject::Kernel(kernel).graph().is_ok());
+        for (bad, word) in [
+            (Kernel { kernel: 0, ..kernel }, "kernel 0"),
+            (Kernel { kernel: 3000, ..kernel }, "even"),
+            (Kernel { stride: 0, ..kernel }, "stride 0"),
+            (Kernel { groups: 0, ..kernel }, "groups 0"),
+            (Kernel { groups: 3, ..kernel }, "3 groups"),
+            (Kernel { in_c: 1_000_000_000, ..kernel }, "in_c 1000000000"),
+            (Kernel { batch: 1 << 31, ..kernel }, "batch"),
+            (Kernel { kind: KernelKind::Linear, in_c: 1 << 20, in_h: 8192, ..kernel }, "too large"),
+        ] {
+            let error = Subject::Kernel(bad).graph().unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+        let block =
+            |resolution| Subject::Block { structure: "SuperResIDWE2K3(8,8,1,8,1)".into(), resolution };
+        assert!(block(16).graph().is_ok());
+        assert!(block(1_000_000_000).graph().unwrap_err().to_string().contains("resolution 1000000000"));
+        let network = |classes, batch| Subject::Network {
+            name: None,
+            structure: "SuperConvK3BNRELU(3,8,2,1)".into(),
+            resolution: 32,
+            classes,
+            se: false,
+            batch,
+        };
+        assert!(network(10, 1).graph().is_ok());
+        assert!(network(2_147_483_647, 1).graph().unwrap_err().to_string().contains("classes"));
+        assert!(network(10, u32::MAX).graph().unwrap_err().to_string().contains("batch"));
+        let deep = "SuperResK3K3(8,8,1,8,1000)".repeat(101);
+        let deep = Subject::Block { structure: deep, resolution: 8 };
+        assert!(deep.graph().unwrap_err().to_string().contains("101000 layers"));
     }
 }

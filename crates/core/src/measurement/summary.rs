@@ -12,7 +12,8 @@ pub struct Summary {
     pub min: Latency,
     pub p10: Latency,
     pub p90: Latency,
-    /// 95 % interval of the median, from order statistics.
+    /// 95 % interval of the median: from order statistics of the runs, or, where launches were compared, the interval for
+    /// the median of a later launch.
     pub ci95: (Latency, Latency),
     /// Timed samples.
     pub runs: u32,

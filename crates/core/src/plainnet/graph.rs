@@ -211,11 +211,28 @@ impl Graph {
 /// Graph of `blocks` on `input`, without pooling and classifier.
 ///
 /// # Errors
-/// The first block whose channels or sizes do not fit.
+/// The first block whose channels or sizes do not fit; a network that is too deep (see [`shape::MAX_DEPTH`]), or an
+/// input that is too large.
 pub fn body(blocks: &[Block], input: Shape, variant: Variant) -> Result<Graph, ShapeError> {
+    Ok(body_with_starts(blocks, input, variant)?.0)
+}
+
+/// As [`body`], with the number of nodes before each of the blocks.
+///
+/// # Errors
+/// As [`body`].
+pub fn body_with_starts(
+    blocks: &[Block],
+    input: Shape,
+    variant: Variant,
+) -> Result<(Graph, Vec<usize>), ShapeError> {
+    shape::check_side(input.h.max(input.w))?;
+    shape::check_depth(blocks)?;
     let mut builder = Builder { graph: Graph::new(input), at: 0, open: Vec::new() };
     let mut shape = input;
+    let mut starts = Vec::with_capacity(blocks.len());
     for (index, block) in blocks.iter().enumerate() {
+        starts.push(builder.graph.nodes.len());
         shape = shape::block_output(block, shape, variant).map_err(|reason| ShapeError::Block {
             index,
             block: block.to_string(),
@@ -223,15 +240,7 @@ pub fn body(blocks: &[Block], input: Shape, variant: Variant) -> Result<Graph, S
         })?;
         block.walk(variant, &mut |step| builder.step(step));
     }
-    Ok(builder.graph)
-}
-
-/// For each of `blocks` the number of nodes of [`body`] before it.
-///
-/// # Errors
-/// As [`body`].
-pub fn block_starts(blocks: &[Block], input: Shape, variant: Variant) -> Result<Vec<usize>, ShapeError> {
-    (0..blocks.len()).map(|before| Ok(body(&blocks[..before], input, variant)?.nodes.len())).collect()
+    Ok((builder.graph, starts))
 }
 
 /// Graph of one sublayer of `block`: the first, or any of the others.

@@ -5,7 +5,7 @@
 //! a graph. Derived quantities (MACs, parameters, bytes) are defined here and nowhere else.
 
 use super::graph::{Act, Graph, Op};
-use super::shape::Shape;
+use super::shape::{MAX_RESOLUTION, Shape};
 use super::window::Window;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -128,6 +128,28 @@ pub struct Kernel {
     pub window: Option<Window>,
 }
 
+/// Most channels of a kernel: a linear layer reads whole maps.
+pub const MAX_KERNEL_CHANNELS: u32 = 1 << 20;
+/// Most images of a kernel.
+pub const MAX_BATCH: u32 = 1 << 16;
+/// Widest window.
+pub const MAX_WINDOW: u32 = 4_095;
+/// Largest side of a map that a table may hold; larger ones are mistakes.
+pub const MAX_SIDE: u32 = 1 << 20;
+
+/// What is wrong with the numbers of a kernel.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KernelError {
+    #[error("{field} {value} is out of range; use 1 to {most}")]
+    Range { field: &'static str, value: u32, most: u32 },
+    #[error("{groups} groups do not divide {in_c} and {out_c} channels")]
+    Groups { groups: u32, in_c: u32, out_c: u32 },
+    #[error("kernel {0} is even; only odd ones can be run")]
+    Even(u32),
+    #[error("a map of {0} is too large to be run")]
+    Map(Shape),
+}
+
 /// Hashes decide which rows are held out: kernels without a window keep the hash that they had before windows.
 impl Hash for Kernel {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -141,6 +163,58 @@ impl Hash for Kernel {
 }
 
 impl Kernel {
+    /// Checks that every number is one that a kernel can have, so that products of them mean something.
+    ///
+    /// # Errors
+    /// The first number that is out of range; groups that do not divide the channels.
+    pub fn check(&self) -> Result<(), KernelError> {
+        let Kernel { batch, in_c, out_c, in_h, in_w, kernel, stride, groups, .. } = *self;
+        for (field, value, most) in [
+            ("batch", batch, MAX_BATCH),
+            ("in_c", in_c, MAX_KERNEL_CHANNELS),
+            ("out_c", out_c, MAX_KERNEL_CHANNELS),
+            ("in_h", in_h, MAX_SIDE),
+            ("in_w", in_w, MAX_SIDE),
+            ("kernel", kernel, MAX_WINDOW),
+            ("stride", stride, MAX_WINDOW),
+            ("groups", groups, MAX_KERNEL_CHANNELS),
+        ] {
+            if !(1..=most).contains(&value) {
+                return Err(KernelError::Range { field, value, most });
+            }
+        }
+        if !in_c.is_multiple_of(groups) || !out_c.is_multiple_of(groups) {
+            return Err(KernelError::Groups { groups, in_c, out_c });
+        }
+        let Some(window) = self.window else { return Ok(()) };
+        let windows = window.kernel.into_iter().chain(window.stride).chain(window.dilation);
+        let most = [(MAX_WINDOW, windows.max()), (MAX_SIDE, window.out.into_iter().max())];
+        let least =
+            window.kernel.into_iter().chain(window.stride).chain(window.dilation).chain(window.out).min();
+        for (most, value) in most.into_iter().chain([(MAX_SIDE, least)]) {
+            if let Some(value) = value.filter(|value| !(1..=most).contains(value)) {
+                return Err(KernelError::Range { field: "window", value, most });
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Kernel::check`]; also whether the kernel can be run.
+    ///
+    /// # Errors
+    /// As [`Kernel::check`]; an even window, or a map whose elements cannot be counted.
+    pub fn check_to_run(&self) -> Result<(), KernelError> {
+        self.check()?;
+        let map = Shape { c: self.in_c.max(self.out_c), h: self.in_h, w: self.in_w };
+        if self.in_h.max(self.in_w) > MAX_RESOLUTION || u32::try_from(map.elements()).is_err() {
+            return Err(KernelError::Map(map));
+        }
+        if self.window.is_none() && self.kernel.is_multiple_of(2) {
+            return Err(KernelError::Even(self.kernel));
+        }
+        Ok(())
+    }
+
     /// The same kernel for another batch.
     pub fn with_batch(self, batch: u32) -> Kernel {
         Kernel { batch, ..self }

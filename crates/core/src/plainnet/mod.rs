@@ -4,7 +4,9 @@
 pub mod block;
 pub mod chain;
 pub mod cost;
+pub mod footprint;
 pub mod graph;
+pub mod graph_cost;
 pub mod kernel;
 pub mod notation;
 pub mod published;
@@ -96,8 +98,9 @@ pub struct Model {
 }
 
 impl Model {
-    /// Checks the structure on this resolution; gives the shape before global pooling.
+    /// Checks the structure on this resolution, and the classes; gives the shape before global pooling.
     pub fn validate(&self) -> Result<Shape, ShapeError> {
+        shape::check_classes(self.classes)?;
         shape::validate(&self.network.blocks, self.resolution)
     }
 

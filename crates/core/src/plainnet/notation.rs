@@ -39,12 +39,16 @@ pub fn parse(text: &str) -> Result<Network, ParseError> {
 
 /// Reads a structure string.
 pub fn parse_with(text: &str, surplus: Surplus) -> Result<Network, ParseError> {
-    let mut parser = Parser { text, at: 0, surplus, depth: 0 };
-    let blocks = parser.blocks()?;
-    if parser.at < text.len() {
-        return Err(parser.error("expected the name of a block"));
-    }
-    Ok(Network { blocks })
+    Parser { text, at: 0, surplus, depth: 0, spaced: false }.network()
+}
+
+/// Reads a structure string as a person writes it: white space and line breaks may stand between blocks and around the
+/// parameters, where the reference allows none.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_spaced(text: &str) -> Result<Network, ParseError> {
+    Parser { text, at: 0, surplus: Surplus::Ignore, depth: 0, spaced: true }.network()
 }
 
 /// The structure in a file: its first line, trimmed (docs/plainnet.md, section 1.3).
@@ -52,14 +56,59 @@ pub fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or("").trim()
 }
 
+/// The structure in a file that may break it over several lines: the first line that is not empty, and the lines that go
+/// on with it. A line goes on with the one before if a parenthesis is still open, or if it begins with a block that does
+/// not read an image. So a list of networks, one a line, gives its first, and remarks below a structure are left out.
+pub fn first_structure(text: &str) -> &str {
+    let start = text.len() - text.trim_start().len();
+    let mut end = start;
+    let mut open = 0_i64;
+    for line in text[start..].split_inclusive('\n') {
+        if end > start && open == 0 && !goes_on(line) {
+            break;
+        }
+        open += line.matches('(').count() as i64 - line.matches(')').count() as i64;
+        end += line.len();
+    }
+    text[start..end].trim()
+}
+
+/// Whether a line begins with a block that reads something other than an image.
+fn goes_on(line: &str) -> bool {
+    let line = line.trim_start();
+    let Some((class, rest)) = line.split_once('(') else { return false };
+    let is_block =
+        matches!(class, "ResBlock" | "ResBlockProj" | "MultiSumBlock" | "MultiCatBlock" | "Sequential")
+            || leaf_arity(class).is_some();
+    let first = rest.split([',', ')']).next().unwrap_or_default();
+    is_block && first.trim() != "3"
+}
+
 struct Parser<'a> {
     text: &'a str,
     at: usize,
     surplus: Surplus,
     depth: usize,
+    /// Whether white space may stand between blocks.
+    spaced: bool,
 }
 
 impl<'a> Parser<'a> {
+    fn network(mut self) -> Result<Network, ParseError> {
+        let blocks = self.blocks()?;
+        if self.at < self.text.len() {
+            return Err(self.error("expected the name of a block"));
+        }
+        Ok(Network { blocks })
+    }
+
+    /// Goes past white space, where it may stand.
+    fn skip_blanks(&mut self) {
+        if self.spaced {
+            self.at = self.text.len() - self.rest().trim_start().len();
+        }
+    }
+
     fn rest(&self) -> &'a str {
         &self.text[self.at..]
     }
@@ -80,8 +129,10 @@ impl<'a> Parser<'a> {
     /// Reads blocks up to the first character that does not begin one.
     fn blocks(&mut self) -> Result<Vec<Block>, ParseError> {
         let mut blocks = Vec::new();
+        self.skip_blanks();
         while self.rest().starts_with(|c: char| c.is_ascii_alphabetic()) {
             blocks.extend(self.block()?);
+            self.skip_blanks();
         }
         Ok(blocks)
     }
@@ -90,7 +141,7 @@ impl<'a> Parser<'a> {
         let start = self.at;
         let end =
             self.rest().find('(').ok_or_else(|| self.error("expected '(' after the name of a block"))?;
-        let class = &self.rest()[..end];
+        let class = if self.spaced { self.rest()[..end].trim_end() } else { &self.rest()[..end] };
         self.at += end + 1;
         let name = self.name();
         let block = match class {

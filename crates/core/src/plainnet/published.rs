@@ -38,6 +38,20 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     ENTRIES.iter().map(|entry| entry.name)
 }
 
+/// Other spellings of the name of a known network.
+pub fn aliases(name: &str) -> &'static [&'static str] {
+    ENTRIES.iter().find(|entry| entry.name == name).map_or(&[], |entry| entry.aliases)
+}
+
+/// The paper that describes the known network of this name.
+pub fn source(name: &str) -> &'static str {
+    match name {
+        "resnet18" | "resnet50" => "He et al. 2016",
+        "mobilenet_v2" => "Sandler et al. 2018",
+        _ => "Lin et al. 2021, Zen-NAS",
+    }
+}
+
 /// The network called `name`, if it is known.
 pub fn by_name(name: &str) -> Option<Model> {
     let entry = ENTRIES.iter().find(|e| e.name == name || e.aliases.contains(&name))?;

@@ -1,7 +1,7 @@
 //! The kernels of a network in sections, as a person would divide it: by the blocks of its structure string, or, where
 //! there is none, by the residual units of its graph.
 
-use super::graph::{self, Act, Graph, Op, block_starts};
+use super::graph::{self, Act, Graph, Op};
 use super::kernel::Lowering;
 use super::{Block, Kernel, KernelKind, Model, Shape, Variant};
 
@@ -19,12 +19,11 @@ pub fn of_model(model: &Model, graph: &Graph, lowering: Lowering) -> Vec<Section
     let only_super = blocks.iter().all(|block| matches!(block, Block::Super(_)));
     let input = Shape::square(3, model.resolution);
     let variant = Variant::built(model.se);
-    match block_starts(blocks, input, variant) {
-        Ok(starts) if only_super => {
+    match graph::body_with_starts(blocks, input, variant) {
+        Ok((body, starts)) if only_super => {
             let mut names: Vec<String> = blocks.iter().map(Block::to_string).collect();
             names.push("classifier".to_owned());
-            let end = graph::body(blocks, input, variant);
-            let begins: Vec<usize> = starts.into_iter().chain(end.map(|graph| graph.nodes.len())).collect();
+            let begins: Vec<usize> = starts.into_iter().chain([body.nodes.len()]).collect();
             let mut sections: Vec<Section> =
                 names.into_iter().map(|label| Section { label, kernels: Vec::new() }).collect();
             for (node, kernel) in lowering.located(graph) {

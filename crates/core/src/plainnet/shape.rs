@@ -39,6 +39,10 @@ pub enum ShapeError {
     NotSuper { index: usize, block: String, need: &'static str },
     #[error("input resolution {0} is out of range; use 1 to {MAX_RESOLUTION}")]
     Resolution(u32),
+    #[error("{0} classes are out of range; use 1 to {MAX_CLASSES}")]
+    Classes(u32),
+    #[error("{0} layers and sublayers; a network of more than {MAX_DEPTH} is a typing mistake")]
+    Depth(u64),
 }
 
 /// Widest layer that is taken for a network rather than a typing mistake.
@@ -46,6 +50,47 @@ pub const MAX_CHANNELS: i32 = 65_536;
 /// Deepest super block, likewise.
 pub const MAX_SUBLAYERS: i32 = 1_000;
 pub const MAX_RESOLUTION: u32 = 8_192;
+/// Most classes, likewise.
+pub const MAX_CLASSES: u32 = 1_000_000;
+/// Most sublayers of super blocks and plain layers in all, likewise. A graph has up to thirty nodes for each.
+pub const MAX_DEPTH: u64 = 100_000;
+
+/// Checks the side of an input.
+///
+/// # Errors
+/// One that is out of range.
+pub fn check_side(side: u32) -> Result<(), ShapeError> {
+    if (1..=MAX_RESOLUTION).contains(&side) { Ok(()) } else { Err(ShapeError::Resolution(side)) }
+}
+
+/// Checks the number of classes of a classifier.
+///
+/// # Errors
+/// One that is out of range.
+pub fn check_classes(classes: u32) -> Result<(), ShapeError> {
+    if (1..=MAX_CLASSES).contains(&classes) { Ok(()) } else { Err(ShapeError::Classes(classes)) }
+}
+
+/// Checks how deep a network is, before anything is made of it.
+///
+/// # Errors
+/// More layers and sublayers than [`MAX_DEPTH`].
+pub fn check_depth(blocks: &[Block]) -> Result<(), ShapeError> {
+    let depth = blocks.iter().map(depth).fold(0, u64::saturating_add);
+    if depth <= MAX_DEPTH { Ok(()) } else { Err(ShapeError::Depth(depth)) }
+}
+
+/// Sublayers of super blocks and plain layers of a block.
+fn depth(block: &Block) -> u64 {
+    match block {
+        // Numbers that make no sense are refused with their own reason.
+        Block::Super(block) => u64::try_from(block.sublayers.min(MAX_SUBLAYERS)).unwrap_or(0).max(1),
+        Block::Layer(_) => 1,
+        Block::Residual { body: blocks, .. }
+        | Block::Branches { branches: blocks, .. }
+        | Block::Sequential(blocks) => blocks.iter().map(depth).fold(0, u64::saturating_add),
+    }
+}
 
 /// Checks the whole network on a 3-channel input of side `resolution`; gives the shape before
 /// global pooling.
@@ -69,9 +114,8 @@ fn check(blocks: &[Block], resolution: u32, strides_fit: bool) -> Result<Shape, 
     if blocks.is_empty() {
         return Err(ShapeError::Empty);
     }
-    if resolution == 0 || resolution > MAX_RESOLUTION {
-        return Err(ShapeError::Resolution(resolution));
-    }
+    check_side(resolution)?;
+    check_depth(blocks)?;
     let mut shape = Shape::square(3, resolution);
     for (index, block) in blocks.iter().enumerate() {
         if let Block::Super(block) = block
@@ -204,6 +248,9 @@ impl Open {
     fn joined(self, join: Join) -> Result<Option<Shape>, String> {
         let Some(first) = self.first else { return Ok(None) };
         match (join, self.different) {
+            (Join::Concat, _) if self.channels > MAX_CHANNELS.unsigned_abs() => {
+                Err(format!("{} channels in all branches together; use up to {MAX_CHANNELS}", self.channels))
+            }
             (Join::Concat, _) => Ok(Some(Shape { c: self.channels, ..first })),
             (Join::Sum, None) => Ok(Some(first)),
             (Join::Sum, Some(other)) => Err(format!(

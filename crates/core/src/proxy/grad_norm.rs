@@ -5,7 +5,7 @@ use super::exact::real::Real;
 use super::exact::source::{Scaling, Seeded, Source};
 use super::gradient::Differentiable;
 use super::on_graph::{GraphProxy, Undefined};
-use crate::plainnet::Graph;
+use crate::plainnet::{Graph, footprint};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -18,6 +18,10 @@ impl GraphProxy for GradNorm {
 
     fn batch(&self) -> u32 {
         self.batch
+    }
+
+    fn bytes(&self, graph: &Graph) -> f64 {
+        footprint::tape(graph, f64::from(self.batch), 4.0)
     }
 
     fn evaluate(&self, graph: &Graph, seed: u64) -> Result<f64, Undefined> {

@@ -7,6 +7,7 @@ pub mod entropy;
 pub mod exact;
 pub mod grad_norm;
 pub mod gradient;
+pub mod limited;
 pub mod naswot;
 pub mod on_graph;
 pub mod patterns;
@@ -18,6 +19,7 @@ pub mod theorem1;
 pub mod zen;
 
 use crate::plainnet::{Model, ShapeError, SuperBlock};
+use crate::units::Bytes;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
 use std::any::Any;
@@ -88,7 +90,7 @@ impl Memory {
 }
 
 /// Why a network has no score.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ScoreError {
     #[error(transparent)]
     Shape(#[from] ShapeError),
@@ -96,6 +98,9 @@ pub enum ScoreError {
     Undefined { proxy: &'static str, reason: String },
     #[error("{proxy} of this network is not a finite number")]
     NotFinite { proxy: &'static str },
+    /// Nothing was allocated.
+    #[error("{proxy} of this network takes about {needed}, and {free} of memory are free")]
+    Memory { proxy: &'static str, needed: Bytes, free: Bytes },
 }
 
 /// A zero-shot score.
@@ -106,6 +111,14 @@ pub trait Proxy: Send + Sync {
     /// Number of images of one pass; `None` if the proxy runs no network.
     fn batch(&self) -> Option<u32> {
         None
+    }
+
+    /// The memory that the score of `model` takes, about; `None` if the proxy runs no network.
+    ///
+    /// # Errors
+    /// A structure that is not a usable network.
+    fn memory(&self, _model: &Model) -> Result<Option<Bytes>, ScoreError> {
+        Ok(None)
     }
 
     /// The score of `candidate`. Randomness, where a proxy needs it, comes from `rng`.

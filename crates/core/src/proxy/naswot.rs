@@ -4,7 +4,7 @@
 use super::exact::source::{Scaling, Seeded};
 use super::on_graph::{GraphProxy, Undefined};
 use super::patterns;
-use crate::plainnet::Graph;
+use crate::plainnet::{Graph, footprint};
 
 pub struct Naswot {
     pub batch: u32,
@@ -15,6 +15,10 @@ impl GraphProxy for Naswot {
 
     fn batch(&self) -> u32 {
         self.batch
+    }
+
+    fn bytes(&self, graph: &Graph) -> f64 {
+        footprint::forward(graph, f64::from(self.batch), 4.0)
     }
 
     fn evaluate(&self, graph: &Graph, seed: u64) -> Result<f64, Undefined> {

@@ -3,6 +3,7 @@
 use super::exact::forward::ForwardError;
 use super::{Candidate, Proxy, ScoreError};
 use crate::plainnet::{Graph, Model, Network, Shape, ShapeError, Variant, graph};
+use crate::units::Bytes;
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -24,6 +25,9 @@ pub trait GraphProxy: Send + Sync {
 
     fn batch(&self) -> u32;
 
+    /// Bytes that the score takes, about.
+    fn bytes(&self, graph: &Graph) -> f64;
+
     /// The score on the random numbers of `seed`.
     fn evaluate(&self, graph: &Graph, seed: u64) -> Result<f64, Undefined>;
 }
@@ -37,6 +41,7 @@ pub struct OnGraph<P>(pub P);
 /// The structure is not a usable network.
 pub fn scored_graph(network: &Network, resolution: u32, classes: u32) -> Result<Graph, ShapeError> {
     crate::plainnet::shape::validate_scored(&network.blocks, resolution)?;
+    crate::plainnet::shape::check_classes(classes)?;
     let body = graph::body(&network.blocks, Shape::square(3, resolution), Variant::SCORED)?;
     Ok(graph::with_classifier(body, classes))
 }
@@ -58,6 +63,10 @@ impl<P: GraphProxy> Proxy for OnGraph<P> {
     }
     fn batch(&self) -> Option<u32> {
         Some(self.0.batch())
+    }
+    fn memory(&self, model: &Model) -> Result<Option<Bytes>, ScoreError> {
+        let graph = scored_graph(&model.network, model.resolution, model.classes)?;
+        Ok(Some(Bytes(self.0.bytes(&graph))))
     }
     fn score(&self, candidate: Candidate<'_>, rng: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
         self.run(&candidate.blocks.into(), candidate.resolution, candidate.classes, rng.random())

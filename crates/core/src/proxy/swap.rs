@@ -4,7 +4,8 @@
 use super::exact::source::{Scaling, Seeded};
 use super::on_graph::{GraphProxy, Undefined};
 use super::patterns;
-use crate::plainnet::Graph;
+use crate::plainnet::graph::Op;
+use crate::plainnet::{Graph, footprint};
 
 pub struct Swap {
     pub batch: u32,
@@ -15,6 +16,13 @@ impl GraphProxy for Swap {
 
     fn batch(&self) -> u32 {
         self.batch
+    }
+
+    fn bytes(&self, graph: &Graph) -> f64 {
+        // Each ReLU input may have a pattern of its own, which is kept once.
+        let activations = graph.nodes.iter().filter(|node| matches!(node.op, Op::Act(_)));
+        let units: f64 = activations.map(|node| node.shape.elements() as f64).sum();
+        footprint::forward(graph, f64::from(self.batch), 4.0) + units * (40.0 + f64::from(self.batch) / 8.0)
     }
 
     fn evaluate(&self, graph: &Graph, seed: u64) -> Result<f64, Undefined> {

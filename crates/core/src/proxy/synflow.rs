@@ -9,7 +9,7 @@ use super::exact::forward::ForwardError;
 use super::exact::source::{Scaling, Seeded, Source};
 use super::gradient::{Differentiable, Parameter};
 use super::on_graph::{GraphProxy, Undefined};
-use crate::plainnet::Graph;
+use crate::plainnet::{Graph, footprint};
 
 /// Which way is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,10 @@ impl<const NEGATED: bool> GraphProxy for Synflow<NEGATED> {
 
     fn batch(&self) -> u32 {
         1
+    }
+
+    fn bytes(&self, graph: &Graph) -> f64 {
+        footprint::tape(graph, 1.0, 8.0)
     }
 
     fn evaluate(&self, graph: &Graph, seed: u64) -> Result<f64, Undefined> {

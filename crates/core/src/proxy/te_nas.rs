@@ -9,7 +9,7 @@ use super::exact::source::{Scaling, Seeded, Source};
 use super::gradient::{Differentiable, Parameter};
 use super::on_graph::{GraphProxy, Undefined};
 use super::patterns;
-use crate::plainnet::Graph;
+use crate::plainnet::{Graph, footprint};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -26,6 +26,11 @@ impl<const REGIONS: bool> GraphProxy for TeNas<REGIONS> {
 
     fn batch(&self) -> u32 {
         self.batch
+    }
+
+    fn bytes(&self, graph: &Graph) -> f64 {
+        let images = f64::from(self.batch);
+        footprint::tape(graph, images, 4.0) + 4.0 * images * footprint::weights(graph)
     }
 
     fn evaluate(&self, graph: &Graph, seed: u64) -> Result<f64, Undefined> {

@@ -124,22 +124,24 @@ pub fn explain(
         proxy.score(candidate, &mut rng).ok().filter(|score| score.is_finite())
     };
     let parts = accountant.by_block(blocks)?;
-    let mut side = i64::from(search.resolution);
+    // The official counts round sides down at a stride; the maps of the network are rounded up.
+    let (mut official_side, mut side) = (i64::from(search.resolution), search.resolution);
     let mut before = Some(0.0);
     let mut shares = Vec::new();
     for (i, block) in blocks.iter().enumerate() {
-        let official = cost::official_block(block, side, Variant::BUILT)?;
+        let official = cost::official_block(block, official_side, Variant::BUILT)?;
         let now = score(&blocks[..=i]);
         shares.push(Share {
             block: block.to_string(),
-            side: u32::try_from(side).unwrap_or(0),
+            side,
             latency_ms: latencies(&parts, i, budgets, &costs),
             score: now.zip(before).map(|(now, before)| now - before),
             params: official.params.0,
             flops: official.flops.0,
         });
         before = now;
-        side = official.resolution;
+        official_side = official.resolution;
+        side = side.div_ceil(block.stride.unsigned_abs().max(1));
     }
     let used = used(&costs, budgets);
     Ok(Explanation {

@@ -28,8 +28,8 @@ pub struct Infeasible {
 impl fmt::Display for Infeasible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Infeasible { quantity, limit, smallest, device } = self;
-        write!(f, "{}", quantity.phrase(*limit))?;
-        let smallest = quantity.print(*smallest);
+        let (limit, smallest) = quantity.print_apart(*limit, *smallest);
+        write!(f, "{}", quantity.with_noun(&limit))?;
         match device {
             Some(device) => write!(f, " on {device}; the smallest reachable {quantity} is {smallest}"),
             None => write!(f, "; the smallest reachable is {smallest}"),

@@ -173,6 +173,7 @@ impl<'a> Search<'a> {
     pub fn start(&self) -> Result<Vec<SuperBlock>, SearchError> {
         let mut initial = self.initial.clone();
         crate::plainnet::relink(&mut initial);
+        crate::plainnet::shape::check_classes(self.classes)?;
         crate::plainnet::shape::validate(&Network::from(&initial[..]).blocks, self.resolution)?;
         feasible::start(self, initial)
     }

@@ -78,6 +78,14 @@ impl Residual {
             Some(rest) => (true, rest),
             None => (false, name),
         };
+        // Twice as wide inside its bottlenecks (Zagoruyko & Komodakis 2016).
+        if let Some(deep) = name.strip_prefix("wide_resnet").and_then(|rest| rest.strip_suffix("_2")) {
+            let plain =
+                Residual::by_name(&format!("resnet{deep}")).filter(|plain| plain.bottleneck && !plain.vd);
+            return plain
+                .filter(|_| !squeeze_excite)
+                .map(|plain| Residual { groups: Some((1, 128)), ..plain });
+        }
         let (grouped, rest) = match name.strip_prefix("resnext") {
             Some(rest) => (true, rest),
             None => (false, name.strip_prefix("resnet")?),
@@ -286,6 +294,8 @@ mod tests {
             ("resnext50_32x4d", 4.2, 25.0),
             ("resnext101_32x16d", 36.3, 194.0),
             ("se_resnext50_32x4d", 4.2, 27.6),
+            ("wide_resnet50_2", 11.4, 68.9),
+            ("wide_resnet101_2", 22.8, 126.9),
             ("squeezenet_1.1", 0.38, 1.24),
             ("googlenet", 1.6, 7.0),
             ("densenet121", 2.9, 8.0),
@@ -300,7 +310,16 @@ mod tests {
         let deep = by_name("resnet_v2_101", 299).unwrap();
         let weights: f64 = kernel::fused(&deep.graph).iter().map(|k| k.params()).sum();
         assert!((weights / 44.6e6 - 1.0).abs() < 0.02, "{weights}");
-        for bad in ["resnet", "resnet51", "resnext50", "resnet50_32x4d", "resnext18_32x4d", "resnet50_v"] {
+        for bad in [
+            "wide_resnet18_2",
+            "wide_resnet50_vd_2",
+            "resnet",
+            "resnet51",
+            "resnext50",
+            "resnet50_32x4d",
+            "resnext18_32x4d",
+            "resnet50_v",
+        ] {
             assert!(by_name(bad, 224).is_none(), "{bad}");
         }
     }

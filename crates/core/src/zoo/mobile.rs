@@ -1,4 +1,4 @@
-//! Mobile networks: MobileNet v1 to v3, MnasNet, ProxylessNAS, EfficientNet-B0, ShuffleNet v2.
+//! Mobile networks: MobileNet v1 to v3, MnasNet, ProxylessNAS, EfficientNet, ShuffleNet v2.
 
 use super::builder::{Net, divisible, width};
 use crate::plainnet::graph::Act;
@@ -26,7 +26,7 @@ pub fn by_name(name: &str, side: u32) -> Option<Net> {
         return Some(mobilenet_v2(net, width));
     }
     if let Some(width) = width(name, "mnasnet_") {
-        return Some(inverted(net, width, &MNASNET, 32, false));
+        return Some(inverted(net, Scaling { width, depth: 1.0 }, &MNASNET, false));
     }
     if let Some(width) = width(name, "pplcnet_") {
         return Some(pplcnet(net, width));
@@ -42,11 +42,10 @@ pub fn by_name(name: &str, side: u32) -> Option<Net> {
             return Some(mobilenet_v3(net, large, width, false));
         }
     }
-    match name {
-        "proxylessnas_mobile" => Some(proxylessnas(net)),
-        "efficientnet_b0" => Some(inverted(net, 1.0, &EFFICIENTNET, 32, true)),
-        _ => None,
+    if let Some(scaling) = Scaling::of_efficientnet(name) {
+        return Some(inverted(net, scaling, &EFFICIENTNET, true));
     }
+    (name == "proxylessnas_mobile").then(|| proxylessnas(net))
 }
 
 /// MobileNet v1 (Howard et al. 2017, table 1).
@@ -198,13 +197,38 @@ const EFFICIENTNET: [Row; 7] = [
     (3, 6, 320, 1, 1),
 ];
 
+/// Factors of the channels and of the blocks of a stage.
+#[derive(Clone, Copy)]
+struct Scaling {
+    width: f64,
+    depth: f64,
+}
+
+impl Scaling {
+    /// Those of EfficientNet-B0 to B7 (Tan & Le 2019), which grow in width, depth and resolution together.
+    fn of_efficientnet(name: &str) -> Option<Scaling> {
+        let (width, depth) = match name.strip_prefix("efficientnet_")? {
+            "b0" => (1.0, 1.0),
+            "b1" => (1.0, 1.1),
+            "b2" => (1.1, 1.2),
+            "b3" => (1.2, 1.4),
+            "b4" => (1.4, 1.8),
+            "b5" => (1.6, 2.2),
+            "b6" => (1.8, 2.6),
+            "b7" => (2.0, 3.1),
+            _ => return None,
+        };
+        Some(Scaling { width, depth })
+    }
+}
+
 /// A chain of inverted residuals; with squeeze-excite and swish, or with ReLU alone.
-fn inverted(mut net: Net, width: f64, rows: &[Row], stem: u32, efficient: bool) -> Net {
-    let wide = |c: u32| divisible(f64::from(c) * width, 8);
+fn inverted(mut net: Net, scaling: Scaling, rows: &[Row], efficient: bool) -> Net {
+    let wide = |c: u32| divisible(f64::from(c) * scaling.width, 8);
     let act = if efficient { Act::Swish } else { Act::Relu };
-    net.conv(wide(stem), 3, 2, act);
+    net.conv(wide(32), 3, 2, act);
     for &(kernel, expansion, out_c, count, stride) in rows {
-        for i in 0..count {
+        for i in 0..(f64::from(count) * scaling.depth).ceil() as u32 {
             let in_c = net.channels();
             let unit = Unit {
                 kernel,
@@ -217,7 +241,7 @@ fn inverted(mut net: Net, width: f64, rows: &[Row], stem: u32, efficient: bool) 
             bottleneck(&mut net, unit);
         }
     }
-    net.conv(1280, 1, 1, act).classifier(CLASSES);
+    net.conv(if efficient { wide(1280) } else { 1280 }, 1, 1, act).classifier(CLASSES);
     net
 }
 
@@ -313,7 +337,7 @@ fn shufflenet_v2(mut net: Net, width: f64) -> Option<Net> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plainnet::kernel;
+    use crate::plainnet::{graph_cost, kernel};
 
     #[test]
     fn networks_have_their_published_costs() {
@@ -332,6 +356,10 @@ mod tests {
             ("mnasnet_1.0", 224, 315.0),
             ("proxylessnas_mobile", 224, 320.0),
             ("efficientnet_b0", 224, 390.0),
+            ("efficientnet_b1", 240, 700.0),
+            ("efficientnet_b2", 260, 1000.0),
+            ("efficientnet_b4", 380, 4200.0),
+            ("efficientnet_b7", 600, 37_000.0),
             ("shufflenet_v2_1.0", 224, 146.0),
             ("pplcnet_1.0", 224, 161.0),
         ] {
@@ -339,5 +367,13 @@ mod tests {
             let macs: f64 = kernel::fused(&net.graph).iter().map(|k| k.macs()).sum();
             assert!((macs / 1e6 / mmacs - 1.0).abs() < 0.1, "{name}: {macs}");
         }
+    }
+
+    #[test]
+    fn mobilenet_v3_has_its_published_number_of_parameters() {
+        let cost = graph_cost::of(&by_name("mobilenet_v3_large_1.0", 224).unwrap().graph);
+        assert!((cost.params as f64 / 5.48e6 - 1.0).abs() < 0.01, "{}", cost.params);
+        // 15 blocks with two or three convolutions, eight of them with squeeze-excite, a stem, and a head.
+        assert_eq!((cost.convs, cost.linears), (62, 2));
     }
 }

@@ -8,6 +8,7 @@ pub mod accel_nasbench;
 mod builder;
 pub mod classic;
 pub mod fbnet;
+pub mod known;
 pub mod mobile;
 mod named;
 pub mod nasbench201;
@@ -16,6 +17,7 @@ pub mod ofa;
 
 pub use accel_nasbench::AccelNasBench;
 pub use fbnet::FbNet;
+pub use known::Known;
 pub use named::Named;
 pub use nasbench_macro::NasBenchMacro;
 pub use nasbench201::NasBench201;

@@ -1,7 +1,10 @@
 //! Checks a file before anything reads it: its sizes must agree with its data, and none may take all memory.
 
 use super::OnnxError;
+use crate::input;
+use edgezen_core::files::FileError;
 use prost::Message;
+use std::path::{Component, Path};
 use tract_onnx::pb;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dim;
 
@@ -100,6 +103,32 @@ pub fn data(proto: &pb::ModelProto) -> Result<(), OnnxError> {
         let external = tensor.data_location.is_some_and(|location| location == 1);
         if empty && !external && !tensor.dims.contains(&0) {
             return Err(OnnxError::Invalid(format!("tensor {:?}: no data", tensor.name)));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that weights in other files are in files beside this one: neither elsewhere, nor in a device without end.
+pub fn beside(proto: &pb::ModelProto, dir: Option<&Path>) -> Result<(), OnnxError> {
+    let Some(graph) = &proto.graph else { return Ok(()) };
+    let of_nodes =
+        graph.node.iter().flat_map(|node| &node.attribute).filter_map(|attribute| attribute.t.as_ref());
+    for tensor in graph.initializer.iter().chain(of_nodes) {
+        for entry in tensor.external_data.iter().filter(|entry| entry.key == "location") {
+            let bad = |what: &str| {
+                OnnxError::Invalid(format!(
+                    "tensor {:?}: its data are in {:?}, {what}",
+                    tensor.name, entry.value
+                ))
+            };
+            let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+            if !Path::new(&entry.value).components().all(inside) {
+                return Err(bad("which is not beside this file"));
+            }
+            let path = dir.map(|dir| dir.join(&entry.value));
+            if let Some(Err(FileError::Damaged { reason, .. })) = path.map(|path| input::open(&path)) {
+                return Err(bad(&reason));
+            }
         }
     }
     Ok(())

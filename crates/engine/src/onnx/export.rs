@@ -1,7 +1,8 @@
-//! A graph as an ONNX file (opset 14): static shapes, batch normalisation folded, weights inside.
+//! A graph as an ONNX file (opset 14): static shapes, batch normalisation folded, weights inside. Where one file cannot
+//! hold the weights, they stand in a second one that it refers to.
 
 use super::OnnxError;
-use crate::weights::{self, Weights};
+use crate::weights::{self, Parameters, Weights};
 use edgezen_core::plainnet::Graph;
 use edgezen_core::plainnet::graph::{Act, Node, Op};
 use prost::Message;
@@ -23,8 +24,12 @@ const INT64: i32 = 7;
 /// # Errors
 /// A graph that ONNX cannot express.
 pub fn encode(graph: &Graph, batch: u32, seed: u64) -> Result<Vec<u8>, OnnxError> {
+    let export = Export::of(graph, batch, Weights::new(graph, seed))?;
+    if !export.fits_one_file() {
+        return Err(OnnxError::Unsupported("more than 2 GB of weights in one file".into()));
+    }
     let mut bytes = Vec::new();
-    Export::of(graph, batch, Weights::new(graph, seed))?.write(&mut bytes)?;
+    export.write(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -54,7 +59,10 @@ pub struct Export<'a> {
 }
 
 /// Largest file in bytes: protobuf readers refuse larger ones.
-const MAX_BYTES: usize = i32::MAX as usize;
+const MAX_BYTES: u64 = i32::MAX as u64;
+
+/// The value of `TensorProto.data_location` that says that the values are in another file.
+const EXTERNAL: i32 = 1;
 
 /// Keys of length-delimited fields: `ModelProto.graph`, `GraphProto.initializer`,
 /// `TensorProto.raw_data`.
@@ -63,25 +71,45 @@ const INITIALISER: u8 = 5 << 3 | 2;
 const RAW_DATA: u8 = 9 << 3 | 2;
 
 impl Initialiser {
-    fn value_bytes(&self) -> usize {
+    /// Bytes of the values; saturates, since the sizes of a network that nobody can build are still asked for.
+    fn value_bytes(&self) -> u64 {
         match &self.values {
-            Values::Bytes(bytes) => bytes.len(),
-            Values::Weight(_) | Values::Bias(_) => 4 * self.header.dims.iter().product::<i64>() as usize,
+            Values::Bytes(bytes) => bytes.len() as u64,
+            Values::Weight(_) | Values::Bias(_) => {
+                let dims = self.header.dims.iter().map(|&n| u64::try_from(n).unwrap_or(0));
+                dims.fold(4, u64::saturating_mul)
+            }
         }
     }
 
-    fn encoded_len(&self) -> usize {
-        self.header.encoded_len() + field_len(self.value_bytes())
+    fn encoded_len(&self) -> u64 {
+        (self.header.encoded_len() as u64).saturating_add(field_len(self.value_bytes()))
+    }
+
+    /// The header of the same tensor, whose values begin at byte `offset` of the file `location`.
+    fn referring(&self, location: &str, offset: u64) -> TensorProto {
+        let entry = |key: &str, value: String| pb::StringStringEntryProto { key: key.into(), value };
+        TensorProto {
+            data_location: Some(EXTERNAL),
+            external_data: vec![
+                entry("location", location.to_owned()),
+                entry("offset", offset.to_string()),
+                entry("length", self.value_bytes().to_string()),
+            ],
+            ..self.header.clone()
+        }
     }
 }
 
 /// Length of a length-delimited field: key, length, content.
-fn field_len(content: usize) -> usize {
-    1 + prost::length_delimiter_len(content) + content
+fn field_len(content: u64) -> u64 {
+    let digits = u64::from(u64::BITS - (content | 1).leading_zeros()).div_ceil(7);
+    content.saturating_add(1 + digits)
 }
 
-fn write_key(out: &mut impl Write, key: u8, content: usize) -> std::io::Result<()> {
+fn write_key(out: &mut impl Write, key: u8, content: u64) -> std::io::Result<()> {
     let mut start = vec![key];
+    let content = usize::try_from(content).map_err(std::io::Error::other)?;
     prost::encode_length_delimiter(content, &mut start).map_err(std::io::Error::other)?;
     out.write_all(&start)
 }
@@ -91,14 +119,14 @@ impl<'a> Export<'a> {
     /// `logits`.
     ///
     /// # Errors
-    /// A graph that ONNX cannot express, or that makes a file larger than protobuf allows.
+    /// A graph that ONNX cannot express.
     pub fn of(graph: &'a Graph, batch: u32, weights: Weights<'a>) -> Result<Export<'a>, OnnxError> {
         let mut exporter = Exporter::new(graph, batch.max(1), weights);
         for (index, node) in graph.nodes.iter().enumerate() {
             exporter.node(index, node)?;
         }
         exporter.finish();
-        let export = Export {
+        Ok(Export {
             model: ModelProto {
                 ir_version: IR_VERSION,
                 opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
@@ -109,16 +137,23 @@ impl<'a> Export<'a> {
             graph: exporter.proto,
             initialisers: exporter.initialisers,
             weights: exporter.weights,
-        };
-        if export.graph_len() > MAX_BYTES - 4096 {
-            return Err(OnnxError::Unsupported("more than 2 GB of weights in one file".into()));
-        }
-        Ok(export)
+        })
     }
 
-    fn graph_len(&self) -> usize {
-        let initialisers: usize = self.initialisers.iter().map(|i| field_len(i.encoded_len())).sum();
-        self.graph.encoded_len() + initialisers
+    /// Bytes that the weights take.
+    pub fn value_bytes(&self) -> u64 {
+        self.initialisers.iter().map(Initialiser::value_bytes).fold(0, u64::saturating_add)
+    }
+
+    /// Whether readers of ONNX open the network as one file. If not, [`Export::write_referring`] and
+    /// [`Export::write_values`] make two of it.
+    pub fn fits_one_file(&self) -> bool {
+        self.graph_len() <= MAX_BYTES - 4096
+    }
+
+    fn graph_len(&self) -> u64 {
+        let initialisers = self.initialisers.iter().map(|i| field_len(i.encoded_len()));
+        initialisers.fold(self.graph.encoded_len() as u64, u64::saturating_add)
     }
 
     /// Writes the file. Weights are drawn while they are written: memory holds those of one layer at a time.
@@ -129,27 +164,70 @@ impl<'a> Export<'a> {
         out.write_all(&self.model.encode_to_vec())?;
         write_key(out, GRAPH, self.graph_len())?;
         out.write_all(&self.graph.encode_to_vec())?;
-        // A node's weight and bias follow one another, and are drawn together.
         let mut drawn = None;
         for initialiser in &self.initialisers {
             write_key(out, INITIALISER, initialiser.encoded_len())?;
             out.write_all(&initialiser.header.encode_to_vec())?;
             write_key(out, RAW_DATA, initialiser.value_bytes())?;
-            let (Values::Weight(index) | Values::Bias(index)) = initialiser.values else {
-                if let Values::Bytes(bytes) = &initialiser.values {
-                    out.write_all(bytes)?;
-                }
-                continue;
-            };
-            if drawn.as_ref().is_none_or(|(of, _)| *of != index) {
-                drawn = self.weights.of(index).map(|parameters| (index, parameters));
+            match &initialiser.values {
+                Values::Bytes(bytes) => out.write_all(bytes)?,
+                Values::Weight(_) | Values::Bias(_) => self.write_drawn(initialiser, &mut drawn, out)?,
             }
-            let Some((_, parameters)) = &drawn else { continue };
-            let bias = parameters.bias.as_deref().unwrap_or_default();
-            let is_weight = matches!(initialiser.values, Values::Weight(_));
-            write_floats(out, if is_weight { &parameters.weight } else { bias })?;
         }
         out.flush()
+    }
+
+    /// Writes the file without the weights; it says that they stand in the file `location` beside it, one after another.
+    ///
+    /// # Errors
+    /// An error of `out`.
+    pub fn write_referring(&self, location: &str, out: &mut impl Write) -> std::io::Result<()> {
+        let mut offset = 0;
+        let mut graph = self.graph.clone();
+        for initialiser in &self.initialisers {
+            graph.initializer.push(match &initialiser.values {
+                // Few bytes that readers need for the shapes of maps.
+                Values::Bytes(bytes) => TensorProto { raw_data: bytes.clone(), ..initialiser.header.clone() },
+                Values::Weight(_) | Values::Bias(_) => {
+                    let at = offset;
+                    offset += initialiser.value_bytes();
+                    initialiser.referring(location, at)
+                }
+            });
+        }
+        let model = ModelProto { graph: Some(graph), ..self.model.clone() };
+        out.write_all(&model.encode_to_vec())?;
+        out.flush()
+    }
+
+    /// Writes the weights that [`Export::write_referring`] refers to.
+    ///
+    /// # Errors
+    /// An error of `out`.
+    pub fn write_values(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let mut drawn = None;
+        let values = self.initialisers.iter().filter(|i| !matches!(i.values, Values::Bytes(_)));
+        for initialiser in values {
+            self.write_drawn(initialiser, &mut drawn, out)?;
+        }
+        out.flush()
+    }
+
+    /// Writes the weight or bias of a node. They follow one another, and are drawn together: `drawn` holds them.
+    fn write_drawn(
+        &self,
+        initialiser: &Initialiser,
+        drawn: &mut Option<(usize, Parameters)>,
+        out: &mut impl Write,
+    ) -> std::io::Result<()> {
+        let (Values::Weight(index) | Values::Bias(index)) = initialiser.values else { return Ok(()) };
+        if drawn.as_ref().is_none_or(|(of, _)| *of != index) {
+            *drawn = self.weights.of(index).map(|parameters| (index, parameters));
+        }
+        let Some((_, parameters)) = drawn else { return Ok(()) };
+        let bias = parameters.bias.as_deref().unwrap_or_default();
+        let is_weight = matches!(initialiser.values, Values::Weight(_));
+        write_floats(out, if is_weight { &parameters.weight } else { bias })
     }
 }
 
@@ -412,4 +490,43 @@ fn float(name: &str, value: f32) -> AttributeProto {
 
 fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
     AttributeProto { name: name.into(), r#type: kind as i32, ..AttributeProto::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::{load, read};
+    use edgezen_core::plainnet::{Model, notation};
+
+    #[test]
+    fn weights_in_a_second_file_are_the_same_network() {
+        let network = notation::parse("SuperConvK3BNRELU(3,8,2,1)SuperResIDWE2K3(8,8,1,8,1)").unwrap();
+        let model = Model { name: None, network, resolution: 32, classes: 10, se: true };
+        let graph = model.graph().unwrap();
+        let export = Export::of(&graph, 1, Weights::new(&graph, 3)).unwrap();
+        assert!(export.fits_one_file());
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("net.onnx");
+        let (mut file, mut values) = (Vec::new(), Vec::new());
+        export.write_referring("net.onnx.data", &mut file).unwrap();
+        export.write_values(&mut values).unwrap();
+        std::fs::write(&path, &file).unwrap();
+        std::fs::write(dir.path().join("net.onnx.data"), &values).unwrap();
+        assert!(file.len() < values.len() && values.len() as u64 <= export.value_bytes());
+        let whole = dir.path().join("whole.onnx");
+        std::fs::write(&whole, encode(&graph, 1, 3).unwrap()).unwrap();
+        let run = |path: &std::path::Path| load(path, 1, 5).unwrap().run_once().unwrap();
+        assert_eq!(run(&path), run(&whole));
+        assert_eq!(read(&path).unwrap().graph.nodes.len(), read(&whole).unwrap().graph.nodes.len());
+    }
+
+    #[test]
+    fn lengths_are_those_of_protobuf_and_do_not_overflow() {
+        for content in [0_usize, 1, 127, 128, 16_383, 16_384, 1 << 31] {
+            let delimiter = prost::length_delimiter_len(content);
+            assert_eq!(field_len(content as u64), (1 + delimiter + content) as u64);
+        }
+        let header = TensorProto { dims: vec![1 << 31, 1 << 31, 7, 7], ..TensorProto::default() };
+        assert_eq!(Initialiser { header, values: Values::Weight(0) }.encoded_len(), u64::MAX);
+    }
 }

@@ -16,10 +16,12 @@ pub use import::{Imported, Size, Unknown, decode, read, read_at};
 
 use super::tract::TractModel;
 use super::{EngineError, Loaded, Tensor};
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use crate::guard::guarded;
+use crate::{input, memory};
+use edgezen_core::files::FileError;
+use edgezen_core::units::Bytes;
 use std::path::Path;
-use std::sync::Once;
+use tract_core::internal::TypedFact;
 use tract_onnx::prelude::{Datum, InferenceModelExt};
 use tract_onnx::tract_hir::infer::{Factoid, InferenceFact};
 
@@ -51,7 +53,7 @@ pub enum OnnxError {
 /// Unreadable or damaged files; networks that tract cannot run; another fixed batch.
 pub fn load(path: &Path, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, OnnxError> {
     let dir = path.parent().and_then(Path::to_str).filter(|dir| !dir.is_empty()).unwrap_or(".");
-    load_from(&std::fs::read(path)?, Some(dir), batch, seed)
+    load_from(&read_bytes(path)?, Some(dir), batch, seed)
 }
 
 /// As [`load`], from memory.
@@ -66,12 +68,15 @@ pub fn load_bytes(bytes: &[u8], batch: u32, seed: u64) -> Result<Box<dyn Loaded>
 fn load_from(bytes: &[u8], dir: Option<&str>, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, OnnxError> {
     let proto = check::model(bytes)?;
     check::data(&proto)?;
+    check::beside(&proto, dir.map(Path::new))?;
     let inputs = check::inputs(&proto)?;
     let mut shapes = Vec::new();
     for input in &inputs {
         shapes.push(input.with_batch(batch.max(1))?);
     }
     let model = shielded(|| typed(&proto, dir, &shapes))?;
+    memory::fits("tract", largest_step(&model), memory::free())
+        .map_err(|error| OnnxError::Engine(error.to_string()))?;
     let fixed: Vec<Tensor> = shapes
         .into_iter()
         .enumerate()
@@ -84,6 +89,19 @@ fn load_from(bytes: &[u8], dir: Option<&str>, batch: u32, seed: u64) -> Result<B
         Ok(model)
     })?;
     Ok(Box::new(model))
+}
+
+/// The memory of the operation with the largest operands and results.
+fn largest_step(model: &tract_onnx::prelude::TypedModel) -> Bytes {
+    let bytes = |fact: &TypedFact| -> f64 {
+        let dims = fact.shape.as_concrete().unwrap_or_default();
+        dims.iter().map(|&dim| dim as f64).product::<f64>() * fact.datum_type.size_of() as f64
+    };
+    let steps = model.nodes.iter().map(|node| {
+        let operands = node.inputs.iter().filter_map(|&outlet| model.outlet_fact(outlet).ok());
+        operands.chain(node.outputs.iter().map(|output| &output.fact)).map(bytes).sum::<f64>()
+    });
+    Bytes(steps.fold(0.0, f64::max))
 }
 
 fn typed(
@@ -119,35 +137,25 @@ fn typed(
     model.into_typed().map_err(failed)
 }
 
-thread_local! {
-    static SHIELDED: Cell<bool> = const { Cell::new(false) };
-}
-
 /// Runs `work` on a file of unknown origin: a panic inside becomes an error, and is not printed.
 fn shielded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, OnnxError> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let previous = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if !SHIELDED.get() {
-                previous(info);
-            }
-        }));
-    });
-    let before = SHIELDED.replace(true);
-    let result = catch_unwind(AssertUnwindSafe(work));
-    SHIELDED.set(before);
-    match result {
+    match guarded(work) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(OnnxError::Engine(error.to_string())),
-        Err(panic) => {
-            let text = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(OnnxError::Engine(format!("tract gave up: {}", text.unwrap_or("no reason was given"))))
-        }
+        Err(reason) => Err(OnnxError::Engine(format!("tract gave up: {reason}"))),
     }
+}
+
+/// Larger files hold their weights beside them: protobuf ends there.
+const MOST_BYTES: u64 = 1 << 31;
+
+/// The bytes of an ONNX file.
+fn read_bytes(path: &Path) -> Result<Vec<u8>, OnnxError> {
+    input::read_at_most(path, MOST_BYTES).map_err(|error| match error {
+        FileError::Io { error, .. } => OnnxError::Io(error),
+        FileError::Damaged { reason, .. } => OnnxError::Format(reason),
+        other => OnnxError::Format(other.to_string()),
+    })
 }
 
 #[cfg(test)]

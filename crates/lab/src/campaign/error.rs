@@ -11,8 +11,10 @@ use std::path::PathBuf;
 pub enum CampaignError {
     #[error("{dir} holds an unfinished profile ({finished} of {total} measurements)")]
     Unfinished { dir: PathBuf, finished: usize, total: usize },
-    #[error("{dir} holds a dataset without a journal, which was not measured by this command")]
-    Foreign { dir: PathBuf },
+    #[error("{dir} holds a dataset")]
+    Finished { dir: PathBuf },
+    #[error("{dir} holds {name}, and no journal that it belongs to")]
+    Foreign { dir: PathBuf, name: &'static str },
     #[error("{dir} holds the journal of another plan; it cannot be resumed with these options")]
     OtherPlan { dir: PathBuf },
     #[error("{dir} holds a journal of {theirs}, this device is {ours}: {difference}")]

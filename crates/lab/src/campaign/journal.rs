@@ -4,14 +4,16 @@
 //! The dataset is made of the journal alone. The first line is the header. Lines are only added, never changed; a last
 //! line that was cut off, because the program was killed while it wrote, is dropped when the journal is opened again.
 
+use super::plan;
 use crate::device::Facts;
 use crate::files;
 use edgezen_core::files::{FileError, Format};
 use edgezen_core::measurement::{Identity, Quality};
+use edgezen_core::units::Latency;
 use edgezen_runner::Measured;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// What the header says of its version, which grows when a line changes its meaning. A long campaign writes some
@@ -98,8 +100,6 @@ impl Line {
 pub enum JournalError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{path} is in use by another run of this program")]
-    InUse { path: PathBuf },
 }
 
 /// A journal that was read from disk.
@@ -111,10 +111,25 @@ pub struct OpenedJournal {
     whole: u64,
 }
 
+/// Most passes over a plan; more are a typing mistake.
+pub const MOST_ROUNDS: u32 = 1_000;
+
 impl Header {
     /// Number of measurements: configurations times passes.
     pub fn total(&self) -> usize {
-        self.configurations * self.rounds as usize
+        self.configurations.saturating_mul(self.rounds as usize)
+    }
+
+    /// Checks that the numbers are those of a campaign, before anything is sized by them.
+    fn check(&self) -> Result<(), String> {
+        if !(1..=plan::MAX_SAMPLES).contains(&self.configurations) {
+            let Header { configurations, .. } = self;
+            return Err(format!("{configurations} configurations; a plan has 1 to {}", plan::MAX_SAMPLES));
+        }
+        if !(1..=MOST_ROUNDS).contains(&self.rounds) {
+            return Err(format!("{} passes; a campaign has 1 to {MOST_ROUNDS}", self.rounds));
+        }
+        Ok(())
     }
 }
 
@@ -180,9 +195,16 @@ pub fn read(path: &Path) -> Result<Option<OpenedJournal>, JournalError> {
     let Some((_, first)) = lines.next() else { return Ok(None) };
     let header: Header = FORMAT.parse(path, first)?;
     let damaged = |line: usize, reason: String| FileError::damaged_line(path, line + 1, reason);
+    header.check().map_err(|reason| damaged(0, reason))?;
     let mut parsed = Vec::new();
     for (number, line) in lines {
         let line: Line = serde_json::from_slice(line).map_err(|e| damaged(number, e.to_string()))?;
+        if let Line::Sample { measured, .. } = &line {
+            measured.timing.check().map_err(|e| damaged(number, e.to_string()))?;
+        }
+        if let Line::Sentinel { median_ns } = line {
+            Latency::measured_ns(median_ns).map_err(|e| damaged(number, e.to_string()))?;
+        }
         if let Some(index) = line.index()
             && index >= header.configurations
         {
@@ -201,7 +223,23 @@ pub fn read(path: &Path) -> Result<Option<OpenedJournal>, JournalError> {
     Ok(Some(OpenedJournal { header, lines: parsed, whole: whole as u64 }))
 }
 
-/// An open journal; locked against other runs of this program.
+/// Whether the file at `path` is a journal, or the first bytes of one: a process may be killed while it writes the first
+/// line.
+///
+/// # Errors
+/// Whatever the disk says.
+pub fn is_begun(path: &Path) -> Result<bool, FileError> {
+    let mut first = Vec::new();
+    let mut options = OpenOptions::new();
+    let file = files::open_without_following(options.read(true), path).map_err(FileError::io(path))?;
+    file.take(BEGINNING.len() as u64).read_to_end(&mut first).map_err(FileError::io(path))?;
+    Ok(BEGINNING.starts_with(&first))
+}
+
+/// The first bytes of the header.
+const BEGINNING: &[u8] = b"{\"version\":";
+
+/// An open journal. Whoever opens one holds the lock of its folder.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
@@ -212,7 +250,7 @@ impl Journal {
     /// Starts a journal, in place of any file that was at `path`.
     ///
     /// # Errors
-    /// The disk's, or another run that holds it.
+    /// The disk's.
     pub fn create(path: &Path, header: &Header) -> Result<Journal, JournalError> {
         let mut journal = Journal::open(path)?;
         journal.file.set_len(0).map_err(FileError::io(path))?;
@@ -223,7 +261,7 @@ impl Journal {
     /// Goes on after the whole lines of the journal that was `found`; the rest of a line that was cut off is removed.
     ///
     /// # Errors
-    /// The disk's, or another run that holds it.
+    /// The disk's.
     pub fn resume(path: &Path, found: &OpenedJournal) -> Result<Journal, JournalError> {
         let mut journal = Journal::open(path)?;
         journal.file.set_len(found.whole).map_err(FileError::io(path))?;
@@ -232,18 +270,10 @@ impl Journal {
     }
 
     fn open(path: &Path) -> Result<Journal, JournalError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(FileError::io(path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Journal { path: path.to_owned(), file }),
-            Err(std::fs::TryLockError::WouldBlock) => Err(JournalError::InUse { path: path.to_owned() }),
-            Err(std::fs::TryLockError::Error(error)) => Err(FileError::io(path)(error).into()),
-        }
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = files::open_without_following(&mut options, path).map_err(FileError::io(path))?;
+        Ok(Journal { path: path.to_owned(), file })
     }
 
     /// Adds a line; it is on disk when this returns.
@@ -292,7 +322,7 @@ mod tests {
         let mut journal = Journal::create(&path, &header()).unwrap();
         let of = vec![Turn { round: 1, index: 2 }];
         let redo = Line::Redo { of, reason: "drift".into() };
-        let lines = [failed(3), Line::Sentinel { median_ns: 5.5 }, redo, failed(4)];
+        let lines = [failed(3), Line::Sentinel { median_ns: 5000.5 }, redo, failed(4)];
         lines.iter().for_each(|line| journal.add(line).unwrap());
         drop(journal);
         let all = std::fs::read(&path).unwrap();
@@ -315,13 +345,63 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_no_campaign_has_are_refused_before_anything_is_sized_by_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.jsonl");
+        let write = |header: &Header, line: &str| {
+            let header = serde_json::to_string(header).unwrap();
+            std::fs::write(&path, format!("{header}\n{line}\n")).unwrap();
+            read(&path).map(|journal| journal.is_some()).map_err(|e| e.to_string())
+        };
+        assert_eq!(write(&header(), r#"{"line":"sentinel","median_ns":5000.5}"#), Ok(true));
+        for (bad, word) in [
+            (Header { configurations: 1_000_000_000_000, ..header() }, "1000000000000 configurations"),
+            (Header { configurations: usize::MAX, ..header() }, "configurations"),
+            (Header { configurations: 0, ..header() }, "0 configurations"),
+            (Header { rounds: u32::MAX, ..header() }, "passes"),
+        ] {
+            let error = write(&bad, "").unwrap_err();
+            assert!(error.contains(word) && error.contains("line 1"), "{error}");
+        }
+        let sample = |samples: &str, k: u32, probes: &str| {
+            format!(
+                r#"{{"line":"sample","index":0,"round":0,"measured":{{"timing":{{"first_ns":5000,"warmup_runs":1,"k":{k},"samples_ns":{samples},"probes_ns":{probes},"usual_probe_ns":null,"checksum":1.0,"noisy_half_width":0.05}},"before":{{}},"after":{{}}}}}}"#
+            )
+        };
+        assert_eq!(write(&header(), &sample("[5000,6000]", 1, "[]")), Ok(true));
+        for (samples, k, probes) in [
+            ("[0,6000]", 1, "[]"),
+            ("[5000,18446744073709551615]", 1, "[]"),
+            ("[5000]", 0, "[]"),
+            ("[5000]", 1_000_000, "[]"),
+            ("[]", 1, "[]"),
+            ("[5000]", 1, "[1,2]"),
+        ] {
+            let error = write(&header(), &sample(samples, k, probes)).unwrap_err();
+            assert!(error.contains("line 2"), "{error}");
+        }
+        assert!(write(&header(), r#"{"line":"sentinel","median_ns":0}"#).is_err());
+    }
+
+    #[test]
+    fn what_is_no_journal_is_told_from_one_that_was_cut_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.jsonl");
+        for (text, begun) in [("", true), ("{\"ver", true), ("notes", false), ("{}", false)] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(is_begun(&path).unwrap(), begun, "{text}");
+        }
+        drop(Journal::create(&path, &header()).unwrap());
+        assert!(is_begun(&path).unwrap());
+    }
+
+    #[test]
     fn damage_in_the_middle_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.jsonl");
         let mut journal = Journal::create(&path, &header()).unwrap();
         journal.add(&failed(0)).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(matches!(Journal::create(&path, &header()), Err(JournalError::InUse { .. })));
         drop(journal);
         std::fs::write(&path, text.clone() + "rubbish\n").unwrap();
         assert!(matches!(read(&path), Err(JournalError::File(FileError::DamagedLine { line: 3, .. }))));

@@ -13,6 +13,7 @@ mod outcome;
 pub mod plan;
 pub mod repeat;
 mod running;
+pub mod state;
 
 pub use error::CampaignError;
 pub use event::Event;

@@ -1,10 +1,14 @@
 //! Latencies per image of networks, measured on a device.
 
-use super::networks;
+use super::networks::{self, Reading};
 use crate::device::{Device, DeviceError, Workload};
-use edgezen_core::measurement::{Quality, Subject, Summary};
-use edgezen_core::plainnet::Model;
+use edgezen_core::measurement::Subject;
+use edgezen_core::plainnet::{Graph, Model};
+use edgezen_engine::onnx::{self, OnnxError};
+use edgezen_engine::weights::Weights;
+use std::io::BufWriter;
 use std::path::PathBuf;
+use tempfile::NamedTempFile;
 
 /// A network to measure.
 #[derive(Clone, Debug)]
@@ -12,10 +16,15 @@ pub enum MeasuredNetwork {
     PlainNet(Box<Model>),
     /// A network in an ONNX file, executed as it is.
     Onnx(PathBuf),
+    /// A network that has no structure string, by its graph. It is executed as an ONNX file with random weights.
+    Graph {
+        name: String,
+        graph: Box<Graph>,
+    },
 }
 
-/// Measures each network in several passes; the statistics are per image. `progress` hears the index of the network that
-/// is measured next. An entry without samples is `None`.
+/// Measures each network in several launches; latencies are per image. `progress` hears the index of the network that
+/// is measured next. The device is one that was opened with [`networks::options`]. An entry without samples is `None`.
 ///
 /// # Errors
 /// Whatever the device says of the first network that it cannot measure.
@@ -23,41 +32,43 @@ pub fn measure(
     device: &mut dyn Device,
     networks: &[MeasuredNetwork],
     progress: &mut dyn FnMut(usize),
-) -> Result<Vec<Option<(Summary, Quality)>>, DeviceError> {
+) -> Result<Vec<Option<Reading>>, DeviceError> {
     let batch = device.identity().batch;
     let subjects: Vec<Option<Subject>> = networks
         .iter()
         .map(|network| match network {
             MeasuredNetwork::PlainNet(model) => Some(Subject::network(model, batch)),
-            MeasuredNetwork::Onnx(_) => None,
+            MeasuredNetwork::Onnx(_) | MeasuredNetwork::Graph { .. } => None,
         })
         .collect();
+    let files = networks
+        .iter()
+        .map(|network| match network {
+            MeasuredNetwork::Graph { name, graph } => written(name, graph, batch).map(Some),
+            MeasuredNetwork::PlainNet(_) | MeasuredNetwork::Onnx(_) => Ok(None),
+        })
+        .collect::<Result<Vec<Option<NamedTempFile>>, DeviceError>>()?;
     let workloads: Vec<Workload<'_>> = networks
         .iter()
         .zip(&subjects)
-        .filter_map(|(network, subject)| match network {
+        .zip(&files)
+        .filter_map(|((network, subject), file)| match network {
             MeasuredNetwork::PlainNet(_) => subject.as_ref().map(Workload::Subject),
             MeasuredNetwork::Onnx(path) => Some(Workload::Onnx(path)),
+            MeasuredNetwork::Graph { .. } => file.as_ref().map(|file| Workload::Onnx(file.path())),
         })
         .collect();
     let of_batch = networks::measure(device, &workloads, progress)?;
     device.finished();
-    Ok(of_batch
-        .into_iter()
-        .map(|row| row.map(|(summary, quality)| (per_image(&summary, batch), quality)))
-        .collect())
+    Ok(of_batch.into_iter().map(|reading| reading.map(|reading| reading.per_image(batch))).collect())
 }
 
-/// The statistics of a whole batch, divided by its number of images.
-fn per_image(summary: &Summary, batch: u32) -> Summary {
-    let batch = f64::from(batch);
-    Summary {
-        median: summary.median / batch,
-        mean: summary.mean / batch,
-        min: summary.min / batch,
-        p10: summary.p10 / batch,
-        p90: summary.p90 / batch,
-        ci95: (summary.ci95.0 / batch, summary.ci95.1 / batch),
-        ..*summary
-    }
+/// The graph as an ONNX file of this batch, which exists as long as the result.
+fn written(name: &str, graph: &Graph, batch: u32) -> Result<NamedTempFile, DeviceError> {
+    let failed =
+        |error: OnnxError| DeviceError::Workload { workload: name.to_owned(), reason: error.to_string() };
+    let export = onnx::Export::of(graph, batch, Weights::new(graph, 0)).map_err(failed)?;
+    let file = tempfile::Builder::new().suffix(".onnx").tempfile().map_err(|error| failed(error.into()))?;
+    export.write(&mut BufWriter::new(file.as_file())).map_err(|error| failed(error.into()))?;
+    Ok(file)
 }

@@ -1,12 +1,12 @@
 //! Some configurations of a dataset measured once more, on another day: no predictor that is fitted to the dataset can be
 //! more accurate than the two measurements agree.
 
-use super::networks;
+use super::networks::{self, Reading};
 
 use crate::dataset::Dataset;
 use crate::device::{Device, DeviceError, Workload};
-use crate::files::rfc3339;
-use edgezen_core::measurement::{Quality, Sample, Summary};
+use crate::files::{open_without_following, rfc3339};
+use edgezen_core::measurement::Sample;
 use edgezen_core::stats;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -72,7 +72,7 @@ impl<'a> Repeat<'a> {
 
     /// How many measurements it takes, if none is too noisy.
     pub fn measurements(&self) -> usize {
-        self.chosen.len() * networks::ROUNDS as usize
+        self.chosen.len() * networks::LAUNCHES as usize
     }
 
     /// Measures, and adds the result to the dataset's folder. `now` are the seconds since 1970; `progress` is called
@@ -92,21 +92,21 @@ impl<'a> Repeat<'a> {
         }
         let workloads: Vec<Workload<'_>> =
             self.chosen.iter().map(|sample| Workload::Subject(&sample.subject)).collect();
-        let summaries = networks::measure(device, &workloads, &mut |_| progress())?;
+        let readings = networks::measure(device, &workloads, &mut |_| progress())?;
         device.finished();
-        let repeated = self.compared(&summaries, now).ok_or(RepeatError::NothingMeasured)?;
+        let repeated = self.compared(&readings, now).ok_or(RepeatError::NothingMeasured)?;
         append(&self.dir.join(FILE), &repeated)?;
         Ok(repeated)
     }
 
     /// The rows and their statistics; `None` if nothing was measured.
-    fn compared(&self, summaries: &[Option<(Summary, Quality)>], now: u64) -> Option<Repeated> {
+    fn compared(&self, readings: &[Option<Reading>], now: u64) -> Option<Repeated> {
         let rows: Vec<RepeatedRow> = self
             .chosen
             .iter()
-            .zip(summaries)
-            .filter_map(|(sample, summary)| {
-                let (then, now) = (sample.median, summary.as_ref()?.0.median);
+            .zip(readings)
+            .filter_map(|(sample, reading)| {
+                let (then, now) = (sample.median, reading.as_ref()?.summary.median);
                 Some(RepeatedRow {
                     configuration: sample.subject.to_string(),
                     then_ms: then.ms(),
@@ -132,7 +132,8 @@ impl<'a> Repeat<'a> {
 fn append(path: &Path, repeated: &Repeated) -> Result<(), RepeatError> {
     let write = || {
         let line = serde_json::to_string(repeated)? + "\n";
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = open_without_following(options.append(true).create(true), path)?;
         file.write_all(line.as_bytes())
     };
     write().map_err(|error| RepeatError::Io { path: path.to_owned(), error })

@@ -1,10 +1,14 @@
 //! The predictor that the name of a device stands for.
 
-use super::Catalogue;
+use super::predictors::PredictorEntry;
+use super::{Catalogue, Location};
 use crate::device::computer;
-use crate::device::profile::{Kind, ProfileError};
+use crate::device::profile::{Kind, Profile, ProfileError};
+use crate::spelling;
 use edgezen_core::files::FileError;
 use edgezen_core::predictor::any::AnyPredictor;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// The predictor that the name of a device stands for.
 #[derive(Clone, Debug)]
@@ -21,6 +25,8 @@ pub struct DevicePredictor {
 pub enum Note {
     /// It is for this computer, but its data were measured on another one, with this CPU.
     OtherComputer { cpu: String },
+    /// It is the user's own file, and another predictor of the same identity lies behind it.
+    Hides { file: PathBuf, hidden: String },
 }
 
 /// Why a name stands for no predictor.
@@ -46,22 +52,99 @@ impl Catalogue {
     /// # Errors
     /// There is none, or its file cannot be used.
     pub fn predictor(&self, name: &str) -> Result<DevicePredictor, CatalogueError> {
-        let Some(entry) = self.predictors.find(&self.profiles, name)? else {
-            return Err(self.none_for(name));
+        let found = self.predictors.find(&self.profiles, name).map_err(|error| self.with_similar(error))?;
+        let Some(entry) = found else {
+            return Err(self.none_for(name)?);
         };
         let loaded = entry.load()?;
-        let other = self.other_cpu(&loaded).map(|cpu| Note::OtherComputer { cpu: cpu.to_owned() });
-        Ok(DevicePredictor { id: entry.id, notes: other.into_iter().collect(), loaded })
+        let mut notes = self.notes(&loaded);
+        notes.extend(self.hidden_by(&entry)?);
+        Ok(DevicePredictor { id: entry.id, notes, loaded })
+    }
+
+    /// What a person should know of a predictor, wherever it comes from.
+    pub fn notes(&self, loaded: &AnyPredictor) -> Vec<Note> {
+        let other = self.other_cpu(loaded).map(|cpu| Note::OtherComputer { cpu: cpu.to_owned() });
+        other.into_iter().collect()
+    }
+
+    /// Whether another predictor would be used if the file of `entry` were not there.
+    fn hidden_by(&self, entry: &PredictorEntry) -> Result<Option<Note>, FileError> {
+        let Location::File(file) = &entry.location else { return Ok(None) };
+        let entries = self.predictors.entries()?;
+        let mut others =
+            entries.iter().filter(|other| other.id == entry.id && other.location != entry.location);
+        let Some(hidden) = others.next() else { return Ok(None) };
+        // In the source folder of this program the files are the shipped predictors themselves.
+        let same = hidden.bytes().is_ok_and(|other| entry.bytes().is_ok_and(|ours| ours == other));
+        let note = || Note::Hides { file: file.clone(), hidden: hidden.location.to_string() };
+        Ok((!same).then(note))
+    }
+
+    /// The profile of the device called `name` (`pixel2`) or of the device of an identity (`pixel2@tract`). `None`: the
+    /// device has a predictor and no profile, so that latencies on it can be predicted and not measured.
+    ///
+    /// # Errors
+    /// A device with neither, and profiles that cannot be used.
+    pub fn profile(&self, name: &str) -> Result<Option<Profile>, ProfileError> {
+        let device = name.split('@').next().unwrap_or(name);
+        match self.profiles.by_name(device) {
+            Ok(profile) => Ok(Some(profile)),
+            Err(ProfileError::Unknown { .. }) if self.predicted_only(device)? => Ok(None),
+            Err(error) => Err(self.with_similar(error)),
+        }
+    }
+
+    /// The devices that have predictors and no profile, by name, each with the ids of its predictors.
+    ///
+    /// # Errors
+    /// A folder of predictors that cannot be read.
+    pub fn without_profile(&self) -> Result<BTreeMap<String, Vec<String>>, FileError> {
+        let known: Vec<Profile> = self.profiles.usable().collect();
+        let mut devices: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for entry in self.predictors.entries()? {
+            let device = entry.device();
+            if known.iter().any(|profile| profile.is_called(device)) {
+                continue;
+            }
+            let ids = devices.entry(device.to_owned()).or_default();
+            if !ids.contains(&entry.id) {
+                ids.push(entry.id.clone());
+            }
+        }
+        Ok(devices)
+    }
+
+    /// Whether there is a predictor of the device, and no profile.
+    ///
+    /// # Errors
+    /// A folder of predictors that cannot be read.
+    pub fn predicted_only(&self, device: &str) -> Result<bool, FileError> {
+        let entries = self.predictors.entries()?;
+        Ok(self.profiles.by_name(device).is_err() && entries.iter().any(|entry| entry.device() == device))
+    }
+
+    /// The error of an unknown device, with the similar names among all devices: those with a profile, and those that
+    /// have only a predictor.
+    fn with_similar(&self, error: ProfileError) -> ProfileError {
+        let ProfileError::Unknown { name, .. } = error else { return error };
+        let with_profile = self.profiles.usable().flat_map(|profile| {
+            let aliases = profile.aliases;
+            std::iter::once(profile.id).chain(aliases)
+        });
+        let names: Vec<String> =
+            with_profile.chain(self.without_profile().unwrap_or_default().into_keys()).collect();
+        let near = spelling::similar(&name, names.iter().map(String::as_str));
+        ProfileError::Unknown { name, near }
     }
 
     /// The usual duration of a probe of the core's pace, in nanoseconds, as it was while the data of the device's
     /// predictor were measured. `None` where no predictor tells, or where it was measured on another computer.
     pub fn usual_probe_ns(&self, name: &str) -> Option<u64> {
         let DevicePredictor { loaded, notes, .. } = self.predictor(name).ok()?;
+        let is_other = notes.iter().any(|note| matches!(note, Note::OtherComputer { .. }));
         match loaded {
-            AnyPredictor::Kernels(predictor) if notes.is_empty() => {
-                predictor.file().provenance.usual_probe_ns
-            }
+            AnyPredictor::Kernels(predictor) if !is_other => predictor.file().provenance.usual_probe_ns,
             _ => None,
         }
     }
@@ -74,18 +157,18 @@ impl Catalogue {
         (is_host && computer::cpu().as_deref() != Some(cpu)).then_some(cpu)
     }
 
-    fn none_for(&self, name: &str) -> CatalogueError {
+    fn none_for(&self, name: &str) -> Result<CatalogueError, FileError> {
         let device = name.split('@').next().unwrap_or_default();
-        let entries = self.predictors.entries();
+        let entries = self.predictors.entries()?;
         let mut ids: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();
         let is_near = |id: &&&str| id.split('@').next() == Some(device);
-        CatalogueError::NoPredictor {
+        Ok(CatalogueError::NoPredictor {
             name: name.to_owned(),
             of_device: ids.iter().filter(is_near).map(|id| (*id).to_owned()).collect(),
             known: ids.len(),
-        }
+        })
     }
 }
 
@@ -105,6 +188,30 @@ mod tests {
         }
         assert_eq!(catalogue.predictor("pixel2").unwrap().notes, []);
         assert_eq!(catalogue.usual_probe_ns("pixel2"), None);
+    }
+
+    #[test]
+    fn devices_with_a_predictor_and_no_profile_are_known() {
+        let catalogue = crate::catalogue::of_repository();
+        for name in ["raspberrypi5", "orangepi5", "pixel1@tflite@fp32", "snapdragon855"] {
+            assert_eq!(catalogue.profile(name).unwrap(), None, "{name}");
+            catalogue.predictor(name).unwrap();
+        }
+        assert!(catalogue.profile("pixel2@tract").unwrap().is_some());
+        let others = catalogue.without_profile().unwrap();
+        assert_eq!(others["raspberrypi5"], ["raspberrypi5@ncnn@fp32"]);
+        assert!(!others.contains_key("pixel2"));
+        let near = |name: &str| match catalogue.profile(name) {
+            Err(ProfileError::Unknown { near, .. }) => near,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(near("rapsberrypi5")[0], "raspberrypi5");
+        assert!(near("pixle2").contains(&"pixel2".to_owned()));
+        assert_eq!(near("iphone"), Vec::<String>::new());
+        assert!(matches!(
+            catalogue.predictor("orangepi"),
+            Err(CatalogueError::Profile(ProfileError::Unknown { near, .. })) if near == ["orangepi5"]
+        ));
     }
 
     #[test]

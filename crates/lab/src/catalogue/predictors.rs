@@ -1,8 +1,9 @@
 //! Finding predictors: in folders, and among the shipped ones.
 
 use crate::device::profile::{ProfileError, Profiles};
-use crate::files;
+use crate::files::home::{data_folder, listed, own_folders};
 use crate::files::location::{Location, Packed};
+use crate::files::{self, Destination};
 use edgezen_core::files::FileError;
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::layout::FORMAT;
@@ -28,12 +29,25 @@ impl PredictorEntry {
     /// # Errors
     /// See [`read`].
     pub fn load(&self) -> Result<AnyPredictor, FileError> {
+        AnyPredictor::parse(&self.bytes()?, &self.path())
+    }
+
+    /// The text of its file.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn bytes(&self) -> Result<Vec<u8>, FileError> {
         match &self.location {
-            Location::File(path) => read(path),
-            Location::Shipped { content } => {
-                let path = PathBuf::from(format!("predictors/{}.json", self.id));
-                AnyPredictor::parse(&unpacked(content, &path)?, &path)
-            }
+            Location::File(path) => files::read(&FORMAT, path),
+            Location::Shipped { content } => unpacked(content, &self.path()),
+        }
+    }
+
+    /// The file, or the name that it has in the source of this program.
+    fn path(&self) -> PathBuf {
+        match &self.location {
+            Location::File(path) => path.clone(),
+            Location::Shipped { .. } => PathBuf::from(format!("predictors/{}.json", self.id)),
         }
     }
 }
@@ -63,9 +77,9 @@ impl Predictors {
     /// beginning of one (`pixel3@tflite`). `None`: there is no predictor for that.
     ///
     /// # Errors
-    /// A device without predictors whose profile is unknown or unusable.
+    /// A device without predictors whose profile is unknown or unusable; a folder that cannot be read.
     pub fn find(&self, profiles: &Profiles, name: &str) -> Result<Option<PredictorEntry>, ProfileError> {
-        let entries = self.entries();
+        let entries = self.entries()?;
         let first =
             |fits: &dyn Fn(&PredictorEntry) -> bool| entries.iter().find(|entry| fits(entry)).cloned();
         let begins =
@@ -79,10 +93,11 @@ impl Predictors {
         let identity = match profiles.by_name(name) {
             Ok(profile) => profile.identity(),
             // A device without a profile may still have a predictor.
-            Err(error) => return first(&begins).map(Some).ok_or(error),
+            Err(error @ ProfileError::Unknown { .. }) => return first(&begins).map(Some).ok_or(error),
+            Err(error) => return Err(error),
         };
         let id = identity.to_string();
-        let of_device = |entry: &PredictorEntry| entry.device() == identity.device;
+        let of_device = |entry: &PredictorEntry| entry.device() == identity.device.as_str();
         // A predictor of another identity serves too, one of kernels before one of whole networks.
         let of_kernels = |entry: &PredictorEntry| {
             of_device(entry) && matches!(entry.load(), Ok(AnyPredictor::Kernels(_)) | Err(_))
@@ -91,24 +106,65 @@ impl Predictors {
     }
 
     /// All predictors. An identity may occur several times; the first one counts.
-    pub fn entries(&self) -> Vec<PredictorEntry> {
-        let mut entries: Vec<PredictorEntry> =
-            self.folders.iter().flat_map(|folder| in_folder(folder)).collect();
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub fn entries(&self) -> Result<Vec<PredictorEntry>, FileError> {
+        let mut entries = Vec::new();
+        for folder in &self.folders {
+            entries.extend(in_folder(folder)?);
+        }
         let shipped = |&(name, content): &(&str, &'static [u8])| PredictorEntry {
             id: name.to_owned(),
             location: Location::Shipped { content },
         };
         entries.extend(self.shipped.iter().map(shipped));
-        entries
+        Ok(entries)
+    }
+
+    /// The folders that are looked through, in this order, before the shipped ones.
+    pub fn folders(&self) -> &[PathBuf] {
+        &self.folders
     }
 }
 
 /// Folders with the user's own predictors: the one in the current folder, then the one for all projects.
 pub fn user_folders() -> Vec<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")));
-    let user = data.map(|data| data.join("edgezen/predictors"));
-    std::iter::once(PathBuf::from("predictors")).chain(user).collect()
+    own_folders(FOLDER)
+}
+
+/// Copies the predictor in the file `from` into the user's data folder, after it was checked. Gives the new file.
+///
+/// # Errors
+/// A file that is no predictor, or whose identity is no name for a file; no data folder; a predictor of that name that is
+/// there and may not be replaced.
+pub fn add(from: &Path, force: bool) -> Result<PathBuf, FileError> {
+    let folder = data_folder().map(|data| data.join(FOLDER)).ok_or_else(|| FileError::NotWritable {
+        path: PathBuf::from(FOLDER),
+        reason: "has no place: neither XDG_DATA_HOME nor HOME names a folder".into(),
+    })?;
+    add_to(&folder, from, force)
+}
+
+fn add_to(folder: &Path, from: &Path, force: bool) -> Result<PathBuf, FileError> {
+    let bytes = files::read(&FORMAT, from)?;
+    let id = AnyPredictor::parse(&bytes, from)?.identity().to_string();
+    if !is_id(&id) {
+        return Err(FileError::damaged(from, format!("its identity {id:?} cannot be the name of a file")));
+    }
+    std::fs::create_dir_all(folder).map_err(FileError::io(folder))?;
+    let path = folder.join(format!("{id}.json"));
+    Destination::new(&path, force, &[from])?.write(&bytes)?;
+    Ok(path)
+}
+
+/// Where own predictors lie, in the current folder and in the user's data folder.
+const FOLDER: &str = "predictors";
+
+/// Whether a name is that of a predictor: device, runtime and precision.
+fn is_id(name: &str) -> bool {
+    let is_part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['/', '\\']);
+    name.split('@').count() == 3 && name.split('@').all(is_part)
 }
 
 /// Reads and checks a predictor file.
@@ -122,25 +178,20 @@ pub fn read(path: &Path) -> Result<AnyPredictor, FileError> {
 /// Writes the text of a predictor file in one step.
 ///
 /// # Errors
-/// A predictor that has no text, because JSON cannot represent one of its numbers; a file that cannot be written.
-pub fn write(path: &Path, text: serde_json::Result<String>) -> Result<(), FileError> {
-    files::write_atomically(path, text.map_err(|e| FileError::damaged(path, e))?.as_bytes())
+/// A predictor that has no text, because JSON cannot represent one of its numbers; a file that cannot be written, or that
+/// is there and may not be replaced.
+pub fn write(to: &Destination, text: serde_json::Result<String>) -> Result<(), FileError> {
+    to.write(text.map_err(|e| FileError::damaged(to.path(), e))?.as_bytes())
 }
 
-/// The predictor files of a folder, by name; none where the folder cannot be read.
-fn in_folder(folder: &Path) -> Vec<PredictorEntry> {
-    let mut entries: Vec<PredictorEntry> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| {
-            let path = entry.ok()?.path();
-            let id = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
-            // The name is device@runtime@precision; other files in the folder are ignored.
-            (id.split('@').count() == 3).then_some(PredictorEntry { id, location: Location::File(path) })
-        })
-        .collect();
-    entries.sort_by(|a, b| a.id.cmp(&b.id));
-    entries
+/// The predictor files of a folder, by name.
+fn in_folder(folder: &Path) -> Result<Vec<PredictorEntry>, FileError> {
+    let entry = |path: PathBuf| {
+        // Other files in the folder are ignored.
+        let id = path.file_name()?.to_str()?.strip_suffix(".json").filter(|id| is_id(id))?.to_owned();
+        Some(PredictorEntry { id, location: Location::File(path) })
+    };
+    Ok(listed(folder)?.into_iter().filter_map(entry).collect())
 }
 
 #[cfg(test)]
@@ -155,10 +206,43 @@ mod tests {
         }
         let shipped: Packed = &[("a@b@c", b"")];
         let folders = vec![dir.path().to_owned(), dir.path().join("absent")];
-        let entries = Predictors::new(shipped, folders).entries();
+        let entries = Predictors::new(shipped, folders).entries().unwrap();
         assert_eq!(entries[0].id, "host@tract@fp32");
         assert_eq!(entries.len(), 2);
         assert!(entries[0].load().is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_cannot_be_read_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("predictors");
+        std::os::unix::fs::symlink(&folder, &folder).unwrap();
+        let catalogue = crate::catalogue::of_repository();
+        let predictors = Predictors::new(&[], vec![folder]);
+        assert!(predictors.entries().is_err());
+        let found = predictors.find(&catalogue.profiles, "pixel2");
+        assert!(matches!(found, Err(ProfileError::File(_))), "{found:?}");
+    }
+
+    #[test]
+    fn added_predictors_are_checked_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../predictors");
+        let from = root.join("pixel2@tflite@fp32.json");
+        let added = add_to(dir.path(), &from, false).unwrap();
+        assert_eq!(added, dir.path().join("pixel2@tflite@fp32.json"));
+        add_to(dir.path(), &from, false).unwrap();
+        std::fs::write(&added, "mine").unwrap();
+        assert!(matches!(add_to(dir.path(), &from, false), Err(FileError::InTheWay { .. })));
+        add_to(dir.path(), &from, true).unwrap();
+        assert!(read(&added).is_ok());
+        let bad = dir.path().join("bad.json");
+        std::fs::write(&bad, "{}").unwrap();
+        assert!(add_to(dir.path(), &bad, false).is_err());
+        for id in ["../x@y@z", "a@b", "a@@c", "a@b@c/d", ".a@b@c"] {
+            assert!(!is_id(id), "{id}");
+        }
     }
 
     #[test]

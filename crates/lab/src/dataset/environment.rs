@@ -24,7 +24,7 @@ pub const FORMAT: Format = Format {
 /// The file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct EnvironmentFile {
+pub struct EnvironmentFile {
     pub schema_version: u32,
     pub identity: Identity,
     pub provenance: Provenance,

@@ -3,6 +3,7 @@
 use super::environment::{self, EnvironmentFile};
 use super::{DatasetError, Environment, Provenance, parquet, samples};
 use crate::files::write_atomically;
+use edgezen_core::foreign::escaped;
 use edgezen_core::measurement::{Identity, Sample};
 use std::path::Path;
 
@@ -66,10 +67,13 @@ fn readme(dataset: &Dataset) -> String {
     );
     out += &format!(
         "Source: {}  \nLicence: {}  \nCreated: {} by edgezen {}\n",
-        provenance.source, provenance.licence, provenance.created, provenance.tool_version
+        escaped(&provenance.source),
+        escaped(&provenance.licence),
+        escaped(&provenance.created),
+        escaped(&provenance.tool_version)
     );
     for note in &provenance.notes {
-        out += &format!("\n* {note}");
+        out += &format!("\n* {}", escaped(note));
     }
     out.trim_end().to_owned()
         + "\n\n`samples.parquet`: one row per configuration; latencies are those of the whole batch, in nanoseconds.\n"

@@ -1,11 +1,15 @@
 //! `raw/runs.parquet`: every timed run of a dataset that was measured here.
 
 use super::{DatasetError, parquet};
+use crate::files::create_inside;
 use crate::tables::{Column, Table, Values};
 use std::path::Path;
 
 /// The file, in the dataset's folder.
 pub const RAW: &str = "raw/runs.parquet";
+/// The same in two parts.
+const FOLDER: &str = "raw";
+const FILE: &str = "runs.parquet";
 
 /// One timed sample of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +32,8 @@ pub struct RawRun {
 /// # Errors
 /// Whatever the disk says.
 pub fn write_raw(dir: &Path, runs: &[RawRun]) -> Result<(), DatasetError> {
-    let path = dir.join(RAW);
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(DatasetError::io(parent))?;
-    }
-    parquet::write(&path, &table(runs))
+    let folder = create_inside(dir, FOLDER)?;
+    parquet::write(&folder.join(FILE), &table(runs))
 }
 
 fn table(runs: &[RawRun]) -> Table {

@@ -2,13 +2,18 @@
 
 use super::DatasetError;
 use crate::tables::{Column, ColumnError, FloatColumn, IntegerColumn, Table, TextColumn, Values};
+use edgezen_core::files::FileError;
 use edgezen_core::measurement::{Code, Identity, Quality, Sample, Subject, Summary};
 use edgezen_core::plainnet::graph::Act;
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::units::Latency;
 use edgezen_core::zoo::Encoded;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHasher};
+use std::hash::{Hash, Hasher};
 use std::path::Path;
+
+/// Most samples of a dataset; each takes about a kilobyte of memory. The largest public tables have half as many.
+const MOST_SAMPLES: usize = 1_000_000;
 
 /// All samples, one row each. Columns that do not apply to a row are null.
 pub fn table(samples: &[Sample], identity: &Identity) -> Table {
@@ -80,10 +85,10 @@ pub fn table(samples: &[Sample], identity: &Identity) -> Table {
             integers("runs", samples.iter().map(|s| s.summary.map(|s| i64::from(s.runs)))),
             integers("k", samples.iter().map(|s| s.summary.map(|s| i64::from(s.k)))),
             texts("quality", samples.iter().map(|s| Some(s.quality.name()))),
-            always("device", Some(&identity.device)),
-            always("runtime", Some(&identity.runtime)),
+            always("device", Some(identity.device.as_str())),
+            always("runtime", Some(identity.runtime.as_str())),
             always("runtime_version", identity.runtime_version.as_deref()),
-            always("precision", Some(&identity.precision)),
+            always("precision", Some(identity.precision.as_str())),
             integers("identity_batch", samples.iter().map(|_| Some(i64::from(identity.batch)))),
             integers("threads", samples.iter().map(|_| Some(i64::from(identity.threads)))),
             always("cores", identity.cores.as_deref()),
@@ -111,6 +116,10 @@ fn texts<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Colum
 pub fn of_table(table: &Table, identity: &Identity, path: &Path) -> Result<Vec<Sample>, DatasetError> {
     if table.rows() == 0 {
         return Err(DatasetError::Empty { path: path.to_owned() });
+    }
+    if table.rows() > MOST_SAMPLES {
+        let reason = format!("{} samples; a dataset has up to {MOST_SAMPLES}", table.rows());
+        return Err(FileError::damaged(path, reason).into());
     }
     check_identity(table, identity).map_err(DatasetError::column(path))?;
     checked(table).map_err(DatasetError::column(path))
@@ -151,12 +160,17 @@ fn checked(table: &Table) -> Result<Vec<Sample>, ColumnError> {
         quality: text("quality")?,
     };
     let samples: Vec<Sample> = (0..table.rows()).map(|row| columns.sample(row)).collect::<Result<_, _>>()?;
-    let mut seen: FxHashMap<String, usize> = FxHashMap::default();
+    // By a hash of the subject: the texts of a million subjects would take more memory than the table.
+    let mut seen: FxHashMap<u64, Vec<usize>> = FxHashMap::default();
     for (row, sample) in samples.iter().enumerate() {
-        if let Some(first) = seen.insert(format!("{:?}", sample.subject), row) {
+        let mut hasher = FxHasher::default();
+        format!("{:?}", sample.subject).hash(&mut hasher);
+        let alike = seen.entry(hasher.finish()).or_default();
+        if let Some(first) = alike.iter().find(|&&first| samples[first].subject == sample.subject) {
             let reason = format!("{} stands in row {} already", sample.subject, first + 1);
             return Err(columns.kind.error(row, reason));
         }
+        alike.push(row);
     }
     Ok(samples)
 }
@@ -214,7 +228,7 @@ struct KernelColumns<'a> {
 
 impl KernelColumns<'_> {
     fn kernel(&self, row: usize) -> Result<Kernel, ColumnError> {
-        Ok(Kernel {
+        let kernel = Kernel {
             kind: self.kind.parse::<KernelKind>(row)?,
             batch: self.batch.positive(row)?,
             in_c: self.in_c.positive(row)?,
@@ -227,7 +241,9 @@ impl KernelColumns<'_> {
             act: self.act.parse::<Act>(row)?,
             residual: self.residual.flag(row)?,
             window: None,
-        })
+        };
+        kernel.check().map_err(|e| self.kind.error(row, e.to_string()))?;
+        Ok(kernel)
     }
 }
 
@@ -294,9 +310,5 @@ impl Columns<'_> {
 }
 
 fn latency(column: &FloatColumn, row: usize) -> Result<Latency, ColumnError> {
-    let value = column.required(row)?;
-    if !value.is_finite() || value <= 0.0 {
-        return Err(column.error(row, format!("{value} is not a latency; it must be greater than zero")));
-    }
-    Ok(Latency::from_ns(value))
+    Latency::measured_ns(column.required(row)?).map_err(|e| column.error(row, e.to_string()))
 }

@@ -12,6 +12,12 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+/// Where other programs use more than this share of the cores, measurements of one network differ by more than a tenth.
+const HALF: f64 = 0.5;
+/// Where they use more than this share, no interval of a measurement is narrow enough to be called good
+/// (`docs/measuring.md`).
+const NOISY: f64 = 0.1;
+
 /// What the operating system reports about the computer at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Computer {
@@ -77,13 +83,23 @@ impl Computer {
         let mut complain = |severity, finding: String, remedy: &str| {
             complaints.push(Complaint { severity, finding, remedy: remedy.to_owned() });
         };
-        // A measurement keeps one core busy, so one free core leaves nothing for other programs.
         if let (Some(load), Some(cores)) = (self.load, self.cores) {
             let remedy = "stop other programs, or wait until they are done";
-            if load > cores as f64 - 0.5 {
+            let share = load / cores.max(1) as f64;
+            if share > HALF {
                 complain(
                     Severity::Unfit,
-                    format!("load average {load:.2} on {cores} cores: no core is free"),
+                    format!(
+                        "load average {load:.2} on {cores} cores: other programs use more than half of them"
+                    ),
+                    remedy,
+                );
+            } else if share > NOISY {
+                complain(
+                    Severity::Caution,
+                    format!(
+                        "load average {load:.2} on {cores} cores: networks measured now are called noisy"
+                    ),
                     remedy,
                 );
             } else if load > 0.5 {
@@ -286,6 +302,23 @@ mod tests {
         assert_eq!(complaints.iter().filter(|c| c.severity == Severity::Unfit).count(), 2, "{complaints:?}");
         assert_eq!(complaints.len(), 5, "{complaints:?}");
         assert_eq!(complaints[0].severity, Severity::Unfit);
+    }
+
+    #[test]
+    fn load_is_judged_by_the_number_of_cores() {
+        let says = |load: f64, cores: usize| {
+            let computer = Computer { cores: Some(cores), load: Some(load), ..Computer::default() };
+            let complaints = computer.complaints();
+            let about_load = complaints.iter().find(|c| c.finding.starts_with("load average"));
+            about_load.map(|complaint| (complaint.severity, complaint.finding.clone()))
+        };
+        assert!(says(2.5, 4).is_some_and(|(severity, _)| severity == Severity::Unfit));
+        assert!(
+            says(1.0, 4)
+                .is_some_and(|(severity, text)| severity == Severity::Caution && text.contains("noisy"))
+        );
+        assert!(says(1.0, 16).is_some_and(|(_, text)| !text.contains("noisy")));
+        assert_eq!(says(0.1, 4), None);
     }
 
     #[test]

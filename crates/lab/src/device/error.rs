@@ -4,6 +4,7 @@ use super::adb::LinkError;
 use super::gpu::GpuError;
 use super::profile::{Kind, ProfileError};
 use super::workload::Workload;
+use edgezen_core::foreign::ForeignText;
 use edgezen_engine::EngineError;
 use edgezen_runner::conditions::PinError;
 use std::path::PathBuf;
@@ -27,6 +28,9 @@ pub enum DeviceError {
     Lost { device: String, reason: String },
     #[error("{device} is in use by {owner}")]
     Busy { device: String, owner: String },
+    /// What the device or its runner answers cannot be true.
+    #[error("{device} answers what cannot be true: {reason}")]
+    Implausible { device: String, reason: ForeignText },
     /// The phone cannot be reached now.
     #[error("{0}")]
     Link(#[from] LinkError),
@@ -38,6 +42,9 @@ pub enum DeviceError {
     Runner { device: String, reason: String },
     #[error("{device} is not fit to measure: {}", findings.join("; "))]
     Unfit { device: String, findings: Vec<String>, remedies: Vec<String> },
+    /// A process that was to measure could not be started, or is not one that measures.
+    #[error("{device}: the process that measures does not work: {reason}")]
+    Launch { device: String, reason: String },
     /// This workload cannot be measured; others can.
     #[error("{workload}: {reason}")]
     Workload { workload: String, reason: String },

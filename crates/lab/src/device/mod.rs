@@ -51,6 +51,10 @@ pub trait Device {
     /// [`DeviceError::Workload`] concerns this workload only; any other error concerns the device.
     fn measure(&mut self, workload: Workload<'_>) -> Result<Measured, DeviceError>;
 
+    /// Lets `time` pass between two launches of one workload, so that they do not meet the same moment. A device whose time
+    /// is made up does not wait.
+    fn rest(&mut self, _time: Duration) {}
+
     /// Waits until the device is fit to measure again, at most for `patience`. A device that cannot tell does not wait.
     fn settle(&mut self, _patience: Duration) {}
 

@@ -5,6 +5,10 @@ use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The greatest number of samples in a pass whose time is given.
+const MOST_RUNS: u32 = 100_000;
 
 /// How to open a device.
 #[derive(Clone, Debug)]
@@ -18,6 +22,11 @@ pub struct Options {
     pub policy: Option<Policy>,
     /// Number of passes in which each workload will be measured: every pass does its share of the runs.
     pub rounds: u32,
+    /// Whether each measurement is a launch: made by a process of its own, where the driver can start one. Drivers whose
+    /// measurements are launches anyway, and those that have no processes, ignore it.
+    pub launches: bool,
+    /// Time for timing one workload in all passes together. `None`: until its median is known well enough.
+    pub time: Option<Duration>,
     /// Usual duration, in nanoseconds, of a probe of the core's pace, as an earlier measurement found it.
     pub usual_probe_ns: Option<u64>,
     /// Seed of random weights and inputs.
@@ -29,7 +38,24 @@ pub struct Options {
 impl Options {
     /// The policy of one pass, for a driver whose own policy is `usual`.
     pub(super) fn policy(&self, usual: Policy) -> Policy {
-        self.policy.unwrap_or(usual).split(self.rounds)
+        self.in_time(self.policy.unwrap_or(usual).split(self.rounds))
+    }
+
+    /// The policy of one launch, which warms up by itself.
+    pub(super) fn launch_policy(&self, usual: Policy) -> Policy {
+        self.in_time(self.policy.unwrap_or(usual).launch(self.rounds))
+    }
+
+    /// `policy`, with this pass's part of the time, all of which is used.
+    fn in_time(&self, policy: Policy) -> Policy {
+        let Some(time) = self.time else { return policy };
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Policy {
+            max_ns: nanoseconds / u64::from(self.rounds.max(1)),
+            max_runs: MOST_RUNS,
+            target_half_width: 0.0,
+            ..policy
+        }
     }
 }
 
@@ -41,6 +67,8 @@ impl Default for Options {
             cores: None,
             policy: None,
             rounds: 1,
+            launches: false,
+            time: None,
             usual_probe_ns: None,
             seed: 0,
             driver: DriverOptions::default(),
@@ -73,6 +101,17 @@ impl DriverOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_is_divided_among_the_passes() {
+        let options = Options { rounds: 5, time: Some(Duration::from_secs(10)), ..Options::default() };
+        for policy in [options.policy(Policy::HOST), options.launch_policy(Policy::PHONE)] {
+            assert_eq!((policy.max_ns, policy.target_half_width, policy.min_runs), (2_000_000_000, 0.0, 6));
+        }
+        assert_eq!(options.launch_policy(Policy::PHONE).warmup_min_ns, Policy::PHONE.warmup_min_ns);
+        let untimed = Options { time: None, ..options };
+        assert_eq!(untimed.policy(Policy::HOST), Policy::HOST.split(5));
+    }
 
     #[test]
     fn each_driver_finds_its_own_options() {

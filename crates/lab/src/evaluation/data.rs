@@ -51,9 +51,9 @@ fn networks(table: KernelTable, archs: Option<&Path>, identity: &Identity) -> Re
 fn select(identity: &Identity) -> Select {
     let batched = identity.runtime.contains("-b");
     Select {
-        device: Some(identity.device.clone()),
+        device: Some(identity.device.to_string()),
         runtime: Some(identity.runtime.split("-b").next().unwrap_or_default().to_owned()),
-        precision: Some(identity.precision.clone()),
+        precision: Some(identity.precision.to_string()),
         batch: batched.then_some(identity.batch),
         threads: Some(identity.threads),
     }

@@ -2,25 +2,9 @@
 
 use edgezen_core::files::{FileError, Format};
 use serde::de::DeserializeOwned;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
-/// The bytes of a file that is not larger than `most`.
-///
-/// # Errors
-/// Whatever the disk says, and files that are larger.
-pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
-    let file = File::open(path).map_err(FileError::io(path))?;
-    let size = file.metadata().map_err(FileError::io(path))?.len().min(most);
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
-    // Counted while reading: a pipe does not know its size beforehand.
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(FileError::io(path))?;
-    if bytes.len() as u64 > most {
-        return Err(FileError::damaged(path, format!("it is larger than {most} bytes")));
-    }
-    Ok(bytes)
-}
+pub use edgezen_engine::input::{open, read_at_most};
 
 /// The text of a file that is not larger than `most` bytes.
 ///

@@ -4,6 +4,7 @@
 use super::{INSIDE, PredictionError};
 use crate::dataset::table::NetworkTable;
 use crate::dataset::{DatasetError, KernelTable};
+use crate::files::Destination;
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::fitted::{Bounded, FittedPredictor};
@@ -119,12 +120,12 @@ impl PredictedTable {
         self.table.len()
     }
 
-    /// Writes the table, in the format that the ending of `path` says.
+    /// Writes the table, in the format that the ending of the file's name says.
     ///
     /// # Errors
     /// Whatever the disk says, and endings that mean no format.
-    pub fn write(&self, path: &Path) -> Result<(), DatasetError> {
-        self.table.write(path)
+    pub fn write(&self, to: &Destination) -> Result<(), DatasetError> {
+        self.table.write(to)
     }
 }
 

@@ -87,8 +87,11 @@ impl Chart {
                 taken.push((cx - 2.0, cy - 2.0, cx + 2.0, cy + 2.0));
             }
         }
-        for series in self.series.iter().filter(|series| series.mark == Mark::Named) {
-            series.names(&mut body, &x, &y, top, &mut taken);
+        let named: Vec<&Series> = self.series.iter().filter(|series| series.mark == Mark::Named).collect();
+        let points = named.iter().flat_map(|series| &series.points);
+        let points: Vec<(f64, f64)> = points.filter_map(|dot| Some((x.at(dot.x), y.at(dot.y?)))).collect();
+        for series in named {
+            series.names(&mut body, &x, &y, top, &points, &mut taken);
         }
         Drawing { width: WIDTH, height: HEIGHT, title: self.title.clone(), body }
     }
@@ -191,6 +194,16 @@ fn draw_legend(body: &mut String, legend: &[Vec<(usize, &str)>]) {
     }
 }
 
+/// A name is nearer to its own point than to any other by this much at least.
+const CLEAR: f64 = 2.0;
+
+/// The distance of a point from a rectangle.
+fn distance(room: &Room, (x, y): (f64, f64)) -> f64 {
+    let beside = (room.0 - x).max(x - room.2).max(0.0);
+    let above = (room.1 - y).max(y - room.3).max(0.0);
+    beside.hypot(above)
+}
+
 impl Series {
     fn draw(&self, body: &mut String, x: &Axis, y: &Axis) {
         let colour = self.colour;
@@ -233,9 +246,18 @@ impl Series {
         }
     }
 
-    /// Writes each name beside its point, in the first of eight places that is free; a name without such a place is
-    /// left out. `taken` holds the places that are not free.
-    fn names(&self, body: &mut String, x: &Axis, y: &Axis, top: f64, taken: &mut Vec<Room>) {
+    /// Writes each name beside its point, in the first of eight places that is free and nearer to its point than to all
+    /// other named `points`, so that nobody reads it as the name of another; a name without such a place is left out.
+    /// `taken` holds the places that are not free.
+    fn names(
+        &self,
+        body: &mut String,
+        x: &Axis,
+        y: &Axis,
+        top: f64,
+        points: &[(f64, f64)],
+        taken: &mut Vec<Room>,
+    ) {
         for dot in self.points.iter().filter(|dot| !dot.name.is_empty()) {
             let Some(value) = dot.y else { continue };
             let (cx, cy, width) = (x.at(dot.x), y.at(value), text_width(&dot.name) * 1.05);
@@ -262,7 +284,12 @@ impl Series {
                     && room.2 <= WIDTH - 2.0
                     && room.1 >= top - 4.0
                     && room.3 <= HEIGHT - BOTTOM;
-                inside && taken.iter().all(|t| room.2 < t.0 || t.2 < room.0 || room.3 < t.1 || t.3 < room.1)
+                inside
+                    && taken.iter().all(|t| room.2 < t.0 || t.2 < room.0 || room.3 < t.1 || t.3 < room.1)
+                    && points
+                        .iter()
+                        .filter(|&&point| point != (cx, cy))
+                        .all(|&point| distance(room, (cx, cy)) + CLEAR < distance(room, point))
             };
             if let Some(place) = places.into_iter().find(|&place| free(&room(place))) {
                 text(body, place.0, place.1, place.2, "small halo", &dot.name);
@@ -294,8 +321,51 @@ mod tests {
     #[test]
     fn hostile_names_stay_text_and_labels_do_not_collide() {
         let named = |i: i32| Dot { name: "<b>&\"".into(), ..Dot::new(f64::from(i), 1.0) };
-        let text = chart((0..40).map(named).collect(), Mark::Named).draw().standalone();
+        let text = chart((0..3).map(named).collect(), Mark::Named).draw().standalone();
         assert!(!text.contains("<b>") && text.contains("&lt;b&gt;&amp;&quot;"));
+        assert_eq!(text.matches("small halo").count(), 3);
+        let text = chart((0..40).map(named).collect(), Mark::Named).draw().standalone();
         assert!(text.matches("small halo").count() < 30);
+    }
+
+    #[test]
+    fn a_name_stands_nearest_to_its_own_point() {
+        // The first point has no free place but between the two, where its name would be taken for the other's.
+        let named = |name: &str, x: f64, y: f64| Dot { name: name.into(), ..Dot::new(x, y) };
+        for gap in [0.2, 0.5, 1.0, 2.0, 4.0] {
+            let points = vec![
+                named("first name", 5.0, 5.0),
+                named("second name", 5.0 + gap, 5.0 + gap / 4.0),
+                named("corner", 0.0, 0.0),
+                named("edge", 10.0, 10.0),
+            ];
+            let text = chart(points, Mark::Named).draw().inline();
+            let attribute = |line: &str, name: &str| -> f64 {
+                let rest = line.split(&format!(" {name}=\"")).nth(1).unwrap();
+                rest.split('"').next().unwrap().parse().unwrap()
+            };
+            let circles: Vec<(f64, f64)> = text
+                .lines()
+                .filter(|line| line.starts_with("<circle"))
+                .map(|line| (attribute(line, "cx"), attribute(line, "cy")))
+                .collect();
+            assert_eq!(circles.len(), 4);
+            for (i, name) in ["first name", "second name"].into_iter().enumerate() {
+                let Some(line) = text.lines().find(|line| line.contains(&format!(">{name}<"))) else {
+                    continue;
+                };
+                let (at, base) = (attribute(line, "x"), attribute(line, "y"));
+                let width = text_width(name) * 1.05;
+                let left = match line {
+                    _ if line.contains("\"end\"") => at - width,
+                    _ if line.contains("\"middle\"") => at - width / 2.0,
+                    _ => at,
+                };
+                let room = (left, base - 9.0, left + width, base + 2.0);
+                let nearest = (0..4)
+                    .min_by(|&a, &b| distance(&room, circles[a]).total_cmp(&distance(&room, circles[b])));
+                assert_eq!(nearest, Some(i), "{name} at a gap of {gap}");
+            }
+        }
     }
 }

@@ -18,6 +18,7 @@ pub use comparisons::comparisons;
 use crate::runs::{Manifest, SearchResult};
 use edgezen_core::search::HistoryPoint;
 use std::collections::BTreeMap;
+use std::path::Path;
 use svg::Drawing;
 
 /// All that a report is made of.
@@ -90,6 +91,11 @@ impl Report {
             other => other.to_owned(),
         }
     }
+}
+
+/// Whether the file at `path` is a page that was made here, so that a new one may take its place.
+pub fn is_page(path: &Path) -> bool {
+    page::is_page(path)
 }
 
 /// A device's name as part of a file's.

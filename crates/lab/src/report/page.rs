@@ -7,6 +7,9 @@ use crate::runs::Verified;
 use edgezen_core::search::Quantity;
 use edgezen_core::search::explain::EditEffect;
 use edgezen_core::units::{Macs, Params};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 const PAGE_STYLE: &str = "*{box-sizing:border-box}html{-webkit-text-size-adjust:100%}body{margin:0;background:var(--page);color:var(--ink);\
 font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}main{max-width:1080px;margin:0 auto;padding:24px 16px 48px}\
@@ -21,7 +24,18 @@ th:first-child,td:first-child{text-align:left;padding-left:0}tr:last-child td{bo
 code,pre{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}pre,.net{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--page);\
 border-radius:8px;padding:10px 12px;margin:0 0 10px}.meter{height:8px;border-radius:4px;background:var(--rule);overflow:hidden;margin:3px 0 10px}\
 .meter i{display:block;height:100%;background:var(--c1)}.meter.binds i{background:var(--c2)}.row{display:flex;justify-content:space-between;gap:12px;flex-wrap:wrap}\
-summary{cursor:pointer;color:var(--muted)}details{margin-top:8px}.good{color:var(--c3)}.bad{color:var(--c2)}@media print{.card{break-inside:avoid}}";
+summary{cursor:pointer;color:var(--muted)}details{margin-top:8px}tr.best td{font-weight:600;color:var(--c3)}tr.best td:first-child::before{content:'▸ '}.good{color:var(--c3)}.bad{color:var(--c2)}@media print{.card{break-inside:avoid}}";
+
+/// Says in a page who made it.
+const GENERATOR: &str = "<meta name=\"generator\" content=\"edgezen report\">";
+
+/// Whether the file at `path` is a page that was made here.
+pub(super) fn is_page(path: &Path) -> bool {
+    let mut first = Vec::new();
+    let is_file = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let read = is_file.then(|| File::open(path).and_then(|file| file.take(1 << 12).read_to_end(&mut first)));
+    matches!(read, Some(Ok(_))) && String::from_utf8_lossy(&first).contains(GENERATOR)
+}
 
 pub(super) fn page(report: &Report, plots: &[Plot]) -> String {
     let title = title(report);
@@ -53,7 +67,7 @@ pub(super) fn page(report: &Report, plots: &[Plot]) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{}</title>\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n{GENERATOR}\n<title>{}</title>\n\
          <style>{COLOURS}{STYLE}{PAGE_STYLE}</style>\n</head>\n<body><main>\n{main}</main></body>\n</html>\n",
         escape(&title)
     )
@@ -134,14 +148,20 @@ fn budgets(report: &Report) -> String {
 
 /// A table as HTML; its header and cells are escaped here.
 fn table(header: &[impl AsRef<str>], rows: &[Vec<String>]) -> String {
+    marked_table(header, rows, None)
+}
+
+/// A table with one row marked, for those who see it and for those who hear it.
+fn marked_table(header: &[impl AsRef<str>], rows: &[Vec<String>], marked: Option<usize>) -> String {
     let mut out = String::from("<div class=\"scroll\"><table><thead><tr>");
     for cell in header {
         out += &format!("<th>{}</th>", escape(cell.as_ref()));
     }
     out += "</tr></thead><tbody>\n";
-    for row in rows {
+    for (i, row) in rows.iter().enumerate() {
         let cells: String = row.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
-        out += &format!("<tr>{cells}</tr>\n");
+        let mark = if marked == Some(i) { " class=\"best\" aria-label=\"best\"" } else { "" };
+        out += &format!("<tr{mark}>{cells}</tr>\n");
     }
     out + "</tbody></table></div>"
 }
@@ -207,11 +227,14 @@ fn best(report: &Report) -> String {
 
 fn front(report: &Report) -> String {
     let devices: Vec<&str> = report.manifest.device.iter().map(|device| device.name.as_str()).collect();
-    let Table { header, rows } = tables::front(report.result.front.iter().rev(), &devices);
+    let networks = || report.result.front.iter().rev();
+    let Table { header, rows } = tables::front(networks(), &devices);
+    let best = networks().position(|found| found.net == report.result.best.net);
+    let mark = if best.is_some() { " The best network of this run is marked." } else { "" };
     format!(
-        "<p>{} networks spread over the range; their structures are in front.json.</p><details><summary>All of them</summary>{}</details>",
+        "<p>{} networks spread over the range; their structures are in front.json.{mark}</p><details><summary>All of them</summary>{}</details>",
         rows.len(),
-        table(&header, &rows)
+        marked_table(&header, &rows, best)
     )
 }
 

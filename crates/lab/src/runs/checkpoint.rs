@@ -16,7 +16,8 @@ use std::path::Path;
 const FORMAT: Format =
     Format { name: "checkpoint of a search", field: "layout", oldest: 1, newest: 1, most_bytes: 4 << 30 };
 
-const NAME: &str = "checkpoint";
+/// The file, in the run's folder.
+pub(super) const NAME: &str = "checkpoint";
 
 /// A checkpoint with the time that went before it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,11 +59,10 @@ impl SavedSearch {
         if first != sha256(body) {
             return Err(damaged("its checksum does not fit; delete it to start this run anew").into());
         }
-        Ok(Some(FORMAT.parse(&path, body.as_bytes())?))
-    }
-
-    /// Removes the checkpoint of an earlier run.
-    pub(super) fn remove(dir: &Path) -> Result<(), RunError> {
-        Ok(super::remove(&dir.join(NAME))?)
+        let saved: SavedSearch = FORMAT.parse(&path, body.as_bytes())?;
+        if !(saved.seconds.is_finite() && saved.seconds >= 0.0) {
+            return Err(damaged("its time is none").into());
+        }
+        Ok(Some(saved))
     }
 }

@@ -1,6 +1,7 @@
 //! `run.toml`: everything needed to repeat a run.
 
 use edgezen_core::files::Format;
+use edgezen_core::plainnet::shape;
 use edgezen_core::proxy::Mode;
 use edgezen_core::search::budget::Amounts;
 use edgezen_core::search::{Budgets, Rules, TrackedDevice};
@@ -38,6 +39,9 @@ pub struct Manifest {
     pub classes: u32,
     pub seed: u64,
     pub rules: Rules,
+    /// Iterations of a run that was prolonged, as it was begun: they decide on the number of its populations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_with: Option<u64>,
     pub budget: BudgetTable,
     /// One for each device whose latency was predicted.
     #[serde(default)]
@@ -62,7 +66,6 @@ pub struct BudgetTable {
 }
 
 /// A device whose latency was predicted.
-
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceTable {
@@ -96,7 +99,32 @@ impl DeviceTable {
     }
 }
 
+/// Most images of a pass of a proxy.
+const MOST_IMAGES: u32 = 4_096;
+
 impl Manifest {
+    /// Checks the numbers of a file, before anything is sized by them.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.rules.check().map_err(|e| format!("rules: {e}"))?;
+        shape::check_side(self.resolution).map_err(|e| e.to_string())?;
+        shape::check_classes(self.classes).map_err(|e| e.to_string())?;
+        if let Some(batch) = self.batch.filter(|batch| !(1..=MOST_IMAGES).contains(batch)) {
+            return Err(format!("batch {batch} is out of range; use 1 to {MOST_IMAGES}"));
+        }
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        if let Some((quantity, limit)) = self.budget.limits.known().find(|(_, limit)| !positive(*limit)) {
+            return Err(format!("a budget of {limit} {}", quantity.name()));
+        }
+        if let Some(limit) = self.device.iter().filter_map(|device| device.limit_ms).find(|ms| !positive(*ms))
+        {
+            return Err(format!("a latency budget of {limit} ms"));
+        }
+        match self.budget.confidence.filter(|p| !(0.5..1.0).contains(p)) {
+            Some(p) => Err(format!("a confidence of {p}")),
+            None => Ok(()),
+        }
+    }
+
     /// The budgets of the run; `devices` are those of the tables, in their order.
     pub fn budgets(&self, devices: Vec<TrackedDevice>) -> Budgets {
         let mut budgets = Budgets::with_confidence(self.budget.confidence);
@@ -110,6 +138,27 @@ impl Manifest {
             }
         }
         budgets
+    }
+
+    /// The same run with more iterations. Less than it has are no prolongation, and change nothing.
+    #[must_use]
+    pub fn prolonged(&self, iterations: u64) -> Manifest {
+        if iterations <= self.rules.iterations {
+            return self.clone();
+        }
+        let begun_with = Some(self.begun_with.unwrap_or(self.rules.iterations));
+        Manifest { begun_with, rules: Rules { iterations, ..self.rules }, ..self.clone() }
+    }
+
+    /// The rules that the search follows. One that was prolonged keeps the number of its populations, which for a new
+    /// one depends on the iterations.
+    pub fn effective_rules(&self) -> Rules {
+        match self.begun_with {
+            Some(iterations) => {
+                Rules { islands: Rules { iterations, ..self.rules }.populations(), ..self.rules }
+            }
+            None => self.rules,
+        }
     }
 
     /// What differs between two runs, by the names of the fields; the program's version does not count.

@@ -1,48 +1,53 @@
 //! Run folders: what a search leaves on disk, enough to repeat it, to go on with it and to check it.
 //!
 //! `run.toml` (everything needed to repeat the run; written first), `checkpoint` (written while the
-//! search runs), `best.txt` (the structure), `best.onnx`, `front.json`, `archive.parquet` (the final
+//! search runs), `best.txt` (the structure), `best.onnx` (with `best.onnx.data` where one file cannot hold the weights, and
+//! absent where they are larger still), `front.json`, `front.csv`, `archive.parquet` (the final
 //! population and the fronts), `history.csv` (best and mean score by iteration), `verified.json` (what
 //! was measured, if anything was) and `result.json` (what `--json` prints; written last). Each file is
-//! replaced atomically.
+//! replaced atomically, and a finished run is replaced as a whole ([`RunFolder`]).
 
+mod best;
 mod checkpoint;
+mod folder;
 mod found;
+mod front;
 pub mod manifest;
 mod rescored;
 mod result;
 mod verification;
 
+pub use best::{NotExported, write_best};
 pub use checkpoint::SavedSearch;
+pub use folder::{Content, RunFolder, files_of};
 pub use found::{FoundNetwork, PredictedMs};
+pub use front::write_front;
 pub use manifest::{BudgetTable, DeviceTable, Manifest, ObjectiveTable};
 pub use rescored::{NotRescored, Rescored, RescoredNetwork};
 pub use result::SearchResult;
 pub use verification::{Verification, Verified, VerifyRound};
 
-use crate::files::{self, write_atomically, write_atomically_with};
+use crate::files::{self, write_atomically};
 use crate::tables::parquet::{self, Compression};
 use crate::tables::{Column, Table, Values};
 use edgezen_core::files::FileError;
-use edgezen_core::plainnet::{Model, ShapeError};
 use edgezen_core::search::budget::Scale;
 use edgezen_core::search::{Budgets, HistoryPoint, Quantity, SearchOutcome};
-use edgezen_engine::onnx::{self, OnnxError};
-use edgezen_engine::weights::Weights;
 use serde::Serialize;
-use std::fs::File;
-use std::io::BufWriter;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why a run folder could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("the best network cannot be exported: {0}")]
-    Shape(#[from] ShapeError),
-    #[error("the best network cannot be exported: {0}")]
-    Onnx(#[from] OnnxError),
+    /// A new run would take the place of this one.
+    #[error("{} holds a finished run", dir.display())]
+    Finished { dir: PathBuf },
+    #[error("{} holds a run that is not finished", dir.display())]
+    Unfinished { dir: PathBuf },
+    #[error("{} holds {name}, and no run that it belongs to", dir.display())]
+    Foreign { dir: PathBuf, name: &'static str },
 }
 
 /// Most networks in `front.json`.
@@ -52,32 +57,20 @@ const RUN: &str = "run.toml";
 const RESULT: &str = "result.json";
 const VERIFIED: &str = "verified.json";
 
-/// Begins a run in `dir`: whatever a search left there is removed, and `run.toml` is written.
+/// Writes `run.toml`.
 ///
 /// # Errors
 /// Whatever the disk says.
-pub fn begin(dir: &Path, manifest: &Manifest) -> Result<(), RunError> {
-    std::fs::create_dir_all(dir).map_err(FileError::io(dir))?;
-    SavedSearch::remove(dir)?;
-    for name in [RESULT, VERIFIED, "best.txt", "best.onnx", "front.json", "history.csv", "archive.parquet"] {
-        remove(&dir.join(name))?;
-    }
+pub fn write_manifest(dir: &Path, manifest: &Manifest) -> Result<(), RunError> {
     let text = toml::to_string_pretty(manifest).map_err(|e| damaged(dir, RUN, &e))?;
     Ok(write_atomically(&dir.join(RUN), text.as_bytes())?)
-}
-
-fn remove(path: &Path) -> Result<(), FileError> {
-    match std::fs::remove_file(path).map_err(FileError::io(path)) {
-        Err(error) if !error.is_missing() => Err(error),
-        _ => Ok(()),
-    }
 }
 
 fn damaged(dir: &Path, name: &str, reason: &dyn std::fmt::Display) -> FileError {
     FileError::damaged(&dir.join(name), reason)
 }
 
-/// Writes what a search found, but for its best network and the result.
+/// Writes what a search found, but for its best network, `front.csv` and the result.
 ///
 /// # Errors
 /// Whatever the disk says; files written so far are complete.
@@ -91,18 +84,6 @@ pub fn write_outcome(dir: &Path, outcome: &SearchOutcome, budgets: &Budgets) -> 
     let bytes = parquet::write(&archive(outcome, budgets), Compression::Zstd)
         .map_err(|e| damaged(dir, "archive.parquet", &e))?;
     Ok(write_atomically(&dir.join("archive.parquet"), &bytes)?)
-}
-
-/// Writes the structure and the ONNX file of the best network; `seed` is that of its weights.
-///
-/// # Errors
-/// Whatever the disk says, or a network that cannot be exported.
-pub fn write_best(dir: &Path, best: &Model, seed: u64) -> Result<(), RunError> {
-    write_atomically(&dir.join("best.txt"), format!("{}\n", best.network).as_bytes())?;
-    let graph = best.graph()?;
-    let export = onnx::Export::of(&graph, 1, Weights::new(&graph, seed))?;
-    let write = |file: &mut File| export.write(&mut BufWriter::new(file));
-    Ok(write_atomically_with(&dir.join("best.onnx"), write)?)
 }
 
 /// Writes what was measured.
@@ -184,12 +165,17 @@ pub fn read(dir: &Path) -> Result<FinishedRun, RunError> {
     Ok(FinishedRun { manifest, best, front })
 }
 
-/// Reads `run.toml`.
+/// Reads `run.toml`. Before that, a change of places that was cut off is completed (see [`RunFolder`]), so that all files
+/// are those of one run.
 ///
 /// # Errors
 /// A missing, damaged or newer file.
 pub fn read_manifest(dir: &Path) -> Result<Manifest, RunError> {
-    Ok(files::read_toml(&manifest::FORMAT, &dir.join(RUN))?)
+    folder::settle(dir)?;
+    let path = dir.join(RUN);
+    let manifest: Manifest = files::read_toml(&manifest::FORMAT, &path)?;
+    manifest.check().map_err(|reason| FileError::damaged(&path, reason))?;
+    Ok(manifest)
 }
 
 /// Reads `result.json`.

@@ -29,6 +29,9 @@ pub struct SearchResult {
     pub verification: Option<Verification>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rescored: Option<Rescored>,
+    /// What could not be done, and what to know about the result.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Why the best network is as it is.
     pub explanation: Explanation,
 }

@@ -1,6 +1,6 @@
 //! What measuring the best networks of a run found.
 
-use edgezen_core::measurement::Quality;
+use edgezen_core::measurement::{MachineState, Quality};
 use serde::{Deserialize, Serialize};
 
 /// One network, predicted and measured, per image.
@@ -20,6 +20,18 @@ pub struct Verified {
     pub inside_budget: Option<bool>,
     /// `good`, `noisy`, …
     pub quality: Quality,
+    /// The 95 % interval for the median of a later measurement. Absent in results of earlier versions, as what follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured_ci95_ms: Option<[f64; 2]>,
+    /// Launches that were made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launches: Option<usize>,
+    /// Why the measurement is not good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The state of the machine meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<MachineState>,
 }
 
 /// Networks measured together, and what was learnt from them.

@@ -31,7 +31,7 @@ pub fn subjects(
     Ok(chosen.into_iter().map(|i| pool[i].clone()).collect())
 }
 
-/// Measures `subjects` in several passes; `progress` hears of each measurement before it is taken.
+/// Measures `subjects` in several launches; `progress` hears of each measurement before it is taken.
 ///
 /// # Errors
 /// Whatever the device says; a subject that no samples came back of.
@@ -41,11 +41,12 @@ pub fn measure(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Sample>, TransferError> {
     let workloads: Vec<Workload<'_>> = subjects.iter().map(Workload::Subject).collect();
-    let summaries = networks::measure(device, &workloads, progress)?;
+    let readings = networks::measure(device, &workloads, progress)?;
     let mut samples = Vec::with_capacity(subjects.len());
-    for (subject, summary) in subjects.into_iter().zip(summaries) {
+    for (subject, reading) in subjects.into_iter().zip(readings) {
         let none = || TransferError::NoSamples { subject: subject.to_string() };
-        let (summary, quality) = summary.ok_or_else(none)?;
+        let reading = reading.ok_or_else(none)?;
+        let (summary, quality) = (reading.summary, reading.quality());
         samples.push(Sample { subject, median: summary.median, summary: Some(summary), quality });
     }
     Ok(samples)

@@ -5,6 +5,7 @@ use crate::dataset::DatasetError;
 use crate::dataset::table::NetworkTableError;
 use crate::device::DeviceError;
 use crate::fit::FitError;
+use edgezen_core::foreign::NameError;
 use std::path::PathBuf;
 
 /// Why a predictor could not be transferred.
@@ -28,4 +29,7 @@ pub enum TransferError {
     Facts(String),
     #[error(transparent)]
     Fit(#[from] FitError),
+    /// A device, runtime or precision that cannot be part of an identity.
+    #[error(transparent)]
+    Name(#[from] NameError),
 }

@@ -4,6 +4,7 @@ use super::error::TransferError;
 use crate::dataset::import::networks as published;
 use crate::dataset::table::{NetworkTable, Select};
 use crate::dataset::{Dataset, Environment, KernelTable, Provenance};
+use edgezen_core::foreign::{Name, NameError};
 use edgezen_core::measurement::{Identity, Sample, Subject};
 use edgezen_core::predictor::LatencyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
@@ -50,7 +51,7 @@ impl Target<'_> {
         if NetworkTable::is_one(table.columns()) {
             return self.networks(&table, Space::Named, from, created);
         }
-        let identity = self.identity(from);
+        let identity = self.identity(from)?;
         let kernels = table.kernels(&identity.precision)?.into_iter().zip(table.latencies()?);
         Ok(Dataset {
             samples: kernels.map(|(k, latency)| Sample::imported(Subject::Kernel(k), latency)).collect(),
@@ -78,24 +79,30 @@ impl Target<'_> {
         let source = published::guess(table, space);
         let mut select = self.select.clone();
         if source.name == "networks" {
-            select.runtime = select.runtime.or_else(|| Some(from.runtime.clone()));
-            select.precision = select.precision.or_else(|| Some(from.precision.clone()));
+            select.runtime = select.runtime.or_else(|| Some(from.runtime.to_string()));
+            select.precision = select.precision.or_else(|| Some(from.precision.to_string()));
         }
         Ok(published::import(source, self.path, self.archs, &select, created)?)
     }
 
     /// The identity of a table of kernels: what is selected, and what it does not say as in `from`.
-    fn identity(&self, from: &Identity) -> Identity {
+    ///
+    /// # Errors
+    /// A device, runtime or precision that is no name.
+    fn identity(&self, from: &Identity) -> Result<Identity, NameError> {
         let Select { device, runtime, precision, batch, threads } = self.select.clone();
-        Identity {
-            device: device.unwrap_or_else(|| from.device.clone()),
-            runtime: runtime.unwrap_or_else(|| from.runtime.clone()),
+        let name = |given: Option<String>, usual: &Name| {
+            given.as_deref().map_or_else(|| Ok(usual.clone()), Name::parse)
+        };
+        Ok(Identity {
+            device: name(device, &from.device)?,
+            runtime: name(runtime, &from.runtime)?,
             runtime_version: None,
-            precision: precision.unwrap_or_else(|| from.precision.clone()),
+            precision: name(precision, &from.precision)?,
             batch: batch.unwrap_or(from.batch),
             threads: threads.unwrap_or(from.threads),
             cores: None,
             thermal_state: None,
-        }
+        })
     }
 }

@@ -1,13 +1,13 @@
 //! Networks measured on a device, beside what a predictor says of them.
 
 use super::{Event, VerifyError};
-use crate::campaign::networks;
+use crate::campaign::networks::{self, Reading};
 use crate::catalogue::networks::name;
 use crate::device::profile::Profiles;
 use crate::device::{self, Device, Options, Workload};
 use crate::evaluation::same_identity;
 use crate::runs::Verified;
-use edgezen_core::measurement::{Quality, Subject, Summary};
+use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::Model;
 use edgezen_core::predictor::LatencyPredictor;
 use edgezen_core::predictor::metrics::{Metrics, Pair};
@@ -20,7 +20,7 @@ pub struct OnDevice<'a> {
     pub profiles: &'a Profiles,
     /// As [`device::open`] takes it.
     pub name: &'a str,
-    /// `usual_probe_ns` is the pace of the core while the predictor's data were measured; the number of passes is set
+    /// `usual_probe_ns` is the pace of the core while the predictor's data were measured; the number of launches is set
     /// here.
     pub options: Options,
 }
@@ -37,12 +37,12 @@ impl OnDevice<'_> {
         limit: Option<Latency>,
         progress: &mut dyn FnMut(Event<'_>),
     ) -> Result<Vec<Verified>, VerifyError> {
-        let options = Options { rounds: networks::ROUNDS, ..self.options.clone() };
+        let options = networks::options(self.options.clone());
         let mut device = device::open(self.profiles, self.name, &options)?;
         pass_on_notes(&mut *device, progress);
         same_identity(predictor.identity(), device.identity())?;
         let batch = device.identity().batch;
-        let summaries = measure(&mut *device, models, batch, progress)?;
+        let readings = measure(&mut *device, models, batch, progress)?;
         device.finished();
         pass_on_notes(&mut *device, progress);
         if let Some((known, now)) = options.usual_probe_ns.zip(device.usual_probe_ns())
@@ -52,23 +52,24 @@ impl OnDevice<'_> {
         }
         models
             .iter()
-            .zip(summaries)
-            .map(|(model, summary)| self.row(model, summary, batch, predictor, limit))
+            .zip(readings)
+            .map(|(model, reading)| self.row(model, reading, batch, predictor, limit))
             .collect()
     }
 
     fn row(
         &self,
         model: &Model,
-        summary: Option<(Summary, Quality)>,
+        reading: Option<Reading>,
         batch: u32,
         predictor: &dyn LatencyPredictor,
         limit: Option<Latency>,
     ) -> Result<Verified, VerifyError> {
         let estimate = predictor.predict(&model.lowered(predictor.lowering())?);
         let net = name(model);
-        let Some((summary, quality)) = summary else { return Err(VerifyError::NoSamples { net }) };
-        let latency = summary.median / f64::from(batch);
+        let Some(reading) = reading else { return Err(VerifyError::NoSamples { net }) };
+        let reading = reading.per_image(batch);
+        let (latency, (low, high)) = (reading.summary.median, reading.summary.ci95);
         Ok(Verified {
             device: self.name.to_owned(),
             net,
@@ -79,25 +80,29 @@ impl OnDevice<'_> {
             measured_ms: latency.ms(),
             inside_interval: estimate.lower <= latency && latency <= estimate.upper,
             inside_budget: limit.map(|limit| latency <= limit),
-            quality,
+            quality: reading.quality(),
+            measured_ci95_ms: Some([low.ms(), high.ms()]),
+            launches: Some(reading.launches.len()),
+            reason: reading.doubt.map(|doubt| doubt.to_string()),
+            state: Some(reading.state),
         })
     }
 }
 
-/// Measures each network in several passes; the latencies are those of the whole batch.
+/// Measures each network in several launches; the latencies are those of the whole batch.
 fn measure(
     device: &mut dyn Device,
     models: &[Model],
     batch: u32,
     progress: &mut dyn FnMut(Event<'_>),
-) -> Result<Vec<Option<(Summary, Quality)>>, VerifyError> {
+) -> Result<Vec<Option<Reading>>, VerifyError> {
     let subjects: Vec<Subject> = models.iter().map(|model| Subject::network(model, batch)).collect();
     let workloads: Vec<Workload<'_>> = subjects.iter().map(Workload::Subject).collect();
-    progress(Event::Begin { measurements: models.len() * networks::ROUNDS as usize });
-    let summaries =
+    progress(Event::Begin { measurements: models.len() * networks::LAUNCHES as usize });
+    let readings =
         networks::measure(device, &workloads, &mut |network| progress(Event::Measuring { network }))?;
     progress(Event::Measured);
-    Ok(summaries)
+    Ok(readings)
 }
 
 fn pass_on_notes(device: &mut dyn Device, progress: &mut dyn FnMut(Event<'_>)) {

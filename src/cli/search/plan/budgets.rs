@@ -8,6 +8,23 @@ use edgezen_core::search::{Budgets, Quantity, TrackedDevice};
 use edgezen_core::units::Latency;
 use edgezen_lab::device::profile::Profile;
 
+/// Refuses a search that nothing on the command line bounds. The limit of layers in the profile of a device is none: the
+/// networks that it leaves may still have any width.
+///
+/// # Errors
+/// No budget, and no preset that has one.
+pub fn check(args: &Args, preset: Option<&Preset>) -> Result<(), Failure> {
+    let bounded = preset.is_some() || !args.latency.is_empty() || args.limits.0.known().next().is_some();
+    if bounded {
+        return Ok(());
+    }
+    let device = args.device.as_deref().map(|device| format!(", as --device {device} --latency 30ms"));
+    Err(Failure::usage("a search without any budget grows without end").remedy(format!(
+        "give at least one of --latency, --flops, --params, --layers, --memory, or a --preset{}",
+        device.unwrap_or_default()
+    )))
+}
+
 /// The budgets of the command line, over those of the preset, over those of the device.
 pub fn budgets(
     args: &Args,
@@ -72,11 +89,7 @@ pub fn budgets(
             ));
         }
     }
-    if !budgets.is_empty() {
-        return Ok((budgets, checksums));
-    }
-    Err(Failure::usage("a search without any budget grows without end")
-        .remedy("give at least one of --latency, --flops, --params, --layers, --memory, or a --preset"))
+    Ok((budgets, checksums))
 }
 
 /// A device with the checksum of its predictor.

@@ -13,12 +13,21 @@ use edgezen_core::search::{Rules, optimiser};
 use edgezen_core::space;
 use edgezen_core::space::SearchSpace;
 use edgezen_lab::device::profile::Profile;
+use edgezen_lab::spelling;
 
 pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, Failure> {
     let preset = args.preset.as_deref().map(find_preset).transpose()?;
     // The profile is that of the device, or of the first one with a budget.
     let named = || args.latency.iter().find_map(|latency| latency.device.as_deref());
-    let profile = args.device.as_deref().or_else(named).map(device_profile).transpose()?;
+    budgets::check(args, preset)?;
+    let device = args.device.as_deref().or_else(named);
+    let profile = device.map(|device| shipped::catalogue().profile(device)).transpose()?.flatten();
+    if let (Some(device), None) = (device, &profile) {
+        output.note(format!(
+            "{device} has a predictor and no profile: space, image and classes are the usual ones (--space, \
+             --resolution, --classes change them)"
+        ));
+    }
     let space = find_space(args, preset, profile.as_ref())?;
     let initial = initial(args.init.as_deref(), preset, space)?;
     let defaults = profile.as_ref().map(|profile| &profile.search);
@@ -53,6 +62,7 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
         seed,
         threads: args.threads(),
         preset: preset.map(|preset| preset.name.to_owned()),
+        begun_with: None,
         out,
     })
 }
@@ -72,16 +82,13 @@ fn rules(args: &Args, preset: bool) -> Rules {
     rules
 }
 
-/// The profile of a device named in short (`pixel2`) or by its whole identity (`pixel2@tract`).
-fn device_profile(name: &str) -> Result<Profile, Failure> {
-    Ok(shipped::profiles().by_name(name.split('@').next().unwrap_or(name))?)
-}
-
 fn find_preset(name: &str) -> Result<&'static Preset, Failure> {
     preset::by_name(name).ok_or_else(|| {
         let known: Vec<_> = preset::ALL.iter().map(|preset| preset.name).collect();
+        let near = spelling::similar(name, known.iter().copied());
+        let question = spelling::question(&near).map(|question| format!("{question} ")).unwrap_or_default();
         Failure::usage(format!("unknown preset {name:?}"))
-            .remedy(format!("known presets: {}", known.join(", ")))
+            .remedy(format!("{question}known presets: {}", known.join(", ")))
     })
 }
 

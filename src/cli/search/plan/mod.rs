@@ -14,15 +14,19 @@ use edgezen_core::accuracy::calibration::{self, Calibrated};
 use edgezen_core::digest;
 use edgezen_core::plainnet::{Model, Network, SuperBlock, notation};
 use edgezen_core::proxy;
+use edgezen_core::proxy::limited::Limited;
 use edgezen_core::proxy::{Mode, Proxy, Setup};
 use edgezen_core::search::{Budgets, Rules, Search};
 use edgezen_core::space;
 use edgezen_core::space::SearchSpace;
 use edgezen_core::units::Latency;
+use edgezen_engine::memory;
 use edgezen_lab::device;
 use edgezen_lab::files;
 use edgezen_lab::runs;
-use edgezen_lab::runs::{BudgetTable, DeviceTable, Manifest, ObjectiveTable, SavedSearch};
+use edgezen_lab::runs::{
+    BudgetTable, Content, DeviceTable, Manifest, ObjectiveTable, RunFolder, SavedSearch,
+};
 use std::path::{Path, PathBuf};
 
 pub struct SearchPlan {
@@ -43,20 +47,26 @@ pub struct SearchPlan {
     pub seed: u64,
     threads: usize,
     preset: Option<String>,
+    /// Iterations with which a run was begun that is prolonged.
+    begun_with: Option<u64>,
     /// Device of `--verify`.
     pub device: Option<String>,
     pub out: PathBuf,
 }
 
 impl SearchPlan {
+    /// The proxy; networks that do not fit the memory get no score.
     pub fn make_proxy(&self) -> Box<dyn Proxy> {
         if let Some((calibrated, _)) = &self.objective {
             return Box::new(Objective::new(calibrated.clone(), self.resolution));
         }
         let setup = Setup { mode: self.mode, resolution: self.resolution };
         match (self.proxy.with_batch, self.batch) {
-            (Some(make), Some(batch)) => make(setup, batch),
-            _ => (self.proxy.make)(setup),
+            (Some(make), Some(batch)) => {
+                Box::new(Limited { free: memory::free(), proxy: make(setup, batch) })
+            }
+            (Some(_), None) => Box::new(Limited { free: memory::free(), proxy: (self.proxy.make)(setup) }),
+            (None, _) => (self.proxy.make)(setup),
         }
     }
 
@@ -66,7 +76,7 @@ impl SearchPlan {
             initial: self.initial.clone(),
             proxy: Some(proxy),
             budgets: self.budgets.clone(),
-            rules: self.rules,
+            rules: self.manifest().effective_rules(),
             resolution: self.resolution,
             classes: self.classes,
             seed: self.seed,
@@ -105,42 +115,92 @@ impl SearchPlan {
             classes: self.classes,
             seed: self.seed,
             rules: self.rules,
+            begun_with: self.begun_with,
             budget: BudgetTable::of(&self.budgets),
             device: DeviceTable::of(&self.budgets, &self.predictors),
         }
     }
 }
 
-/// The plan, and the checkpoint from which it goes on.
-pub fn plan(args: &Args, seed: u64, output: Output) -> Result<(SearchPlan, Option<SavedSearch>), Failure> {
+/// What is to be done, and with which run it goes on.
+pub struct Planned {
+    pub plan: SearchPlan,
+    /// The run that is gone on with, locked; absent for a new one.
+    pub earlier: Option<Earlier>,
+}
+
+/// A run that is gone on with.
+pub struct Earlier {
+    pub folder: RunFolder,
+    /// As it was begun, or last prolonged.
+    pub manifest: Manifest,
+    pub saved: Option<SavedSearch>,
+}
+
+/// The plan, and the run with which it goes on.
+pub fn plan(args: &Args, seed: u64, output: Output) -> Result<Planned, Failure> {
     if !args.resume {
-        return Ok((from_args::from_args(args, seed, output)?, None));
+        return Ok(Planned { plan: from_args::from_args(args, seed, output)?, earlier: None });
     }
     if args.names_nothing() {
         let dir = args.out.clone().ok_or_else(|| {
             Failure::usage("--resume needs to know which run")
                 .remedy("--resume --out runs/…, or --resume with the options of the run")
         })?;
-        let manifest = runs::read_manifest(&dir)?;
-        return Ok((from_manifest(&manifest, args, &dir, output)?, SavedSearch::read(&dir)?));
+        let Some(earlier) = earlier(&dir)? else {
+            // Says what is missing.
+            runs::read_manifest(&dir)?;
+            return Err(Failure::usage(format!("{} holds no run", dir.display())));
+        };
+        let manifest = prolonged(&earlier.manifest, args.iterations, &dir)?;
+        return Ok(Planned { plan: from_manifest(&manifest, args, &dir, output)?, earlier: Some(earlier) });
     }
-    let plan = from_args::from_args(args, seed, output)?;
+    let mut plan = from_args::from_args(args, seed, output)?;
     // A run that was killed before it wrote anything starts anew.
-    if !plan.out.join("run.toml").exists() {
-        return Ok((plan, None));
-    }
-    let differences = plan.manifest().differences(&runs::read_manifest(&plan.out)?);
+    let Some(earlier) = earlier(&plan.out)? else {
+        return Ok(Planned { plan, earlier: None });
+    };
+    let manifest = prolonged(&earlier.manifest, args.iterations, &plan.out)?;
+    plan.rules.iterations = manifest.rules.iterations;
+    plan.begun_with = manifest.begun_with;
+    let differences = plan.manifest().differences(&manifest);
     if !differences.is_empty() {
         let message = format!("the run in {} has other {}", plan.out.display(), differences.join(", other "));
         return Err(Failure::usage(message)
             .remedy(format!("edgezen search --resume --out {} goes on with it", plan.out.display())));
     }
-    let checkpoint = SavedSearch::read(&plan.out)?;
-    Ok((plan, checkpoint))
+    Ok(Planned { plan, earlier: Some(earlier) })
+}
+
+/// The run in `dir`, locked before anything of it is read.
+fn earlier(dir: &Path) -> Result<Option<Earlier>, Failure> {
+    if !dir.is_dir() {
+        return Ok(None);
+    }
+    let folder = RunFolder::lock(dir)?;
+    if folder.content() == Content::Nothing {
+        return Ok(None);
+    }
+    let manifest = folder.manifest()?;
+    let saved = SavedSearch::read(folder.home())?;
+    Ok(Some(Earlier { folder, manifest, saved }))
+}
+
+/// The run with as many iterations as are asked for.
+fn prolonged(manifest: &Manifest, iterations: Option<u64>, dir: &Path) -> Result<Manifest, Failure> {
+    let has = manifest.rules.iterations;
+    match iterations {
+        Some(asked) if asked < has => {
+            let message = format!("the run in {} is one of {has} iterations", dir.display());
+            Err(Failure::usage(message)
+                .remedy("more --iterations prolong it; leave them out to go on with it as it is"))
+        }
+        asked => Ok(manifest.prolonged(asked.unwrap_or(has))),
+    }
 }
 
 impl Args {
-    /// Whether nothing is said of what is searched.
+    /// Whether nothing is said of what is searched, but for the number of iterations.
     fn names_nothing(&self) -> bool {
         let texts = [&self.preset, &self.space, &self.init, &self.proxy, &self.optimiser];
         texts.iter().all(|text| text.is_none())
@@ -151,7 +211,6 @@ impl Args {
             && self.batch.is_none()
             && self.objective.is_none()
             && self.mode.is_none()
-            && self.iterations.is_none()
             && self.population.is_none()
             && self.confidence.is_none()
     }
@@ -224,6 +283,7 @@ fn from_manifest(
         seed: manifest.seed,
         threads: args.threads(),
         preset: manifest.preset.clone(),
+        begun_with: manifest.begun_with,
         out: dir.to_owned(),
     })
 }

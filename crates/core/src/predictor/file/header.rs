@@ -29,7 +29,7 @@ pub(in crate::predictor) fn check(
     if identity.batch == 0 || id != identity.to_string() {
         return Err(format!("id {id:?} does not fit the identity {identity}"));
     }
-    if device != identity.device {
+    if device != identity.device.as_str() {
         return Err(format!("device {device:?} does not fit the identity {identity}"));
     }
     Ok(())

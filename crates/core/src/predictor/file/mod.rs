@@ -130,7 +130,7 @@ impl PredictorFile {
             tool_version,
             licence,
             provenance,
-            device: identity.device.clone(),
+            device: identity.device.to_string(),
             identity,
             dataset_sha256,
             features,

@@ -4,6 +4,9 @@ use super::kernel_model::KernelModel;
 use crate::predictor::features::{Named, Quantities};
 use serde::{Deserialize, Serialize};
 
+/// Eleven days for one unit of a feature: far beyond any device, and sums of it are finite.
+const LARGEST_PRICE_NS: f64 = 1e15;
+
 /// Sum of features times prices.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,7 +43,10 @@ impl KernelModel for Linear {
         if self.terms.is_empty() {
             return Err("a linear model without terms".into());
         }
-        match self.terms.iter().find(|term| !(term.ns.is_finite() && term.ns >= 0.0)) {
+        if self.terms.iter().all(|term| term.ns == 0.0) {
+            return Err("a linear model in which nothing takes any time".into());
+        }
+        match self.terms.iter().find(|term| !(0.0..LARGEST_PRICE_NS).contains(&term.ns)) {
             Some(term) => Err(format!("the price of {} is {}", term.feature.0.name, term.ns)),
             None => Ok(()),
         }

@@ -157,7 +157,7 @@ impl NetworkPredictor {
             tool_version,
             licence,
             provenance,
-            device: identity.device.clone(),
+            device: identity.device.to_string(),
             identity,
             dataset_sha256,
             features: units.collect(),

@@ -14,8 +14,9 @@ pub mod source;
 pub use forward::ForwardError;
 
 use super::{Mode, ScoreError};
-use crate::plainnet::{Block, Graph, Network, Shape, ShapeError, Variant, graph};
+use crate::plainnet::{Block, Graph, Network, Shape, ShapeError, Variant, footprint, graph};
 use crate::stats;
+use crate::units::Bytes;
 use forward::{BnVariance, Engine, Observer, Options, Statistics};
 use map::Map;
 use real::Real;
@@ -146,6 +147,16 @@ pub fn score<T: Real>(network: &Network, resolution: u32, settings: &Settings) -
     score_by(network, resolution, settings, &mut |graph, source| {
         Ok(sample(&mut engine, graph, source, settings)?)
     })
+}
+
+/// The memory that [`score`] takes, about, in precision f32.
+///
+/// # Errors
+/// A structure that is not a usable network.
+pub fn memory(network: &Network, resolution: u32, settings: &Settings) -> Result<Bytes, ShapeError> {
+    let graph = network_graph(network, resolution, settings.variant)?;
+    // Each image goes through clean and disturbed.
+    Ok(Bytes(footprint::forward(&graph, 2.0 * f64::from(settings.batch), 4.0)))
 }
 
 /// Runs a graph forward on the random numbers of a source, once clean and once disturbed.

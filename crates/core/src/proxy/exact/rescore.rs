@@ -1,9 +1,10 @@
 //! The end of a search by closed form: its best networks scored exactly, and how far both agree.
 
 use super::{Exact, Settings, score};
-use crate::plainnet::{Network, SuperBlock};
-use crate::proxy::{Candidate, Proxy, ScoreError};
+use crate::plainnet::{Model, Network, SuperBlock};
+use crate::proxy::{Candidate, Proxy, ScoreError, limited};
 use crate::stats;
+use crate::units::Bytes;
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,9 @@ pub struct ZenExact(pub Settings);
 impl Proxy for ZenExact {
     fn name(&self) -> &'static str {
         "zen"
+    }
+    fn memory(&self, model: &Model) -> Result<Option<Bytes>, ScoreError> {
+        Ok(Some(super::memory(&model.network, model.resolution, &self.0)?))
     }
     fn score(&self, candidate: Candidate<'_>, rng: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
         let mut settings = self.0;
@@ -44,17 +48,22 @@ pub struct Agreement {
 }
 
 /// Scores `networks` exactly, with common random numbers, best first. Networks without an exact score
-/// come back with the reason.
+/// come back with the reason; so do those that take more memory than is `free`, where that is known.
 pub fn rescore(
     networks: &[(&[SuperBlock], f64)],
     resolution: u32,
     settings: &Settings,
+    free: Option<Bytes>,
 ) -> (Vec<Rescored>, Vec<(usize, ScoreError)>, Agreement) {
     let (mut done, mut failed) = (Vec::new(), Vec::new());
     for (index, &(blocks, given)) in networks.iter().enumerate() {
-        match score::<f32>(&Network::from(blocks), resolution, settings) {
+        let network = Network::from(blocks);
+        let fits = super::memory(&network, resolution, settings).map_err(ScoreError::from);
+        let fits = fits.and_then(|needed| limited::check("zen", Some(needed), free));
+        let scored = fits.and_then(|()| Ok(score::<f32>(&network, resolution, settings)?));
+        match scored {
             Ok(exact) => done.push(Rescored { index, given, exact }),
-            Err(error) => failed.push((index, error.into())),
+            Err(error) => failed.push((index, error)),
         }
     }
     let given: Vec<f64> = done.iter().map(|r| r.given).collect();

@@ -48,6 +48,8 @@ pub struct State<N: Numbers = f32> {
     pub channels: N,
     /// The map is the image: no layer has been passed.
     pub(super) first: bool,
+    /// The values have not been through a ReLU: of the image, and behind a linear layer (BN without ReLU).
+    pub(super) signed: bool,
     /// a: mean energy by class of position along one axis, mean 1. The map's is the product of two of them.
     pub(super) profile: Row<N>,
     /// √a, by class.
@@ -162,6 +164,7 @@ impl State {
             side,
             channels: 3.0,
             first: true,
+            signed: true,
             profile: [1.0; CLASSES],
             root: [1.0; CLASSES],
             per_root: [1.0; CLASSES],
@@ -192,7 +195,7 @@ impl State {
 
     /// Whether both states can be computed side by side.
     pub fn is_alike(&self, other: &State) -> bool {
-        (self.side, self.first) == (other.side, other.first)
+        (self.side, self.first, self.signed) == (other.side, other.first, other.signed)
     }
 }
 
@@ -231,15 +234,22 @@ impl<N: Numbers> State<N> {
         self.update_mean_squared(&squared);
         self.add_logarithm(g, conv, energy.variance, mode);
         self.first = false;
+        self.signed = false;
         self.side = g.out_side;
         self.channels = conv.out_c;
+    }
+
+    /// Takes the ReLU of the last layer away: its values are normal and have the mean 0 (section 3.7).
+    pub fn without_relu(&mut self) {
+        self.signed = true;
+        self.mean_squared = self.mean_squared.all(0.0);
     }
 
     /// The variance that BN sees: Σ E x² over the window, less what BN subtracts as the mean over batch and map
     /// (docs/closed-form.md, sections 1 and 3.1).
     #[inline(always)]
     fn mean_energy<const POINT: bool>(&self, g: &Geometry) -> MeanEnergy<N> {
-        let energy_in: f32 = if self.first { 1.0 } else { 0.5 };
+        let energy_in: f32 = if self.signed { 1.0 } else { 0.5 };
         let m2 = self.mean_squared;
         // Along one axis: mean of Σ a(p+u), and Σ_u q φ_u.
         let (gain, mean_root) = if POINT {
@@ -276,7 +286,7 @@ impl<N: Numbers> State<N> {
         let near = before.at_most(1.0);
         let unlike = near * (-(near * (-(near * 0.24) + 1.17)) + 1.93);
         let fine = self.fluctuation - self.seen_widest;
-        let distance = if self.first {
+        let distance = if self.signed {
             before
         } else {
             let differing = (-self.shared + 1.0) * self.seen_widest + fine * unlike;
@@ -333,7 +343,9 @@ impl<N: Numbers> State<N> {
         } else {
             // Heavier tails add more, and BN bounds them where the pixels of a channel are correlated.
             let correlation = self.correlation + if depthwise { zero } else { self.own_correlation };
-            heavy = (self.fluctuation + 1.0) * FRESH * per_fan_c / (correlation * NORMALISED + 1.0);
+            // 2 is the relative variance of z², as of the image's.
+            let fresh = if self.signed { 2.0 } else { FRESH };
+            heavy = (self.fluctuation + 1.0) * fresh * per_fan_c / (correlation * NORMALISED + 1.0);
             if !depthwise {
                 white = heavy * (self.own + 1.0);
                 let fine = fine.at_least(0.0) / (fine + 1.0);

@@ -31,6 +31,7 @@ impl<S: pulp::Simd> State<SideBySide<S>> {
         Some(State {
             side: last.side,
             first: last.first,
+            signed: last.signed,
             channels: number!(channels),
             profile: row!(I => number!(profile[I])),
             root: row!(I => number!(root[I])),

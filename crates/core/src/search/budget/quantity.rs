@@ -6,6 +6,7 @@
 use super::scale::{QuantityError, Scale};
 use crate::plainnet::cost::Official;
 use crate::plainnet::{self, SuperBlock};
+use crate::units;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -231,10 +232,20 @@ impl Quantity {
         self.scale().print(value)
     }
 
+    /// Two values as people read them, without the noun, with enough digits to tell one from the other.
+    pub fn print_apart(self, a: f64, b: f64) -> (String, String) {
+        units::apart(a, b, |value, count| self.scale().print_digits(value, count))
+    }
+
     /// `value` with the noun: `18 layers`.
     pub fn phrase(self, value: f64) -> String {
+        self.with_noun(&self.print(value))
+    }
+
+    /// A printed value with the noun.
+    pub fn with_noun(self, printed: &str) -> String {
         let noun = self.noun();
-        format!("{}{}{noun}", self.print(value), if noun.is_empty() { "" } else { " " })
+        format!("{printed}{}{noun}", if noun.is_empty() { "" } else { " " })
     }
 
     /// Reads a limit as people type it.

@@ -43,11 +43,16 @@ impl Scale {
 
     /// `value` as people read it, without the noun.
     pub fn print(self, value: f64) -> String {
+        self.print_digits(value, 3)
+    }
+
+    /// As [`Scale::print`], with `count` significant digits.
+    pub fn print_digits(self, value: f64, count: usize) -> String {
         match self {
             Scale::Whole => value.to_string(),
-            Scale::Prefixed => Macs(value).to_string(),
-            Scale::Bytes => Bytes(value).to_string(),
-            Scale::Time => Latency::from_ns(value).to_string(),
+            Scale::Prefixed => format!("{:.count$}", Macs(value)),
+            Scale::Bytes => format!("{:.count$}", Bytes(value)),
+            Scale::Time => format!("{:.count$}", Latency::from_ns(value)),
         }
     }
 

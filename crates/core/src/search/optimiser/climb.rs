@@ -123,8 +123,12 @@ impl Climb {
         if self.known.len() != self.edits.len() || self.effects.len() != width * self.edits.len() {
             return false;
         }
-        if self.tried.is_some() {
+        if self.probed > self.edits.len() || !self.effects.iter().all(|effect| effect.is_finite()) {
+            return false;
+        }
+        if let Some(tried) = self.tried {
             self.predict(budgets);
+            return tried <= self.predictions.len();
         }
         true
     }

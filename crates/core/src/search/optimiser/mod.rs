@@ -9,7 +9,7 @@ mod reference;
 mod rules;
 mod sequential;
 
-pub use rules::Rules;
+pub use rules::{Rules, RulesError};
 
 use super::Search;
 use super::running::state::SearchState;

@@ -33,7 +33,40 @@ fn one() -> usize {
     1
 }
 
+/// A number of a search's rules that no search can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {value} is out of range; use 1 to {most}")]
+pub struct RulesError {
+    pub field: &'static str,
+    pub value: u64,
+    pub most: u64,
+}
+
 impl Rules {
+    /// Most members of a population, and most children of a round.
+    pub const MOST: usize = 1_000_000;
+    /// Most populations that live side by side.
+    pub const MOST_ISLANDS: usize = 1_024;
+
+    /// Checks numbers that come from a file, before anything is sized by them.
+    ///
+    /// # Errors
+    /// The first that is out of range.
+    pub fn check(&self) -> Result<(), RulesError> {
+        for (field, value, most) in [
+            ("iterations", self.iterations, u64::MAX),
+            ("population", self.population as u64, Rules::MOST as u64),
+            ("round", self.round as u64, Rules::MOST as u64),
+            ("islands", self.islands as u64, Rules::MOST_ISLANDS as u64),
+            ("replaces", u64::from(self.replaces), u64::from(u16::MAX)),
+        ] {
+            if !(1..=most).contains(&value) {
+                return Err(RulesError { field, value, most });
+            }
+        }
+        Ok(())
+    }
+
     /// Up to this many members, the initial structure is mutated instead of a member.
     pub const SEEDLING: usize = 10;
 

@@ -4,12 +4,12 @@ use super::checkpoint::{Checkpoint, FloatBits, SavedClimb, SavedIsland, SavedNet
 use super::fate::Tally;
 use super::progress::{HistoryPoint, Phases};
 use super::state::{Island, SearchState};
-use crate::plainnet::{Network, notation};
+use crate::plainnet::{Network, notation, shape};
 use crate::predictor::Estimate;
 use crate::search::Search;
-use crate::search::budget::Costs;
+use crate::search::budget::{Accountant, Costs, Quantity};
 use crate::search::optimiser::climb::{Climb, ClimbOrigin, Known};
-use crate::search::population::{Front, Fronts, Individual, Population};
+use crate::search::population::{self, Front, Fronts, Individual, Population};
 use crate::units::Latency;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -40,9 +40,23 @@ fn save_network(individual: &Individual) -> SavedNetwork {
     }
 }
 
-fn restore_network(saved: &SavedNetwork) -> Result<Individual, String> {
-    let network = notation::parse(&saved.net).map_err(|e| format!("{}: {e}", saved.net))?;
-    let blocks = network.super_blocks("a search varies").map_err(|e| e.to_string())?;
+/// How far a cost in a checkpoint may be from the one that is computed anew, as a share: less than anything that
+/// could matter, and more than a compiler's other order of additions.
+const TOLERANCE: f64 = 1e-9;
+
+/// The network of a checkpoint, after its costs were computed once more.
+fn restore_network(
+    saved: &SavedNetwork,
+    accountant: &mut Accountant<'_>,
+    side: u32,
+) -> Result<Individual, String> {
+    let wrong = |reason: String| format!("{reason} (of its network {})", saved.net);
+    let network = notation::parse(&saved.net).map_err(|e| wrong(e.to_string()))?;
+    let blocks = network.super_blocks("a search varies").map_err(|e| wrong(e.to_string()))?;
+    shape::validate(&network.blocks, side).map_err(|e| wrong(e.to_string()))?;
+    if !saved.score.value().is_finite() {
+        return Err(wrong(format!("a score of {}", saved.score.value())));
+    }
     let latency = |bits: &[FloatBits; 4]| {
         let [latency, lower, upper, coverage] = bits.map(FloatBits::value);
         Estimate {
@@ -53,7 +67,61 @@ fn restore_network(saved: &SavedNetwork) -> Result<Individual, String> {
         }
     };
     let costs = Costs { amounts: saved.amounts, latencies: saved.latencies.iter().map(latency).collect() };
+    let computed = accountant.costs(&blocks).map_err(|e| wrong(e.to_string()))?;
+    differs(&costs, &computed).map_or(Ok(()), |reason| Err(wrong(reason)))?;
     Ok(Individual { blocks: blocks.into(), score: saved.score.value(), costs })
+}
+
+/// What costs in a checkpoint have other than those that were computed anew.
+fn differs(saved: &Costs, computed: &Costs) -> Option<String> {
+    // NaN is close to nothing.
+    let close = |a: f64, b: f64| (a - b).abs() <= TOLERANCE * b.abs();
+    for quantity in Quantity::of_networks() {
+        match (saved.amounts[quantity], computed.amounts[quantity]) {
+            (Some(saved), Some(computed)) if close(saved, computed) => {}
+            (None, None) => {}
+            (saved, computed) => {
+                let (name, saved) = (quantity.name(), saved.map_or("no".into(), |saved| saved.to_string()));
+                let computed = computed.map_or("none".into(), |computed| computed.to_string());
+                return Some(format!("{saved} {name}, where there are {computed}"));
+            }
+        }
+    }
+    if saved.latencies.len() != computed.latencies.len() {
+        return Some(format!("{} latencies on {} devices", saved.latencies.len(), computed.latencies.len()));
+    }
+    let numbers = |e: &Estimate| [e.latency.ns(), e.lower.ns(), e.upper.ns(), e.coverage];
+    for (saved, computed) in saved.latencies.iter().zip(&computed.latencies) {
+        let mut pairs = numbers(saved).into_iter().zip(numbers(computed));
+        if !pairs.all(|(saved, computed)| close(saved, computed)) {
+            return Some(format!("a latency of {}, where {} is predicted", saved.latency, computed.latency));
+        }
+    }
+    None
+}
+
+/// Counts and times that no search gives.
+fn impossible(checkpoint: &Checkpoint) -> Option<String> {
+    let rejected = checkpoint.rejected.reasons().map(|(_, count)| count).fold(0, u64::saturating_add);
+    let candidates = checkpoint.scored.saturating_add(rejected);
+    // An iteration gives one candidate; the start gives one, too.
+    if candidates > checkpoint.iteration.saturating_add(1) {
+        return Some(format!("{candidates} candidates in {} iterations", checkpoint.iteration));
+    }
+    if checkpoint.timed > checkpoint.iteration.saturating_add(1) {
+        return Some(format!("{} timed of {} iterations", checkpoint.timed, checkpoint.iteration));
+    }
+    if let Some(time) =
+        checkpoint.phases.iter().map(|time| time.value()).find(|time| !(*time >= 0.0 && time.is_finite()))
+    {
+        return Some(format!("a time of {time} seconds"));
+    }
+    let numbers =
+        |&(_, best, mean): &(u64, FloatBits, FloatBits)| best.value().is_finite() && mean.value().is_finite();
+    let ordered = checkpoint.history.is_sorted_by(|a, b| a.0 < b.0);
+    let inside = checkpoint.history.last().is_none_or(|last| last.0 <= checkpoint.iteration);
+    (!(ordered && inside && checkpoint.history.iter().all(numbers)))
+        .then(|| "a history that no search has".into())
 }
 
 fn save_climb(climb: &Climb, table: &mut NetworkTable) -> SavedClimb {
@@ -81,7 +149,9 @@ fn restore_climb(
 ) -> Result<Climb, String> {
     let origin = match saved.origin {
         SavedOrigin::Member(member) if member < members => ClimbOrigin::Member(member),
-        SavedOrigin::Front(front, cap) if front < search.fronts() => {
+        SavedOrigin::Front(front, cap)
+            if front < search.fronts() && cap.value().is_finite() && cap.value() > 0.0 =>
+        {
             ClimbOrigin::Front { front, cap: cap.value() }
         }
         _ => return Err("a climb comes from nowhere".into()),
@@ -135,10 +205,12 @@ pub(super) fn save(state: &SearchState) -> Checkpoint {
 /// # Errors
 /// What does not fit together.
 pub(super) fn restore(checkpoint: &Checkpoint, search: &Search<'_>) -> Result<SearchState, String> {
+    impossible(checkpoint).map_or(Ok(()), Err)?;
+    let mut accountant = Accountant::new(&search.budgets, search.resolution, search.classes);
     let networks: Vec<Arc<Individual>> = checkpoint
         .networks
         .iter()
-        .map(|saved| restore_network(saved).map(Arc::new))
+        .map(|saved| restore_network(saved, &mut accountant, search.resolution).map(Arc::new))
         .collect::<Result<_, _>>()?;
     let network = |index: u32| {
         networks.get(index as usize).cloned().ok_or_else(|| format!("there is no network {index}"))
@@ -161,7 +233,14 @@ pub(super) fn restore(checkpoint: &Checkpoint, search: &Search<'_>) -> Result<Se
     for saved in &checkpoint.fronts {
         let mut front = Front::default();
         for &(index, cost) in saved {
-            front.insert(&network(index)?, cost.value());
+            let individual = network(index)?;
+            let known = population::cost(&individual, fronts.len());
+            if known.is_none_or(|known| {
+                (known - cost.value()).abs() > TOLERANCE * known || !cost.value().is_finite()
+            }) {
+                return Err(format!("a front has a network at {}, which costs something else", cost.value()));
+            }
+            front.insert(&individual, cost.value());
         }
         fronts.push(front);
     }

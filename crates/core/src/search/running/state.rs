@@ -2,7 +2,7 @@
 
 use super::fate::{Fate, Tally};
 use super::observer::Observer;
-use super::progress::{HistoryPoint, Phases, SearchProgress};
+use super::progress::{HistoryPoint, Phases, REPORT_EVERY, SearchProgress};
 use super::worker::Worker;
 use crate::search::optimiser::Rules;
 use crate::search::optimiser::climb::Climb;
@@ -87,7 +87,7 @@ impl SearchState {
         }
         let mean = (count > 0).then(|| sum / count as f64);
         if let (Some(best), Some(mean)) = (best, mean) {
-            self.history.push(HistoryPoint { iteration: self.iteration, best, mean });
+            record(&mut self.history, HistoryPoint { iteration: self.iteration, best, mean });
         }
         observer.progress(SearchProgress {
             iteration: self.iteration,
@@ -104,5 +104,71 @@ impl SearchState {
             self.phases += std::mem::take(&mut worker.phases);
             self.timed += std::mem::take(&mut worker.timed);
         }
+    }
+}
+
+/// Points of a history at most: a search of any length remembers its course in as much memory.
+const MOST_POINTS: u64 = 1 << 16;
+
+/// Iterations between two points of a history that ends at `iteration`: a power of two times [`REPORT_EVERY`].
+fn spacing(iteration: u64) -> u64 {
+    let reports = iteration / REPORT_EVERY;
+    REPORT_EVERY * (reports / MOST_POINTS + 1).next_power_of_two()
+}
+
+/// Adds a point to a history. What is kept depends on the iterations alone, so that a search that was interrupted has
+/// the same history as one that was not.
+fn record(history: &mut Vec<HistoryPoint>, point: HistoryPoint) {
+    let spacing_now = spacing(point.iteration);
+    if spacing_now > REPORT_EVERY {
+        // Of the points that fall into one interval, the last one stays.
+        let interval = |point: &HistoryPoint| point.iteration / spacing_now;
+        if history.last().is_some_and(|last| spacing(last.iteration) < spacing_now) {
+            let mut kept: Vec<HistoryPoint> = Vec::with_capacity(history.len() / 2 + 1);
+            for earlier in history.drain(..) {
+                if kept.last().is_some_and(|last| interval(last) == interval(&earlier)) {
+                    kept.pop();
+                }
+                kept.push(earlier);
+            }
+            *history = kept;
+        }
+        if history.last().is_some_and(|last| interval(last) == interval(&point)) {
+            history.pop();
+        }
+    }
+    history.push(point);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history(iterations: u64) -> Vec<HistoryPoint> {
+        let mut history = Vec::new();
+        for report in 1..=iterations / REPORT_EVERY {
+            let iteration = report * REPORT_EVERY;
+            record(&mut history, HistoryPoint { iteration, best: iteration as f64, mean: 0.0 });
+        }
+        history
+    }
+
+    #[test]
+    fn the_history_of_a_long_search_takes_no_more_memory() {
+        let short = history(100 * REPORT_EVERY);
+        assert_eq!(short.len(), 100);
+        let full = MOST_POINTS * REPORT_EVERY;
+        let long = history(5 * full);
+        assert!(
+            long.len() as u64 <= MOST_POINTS + 1 && long.len() as u64 > MOST_POINTS / 2,
+            "{}",
+            long.len()
+        );
+        assert!(long.is_sorted_by(|a, b| a.iteration < b.iteration));
+        assert_eq!(long.last().map(|point| point.iteration), Some(5 * full));
+        // Evenly spread, the beginning included.
+        let gaps = long.windows(2).map(|pair| pair[1].iteration - pair[0].iteration);
+        assert!(gaps.max() <= Some(16 * REPORT_EVERY));
+        assert!(long[0].iteration <= 8 * REPORT_EVERY);
     }
 }

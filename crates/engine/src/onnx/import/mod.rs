@@ -114,7 +114,7 @@ pub fn read(path: &Path) -> Result<Imported, OnnxError> {
 /// # Errors
 /// As [`read`].
 pub fn read_at(path: &Path, side: Option<Size>) -> Result<Imported, OnnxError> {
-    decode_at(&std::fs::read(path)?, side)
+    decode_at(&super::read_bytes(path)?, side)
 }
 
 /// As [`read`], from memory.

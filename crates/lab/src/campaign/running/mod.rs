@@ -7,6 +7,7 @@ mod watching;
 
 use super::plan::Plan;
 use super::{CampaignError, CampaignOutcome, Event, assemble};
+use crate::dataset::DatasetFolder;
 use crate::device::Device;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -15,8 +16,10 @@ use under_way::UnderWay;
 /// How to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// A folder that holds unfinished work is refused.
+    /// A folder that holds measurements, or files of others, is refused.
     Fresh,
+    /// Measures anew. What the folder holds stays until the new dataset is whole, and the old journal after that.
+    Force,
     /// Goes on where the journal ends; begins if there is none.
     Resume,
 }
@@ -46,11 +49,14 @@ impl Campaign<'_> {
         device: &mut dyn Device,
         progress: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<CampaignOutcome, CampaignError> {
-        let begun = opening::open(self, device)?;
+        // Held until the dataset is written.
+        let mut folder = DatasetFolder::lock(self.dir)?;
+        let begun = opening::open(self, &mut folder, device)?;
         device.begin(&begun.header.session);
         let mut campaign = UnderWay::new(self, device, progress, begun);
         campaign.run()?;
-        let outcome = assemble::finish(self.plan, self.dir, &campaign.header, &campaign.lines)?;
+        let outcome = assemble::finish(self.plan, folder.home(), &campaign.header, &campaign.lines)?;
+        folder.finish()?;
         campaign.device.finished();
         // Nobody can break off any more.
         let _ = campaign.pass_on_notes();

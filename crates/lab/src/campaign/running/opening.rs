@@ -4,11 +4,10 @@ use super::{Campaign, Start};
 use crate::campaign::CampaignError;
 use crate::campaign::folder::{JOURNAL, PLAN};
 use crate::campaign::journal::{self, Header, Journal, Line, OpenedJournal};
-use crate::dataset;
+use crate::dataset::{DatasetFolder, SAMPLES};
 use crate::device;
 use crate::device::{Continuity, Device, Facts};
 use crate::files::{rfc3339, write_atomically};
-use edgezen_core::files::FileError;
 
 /// A journal that measurements can be added to, and what it holds already.
 pub struct Begun {
@@ -17,15 +16,18 @@ pub struct Begun {
     pub lines: Vec<Line>,
 }
 
-/// Begins the journal of `campaign`, or goes on with the one that is there.
+/// Begins the journal of `campaign` in its `folder`, or goes on with the one that is there.
 ///
 /// # Errors
 /// A folder that holds something else; the disk's.
-pub fn open(campaign: &Campaign<'_>, device: &dyn Device) -> Result<Begun, CampaignError> {
-    let dir = campaign.dir;
-    std::fs::create_dir_all(dir).map_err(FileError::io(dir))?;
-    let path = dir.join(JOURNAL);
+pub fn open(
+    campaign: &Campaign<'_>,
+    folder: &mut DatasetFolder,
+    device: &dyn Device,
+) -> Result<Begun, CampaignError> {
+    let dir = || campaign.dir.to_owned();
     let header = header(campaign, device);
+    let path = folder.home().join(JOURNAL);
     match (journal::read(&path)?, campaign.start) {
         (Some(mut earlier), Start::Resume) => {
             let restarted = check(campaign, &earlier, &header, device)?;
@@ -35,26 +37,36 @@ pub fn open(campaign: &Campaign<'_>, device: &dyn Device) -> Result<Begun, Campa
                 journal.add(&line)?;
                 earlier.lines.push(line);
             }
+            // It is written after the first line of the journal.
+            if !folder.home().join(PLAN).exists() {
+                write_plan(campaign, folder)?;
+            }
             return Ok(Begun { journal, header: earlier.header, lines: earlier.lines });
         }
         (Some(earlier), Start::Fresh) => {
             let (finished, total) = (earlier.finished().count(), earlier.header.total());
-            if finished < total {
-                return Err(CampaignError::Unfinished { dir: dir.to_owned(), finished, total });
+            if finished < total || folder.is_renewing() {
+                return Err(CampaignError::Unfinished { dir: dir(), finished, total });
             }
-            // The finished one steps aside; its measurements stay.
-            let old = dir.join(format!("journal-{}.jsonl", earlier.header.created.replace(':', "")));
-            std::fs::rename(&path, old).map_err(FileError::io(dir))?;
+            return Err(CampaignError::Finished { dir: dir() });
         }
-        (None, _) => {
-            if dir.join(dataset::SAMPLES).exists() {
-                return Err(CampaignError::Foreign { dir: dir.to_owned() });
-            }
-        }
+        // Killed before its first line was whole.
+        (None, Start::Resume) if folder.is_renewing() => {}
+        (None, Start::Fresh | Start::Resume) => match folder.in_the_way() {
+            Some(JOURNAL) if journal::is_begun(&path)? && !folder.home().join(PLAN).exists() => {}
+            Some(SAMPLES) => return Err(CampaignError::Finished { dir: dir() }),
+            Some(name) => return Err(CampaignError::Foreign { dir: dir(), name }),
+            None => {}
+        },
+        (_, Start::Force) => folder.begin()?,
     }
-    write_atomically(&dir.join(PLAN), campaign.plan.to_json().as_bytes())?;
-    let journal = Journal::create(&path, &header)?;
+    let journal = Journal::create(&folder.home().join(JOURNAL), &header)?;
+    write_plan(campaign, folder)?;
     Ok(Begun { journal, header, lines: Vec::new() })
+}
+
+fn write_plan(campaign: &Campaign<'_>, folder: &DatasetFolder) -> Result<(), CampaignError> {
+    Ok(write_atomically(&folder.home().join(PLAN), campaign.plan.to_json().as_bytes())?)
 }
 
 fn header(campaign: &Campaign<'_>, device: &dyn Device) -> Header {

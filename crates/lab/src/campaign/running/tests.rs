@@ -3,6 +3,7 @@ use crate::dataset::Dataset;
 use crate::device;
 use crate::device::simulated::Simulation;
 use crate::device::{DeviceError, DriverOptions, Facts, Options, Vigilance, Workload};
+use edgezen_core::files::FileError;
 use edgezen_core::measurement::{Identity, Quality, Sample, Subject};
 use edgezen_core::space;
 use std::time::Duration;
@@ -50,9 +51,81 @@ fn a_plan_becomes_a_dataset() {
     for file in ["raw/runs.parquet", "lookup_table.csv", "plan.json", "README.md", "environment.json"] {
         assert!(dir.path().join(file).exists(), "{file}");
     }
-    // Finished: a new one may begin, and the old journal is kept.
+    // Finished: a new one begins only where that is asked for, and the old journal is kept.
+    let refused = campaign(&plan, dir.path(), Start::Fresh).run(device("", 1).as_mut(), &mut go_on);
+    assert!(matches!(refused, Err(CampaignError::Finished { .. })), "{refused:?}");
+    campaign(&plan, dir.path(), Start::Force).run(device("", 1).as_mut(), &mut go_on).unwrap();
+    assert!(dir.path().join("journal-1.jsonl").exists() && dir.path().join("plan-1.json").exists());
+    assert_eq!(Dataset::read(dir.path()).unwrap(), read);
+}
+
+#[test]
+fn a_dataset_stays_until_the_new_one_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (plan, other) = (plan(30), plan(40));
     campaign(&plan, dir.path(), Start::Fresh).run(device("", 1).as_mut(), &mut go_on).unwrap();
-    assert!(dir.path().join("journal-1970-01-01T000000Z.jsonl").exists());
+    let old = Dataset::read(dir.path()).unwrap();
+    let kept = std::fs::read(dir.path().join("plan.json")).unwrap();
+    let mut seen = 0;
+    let mut stop = |event: Event<'_>| {
+        seen += usize::from(matches!(event, Event::Measured { .. }));
+        if seen == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let stopped = campaign(&other, dir.path(), Start::Force).run(device("", 1).as_mut(), &mut stop);
+    assert!(matches!(stopped, Err(CampaignError::Interrupted { finished: 5, .. })), "{stopped:?}");
+    assert_eq!(Dataset::read(dir.path()).unwrap(), old);
+    assert_eq!(std::fs::read(dir.path().join("plan.json")).unwrap(), kept);
+    let refused = campaign(&other, dir.path(), Start::Fresh).run(device("", 1).as_mut(), &mut go_on);
+    assert!(matches!(refused, Err(CampaignError::Unfinished { finished: 5, .. })), "{refused:?}");
+    let mut measured = 0;
+    let outcome = campaign(&other, dir.path(), Start::Resume)
+        .run(device("", 1).as_mut(), &mut |event| {
+            measured += usize::from(matches!(event, Event::Measured { .. }));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(measured, 2 * other.subjects.len() - 5);
+    assert_eq!(Dataset::read(dir.path()).unwrap(), outcome.dataset);
+    assert_ne!(outcome.dataset, old);
+}
+
+#[test]
+fn the_second_campaign_in_a_folder_is_refused_and_the_first_is_unharmed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (plan, other) = (plan(30), plan(40));
+    let mut refusals = 0;
+    let outcome = campaign(&plan, dir.path(), Start::Fresh)
+        .run(device("", 1).as_mut(), &mut |event| {
+            if matches!(event, Event::Measured { .. }) && refusals == 0 {
+                for start in [Start::Fresh, Start::Resume, Start::Force] {
+                    let second = campaign(&other, dir.path(), start).run(device("", 1).as_mut(), &mut go_on);
+                    let Err(CampaignError::File(FileError::Busy { .. })) = second else {
+                        panic!("{second:?}")
+                    };
+                    refusals += 1;
+                }
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(refusals, 3);
+    assert_eq!(outcome.dataset.samples.len(), plan.subjects.len());
+    assert_eq!(Plan::read(&dir.path().join("plan.json")).unwrap().hash(), plan.hash());
+}
+
+#[test]
+fn files_of_others_are_in_the_way() {
+    for (name, text) in [("journal.jsonl", "notes"), ("plan.json", "{}"), ("README.md", "mine")] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(name), text).unwrap();
+        let refused = campaign(&plan(30), dir.path(), Start::Fresh).run(device("", 1).as_mut(), &mut go_on);
+        assert!(refused.is_err(), "{name}");
+        assert_eq!(std::fs::read_to_string(dir.path().join(name)).unwrap(), text);
+    }
+    // What was cut off while the first line was written is begun anew.
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("journal.jsonl"), "{\"vers").unwrap();
+    campaign(&plan(30), dir.path(), Start::Fresh).run(device("", 1).as_mut(), &mut go_on).unwrap();
 }
 
 #[test]

@@ -41,8 +41,8 @@ impl<'a> Column<'a> {
     /// A cell that is no positive number of milliseconds.
     pub fn latency(&self, row: usize) -> Result<Latency, DatasetError> {
         match self.text(row).parse::<f64>() {
-            Ok(ms) if ms.is_finite() && ms > 0.0 => Ok(Latency::from_ms(ms)),
-            _ => Err(self.error(row, format!("{:?} is not a positive latency", self.text(row)))),
+            Ok(ms) => Latency::measured_ns(ms * 1e6).map_err(|e| self.error(row, e.to_string())),
+            Err(_) => Err(self.error(row, format!("{:?} is not a latency", self.text(row)))),
         }
     }
 }

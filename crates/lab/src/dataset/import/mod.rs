@@ -11,6 +11,7 @@ pub mod trtexec;
 use super::table::{NetworkTableError, Select};
 use super::{Dataset, DatasetError, Environment, Provenance};
 use column::Column;
+use edgezen_core::foreign::NameError;
 use edgezen_core::measurement::{Identity, Sample};
 use edgezen_core::plainnet::Model;
 use edgezen_core::predictor::roofline::Roofline;
@@ -109,6 +110,9 @@ pub enum ImportError {
     Device { known: Vec<String> },
     #[error("--device is needed: it is not in the files")]
     NoDevice,
+    /// A runtime or precision that cannot be part of an identity.
+    #[error(transparent)]
+    Name(#[from] NameError),
 }
 
 /// What an importer of kernels has made of the table at `path`.

@@ -6,6 +6,7 @@
 use super::{ImportError, Importer, Request};
 use crate::dataset::table::{KernelTable, NetworkRow, NetworkTable, NetworkTableError, Select};
 use crate::dataset::{Dataset, Environment, Provenance, names};
+use edgezen_core::foreign::Name;
 use edgezen_core::measurement::{Identity, Sample, Subject};
 use edgezen_core::predictor::roofline::Roofline;
 use edgezen_core::zoo::Space;
@@ -212,14 +213,17 @@ pub fn import(
     if runtime.starts_with("help-") && select.batch.is_some() {
         runtime = format!("{runtime}-b{batch}");
     }
+    let name = |text: &str| {
+        Name::parse(text).map_err(|error| NetworkTableError::Name { path: path.to_owned(), error })
+    };
     let identity = Identity {
-        device: names::device(&only("device", &select.device)?),
-        runtime,
+        device: name(&names::device(&only("device", &select.device)?))?,
+        runtime: name(&runtime)?,
         runtime_version: version,
         precision: match only("precision", &select.precision)?.as_str() {
             // Arithmetic is fp32; weights may be kept in half precision.
-            "fp32_or_fp16_storage" => "fp32".to_owned(),
-            other => other.to_owned(),
+            "fp32_or_fp16_storage" => "fp32".into(),
+            other => name(other)?,
         },
         batch,
         threads: match threads.as_slice() {

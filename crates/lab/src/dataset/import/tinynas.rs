@@ -2,6 +2,7 @@
 
 use super::{Column, ImportError, Importer, Request, dataset};
 use crate::dataset::{Dataset, KernelTable, Provenance};
+use edgezen_core::foreign::Name;
 use edgezen_core::measurement::{Identity, Sample, Subject};
 use edgezen_core::plainnet::graph::Act;
 use edgezen_core::plainnet::{Kernel, KernelKind};
@@ -73,7 +74,7 @@ fn read(table: &KernelTable, created: &str) -> Result<Dataset, ImportError> {
         }
         samples.push(Sample::imported(Subject::Kernel(kernel), latency.latency(row)?));
     }
-    let identity = Identity { batch: 64, ..Identity::new("v100", "tensorrt", of_table) };
+    let identity = Identity { batch: 64, ..Identity::new("v100", "tensorrt", Name::parse(of_table)?) };
     let provenance = Provenance {
         source: "github.com/alibaba/lightweight-neural-architecture-search at 8ccaf889, tinynas/latency/op_profiler/V100"
             .into(),

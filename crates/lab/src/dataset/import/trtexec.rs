@@ -8,6 +8,7 @@ use super::{ImportError, Importer, Input, Request};
 use crate::dataset::{Dataset, Environment, Provenance};
 use crate::files::read_text;
 use edgezen_core::files::FileError;
+use edgezen_core::foreign::Name;
 use edgezen_core::measurement::{Identity, Quality, Sample, Subject, Summary};
 use edgezen_core::plainnet::kernel::Lowering;
 use edgezen_core::plainnet::{Kernel, Model, ShapeError};
@@ -39,8 +40,8 @@ impl Importer for Trtexec {
             batch: select.batch.unwrap_or(profile.batch),
             ..Identity::new(
                 profile.device.clone(),
-                select.runtime.unwrap_or_else(|| "tensorrt".into()),
-                select.precision.unwrap_or_else(|| profile.precision.clone()),
+                select.runtime.as_deref().map_or(Ok("tensorrt".into()), Name::parse)?,
+                select.precision.as_deref().map_or_else(|| Ok(profile.precision.clone()), Name::parse)?,
             )
         };
         Ok(import(&request.files, identity, request.created)?)
@@ -139,16 +140,18 @@ fn entries(text: &str, path: &Path) -> Result<Vec<Value>, TrtexecError> {
     if entries.is_empty() { Err(format(path, "the list is empty")) } else { Ok(entries) }
 }
 
+/// A time of the file; none where it is absent, or nothing that can be measured.
 fn milliseconds(entry: &Value, key: &str) -> Option<f64> {
-    entry[key].as_f64().filter(|ms| ms.is_finite() && *ms > 0.0)
+    entry[key].as_f64().filter(|ms| Latency::measured_ns(ms * 1e6).is_ok())
 }
 
 /// The runs of a whole network: time on the GPU, without copies from and to it.
 fn network(model: &Model, entries: &[Value], path: &Path, batch: u32) -> Result<Sample, TrtexecError> {
     let mut runs = Vec::new();
     for (number, entry) in entries.iter().enumerate() {
-        let ms = milliseconds(entry, "computeMs")
-            .ok_or_else(|| format(path, format!("run {}: computeMs is no time", number + 1)))?;
+        let ms = milliseconds(entry, "computeMs").ok_or_else(|| {
+            format(path, format!("run {}: computeMs is no measured time: {}", number + 1, entry["computeMs"]))
+        })?;
         runs.push(ms * 1e6);
     }
     let summary = Summary::of(&runs, 1).ok_or_else(|| format(path, "no runs"))?;
@@ -176,7 +179,12 @@ fn layers(entries: &[Value], path: &Path) -> Result<Vec<Layer>, TrtexecError> {
             Some(ms) => layers.push(Layer { name, ms }),
             // Too short for the profiler's clock.
             None if entry["averageMs"].as_f64() == Some(0.0) => {}
-            None => return Err(format(path, format!("layer {name:?}: averageMs is no time"))),
+            None => {
+                return Err(format(
+                    path,
+                    format!("layer {name:?}: averageMs is no measured time: {}", entry["averageMs"]),
+                ));
+            }
         }
     }
     if layers.is_empty() {
@@ -247,6 +255,8 @@ mod tests {
             "[]",
             "[{\"count\": 3}]",
             "[{\"computeMs\": -1}]",
+            "[{\"computeMs\": 1e300}]",
+            "[{\"computeMs\": 1e-9}]",
             "[{\"name\": \"x\", \"averageMs\": 1}]",
         ] {
             assert!(of(bad).is_err(), "{bad}");

@@ -1,10 +1,13 @@
 //! Tables of kernels as people have them: CSV, gzipped CSV or Parquet. Columns that are not known here are kept as they
 //! are.
 
+use super::bounded::Bounded;
 use crate::dataset::{self, DatasetError};
-use crate::files::write_atomically;
+use crate::files;
+use crate::files::Destination;
 use crate::tables::parquet::{self, Compression, ParquetError};
 use crate::tables::{Column, Table, Values};
+use edgezen_core::files::FileError;
 use edgezen_core::plainnet::graph::Act;
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::units::Latency;
@@ -20,6 +23,9 @@ pub struct KernelTable {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
 }
+
+/// Most cells of a table. A cell takes some fifty bytes of memory.
+const MOST_CELLS: usize = 8_000_000;
 
 /// Columns that may hold the measured latency of the whole batch, with nanoseconds per unit.
 const LATENCIES: [(&str, f64); 4] =
@@ -49,8 +55,8 @@ impl KernelTable {
     /// A file that is missing, of another kind, damaged or empty.
     pub fn read(path: &Path) -> Result<KernelTable, DatasetError> {
         let table = match layout(path)? {
-            Layout::Csv => from_csv(open(path)?, path)?,
-            Layout::CsvGz => from_csv(MultiGzDecoder::new(open(path)?), path)?,
+            Layout::Csv => from_csv(files::open(path)?, path)?,
+            Layout::CsvGz => from_csv(MultiGzDecoder::new(files::open(path)?), path)?,
             Layout::Parquet => from_parquet(path)?,
         };
         if table.rows.is_empty() {
@@ -65,8 +71,8 @@ impl KernelTable {
     /// A file that is missing or no CSV.
     pub fn read_csv(path: &Path) -> Result<KernelTable, DatasetError> {
         match path.extension().is_some_and(|extension| extension == "gz") {
-            true => from_csv(MultiGzDecoder::new(open(path)?), path),
-            false => from_csv(open(path)?, path),
+            true => from_csv(MultiGzDecoder::new(files::open(path)?), path),
+            false => from_csv(files::open(path)?, path),
         }
     }
 
@@ -93,8 +99,11 @@ impl KernelTable {
     ///
     /// # Errors
     /// A name of unknown layout; whatever the disk says.
-    pub fn write(&self, path: &Path) -> Result<(), DatasetError> {
-        let bytes = match layout(path)? {
+    pub fn write(&self, to: &Destination) -> Result<(), DatasetError> {
+        let path = to.path();
+        // The name of a pipe says nothing of what should go through it.
+        let layout = if to.is_stream() { Layout::Csv } else { layout(path)? };
+        let bytes = match layout {
             Layout::Csv => self.csv(path)?,
             Layout::CsvGz => {
                 let mut zip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -105,7 +114,7 @@ impl KernelTable {
                 parquet::write(&self.table(), Compression::None).map_err(DatasetError::parquet(path))?
             }
         };
-        Ok(write_atomically(path, &bytes)?)
+        Ok(to.write(&bytes)?)
     }
 
     pub fn len(&self) -> usize {
@@ -168,8 +177,8 @@ impl KernelTable {
         let missing = || DatasetError::missing_column(&self.path, LATENCIES[0].0);
         let (at, name, ns) = known.ok_or_else(missing)?;
         let latency = |(row, cells): (usize, &Vec<String>)| match cells[at].trim().parse::<f64>() {
-            Ok(value) if value.is_finite() && value > 0.0 => Ok(Latency::from_ns(value * ns)),
-            _ => Err(self.cell(row, name, format!("{:?} is not a positive latency", cells[at]))),
+            Ok(value) => Latency::measured_ns(value * ns).map_err(|e| self.cell(row, name, e.to_string())),
+            Err(_) => Err(self.cell(row, name, format!("{:?} is not a latency", cells[at]))),
         };
         self.rows.iter().enumerate().map(latency).collect()
     }
@@ -230,6 +239,7 @@ impl KernelTable {
         if !in_c.is_multiple_of(kernel.groups) || !out_c.is_multiple_of(kernel.groups) {
             return Err(self.cell(row, "groups", format!("{} does not divide the channels", kernel.groups)));
         }
+        kernel.check().map_err(|e| self.cell(row, "kind", e.to_string()))?;
         match self.text(row, "precision") {
             "" => {}
             found if found == precision => {}
@@ -299,20 +309,31 @@ impl KernelTable {
     }
 }
 
-fn open(path: &Path) -> Result<std::fs::File, DatasetError> {
-    std::fs::File::open(path).map_err(DatasetError::io(path))
-}
-
 fn from_csv(input: impl Read, path: &Path) -> Result<KernelTable, DatasetError> {
-    let mut reader = csv::Reader::from_reader(std::io::BufReader::new(input));
+    let mut reader = csv::Reader::from_reader(std::io::BufReader::new(Bounded::new(input)));
     let cells = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<String>>();
     let header = cells(reader.headers().map_err(DatasetError::csv(path))?);
-    let rows = reader.records().map(|record| record.map(|r| cells(&r))).collect::<Result<_, _>>();
-    Ok(KernelTable { path: path.to_owned(), header, rows: rows.map_err(DatasetError::csv(path))? })
+    let mut rows = Vec::new();
+    let mut count = header.len();
+    for record in reader.records() {
+        let record = record.map_err(DatasetError::csv(path))?;
+        count += record.len().max(1);
+        if count > MOST_CELLS {
+            let reason = format!("it has more than {MOST_CELLS} cells, the most of any table");
+            return Err(FileError::damaged(path, reason).into());
+        }
+        rows.push(cells(&record));
+    }
+    Ok(KernelTable { path: path.to_owned(), header, rows })
 }
 
 fn from_parquet(path: &Path) -> Result<KernelTable, DatasetError> {
     let table = dataset::parquet::read(path)?;
+    let cells = table.rows().saturating_mul(table.columns.len().max(1));
+    if cells > MOST_CELLS {
+        let reason = format!("it has {cells} cells; a table has up to {MOST_CELLS}");
+        return Err(FileError::damaged(path, reason).into());
+    }
     let mut header = Vec::new();
     let mut rows = vec![Vec::new(); table.rows()];
     for column in &table.columns {
@@ -350,6 +371,10 @@ mod tests {
 
     const HEADER: &str = "kind,batch,in_c,out_c,in_h,kernel,stride,groups,note,latency_ms";
 
+    fn place(path: &Path) -> Destination {
+        Destination::new(path, true, &[] as &[&Path]).unwrap()
+    }
+
     fn table(dir: &Path, rows: &str) -> Result<KernelTable, DatasetError> {
         let path = dir.join("t.csv");
         std::fs::write(&path, format!("{HEADER}\n{rows}")).unwrap();
@@ -367,11 +392,11 @@ mod tests {
         table.set_column("predicted_ms", ["0.5".to_owned(), "0.125".to_owned()]);
         for name in ["u.csv", "u.csv.gz", "u.parquet"] {
             let path = dir.path().join(name);
-            table.write(&path).unwrap();
+            table.write(&place(&path)).unwrap();
             let back = KernelTable::read(&path).unwrap();
             assert_eq!((&back.header, &back.rows), (&table.header, &table.rows), "{name}");
         }
-        assert!(table.write(&dir.path().join("u.txt")).is_err());
+        assert!(table.write(&place(&dir.path().join("u.txt"))).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Tables as people have them (`.csv`, `.csv.gz`, `.parquet`): of kernels, and of whole networks.
 
+mod bounded;
 mod kernels;
 mod networks;
 

@@ -14,6 +14,7 @@
 
 use super::KernelTable;
 use crate::dataset::{DatasetError, names};
+use edgezen_core::foreign::NameError;
 use edgezen_core::units::Latency;
 use edgezen_core::zoo::{Encoded, FbNet, Named, NasBench201, Ofa, Space, fbnet, nasbench201, ofa};
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +64,9 @@ pub enum NetworkTableError {
     Mixed { path: PathBuf, column: &'static str, values: Vec<String> },
     #[error("{path}: there are no latencies of {wanted}; there are those of {}", known.join(", "))]
     NoLatencies { path: PathBuf, wanted: String, known: Vec<String> },
+    /// A device, runtime or precision that cannot be part of an identity.
+    #[error("{path}: {error}")]
+    Name { path: PathBuf, error: NameError },
 }
 
 /// Columns that hold the latency of a long table in milliseconds.
@@ -103,7 +107,7 @@ impl NetworkTable {
     /// The rows that `select` means, with their latencies.
     ///
     /// # Errors
-    /// Several identities among them; no such latencies; latencies that are not positive numbers; a network
+    /// Several identities among them; no such latencies; latencies that nothing takes; a network
     /// that occurs twice.
     pub fn rows(&self, select: &Select) -> Result<Vec<NetworkRow>, NetworkTableError> {
         let cells = Cells(&self.table);
@@ -118,10 +122,11 @@ impl NetworkTable {
         for row in kept {
             let Some(network) = &self.networks[row] else { continue };
             let cell = &self.table.row(row)[at];
-            let ms: f64 = cell.trim().parse().unwrap_or(f64::NAN);
-            if !(ms.is_finite() && ms > 0.0) {
-                return Err(cells.error(row, &name, format!("{cell:?} is not a positive latency")).into());
-            }
+            let latency = match cell.trim().parse::<f64>() {
+                Ok(ms) => Latency::measured_ns(ms * 1e6).map_err(|e| e.to_string()),
+                Err(_) => Err(format!("{cell:?} is not a latency")),
+            };
+            let latency = latency.map_err(|reason| cells.error(row, &name, reason))?;
             let batch = match cells.position("batch") {
                 Some(_) => cells.count(row, "batch")?,
                 None => select.batch.unwrap_or(1),
@@ -130,7 +135,7 @@ impl NetworkTable {
                 let reason = format!("the same network as in row {}", first + 1);
                 return Err(cells.error(row, &name, reason).into());
             }
-            rows.push(NetworkRow { row, network: network.clone(), batch, latency: Latency::from_ms(ms) });
+            rows.push(NetworkRow { row, network: network.clone(), batch, latency });
         }
         if rows.is_empty() {
             return Err(self.none(select));

@@ -1,29 +1,39 @@
 //! Why a link to a phone does not work, and what to do about it.
 
-use super::phone_state::PhoneState;
+use super::phone_state::{PhoneState, word};
+use edgezen_core::foreign::ForeignText;
 use std::time::Duration;
 
 /// Why a link does not work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
     #[error("no adb server answers at {address}: {reason}")]
-    NoServer { address: String, reason: String },
+    NoServer { address: String, reason: ForeignText },
     #[error("no phone is attached")]
     NoPhone,
     #[error("no phone {serial} is attached{}", among(attached))]
-    NotFound { serial: String, attached: Vec<String> },
+    NotFound { serial: ForeignText, attached: Vec<ForeignText> },
     #[error("phone {serial} is {state}")]
-    NotReady { serial: String, state: PhoneState },
+    NotReady { serial: ForeignText, state: PhoneState },
     #[error("the link to {serial} broke: {reason}")]
-    Broken { serial: String, reason: String },
+    Broken { serial: ForeignText, reason: ForeignText },
     #[error("{serial} did not finish {what} within {} s", limit.as_secs())]
-    TooLong { serial: String, what: String, limit: Duration },
+    TooLong { serial: ForeignText, what: String, limit: Duration },
+    /// More output than the answer to any of this program's commands has.
+    #[error("{serial} answers {what} with more than {} MiB", limit >> 20)]
+    TooMuch { serial: ForeignText, what: String, limit: usize },
+    /// An answer that cannot be true.
+    #[error("{serial} answers nonsense: {reason}")]
+    Nonsense { serial: ForeignText, reason: ForeignText },
     #[error("{serial}: {what}: {reason}")]
-    Refused { serial: String, what: String, reason: String },
+    Refused { serial: ForeignText, what: String, reason: ForeignText },
 }
 
-fn among(attached: &[String]) -> String {
-    if attached.is_empty() { String::new() } else { format!(" (attached: {})", attached.join(", ")) }
+fn among(attached: &[ForeignText]) -> String {
+    const MOST: usize = 20;
+    let names: Vec<String> = attached.iter().take(MOST).map(ToString::to_string).collect();
+    let more = if attached.len() > MOST { ", …" } else { "" };
+    if names.is_empty() { String::new() } else { format!(" (attached: {}{more})", names.join(", ")) }
 }
 
 impl LinkError {
@@ -37,7 +47,14 @@ impl LinkError {
 
     /// Whether the problem may go away by itself, so that the work can go on after a while.
     pub fn may_pass(&self) -> bool {
-        !self.needs_a_person() && !matches!(self, LinkError::Refused { .. } | LinkError::TooLong { .. })
+        let is_final = matches!(
+            self,
+            LinkError::Refused { .. }
+                | LinkError::TooLong { .. }
+                | LinkError::TooMuch { .. }
+                | LinkError::Nonsense { .. }
+        );
+        !self.needs_a_person() && !is_final
     }
 
     /// What to do about it.
@@ -53,22 +70,25 @@ impl LinkError {
             }
             LinkError::NotReady { serial, state } => state.remedy(serial),
             LinkError::Broken { serial, .. } => {
-                format!("check the cable, then: adb -s {serial} get-state")
+                format!("check the cable, then: adb -s {} get-state", word(serial))
             }
             LinkError::TooLong { serial, .. } => {
-                format!("see what keeps the phone busy: adb -s {serial} shell top -n 1")
+                format!("see what keeps the phone busy: adb -s {} shell top -n 1", word(serial))
+            }
+            LinkError::TooMuch { serial, .. } | LinkError::Nonsense { serial, .. } => {
+                format!("this is no usual phone; see what it answers: adb -s {} shell getprop", word(serial))
             }
             LinkError::Refused { reason, serial, .. } if is_full(reason) => {
-                format!("make room on the phone: adb -s {serial} shell df -h /data")
+                format!("make room on the phone: adb -s {} shell df -h /data", word(serial))
             }
             LinkError::Refused { serial, .. } => {
-                format!("try it by hand: adb -s {serial} shell ls -ld /data/local/tmp")
+                format!("try it by hand: adb -s {} shell ls -ld /data/local/tmp", word(serial))
             }
         }
     }
 }
 
 /// Whether a message is that of a full disk.
-fn is_full(reason: &str) -> bool {
-    reason.contains("No space left")
+fn is_full(reason: &ForeignText) -> bool {
+    reason.raw().contains("No space left")
 }

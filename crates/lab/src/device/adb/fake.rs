@@ -3,6 +3,7 @@
 use super::error::LinkError;
 use super::link::{Finished, Link, marked, unmarked};
 use super::phone_state::PhoneState;
+use edgezen_core::foreign::ForeignText;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 /// This computer as a phone: commands run in a shell here, and find programs in `bin` first.
 pub struct LocalLink {
+    name: ForeignText,
     bin: PathBuf,
     /// Commands so far.
     pub log: Vec<String>,
@@ -17,13 +19,13 @@ pub struct LocalLink {
 
 impl LocalLink {
     pub fn new(bin: &Path) -> LocalLink {
-        LocalLink { bin: bin.to_owned(), log: Vec::new() }
+        LocalLink { name: "local".into(), bin: bin.to_owned(), log: Vec::new() }
     }
 }
 
 impl Link for LocalLink {
-    fn name(&self) -> &str {
-        "local"
+    fn name(&self) -> &ForeignText {
+        &self.name
     }
 
     fn state(&mut self) -> Result<PhoneState, LinkError> {
@@ -34,7 +36,10 @@ impl Link for LocalLink {
         self.log.push(command.to_owned());
         let path = format!("{}:/usr/bin:/bin", self.bin.display());
         let output = Command::new("sh").arg("-c").arg(marked(command)).env("PATH", path).output();
-        let broken = |reason: String| LinkError::Broken { serial: "local".into(), reason };
+        let broken = |reason: String| LinkError::Broken {
+            serial: "local".into(),
+            reason: ForeignText::message(reason),
+        };
         let output = output.map_err(|e| broken(e.to_string()))?;
         unmarked(&output.stdout, &output.stderr).ok_or_else(|| broken("it did not end".into()))
     }
@@ -51,7 +56,7 @@ impl Link for LocalLink {
         write().map_err(|e| LinkError::Refused {
             serial: "local".into(),
             what: format!("writing {remote}"),
-            reason: e.to_string(),
+            reason: ForeignText::message(e),
         })
     }
 
@@ -59,22 +64,29 @@ impl Link for LocalLink {
         std::fs::read(remote).map_err(|e| LinkError::Refused {
             serial: "local".into(),
             what: format!("reading {remote}"),
-            reason: e.to_string(),
+            reason: ForeignText::message(e),
         })
     }
 }
 
 /// A phone with prepared answers, one for each command.
-#[derive(Default)]
 pub struct ScriptedLink {
+    pub name: ForeignText,
     pub states: VecDeque<Result<PhoneState, LinkError>>,
     pub answers: VecDeque<Result<Finished, LinkError>>,
     pub revived: u32,
 }
 
+impl Default for ScriptedLink {
+    fn default() -> ScriptedLink {
+        let (states, answers) = (VecDeque::new(), VecDeque::new());
+        ScriptedLink { name: "scripted".into(), states, answers, revived: 0 }
+    }
+}
+
 impl Link for ScriptedLink {
-    fn name(&self) -> &str {
-        "scripted"
+    fn name(&self) -> &ForeignText {
+        &self.name
     }
 
     fn state(&mut self) -> Result<PhoneState, LinkError> {

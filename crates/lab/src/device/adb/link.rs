@@ -2,6 +2,7 @@
 
 use super::error::LinkError;
 use super::phone_state::PhoneState;
+use edgezen_core::foreign::ForeignText;
 use std::time::{Duration, Instant};
 
 /// What a command printed, and how it ended.
@@ -19,8 +20,11 @@ impl Finished {
     }
 
     /// The last line that the command printed, from its error output if there is one, and its exit status.
-    pub fn complaint(&self) -> String {
-        let last = |text: &str| text.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned);
+    pub fn complaint(&self) -> ForeignText {
+        let last = |text: &str| {
+            let line = text.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+            Some(ForeignText::beginning(line, 300))
+        };
         let said =
             last(&self.stderr).or_else(|| last(&self.stdout)).unwrap_or_else(|| "it said nothing".into());
         let meaning = match self.status {
@@ -31,14 +35,14 @@ impl Finished {
             139 => " (crashed)",
             _ => "",
         };
-        format!("{said}; exit status {}{meaning}", self.status)
+        ForeignText::message(format_args!("{said}; exit status {}{meaning}", self.status))
     }
 }
 
 /// A connection to one phone.
 pub trait Link: Send {
     /// The phone's serial number, or its address in the network.
-    fn name(&self) -> &str;
+    fn name(&self) -> &ForeignText;
 
     /// The phone's state as the adb server sees it.
     ///
@@ -76,7 +80,7 @@ pub trait Link: Send {
         loop {
             let problem = match self.state() {
                 Ok(PhoneState::Ready) => return Ok(()),
-                Ok(state) => LinkError::NotReady { serial: self.name().to_owned(), state },
+                Ok(state) => LinkError::NotReady { serial: self.name().clone(), state },
                 Err(error) => error,
             };
             if problem.needs_a_person() || start.elapsed() >= patience {
@@ -86,11 +90,6 @@ pub trait Link: Send {
             std::thread::sleep(Duration::from_millis(200));
         }
     }
-}
-
-/// `text` as one word of a shell.
-pub fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// Marks the end of a command's output; the exit status follows it.
@@ -115,6 +114,7 @@ pub(super) fn unmarked(stdout: &[u8], stderr: &[u8]) -> Option<Finished> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use edgezen_core::foreign::shell_word;
 
     #[test]
     fn the_status_comes_with_the_output() {
@@ -122,6 +122,10 @@ mod tests {
         let finished = unmarked(all, b"oh\n").unwrap();
         assert_eq!((finished.stdout.as_str(), finished.status), ("a line\nno end", 3));
         assert_eq!(finished.complaint(), "oh; exit status 3");
+        let long = Finished { stderr: format!("\u{1b}{}\n", "x".repeat(1 << 20)), ..finished };
+        let complaint = long.complaint().to_string();
+        assert!(complaint.len() < 400 && complaint.starts_with(r"\u{1b}x"), "{complaint}");
+        assert!(complaint.ends_with("…; exit status 3"), "{complaint}");
         for cut in 0..all.len() {
             assert_eq!(unmarked(&all[..cut], b""), None, "cut at {cut}");
         }
@@ -132,10 +136,9 @@ mod tests {
 
     #[test]
     fn words_stay_whole() {
-        assert_eq!(quoted("it's"), "'it'\\''s'");
         let echo = std::process::Command::new("sh")
             .arg("-c")
-            .arg(format!("printf %s {}", quoted("a'b \"$x\" `")))
+            .arg(format!("printf %s {}", shell_word("a'b \"$x\" `")))
             .output();
         assert_eq!(echo.unwrap().stdout, b"a'b \"$x\" `");
     }

@@ -7,6 +7,7 @@
 mod error;
 mod link;
 mod lock;
+mod output;
 mod phone_state;
 mod remote;
 mod server;
@@ -15,7 +16,7 @@ mod server;
 pub mod fake;
 
 pub use error::LinkError;
-pub use link::{Finished, Link, quoted};
+pub use link::{Finished, Link};
 pub use lock::{Lock, LockError};
 pub use phone_state::PhoneState;
 pub use remote::AdbLink;

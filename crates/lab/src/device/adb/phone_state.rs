@@ -1,5 +1,6 @@
 //! The states of a phone that the adb server distinguishes, and what to do about each.
 
+use edgezen_core::foreign::{ForeignText, Name, shell_word};
 use std::fmt;
 
 /// The state of a phone, as the adb server reports it.
@@ -13,13 +14,13 @@ pub enum PhoneState {
     Offline,
     /// The operating system does not let the server open the USB device.
     NoPermissions {
-        says: String,
+        says: ForeignText,
     },
     /// The phone runs something other than Android: recovery, sideload, bootloader or rescue mode.
     NotAndroid {
-        mode: String,
+        mode: ForeignText,
     },
-    Other(String),
+    Other(ForeignText),
 }
 
 impl PhoneState {
@@ -30,16 +31,15 @@ impl PhoneState {
             "unauthorized" => PhoneState::Unauthorized,
             "offline" | "detached" => PhoneState::Offline,
             "connecting" | "authorizing" => PhoneState::Connecting,
-            "recovery" | "sideload" | "bootloader" | "rescue" => {
-                PhoneState::NotAndroid { mode: word.to_owned() }
-            }
-            word if word.starts_with("no permissions") => PhoneState::NoPermissions { says: word.to_owned() },
-            word => PhoneState::Other(word.to_owned()),
+            "recovery" | "sideload" | "bootloader" | "rescue" => PhoneState::NotAndroid { mode: word.into() },
+            word if word.starts_with("no permissions") => PhoneState::NoPermissions { says: word.into() },
+            word => PhoneState::Other(word.into()),
         }
     }
 
     /// What makes the phone `serial` ready.
-    pub fn remedy(&self, serial: &str) -> String {
+    pub fn remedy(&self, serial: &ForeignText) -> String {
+        let serial = word(serial);
         match self {
             PhoneState::Ready => "nothing to do".into(),
             PhoneState::Unauthorized => {
@@ -62,6 +62,12 @@ impl PhoneState {
     }
 }
 
+/// The serial number of a phone as a word of a command that a person may type in.
+pub(super) fn word(serial: &ForeignText) -> String {
+    let is_plain = |text: &str| text.split(':').all(|part| Name::parse(part).is_ok());
+    if is_plain(serial.raw()) { serial.to_string() } else { shell_word(serial.raw()) }
+}
+
 impl fmt::Display for PhoneState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -69,7 +75,7 @@ impl fmt::Display for PhoneState {
             PhoneState::Unauthorized => f.write_str("unauthorized"),
             PhoneState::Connecting => f.write_str("still connecting"),
             PhoneState::Offline => f.write_str("offline"),
-            PhoneState::NoPermissions { says } => f.write_str(says),
+            PhoneState::NoPermissions { says } => write!(f, "{says}"),
             PhoneState::NotAndroid { mode } => write!(f, "in {mode} mode"),
             PhoneState::Other(word) => write!(f, "in state {word:?}"),
         }
@@ -79,6 +85,13 @@ impl fmt::Display for PhoneState {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_serial_number_is_one_word_of_a_remedy() {
+        assert_eq!(word(&"127.0.0.1:5555".into()), "127.0.0.1:5555");
+        assert_eq!(word(&"S1; rm -rf ~".into()), "'S1; rm -rf ~'");
+        assert_eq!(word(&"-s".into()), "'-s'");
+    }
 
     #[test]
     fn every_state_has_a_remedy() {
@@ -91,11 +104,11 @@ mod tests {
             ("weird", PhoneState::Other("weird".into())),
         ] {
             assert_eq!(PhoneState::parse(word), state);
-            assert!(!state.remedy("S").is_empty());
+            assert!(!state.remedy(&"S".into()).is_empty());
         }
         let row = "no permissions (missing udev rules? user is in the plugdev group); see [http://x]";
         let state = PhoneState::parse(row);
         assert!(matches!(state, PhoneState::NoPermissions { .. }));
-        assert!(state.to_string().contains("udev") && state.remedy("S").contains("plugdev"));
+        assert!(state.to_string().contains("udev") && state.remedy(&"S".into()).contains("plugdev"));
     }
 }

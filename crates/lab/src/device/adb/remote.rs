@@ -5,10 +5,12 @@
 
 use super::error::LinkError;
 use super::link::{Finished, Link, marked, unmarked};
+use super::output;
 use super::phone_state::PhoneState;
 use super::server::Server;
 use adb_client::server_device::ADBServerDevice;
 use adb_client::{ADBDeviceExt, RustADBError};
+use edgezen_core::foreign::ForeignText;
 use std::io::Cursor;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -17,13 +19,13 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct AdbLink {
     server: Server,
-    serial: String,
+    serial: ForeignText,
 }
 
 impl AdbLink {
     /// A link to the phone `serial`; nothing is sent yet.
-    pub fn new(server: Server, serial: &str) -> AdbLink {
-        AdbLink { server, serial: serial.to_owned() }
+    pub fn new(server: Server, serial: &ForeignText) -> AdbLink {
+        AdbLink { server, serial: serial.clone() }
     }
 
     /// Runs `work` with a new connection in a thread of its own, which is abandoned after `limit`: the library itself waits
@@ -34,7 +36,7 @@ impl AdbLink {
         what: &str,
         work: impl FnOnce(&mut ADBServerDevice) -> Result<T, RustADBError> + Send + 'static,
     ) -> Result<T, LinkError> {
-        let mut device = ADBServerDevice::new(self.serial.clone(), Some(self.server.address));
+        let mut device = ADBServerDevice::new(self.serial.raw().to_owned(), Some(self.server.address));
         let (send, receive) = mpsc::channel();
         std::thread::spawn(move || {
             // After the time limit nobody receives the result any more.
@@ -49,8 +51,8 @@ impl AdbLink {
         }
     }
 
-    fn broken(&self, reason: impl ToString) -> LinkError {
-        LinkError::Broken { serial: self.serial.clone(), reason: reason.to_string() }
+    fn broken(&self, reason: impl std::fmt::Display) -> LinkError {
+        LinkError::Broken { serial: self.serial.clone(), reason: ForeignText::message(reason) }
     }
 
     /// What an error of the library means. The server's refusals differ in their text only.
@@ -71,14 +73,24 @@ impl AdbLink {
                 {
                     return self.broken(text);
                 }
-                LinkError::Refused { serial, what: what.to_owned(), reason: text.trim().to_owned() }
+                LinkError::Refused {
+                    serial,
+                    what: what.to_owned(),
+                    reason: ForeignText::message(text.trim()),
+                }
+            }
+            RustADBError::IOError(e) if output::is_too_much(e) => {
+                LinkError::TooMuch { serial, what: what.to_owned(), limit: output::MOST_BYTES }
             }
             // The library reports a refused file as an I/O error of kind `Other`.
             RustADBError::IOError(e) if e.kind() == std::io::ErrorKind::Other => {
-                LinkError::Refused { serial, what: what.to_owned(), reason: e.to_string() }
+                LinkError::Refused { serial, what: what.to_owned(), reason: ForeignText::message(e) }
             }
             RustADBError::IOError(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => {
-                LinkError::NoServer { address: self.server.address.to_string(), reason: e.to_string() }
+                LinkError::NoServer {
+                    address: self.server.address.to_string(),
+                    reason: ForeignText::message(e),
+                }
             }
             error => self.broken(error),
         }
@@ -86,7 +98,7 @@ impl AdbLink {
 }
 
 impl Link for AdbLink {
-    fn name(&self) -> &str {
+    fn name(&self) -> &ForeignText {
         &self.serial
     }
 
@@ -97,9 +109,9 @@ impl Link for AdbLink {
     fn shell(&mut self, command: &str, limit: Duration) -> Result<Finished, LinkError> {
         let text = marked(command);
         let (stdout, stderr) = self.within(limit, "a command", move |device| {
-            let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+            let (mut stdout, mut stderr) = (output::Bounded::default(), output::Bounded::default());
             device.shell_command(&text, Some(&mut stdout), Some(&mut stderr))?;
-            Ok((stdout, stderr))
+            Ok((stdout.bytes, stderr.bytes))
         })?;
         unmarked(&stdout, &stderr).ok_or_else(|| self.broken("the command did not end"))
     }
@@ -112,9 +124,9 @@ impl Link for AdbLink {
     fn pull(&mut self, remote: &str, limit: Duration) -> Result<Vec<u8>, LinkError> {
         let path = remote.to_owned();
         self.within(limit, &format!("reading {remote}"), move |device| {
-            let mut bytes = Vec::new();
-            device.pull(&path, &mut bytes)?;
-            Ok(bytes)
+            let mut file = output::Bounded::default();
+            device.pull(&path, &mut file)?;
+            Ok(file.bytes)
         })
     }
 

@@ -6,6 +6,7 @@
 
 use super::error::LinkError;
 use super::phone_state::PhoneState;
+use edgezen_core::foreign::ForeignText;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::process::{Command, Stdio};
@@ -23,7 +24,7 @@ pub struct Server {
 /// A phone that the server knows of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttachedPhone {
-    pub serial: String,
+    pub serial: ForeignText,
     pub state: PhoneState,
 }
 
@@ -37,7 +38,7 @@ impl Server {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let bad = |name: &str, value: &str| LinkError::NoServer {
             address: format!("{name}={value}"),
-            reason: "not a number of a port, or not an IPv4 address".to_owned(),
+            reason: "not a number of a port, or not an IPv4 address".into(),
         };
         let (address, port) = ("ANDROID_ADB_SERVER_ADDRESS", "ANDROID_ADB_SERVER_PORT");
         let ip = match set(address) {
@@ -58,7 +59,7 @@ impl Server {
     pub fn attached(&self) -> Result<Vec<AttachedPhone>, LinkError> {
         let text = self.ask("host:devices")?;
         let phones = text.lines().filter_map(|line| line.split_once('\t')).map(|(serial, state)| {
-            AttachedPhone { serial: serial.to_owned(), state: PhoneState::parse(state.trim()) }
+            AttachedPhone { serial: serial.into(), state: PhoneState::parse(state.trim()) }
         });
         Ok(phones.collect())
     }
@@ -67,12 +68,12 @@ impl Server {
     ///
     /// # Errors
     /// There is no server, or it does not know the phone.
-    pub fn state_of(&self, serial: &str) -> Result<PhoneState, LinkError> {
+    pub fn state_of(&self, serial: &ForeignText) -> Result<PhoneState, LinkError> {
         let attached = self.attached()?;
-        match attached.iter().find(|phone| phone.serial == serial) {
+        match attached.iter().find(|phone| phone.serial == *serial) {
             Some(phone) => Ok(phone.state.clone()),
             None => Err(LinkError::NotFound {
-                serial: serial.to_owned(),
+                serial: serial.clone(),
                 attached: attached.into_iter().map(|phone| phone.serial).collect(),
             }),
         }
@@ -80,28 +81,29 @@ impl Server {
 
     /// Connects again to a phone on the network, where `serial` is an address. The server's answer is ignored; the phone's
     /// state shows whether it worked.
-    pub fn reconnect(&self, serial: &str) {
-        if serial.parse::<SocketAddr>().is_ok()
-            || serial.rsplit_once(':').is_some_and(|(_, p)| p.parse::<u16>().is_ok())
+    pub fn reconnect(&self, serial: &ForeignText) {
+        let address = serial.raw();
+        if address.parse::<SocketAddr>().is_ok()
+            || address.rsplit_once(':').is_some_and(|(_, p)| p.parse::<u16>().is_ok())
         {
             if matches!(self.state_of(serial), Ok(PhoneState::Offline)) {
-                let _ = self.ask(&format!("host:disconnect:{serial}"));
+                let _ = self.ask(&format!("host:disconnect:{address}"));
             }
-            let _ = self.ask(&format!("host:connect:{serial}"));
+            let _ = self.ask(&format!("host:connect:{address}"));
         }
     }
 
     /// Sends a request to the server itself, and reads the text that it answers with.
     fn ask(&self, request: &str) -> Result<String, LinkError> {
-        let failed = |reason: String| LinkError::NoServer { address: self.address.to_string(), reason };
+        let failed = |reason: String| self.no_server(&reason);
         let mut stream = self.connect()?;
         let exchange = |stream: &mut TcpStream| -> std::io::Result<Result<String, String>> {
-            stream.set_read_timeout(Some(PATIENCE))?;
+            let end = Instant::now() + PATIENCE;
             stream.set_write_timeout(Some(PATIENCE))?;
             stream.write_all(format!("{:04x}{request}", request.len()).as_bytes())?;
             let mut status = [0; 4];
-            stream.read_exact(&mut status)?;
-            let text = read_text(stream)?;
+            read_until(end, stream, &mut status)?;
+            let text = read_text(end, stream)?;
             Ok(if &status == b"OKAY" { Ok(text) } else { Err(text) })
         };
         match exchange(&mut stream) {
@@ -111,10 +113,14 @@ impl Server {
         }
     }
 
+    fn no_server(&self, reason: &str) -> LinkError {
+        LinkError::NoServer { address: self.address.to_string(), reason: ForeignText::message(reason) }
+    }
+
     fn connect(&self) -> Result<TcpStream, LinkError> {
         let address = SocketAddr::V4(self.address);
         let open = || TcpStream::connect_timeout(&address, PATIENCE);
-        let failed = |reason: String| LinkError::NoServer { address: self.address.to_string(), reason };
+        let failed = |reason: String| self.no_server(&reason);
         match open() {
             Ok(stream) => Ok(stream),
             Err(e) if self.address.ip().is_loopback() => {
@@ -145,13 +151,30 @@ impl Server {
     }
 }
 
-/// Reads a length and a text of that length.
-fn read_text(stream: &mut TcpStream) -> std::io::Result<String> {
+/// Fills `bytes`, and gives up at the moment `end`, however slowly the bytes trickle in.
+fn read_until(end: Instant, stream: &mut TcpStream, bytes: &mut [u8]) -> std::io::Result<()> {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut bytes[filled..])? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            more => filled += more,
+        }
+    }
+    Ok(())
+}
+
+/// Reads a length of four hexadecimal digits and a text of that length, so at most 64 KiB.
+fn read_text(end: Instant, stream: &mut TcpStream) -> std::io::Result<String> {
     let bad = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned());
     let mut length = [0; 4];
-    stream.read_exact(&mut length)?;
+    read_until(end, stream, &mut length)?;
     let length = std::str::from_utf8(&length).ok().and_then(|digits| usize::from_str_radix(digits, 16).ok());
     let mut text = vec![0; length.ok_or_else(|| bad("an answer without its length"))?];
-    stream.read_exact(&mut text)?;
+    read_until(end, stream, &mut text)?;
     String::from_utf8(text).map_err(|_| bad("an answer that is no text"))
 }

@@ -4,8 +4,9 @@ use super::open_phone::{Android, SOON};
 use super::settings;
 use super::status::PhoneStatus;
 use crate::device::DeviceError;
-use crate::device::adb::{LinkError, quoted};
+use crate::device::adb::LinkError;
 use crate::device::complaint::Severity;
+use edgezen_core::foreign::shell_word;
 use serde_json::json;
 
 /// The property on the phone that tells other computers who measures on it.
@@ -25,8 +26,8 @@ impl Android {
         let status = PhoneStatus::read(&mut *self.link)?;
         let host = me();
         let host = host.split(',').next().unwrap_or_default();
-        if let Some(owner) = status.owner.as_deref().filter(|owner| !owner.starts_with(host)) {
-            return Err(DeviceError::Busy { device: self.name(), owner: owner.to_owned() });
+        if let Some(owner) = status.owner.as_ref().filter(|owner| !owner.raw().starts_with(host)) {
+            return Err(DeviceError::Busy { device: self.name(), owner: owner.to_string() });
         }
         if settings::restore(&mut *self.link, &self.dir)? {
             self.notes.push("an earlier run had left its settings changed; they are back".into());
@@ -49,8 +50,8 @@ impl Android {
         // Results and runners that are older than a month are removed.
         let old = format!(
             "setprop {OWNER} {} 2>/dev/null; find {} -type f -mtime +30 ! -name undo.sh -delete 2>/dev/null",
-            quoted(&me()),
-            self.dir
+            shell_word(&me()),
+            shell_word(&self.dir)
         );
         self.link.shell(&old, SOON)?;
         Ok(())

@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 pub fn draft(phone: &Phone) -> String {
     let clusters = clusters(phone);
     let id = phone.device().map_or_else(|| "my-phone".to_owned(), name);
+    // Text of the phone stands in the draft as it is printed: a profile holds no control characters.
+    let property = |name: &str| phone.properties.get(name).map(ToString::to_string);
     let text = |value: &str| toml::Value::String(value.to_owned()).to_string();
     let mut out = String::new();
     let mut line = |text: String| {
@@ -19,24 +21,24 @@ pub fn draft(phone: &Phone) -> String {
     line("kind = \"android-cpu\"".into());
     line(format!("description = {}", text(&phone.title())));
     line("generated = true".into());
-    if phone.device().is_some() {
+    if let Some(device) = property("ro.product.device") {
         line("\n[match]".into());
-        line(format!("product_device = [{}]", text(phone.device().unwrap_or_default())));
-        if let Some(platform) = phone.property("ro.board.platform") {
-            line(format!("platform = {}", text(platform)));
+        line(format!("product_device = [{}]", text(&device)));
+        if let Some(platform) = property("ro.board.platform") {
+            line(format!("platform = {}", text(&platform)));
         }
     }
     line("\n[default]\nruntime = \"tract\"\nprecision = \"fp32\"\nbatch = 1\nthreads = 1".into());
     line("\n[search]\nspace = \"mobilenet\"\nresolution = 224\nclasses = 1000\nlayers = 14".into());
-    let soc = phone.property("ro.soc.model").or_else(|| phone.property("ro.board.platform"));
-    if let Some(soc) = soc {
+    let soc = property("ro.soc.model").or_else(|| property("ro.board.platform"));
+    if let Some(soc) = &soc {
         line(format!("\n[soc]\nname = {}", text(soc)));
     }
     for (name, cores) in &clusters {
         line(format!("\n[[cluster]]\nname = \"{name}\""));
         line(format!("cpus = [{}]", matching::list(&ids(cores))));
-        if let Some(midr) = cores.first().and_then(|core| core.midr.as_deref()) {
-            line(format!("midr = {}", text(midr)));
+        if let Some(midr) = cores.first().and_then(|core| core.midr.as_ref()) {
+            line(format!("midr = {}", text(&midr.to_string())));
         }
         if let Some(khz) = cores.first().and_then(|core| core.max_khz) {
             line(format!("max_khz = {khz}"));
@@ -59,7 +61,7 @@ pub fn draft(phone: &Phone) -> String {
     let architecture = phone.architectures().first().copied().unwrap_or("aarch64");
     line("\n[runner]\npush_dir = \"/data/local/tmp\"".into());
     line(format!("triple = \"{architecture}-linux-android\""));
-    let build = phone.property("ro.build.fingerprint").unwrap_or("an unknown build");
+    let build = property("ro.build.fingerprint").unwrap_or_else(|| "an unknown build".to_owned());
     let source = text(&format!("read from a phone with {build}"));
     line("\n[sources]".into());
     if phone.device().is_some() {
@@ -77,7 +79,7 @@ pub fn draft(phone: &Phone) -> String {
 /// A device name as the id of a profile.
 fn name(device: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { '-' };
-    device.chars().map(plain).collect()
+    device.chars().take(60).map(plain).collect()
 }
 
 fn ids(cores: &[&PhoneCore]) -> Vec<u32> {
@@ -108,8 +110,8 @@ fn clusters(phone: &Phone) -> Vec<(&'static str, Vec<&PhoneCore>)> {
 /// Thermal zones of the chip, by the beginnings of their names; usual patterns where the phone lists none.
 fn zones(phone: &Phone) -> Vec<String> {
     let of_the_chip = ["cpu", "gpu", "soc", "tsens", "msm", "big", "little", "mid"];
-    let matching = |zone: &&String| of_the_chip.iter().any(|start| zone.to_lowercase().starts_with(start));
-    let found: Vec<String> = phone.zones.iter().filter(matching).cloned().collect();
+    let matching = |zone: &String| of_the_chip.iter().any(|start| zone.to_lowercase().starts_with(start));
+    let found: Vec<String> = phone.zones.iter().map(ToString::to_string).filter(matching).collect();
     if found.is_empty() { vec!["cpu*".into(), "soc*".into()] } else { found }
 }
 

@@ -2,6 +2,7 @@
 
 use super::open_phone::{Android, SOON};
 use crate::device::{Continuity, Device, DeviceError, Facts, Vigilance, Workload};
+use edgezen_core::foreign::{Name, shell_word};
 use edgezen_core::measurement::Identity;
 use edgezen_runner::Measured;
 use std::time::Duration;
@@ -22,7 +23,7 @@ impl Device for Android {
     }
 
     fn begin(&mut self, session: &str) {
-        self.session = session.to_owned();
+        self.session = Name::resembling(session);
     }
 
     fn measure_as(&mut self, name: &str, workload: Workload<'_>) -> Result<Measured, DeviceError> {
@@ -30,14 +31,14 @@ impl Device for Android {
             Workload::Subject(subject) => self.job(name, subject, workload),
             Workload::Onnx(_) => {
                 let what = "measuring ONNX files (give the network's structure)".to_owned();
-                Err(DeviceError::Unsupported { device: self.identity.device.clone(), what })
+                Err(DeviceError::Unsupported { device: self.identity.device.to_string(), what })
             }
         }
     }
 
     fn finished(&mut self) {
         // If the file cannot be removed now, a later run removes it as an old one.
-        let _ = self.link.shell(&format!("rm -f {}", self.results()), SOON);
+        let _ = self.link.shell(&format!("rm -f {}", shell_word(&self.results())), SOON);
         if let Err(error) = self.release() {
             self.notes
                 .push(format!("its settings could not be brought back ({error}); the next run does it"));

@@ -9,6 +9,7 @@ use crate::device::attached::Attached;
 use crate::device::driver::{Driver, Request, only_one_thread};
 use crate::device::profile::{Kind, Profile, Profiles};
 use crate::device::{Device, DeviceError, DriverOptions};
+use edgezen_core::foreign::ForeignText;
 use std::time::Duration;
 
 /// Measures on Android phones.
@@ -54,10 +55,12 @@ impl Driver for AndroidDriver {
         let PhoneOptions { serial, patience } = options.driver.of();
         let server = Server::from_environment()?;
         let serial = choose(&server, serial.as_deref(), profile)?;
-        let lock = Lock::take(&serial, &format!("{}, which measures on it", me()));
+        let lock = Lock::take(serial.raw(), &format!("{}, which measures on it", me()));
         let lock = lock.map_err(|error| match error {
             LockError::Held { owner } => DeviceError::Busy { device: format!("phone {serial}"), owner },
-            LockError::Io { .. } => DeviceError::Lost { device: serial.clone(), reason: error.to_string() },
+            LockError::Io { .. } => {
+                DeviceError::Lost { device: serial.to_string(), reason: error.to_string() }
+            }
         })?;
         let mut link = AdbLink::new(server, &serial);
         link.await_ready(SOON)?;
@@ -79,9 +82,9 @@ impl Driver for AndroidDriver {
 }
 
 /// The serial number of the phone to open: the wanted one, the only one, or the only one that fits the profile.
-fn choose(server: &Server, wanted: Option<&str>, profile: &Profile) -> Result<String, DeviceError> {
+fn choose(server: &Server, wanted: Option<&str>, profile: &Profile) -> Result<ForeignText, DeviceError> {
     if let Some(serial) = wanted {
-        return Ok(serial.to_owned());
+        return Ok(serial.into());
     }
     let attached = server.attached()?;
     match &attached[..] {
@@ -97,7 +100,7 @@ fn choose(server: &Server, wanted: Option<&str>, profile: &Profile) -> Result<St
             match fitting[..] {
                 [one] => Ok(one.serial.clone()),
                 _ => Err(DeviceError::Several {
-                    serials: several.iter().map(|phone| phone.serial.clone()).collect(),
+                    serials: several.iter().map(|phone| phone.serial.to_string()).collect(),
                 }),
             }
         }

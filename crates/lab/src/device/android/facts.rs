@@ -1,8 +1,9 @@
 //! Facts that a phone reports about itself and that do not change while it runs.
 
 use crate::device::adb::{Link, LinkError};
+use edgezen_core::foreign::ForeignText;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Properties that identify the phone and its software.
@@ -19,14 +20,17 @@ const PROPERTIES: [&str; 10] = [
     "ro.serialno",
 ];
 
+/// More cores, or thermal zones, than any phone has.
+const MOST_PARTS: usize = 1024;
+
 /// What a phone reports about itself. Absent: the phone does not tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Phone {
-    pub properties: BTreeMap<String, String>,
+    pub properties: BTreeMap<String, ForeignText>,
     /// Changes whenever the phone is restarted.
-    pub boot_id: Option<String>,
+    pub boot_id: Option<ForeignText>,
     /// `uname -m`.
-    pub machine: Option<String>,
+    pub machine: Option<ForeignText>,
     /// User that commands run as; 0 is root.
     pub uid: Option<u32>,
     /// Cores that commands may run on.
@@ -34,7 +38,7 @@ pub struct Phone {
     pub cores: Vec<PhoneCore>,
     pub memory_kib: Option<u64>,
     /// Types of the thermal zones.
-    pub zones: Vec<String>,
+    pub zones: Vec<ForeignText>,
 }
 
 /// A core, as `/sys` and `/proc/cpuinfo` describe it.
@@ -42,23 +46,24 @@ pub struct Phone {
 pub struct PhoneCore {
     pub id: u32,
     pub max_khz: Option<u64>,
-    pub governor: Option<String>,
+    pub governor: Option<ForeignText>,
     /// Implementer and part: `0x51/0x800`.
-    pub midr: Option<String>,
+    pub midr: Option<ForeignText>,
 }
 
 impl Phone {
     /// Asks the phone behind `link`.
     ///
     /// # Errors
-    /// The link's.
+    /// The link's; an answer that no phone gives.
     pub fn read(link: &mut dyn Link) -> Result<Phone, LinkError> {
-        Ok(Phone::parse(&link.shell(&script(), Duration::from_secs(20))?.stdout))
+        let answer = link.shell(&script(), Duration::from_secs(20))?.stdout;
+        Phone::parse(&answer).map_err(|reason| LinkError::Nonsense { serial: link.name().clone(), reason })
     }
 
-    /// The value of a property, if the phone has it.
+    /// The value of a property, if the phone has it, as the phone gives it: for comparisons, not for messages.
     pub fn property(&self, name: &str) -> Option<&str> {
-        self.properties.get(name).map(String::as_str)
+        self.properties.get(name).map(ForeignText::raw)
     }
 
     /// The device name, by which profiles recognise the phone.
@@ -66,16 +71,15 @@ impl Phone {
         self.property("ro.product.device")
     }
 
-    /// One line that describes the phone.
+    /// One line that describes the phone, which can be printed.
     pub fn title(&self) -> String {
-        let words: Vec<&str> = ["ro.product.manufacturer", "ro.product.model"]
-            .iter()
-            .filter_map(|name| self.property(name))
-            .collect();
-        match (words.is_empty(), self.device()) {
+        let text = |name: &str| self.properties.get(name).map(ToString::to_string);
+        let words: Vec<String> =
+            ["ro.product.manufacturer", "ro.product.model"].into_iter().filter_map(text).collect();
+        match (words.is_empty(), text("ro.product.device")) {
             (false, Some(device)) => format!("{} ({device})", words.join(" ")),
             (false, None) => words.join(" "),
-            (true, Some(device)) => device.to_owned(),
+            (true, Some(device)) => device,
             (true, None) => "a phone that does not tell its model".to_owned(),
         }
     }
@@ -89,29 +93,41 @@ impl Phone {
             _ => None,
         };
         let abi = self.property("ro.product.cpu.abi").and_then(of);
-        let machine = self.machine.as_deref().and_then(of);
+        let machine = self.machine.as_ref().map(ForeignText::raw).and_then(of);
         let mut found: Vec<&str> = abi.into_iter().chain(machine).collect();
         found.dedup();
         found
     }
 
-    fn parse(text: &str) -> Phone {
+    /// Reads the answer to [`script`].
+    ///
+    /// # Errors
+    /// More cores or zones than any phone has, or a text of thousands of letters; the error says which.
+    fn parse(text: &str) -> Result<Phone, ForeignText> {
         let mut phone = Phone::default();
         let mut processor = None;
         let mut implementers = BTreeMap::new();
         for line in text.lines().map(str::trim) {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-            let given = || Some(rest.trim().to_owned()).filter(|text| !text.is_empty());
+            let whole = |what: &str, text: &str| {
+                ForeignText::whole(text).map_err(|e| ForeignText::message(format_args!("{what} is {e}")))
+            };
+            let given = || match rest.trim() {
+                "" => Ok(None),
+                rest => whole(word, rest).map(Some),
+            };
             match word {
                 "prop" => {
-                    let pair = rest.split_once('=').filter(|(_, value)| !value.is_empty());
-                    phone.properties.extend(pair.map(|(name, value)| (name.to_owned(), value.to_owned())));
+                    let asked = |(name, value): &(&str, &str)| PROPERTIES.contains(name) && !value.is_empty();
+                    if let Some((name, value)) = rest.split_once('=').filter(asked) {
+                        phone.properties.insert(name.to_owned(), whole(name, value)?);
+                    }
                 }
-                "boot" => phone.boot_id = given(),
-                "machine" => phone.machine = given(),
+                "boot" => phone.boot_id = given()?,
+                "machine" => phone.machine = given()?,
                 "uid" => phone.uid = rest.parse().ok(),
-                "zone" => phone.zones.extend(given()),
-                "allowed" => phone.allowed = cores(rest),
+                "zone" => phone.zones.extend(given()?),
+                "allowed" => phone.allowed = cores(rest)?,
                 "memory" => {
                     phone.memory_kib = rest.split_whitespace().find_map(|word| word.parse().ok());
                 }
@@ -122,10 +138,11 @@ impl Phone {
                     match (key.trim(), value.trim(), processor) {
                         ("processor", number, _) => processor = number.parse::<u32>().ok(),
                         ("CPU implementer", value, Some(id)) => {
-                            implementers.insert(id, value.to_owned());
+                            implementers.insert(id, value);
                         }
                         ("CPU part", part, Some(id)) => {
                             let midr = implementers.get(&id).map(|maker| format!("{maker}/{part}"));
+                            let midr = midr.map(|midr| whole("a core's design", &midr)).transpose()?;
                             if let Some(core) = phone.cores.iter_mut().find(|core| core.id == id) {
                                 core.midr = midr;
                             }
@@ -134,11 +151,19 @@ impl Phone {
                     }
                 }
             }
+            for (what, count) in [("cores", phone.cores.len()), ("thermal zones", phone.zones.len())] {
+                if count > MOST_PARTS {
+                    return Err(format!("more than {MOST_PARTS} {what}").as_str().into());
+                }
+            }
+            if let Some(core) = phone.cores.last().filter(|core| core.id as usize >= MOST_PARTS) {
+                return Err(format!("a core number {}", core.id).as_str().into());
+            }
         }
         phone.cores.sort_by_key(|core| core.id);
         phone.zones.sort();
         phone.zones.dedup();
-        phone
+        Ok(phone)
     }
 }
 
@@ -166,23 +191,27 @@ fn core(line: &str) -> Option<PhoneCore> {
     let mut words = line.split_whitespace();
     let id = words.next()?.parse().ok()?;
     let max_khz = words.next().and_then(|khz| khz.parse().ok());
-    let governor = words.next().filter(|&word| word != "-").map(str::to_owned);
+    let governor = words.next().filter(|&word| word != "-").map(|word| ForeignText::beginning(word, 100));
     Some(PhoneCore { id, max_khz, governor, midr: None })
 }
 
-/// Reads the cores of `Cpus_allowed_list: 0-3,6`.
-fn cores(line: &str) -> Vec<u32> {
+/// Reads the cores of `Cpus_allowed_list: 0-3,6`, in ascending order. Linux lists numbers that no core has, too.
+///
+/// # Errors
+/// A list of more parts than there can be cores.
+fn cores(line: &str) -> Result<Vec<u32>, ForeignText> {
     let list = line.rsplit(|c: char| c == ':' || c.is_whitespace()).next().unwrap_or_default();
-    let mut cores = Vec::new();
+    if list.split(',').count() > MOST_PARTS {
+        return Err(format!("a list of more than {MOST_PARTS} cores").as_str().into());
+    }
+    let mut cores = BTreeSet::new();
     for part in list.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        if let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>())
-            && last < 4096
-        {
-            cores.extend(first..=last);
+        if let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>()) {
+            cores.extend(first..=last.min(MOST_PARTS as u32 - 1));
         }
     }
-    cores
+    Ok(cores.into_iter().collect())
 }
 
 #[cfg(test)]
@@ -222,21 +251,51 @@ pub(super) mod tests {
         let gold =
             PhoneCore { id: 7, max_khz: Some(2_457_600), governor: None, midr: Some("0x51/0x800".into()) };
         assert_eq!(phone.cores[7], gold);
-        assert_eq!(phone.cores[0].midr.as_deref(), Some("0x51/0x801"));
+        assert_eq!(phone.cores[0].midr, Some("0x51/0x801".into()));
         assert_eq!(phone.zones, ["battery", "msm_therm"]);
     }
 
     #[test]
     fn nothing_is_guessed() {
-        let phone = Phone::parse("prop ro.product.device=\nallowed \nboot \nmachine riscv64\n");
+        let phone = Phone::parse("prop ro.product.device=\nallowed \nboot \nmachine riscv64\n").unwrap();
         assert_eq!(phone, Phone { machine: Some("riscv64".into()), ..Phone::default() });
         assert!(phone.architectures().is_empty());
         assert!(phone.title().contains("does not tell"));
-        assert_eq!(cores("Cpus_allowed_list: 0-1,4,x,6-5"), [0, 1, 4]);
+        assert_eq!(cores("Cpus_allowed_list: 0-1,4,x,6-5").unwrap(), [0, 1, 4]);
+    }
+
+    #[test]
+    fn a_phone_that_lies_about_its_size_is_not_believed() {
+        let many: String = (0..200_000).map(|i| format!("core {i} {} schedutil\n", 2_457_600 + i)).collect();
+        let endless = format!("prop ro.product.model={}\n", "A".repeat(5_000_000));
+        let zones: String = (0..5000).map(|i| format!("zone z{i}\n")).collect();
+        for (answer, word) in [
+            (many.as_str(), "1024 cores"),
+            ("core 4294967295 1 schedutil\n", "core number 4294967295"),
+            (&endless, "ro.product.model is a text of 5000000 bytes"),
+            (&zones, "1024 thermal zones"),
+            (
+                &format!("allowed Cpus_allowed_list:\t{}\n", ["0-4095"; 20_000].join(",")),
+                "list of more than 1024",
+            ),
+        ] {
+            let error = Phone::parse(answer).unwrap_err().to_string();
+            assert!(error.contains(word) && error.len() < 200, "{word}: {error}");
+        }
+        assert_eq!(cores("Cpus_allowed_list: 0-4095").unwrap().len(), 1024);
+        // A property that nobody asked for is not taken over.
+        assert_eq!(Phone::parse("prop a.b=c\n").unwrap(), Phone::default());
+    }
+
+    #[test]
+    fn what_a_phone_calls_itself_is_printed_harmlessly() {
+        let answer = "prop ro.product.device=wall\u{1b}]0;PWNED\u{7}\nprop ro.product.model=Pix\u{9b}2Jel\n";
+        let title = Phone::parse(answer).unwrap().title();
+        assert_eq!(title, r"Pix\u{9b}2Jel (wall\u{1b}]0;PWNED\u{7})");
     }
 
     /// For other tests.
     pub fn pixel2() -> Phone {
-        Phone::parse(&pixel2_answer())
+        Phone::parse(&pixel2_answer()).unwrap()
     }
 }

@@ -3,13 +3,14 @@
 use super::facts::Phone;
 use super::launch::{outcome, replies, warning};
 use super::open_phone::{Android, serial};
-use crate::device::adb::{LinkError, quoted};
+use crate::device::adb::LinkError;
 use crate::device::{DeviceError, Workload};
+use edgezen_core::foreign::{ForeignText, shell_word};
 use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::kernel;
-use edgezen_runner::Measured;
 use edgezen_runner::protocol;
 use edgezen_runner::protocol::Job;
+use edgezen_runner::{Asked, Measured, plausible};
 use std::time::Duration;
 
 /// Attempts at one job: a runner that ends without a result is started again, each time after a longer pause.
@@ -20,13 +21,24 @@ const PAUSE: Duration = Duration::from_millis(300);
 const BREAKS: u32 = 8;
 
 impl Android {
-    /// Runs one job until it has a result, even if the link breaks or the runner is killed in between.
+    /// Runs one job until it has a result, even if the link breaks or the runner is killed in between. A result that
+    /// cannot be true is asked for once more, under a name that no result on the phone has.
     pub fn job(
         &mut self,
         id: &str,
         subject: &Subject,
         workload: Workload<'_>,
     ) -> Result<Measured, DeviceError> {
+        match self.ask(id, subject, workload) {
+            Err(DeviceError::Implausible { .. }) => {
+                let again = format!("{id}-{}", self.run);
+                self.ask(&again, subject, workload)
+            }
+            answer => answer,
+        }
+    }
+
+    fn ask(&mut self, id: &str, subject: &Subject, workload: Workload<'_>) -> Result<Measured, DeviceError> {
         let batch = subject.batch().unwrap_or(self.identity.batch);
         let graph = subject.graph().map_err(|e| DeviceError::workload(workload, e))?;
         let macs: f64 = kernel::fused(&graph).iter().map(|k| k.with_batch(batch).macs()).sum();
@@ -46,21 +58,34 @@ impl Android {
             "{} --time-limit {} --results {} --job {}",
             self.command(),
             limit.as_secs(),
-            self.results(),
-            quoted(&json)
+            shell_word(&self.results()),
+            shell_word(&json)
         );
         let (mut attempts, mut breaks) = (0, 0);
         loop {
             match self.link.shell(&command, limit + Duration::from_secs(15)) {
                 Ok(finished) => {
                     let replies = replies(&finished.stdout);
-                    if let Some(reason) = warning(&replies)
+                    if let Some(reason) = warning(&replies).map(|reason| reason.to_string())
                         && !self.notes.contains(&reason)
                     {
                         self.notes.push(reason);
                     }
                     match outcome(replies, id) {
-                        Some(Ok(measured)) => return Ok(measured),
+                        Some(Ok(measured)) => {
+                            let asked = Asked {
+                                policy: self.policy,
+                                macs,
+                                within_ns: u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX),
+                            };
+                            return match plausible::check(&measured, &asked) {
+                                Ok(()) => Ok(measured),
+                                Err(lie) => Err(DeviceError::Implausible {
+                                    device: self.name(),
+                                    reason: ForeignText::message(format_args!("of {subject}, {lie}")),
+                                }),
+                            };
+                        }
                         Some(Err((fault, reason))) => {
                             return Err(DeviceError::workload(workload, format!("{fault}: {reason}")));
                         }
@@ -101,8 +126,7 @@ impl Android {
             Err(error) if error.may_pass() => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let identity =
-            |phone: &Phone| (phone.property("ro.build.fingerprint").map(str::to_owned), serial(phone));
+        let identity = |phone: &Phone| (phone.properties.get("ro.build.fingerprint").cloned(), serial(phone));
         if identity(&now) != identity(&self.phone) {
             return Err(self.lost("another phone answers now"));
         }

@@ -23,14 +23,14 @@ pub fn best<'a>(phone: &Phone, profiles: impl Iterator<Item = &'a Profile> + Clo
 pub fn differences(phone: &Phone, profile: &Profile) -> Vec<String> {
     let mut found = Vec::new();
     let names = &profile.matching.product_device;
-    if let Some(device) = phone.device()
+    if let Some(device) = phone.properties.get("ro.product.device")
         && !names.is_empty()
-        && !names.iter().any(|name| name == device)
+        && !names.iter().any(|name| device == name.as_str())
     {
         found.push(format!("the phone is a {device}, the profile is of {}", names.join(", ")));
     }
-    let platform = phone.property("ro.board.platform").zip(profile.matching.platform.as_deref());
-    if let Some((here, there)) = platform.filter(|(here, there)| here != there) {
+    let platform = phone.properties.get("ro.board.platform").zip(profile.matching.platform.as_deref());
+    if let Some((here, there)) = platform.filter(|(here, there)| *here != there) {
         found.push(format!("platform {here}, in the profile {there}"));
     }
     for cluster in &profile.clusters {
@@ -57,8 +57,8 @@ fn cluster_differences(phone: &Phone, cluster: &Cluster) -> Vec<String> {
     if let Some((here, there)) = clocks.filter(|(here, there)| here != there) {
         found.push(format!("cluster {} clocks up to {here} kHz, in the profile {there}", cluster.name));
     }
-    let parts = here.and_then(|core| core.midr.as_deref()).zip(cluster.midr.as_deref());
-    if let Some((here, there)) = parts.filter(|(here, there)| here != there) {
+    let parts = here.and_then(|core| core.midr.as_ref()).zip(cluster.midr.as_deref());
+    if let Some((here, there)) = parts.filter(|(here, there)| *here != there) {
         found.push(format!("cluster {} has cores {here}, in the profile {there}", cluster.name));
     }
     found

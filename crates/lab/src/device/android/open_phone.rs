@@ -6,6 +6,7 @@ use super::runners::Pushed;
 use crate::device::adb::{Link, Lock};
 use crate::device::profile::Profile;
 use crate::device::{DeviceError, Facts};
+use edgezen_core::foreign::{ForeignText, Name};
 use edgezen_core::measurement::Identity;
 use edgezen_runner::Policy;
 use std::time::Duration;
@@ -29,7 +30,7 @@ pub(super) struct Android {
     /// Folder on the phone for the runner and its results.
     pub dir: String,
     /// Name of the present campaign. Measurements outside a campaign have a name of their own.
-    pub session: String,
+    pub session: Name,
     /// Name of this process, unique among all.
     pub run: String,
     /// Number of jobs without a name so far.
@@ -64,6 +65,6 @@ impl Android {
 }
 
 /// The serial number that the manufacturer gave the phone.
-pub(super) fn serial(phone: &Phone) -> Option<String> {
-    phone.property("ro.serialno").map(str::to_owned)
+pub(super) fn serial(phone: &Phone) -> Option<ForeignText> {
+    phone.properties.get("ro.serialno").cloned()
 }

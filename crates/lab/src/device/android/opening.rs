@@ -1,13 +1,14 @@
 //! Opening a phone: a runner that works there, the cores to measure on, and the identity of what is measured.
 
 use super::facts::Phone;
-use super::launch::{Greeting, greet};
+use super::launch::{Greeting, Refusal, greet};
 use super::open_phone::{Android, serial};
 use super::runners::Pushed;
 use super::{matching, runners};
 use crate::device::adb::{Link, Lock};
 use crate::device::profile::{Measure, Profile};
 use crate::device::{DeviceError, Facts, Options, unique_name};
+use edgezen_core::foreign::{ForeignText, Name};
 use edgezen_core::measurement::Identity;
 use edgezen_runner::Policy;
 use serde_json::json;
@@ -42,8 +43,8 @@ impl Android {
             .collect();
         let (cores, reason) = matching::cores(&phone, profile, options.cores.as_deref());
         notes.extend(reason);
-        let push_dir = profile.runner.as_ref().map_or("/data/local/tmp", |runner| &runner.push_dir);
-        let dir = format!("{}/edgezen", push_dir.trim_end_matches('/'));
+        let push_dir = profile.runner.as_ref().map_or("/data/local/tmp", |runner| runner.push_dir.as_str());
+        let dir = format!("{push_dir}/edgezen");
         let device = format!("phone {}", link.name());
         let triples = runners::triples(&phone, profile);
         let candidates = runners::find(&phone, &triples).map_err(|places| DeviceError::NoRunner {
@@ -60,7 +61,12 @@ impl Android {
                         working = Some((runner, greeting));
                         break;
                     }
-                    Err(reason) => reasons.push(format!("{}: {reason}", local.display())),
+                    Err(Refusal::DoesNotWork(reason)) => {
+                        reasons.push(format!("{}: {reason}", local.display()));
+                    }
+                    Err(Refusal::Nonsense(reason)) => {
+                        return Err(DeviceError::Implausible { device, reason });
+                    }
                 },
                 Err(e) => reasons.push(format!("{}: {e}", local.display())),
             }
@@ -69,9 +75,8 @@ impl Android {
             return Err(DeviceError::Runner { device, reason: reasons.join("; ") });
         };
         let identity = Identity {
-            device: profile.id.clone(),
             runtime: greeting.engine.clone(),
-            runtime_version: Some(greeting.engine_version.clone()),
+            runtime_version: Some(greeting.engine_version.raw().to_owned()),
             batch: options.batch.max(1),
             threads: options.threads,
             cores: (!cores.is_empty()).then(|| matching::mask(&cores)),
@@ -85,12 +90,12 @@ impl Android {
             identity,
             phone,
             runner,
-            policy: options.policy.unwrap_or(usual).launch(options.rounds),
+            policy: options.launch_policy(usual),
             cores,
             seed: options.seed,
             patience,
             dir,
-            session: unique_name(),
+            session: Name::resembling(&unique_name()),
             run: unique_name(),
             unnamed: 0,
             facts,
@@ -103,14 +108,14 @@ impl Android {
 
 /// What the environment of a dataset records about the phone.
 pub(super) fn facts_of(
-    link: &str,
+    link: &ForeignText,
     phone: &Phone,
     runner: &Pushed,
     greeting: &Greeting,
     differences: &[String],
 ) -> Facts {
     let mut facts = Facts::new();
-    facts.insert("serial".into(), json!(serial(phone).unwrap_or_else(|| link.to_owned())));
+    facts.insert("serial".into(), json!(serial(phone).unwrap_or_else(|| link.clone())));
     facts.insert("build_fingerprint".into(), json!(phone.property("ro.build.fingerprint")));
     facts.insert("boot_id".into(), json!(phone.boot_id));
     facts.insert("runner_sha256".into(), json!(runner.sha256));

@@ -4,6 +4,7 @@ use super::facts::Phone;
 use crate::device::adb::{Link, LinkError};
 use crate::device::profile::Profile;
 use edgezen_core::digest;
+use edgezen_core::foreign::shell_word;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub struct Pushed {
 /// architecture that Android reports, then those of the architecture that the Linux kernel reports.
 pub fn triples(phone: &Phone, profile: &Profile) -> Vec<String> {
     let architectures = phone.architectures();
-    let named = profile.runner.as_ref().map(|runner| runner.triple.clone());
+    let named = profile.runner.as_ref().map(|runner| runner.triple.to_string());
     let fits = |triple: &String| {
         architectures.is_empty() || architectures.contains(&triple.split('-').next().unwrap_or_default())
     };
@@ -95,6 +96,7 @@ pub fn push(
     let pushed = Pushed { remote: remote.clone(), sha256: sha256.clone(), local: local.to_owned() };
     let there = |link: &mut dyn Link, path: &str| -> Result<bool, LinkError> {
         // Old phones have no sha256sum; on them only the length is compared.
+        let path = shell_word(path);
         let command = format!("[ -f {path} ] && {{ sha256sum {path} 2>/dev/null || wc -c < {path}; }}");
         let finished = link.shell(&command, Duration::from_secs(30))?;
         let word = finished.stdout.split_whitespace().next().unwrap_or_default().to_owned();
@@ -107,11 +109,12 @@ pub fn push(
     let half = format!("{remote}.part");
     link.push(&bytes, &half, Duration::from_secs(120))?;
     let whole = there(link, &half)?;
-    let moved = link.shell(&format!("chmod 755 {half} && mv -f {half} {remote}"), Duration::from_secs(30))?;
+    let (from, to) = (shell_word(&half), shell_word(&remote));
+    let moved = link.shell(&format!("chmod 755 {from} && mv -f {from} {to}"), Duration::from_secs(30))?;
     if !whole || !moved.ok() {
-        let reason = if whole { moved.complaint() } else { "the file arrived damaged".to_owned() };
+        let reason = if whole { moved.complaint() } else { "the file arrived damaged".into() };
         let what = format!("writing {remote}");
-        return Err(LinkError::Refused { serial: link.name().to_owned(), what, reason });
+        return Err(LinkError::Refused { serial: link.name().clone(), what, reason });
     }
     Ok(Ok(pushed))
 }

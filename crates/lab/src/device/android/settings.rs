@@ -4,8 +4,9 @@
 //! is closed. If this program is killed or the link breaks, the script remains, and the next start runs it first, even
 //! from another computer.
 
-use crate::device::adb::{Link, LinkError, quoted};
+use crate::device::adb::{Link, LinkError};
 use crate::device::profile::Profile;
+use edgezen_core::foreign::shell_word;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -32,14 +33,14 @@ fn undo_script(dir: &str) -> String {
 /// # Errors
 /// An error of the link, or a script that fails; it then stays on the phone.
 pub fn restore(link: &mut dyn Link, dir: &str) -> Result<bool, LinkError> {
-    let undo = undo_script(dir);
+    let undo = shell_word(&undo_script(dir));
     let command = format!("[ -f {undo} ] || exit 3; sh {undo} && rm -f {undo}");
     let finished = link.shell(&command, LIMIT)?;
     match finished.status {
         0 => Ok(true),
         3 => Ok(false),
         _ => Err(LinkError::Refused {
-            serial: link.name().to_owned(),
+            serial: link.name().clone(),
             what: "bringing its settings back".into(),
             reason: finished.complaint(),
         }),
@@ -65,7 +66,7 @@ pub fn prepare(
     }
     let mut changes = Vec::new();
     let mut undo = Vec::new();
-    for (name, value) in wanted(profile, over_network(link.name())) {
+    for (name, value) in wanted(profile, over_network(link.name().raw())) {
         let (space, key) = name;
         let Some(before) = old.get(&name).filter(|before| **before != value) else { continue };
         changes.extend(change(space, key, &value));
@@ -98,10 +99,11 @@ pub fn prepare(
     if !undo.is_empty() {
         undo.reverse();
         // Each line runs even if an earlier one fails.
-        let text = quoted(&format!("{}\nexit 0\n", undo.join("\n")));
+        let text = shell_word(&format!("{}\nexit 0\n", undo.join("\n")));
         let script = undo_script(dir);
-        let write =
-            format!("mkdir -p {dir} && printf %s {text} > {script}.tmp && mv {script}.tmp {script} && sync");
+        let (folder, half, whole) =
+            (shell_word(dir), shell_word(&format!("{script}.tmp")), shell_word(&script));
+        let write = format!("mkdir -p {folder} && printf %s {text} > {half} && mv {half} {whole} && sync");
         let written = link.shell(&write, LIMIT)?;
         if !written.ok() {
             notes.push(format!(
@@ -149,7 +151,7 @@ fn over_network(serial: &str) -> bool {
 
 /// Commands that change a setting.
 fn change(space: &str, key: &str, value: &str) -> Vec<String> {
-    let put = format!("settings put {space} {key} {}", quoted(value));
+    let put = format!("settings put {space} {key} {}", shell_word(value));
     if key != "airplane_mode_on" {
         return vec![put];
     }
@@ -169,7 +171,7 @@ fn read(link: &mut dyn Link) -> Result<BTreeMap<(&'static str, &'static str), St
         let (key, value) = line.split_once('=')?;
         let name = SETTINGS.iter().find(|(_, known)| *known == key)?;
         // Anything else is an error message.
-        let plain = value == "null" || value.parse::<f64>().is_ok();
+        let plain = value == "null" || value.parse::<f64>().is_ok_and(f64::is_finite);
         plain.then(|| (*name, value.to_owned()))
     };
     Ok(finished.stdout.lines().filter_map(|line| value(line.trim())).collect())

@@ -4,12 +4,17 @@ use super::facts::Phone;
 use crate::device::adb::{Link, LinkError};
 use crate::device::complaint::{Complaint, Severity};
 use crate::device::profile::Profile;
+use edgezen_core::foreign::ForeignText;
 use edgezen_runner::Conditions;
 use edgezen_runner::android;
 use edgezen_runner::android::Battery;
+use edgezen_runner::conditions::celsius;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// More thermal zones than any phone has; what follows is not read.
+const MOST_ZONES: usize = 1024;
 
 /// Facts that change while the phone runs. Absent: the phone does not tell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -24,7 +29,7 @@ pub struct PhoneStatus {
     /// Number of runnable tasks, averaged over the last minute.
     pub load: Option<f64>,
     /// Who measures on the phone, as the measuring program recorded it there.
-    pub owner: Option<String>,
+    pub owner: Option<ForeignText>,
 }
 
 /// The command that asks for everything. Each section of its output begins with a line that names it.
@@ -67,21 +72,27 @@ impl PhoneStatus {
         let zone = |line: &str| {
             let (temperature, kind) = line.split_once(' ')?;
             let raw = temperature.parse::<f64>().ok()?;
-            let celsius = if raw.abs() > 1_000.0 { raw / 1_000.0 } else { raw };
-            (!kind.trim().is_empty()).then(|| (kind.trim().to_owned(), celsius))
+            let kind = ForeignText::beginning(kind.trim(), 100);
+            // Files and profiles know a zone by its name as it is.
+            (!kind.is_empty()).then_some((String::from(kind), celsius(raw)?))
         };
         PhoneStatus {
             battery: android::parse_battery(section("battery")),
             thermal_status: android::parse_thermal_status(section("thermal")),
-            temperatures_c: section("zones").lines().filter_map(zone).collect(),
+            temperatures_c: section("zones").lines().take(MOST_ZONES).filter_map(zone).collect(),
             screen_on: section("power")
                 .lines()
                 .find_map(|line| line.trim().strip_prefix("mWakefulness="))
                 .map(|word| word == "Awake"),
             power_save: flag("low_power"),
             airplane_mode: flag("airplane"),
-            load: section("load").split_whitespace().next().and_then(|load| load.parse().ok()),
-            owner: Some(section("owner").trim().to_owned()).filter(|owner| !owner.is_empty()),
+            load: section("load")
+                .split_whitespace()
+                .next()
+                .and_then(|load| load.parse().ok())
+                .filter(|load: &f64| load.is_finite()),
+            owner: Some(ForeignText::beginning(section("owner").trim(), 200))
+                .filter(|owner| !owner.is_empty()),
         }
     }
 
@@ -144,15 +155,15 @@ impl PhoneStatus {
                 remedy,
             );
         }
-        let governor = phone.cores.iter().rev().find_map(|core| core.governor.as_deref());
-        match governor {
-            Some("powersave") => complain(
+        let governor = phone.cores.iter().rev().find_map(|core| core.governor.as_ref());
+        match governor.map(|governor| (governor.raw(), governor)) {
+            Some(("powersave", _)) => complain(
                 Severity::Unfit,
                 "clock governor powersave: the clock stays at its lowest".into(),
                 "with root: echo schedutil > /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
             ),
-            Some("performance" | "userspace") | None => {}
-            Some(governor) => complain(
+            Some(("performance" | "userspace", _)) | None => {}
+            Some((_, governor)) => complain(
                 Severity::Caution,
                 format!("clock governor {governor}: the clock follows the load"),
                 "nothing without root: the warm-up brings the clock up; with root the profile's lock_khz is set",
@@ -202,6 +213,13 @@ mod tests {
             BTreeMap::from([("msm_therm".into(), 33.0), ("battery".into(), 29.0)])
         );
         assert_eq!(status.owner, None);
+        // A sensor that is switched off has no temperature.
+        for off in ["2147483647", "-2147483648", "inf", "NaN", "1e300"] {
+            let status = PhoneStatus::parse(&ANSWER.replace("33000 msm", &format!("{off} msm")));
+            assert_eq!(status.temperatures_c.len(), 1, "{off}");
+        }
+        let owned = ANSWER.replace("#owner\n", "#owner\nevil\u{1b}[31m");
+        assert_eq!(PhoneStatus::parse(&owned).owner.unwrap().to_string(), r"evil\u{1b}[31m");
         // Only the governor is left.
         let findings = findings(ANSWER);
         assert_eq!(findings.len(), 1, "{findings:?}");

@@ -7,6 +7,7 @@ use crate::device::adb::{AdbLink, AttachedPhone, LinkError, PhoneState, Server};
 use crate::device::attached::Attached;
 use crate::device::complaint::{Complaint, Severity};
 use crate::device::profile::{Profile, Profiles};
+use edgezen_core::foreign::ForeignText;
 use serde::Serialize;
 
 /// What is known of an attached phone beyond what is known of every device.
@@ -25,10 +26,10 @@ pub fn phones(profiles: &Profiles, serial: Option<&str>) -> Result<Vec<Attached>
     let server = Server::from_environment()?;
     let mut attached = server.attached()?;
     if let Some(serial) = serial {
-        let all: Vec<String> = attached.iter().map(|phone| phone.serial.clone()).collect();
+        let all: Vec<ForeignText> = attached.iter().map(|phone| phone.serial.clone()).collect();
         attached.retain(|phone| phone.serial == serial);
         if attached.is_empty() {
-            return Err(LinkError::NotFound { serial: serial.to_owned(), attached: all });
+            return Err(LinkError::NotFound { serial: serial.into(), attached: all });
         }
     }
     let profiles: Vec<Profile> = profiles.usable().collect();
@@ -38,7 +39,7 @@ pub fn phones(profiles: &Profiles, serial: Option<&str>) -> Result<Vec<Attached>
 fn look(server: Server, attached: &AttachedPhone, profiles: &[Profile]) -> Attached {
     let seen = Attached {
         state: attached.state.to_string(),
-        ..Attached::ready(&attached.serial, PhoneDetails::default())
+        ..Attached::ready(attached.serial.raw(), PhoneDetails::default())
     };
     let unfit = |finding: String, remedy: String| Complaint { severity: Severity::Unfit, finding, remedy };
     if attached.state != PhoneState::Ready {

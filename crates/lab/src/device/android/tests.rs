@@ -25,7 +25,7 @@ fn phone(answers: Vec<Result<Finished, LinkError>>) -> Android {
     let runner = Pushed { remote: "/tmp/runner".into(), sha256: "ab".into(), local: PathBuf::from("runner") };
     let greeting =
         Greeting { engine: "tract".into(), engine_version: "1".into(), target: "aarch64-android".into() };
-    let facts = facts_of("S", &pixel2(), &runner, &greeting, &[]);
+    let facts = facts_of(&"S".into(), &pixel2(), &runner, &greeting, &[]);
     let link = ScriptedLink { answers: answers.into(), ..ScriptedLink::default() };
     Android {
         link: Box::new(link),
@@ -68,7 +68,12 @@ fn done(id: &str, ns: u64) -> String {
         noisy_half_width: 0.05,
         overhead_ns: None,
     };
-    let measured = Box::new(Measured { timing, before: Conditions::default(), after: Conditions::default() });
+    let measured = Box::new(Measured {
+        timing,
+        before: Conditions::default(),
+        after: Conditions::default(),
+        load_ns: None,
+    });
     serde_json::to_string(&Reply::Done { id: id.into(), measured }).unwrap() + "\n"
 }
 
@@ -84,8 +89,8 @@ fn measure(answers: Vec<Result<Finished, LinkError>>) -> Result<Measured, Device
 #[test]
 fn a_result_survives_garbage_and_broken_links() {
     let facts = || says(&pixel2_answer(), 0);
-    let good = done("r0-7", 5);
-    let other = done("r0-6", 9);
+    let good = done("r0-7", 5_000);
+    let other = done("r0-6", 9_000);
     for answers in [
         vec![says(&good, 0)],
         vec![says(&format!("WARNING: linker: whatever\n{other}{good}"), 0)],
@@ -95,7 +100,19 @@ fn a_result_survives_garbage_and_broken_links() {
         vec![broken(), facts(), says(&good, 0)],
         vec![broken(), facts(), broken(), broken(), broken(), facts(), says(&good, 0)],
     ] {
-        assert_eq!(measure(answers).unwrap().timing.samples_ns, vec![5; 10]);
+        assert_eq!(measure(answers).unwrap().timing.samples_ns, vec![5_000; 10]);
+    }
+}
+
+#[test]
+fn a_result_that_cannot_be_true_is_asked_for_once_more() {
+    let (lie, again) = (done("r0-7", 1), done("r0-7-r", 5_000));
+    assert_eq!(measure(vec![says(&lie, 0), says(&again, 0)]).unwrap().timing.samples_ns, vec![5_000; 10]);
+    match measure(vec![says(&lie, 0), says(&done("r0-7-r", 0), 0)]) {
+        Err(DeviceError::Implausible { device, reason }) => {
+            assert!(device.contains("scripted") && reason.raw().contains("0 ns"), "{reason}");
+        }
+        other => panic!("{other:?}"),
     }
 }
 
@@ -133,7 +150,7 @@ fn a_phone_that_changed_is_lost() {
 fn a_full_disk_is_noted_once() {
     let warning = Reply::Warning { reason: "the result of r0-7 is not on the device: No space left".into() };
     let warning = serde_json::to_string(&warning).unwrap() + "\n";
-    let answer = || says(&(warning.clone() + &done("r0-7", 5)), 0);
+    let answer = || says(&(warning.clone() + &done("r0-7", 5_000)), 0);
     let mut phone = phone(vec![answer(), answer()]);
     for _ in 0..2 {
         phone.measure_as("r0-7", Workload::Subject(&subject())).unwrap();

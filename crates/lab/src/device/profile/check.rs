@@ -1,6 +1,8 @@
 //! Checks of a profile's values; the types of its fields are checked by the TOML reader.
 
 use super::{DefaultIdentity, Profile, SCHEMA};
+use edgezen_core::foreign::escape::is_harmful;
+use edgezen_core::foreign::{ForeignText, Name, is_variable};
 use edgezen_core::space;
 use std::collections::BTreeSet;
 
@@ -20,7 +22,9 @@ impl Profile {
     /// Makes all checks and returns the first that fails.
     pub(super) fn validate(&self) -> Result<(), Problem> {
         self.schema_is_known()?;
+        self.texts_are_printable()?;
         self.names_are_well_formed()?;
+        self.variables_are_well_formed()?;
         self.default_identity_is_complete()?;
         self.search_defaults_are_usable()?;
         self.layer_limits_rise()?;
@@ -39,6 +43,34 @@ impl Profile {
         match self.schema {
             1..=SCHEMA => Ok(()),
             other => problem("schema", format!("{other} was never a format; this one is {SCHEMA}")),
+        }
+    }
+
+    /// A profile may come from anywhere, and its texts are printed, compared, and sent to devices.
+    fn texts_are_printable(&self) -> Result<(), Problem> {
+        let value = match toml::Value::try_from(self) {
+            Ok(value) => value,
+            Err(e) => return problem("schema", format!("the profile cannot be written again: {e}")),
+        };
+        let mut found = None;
+        each_text("", &value, &mut |field, text| {
+            let reason = if text.len() > LONGEST_TEXT {
+                format!("is a text of {} bytes; at most {LONGEST_TEXT} are read", text.len())
+            } else if text.chars().any(is_harmful) {
+                format!("{} holds a control character", ForeignText::beginning(text, 60))
+            } else {
+                return;
+            };
+            found.get_or_insert(Problem { field: field.to_owned(), reason });
+        });
+        found.map_or(Ok(()), Err)
+    }
+
+    fn variables_are_well_formed(&self) -> Result<(), Problem> {
+        let names = self.runner.iter().flat_map(|runner| runner.env.keys());
+        match names.into_iter().find(|name| !is_variable(name)) {
+            Some(name) => problem("runner.env", format!("{name:?} is not the name of a variable")),
+            None => Ok(()),
         }
     }
 
@@ -244,9 +276,29 @@ impl Profile {
     }
 }
 
+/// The longest text of a profile, in bytes.
+const LONGEST_TEXT: usize = 1000;
+
+/// Calls `look` with every text and every key of `value`, and the path of its field.
+fn each_text(path: &str, value: &toml::Value, look: &mut dyn FnMut(&str, &str)) {
+    match value {
+        toml::Value::String(text) => look(path, text),
+        toml::Value::Array(values) => values.iter().for_each(|value| each_text(path, value, look)),
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                look(path, key);
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                each_text(&path, value, look);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Names are written in lower case, and are names as the core defines them: they stand in paths.
 fn is_name(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    !text.is_empty() && text.chars().all(fits)
+    text.chars().all(fits) && Name::parse(text).is_ok()
 }
 
 /// The name of a runtime is part of file names and of `device@runtime@precision`.

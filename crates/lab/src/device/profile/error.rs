@@ -9,7 +9,7 @@ pub enum ProfileError {
     #[error("unknown device {name:?}")]
     Unknown {
         name: String,
-        /// Similar names, the nearest first; all names where none is similar.
+        /// Similar names, the nearest first; none where no name is similar.
         near: Vec<String>,
     },
     /// The file could not be read, or was written for a later version of the program.

@@ -2,8 +2,11 @@
 
 use super::{FORMAT, Profile, ProfileError};
 use crate::files;
+use crate::files::home::{is_there, listed, own_folders};
 use crate::files::location::{Location, Shipped};
-use std::fs;
+use crate::spelling;
+use edgezen_core::files::FileError;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A profile that was found; it may be unusable.
@@ -15,17 +18,28 @@ pub struct ProfileEntry {
     pub profile: Result<Profile, ProfileError>,
 }
 
-/// All profiles: those in the user's folder, which take precedence, and the shipped ones.
+/// All profiles: those in the user's folders, which take precedence, and the shipped ones.
 #[derive(Clone, Debug)]
 pub struct Profiles {
     shipped: Shipped,
-    folder: PathBuf,
+    /// The first one counts.
+    folders: Vec<PathBuf>,
 }
 
 impl Profiles {
     /// `folder` holds the user's profiles; it need not exist.
     pub fn new(shipped: Shipped, folder: impl Into<PathBuf>) -> Profiles {
-        Profiles { shipped, folder: folder.into() }
+        Profiles::in_folders(shipped, vec![folder.into()])
+    }
+
+    /// The same with several folders, of which the first one that has a name counts.
+    pub fn in_folders(shipped: Shipped, folders: Vec<PathBuf>) -> Profiles {
+        Profiles { shipped, folders }
+    }
+
+    /// The shipped profiles, and the user's: those in the current folder, and those for all projects.
+    pub fn of_user(shipped: Shipped) -> Profiles {
+        Profiles::in_folders(shipped, own_folders("device-profiles"))
     }
 
     /// The profiles in this repository.
@@ -39,15 +53,18 @@ impl Profiles {
     /// shipped profile of this id or alias.
     ///
     /// # Errors
-    /// No such device (with the names that look like it), or its file is not usable.
+    /// No such device (with the names that look like it), or its file is not usable; a folder that cannot be read.
     pub fn by_name(&self, name: &str) -> Result<Profile, ProfileError> {
         if Path::new(name).extension().is_some_and(|extension| extension == "toml") {
             return read(Path::new(name));
         }
         let is_plain = !name.is_empty() && !name.contains(['/', '\\']);
-        let own = self.folder.join(format!("{name}.toml"));
-        if is_plain && own.is_file() {
-            return read(&own);
+        for folder in &self.folders {
+            let own = folder.join(format!("{name}.toml"));
+            if is_plain && is_there(&own)? {
+                return read(&own);
+            }
+            listed(folder)?;
         }
         let mut names = Vec::new();
         for entry in self.entries() {
@@ -59,10 +76,14 @@ impl Profiles {
             names.push(profile.id);
             names.extend(profile.aliases);
         }
-        Err(ProfileError::Unknown { name: name.to_owned(), near: near(name, names) })
+        Err(ProfileError::Unknown {
+            name: name.to_owned(),
+            near: spelling::similar(name, names.iter().map(String::as_str)),
+        })
     }
 
-    /// All profiles by name: the user's, and the shipped ones that they do not replace.
+    /// All profiles by name: the user's, and the shipped ones that they do not replace. A folder that cannot be read stands
+    /// among them as one that cannot be used.
     pub fn entries(&self) -> Vec<ProfileEntry> {
         let mut entries: Vec<ProfileEntry> = self
             .shipped
@@ -73,7 +94,20 @@ impl Profiles {
                 profile: Profile::parse(text, &format!("shipped profile {name}")),
             })
             .collect();
-        for (name, path) in in_folder(&self.folder) {
+        let mut own: BTreeMap<String, PathBuf> = BTreeMap::new();
+        for folder in &self.folders {
+            match in_folder(folder) {
+                Ok(files) => files.into_iter().for_each(|(name, path)| {
+                    own.entry(name).or_insert(path);
+                }),
+                Err(error) => entries.push(ProfileEntry {
+                    name: folder.display().to_string(),
+                    location: Location::File(folder.clone()),
+                    profile: Err(error.into()),
+                }),
+            }
+        }
+        for (name, path) in own {
             let profile = read(&path);
             // In the source folder of this program the files are the shipped profiles themselves.
             if let Some(shipped) = entries.iter_mut().find(|entry| entry.name == name) {
@@ -111,62 +145,38 @@ pub fn read(path: &Path) -> Result<Profile, ProfileError> {
     }
 }
 
-/// Names and paths of the `.toml` files in `folder`; empty if it does not exist or cannot be read.
-fn in_folder(folder: &Path) -> Vec<(String, PathBuf)> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+/// Names and paths of the `.toml` files in `folder`; empty if it does not exist.
+fn in_folder(folder: &Path) -> Result<Vec<(String, PathBuf)>, FileError> {
+    let paths = listed(folder)?.into_iter();
     let profiles = paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
-    profiles.filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path))).collect()
-}
-
-/// Those of `names` that may have been meant by `name`: at most a third of its letters differ, or one begins with the
-/// other. All names where none is that similar.
-fn near(name: &str, mut names: Vec<String>) -> Vec<String> {
-    let begins = |other: &str| !name.is_empty() && (other.starts_with(name) || name.starts_with(other));
-    names.sort_by_key(|other| (distance(name, other), other.clone()));
-    let is_near = |other: &String| begins(other) || 3 * distance(name, other) <= name.chars().count().max(3);
-    let near: Vec<String> = names.iter().filter(|other| is_near(other)).cloned().collect();
-    if near.is_empty() {
-        names.sort();
-        return names;
-    }
-    near
-}
-
-/// Levenshtein distance: insertions, deletions and replacements of characters, case ignored.
-fn distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.to_lowercase().chars().collect();
-    let b: Vec<char> = b.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replace = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
+    Ok(profiles.filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path))).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     #[test]
-    fn counts_edits() {
-        assert_eq!(distance("pixel2", "pixel2"), 0);
-        assert_eq!(distance("Pixle2", "pixel2"), 2);
-        assert_eq!(distance("", "v100"), 4);
-        assert_eq!(distance("v100", "v100-pcie"), 5);
-    }
-
-    #[test]
-    fn suggests_the_nearest_first() {
-        let names = || ["pixel2", "pixel3", "v100", "v100-pcie", "t4"].map(str::to_owned).to_vec();
-        assert_eq!(near("pixel", names()), ["pixel2", "pixel3"]);
-        assert_eq!(near("v10", names()), ["v100", "v100-pcie"]);
-        assert_eq!(near("toaster", names()).len(), 5);
+    fn the_first_folder_counts_and_an_unreadable_one_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../device-profiles");
+        let text = std::fs::read_to_string(root.join("pixel2.toml")).unwrap();
+        let folders = ["here", "data"].map(|name| dir.path().join(name));
+        for (folder, alias) in folders.iter().zip(["near", "far"]) {
+            std::fs::create_dir(folder).unwrap();
+            let text = text.replace("id = \"pixel2\"", "id = \"mine\"").replace("walleye", alias);
+            std::fs::write(folder.join("mine.toml"), text).unwrap();
+        }
+        let profiles = Profiles::in_folders(&[], folders.to_vec());
+        assert_eq!(profiles.entries().len(), 1);
+        assert!(profiles.by_name("near").is_ok() && profiles.by_name("far").is_err());
+        let broken = dir.path().join("broken");
+        std::os::unix::fs::symlink(&broken, &broken).unwrap();
+        let profiles = Profiles::in_folders(&[], vec![folders[0].clone(), broken]);
+        // What comes before the folder is found; whatever could be in it is not known.
+        assert!(profiles.by_name("mine").is_ok());
+        assert!(matches!(profiles.by_name("near"), Err(ProfileError::File(_))));
+        assert!(profiles.entries().iter().any(|entry| entry.profile.is_err()));
     }
 }

@@ -22,6 +22,7 @@ pub use search_defaults::{LayerLimit, SearchDefaults};
 pub use tables::{Cluster, DefaultIdentity, Gpu, Matching, Measure, Memory, Require, Runner, Soc, Thermal};
 
 use edgezen_core::files::Format;
+use edgezen_core::foreign::Name;
 use edgezen_core::measurement::Identity;
 use edgezen_core::space;
 use edgezen_core::space::SearchSpace;
@@ -155,14 +156,14 @@ impl Profile {
         self.description.clone().or_else(|| part().cloned()).unwrap_or_else(|| self.kind.to_string())
     }
 
-    /// The identity that the short name means.
+    /// The identity that the short name means. Its parts are names already, because the profile was checked.
     pub fn identity(&self) -> Identity {
         let default = &self.default;
         Identity {
-            device: self.id.clone(),
-            runtime: default.runtime.clone(),
+            device: Name::resembling(&self.id),
+            runtime: Name::resembling(&default.runtime),
             runtime_version: None,
-            precision: default.precision.clone(),
+            precision: Name::resembling(&default.precision),
             batch: default.batch,
             threads: default.threads,
             cores: default.cores.clone(),
@@ -176,8 +177,8 @@ impl Profile {
         let measure = &self.measure;
         let default = self.identity();
         Identity {
-            runtime: measure.runtime.clone().unwrap_or(default.runtime),
-            precision: measure.precision.clone().unwrap_or(default.precision),
+            runtime: measure.runtime.as_deref().map_or(default.runtime, Name::resembling),
+            precision: measure.precision.as_deref().map_or(default.precision, Name::resembling),
             batch: measure.batch.unwrap_or(default.batch),
             threads: measure.threads.unwrap_or(default.threads),
             cores: measure.taskset.clone().or(default.cores),

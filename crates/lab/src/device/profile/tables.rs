@@ -1,5 +1,6 @@
 //! The tables of a profile: facts about the device, and how to measure on it.
 
+use edgezen_core::foreign::{Name, PlainPath};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -223,9 +224,9 @@ pub struct Thermal {
 #[serde(deny_unknown_fields)]
 pub struct Runner {
     /// Folder on the device.
-    pub push_dir: String,
+    pub push_dir: PlainPath,
     /// Rust target that the runner is built for.
-    pub triple: String,
+    pub triple: Name,
     /// Environment variables. Absent: none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,

@@ -5,6 +5,7 @@
 //! and that of its memory traffic (10 GB/s). Runs are timed by the same stopwatch as on other devices, with a clock that
 //! advances without waiting.
 
+mod moment;
 mod simulation;
 
 pub use simulation::Simulation;
@@ -20,7 +21,8 @@ use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::units::Latency;
 use edgezen_engine::onnx;
 use edgezen_runner::sampler;
-use edgezen_runner::{Clock, Conditions, Measured, Policy};
+use edgezen_runner::{Clock, Measured, Policy};
+use moment::Moment;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::cell::{Cell, RefCell};
@@ -29,6 +31,9 @@ use std::io::Write;
 use std::path::Path;
 
 const NAME: &str = "simulated";
+
+/// Time that it takes to make any network ready.
+const LOAD_NS: u64 = 1_000_000;
 
 /// Measures on a device that exists only in this program.
 pub struct SimulatedDriver;
@@ -119,7 +124,7 @@ impl Device for Simulated {
     }
 
     fn measure(&mut self, workload: Workload<'_>) -> Result<Measured, DeviceError> {
-        let Simulation { delay, noise, slow_after, lose_after, fail_every, ref log } = self.simulation;
+        let Simulation { delay, noise, slow_after, lose_after, fail_every, ref log, .. } = self.simulation;
         if let Some(log) = log {
             log_start(log).map_err(|e| DeviceError::Lost {
                 device: NAME.into(),
@@ -153,14 +158,16 @@ impl Device for Simulated {
         hasher.write(key.as_bytes());
         hasher.write_u64(self.seed);
         let rng = RefCell::new(Xoshiro256PlusPlus::seed_from_u64(hasher.finish()));
+        let moment = Moment::of(&self.simulation, hasher.finish(), self.seed, self.measured);
         let clock = FakeClock(Cell::new(0.0));
         let timing = sampler::sample(&clock, &self.policy, None, || {
             let spread: f64 = rng.borrow_mut().random_range(-1.0..1.0);
-            clock.0.set(clock.0.get() + sum.ns() * slow * (1.0 + noise * spread));
+            clock.0.set(clock.0.get() + sum.ns() * slow * moment.slower * (1.0 + noise * spread));
             Ok::<f64, std::convert::Infallible>(1.0)
         })
         .map_err(|e| DeviceError::workload(workload, e))?;
-        Ok(Measured { timing, before: Conditions::default(), after: Conditions::default() })
+        let (before, after) = moment.conditions(clock.0.get());
+        Ok(Measured { timing, before, after, load_ns: Some(LOAD_NS) })
     }
 }
 
@@ -174,7 +181,9 @@ impl Simulated {
             Subject::Kernel(kernel) => vec![*kernel],
             _ => subject.kernels(Lowering::Fused).map_err(|e| DeviceError::workload(workload, e))?,
         };
-        Ok((kernels, format!("{subject:?}")))
+        // The text of a subject in files stays what it is when a field is added that this subject does not use.
+        let key = serde_json::to_string(subject).map_err(|e| DeviceError::workload(workload, e))?;
+        Ok((kernels, key))
     }
 }
 
@@ -200,6 +209,44 @@ mod tests {
         assert_eq!(device.measure(Workload::Subject(&network())).unwrap(), measured);
     }
 
+    /// Medians of measurements of one network, and the load during each.
+    fn medians(spec: &str, seed: u64) -> Vec<(f64, Option<f64>)> {
+        let driver = DriverOptions::default().with(spec.parse::<Simulation>().unwrap());
+        let options = Options { driver, seed, ..Options::default() };
+        let mut device = crate::device::open(&Profiles::of_repository(), NAME, &options).unwrap();
+        let subject = network();
+        let mut measure = || {
+            let measured = device.measure(Workload::Subject(&subject)).unwrap();
+            let times = measured.before.machine_time.zip(measured.after.machine_time);
+            let share = times.and_then(|(before, after)| after.taken_by_others(&before));
+            (measured.timing.summary().unwrap().median.ms(), share)
+        };
+        (0..40).map(|_| measure()).collect()
+    }
+
+    #[test]
+    fn launches_and_load_vary_on_demand() {
+        let spread = |rows: &[(f64, Option<f64>)]| {
+            let ms: Vec<f64> = rows.iter().map(|row| row.0).collect();
+            edgezen_core::stats::std_dev(&ms).unwrap() / edgezen_core::stats::mean(&ms).unwrap()
+        };
+        let rows = medians("launches=0.05", 1);
+        assert!((0.03..0.08).contains(&spread(&rows)) && rows.iter().all(|row| row.1.is_none()));
+        assert_eq!(rows, medians("launches=0.05", 1));
+        assert!(rows != medians("launches=0.05", 2));
+        let quiet = medians("load=0", 1);
+        assert!(quiet.iter().all(|row| row.1 == Some(0.0)));
+        // Networks are slower the more others use.
+        let slower = |seed: u64| {
+            let busy = medians("load=0.4", seed);
+            let share = busy.iter().filter_map(|row| row.1).sum::<f64>() / busy.len() as f64;
+            (busy.iter().map(|row| row.0).sum::<f64>() / quiet.iter().map(|row| row.0).sum::<f64>(), share)
+        };
+        for (factor, share) in (1..5).map(slower) {
+            assert!((factor - 1.0 - moment::FULL_LOAD * share).abs() < 0.05, "{factor} {share}");
+        }
+    }
+
     #[test]
     fn faults_come_on_demand() {
         let simulation: Simulation = "slow_after=1,lose_after=3,fail_every=3".parse().unwrap();
@@ -216,7 +263,7 @@ mod tests {
         let third = device.measure(Workload::Subject(&network()));
         assert!(matches!(third, Err(DeviceError::Workload { .. })));
         assert!(matches!(device.measure(Workload::Subject(&network())), Err(DeviceError::Lost { .. })));
-        for bad in ["delay", "delay=5", "noise=2", "speed=3", "lose_after=x"] {
+        for bad in ["delay", "delay=5", "noise=2", "launches=-1", "load=1", "speed=3", "lose_after=x"] {
             assert!(bad.parse::<Simulation>().is_err(), "{bad}");
         }
     }

@@ -4,13 +4,19 @@ use edgezen_core::units::Latency;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// How the device behaves. Written as `delay=5ms,noise=0.01,slow_after=40,lose_after=100,fail_every=9`.
+/// How the device behaves. Written as `delay=5ms,noise=0.01,launches=0.02,load=0.3,slow_after=40,lose_after=100,
+/// fail_every=9`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Simulation {
     /// How long each measurement really takes.
     pub delay: Latency,
     /// Relative spread of single runs.
     pub noise: f64,
+    /// Relative standard deviation between measurements: what differs between two launches of one network.
+    pub launches: f64,
+    /// Share of the machine that other programs use on average, 0 to 1. It comes and goes: the mean share while the device
+    /// is open lies anywhere between nothing and twice this. `None`: the device does not tell what others use.
+    pub load: Option<f64>,
     /// After this many measurements everything takes half as long again, as if the device had run hot.
     pub slow_after: Option<u32>,
     /// After this many measurements the device is lost.
@@ -26,6 +32,8 @@ impl Default for Simulation {
         Simulation {
             delay: Latency::ZERO,
             noise: 0.01,
+            launches: 0.0,
+            load: None,
             slow_after: None,
             lose_after: None,
             fail_every: None,
@@ -41,22 +49,25 @@ impl FromStr for Simulation {
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let (key, value) = part.split_once('=').ok_or_else(|| format!("{part:?} is not KEY=VALUE"))?;
             let count = || value.parse::<u32>().map(Some).map_err(|e| format!("{part:?}: {e}"));
+            let share = || {
+                let share: f64 = value.parse().map_err(|e| format!("{part:?}: {e}"))?;
+                match (0.0..1.0).contains(&share) {
+                    true => Ok(share),
+                    false => Err(format!("{part:?}: from 0 to below 1")),
+                }
+            };
             match key {
                 "delay" => simulation.delay = value.parse().map_err(|e| format!("{part:?}: {e}"))?,
-                "noise" => {
-                    let noise: f64 = value.parse().map_err(|e| format!("{part:?}: {e}"))?;
-                    if !(0.0..1.0).contains(&noise) {
-                        return Err(format!("{part:?}: from 0 to below 1"));
-                    }
-                    simulation.noise = noise;
-                }
+                "noise" => simulation.noise = share()?,
+                "launches" => simulation.launches = share()?,
+                "load" => simulation.load = Some(share()?),
                 "slow_after" => simulation.slow_after = count()?,
                 "lose_after" => simulation.lose_after = count()?,
                 "fail_every" => simulation.fail_every = count()?,
                 "log" => simulation.log = Some(value.into()),
                 _ => {
                     return Err(format!(
-                        "unknown key {key:?}; known: delay, noise, slow_after, lose_after, fail_every, log"
+                        "unknown key {key:?}; known: delay, noise, launches, load, slow_after, lose_after, fail_every, log"
                     ));
                 }
             }

@@ -319,13 +319,19 @@ impl Device for LibTorch {
     }
 
     fn measure(&mut self, workload: Workload<'_>) -> Result<Measured, DeviceError> {
+        let clock = Monotonic::start();
         let model = self.load(workload)?;
+        let load_ns = Some(clock.now_ns());
         let before = self.conditions();
         let timing = self.time(&model).map_err(|e| match &e {
             SampleError::Run(error) => trouble(workload, error),
             _ => DeviceError::workload(workload, e),
         })?;
-        Ok(Measured { timing, before, after: self.conditions() })
+        Ok(Measured { timing, before, after: self.conditions(), load_ns })
+    }
+
+    fn rest(&mut self, time: Duration) {
+        std::thread::sleep(time);
     }
 
     fn settle(&mut self, patience: Duration) {

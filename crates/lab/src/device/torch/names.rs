@@ -27,8 +27,8 @@ pub fn configured(mut profile: Profile, name: DeviceName<'_>) -> Result<Profile,
         return Err(DeviceError::Unsupported { device: profile.id, what });
     }
     let usual = profile.measured_identity();
-    profile.measure.runtime = Some(name.runtime.map_or(usual.runtime, str::to_owned));
-    profile.measure.precision = Some(name.precision.map_or(usual.precision, str::to_owned));
+    profile.measure.runtime = Some(name.runtime.map_or(usual.runtime.into(), str::to_owned));
+    profile.measure.precision = Some(name.precision.map_or(usual.precision.into(), str::to_owned));
     Ok(profile)
 }
 

@@ -9,10 +9,14 @@ use polars_parquet_format::thrift::protocol::TCompactInputProtocol;
 /// cells to a byte.
 const CELLS: usize = 1 << 23;
 const CELLS_PER_BYTE: usize = 64;
+/// Cells that no file may exceed; they take half a gigabyte of memory.
+const MOST_CELLS: usize = 1 << 25;
 
 /// Bytes of text that any file may hold in all, and how many more for each of its bytes.
 const TEXT: usize = 1 << 28;
 const TEXT_PER_BYTE: usize = 1024;
+/// Bytes of text that no file may exceed.
+const MOST_TEXT: usize = 1 << 29;
 
 /// Bytes that any page may hold, and how many more for each of its compressed bytes.
 const PAGE: usize = 1 << 26;
@@ -26,12 +30,12 @@ pub struct Limits {
 
 impl Limits {
     pub fn new(bytes: usize) -> Limits {
-        Limits { bytes, text_left: bytes.saturating_mul(TEXT_PER_BYTE).saturating_add(TEXT) }
+        Limits { bytes, text_left: bytes.saturating_mul(TEXT_PER_BYTE).saturating_add(TEXT).min(MOST_TEXT) }
     }
 
     /// Checks the number of rows and columns.
     pub fn cells(&self, rows: usize, columns: usize) -> Result<(), ParquetError> {
-        let most = self.bytes.saturating_mul(CELLS_PER_BYTE).saturating_add(CELLS);
+        let most = self.bytes.saturating_mul(CELLS_PER_BYTE).saturating_add(CELLS).min(MOST_CELLS);
         match rows.saturating_mul(columns.max(1)) <= most {
             true => Ok(()),
             false => Err(self.implausible(format!("{rows} rows of {columns} columns"))),

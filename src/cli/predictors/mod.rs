@@ -1,8 +1,11 @@
 //! `edgezen predictors`, and the predictor of the other commands.
 
-use super::Global;
-use super::failure::Failure;
-use super::output::{self, Output};
+mod places;
+
+use crate::cli::Global;
+use crate::cli::failure::Failure;
+use crate::cli::force::Force;
+use crate::cli::output::{self, Output};
 use crate::shipped;
 use edgezen_core::files::FileError;
 use edgezen_core::predictor::any::AnyPredictor;
@@ -33,7 +36,7 @@ pub struct Which {
 impl Which {
     pub fn load(&self, output: Output) -> Result<AnyPredictor, Failure> {
         match (&self.predictor, &self.device) {
-            (Some(path), _) => Ok(predictors::read(path)?),
+            (Some(path), _) => any_by_file(path, output),
             (None, Some(device)) => any_by_device(device, output),
             (None, None) => Err(Failure::usage("--device or --predictor is needed")),
         }
@@ -41,8 +44,8 @@ impl Which {
 }
 
 /// The predictor of kernels in a file.
-pub fn by_file(path: &Path) -> Result<Arc<FittedPredictor>, Failure> {
-    of_kernels(predictors::read(path)?)
+pub fn by_file(path: &Path, output: Output) -> Result<Arc<FittedPredictor>, Failure> {
+    of_kernels(any_by_file(path, output)?)
 }
 
 /// The predictor of kernels of a device; see [`any_by_device`].
@@ -71,6 +74,13 @@ pub fn foreign(predictor: &NetworkPredictor, why: &str) -> Failure {
 /// [`Catalogue::predictor`](edgezen_lab::catalogue::Catalogue::predictor).
 pub fn any_by_device(name: &str, output: Output) -> Result<AnyPredictor, Failure> {
     let DevicePredictor { id, loaded, notes } = shipped::catalogue().predictor(name)?;
+    output.detail(format!("{name}: predictor {id}"));
+    say(&id, &loaded, &notes, output);
+    Ok(loaded)
+}
+
+/// Says what a person should know of a predictor before relying on it.
+fn say(id: &str, loaded: &AnyPredictor, notes: &[Note], output: Output) {
     for note in notes {
         match note {
             Note::OtherComputer { cpu } => output.note(format!(
@@ -78,8 +88,18 @@ pub fn any_by_device(name: &str, output: Output) -> Result<AnyPredictor, Failure
                  then edgezen fit",
                 loaded.identity().device,
             )),
+            Note::Hides { file, hidden } => output.note(format!(
+                "note: {} is used, and not the predictor of that name elsewhere ({hidden}); edgezen predictors where",
+                file.display()
+            )),
         }
     }
+}
+
+/// The predictor in a file, after saying what there is to say about it.
+fn any_by_file(path: &Path, output: Output) -> Result<AnyPredictor, Failure> {
+    let loaded = predictors::read(path)?;
+    say(&path.display().to_string(), &loaded, &shipped::catalogue().notes(&loaded), output);
     Ok(loaded)
 }
 
@@ -136,6 +156,18 @@ enum Action {
         /// Files [default: all that are found]
         files: Vec<PathBuf>,
     },
+    /// Copies predictor files into the user's data folder, where they are found from any folder
+    Add {
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        force: Force,
+    },
+    /// Which file each predictor is taken from, and which ones it hides
+    Where {
+        /// Devices or identities [default: all]
+        names: Vec<String>,
+    },
 }
 
 #[derive(Serialize)]
@@ -150,7 +182,7 @@ struct Row {
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     match args.action.unwrap_or(Action::List) {
         Action::List => {
-            let rows: Vec<Row> = shipped::predictors().entries().iter().map(row).collect();
+            let rows: Vec<Row> = shipped::predictors().entries()?.iter().map(row).collect();
             global.output().result(&rows, || text(&rows))
         }
         Action::Info { predictor } => match by_name_or_file(&predictor, global.output())? {
@@ -158,6 +190,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             AnyPredictor::Networks(p) => global.output().result(&*p, || network_info(&p)),
         },
         Action::Verify { files } => verify(&files, global),
+        Action::Add { files, force } => places::add(&files, force, global.output()),
+        Action::Where { names } => places::print(&names, global.output()),
     }
 }
 
@@ -165,7 +199,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
 pub fn by_name_or_file(name: &str, output: Output) -> Result<AnyPredictor, Failure> {
     let path = Path::new(name);
     let is_file = path.extension().is_some_and(|extension| extension == "json") || path.is_file();
-    if is_file { Ok(predictors::read(path)?) } else { any_by_device(name, output) }
+    if is_file { any_by_file(path, output) } else { any_by_device(name, output) }
 }
 
 fn row(entry: &PredictorEntry) -> Row {
@@ -234,7 +268,7 @@ fn info(file: &PredictorFile) -> String {
     let models: Vec<String> =
         file.model.kinds.iter().map(|(kind, m)| format!("{kind} {}", m.name())).collect();
     out += &format!("models {}; others by the roofline\n\n", models.join(", "));
-    out + &super::fit::metrics_table(&file.metrics)
+    out + &crate::cli::fit::metrics_table(&file.metrics)
 }
 
 fn network_info(file: &NetworkPredictor) -> String {
@@ -256,7 +290,7 @@ fn network_info(file: &NetworkPredictor) -> String {
     for note in &p.notes {
         out += &format!("note   {note}\n");
     }
-    out + "\n" + &super::fit::network_table(&file.metrics)
+    out + "\n" + &crate::cli::fit::network_table(&file.metrics)
 }
 
 #[derive(Serialize)]
@@ -268,7 +302,7 @@ struct Verified {
 
 fn verify(files: &[PathBuf], global: Global) -> Result<(), Failure> {
     let checked: Vec<(Verified, Option<Failure>)> = if files.is_empty() {
-        let catalogue = shipped::predictors().entries();
+        let catalogue = shipped::predictors().entries()?;
         let check =
             |entry: &PredictorEntry| verdict(format!("{} {}", entry.location, entry.id), entry.load());
         catalogue.iter().map(check).collect()

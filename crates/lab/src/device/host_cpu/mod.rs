@@ -1,4 +1,10 @@
-//! The CPU of this computer through tract: measured in this process by one thread, which is pinned to one core.
+//! The CPU of this computer through tract: measured by one thread, which is pinned to one core. A whole campaign is
+//! measured in this process; where launches are asked for, each measurement has a process of its own.
+
+pub mod launch;
+mod relaunched;
+
+pub use launch::Launcher;
 
 use super::attached::Attached;
 use super::computer;
@@ -8,7 +14,8 @@ use super::profile::{Kind, Profiles};
 use super::{Device, DeviceError, DriverOptions, Facts, Workload};
 use edgezen_core::measurement::Identity;
 use edgezen_engine::{Engine, Tract, onnx};
-use edgezen_runner::{Measured, Monotonic, Policy, serve};
+use edgezen_runner::{Clock, Measured, Monotonic, Policy, serve};
+use relaunched::Relaunched;
 use std::time::Duration;
 
 const NAME: &str = "host";
@@ -37,19 +44,34 @@ impl Driver for HostCpuDriver {
     fn open(&self, request: &Request<'_>) -> Result<Box<dyn Device>, DeviceError> {
         let options = request.options;
         only_one_thread(NAME, options)?;
+        let HostOptions { launcher } = options.driver.of();
+        if let Some(launcher) = launcher.filter(|_| options.launches) {
+            return Ok(Box::new(Relaunched::new(launcher, options)?));
+        }
         let policy = options.policy(Policy::HOST);
         let core = PinnedCore::claim(NAME, options, &policy)?;
-        let identity = Identity {
-            device: NAME.into(),
-            runtime: Tract.name().into(),
-            runtime_version: Some(Tract.version()),
-            precision: "fp32".into(),
-            batch: options.batch.max(1),
-            threads: 1,
-            cores: core.text(),
-            thermal_state: None,
-        };
+        let identity = identity(options.batch, core.text());
         Ok(Box::new(HostCpu { identity, policy, core, seed: options.seed }))
+    }
+}
+
+/// Options of this computer's CPU.
+#[derive(Clone, Debug, Default)]
+pub struct HostOptions {
+    /// How a process is started that measures. `None`: every measurement is made in this process.
+    pub launcher: Option<Launcher>,
+}
+
+fn identity(batch: u32, cores: Option<String>) -> Identity {
+    Identity {
+        device: NAME.into(),
+        runtime: Tract.name().into(),
+        runtime_version: Some(Tract.version()),
+        precision: "fp32".into(),
+        batch: batch.max(1),
+        threads: 1,
+        cores,
+        thermal_state: None,
     }
 }
 
@@ -71,19 +93,11 @@ impl Device for HostCpu {
     }
 
     fn measure(&mut self, workload: Workload<'_>) -> Result<Measured, DeviceError> {
-        let batch = self.identity.batch;
-        let mut loaded = match workload {
-            Workload::Subject(subject) => {
-                let graph = subject.graph().map_err(|e| DeviceError::workload(workload, e))?;
-                Tract
-                    .load(&graph, subject.batch().unwrap_or(batch), self.seed)
-                    .map_err(|e| DeviceError::engine(workload, &e))?
-            }
-            Workload::Onnx(path) => onnx::load(path, batch, self.seed)
-                .map_err(|e| DeviceError::BadFile { path: path.to_owned(), reason: e.to_string() })?,
-        };
-        serve::measure(loaded.as_mut(), &self.policy, Some(&mut self.core.pace))
-            .map_err(|e| DeviceError::workload(workload, e))
+        measure(workload, self.identity.batch, self.seed, &self.policy, &mut self.core)
+    }
+
+    fn rest(&mut self, time: Duration) {
+        std::thread::sleep(time);
     }
 
     fn settle(&mut self, patience: Duration) {
@@ -93,6 +107,34 @@ impl Device for HostCpu {
     fn usual_probe_ns(&self) -> Option<u64> {
         Some(self.core.pace.usual_ns())
     }
+}
+
+/// Loads `workload` and times it on `core`.
+///
+/// # Errors
+/// A workload that cannot be loaded or run.
+fn measure(
+    workload: Workload<'_>,
+    batch: u32,
+    seed: u64,
+    policy: &Policy,
+    core: &mut PinnedCore,
+) -> Result<Measured, DeviceError> {
+    let clock = Monotonic::start();
+    let mut loaded = match workload {
+        Workload::Subject(subject) => {
+            let graph = subject.graph().map_err(|e| DeviceError::workload(workload, e))?;
+            Tract
+                .load(&graph, subject.batch().unwrap_or(batch), seed)
+                .map_err(|e| DeviceError::engine(workload, &e))?
+        }
+        Workload::Onnx(path) => onnx::load(path, batch, seed)
+            .map_err(|e| DeviceError::BadFile { path: path.to_owned(), reason: e.to_string() })?,
+    };
+    let load_ns = Some(clock.now_ns());
+    let measured = serve::measure(loaded.as_mut(), policy, Some(&mut core.pace))
+        .map_err(|e| DeviceError::workload(workload, e))?;
+    Ok(Measured { load_ns, ..measured })
 }
 
 #[cfg(test)]

@@ -1,0 +1,124 @@
+//! The names of the zoo, with the spellings of torchvision and with where each network comes from.
+//!
+//! Families with a width in their names (`mobilenet_v1_0.25`) are known at any width; the usual ones are listed.
+
+/// A network of the zoo that is known by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The name that [`super::Named`] takes.
+    pub name: &'static str,
+    /// Other spellings: those of torchvision.
+    pub also: &'static [&'static str],
+    /// The paper that describes it.
+    pub source: &'static str,
+    /// Side of the square images that it was made for.
+    pub resolution: u32,
+}
+
+const fn known(
+    name: &'static str,
+    also: &'static [&'static str],
+    source: &'static str,
+    resolution: u32,
+) -> Known {
+    Known { name, also, source, resolution }
+}
+
+/// The networks of the zoo, family by family.
+pub const KNOWN: &[Known] = &[
+    known("alexnet", &[], "Krizhevsky 2014, One weird trick", 224),
+    known("vgg11", &["vgg11_bn"], "Simonyan & Zisserman 2015", 224),
+    known("vgg13", &["vgg13_bn"], "Simonyan & Zisserman 2015", 224),
+    known("vgg16", &["vgg16_bn"], "Simonyan & Zisserman 2015", 224),
+    known("vgg19", &["vgg19_bn"], "Simonyan & Zisserman 2015", 224),
+    known("resnet34", &[], "He et al. 2016", 224),
+    known("resnet101", &[], "He et al. 2016", 224),
+    known("resnet152", &[], "He et al. 2016", 224),
+    known("resnet200", &[], "He et al. 2016", 224),
+    known("resnet18_vd", &[], "He et al. 2019, Bag of tricks", 224),
+    known("resnet34_vd", &[], "He et al. 2019, Bag of tricks", 224),
+    known("resnet50_vd", &[], "He et al. 2019, Bag of tricks", 224),
+    known("resnet101_vd", &[], "He et al. 2019, Bag of tricks", 224),
+    known("resnet152_vd", &[], "He et al. 2019, Bag of tricks", 224),
+    known("resnet_v2_101", &[], "He et al. 2016, Identity mappings", 299),
+    known("resnext50_32x4d", &[], "Xie et al. 2017", 224),
+    known("resnext101_32x4d", &[], "Xie et al. 2017", 224),
+    known("resnext101_32x8d", &[], "Xie et al. 2017", 224),
+    known("resnext101_64x4d", &[], "Xie et al. 2017", 224),
+    known("resnext152_32x4d", &[], "Xie et al. 2017", 224),
+    known("se_resnext50_32x4d", &[], "Hu et al. 2018", 224),
+    known("se_resnext101_32x4d", &[], "Hu et al. 2018", 224),
+    known("wide_resnet50_2", &[], "Zagoruyko & Komodakis 2016", 224),
+    known("wide_resnet101_2", &[], "Zagoruyko & Komodakis 2016", 224),
+    known("squeezenet_1.1", &["squeezenet1_1"], "Iandola et al. 2016", 224),
+    known("googlenet", &[], "Szegedy et al. 2015", 224),
+    known("densenet121", &[], "Huang et al. 2017", 224),
+    known("densenet161", &[], "Huang et al. 2017", 224),
+    known("densenet169", &[], "Huang et al. 2017", 224),
+    known("densenet201", &[], "Huang et al. 2017", 224),
+    known("densenet264", &[], "Huang et al. 2017", 224),
+    known("mobilenet_v1_0.25", &[], "Howard et al. 2017", 224),
+    known("mobilenet_v1_0.5", &[], "Howard et al. 2017", 224),
+    known("mobilenet_v1_0.75", &[], "Howard et al. 2017", 224),
+    known("mobilenet_v1_1.0", &["mobilenet_v1"], "Howard et al. 2017", 224),
+    known("mobilenet_v2_0.35", &[], "Sandler et al. 2018", 224),
+    known("mobilenet_v2_0.5", &[], "Sandler et al. 2018", 224),
+    known("mobilenet_v2_0.75", &[], "Sandler et al. 2018", 224),
+    known("mobilenet_v2_1.0", &[], "Sandler et al. 2018", 224),
+    known("mobilenet_v2_1.4", &[], "Sandler et al. 2018", 224),
+    known("mobilenet_v3_small_0.75", &[], "Howard et al. 2019", 224),
+    known("mobilenet_v3_small_1.0", &["mobilenet_v3_small"], "Howard et al. 2019", 224),
+    known("mobilenet_v3_small_minimalistic", &[], "Howard et al. 2019", 224),
+    known("mobilenet_v3_large_0.75", &[], "Howard et al. 2019", 224),
+    known("mobilenet_v3_large_1.0", &["mobilenet_v3_large"], "Howard et al. 2019", 224),
+    known("mobilenet_v3_large_minimalistic", &[], "Howard et al. 2019", 224),
+    known("mnasnet_0.5", &["mnasnet0_5"], "Tan et al. 2019, MnasNet-B1", 224),
+    known("mnasnet_0.75", &["mnasnet0_75"], "Tan et al. 2019, MnasNet-B1", 224),
+    known("mnasnet_1.0", &["mnasnet1_0"], "Tan et al. 2019, MnasNet-B1", 224),
+    known("mnasnet_1.3", &["mnasnet1_3"], "Tan et al. 2019, MnasNet-B1", 224),
+    known("proxylessnas_mobile", &[], "Cai et al. 2019", 224),
+    known("efficientnet_b0", &[], "Tan & Le 2019", 224),
+    known("efficientnet_b1", &[], "Tan & Le 2019", 240),
+    known("efficientnet_b2", &[], "Tan & Le 2019", 260),
+    known("efficientnet_b3", &[], "Tan & Le 2019", 300),
+    known("efficientnet_b4", &[], "Tan & Le 2019", 380),
+    known("efficientnet_b5", &[], "Tan & Le 2019", 456),
+    known("efficientnet_b6", &[], "Tan & Le 2019", 528),
+    known("efficientnet_b7", &[], "Tan & Le 2019", 600),
+    known("shufflenet_v2_0.5", &["shufflenet_v2_x0_5"], "Ma et al. 2018", 224),
+    known("shufflenet_v2_1.0", &["shufflenet_v2_x1_0"], "Ma et al. 2018", 224),
+    known("shufflenet_v2_1.5", &["shufflenet_v2_x1_5"], "Ma et al. 2018", 224),
+    known("shufflenet_v2_2.0", &["shufflenet_v2_x2_0"], "Ma et al. 2018", 224),
+    known("pplcnet_0.25", &[], "Cui et al. 2021", 224),
+    known("pplcnet_0.5", &[], "Cui et al. 2021", 224),
+    known("pplcnet_1.0", &[], "Cui et al. 2021", 224),
+    known("pplcnet_1.5", &[], "Cui et al. 2021", 224),
+    known("pplcnet_2.0", &[], "Cui et al. 2021", 224),
+    known("pplcnet_2.5", &[], "Cui et al. 2021", 224),
+];
+
+/// The listed network that is called `name` in any of its spellings.
+pub fn known_as(name: &str) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| known.name == name || known.also.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Named;
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_name_is_a_network_and_no_spelling_occurs_twice() {
+        let mut seen = BTreeSet::new();
+        for known in KNOWN {
+            Named::new(known.name, known.resolution).unwrap();
+            for spelling in known.also.iter().chain([&known.name]) {
+                assert!(seen.insert(*spelling), "{spelling}");
+                assert_eq!(known_as(spelling), Some(known));
+            }
+        }
+        assert_eq!(known_as("mobilenet_v3_large").unwrap().name, "mobilenet_v3_large_1.0");
+        assert_eq!(known_as("mobilenet"), None);
+    }
+}

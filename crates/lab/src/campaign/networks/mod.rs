@@ -1,0 +1,178 @@
+//! Measuring a few networks well: several launches of each, apart in time, and what they say together. A measurement is
+//! good if a later one will give the same within its interval; `docs/measuring.md` says how that is judged.
+
+use super::state;
+use crate::device::{Device, DeviceError, Options, Workload};
+use edgezen_core::measurement::{Agreement, Doubt, MachineState, Quality, Summary, launches};
+use edgezen_core::stats;
+use edgezen_core::units::Latency;
+use edgezen_runner::{Measured, Timing};
+use std::time::{Duration, Instant};
+
+/// Launches of every network.
+pub const LAUNCHES: u32 = 5;
+/// Launches of networks whose first ones differ too much.
+pub const MOST_LAUNCHES: u32 = 8;
+/// The least time between two launches of one network.
+const APART: Duration = Duration::from_millis(500);
+/// Longest wait for a core at its usual pace before a further launch.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// What the launches of one network say together. Latencies are those of the whole batch, until
+/// [`Reading::per_image`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// Statistics of the runs of all launches. The median is that of the launches' medians, and its interval the one for a
+    /// later launch; with a single launch, both are those of its runs.
+    pub summary: Summary,
+    pub p99: Latency,
+    /// The first run of a launch: the median of all launches.
+    pub first: Latency,
+    /// Time that it took to make the network ready: the median of all launches. `None` where the device does not tell.
+    pub load: Option<Latency>,
+    /// The median of each launch, in the order in which they were made.
+    pub launches: Vec<Latency>,
+    /// `None` for a single launch.
+    pub agreement: Option<Agreement>,
+    pub state: MachineState,
+    /// Why it is not good; `None` if it is.
+    pub doubt: Option<Doubt>,
+}
+
+impl Reading {
+    /// What `launches` of one network say; `None` if they hold no samples.
+    fn of(launches: &[Measured], throttled: &dyn Fn(&Measured) -> Option<String>) -> Option<Reading> {
+        let timings = || launches.iter().map(|launch| &launch.timing);
+        let (pooled, _) = edgezen_runner::pooled(timings())?;
+        let medians = edgezen_runner::launch_medians(timings());
+        let state = state::of(launches, throttled);
+        let agreement = Agreement::of(&medians, state.spread());
+        let tolerance = timings().map(|timing| timing.noisy_half_width).fold(f64::INFINITY, f64::min);
+        let doubt = launches::doubt(agreement.as_ref(), &state, tolerance);
+        let summary = match &agreement {
+            Some(agreement) => Summary { median: agreement.median, ci95: agreement.interval(), ..pooled },
+            None => pooled,
+        };
+        let median_of = |values: Vec<f64>| stats::median(&values).map(Latency::from_ns);
+        let usual = timings().filter_map(|timing| timing.usual_probe_ns).min();
+        let calm: Vec<f64> = timings().flat_map(|timing| timing.undisturbed_ns(usual)).collect();
+        let runs = if calm.is_empty() { timings().flat_map(Timing::per_run_ns).collect() } else { calm };
+        Some(Reading {
+            summary,
+            p99: stats::quantile(&stats::sorted(&runs), 0.99).map(Latency::from_ns)?,
+            first: median_of(timings().map(|timing| timing.first_ns as f64).collect())?,
+            load: median_of(
+                launches.iter().filter_map(|launch| launch.load_ns).map(|ns| ns as f64).collect(),
+            ),
+            launches: medians.iter().map(|launch| launch.median).collect(),
+            agreement,
+            state,
+            doubt,
+        })
+    }
+
+    pub fn quality(&self) -> Quality {
+        self.doubt.as_ref().map_or(Quality::Good, Doubt::quality)
+    }
+
+    /// Whether more launches could make it good: where the launches differ, but not where other programs or heat alone are
+    /// in the way.
+    fn may_improve(&self) -> bool {
+        match &self.doubt {
+            Some(Doubt::Launches(_) | Doubt::OneLaunch | Doubt::Disturbed { .. }) => true,
+            Some(Doubt::Throttled(_) | Doubt::Others { .. }) | None => false,
+        }
+    }
+
+    /// The same with the latencies of a batch divided by its number of images. How long loading took stays.
+    #[must_use]
+    pub fn per_image(self, batch: u32) -> Reading {
+        let batch = f64::from(batch.max(1));
+        let Summary { median, mean, min, p10, p90, ci95, runs, k } = self.summary;
+        let pair = |(low, high): (Latency, Latency)| (low / batch, high / batch);
+        let summary = Summary {
+            median: median / batch,
+            mean: mean / batch,
+            min: min / batch,
+            p10: p10 / batch,
+            p90: p90 / batch,
+            ci95: pair(ci95),
+            runs,
+            k,
+        };
+        let of_image = |a: Agreement| Agreement { median: a.median / batch, range: pair(a.range), ..a };
+        Reading {
+            summary,
+            p99: self.p99 / batch,
+            first: self.first / batch,
+            launches: self.launches.into_iter().map(|median| median / batch).collect(),
+            agreement: self.agreement.map(of_image),
+            doubt: self.doubt.map(|doubt| match doubt {
+                Doubt::Launches(agreement) => Doubt::Launches(of_image(agreement)),
+                other => other,
+            }),
+            ..self
+        }
+    }
+}
+
+/// `options` for a device that is to measure networks: every measurement is a launch.
+#[must_use]
+pub fn options(options: Options) -> Options {
+    Options { rounds: LAUNCHES, launches: true, ..options }
+}
+
+/// Measures each workload; `progress` is called with the index of the one that comes next. The device is one that was
+/// opened with [`options`].
+///
+/// All are launched once before any is launched again, so that the launches of each lie apart. An entry without samples is
+/// `None`.
+///
+/// # Errors
+/// Whatever the device says of the first workload that it cannot measure.
+pub fn measure(
+    device: &mut dyn Device,
+    workloads: &[Workload<'_>],
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<Option<Reading>>, DeviceError> {
+    let vigilance = device.vigilance();
+    let throttled = |measured: &Measured| vigilance.as_ref().and_then(|rules| rules.complaint(measured));
+    let mut of_each: Vec<Launches> = workloads.iter().map(|_| Launches::default()).collect();
+    for launch in 0..MOST_LAUNCHES {
+        for (i, (workload, launches)) in workloads.iter().zip(&mut of_each).enumerate() {
+            let further = launch >= LAUNCHES;
+            if further {
+                if !Reading::of(&launches.made, &throttled).is_some_and(|reading| reading.may_improve()) {
+                    continue;
+                }
+                device.settle(SETTLE);
+            }
+            launches.wait(device);
+            progress(i);
+            launches.made.push(device.measure(*workload)?);
+            launches.ended = Some(Instant::now());
+        }
+    }
+    Ok(of_each.iter().map(|launches| Reading::of(&launches.made, &throttled)).collect())
+}
+
+/// The launches of one workload so far.
+#[derive(Default)]
+struct Launches {
+    made: Vec<Measured>,
+    /// When the last one ended.
+    ended: Option<Instant>,
+}
+
+impl Launches {
+    /// Waits until the last launch is long enough ago.
+    fn wait(&self, device: &mut dyn Device) {
+        let passed = self.ended.map(|ended| ended.elapsed());
+        if let Some(left) = passed.and_then(|passed| APART.checked_sub(passed)) {
+            device.rest(left);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

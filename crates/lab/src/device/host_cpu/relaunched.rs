@@ -1,0 +1,93 @@
+//! The CPU of this computer, where every measurement is a launch: a process is started for it and ends with it.
+
+use super::launch::{Job, Launcher};
+use super::{NAME, identity};
+use crate::device::pinned_core::{self, LEARN, PinnedCore};
+use crate::device::{Device, DeviceError, Facts, Options, Workload, computer};
+use edgezen_core::measurement::Identity;
+use edgezen_runner::{Measured, Policy};
+use std::time::Duration;
+
+/// How long a process learns the pace of the core, if an earlier one has learnt it already.
+const LEARN_AGAIN: Duration = Duration::from_millis(100);
+
+/// The least time that a network is sampled for in each launch.
+const SAMPLING: Duration = Duration::from_millis(400);
+
+pub struct Relaunched {
+    identity: Identity,
+    launcher: Launcher,
+    policy: Policy,
+    cores: Option<Vec<u32>>,
+    seed: u64,
+    /// The usual length of a probe, as an earlier session found it.
+    known_probe_ns: Option<u64>,
+    /// The same, as the launches so far found it.
+    learnt_probe_ns: Option<u64>,
+    /// How long the next launch may wait for the core.
+    settle: Duration,
+}
+
+impl Relaunched {
+    /// Nothing is started yet.
+    ///
+    /// # Errors
+    /// Cores that are asked for where the system cannot pin.
+    pub fn new(launcher: Launcher, options: &Options) -> Result<Relaunched, DeviceError> {
+        let cores = PinnedCore::choose(options.cores.as_deref())
+            .map_err(|error| DeviceError::Pin { device: NAME.into(), error })?;
+        let usual =
+            Policy { max_ns: SAMPLING.as_nanos() as u64 * u64::from(options.rounds.max(1)), ..Policy::HOST };
+        let policy = options.launch_policy(usual);
+        Ok(Relaunched {
+            identity: identity(options.batch, cores.as_deref().map(pinned_core::text)),
+            launcher,
+            policy: Policy { patience_ns: policy.patience_ns / u64::from(options.rounds.max(1)), ..policy },
+            cores,
+            seed: options.seed,
+            known_probe_ns: options.usual_probe_ns,
+            learnt_probe_ns: None,
+            settle: Duration::ZERO,
+        })
+    }
+}
+
+impl Device for Relaunched {
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn facts(&self) -> Facts {
+        computer::facts()
+    }
+
+    fn measure(&mut self, workload: Workload<'_>) -> Result<Measured, DeviceError> {
+        let learn = match (self.policy.patience_ns, self.learnt_probe_ns) {
+            (0, _) => Duration::ZERO,
+            (_, None) => LEARN,
+            (_, Some(_)) => LEARN_AGAIN,
+        };
+        let mut job = Job::new(workload, self.policy);
+        job.batch = self.identity.batch;
+        job.seed = self.seed;
+        job.cores.clone_from(&self.cores);
+        job.usual_probe_ns = self.known_probe_ns.into_iter().chain(self.learnt_probe_ns).min();
+        job.learn = learn;
+        job.settle = std::mem::take(&mut self.settle);
+        let measured = self.launcher.run(&job, workload)?;
+        self.learnt_probe_ns = self.learnt_probe_ns.into_iter().chain(measured.timing.usual_probe_ns).min();
+        Ok(measured)
+    }
+
+    fn rest(&mut self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
+    fn settle(&mut self, patience: Duration) {
+        self.settle = patience;
+    }
+
+    fn usual_probe_ns(&self) -> Option<u64> {
+        self.learnt_probe_ns.or(self.known_probe_ns)
+    }
+}

@@ -1,0 +1,69 @@
+//! Device profiles, and what phones say of themselves.
+
+use super::{Parser, Seeds, as_it_is, files, said, text};
+use edgezen_core::foreign::ForeignText;
+use edgezen_lab::device::adb::{Finished, Link, LinkError, PhoneState};
+use edgezen_lab::device::android::describe;
+use edgezen_lab::device::android::facts::Phone;
+use edgezen_lab::device::android::status::PhoneStatus;
+use edgezen_lab::device::profile::Profile;
+use edgezen_runner::android::{parse_battery, parse_thermal_status};
+use std::time::Duration;
+
+pub const PARSERS: &[Parser] = &[
+    Parser { name: "profile", seeds: profiles, seal: as_it_is, parse: profile },
+    Parser { name: "phone", seeds: phones, seal: as_it_is, parse: phone },
+];
+
+fn profiles() -> Seeds {
+    files(&["device-profiles/pixel2.toml", "device-profiles/v100.toml", "device-profiles/host.toml"])
+}
+
+fn profile(input: &[u8]) -> Result<(), String> {
+    Profile::parse(text(input)?, "damaged.toml").map(drop).map_err(said)
+}
+
+fn phones() -> Seeds {
+    files(&["fuzz/seeds/phone.txt", "fuzz/seeds/phone-status.txt"])
+}
+
+/// A phone that answers every command with the same text.
+struct Parrot {
+    name: ForeignText,
+    said: String,
+}
+
+impl Link for Parrot {
+    fn name(&self) -> &ForeignText {
+        &self.name
+    }
+
+    fn state(&mut self) -> Result<PhoneState, LinkError> {
+        Ok(PhoneState::Ready)
+    }
+
+    fn shell(&mut self, _: &str, _: Duration) -> Result<Finished, LinkError> {
+        Ok(Finished { stdout: self.said.clone(), stderr: String::new(), status: 0 })
+    }
+
+    fn push(&mut self, _: &[u8], _: &str, _: Duration) -> Result<(), LinkError> {
+        Ok(())
+    }
+
+    fn pull(&mut self, _: &str, _: Duration) -> Result<Vec<u8>, LinkError> {
+        Ok(self.said.clone().into_bytes())
+    }
+}
+
+fn phone(input: &[u8]) -> Result<(), String> {
+    let said_by_phone = String::from_utf8_lossy(input).into_owned();
+    parse_battery(&said_by_phone);
+    parse_thermal_status(&said_by_phone);
+    let mut link = Parrot { name: "parrot".into(), said: said_by_phone };
+    let status = PhoneStatus::read(&mut link).map_err(said)?;
+    drop(format!("{status:?}"));
+    let phone = Phone::read(&mut link).map_err(said)?;
+    drop(phone.title());
+    // What is drafted of a phone is a profile, or the message says why it is none.
+    Profile::parse(&describe::draft(&phone), "draft.toml").map(drop).or(Ok(()))
+}

@@ -1,0 +1,63 @@
+//! The folder that a search leaves: its settings, its results, and the checkpoint from which it goes on.
+
+use super::{Parser, Seeds, as_it_is, files, in_a_file, said};
+use edgezen_core::digest::sha256;
+use edgezen_core::predictor::file::PredictorFile;
+use edgezen_core::predictor::fitted::FittedPredictor;
+use edgezen_core::search::{Quantity, Search};
+use edgezen_core::space;
+use edgezen_core::units::Latency;
+use edgezen_lab::runs::{self, SavedSearch};
+use std::path::Path;
+
+pub const PARSERS: &[Parser] = &[
+    Parser { name: "run.toml", seeds: manifests, seal: as_it_is, parse: manifest },
+    Parser { name: "result.json", seeds: results, seal: as_it_is, parse: result },
+    Parser { name: "checkpoint", seeds: checkpoints, seal: sealed, parse: resumed },
+];
+
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}
+
+fn manifests() -> Seeds {
+    files(&["fuzz/seeds/run.toml"])
+}
+
+fn manifest(input: &[u8]) -> Result<(), String> {
+    in_a_file("run.toml", input, |path| runs::read_manifest(folder(path))).map(drop)
+}
+
+fn results() -> Seeds {
+    files(&["fuzz/seeds/result.json"])
+}
+
+fn result(input: &[u8]) -> Result<(), String> {
+    in_a_file("result.json", input, |path| runs::read_result(folder(path))).map(drop)
+}
+
+fn checkpoints() -> Seeds {
+    files(&["fuzz/seeds/checkpoint"])
+}
+
+/// The first line is the checksum of the rest.
+fn sealed(input: Vec<u8>) -> Vec<u8> {
+    match std::str::from_utf8(&input).ok().and_then(|text| text.trim_end().split_once('\n')) {
+        Some((_, body)) => format!("{}\n{body}\n", sha256(body)).into_bytes(),
+        None => input,
+    }
+}
+
+/// The search that the checkpoint is of goes on for some iterations.
+fn resumed(input: &[u8]) -> Result<(), String> {
+    let saved =
+        in_a_file("checkpoint", input, |path| SavedSearch::read(folder(path)))?.ok_or("there is none")?;
+    let name = "predictors/pixel2@tflite@fp32.json";
+    let file = PredictorFile::parse(&files(&[name]).map_err(said)?[0], Path::new(name)).map_err(said)?;
+    let search = Search::new(space::by_name("mobilenet").ok_or("no such space")?)
+        .budget(Quantity::Layers, 14.0)
+        .latency("pixel2", FittedPredictor::new(file), Latency::from_ms(40.0))
+        .iterations(310)
+        .threads(1);
+    search.observed(&edgezen_core::search::Silent, Some(&saved.search)).map(drop).map_err(said)
+}

@@ -1,0 +1,33 @@
+//! `--force`, and the files that a command writes its results into.
+
+use super::failure::Failure;
+use edgezen_lab::files::Destination;
+use std::path::Path;
+
+/// Whether a result may take the place of what is there.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct Force {
+    /// Replace what is there already
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl Force {
+    /// The place of a result that is quickly made: a file with the same content may be there. `inputs` are the files
+    /// that it is made of.
+    pub fn place(self, path: impl AsRef<Path>, inputs: &[impl AsRef<Path>]) -> Result<Destination, Failure> {
+        Ok(Destination::new(path.as_ref(), self.force, inputs)?)
+    }
+
+    /// The place of a result that takes long: nothing may be there.
+    pub fn free_place(
+        self,
+        path: impl AsRef<Path>,
+        inputs: &[impl AsRef<Path>],
+    ) -> Result<Destination, Failure> {
+        Ok(Destination::free(path.as_ref(), self.force, inputs)?)
+    }
+}
+
+/// A result without inputs in files.
+pub const NO_INPUTS: &[&str] = &[];

@@ -1,0 +1,21 @@
+//! `edgezen launch`: the hidden command that measures once in a process of its own. Other commands start it.
+
+use super::Failure;
+use edgezen_lab::device::host_cpu::{Launcher, launch};
+use edgezen_runner::process;
+
+/// The name of the command.
+const NAME: &str = "launch";
+
+/// How this program starts it. `None`: this program cannot find itself, and measures in its own process.
+pub fn launcher() -> Option<Launcher> {
+    let program = std::env::current_exe().ok()?;
+    Some(Launcher { program, arguments: vec![NAME.into()] })
+}
+
+/// Does the job on standard input, and writes the reply to standard output.
+pub fn run() -> Result<(), Failure> {
+    process::belong_to_parent();
+    launch::answer(std::io::stdin().lock(), std::io::stdout().lock())
+        .map_err(|error| Failure::runtime(format!("the reply could not be written: {error}")))
+}

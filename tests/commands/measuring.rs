@@ -1,0 +1,98 @@
+//! `measure`: what its verdict means, and what it says of the machine.
+
+use super::{edgezen, edgezen_json, refused};
+use serde_json::Value;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const NET: &str = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)SuperConvK1BNRELU(16,64,1,1)";
+
+/// The rows and the exit code of a measurement.
+fn measured(args: &[&str]) -> (Vec<Value>, i32) {
+    let output = edgezen(Path::new("."), &[&["measure", "--json"], args].concat());
+    let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+    (rows.as_array().unwrap().clone(), output.status.code().unwrap())
+}
+
+fn simulated(spec: &str) -> (Value, i32) {
+    let (rows, code) = measured(&["--device", "simulated", "--simulate", spec, "mobilenet_v2"]);
+    (rows[0].clone(), code)
+}
+
+#[test]
+fn a_good_measurement_has_launches_and_a_state() {
+    let (row, code) = simulated("launches=0.005,load=0");
+    assert_eq!((code, &row["quality"], &row["reason"]), (0, &"good".into(), &Value::Null), "{row}");
+    assert_eq!((&row["launches"], &row["state"]["use"]), (&5.into(), &"quiet".into()));
+    assert_eq!(row["launch_medians_ms"].as_array().unwrap().len(), 5);
+    let number = |field: &str| row[field].as_f64().unwrap_or_else(|| panic!("{field}: {row}"));
+    assert!((0.1..2.0).contains(&number("between_launches_pct")));
+    assert!(number("p90_ms") <= number("p99_ms") && number("first_ms") > 0.0 && number("load_ms") > 0.0);
+    let [low, high] = [0, 1].map(|i| row["ci95_ms"][i].as_f64().unwrap());
+    assert!(low < number("median_ms") && number("median_ms") < high);
+    // Another session of the same machine falls inside.
+    let again = edgezen_json(
+        Path::new("."),
+        &[
+            "measure",
+            "--device",
+            "simulated",
+            "--simulate",
+            "launches=0.005,load=0",
+            "--seed",
+            "7",
+            "mobilenet_v2",
+            "--json",
+        ],
+    );
+    let later = again[0]["median_ms"].as_f64().unwrap();
+    assert!(low <= later && later <= high && later != number("median_ms"), "{later}: {row}");
+}
+
+#[test]
+fn what_is_not_good_names_its_reason() {
+    let (row, code) = simulated("launches=0.1,load=0");
+    assert_eq!((code, &row["quality"], &row["launches"]), (3, &"noisy".into(), &8.into()), "{row}");
+    assert!(row["reason"].as_str().unwrap().contains("launches differ"), "{row}");
+    let busy = ["measure", "--device", "simulated", "--simulate", "load=0.6", "mobilenet_v2"];
+    refused(Path::new("."), &busy, 3, &["mobilenet_v2", "other programs used", "doctor"]);
+    let (row, _) = simulated("load=0.6");
+    assert_eq!((&row["launches"], &row["state"]["use"]), (&5.into(), &"shared".into()), "{row}");
+    assert!(row["state"]["others_on_machine_percent"].as_f64().unwrap() > 20.0);
+}
+
+#[test]
+fn this_computer_is_measured_in_processes_of_their_own() {
+    let args = ["--device", "host", "--resolution", "16", "--seconds", "0.5", NET, NET];
+    let (rows, code) = measured(&args);
+    for row in &rows {
+        assert!(row["launches"].as_u64().unwrap() >= 5, "{row}");
+        assert!(row["load_ms"].as_f64().unwrap() > 0.0 && row["median_ms"].as_f64().unwrap() > 0.0, "{row}");
+        let good = row["quality"] == "good";
+        assert_eq!(good, row["reason"].is_null(), "{row}");
+        assert!(good || code == 3, "{row}");
+    }
+    assert_eq!(rows.len(), 2);
+    for seconds in ["0", "-1", "nan", "1e9", "soon"] {
+        let seconds = format!("--seconds={seconds}");
+        refused(Path::new("."), &["measure", "--device", "host", &seconds, NET], 2, &["seconds"]);
+    }
+}
+
+#[test]
+fn the_process_that_measures_answers_anything() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_edgezen"))
+        .arg("launch")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"{\"work\":").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let reply: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(reply["failed"].as_str().unwrap().contains("not a job"), "{reply}");
+    let help = edgezen(Path::new("."), &["--help"]);
+    assert!(!String::from_utf8_lossy(&help.stdout).contains("launch "));
+}
