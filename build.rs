@@ -16,24 +16,40 @@ struct Folder {
     /// The name of the static, and what it holds.
     name: &'static str,
     holds: &'static str,
-    /// Large files are gzipped: they would be a tenth of the program.
-    packed: bool,
+    form: Form,
 }
 
-const FOLDERS: [Folder; 2] = [
+/// How the files of a folder stand in the program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    /// Large files are gzipped: they would be a tenth of the program.
+    Gzipped,
+    /// Bytes as they are.
+    Bytes,
+}
+
+const FOLDERS: [Folder; 3] = [
     Folder {
         path: "device-profiles",
         extension: "toml",
         name: "DEVICE_PROFILES",
         holds: "Device profiles, by name.",
-        packed: false,
+        form: Form::Text,
     },
     Folder {
         path: "predictors",
         extension: "json",
         name: "PREDICTORS",
         holds: "Predictors, by identity; gzipped.",
-        packed: true,
+        form: Form::Gzipped,
+    },
+    Folder {
+        path: "datasets/accuracies",
+        extension: "gz",
+        name: "ACCURACIES",
+        holds: "Tables of trained networks, by the name of the file without its last extension.",
+        form: Form::Bytes,
     },
 ];
 
@@ -57,13 +73,17 @@ fn main() -> io::Result<()> {
 
 /// Adds the static of `folder` to `code`.
 fn embed(folder: &Folder, root: &Path, out: &Path, code: &mut String) -> io::Result<()> {
-    let Folder { path, extension, name, holds, packed } = folder;
-    let (content, include) = if *packed { ("[u8]", "include_bytes") } else { ("str", "include_str") };
+    let Folder { path, extension, name, holds, form } = folder;
+    let (content, include) = match form {
+        Form::Text => ("str", "include_str"),
+        Form::Gzipped | Form::Bytes => ("[u8]", "include_bytes"),
+    };
     // A static, not a constant: every crate that uses a constant gets a copy of it.
     let _ = writeln!(code, "/// {holds}\npub static {name}: &[(&str, &{content})] = &[");
     for file in files(&root.join(path), extension)? {
         let id = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let source = if *packed { gzipped(&file, &out.join(format!("{id}.gz")))? } else { file };
+        let source =
+            if *form == Form::Gzipped { gzipped(&file, &out.join(format!("{id}.gz")))? } else { file };
         let _ = writeln!(code, "    ({id:?}, {include}!({:?})),", source.display().to_string());
     }
     code.push_str("];\n");

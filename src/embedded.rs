@@ -2,6 +2,7 @@
 //! file without its extension.
 //!
 //! * `DEVICE_PROFILES`: `device-profiles/*.toml`, read by [`edgezen_lab::device::profile`];
-//! * `PREDICTORS`: `predictors/*.json`.
+//! * `PREDICTORS`: `predictors/*.json`;
+//! * `ACCURACIES`: `datasets/accuracies/*.csv.gz`.
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));

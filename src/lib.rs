@@ -22,8 +22,8 @@ mod embedded;
 pub mod shipped;
 
 pub use edgezen_core::{
-    files as formats, foreign, measurement, plainnet, predictor, proxy, random, search, space, stats, units,
-    zoo,
+    accuracy, files as formats, foreign, measurement, plainnet, predictor, proxy, random, search, space,
+    stats, units, zoo,
 };
 pub use edgezen_engine as engine;
 #[cfg(feature = "torch")]

@@ -1,7 +1,7 @@
 //! The devices and predictors that are shipped with the program, with the user's own in front of them.
 
 use crate::catalogue::{Catalogue, Predictors, Profiles, predictors};
-pub use crate::embedded::{DEVICE_PROFILES, PREDICTORS};
+pub use crate::embedded::{ACCURACIES, DEVICE_PROFILES, PREDICTORS};
 
 /// The catalogue that every command uses.
 pub fn catalogue() -> Catalogue {

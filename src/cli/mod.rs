@@ -4,6 +4,7 @@
 
 mod answers;
 mod breakdown;
+mod calibrate;
 mod completions;
 mod dataset;
 mod devices;
@@ -109,6 +110,8 @@ enum Command {
     /// Layers, parameters, MACs, memory and kernels of a network
     #[command(after_help = examples::INFO)]
     Info(info::Args),
+    /// Fit what foretells the accuracy of networks to a few that were trained
+    Calibrate(calibrate::Args),
     /// Zero-shot scores of networks
     #[command(after_help = examples::SCORE)]
     Score(score::Args),
@@ -174,6 +177,7 @@ fn command(cli: Cli) -> Result<(), Failure> {
         Command::Predict(args) => predict::run(args, cli.global),
         Command::Evaluate(args) => evaluate::run(args, cli.global),
         Command::Info(args) => info::run(args, cli.global),
+        Command::Calibrate(args) => calibrate::run(&args, cli.global),
         Command::Score(args) => score::run(args, cli.global),
         Command::Search(args) => search::run(&args, cli.global),
         Command::Measure(args) => measure::run(args, cli.global),

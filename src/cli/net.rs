@@ -2,7 +2,9 @@
 
 use super::failure::{Exit, Failure};
 use edgezen_core::plainnet::{Model, Network};
+use edgezen_core::zoo::Encoded;
 use edgezen_engine::onnx::Size;
+use edgezen_lab::accuracy::trained;
 use edgezen_lab::catalogue::networks::{self, AnyNetwork, NetworkError, Overrides};
 use edgezen_lab::spelling;
 
@@ -48,6 +50,18 @@ pub fn any(net: &str, options: NetOptions) -> Result<AnyNetwork, Failure> {
 /// Reads a NET argument that must have a structure string; `need` says what needs it: `a score needs`.
 pub fn model(net: &str, options: NetOptions, need: &'static str) -> Result<Model, Failure> {
     Ok(networks::model(net, options.into(), need)?)
+}
+
+/// Reads a NET argument as what a zero-shot score looks at, with its name: a PlainNet, or the chain of convolutions of a
+/// network of another search space.
+pub fn scored(net: &str, options: NetOptions) -> Result<(String, Model), Failure> {
+    if !Encoded::is_code(net.trim()) {
+        let model = model(net, options, "a score needs")?;
+        return Ok((networks::name(&model), model));
+    }
+    let network = networks::any(net, options.into())?;
+    let chain = trained::chain(&network).map_err(|error| Failure::usage(error.to_string()))?;
+    Ok((network.name(), chain.vanilla()))
 }
 
 /// Reads a NET argument as the structure that a search starts from.

@@ -2,21 +2,27 @@
 
 use super::answers::Answers;
 use super::net::{self, NetOptions};
-use super::{Failure, Global, output};
+use super::{Failure, Global, calibrate, output};
 use edgezen_core::proxy;
 use edgezen_core::proxy::Mode;
 use edgezen_core::proxy::exact;
-use edgezen_lab::catalogue::networks;
+use edgezen_lab::accuracy::{ensemble, trained};
 use edgezen_lab::scoring::{self, Scoring, ScoringError};
 use edgezen_lab::spelling;
 use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[arg(value_name = "NET", required = true, help = net::NET)]
     nets: Vec<String>,
+    /// Proxy; several with + between them: the sum of the logarithms of a network's ranks among those given
     #[arg(long, default_value = "zen")]
     proxy: String,
+    /// Calibration file: adds the accuracy that it foretells, in percent, with its interval
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
     /// How the score is computed [default: closed where the proxy has a closed form]
     #[arg(long, value_enum)]
     engine: Option<Engine>,
@@ -70,7 +76,7 @@ impl From<Engine> for scoring::Engine {
 #[derive(Serialize)]
 struct Row {
     net: String,
-    proxy: &'static str,
+    proxy: String,
     engine: &'static str,
     mode: &'static str,
     score: f64,
@@ -84,32 +90,77 @@ struct Row {
     /// Residual links and squeeze-excite were left in.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     built: bool,
+    /// The scores that an ensemble combines.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    of: BTreeMap<&'static str, f64>,
+    #[serde(flatten)]
+    foretold: Option<Foretold>,
+}
+
+/// What a calibration says of a network, in percent.
+#[derive(Serialize)]
+struct Foretold {
+    accuracy: f64,
+    accuracy_lower: f64,
+    accuracy_upper: f64,
+    /// Features outside of the range that the calibration was fitted to.
+    accuracy_outside: Vec<String>,
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
-    let entry = find(&args.proxy)?;
-    let scoring = Scoring {
-        proxy: entry,
-        engine: scoring::Engine::choose(entry, args.engine.map(Into::into))?,
-        mode: args.mode,
-        batch: args.batch,
-        repeats: args.repeats,
-        independent: args.independent,
-        built: args.built,
-        seed: global.seed,
+    let scoring = |name: &str| {
+        let entry = find(name)?;
+        let scoring = Scoring {
+            proxy: entry,
+            engine: scoring::Engine::choose(entry, args.engine.map(Into::into))?,
+            mode: args.mode,
+            batch: args.batch,
+            repeats: args.repeats,
+            independent: args.independent,
+            built: args.built,
+            seed: global.seed,
+        };
+        scoring.check()?;
+        Ok(scoring)
     };
-    scoring.check()?;
+    let scorings = args.proxy.split('+').map(scoring).collect::<Result<Vec<_>, Failure>>()?;
+    if scorings.len() > 1 && args.nets.len() < 2 {
+        return Err(Failure::usage("an ensemble of proxies ranks networks among one another")
+            .remedy("name several networks"));
+    }
+    let calibrated = args.calibration.as_deref().map(calibrate::read).transpose()?;
     let threads = args.threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
         .map_err(|e| Failure::runtime(format!("cannot start {threads} threads: {e}")))?;
     let answers = Answers::each(&args.nets, |net| {
-        let model = net::model(net, args.options, "a score needs")?;
-        let scored = pool.install(|| scoring.score(&model))?;
+        let (name, model) = net::scored(net, args.options)?;
+        let mut of = BTreeMap::new();
+        let (mut last, mut seconds) = (None, 0.0);
+        for scoring in &scorings {
+            let scored = pool.install(|| scoring.score(&model))?;
+            seconds += scored.seconds;
+            of.insert(scoring.proxy.name, scored.score);
+            last = last.or(Some((scoring, scored)));
+        }
+        let (scoring, scored) = last.ok_or_else(|| Failure::usage("there is no proxy"))?;
+        let foretold = match &calibrated {
+            Some((_, calibrated)) => {
+                let network = net::any(net, args.options)?;
+                let prediction = calibrated.predict(&trained::features(&network, calibrated.mode())?);
+                Some(Foretold {
+                    accuracy: prediction.accuracy,
+                    accuracy_lower: prediction.lower,
+                    accuracy_upper: prediction.upper,
+                    accuracy_outside: prediction.outside,
+                })
+            }
+            None => None,
+        };
         Ok(Row {
-            net: networks::name(&model),
-            proxy: entry.name,
+            net: name,
+            proxy: args.proxy.clone(),
             engine: scoring.engine.name(),
             mode: args.mode.name(),
             score: scored.score,
@@ -117,8 +168,17 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             repeats: scored.repeats,
             batch: scored.batch,
             resolution: model.resolution,
-            seconds: scored.seconds,
+            seconds,
             built: args.built,
+            of: if scorings.len() > 1 { of } else { BTreeMap::new() },
+            foretold,
+        })
+    });
+    let mut sums = ensemble_of(&scorings, &answers.given()).into_iter();
+    let answers = answers.then(|row| {
+        Ok(match sums.next() {
+            Some(sum) => Row { score: sum, std: None, ..row },
+            None => row,
         })
     });
     let refused =
@@ -126,19 +186,39 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     refused.map_or(Ok(()), Err)
 }
 
+/// The scores of the rows by an ensemble; none for a single proxy.
+fn ensemble_of(scorings: &[Scoring], rows: &[&Row]) -> Vec<f64> {
+    if scorings.len() < 2 {
+        return Vec::new();
+    }
+    let of =
+        |scoring: &Scoring| rows.iter().filter_map(|row| row.of.get(scoring.proxy.name).copied()).collect();
+    ensemble::log_ranks(&scorings.iter().map(of).collect::<Vec<Vec<f64>>>())
+}
+
 fn text(rows: &[&Row], proxy: &str) -> String {
     let cells = |row: &&Row| {
-        vec![
+        let mut cells = vec![
             row.net.clone(),
             row.resolution.to_string(),
             row.mode.to_owned(),
             format!("{:.2}", row.score),
             row.std.map_or_else(|| "-".to_owned(), |std| format!("{std:.2}")),
             if row.seconds < 1e-3 { format!("{:.1e}", row.seconds) } else { format!("{:.3}", row.seconds) },
-        ]
+        ];
+        cells.extend(row.foretold.as_ref().map(|foretold| {
+            let Foretold { accuracy, accuracy_lower, accuracy_upper, accuracy_outside } = foretold;
+            let outside = if accuracy_outside.is_empty() { "" } else { " outside" };
+            format!("{accuracy:.2} ({accuracy_lower:.2} to {accuracy_upper:.2}){outside}")
+        }));
+        cells
     };
     let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
-    output::table(&["net", "side", "mode", proxy, "±", "seconds"], &cells)
+    let mut header = vec!["net", "side", "mode", proxy, "±", "seconds"];
+    if rows.iter().any(|row| row.foretold.is_some()) {
+        header.push("accuracy %");
+    }
+    output::table(&header, &cells)
 }
 
 impl From<ScoringError> for Failure {

@@ -1,5 +1,6 @@
 //! The program as a user runs it: results, messages, exit codes, files.
 
+mod accuracies;
 mod attack;
 mod devices;
 mod info;

@@ -10,8 +10,11 @@
 //! 4. `zoo`: networks of other search spaces and papers
 //! 5. `measurement`: what was measured on which device, and how well
 //! 6. `space`, `predictor`, `proxy`: what a search may visit, its latencies, its scores
-//! 7. `search`: the best network inside the budgets
+//! 7. `accuracy`: what the accuracies of trained networks say of others
+//! 8. `search`: the best network inside the budgets
 
+#[cfg(feature = "decisions")]
+pub mod accuracy;
 #[cfg(feature = "decisions")]
 pub mod digest;
 pub mod files;

@@ -10,10 +10,12 @@
 //! 4. `fit`, `campaign`: predictors from datasets, datasets from devices
 //! 5. `catalogue`, `evaluation`, `transfer`: devices, predictors and networks by name; how well predictors do; predictors for other
 //!    devices from a few measurements
-//! 6. `prediction`: latencies of networks and tables
+//! 6. `prediction`, `accuracy`: latencies of networks and tables; accuracies of trained networks, and what is fitted to
+//!    them
 //! 7. `verify`, `rescoring`, `report`, `train`: what a search found, measured, scored again, drawn, and trained
 //! 8. `experiment`: figures and tables of the paper
 
+pub mod accuracy;
 pub mod campaign;
 pub mod catalogue;
 pub mod dataset;

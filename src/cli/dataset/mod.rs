@@ -1,6 +1,7 @@
 //! `edgezen dataset`: what a dataset holds; foreign tables in, our tables out; datasets of one identity
 //! put together.
 
+mod accuracies;
 mod export;
 mod merge;
 
@@ -56,6 +57,8 @@ enum Action {
         #[command(flatten)]
         force: Force,
     },
+    /// Makes a table of networks with their accuracies of a published one
+    Accuracies(accuracies::Args),
     /// Writes a dataset as a table that other programs read
     Export(export::Args),
     /// Puts datasets of one identity together
@@ -86,6 +89,7 @@ struct Info {
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let dir = match args.action {
         Action::Info { dir } => dataset::find(&dir),
+        Action::Accuracies(args) => return accuracies::run(&args, global),
         Action::Export(args) => return export::run(&args, global),
         Action::Merge(args) => merge::run(&args)?,
         Action::Import { format, files, device, which, output, created, force } => {

@@ -69,6 +69,9 @@ pub struct Args {
     /// What is maximised [default: of the preset, else zen]
     #[arg(long, value_name = "NAME")]
     proxy: Option<String>,
+    /// Maximise the accuracy that this file of `calibrate` foretells, instead of a proxy
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["proxy", "batch", "mode", "rescore"])]
+    objective: Option<PathBuf>,
     /// Images of one pass, for proxies that pass images through networks [default: of the proxy, as `score` says]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     batch: Option<u32>,

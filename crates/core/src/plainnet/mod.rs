@@ -2,6 +2,7 @@
 //! `docs/plainnet.md` explains them in its sections 1 to 3.
 
 pub mod block;
+pub mod chain;
 pub mod cost;
 pub mod footprint;
 pub mod graph;

@@ -1,9 +1,10 @@
-//! The trivial proxies: FLOPs, parameters, and a random number (docs/plainnet.md, section 5.4).
+//! The trivial proxies: FLOPs, parameters, multiply-adds, activations, layers, and a random number (docs/plainnet.md, section 5.4).
 //!
 //! As scores, costs are counted without residual links, so that they are smaller than the same costs as
 //! budgets (section 3.3).
 
 use super::{Candidate, Proxy, ScoreError};
+use crate::plainnet::chain::{Chain, ChainError, STAGE_EXPONENT};
 use crate::plainnet::{Model, Variant, cost};
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -51,6 +52,41 @@ impl Proxy for Params {
     fn score_model(&self, model: &Model, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
         model.validate()?;
         Ok(model.official(Variant::SCORED)?.0.0)
+    }
+}
+
+/// A quantity of the chain of convolutions (squeeze-excite and shortcuts are left out, as in every score).
+pub struct OfChain {
+    name: &'static str,
+    of: fn(&Chain) -> f64,
+}
+
+/// Multiply-adds, without the operations of normalisation and activations that official FLOPs hold.
+pub const MACS: OfChain = OfChain { name: "macs", of: Chain::macs };
+/// Elements that convolutions write.
+pub const ACTIVATIONS: OfChain = OfChain { name: "activations", of: Chain::activations };
+/// Number of convolutions.
+pub const CONVOLUTIONS: OfChain = OfChain { name: "layers", of: |chain| chain.depth() as f64 };
+
+/// Parameters that count less and less in one stage. No published score: it came out of tables of trained networks.
+pub const STAGE_PARAMS: OfChain =
+    OfChain { name: "stage-params", of: |chain| chain.stage_params(STAGE_EXPONENT) };
+
+impl Proxy for OfChain {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn score(&self, candidate: Candidate<'_>, rng: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
+        let (resolution, classes) = (candidate.resolution, candidate.classes);
+        let network = candidate.blocks.into();
+        self.score_model(&Model { name: None, network, resolution, classes, se: false }, rng)
+    }
+    fn score_model(&self, model: &Model, _: &mut Xoshiro256PlusPlus) -> Result<f64, ScoreError> {
+        let chain = Chain::of_model(model).map_err(|error| match error {
+            ChainError::Shape(error) => ScoreError::Shape(error),
+            ChainError::NoChain(reason) => ScoreError::Undefined { proxy: self.name, reason },
+        })?;
+        Ok((self.of)(&chain))
     }
 }
 

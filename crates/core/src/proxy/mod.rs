@@ -12,6 +12,7 @@ pub mod naswot;
 pub mod on_graph;
 pub mod patterns;
 pub mod phi;
+pub mod swap;
 pub mod synflow;
 pub mod te_nas;
 pub mod theorem1;
@@ -203,6 +204,10 @@ static REGISTRY: &[Entry] = &[
     Entry::new("zen", "Zen", |s| Box::new(zen::ZenScore::new(s.mode, s.resolution))),
     Entry::new("flops", "Flops", |_| Box::new(cost::Flops)),
     Entry::new("params", "Params", |_| Box::new(cost::Params)),
+    Entry::new("macs", "Macs", |_| Box::new(cost::MACS)),
+    Entry::new("activations", "Activations", |_| Box::new(cost::ACTIVATIONS)),
+    Entry::new("layers", "Layers", |_| Box::new(cost::CONVOLUTIONS)),
+    Entry::new("stage-params", "StageParams", |_| Box::new(cost::STAGE_PARAMS)),
     Entry::new("random", "Random", |_| Box::new(cost::Random)),
     Entry::new("madnas", "MadNAS", |_| Box::new(entropy::MadNas)),
     Entry::new("deepmad", "DeepMAD", |_| Box::new(entropy::DeepMad)),
@@ -210,6 +215,7 @@ static REGISTRY: &[Entry] = &[
     Entry::on_images("synflow", "Syncflow", |_| synflow::<true>(), |_, _| synflow::<true>()),
     Entry::on_images("synflow-original", "Synflow", |_| synflow::<false>(), |_, _| synflow::<false>()),
     Entry::on_images("naswot", "NASWOT", |_| naswot(8), |_, batch| naswot(batch)),
+    Entry::on_images("swap", "SWAP", |_| swap(32), |_, batch| swap(batch)),
     Entry::on_images("te-nas", "TE-NAS", |_| te_nas::<false>(64), |_, batch| te_nas::<false>(batch)),
     Entry::on_images("te-nas-regions", "TE-NAS-RN", |_| te_nas::<true>(64), |_, batch| te_nas::<true>(batch)),
 ];
@@ -224,6 +230,10 @@ fn synflow<const NEGATED: bool>() -> Box<dyn Proxy> {
 
 fn naswot(batch: u32) -> Box<dyn Proxy> {
     Box::new(on_graph::OnGraph(naswot::Naswot { batch }))
+}
+
+fn swap(batch: u32) -> Box<dyn Proxy> {
+    Box::new(on_graph::OnGraph(swap::Swap { batch }))
 }
 
 fn te_nas<const REGIONS: bool>(batch: u32) -> Box<dyn Proxy> {

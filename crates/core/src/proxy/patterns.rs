@@ -5,6 +5,7 @@ use super::exact::map::Map;
 use super::exact::real::Real;
 use super::exact::source::Source;
 use crate::plainnet::Graph;
+use rustc_hash::FxHashSet;
 
 /// One bit for each ReLU input of each image.
 pub struct Patterns {
@@ -58,6 +59,28 @@ impl Patterns {
         };
         let row = |a: &Vec<u64>| self.words.iter().map(|b| (self.bits - differing(a, b)) as f64).collect();
         self.words.iter().map(row).collect()
+    }
+
+    /// Distinct patterns of single ReLU inputs over the images, but for that of inputs that are positive for no image: how
+    /// many different things the ReLUs do to the batch.
+    pub fn of_units(&self) -> usize {
+        let images = self.words.len();
+        let words = self.words.iter().map(Vec::len).min().unwrap_or(0);
+        let per_unit = images.div_ceil(64).max(1);
+        let mut columns: FxHashSet<Vec<u64>> = FxHashSet::default();
+        let mut column = vec![0_u64; per_unit];
+        for word in 0..words {
+            for bit in 0..64 {
+                column.iter_mut().for_each(|part| *part = 0);
+                for (image, of_image) in self.words.iter().enumerate() {
+                    column[image / 64] |= (of_image[word] >> bit & 1) << (image % 64);
+                }
+                if column.iter().any(|&part| part != 0) && !columns.contains(&column) {
+                    columns.insert(column.clone());
+                }
+            }
+        }
+        columns.len()
     }
 
     /// Linear regions that the batch meets: distinct patterns over *all* ReLUs together.

@@ -4,6 +4,7 @@
 //! its blocks, each with the group that it belongs to (its operation, or its stage) and the graph of
 //! what it computes. Latency predictors of such tables sum quantities over the kernels of each group.
 
+pub mod accel_nasbench;
 mod builder;
 pub mod classic;
 pub mod fbnet;
@@ -11,11 +12,14 @@ pub mod known;
 pub mod mobile;
 mod named;
 pub mod nasbench201;
+pub mod nasbench_macro;
 pub mod ofa;
 
+pub use accel_nasbench::AccelNasBench;
 pub use fbnet::FbNet;
 pub use known::Known;
 pub use named::Named;
+pub use nasbench_macro::NasBenchMacro;
 pub use nasbench201::NasBench201;
 pub use ofa::Ofa;
 
@@ -50,12 +54,23 @@ pub enum Space {
     NasBench201,
     /// Once-for-all networks in the space of MobileNetV3, for ImageNet.
     Ofa,
+    /// The inverted residuals of Accel-NASBench, for ImageNet.
+    AccelNasBench,
+    /// The eight layers of NAS-Bench-Macro, for CIFAR-10.
+    NasBenchMacro,
     /// Networks that have a name.
     Named,
 }
 
 impl Space {
-    pub const ALL: [Space; 4] = [Space::FbNet, Space::NasBench201, Space::Ofa, Space::Named];
+    pub const ALL: [Space; 6] = [
+        Space::FbNet,
+        Space::NasBench201,
+        Space::Ofa,
+        Space::AccelNasBench,
+        Space::NasBenchMacro,
+        Space::Named,
+    ];
 
     /// The prefix of the codes of this space.
     pub fn name(self) -> &'static str {
@@ -63,6 +78,8 @@ impl Space {
             Space::FbNet => "fbnet",
             Space::NasBench201 => "nasbench201",
             Space::Ofa => "ofa",
+            Space::AccelNasBench => "anb",
+            Space::NasBenchMacro => "nbm",
             Space::Named => "zoo",
         }
     }
@@ -73,6 +90,8 @@ impl Space {
             Space::FbNet => &fbnet::GROUPS,
             Space::NasBench201 => &nasbench201::GROUPS,
             Space::Ofa => &ofa::GROUPS,
+            Space::AccelNasBench => &accel_nasbench::GROUPS,
+            Space::NasBenchMacro => &nasbench_macro::GROUPS,
             Space::Named => &[named::GROUP],
         }
     }
@@ -81,7 +100,7 @@ impl Space {
     pub fn places(self) -> u8 {
         match self {
             Space::FbNet => fbnet::PLACES,
-            Space::NasBench201 | Space::Ofa | Space::Named => 0,
+            Space::NasBench201 | Space::Ofa | Space::AccelNasBench | Space::NasBenchMacro | Space::Named => 0,
         }
     }
 
@@ -91,6 +110,8 @@ impl Space {
             Space::FbNet => "fbnet:7,8,1,8,… (22 operations from 0 to 8)",
             Space::NasBench201 => "nasbench201:nor_conv_3x3,none,… (six operations)",
             Space::Ofa => "ofa:224;2,3,4,3,2;3,5,…;4,6,… (resolution; 5 depths; 20 kernels; 20 expansions)",
+            Space::AccelNasBench => "anb:e1k3l1s1_e6k3l2s0_… (seven blocks)",
+            Space::NasBenchMacro => "nbm:01200221 (eight digits from 0 to 2)",
             Space::Named => "zoo:mobilenet_v3_large_1.0@224",
         }
     }
@@ -108,6 +129,8 @@ pub enum Encoded {
     FbNet(FbNet),
     NasBench201(NasBench201),
     Ofa(Ofa),
+    AccelNasBench(AccelNasBench),
+    NasBenchMacro(NasBenchMacro),
     Named(Named),
 }
 
@@ -122,6 +145,8 @@ impl Encoded {
             Encoded::FbNet(_) => Space::FbNet,
             Encoded::NasBench201(_) => Space::NasBench201,
             Encoded::Ofa(_) => Space::Ofa,
+            Encoded::AccelNasBench(_) => Space::AccelNasBench,
+            Encoded::NasBenchMacro(_) => Space::NasBenchMacro,
             Encoded::Named(_) => Space::Named,
         }
     }
@@ -132,6 +157,8 @@ impl Encoded {
             Encoded::FbNet(code) => code.parts(),
             Encoded::NasBench201(code) => code.parts(),
             Encoded::Ofa(code) => code.parts(),
+            Encoded::AccelNasBench(code) => code.parts(),
+            Encoded::NasBenchMacro(code) => code.parts(),
             Encoded::Named(named) => named.parts(),
         }
     }
@@ -149,6 +176,8 @@ impl fmt::Display for Encoded {
             Encoded::FbNet(code) => code.fmt(f),
             Encoded::NasBench201(code) => code.fmt(f),
             Encoded::Ofa(code) => code.fmt(f),
+            Encoded::AccelNasBench(code) => code.fmt(f),
+            Encoded::NasBenchMacro(code) => code.fmt(f),
             Encoded::Named(code) => code.fmt(f),
         }
     }
@@ -163,6 +192,8 @@ impl FromStr for Encoded {
             "fbnet" => code.parse().map(Encoded::FbNet).map_err(bad),
             "nasbench201" => code.parse().map(Encoded::NasBench201).map_err(bad),
             "ofa" => code.parse().map(Encoded::Ofa).map_err(bad),
+            "anb" => code.parse().map(Encoded::AccelNasBench).map_err(bad),
+            "nbm" => code.parse().map(Encoded::NasBenchMacro).map_err(bad),
             "zoo" => code.parse().map(Encoded::Named).map_err(bad),
             _ => {
                 let known: Vec<&str> = Space::ALL.iter().map(|space| space.example()).collect();
@@ -192,6 +223,8 @@ mod tests {
             "fbnet:7,8,1,8,4,8,8,8,7,4,1,4,7,3,2,7,3,2,4,2,4,5",
             "nasbench201:avg_pool_3x3,nor_conv_1x1,skip_connect,nor_conv_1x1,none,skip_connect",
             "ofa:204;2,2,2,2,3;7,5,5,5,7,7,5,7,5,7,3,7,5,3,7,3,5,3,5,3;6,4,4,6,6,3,4,3,3,6,3,3,3,6,3,4,6,4,3,6",
+            "anb:e1k3l1s0_e1k3l1s1_e1k5l2s1_e1k3l3s0_e6k3l3s1_e4k5l4s1_e1k3l1s0",
+            "nbm:01200221",
             "zoo:mobilenet_v3_large_1.0@224",
         ];
         for code in codes {
@@ -209,6 +242,11 @@ mod tests {
             "nasbench201:conv,none,none,none,none,none",
             "ofa:1;2,2,2,2,3;7;6",
             "ofa:204;2,2,2,2,9;7,5,5,5,7,7,5,7,5,7,3,7,5,3,7,3,5,3,5,3;6,4,4,6,6,3,4,3,3,6,3,3,3,6,3,4,6,4,3,6",
+            "anb:e1k3l1s0",
+            "anb:e1k3l1s0_e1k3l1s1_e1k5l4s1_e1k3l3s0_e6k3l3s1_e4k5l4s1_e1k3l1s0",
+            "anb:e2k3l1s0_e1k3l1s1_e1k5l2s1_e1k3l3s0_e6k3l3s1_e4k5l4s1_e1k3l1s0",
+            "nbm:0120022",
+            "nbm:01200223",
             "zoo:no_such_net@224",
             "zoo:mobilenet_v1_0.25",
             "zoo:mobilenet_v1_0.25@0",

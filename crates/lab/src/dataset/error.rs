@@ -51,7 +51,7 @@ impl DatasetError {
     }
 
     /// The cell of a row, counted from 0, that makes no sense.
-    pub(super) fn cell(path: &Path, row: usize, column: &str, reason: impl Into<String>) -> DatasetError {
+    pub(crate) fn cell(path: &Path, row: usize, column: &str, reason: impl Into<String>) -> DatasetError {
         DatasetError::column(path)(ColumnError::cell(column, row, reason))
     }
 }

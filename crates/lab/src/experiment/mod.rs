@@ -1,5 +1,6 @@
 //! Figures and tables of the paper, computed anew: each is a table of numbers with a drawing.
 
+pub mod accuracy;
 pub mod fig2;
 pub mod panels;
 pub mod table2;

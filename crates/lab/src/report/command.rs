@@ -39,8 +39,13 @@ pub fn command(manifest: &Manifest) -> String {
     }
     option("resolution", manifest.resolution.to_string());
     option("classes", manifest.classes.to_string());
-    option("proxy", manifest.proxy.clone());
-    option("mode", manifest.mode.to_string());
+    match &manifest.objective {
+        Some(objective) => option("objective", objective.file.clone()),
+        None => {
+            option("proxy", manifest.proxy.clone());
+            option("mode", manifest.mode.to_string());
+        }
+    }
     option("optimiser", manifest.rules.optimiser.name().to_owned());
     option("iterations", manifest.rules.iterations.to_string());
     option("population", manifest.rules.population.to_string());

@@ -30,7 +30,11 @@ pub fn comparisons<P: LatencyPredictor>(
         let model = Model { resolution: manifest.resolution, classes: manifest.classes, se: false, ..known };
         let Ok(kernels) = model.kernels() else { continue };
         let (params, flops) = model.official(Variant::BUILT)?;
-        let (score, sampled) = score_of(&*proxy, &model, manifest);
+        // What a calibration foretells of networks of other search spaces is no comparison.
+        let (score, sampled) = match manifest.objective {
+            Some(_) => (None, false),
+            None => score_of(&*proxy, &model, manifest),
+        };
         let latency = |(device, predictor): &(String, Arc<P>)| {
             (device.clone(), predictor.predict(&kernels).charged.ms())
         };

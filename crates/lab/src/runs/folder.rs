@@ -217,6 +217,7 @@ mod tests {
             se: false,
             initial: String::new(),
             proxy: "zen".into(),
+            objective: None,
             batch: None,
             mode: Mode::Paper,
             resolution: 32,

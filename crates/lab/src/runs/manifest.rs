@@ -38,6 +38,9 @@ pub struct Manifest {
     /// Images of its passes; absent where it is the proxy's own number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<u32>,
+    /// The calibration that is maximised instead of the proxy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objective: Option<ObjectiveTable>,
     pub mode: Mode,
     pub resolution: u32,
     pub classes: u32,
@@ -53,6 +56,14 @@ pub struct Manifest {
     /// One for each device whose latency was predicted.
     #[serde(default)]
     pub device: Vec<DeviceTable>,
+}
+
+/// A calibration file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectiveTable {
+    pub file: String,
+    pub sha256: String,
 }
 
 /// The budgets but those on latencies, which stand with their devices.
@@ -171,6 +182,7 @@ impl Manifest {
             ("initial structure", self.initial == other.initial),
             ("proxy", self.proxy == other.proxy),
             ("batch", self.batch == other.batch),
+            ("objective", self.objective == other.objective),
             ("mode", self.mode == other.mode),
             ("resolution", self.resolution == other.resolution),
             ("classes", self.classes == other.classes),

@@ -22,7 +22,7 @@ pub use checkpoint::SavedSearch;
 pub use folder::{Content, RunFolder, files_of};
 pub use found::{FoundNetwork, PredictedMs};
 pub use front::write_front;
-pub use manifest::{BudgetTable, DeviceTable, Manifest};
+pub use manifest::{BudgetTable, DeviceTable, Manifest, ObjectiveTable};
 pub use rescored::{NotRescored, Rescored, RescoredNetwork};
 pub use result::SearchResult;
 pub use verification::{Verification, Verified, VerifyRound};

@@ -64,6 +64,7 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
         initial,
         proxy,
         batch: args.batch,
+        objective: args.objective.as_deref().map(super::objective).transpose()?,
         mode,
         device: verified_on(args.device.as_deref(), &budgets),
         budgets,

@@ -7,8 +7,11 @@ mod from_args;
 
 use super::Args;
 use crate::cli::output::Output;
-use crate::cli::{Failure, score};
+use crate::cli::{Failure, calibrate, score};
 use crate::shipped;
+use edgezen_core::accuracy::Objective;
+use edgezen_core::accuracy::calibration::{self, Calibrated};
+use edgezen_core::digest;
 use edgezen_core::plainnet::{Model, Network, SuperBlock, notation};
 use edgezen_core::proxy;
 use edgezen_core::proxy::limited::Limited;
@@ -19,8 +22,11 @@ use edgezen_core::space::{Narrowed, SearchSpace, ShapeRules};
 use edgezen_core::units::Latency;
 use edgezen_engine::memory;
 use edgezen_lab::device;
+use edgezen_lab::files;
 use edgezen_lab::runs;
-use edgezen_lab::runs::{BudgetTable, Content, DeviceTable, Manifest, RunFolder, SavedSearch};
+use edgezen_lab::runs::{
+    BudgetTable, Content, DeviceTable, Manifest, ObjectiveTable, RunFolder, SavedSearch,
+};
 use std::path::{Path, PathBuf};
 
 pub struct SearchPlan {
@@ -36,6 +42,8 @@ pub struct SearchPlan {
     /// Images of its passes, if it was said.
     batch: Option<u32>,
     pub mode: Mode,
+    /// What is maximised instead of the proxy.
+    objective: Option<(Calibrated, ObjectiveTable)>,
     pub budgets: Budgets,
     /// Checksums of the predictors, in the order of the tracked devices.
     predictors: Vec<String>,
@@ -55,6 +63,9 @@ pub struct SearchPlan {
 impl SearchPlan {
     /// The proxy; networks that do not fit the memory get no score.
     pub fn make_proxy(&self) -> Box<dyn Proxy> {
+        if let Some((calibrated, _)) = &self.objective {
+            return Box::new(Objective::new(calibrated.clone(), self.resolution));
+        }
         let setup = Setup { mode: self.mode, resolution: self.resolution };
         match (self.proxy.with_batch, self.batch) {
             (Some(make), Some(batch)) => {
@@ -108,6 +119,7 @@ impl SearchPlan {
             initial: Network::from(&self.initial[..]).to_string(),
             proxy: self.proxy.name.to_owned(),
             batch: self.batch,
+            objective: self.objective.as_ref().map(|(_, table)| table.clone()),
             mode: self.mode,
             resolution: self.resolution,
             classes: self.classes,
@@ -211,6 +223,7 @@ impl Args {
             && self.resolution.is_none()
             && self.classes.is_none()
             && self.batch.is_none()
+            && self.objective.is_none()
             && self.mode.is_none()
             && self.population.is_none()
             && self.confidence.is_none()
@@ -222,6 +235,13 @@ impl Args {
             None => std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
+}
+
+/// What `--objective FILE` maximises.
+fn objective(path: &Path) -> Result<(Calibrated, ObjectiveTable), Failure> {
+    let (_, calibrated) = calibrate::read(path)?;
+    let sha256 = digest::sha256(files::read(&calibration::FORMAT, path)?);
+    Ok((calibrated, ObjectiveTable { file: path.display().to_string(), sha256 }))
 }
 
 /// The device on which networks can be verified: the named one, or the first of those tracked that can be measured
@@ -249,6 +269,13 @@ fn from_manifest(
         devices.push(found);
         checksums.push(sha256);
     }
+    let objective = manifest.objective.as_ref().map(|table| objective(Path::new(&table.file))).transpose()?;
+    if objective.as_ref().map(|(_, table)| &table.sha256)
+        != manifest.objective.as_ref().map(|table| &table.sha256)
+    {
+        return Err(Failure::usage("the calibration is not the one that the run began with")
+            .remedy("put the old file back, or start a new run"));
+    }
     let budgets = manifest.budgets(devices);
     let space = space::by_name(&manifest.space).ok_or_else(|| {
         Failure::bad_file(&dir.join("run.toml"), format!("unknown space {:?}", manifest.space))
@@ -267,6 +294,7 @@ fn from_manifest(
         initial,
         proxy: score::find(&manifest.proxy)?,
         batch: manifest.batch,
+        objective,
         mode: manifest.mode,
         device: verified_on(args.device.as_deref(), &budgets),
         budgets,

@@ -211,6 +211,15 @@ pub fn candidates(space: Space) -> Vec<Sum> {
             in_stages(all(Amount::TiledWindows)),
             sum(conv, "mmacs").map(|sum| sum.in_group("head")),
         ],
+        Space::AccelNasBench => vec![
+            all(Amount::Blocks),
+            sum(dw, "dw3_mmacs"),
+            sum(dw, "dw5_mmacs"),
+            sum(conv, "pointwise_mmacs"),
+            sum(None, "output_mb"),
+            sum(None, "weight_mb"),
+        ],
+        Space::NasBenchMacro => space.groups().iter().filter(|g| **g != "fixed").map(|g| blocks(g)).collect(),
         Space::Named => Vec::new(),
     };
     found.into_iter().flatten().collect()
@@ -236,7 +245,7 @@ pub fn details(space: Space) -> Vec<Sum> {
             let patterns = ops.chain(["nor_conv*".to_owned()]);
             patterns.map(|pattern| Sum::of(Amount::Present).in_group(&pattern)).collect()
         }
-        Space::Ofa | Space::Named => Vec::new(),
+        Space::Ofa | Space::AccelNasBench | Space::NasBenchMacro | Space::Named => Vec::new(),
     }
 }
 

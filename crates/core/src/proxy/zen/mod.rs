@@ -92,6 +92,27 @@ impl ZenScore {
         ))
     }
 
+    /// The scores of the networks that end behind each convolution of `layers`. Other layers are passed over, as if
+    /// they changed no statistics.
+    ///
+    /// # Errors
+    /// A score that is not finite.
+    pub fn after_each(&self, layers: impl IntoIterator<Item = Layer>) -> Result<Vec<f64>, ScoreError> {
+        let convs: Vec<Conv> = layers.into_iter().filter_map(|layer| self.conv(layer)).collect();
+        let mut scores = Vec::with_capacity(convs.len());
+        on_wide_registers(
+            #[inline(always)]
+            || {
+                let mut state = State::start(self.resolution);
+                for conv in &convs {
+                    self.step(&mut state, conv);
+                    scores.push(state.score(self.mode));
+                }
+            },
+        );
+        scores.into_iter().map(finite).collect()
+    }
+
     /// Score of a chain of valid super blocks.
     ///
     /// # Errors

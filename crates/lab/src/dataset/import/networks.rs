@@ -158,7 +158,7 @@ pub fn guess(table: &KernelTable, space: Space) -> &'static Source {
             Space::FbNet => "help-fbnet",
             Space::NasBench201 => "help-nb201",
             Space::Ofa => "help-ofa",
-            Space::Named => "networks",
+            Space::AccelNasBench | Space::NasBenchMacro | Space::Named => "networks",
         }
     } else if has("powersave") {
         "ncnn"

@@ -76,6 +76,25 @@ impl KernelTable {
         }
     }
 
+    /// Reads a gzipped CSV file that is in memory; `path` is for the messages.
+    ///
+    /// # Errors
+    /// Bytes that are no such file.
+    pub fn of_csv_gz(bytes: &[u8], path: &Path) -> Result<KernelTable, DatasetError> {
+        from_csv(MultiGzDecoder::new(bytes), path)
+    }
+
+    /// The table with these columns alone, in this order; columns that it lacks are left out.
+    pub fn with_columns(&self, names: &[String]) -> KernelTable {
+        let kept: Vec<usize> = names.iter().filter_map(|name| self.position(name)).collect();
+        let of = |cells: &Vec<String>| kept.iter().map(|&at| cells[at].clone()).collect();
+        KernelTable {
+            path: self.path.clone(),
+            header: of(&self.header),
+            rows: self.rows.iter().map(of).collect(),
+        }
+    }
+
     /// Writes the table to `path` in one step.
     ///
     /// # Errors

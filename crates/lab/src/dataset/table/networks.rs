@@ -239,6 +239,10 @@ fn encoding(columns: &[String]) -> Option<Space> {
         Some(Space::NasBench201)
     } else if has("ks00") {
         Some(Space::Ofa)
+    } else if has("arch") && has("l0") {
+        Some(Space::AccelNasBench)
+    } else if has("code") && has("canonical") {
+        Some(Space::NasBenchMacro)
     } else if has("network") || has("model") {
         Some(Space::Named)
     } else {
@@ -333,15 +337,20 @@ impl Cells<'_> {
             (series("op", fbnet::LAYERS), series("ks", ofa::SLOTS), series("e", ofa::SLOTS));
         let depths: Vec<String> = (0..ofa::STAGES).map(|i| format!("d{i}")).collect();
         let edges: Vec<String> = nasbench201::EDGES.iter().map(|(from, to)| format!("e{from}{to}")).collect();
+        let one = |row: usize, column: &str| -> Result<String, DatasetError> {
+            Ok(format!("{}:{}", space, self.0.row(row)[self.required(column)?].trim()))
+        };
         let code = |row: usize| {
             let (code, column) = match space {
-                Space::FbNet => (FbNet::new(&self.numbered(row, &ops)?).map(Encoded::FbNet), &ops[0]),
+                Space::AccelNasBench => (one(row, "arch")?.parse(), "arch"),
+                Space::NasBenchMacro => (one(row, "code")?.parse(), "code"),
+                Space::FbNet => (FbNet::new(&self.numbered(row, &ops)?).map(Encoded::FbNet), &*ops[0]),
                 Space::NasBench201 => {
                     let mut names = [""; 6];
                     for (name, edge) in names.iter_mut().zip(&edges) {
                         *name = self.0.row(row)[self.required(edge)?].trim();
                     }
-                    (NasBench201::new(names).map(Encoded::NasBench201), &edges[0])
+                    (NasBench201::new(names).map(Encoded::NasBench201), &*edges[0])
                 }
                 Space::Ofa | Space::Named => {
                     let resolution = self.integer(row, "resolution")?;
@@ -351,7 +360,7 @@ impl Cells<'_> {
                         &self.numbered(row, &kernels)?,
                         &self.numbered(row, &expansions)?,
                     );
-                    (code.map(Encoded::Ofa), &kernels[0])
+                    (code.map(Encoded::Ofa), &*kernels[0])
                 }
             };
             code.map_err(|e| self.error(row, column, e.to_string()))

@@ -1,0 +1,160 @@
+//! The networks of Accel-NASBench: chains of inverted residuals in the frame of EfficientNet-B0, for ImageNet. Their trained
+//! accuracies are published.
+//!
+//! The data do not say which activation was used; Swish is assumed, as in EfficientNet.
+
+use super::builder::Net;
+use super::{CodeError, Part};
+use crate::plainnet::graph::Act;
+use std::fmt;
+use std::str::FromStr;
+
+/// Number of blocks.
+pub const BLOCKS: usize = 7;
+pub const GROUPS: [&str; 9] =
+    ["block1", "block2", "block3", "block4", "block5", "block6", "block7", "stem", "head"];
+const WIDTHS: [u32; BLOCKS] = [16, 24, 40, 80, 112, 192, 320];
+const STRIDES: [u32; BLOCKS] = [1, 2, 2, 2, 1, 2, 1];
+/// Most layers of each block.
+const MOST_LAYERS: [u8; BLOCKS] = [3, 3, 3, 3, 3, 4, 3];
+const SIDE: u32 = 224;
+
+/// The choices of one block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Choice {
+    pub expansion: u8,
+    pub kernel: u8,
+    pub layers: u8,
+    pub squeeze_excite: bool,
+}
+
+/// A network of Accel-NASBench. As text: `e1k3l1s1_e6k3l2s1_…`, seven blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccelNasBench(pub [Choice; BLOCKS]);
+
+impl AccelNasBench {
+    pub(super) fn parts(&self) -> Vec<Part> {
+        let mut stem = Net::new(3, SIDE);
+        stem.conv(32, 3, 2, Act::Swish);
+        let (mut channels, mut side) = (32, stem.side());
+        let mut parts = vec![Part::new("stem", stem.graph)];
+        for (block, choice) in self.0.iter().enumerate() {
+            for layer in 0..choice.layers {
+                let stride = if layer == 0 { STRIDES[block] } else { 1 };
+                let mut net = Net::new(channels, side);
+                let middle = channels * u32::from(choice.expansion);
+                if middle != channels {
+                    net.conv(middle, 1, 1, Act::Swish);
+                }
+                net.depthwise(u32::from(choice.kernel), stride, Act::Swish);
+                if choice.squeeze_excite {
+                    net.squeeze_excite(channels / 4, Act::Sigmoid);
+                }
+                net.conv(WIDTHS[block], 1, 1, Act::None);
+                if stride == 1 && channels == WIDTHS[block] {
+                    net.add(0);
+                }
+                (channels, side) = (WIDTHS[block], net.side());
+                parts.push(Part::new(GROUPS[block], net.graph));
+            }
+        }
+        let mut head = Net::new(channels, side);
+        head.conv(1280, 1, 1, Act::Swish).classifier(1000);
+        parts.push(Part::new("head", head.graph));
+        parts
+    }
+}
+
+impl fmt::Display for AccelNasBench {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (block, choice) in self.0.iter().enumerate() {
+            let Choice { expansion, kernel, layers, squeeze_excite } = choice;
+            let separator = if block == 0 { "" } else { "_" };
+            write!(f, "{separator}e{expansion}k{kernel}l{layers}s{}", u8::from(*squeeze_excite))?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for AccelNasBench {
+    type Err = CodeError;
+    fn from_str(text: &str) -> Result<Self, CodeError> {
+        let parts: Vec<&str> = text.split('_').collect();
+        let parts: [&str; BLOCKS] = parts.try_into().map_err(|parts: Vec<&str>| {
+            CodeError(format!("{} blocks separated by _ instead of {BLOCKS}", parts.len()))
+        })?;
+        let mut choices = [Choice { expansion: 1, kernel: 3, layers: 1, squeeze_excite: false }; BLOCKS];
+        for (block, part) in parts.into_iter().enumerate() {
+            choices[block] = choice(part, MOST_LAYERS[block])
+                .map_err(|reason| CodeError(format!("block {}, {part:?}: {reason}", block + 1)))?;
+        }
+        Ok(AccelNasBench(choices))
+    }
+}
+
+/// Reads `e6k3l2s1`.
+fn choice(text: &str, most_layers: u8) -> Result<Choice, String> {
+    let form = || "not of the form e6k3l2s1".to_owned();
+    let [b'e', e, b'k', k, b'l', l, b's', s] = *text.as_bytes() else { return Err(form()) };
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| byte - b'0').ok_or_else(form);
+    let (expansion, kernel, layers, se) = (digit(e)?, digit(k)?, digit(l)?, digit(s)?);
+    if ![1, 4, 6].contains(&expansion) {
+        return Err(format!("expansion {expansion} is none of 1, 4, 6"));
+    }
+    if ![3, 5].contains(&kernel) {
+        return Err(format!("kernel {kernel} is neither 3 nor 5"));
+    }
+    if !(1..=most_layers).contains(&layers) {
+        return Err(format!("{layers} layers; this block has 1 to {most_layers}"));
+    }
+    if se > 1 {
+        return Err(format!("squeeze-excite {se} is neither 0 nor 1"));
+    }
+    Ok(Choice { expansion, kernel, layers, squeeze_excite: se == 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::graph::Op;
+
+    /// Parameters with those of BN, multiply-adds, and elements that BN writes, in millions.
+    fn costs(code: &str) -> [f64; 3] {
+        let parts = code.parse::<AccelNasBench>().unwrap().parts();
+        let mut sums = [0.0; 3];
+        for node in parts.iter().flat_map(|part| &part.graph.nodes) {
+            let out = node.shape;
+            let (weights, biases, elements) = match node.op {
+                Op::Conv { in_c, out_c, kernel, groups, bias, .. } => (
+                    f64::from(in_c / groups * out_c * kernel * kernel),
+                    if bias { f64::from(out_c) } else { 0.0 },
+                    f64::from(out.h * out.w),
+                ),
+                Op::Linear { in_c, out_c, .. } => (f64::from(in_c * out_c), f64::from(out_c), 1.0),
+                Op::BatchNorm => {
+                    sums[2] += out.elements() as f64 / 1e6;
+                    (0.0, 2.0 * f64::from(out.c), 0.0)
+                }
+                _ => continue,
+            };
+            sums[0] += (weights + biases) / 1e6;
+            sums[1] += weights * elements / 1e6;
+        }
+        sums
+    }
+
+    #[test]
+    fn networks_have_their_published_costs() {
+        // The published operations count four for each element of a BN, and a few for squeeze-excite.
+        for (code, params, operations) in [
+            ("e1k3l1s0_e1k3l1s0_e4k5l1s0_e6k3l3s0_e4k3l1s0_e1k3l1s0_e4k3l1s0", 2.39586, 142.934),
+            ("e1k3l1s0_e1k3l1s1_e1k5l2s1_e1k3l3s0_e6k3l3s1_e4k5l4s1_e1k3l1s0", 3.64966, 206.068),
+            ("e1k3l1s0_e1k3l1s1_e4k5l1s0_e1k3l3s0_e4k5l3s0_e4k3l4s1_e4k3l2s1", 4.84997, 247.964),
+        ] {
+            let [found, macs, normalised] = costs(code);
+            assert!((found / params - 1.0).abs() < 1e-5, "{code}: {found}");
+            let counted = macs + 4.0 * normalised;
+            assert!((counted / operations - 1.0).abs() < 5e-3, "{code}: {counted}");
+        }
+    }
+}
