@@ -82,7 +82,7 @@ fn a_calibration_is_fitted_told_and_searched_by() {
     let best = found["best"]["score"].as_f64().unwrap();
     assert_eq!(found["proxy"], "accuracy");
     assert!((0.0..=100.0).contains(&best), "{best}");
-    refused(dir, &[&search[..14], &["--proxy", "zen"]].concat(), 2, &["--proxy"]);
+    refused(dir, &[&search[..13], &["--proxy", "zen"]].concat(), 2, &["--proxy"]);
     let mut other = search;
     other[12] = "trained.csv";
     other[14] = "run2";
