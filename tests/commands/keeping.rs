@@ -380,7 +380,7 @@ fn a_folder_that_cannot_be_read_is_an_error_and_not_another_predictor() {
         refused(dir, &["predict", "--device", "pixel2", "resnet18"], 1, &[name]);
         std::fs::remove_file(dir.join(name)).unwrap();
         std::fs::create_dir(dir.join(name)).unwrap();
-        std::fs::set_permissions(dir.join(name), std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(dir.join(name), std::fs::Permissions::from_mode(0o000)).unwrap();
         if std::fs::read_dir(dir.join(name)).is_err() {
             refused(dir, &["predict", "--device", "pixel2", "resnet18"], 1, &[name, "ermission"]);
         }

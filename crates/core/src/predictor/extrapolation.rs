@@ -84,7 +84,7 @@ pub fn of(predictor: &dyn LatencyPredictor, kernels: &[Kernel]) -> Vec<Extrapola
         };
         let sum = outside.entry((kernel.kind, kernel.kind_and_size(), why)).or_default();
         sum.count += 1;
-        sum.charge = sum.charge + own;
+        sum.charge += own;
         sum.macs += work;
     }
     let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };

@@ -338,7 +338,7 @@ fn within_one_error(solutions: Vec<(f64, ridge::Solution)>) -> Option<(f64, ridg
         let differences: Vec<f64> = errors[i].iter().zip(&errors[best]).map(|(a, b)| a - b).collect();
         stats::mean_in_standard_errors(&differences).is_none_or(|errors| errors <= 1.0)
     };
-    let chosen = (best..means.len()).filter(|&i| allowed(i)).next_back()?;
+    let chosen = (best..means.len()).rfind(|&i| allowed(i))?;
     solutions.into_iter().nth(chosen)
 }
 
