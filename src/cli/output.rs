@@ -208,6 +208,19 @@ pub fn begin_step(bar: &ProgressBar, begun: &mut u64) {
     bar.set_position(*begun - 1);
 }
 
+/// A sentence in lines of at most 80 columns, set in by two.
+pub fn paragraph(sentence: &str) -> String {
+    let (mut out, mut line) = (String::new(), String::from(" "));
+    for word in sentence.split(' ') {
+        if line.chars().count() + 1 + word.chars().count() > 80 {
+            out += &format!("{line}\n");
+            line = String::from(" ");
+        }
+        line += &format!(" {word}");
+    }
+    out + &line + "\n"
+}
+
 /// `rows` under `header`, columns aligned: the first to the left, the others to the right.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {

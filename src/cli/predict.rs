@@ -274,10 +274,10 @@ fn text(rows: &[&Row], args: &Args) -> String {
             (args.latency, p.inside_budget, p.budget_probability)
         {
             let side = if inside { "inside" } else { "over" };
-            out += &format!(
-                "  {side} the budget of {limit}, which is kept with a probability of {} by the interval\n",
+            out += &output::paragraph(&format!(
+                "{side} the budget of {limit}, which is kept with a probability of {} by the interval",
                 caveats::percent(probability)
-            );
+            ));
         }
         match (args.breakdown, &p.blocks, &p.breakdown) {
             (Some(By::Blocks), Some(blocks), _) => out += &breakdown::bars(blocks, args.latency),

@@ -278,8 +278,13 @@ fn a_checkpoint_with_a_right_checksum_and_impossible_values_is_refused() {
     let changes: [(&str, Change); 8] = [
         ("latency", &|search| {
             for net in search["networks"].as_array_mut().unwrap() {
-                net["latencies"] =
-                    serde_json::json!([[bits(-1e6), bits(f64::NAN), bits(f64::INFINITY), bits(7.0)]]);
+                net["latencies"] = serde_json::json!([[
+                    bits(-1e6),
+                    bits(f64::NAN),
+                    bits(f64::INFINITY),
+                    bits(7.0),
+                    bits(0.0)
+                ]]);
             }
         }),
         ("score", &|search| search["networks"][0]["score"] = bits(f64::NAN).into()),

@@ -253,7 +253,18 @@ fn two_profiles_in_one_folder_are_one() {
 fn a_network_too_large_for_a_file_is_found_all_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let args = ["search", "--params", "1e18", "--layers", "4294967295", "--iterations", "3000", "--out", "r"];
+    let args = [
+        "search",
+        "--params",
+        "1e18",
+        "--layers",
+        "4294967295",
+        "--any-shape",
+        "--iterations",
+        "3000",
+        "--out",
+        "r",
+    ];
     let found = edgezen_json(dir, &[&args[..], &["--json"]].concat());
     let note = list(&found["notes"])[0].as_str().unwrap();
     assert!(note.contains("best.onnx was not written"), "{note}");

@@ -7,7 +7,7 @@ use edgezen_core::proxy::Mode;
 use edgezen_core::proxy::zen::ZenScore;
 use edgezen_core::search::Quantity;
 use edgezen_core::units::Latency;
-use edgezen_core::zoo::{Encoded, Named, Space};
+use edgezen_core::zoo::{Encoded, Named};
 
 pub const PARSERS: &[Parser] = &[
     Parser { name: "structure", seeds: structures, seal: as_it_is, parse: structure },
@@ -34,7 +34,16 @@ fn structure(input: &[u8]) -> Result<(), String> {
 }
 
 fn codes() -> Seeds {
-    Ok(Space::ALL.iter().map(|space| space.example().as_bytes().to_vec()).collect())
+    let codes = [
+        "fbnet:7,8,1,8,4,8,8,8,7,4,1,4,7,3,2,7,3,2,4,2,4,5",
+        "nasbench201:avg_pool_3x3,nor_conv_1x1,skip_connect,nor_conv_1x1,none,skip_connect",
+        "ofa:204;2,2,2,2,3;7,5,5,5,7,7,5,7,5,7,3,7,5,3,7,3,5,3,5,3;6,4,4,6,6,3,4,3,3,6,3,3,3,6,3,4,6,4,3,6",
+        "anb:e1k3l1s0_e1k3l1s1_e1k5l2s1_e1k3l3s0_e6k3l3s1_e4k5l4s1_e1k3l1s0",
+        "nbm:01200221",
+        "zoo:mobilenet_v3_large_1.0@224",
+        "efficientnet_b0",
+    ];
+    Ok(codes.map(|code| code.as_bytes().to_vec()).to_vec())
 }
 
 fn code(input: &[u8]) -> Result<(), String> {

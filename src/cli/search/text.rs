@@ -65,7 +65,7 @@ fn best(result: &SearchResult, plan: &SearchPlan) -> String {
         );
         if measured.is_none() {
             let said = caveats::of_latency(predicted, limit.map(Latency::ms), plan.budgets.confidence);
-            out += &said.iter().map(|sentence| paragraph(sentence)).collect::<String>();
+            out += &said.iter().map(|sentence| output::paragraph(sentence)).collect::<String>();
         }
         if let Some(rows) = result.extrapolated.get(&device.name).filter(|rows| !rows.is_empty()) {
             let table = tables::extrapolated(rows);
@@ -73,27 +73,14 @@ fn best(result: &SearchResult, plan: &SearchPlan) -> String {
             out += &format!("\n{}", output::table(&header, &table.rows));
         }
     }
-    out += &caveats::of_shape(result).iter().map(|sentence| paragraph(sentence)).collect::<String>();
+    out += &caveats::of_shape(result).iter().map(|sentence| output::paragraph(sentence)).collect::<String>();
     if plan.se {
-        out += &paragraph(
+        out += &output::paragraph(
             "The network is built with squeeze-excite: its costs contain it, the score does not see it. The structure \
              does not say so: give --se to commands that read it.",
         );
     }
     out
-}
-
-/// A sentence in lines of at most 80 columns, set in by two.
-fn paragraph(sentence: &str) -> String {
-    let (mut out, mut line) = (String::new(), String::from(" "));
-    for word in sentence.split(' ') {
-        if line.chars().count() + 1 + word.chars().count() > 80 {
-            out += &format!("{line}\n");
-            line = String::from(" ");
-        }
-        line += &format!(" {word}");
-    }
-    out + &line + "\n"
 }
 
 fn statistics(result: &SearchResult) -> String {
