@@ -186,7 +186,8 @@ fn same_content(a: &Path, b: &Path) -> io::Result<bool> {
     }
 }
 
-/// Makes the folder `name` in `dir`, if it is not there. A link of that name would lead out of `dir`, and is refused.
+/// Makes the folder `name` in `dir`, if it is not there; else what a killed process left half written in it is removed. A
+/// link of that name would lead out of `dir`, and is refused.
 ///
 /// # Errors
 /// A link or a file of that name; whatever the disk says.
@@ -198,6 +199,7 @@ pub fn create_inside(dir: &Path, name: &str) -> Result<std::path::PathBuf, FileE
     }
     let kind = fs::symlink_metadata(&path).map_err(FileError::io(&path))?.file_type();
     if kind.is_dir() {
+        temporary::clear_stale(&path);
         return Ok(path);
     }
     let reason = if kind.is_symlink() { "is a link, and is not followed" } else { "is no folder" };
@@ -210,6 +212,17 @@ mod tests {
 
     #[cfg(unix)]
     use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn a_folder_inside_is_cleared_of_what_was_left_half_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = create_inside(dir.path(), "raw").unwrap();
+        fs::write(folder.join(".edgezen-x1.tmp"), "half").unwrap();
+        fs::write(folder.join("runs.parquet"), "whole").unwrap();
+        create_inside(dir.path(), "raw").unwrap();
+        let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["runs.parquet"]);
+    }
 
     #[test]
     fn nothing_but_the_file_is_left_and_failures_leave_the_old_one() {
