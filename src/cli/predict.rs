@@ -16,7 +16,7 @@ use edgezen_core::units::{Latency, three_digits};
 use edgezen_lab::catalogue::networks;
 use edgezen_lab::files::Destination;
 use edgezen_lab::prediction::{self, INSIDE, Missing, PredictionError, network, table};
-use edgezen_lab::report::caveats;
+use edgezen_lab::report::{caveats, tables};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -267,8 +267,10 @@ fn text(rows: &[&Row], args: &Args) -> String {
         if p.missing.iter().any(|missing| !missing.left_out) {
             out += &format!("  without a model: {}\n", names(&p.missing, false));
         }
-        for row in &p.extrapolated {
-            out += &format!("  outside the domain: {row}\n");
+        if !p.extrapolated.is_empty() {
+            let table = tables::extrapolated(&p.extrapolated);
+            let header: Vec<&str> = table.header.iter().map(String::as_str).collect();
+            out += &output::table(&header, &table.rows);
         }
         if let (Some(limit), Some(inside), Some(probability)) =
             (args.latency, p.inside_budget, p.budget_probability)
