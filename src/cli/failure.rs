@@ -226,7 +226,7 @@ impl From<SearchError> for Failure {
                      --iterations",
             ),
             SearchError::Checkpoint(_) => Failure::new(Exit::BadFile, message)
-                .remedy("the same command without --resume starts the run anew"),
+                .remedy("the same command with --force in place of --resume starts the run anew"),
             SearchError::Threads { .. } => Failure::runtime(message),
         }
     }

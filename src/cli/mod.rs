@@ -201,7 +201,10 @@ fn parsed(error: &clap::Error) -> Result<(), Failure> {
     let _ = error.print();
     if JSON.load(Ordering::Relaxed) {
         let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        // All of the message, up to the usage and the hints behind it.
+        let lines = text.lines().take_while(|line| !line.starts_with("Usage:")).map(str::trim);
+        let message = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+        let message = message.trim_start_matches("error: ").to_owned();
         let failure =
             Failure::usage(message).remedy("edgezen --help, or --help behind a command, lists the options");
         Output { json: true, ..Output::default() }.only_error(&failure);

@@ -282,7 +282,18 @@ fn text(rows: &[&Row], args: &Args) -> String {
             ));
         }
         match (args.breakdown, &p.blocks, &p.breakdown) {
-            (Some(By::Blocks), Some(blocks), _) => out += &breakdown::bars(blocks, args.latency),
+            (Some(By::Blocks), Some(blocks), _) => {
+                out += &breakdown::bars(blocks, args.latency);
+                let sum: f64 = blocks.iter().map(|block| block.ms).sum();
+                if (sum / p.ms - 1.0).abs() > 0.005 {
+                    out += &output::paragraph(&format!(
+                        "The blocks take {} ms as single kernels; the predictor learnt from whole networks that such a \
+                         network takes {} times as long.",
+                        three_digits(sum),
+                        three_digits(p.ms / sum)
+                    ));
+                }
+            }
             (Some(By::Kernels), _, Some(rows)) => {
                 let cells =
                     |row: &KernelRow| vec![row.kernel.clone(), three_digits(row.ms), row.support.to_owned()];

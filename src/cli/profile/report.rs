@@ -74,7 +74,12 @@ pub fn report(
         repeated: outcome.repeated,
         seconds,
         lookup_table: dir.join(edgezen_lab::campaign::folder::LOOKUP_TABLE).display().to_string(),
-        next: format!("edgezen fit --data {}", all.join(" ")),
+        // The predictor of the dataset that was refined is there already.
+        next: format!(
+            "edgezen fit --data {}{}",
+            all.join(" "),
+            if refined.is_some() { " --force" } else { "" }
+        ),
     }
 }
 

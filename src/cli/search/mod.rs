@@ -241,9 +241,11 @@ impl Job<'_> {
         let home = folder.home().to_owned();
         let (outcome, seconds) = self.search(&home, saved)?;
         runs::write_outcome(&home, &outcome, &plan.budgets)?;
+        // A finished run that goes on is measured again only where that is asked for now.
+        let asked = if recorded.is_some() { self.args.verify } else { plan.verify };
         let mut notes = Vec::new();
         let mut failure = None;
-        let (measured, best) = match self.verified(&outcome) {
+        let (measured, best) = match self.verified(&outcome, asked) {
             Ok(verified) => verified,
             // What was found is written all the same.
             Err(reason) => {
@@ -291,6 +293,11 @@ impl Job<'_> {
         result.notes.iter().for_each(|note| output.note(format!("note: {note}")));
         runs::write_front(&home, &result)?;
         runs::write_result(&home, &result)?;
+        let page = plan.out.join("report.html");
+        if home != plan.out && page.exists() {
+            let (page, run) = (page.display(), plan.out.display());
+            output.note(format!("note: {page} shows the run before; edgezen report {run} draws it anew"));
+        }
         folder.finish()?;
         if let Some(failure) = failure {
             return Err(failure);
@@ -326,26 +333,29 @@ impl Job<'_> {
 
     /// Measures the best networks of the front, if that was asked for. Gives the record and the best network: of those
     /// measured inside the budget, else the one that the search found.
-    fn verified(&self, outcome: &SearchOutcome) -> Result<(Option<Verification>, Individual), Failure> {
+    fn verified(
+        &self,
+        outcome: &SearchOutcome,
+        asked: usize,
+    ) -> Result<(Option<Verification>, Individual), Failure> {
         let Job { args, plan, .. } = *self;
-        let Some(name) = plan.device.as_deref().filter(|_| args.verify > 0) else {
+        let Some(name) = plan.device.as_deref().filter(|_| asked > 0) else {
             return Ok((None, outcome.best.clone()));
         };
         let profiles = shipped::profiles();
         let device = OnDevice { profiles: &profiles, name, options: args.reach.options(name, LAUNCHES, 0) };
         let mut shown = verify::Shown::new(self.output);
-        let finding =
-            Verify { search: self.search, device, asked: args.verify }.run(outcome, &mut |event| {
-                shown.show(event);
-                if watch::stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            })?;
+        let finding = Verify { search: self.search, device, asked }.run(outcome, &mut |event| {
+            shown.show(event);
+            if watch::stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
         Ok((Some(finding.verification), finding.best.unwrap_or_else(|| outcome.best.clone())))
     }
 }
 
 /// Refuses what cannot be done after the search.
 fn check(args: &Args, plan: &SearchPlan) -> Result<(), Failure> {
-    if args.verify > 0 {
+    if plan.verify > 0 {
         verify::check(plan.device.as_deref())?;
     }
     if args.rescore.is_some() {
@@ -364,6 +374,13 @@ fn judge(result: &SearchResult, plan: &SearchPlan) -> Result<(), Failure> {
             );
             Err(Failure::new(Exit::Infeasible, message)
                 .remedy("more --iterations, a larger budget, or a predictor of more samples"))
+        }
+        // A network that was measured badly is not known to be inside.
+        Some(v) if v.networks().all(|row| row.quality.is_doubtful()) && v.networks().next().is_some() => {
+            Err(Failure::new(Exit::Quality, format!("no network could be measured well on {}", v.device))
+                .remedy(
+                    "close other programs, then measure again: edgezen search --resume --verify K --out RUN",
+                ))
         }
         _ => Ok(()),
     }

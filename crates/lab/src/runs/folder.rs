@@ -225,6 +225,7 @@ mod tests {
             seed,
             rules: Rules::ISLANDS,
             begun_with: None,
+            verify: 0,
             budget: BudgetTable::default(),
             shape: None,
             device: Vec::new(),

@@ -49,6 +49,9 @@ pub struct Manifest {
     /// Iterations of a run that was prolonged, as it was begun: they decide on the number of its populations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begun_with: Option<u64>,
+    /// Networks that are to be measured inside the budget when the search is over; 0 where none are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub verify: usize,
     pub budget: BudgetTable,
     /// Limits on the stages of a network; absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,6 +114,10 @@ impl DeviceTable {
 
 /// Most images of a pass of a proxy.
 const MOST_IMAGES: u32 = 4_096;
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
 
 impl Manifest {
     /// Checks the numbers of a file, before anything is sized by them.

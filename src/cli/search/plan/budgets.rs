@@ -20,6 +20,10 @@ pub fn check(args: &Args, preset: Option<&Preset>) -> Result<(), Failure> {
     if bounded {
         return Ok(());
     }
+    if args.resume {
+        return Err(Failure::usage("these options do not say which run is to go on")
+            .remedy("--resume --out RUN alone goes on with a run as it was begun"));
+    }
     let device = args.device.as_deref().map(|device| format!(", as --device {device} --latency 30ms"));
     Err(Failure::usage("a search without any budget grows without end").remedy(format!(
         "give at least one of --latency, --flops, --params, --layers, --memory, --weights, or a --preset{}",

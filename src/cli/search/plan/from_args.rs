@@ -76,6 +76,7 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
         threads: args.threads(),
         preset: preset.map(|preset| preset.name.to_owned()),
         begun_with: None,
+        verify: args.verify,
         out,
     })
 }

@@ -55,7 +55,9 @@ pub struct SearchPlan {
     preset: Option<String>,
     /// Iterations with which a run was begun that is prolonged.
     begun_with: Option<u64>,
-    /// Device of `--verify`.
+    /// Networks that are to be measured inside the budget; 0 where none are.
+    pub verify: usize,
+    /// The device that measures them.
     pub device: Option<String>,
     pub out: PathBuf,
 }
@@ -126,6 +128,7 @@ impl SearchPlan {
             seed: self.seed,
             rules: self.rules,
             begun_with: self.begun_with,
+            verify: self.verify,
             budget: BudgetTable::of(&self.budgets),
             shape: self.shape,
             device: DeviceTable::of(&self.budgets, &self.predictors),
@@ -306,6 +309,8 @@ fn from_manifest(
         threads: args.threads(),
         preset: manifest.preset.clone(),
         begun_with: manifest.begun_with,
+        // What was to be measured when the run was interrupted is measured when it goes on.
+        verify: if args.verify > 0 { args.verify } else { manifest.verify },
         out: dir.to_owned(),
     })
 }
