@@ -74,6 +74,15 @@ fn every_command_knows_every_kind_of_network() {
 }
 
 #[test]
+fn usage_errors_are_whole_in_json() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = edgezen(dir.path(), &["fit", "--json"]);
+    assert_eq!(output.status.code(), Some(2));
+    let error: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(text(&error["error"], "message").contains("--data"), "{error}");
+}
+
+#[test]
 fn one_bad_network_leaves_the_others_their_answers() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

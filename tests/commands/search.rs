@@ -410,6 +410,26 @@ fn verifying_corrects_the_predictor_until_networks_fit() {
     assert!(list(&page["plots"]).iter().any(|plot| plot.as_str().unwrap().ends_with("measured.svg")));
     // Without the means to measure, nothing begins.
     refused(dir, &["search", "--device", "v100", "--latency", "1ms", "--verify", "2"], 2, &["measured"]);
+    // What was to be measured when the search was killed is measured when it goes on.
+    let args =
+        ["search", "--device", "simulated", "--latency", "4ms", "--iterations", "400000", "--verify", "1"];
+    let more = ["--threads", "1", "--checkpoint-every", "1ms", "--out", "killed"];
+    let mut search = Command::new(env!("CARGO_BIN_EXE_edgezen"))
+        .args([&args[..], &more].concat())
+        .current_dir(dir)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !dir.join("killed/checkpoint").exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    search.kill().unwrap();
+    search.wait().unwrap();
+    let resumed = edgezen_json(dir, &["search", "--resume", "--out", "killed", "--json"]);
+    assert!(!list(&resumed["verified"]).is_empty(), "{resumed}");
+    // A search whose budgets are those of another command line does not know which run is meant.
+    refused(dir, &["search", "--resume", "--kernels", "3", "--out", "killed"], 2, &["alone goes on"]);
 }
 
 #[test]
