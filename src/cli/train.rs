@@ -236,12 +236,12 @@ fn recipe(args: &Args) -> Result<Recipe, Failure> {
 
 /// The network for images of the data set.
 pub fn model(net: &str, options: NetOptions, classes: u32) -> Result<Model, Failure> {
-    let side = SIDE as u32;
-    if let Some(resolution) = options.side()?.filter(|&r| r != side) {
-        return Err(Failure::usage(format!("--resolution {resolution}: images of CIFAR are {side}×{side}")));
+    let side = Size { h: SIDE, w: SIDE };
+    if let Some(resolution) = options.resolution.filter(|&resolution| resolution != side) {
+        return Err(Failure::usage(format!("--resolution {resolution}: images of CIFAR are {side}")));
     }
     let options = NetOptions {
-        resolution: Some(Size { h: SIDE, w: SIDE }),
+        resolution: Some(side),
         classes: Some(options.classes.unwrap_or(classes)),
         ..options
     };
