@@ -275,7 +275,7 @@ fn a_checkpoint_with_a_right_checksum_and_impossible_values_is_refused() {
         fs::write(dir.path().join("run/checkpoint"), format!("{sum}\n{body}\n")).unwrap();
     };
     type Change = &'static dyn Fn(&mut serde_json::Value);
-    let changes: [(&str, Change); 8] = [
+    let changes: [(&str, Change); 10] = [
         ("latency", &|search| {
             for net in search["networks"].as_array_mut().unwrap() {
                 net["latencies"] = serde_json::json!([[
@@ -288,6 +288,8 @@ fn a_checkpoint_with_a_right_checksum_and_impossible_values_is_refused() {
             }
         }),
         ("score", &|search| search["networks"][0]["score"] = bits(f64::NAN).into()),
+        ("high score", &|search| search["networks"][0]["score"] = bits(1e9).into()),
+        ("iteration", &|search| search["iteration"] = 1_000_000_000_000_000_u64.into()),
         ("params", &|search| search["networks"][0]["params"] = bits(1.0).into()),
         ("structure", &|search| search["networks"][0]["net"] = "SuperConvK3BNRELU(3,8,2,1000000)".into()),
         ("counts", &|search| search["scored"] = u64::MAX.into()),

@@ -60,8 +60,12 @@ impl SearchSpace for InvertedSpace {
             last_width: 448,
             // MobileNetV2 of width 1.4.
             hidden_width: 1344,
+            // MobileNetV2 of width 1.4.
+            stem_width: 48,
             // MobileNetV2: 320 after 96.
             width_growth: 3.4,
+            // No published network of the space has a stage narrower than the one before.
+            width_shrink: 1.0,
             // ZenNet-400M: 384 after 64.
             hidden_growth: 6.0,
         }

@@ -50,8 +50,12 @@ impl SearchSpace for ResidualSpace {
             last_width: 2496,
             // ResNets and VGG.
             hidden_width: 512,
+            // ZenNet-1M for CIFAR; ResNets and VGG have 64.
+            stem_width: 88,
             // ZenNet-1.2ms: 432 after 80.
             width_growth: 5.4,
+            // ZenNet-0.5M for CIFAR: 32 after 144.
+            width_shrink: 4.5,
             // ZenNet-0.3ms, -0.5ms and -1.2ms: 128 after 32.
             hidden_growth: 4.0,
         }

@@ -6,7 +6,7 @@
 //!
 //! A *stage* is the row of residual super blocks between two reductions of the map. Its depth is the number of
 //! sublayers, its width the most output channels of a block, its hidden width the most channels that a convolution
-//! with a window reads inside a block.
+//! with a window reads inside a block. The *stem* is the row of convolutions before the first residual block.
 
 use crate::plainnet::{SuperBlock, SuperKind};
 use serde::{Deserialize, Serialize};
@@ -23,8 +23,12 @@ pub struct ShapeRules {
     pub last_width: u32,
     /// Most hidden width.
     pub hidden_width: u32,
+    /// Most output channels of a convolution of the stem.
+    pub stem_width: u32,
     /// Most growth of the width from a stage to the next.
     pub width_growth: f64,
+    /// Most shrinking of the width from a stage to the next: how many times as wide the earlier one may be.
+    pub width_shrink: f64,
     /// Most growth of the hidden width from a stage to the next.
     pub hidden_growth: f64,
 }
@@ -36,7 +40,9 @@ pub enum Rule {
     LastStage,
     StageWidth,
     HiddenWidth,
+    StemWidth,
     WidthGrowth,
+    WidthShrink,
     HiddenGrowth,
 }
 
@@ -72,6 +78,12 @@ impl Load {
             ),
             Rule::HiddenWidth => format!(
                 "a convolution inside a block has {value} channels; in published networks at most {limit}"
+            ),
+            Rule::StemWidth => {
+                format!("the first convolution has {value} channels; in published networks at most {limit}")
+            }
+            Rule::WidthShrink => format!(
+                "a stage is {value:.1} times as wide as the one after; in published networks at most {limit} times"
             ),
             Rule::WidthGrowth => format!(
                 "a stage is {value:.1} times as wide as the one before; in published networks at most {limit} times"
@@ -110,6 +122,13 @@ fn hidden_width(block: &SuperBlock) -> u32 {
     }
 }
 
+/// Most output channels of the convolutions before the first residual block; those of the first convolution where there is
+/// no residual block.
+fn stem_width(blocks: &[SuperBlock]) -> u32 {
+    let convs = blocks.iter().position(|block| !block.kind.is_conv()).unwrap_or(1);
+    blocks.iter().take(convs).map(|block| block.out_c.unsigned_abs()).max().unwrap_or(0)
+}
+
 /// The stages of a network, in their order.
 pub fn stages(blocks: &[SuperBlock]) -> Vec<Stage> {
     let mut stages = Vec::new();
@@ -134,8 +153,7 @@ fn each_stage(blocks: &[SuperBlock], mut seen: impl FnMut(Stage)) {
 }
 
 impl ShapeRules {
-    /// The rule that `blocks` break most, or come nearest to breaking; nothing where there are not two stages to
-    /// compare and no hidden convolutions.
+    /// The rule that `blocks` break most, or come nearest to breaking; nothing where there are no blocks.
     pub fn fullest(&self, blocks: &[SuperBlock]) -> Option<Load> {
         let mut fullest: Option<Load> = None;
         let mut take = |rule: Rule, value: f64, limit: f64| {
@@ -144,6 +162,9 @@ impl ShapeRules {
                 fullest = Some(load);
             }
         };
+        if !blocks.is_empty() {
+            take(Rule::StemWidth, stem_width(blocks).into(), self.stem_width.into());
+        }
         let (mut before, mut count, mut depth, mut deepest) = (None, 0, 0, 0);
         let mut last_growth = None;
         // The greatest width as it would be at the end, doubled for each stage on the way.
@@ -153,6 +174,7 @@ impl ShapeRules {
             if let Some(Stage { depth, width, hidden }) = before {
                 let growth = |now: u32, before: u32| f64::from(now) / f64::from(before.max(1));
                 take(Rule::WidthGrowth, growth(stage.width, width), self.width_growth);
+                take(Rule::WidthShrink, growth(width, stage.width), self.width_shrink);
                 take(Rule::HiddenGrowth, growth(stage.hidden, hidden), self.hidden_growth);
                 last_growth = Some(growth(stage.depth, depth));
             }
@@ -243,8 +265,16 @@ mod tests {
         tight(resnet.last_width.into(), most("resnet", &widest));
         tight(resnet.width_growth, most("resnet", &growth(|stage| stage.width)));
         tight(resnet.hidden_growth, most("resnet", &growth(|stage| stage.hidden)));
+        let shrink = |stages: &[Stage]| {
+            let pairs = stages.windows(2).map(|pair| f64::from(pair[0].width) / f64::from(pair[1].width));
+            pairs.fold(0.0, f64::max)
+        };
+        tight(resnet.width_shrink, most("resnet", &shrink));
+        // No published network of the space shrinks; stages of equal width are none that shrink.
+        assert!(most("mobilenet", &shrink) <= 1.0);
         let mobilenet = space::by_name("mobilenet").unwrap().shape_rules();
         tight(mobilenet.hidden_growth, most("mobilenet", &growth(|stage| stage.hidden)));
+        tight(mobilenet.width_shrink, 1.0);
     }
 
     /// Widest convolutions with a window: dense ones, and depthwise ones.
@@ -267,23 +297,69 @@ mod tests {
         (dense, depthwise)
     }
 
+    /// Networks of the zoo whose convolutions with a window are dense, as those of the resnet space.
+    const DENSE: [&str; 7] =
+        ["vgg19", "resnet34", "resnet152", "resnet200", "se_resnet50_vd", "resnet_v2_101", "googlenet"];
+    /// Networks of the zoo whose convolutions with a window are depthwise, as those of the mobilenet space.
+    const MOBILE: [&str; 7] = [
+        "mobilenet_v1_1.0",
+        "mobilenet_v2_1.4",
+        "mobilenet_v3_large_1.0",
+        "mnasnet_1.0",
+        "proxylessnas_mobile",
+        "efficientnet_b0",
+        "pplcnet_1.0",
+    ];
+
     #[test]
     fn hidden_widths_are_those_of_the_zoo() {
-        let dense =
-            ["vgg19", "resnet34", "resnet152", "resnet200", "se_resnet50_vd", "resnet_v2_101", "googlenet"];
-        let most = dense.into_iter().map(|name| widest(name).0).max().unwrap();
+        let most = DENSE.into_iter().map(|name| widest(name).0).max().unwrap();
         assert_eq!(space::by_name("resnet").unwrap().shape_rules().hidden_width, most);
-        let mobile = [
-            "mobilenet_v1_1.0",
-            "mobilenet_v2_1.4",
-            "mobilenet_v3_large_1.0",
-            "mnasnet_1.0",
-            "proxylessnas_mobile",
-            "efficientnet_b0",
-            "pplcnet_1.0",
-        ];
-        let most = mobile.into_iter().map(|name| widest(name).1).max().unwrap();
+        let most = MOBILE.into_iter().map(|name| widest(name).1).max().unwrap();
         assert_eq!(space::by_name("mobilenet").unwrap().shape_rules().hidden_width, most);
+    }
+
+    /// Output channels of the convolution that reads the image.
+    fn stem_in_zoo(name: &str) -> u32 {
+        let network = Encoded::Named(Named::new(name, 224).unwrap());
+        let parts = network.parts();
+        let kernels = parts.iter().flat_map(|part| crate::plainnet::kernel::fused(&part.graph));
+        let of_image = kernels.filter(|kernel| kernel.kind == KernelKind::Conv && kernel.in_c == 3);
+        of_image.map(|kernel| kernel.out_c).max().unwrap()
+    }
+
+    #[test]
+    fn stems_are_those_of_published_networks() {
+        for (name, zoo) in [("resnet", DENSE), ("mobilenet", MOBILE)] {
+            let space = space::by_name(name).unwrap();
+            let published = published_in(space).iter().map(|blocks| stem_width(blocks)).max();
+            let most = zoo.into_iter().map(stem_in_zoo).max().max(published);
+            assert_eq!(Some(space.shape_rules().stem_width), most, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_stem_that_is_too_wide_and_a_stage_that_shrinks_break_a_rule() {
+        let rules = space::by_name("mobilenet").unwrap().shape_rules();
+        let net = |stem: u32, before: u32, last: u32| {
+            blocks(&format!(
+                "SuperConvK3BNRELU(3,{stem},2,1)SuperResIDWE2K3({stem},{before},2,{before},1)\
+                 SuperResIDWE2K3({before},{last},2,{before},1)SuperConvK1BNRELU({last},2048,1,1)"
+            ))
+        };
+        assert!(rules.allow(&net(32, 64, 136)), "{:?}", rules.fullest(&net(32, 64, 136)));
+        let load = rules.fullest(&net(65_536, 64, 136)).unwrap();
+        assert_eq!(load.rule, Rule::StemWidth);
+        assert!(load.sentence().contains("65536 channels"), "{}", load.sentence());
+        let load = rules.fullest(&net(32, 136, 16)).unwrap();
+        assert_eq!((load.rule, load.value), (Rule::WidthShrink, 8.5));
+        assert!(!rules.allow(&net(32, 136, 16)) && load.sentence().contains("8.5 times as wide"));
+        // Every convolution before the first residual block is of the stem; the last one is not.
+        let two =
+            blocks("SuperConvK3BNRELU(3,16,2,1)SuperConvK3BNRELU(16,512,1,1)SuperResIDWE1K3(512,64,2,64,1)");
+        assert_eq!(stem_width(&two), 512);
+        let convs = blocks("SuperConvK3BNRELU(3,16,2,1)SuperConvK1BNRELU(16,2048,1,1)");
+        assert!(stem_width(&convs) == 16 && rules.allow(&convs));
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Search<'_> {
         let workers = (0..busy).map(|_| Worker::new(self, proxy, observer)).collect();
         let mut breeding = Breeding { search: self, start: &start, workers, pool };
         let mut state = match checkpoint {
-            Some(saved) => restore::restore(saved, self).map_err(SearchError::Checkpoint)?,
+            Some(saved) => restore::restore(saved, self, proxy).map_err(SearchError::Checkpoint)?,
             None => SearchState::new(self.rules.populations(), self.budgets.devices().len()),
         };
         if state.is_new() {

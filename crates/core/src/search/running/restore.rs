@@ -4,8 +4,9 @@ use super::checkpoint::{Checkpoint, FloatBits, SavedClimb, SavedIsland, SavedNet
 use super::fate::Tally;
 use super::progress::{HistoryPoint, Phases};
 use super::state::{Island, SearchState};
-use crate::plainnet::{Network, notation, shape};
+use crate::plainnet::{Network, SuperBlock, notation, shape};
 use crate::predictor::Estimate;
+use crate::proxy::{Candidate, Proxy, ScoreError};
 use crate::search::Search;
 use crate::search::budget::{Accountant, Costs, Quantity};
 use crate::search::optimiser::climb::{Climb, ClimbOrigin, Known};
@@ -42,20 +43,21 @@ fn save_network(individual: &Individual) -> SavedNetwork {
     }
 }
 
-/// How far a cost in a checkpoint may be from the one that is computed anew, as a share: less than anything that
+/// How far a cost or a score in a checkpoint may be from the one that is computed anew, as a share: less than anything that
 /// could matter, and more than a compiler's other order of additions.
 const TOLERANCE: f64 = 1e-9;
 
-/// The network of a checkpoint, after its costs were computed once more.
+/// The network of a checkpoint, after its costs, and its score where it can be, were computed once more.
 fn restore_network(
     saved: &SavedNetwork,
     accountant: &mut Accountant<'_>,
-    side: u32,
+    search: &Search<'_>,
+    proxy: &dyn Proxy,
 ) -> Result<Individual, String> {
     let wrong = |reason: String| format!("{reason} (of its network {})", saved.net);
     let network = notation::parse(&saved.net).map_err(|e| wrong(e.to_string()))?;
     let blocks = network.super_blocks("a search varies").map_err(|e| wrong(e.to_string()))?;
-    shape::validate(&network.blocks, side).map_err(|e| wrong(e.to_string()))?;
+    shape::validate(&network.blocks, search.resolution).map_err(|e| wrong(e.to_string()))?;
     if !saved.score.value().is_finite() {
         return Err(wrong(format!("a score of {}", saved.score.value())));
     }
@@ -72,13 +74,39 @@ fn restore_network(
     let costs = Costs { amounts: saved.amounts, latencies: saved.latencies.iter().map(latency).collect() };
     let computed = accountant.costs(&blocks).map_err(|e| wrong(e.to_string()))?;
     differs(&costs, &computed).map_or(Ok(()), |reason| Err(wrong(reason)))?;
+    if let Some(score) = recomputed(proxy, &blocks, search).map_err(|e| wrong(e.to_string()))?
+        && !close(saved.score.value(), score)
+    {
+        return Err(wrong(format!("a score of {}, where it has {score}", saved.score.value())));
+    }
     Ok(Individual { blocks: blocks.into(), score: saved.score.value(), costs })
+}
+
+/// The score of a network; nothing where it takes seconds, because images pass through the network, or depends on
+/// random numbers, because their generator was that of the iteration in which the network was found.
+fn recomputed(
+    proxy: &dyn Proxy,
+    blocks: &[SuperBlock],
+    search: &Search<'_>,
+) -> Result<Option<f64>, ScoreError> {
+    if proxy.batch().is_some() {
+        return Ok(None);
+    }
+    let untouched = search.rng(0);
+    let mut rng = untouched.clone();
+    let Search { resolution, classes, .. } = *search;
+    let score = proxy.score(Candidate { blocks, resolution, classes }, &mut rng);
+    // A proxy that draws leaves the generator in another state.
+    if rng == untouched { score.map(Some) } else { Ok(None) }
+}
+
+/// Whether two numbers are the same but for roundings. NaN is close to nothing.
+fn close(saved: f64, computed: f64) -> bool {
+    (saved - computed).abs() <= TOLERANCE * computed.abs()
 }
 
 /// What costs in a checkpoint have other than those that were computed anew.
 fn differs(saved: &Costs, computed: &Costs) -> Option<String> {
-    // NaN is close to nothing.
-    let close = |a: f64, b: f64| (a - b).abs() <= TOLERANCE * b.abs();
     for quantity in Quantity::of_networks() {
         match (saved.amounts[quantity], computed.amounts[quantity]) {
             (Some(saved), Some(computed)) if close(saved, computed) => {}
@@ -103,8 +131,12 @@ fn differs(saved: &Costs, computed: &Costs) -> Option<String> {
     None
 }
 
-/// Counts and times that no search gives.
-fn impossible(checkpoint: &Checkpoint) -> Option<String> {
+/// Counts and times that no search of so many iterations gives. A search that is prolonged has more iterations than when
+/// it was saved, never fewer.
+fn impossible(checkpoint: &Checkpoint, iterations: u64) -> Option<String> {
+    if checkpoint.iteration > iterations {
+        return Some(format!("{} of {iterations} iterations are done", checkpoint.iteration));
+    }
     let rejected = checkpoint.rejected.reasons().map(|(_, count)| count).fold(0, u64::saturating_add);
     let candidates = checkpoint.scored.saturating_add(rejected);
     // An iteration gives one candidate; the start gives one, too.
@@ -206,14 +238,18 @@ pub(super) fn save(state: &SearchState) -> Checkpoint {
 /// The state in `checkpoint`, for `search`.
 ///
 /// # Errors
-/// What does not fit together.
-pub(super) fn restore(checkpoint: &Checkpoint, search: &Search<'_>) -> Result<SearchState, String> {
-    impossible(checkpoint).map_or(Ok(()), Err)?;
+/// What does not fit together, or to `proxy`, which is what `search` maximises.
+pub(super) fn restore(
+    checkpoint: &Checkpoint,
+    search: &Search<'_>,
+    proxy: &dyn Proxy,
+) -> Result<SearchState, String> {
+    impossible(checkpoint, search.rules.iterations).map_or(Ok(()), Err)?;
     let mut accountant = search.accountant();
     let networks: Vec<Arc<Individual>> = checkpoint
         .networks
         .iter()
-        .map(|saved| restore_network(saved, &mut accountant, search.resolution).map(Arc::new))
+        .map(|saved| restore_network(saved, &mut accountant, search, proxy).map(Arc::new))
         .collect::<Result<_, _>>()?;
     let network = |index: u32| {
         networks.get(index as usize).cloned().ok_or_else(|| format!("there is no network {index}"))
@@ -266,4 +302,97 @@ pub(super) fn restore(checkpoint: &Checkpoint, search: &Search<'_>) -> Result<Se
         phases: Phases { mutate, budget, score },
         timed: checkpoint.timed,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::{Mode, cost::Random, zen::ZenScore};
+    use crate::search::{Instruction, Observer, SearchError, SearchProgress};
+    use crate::space;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    /// Keeps the last checkpoint.
+    #[derive(Default)]
+    struct Keeper(Mutex<Option<Checkpoint>>);
+
+    impl Observer for Keeper {
+        fn now(&self) -> Duration {
+            Duration::ZERO
+        }
+        fn progress(&self, _: SearchProgress) {}
+        fn instruction(&self) -> Instruction {
+            Instruction::GoOn
+        }
+        fn save(&self, checkpoint: &Checkpoint) {
+            *self.0.lock().unwrap() = Some(checkpoint.clone());
+        }
+    }
+
+    fn search() -> Search<'static> {
+        Search::new(space::by_name("mobilenet").unwrap())
+            .budget(Quantity::Params, 4e6)
+            .budget(Quantity::Layers, 14.0)
+            .iterations(300)
+            .threads(1)
+    }
+
+    fn saved(search: &Search<'_>) -> Checkpoint {
+        let keeper = Keeper::default();
+        search.observed(&keeper, None).unwrap();
+        keeper.0.into_inner().unwrap().unwrap()
+    }
+
+    fn refusal(search: &Search<'_>, checkpoint: &Checkpoint) -> String {
+        match search.observed(&Keeper::default(), Some(checkpoint)) {
+            Err(SearchError::Checkpoint(reason)) => reason,
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("a forged checkpoint was accepted"),
+        }
+    }
+
+    fn with_score(checkpoint: &Checkpoint, change: impl Fn(f64) -> f64) -> Checkpoint {
+        let mut forged = checkpoint.clone();
+        let network = forged.networks.last_mut().unwrap();
+        network.score = FloatBits::of(change(network.score.value()));
+        forged
+    }
+
+    #[test]
+    fn a_score_that_the_network_does_not_have_is_refused() {
+        let zen = ZenScore::new(Mode::Reference, 224);
+        let flops = crate::proxy::cost::Flops;
+        let (default, reference, flops) = (search(), search().proxy(&zen), search().proxy(&flops));
+        for search in [&default, &reference, &flops] {
+            let checkpoint = saved(search);
+            search.observed(&Keeper::default(), Some(&checkpoint)).unwrap();
+            let reason = refusal(search, &with_score(&checkpoint, |_| 1e9));
+            assert!(reason.starts_with("a score of 1000000000, where it has "), "{reason}");
+            assert!(reason.contains("(of its network SuperConv"), "{reason}");
+            refusal(search, &with_score(&checkpoint, |score| score * (1.0 + 1e-8)));
+            let rounded = with_score(&checkpoint, |score| score * (1.0 + 1e-12));
+            search.observed(&Keeper::default(), Some(&rounded)).unwrap();
+        }
+        // A score of another mode is none of this search.
+        refusal(&reference, &saved(&default));
+    }
+
+    #[test]
+    fn a_random_score_is_not_computed_once_more() {
+        let search = search().proxy(&Random);
+        search.observed(&Keeper::default(), Some(&saved(&search))).unwrap();
+    }
+
+    #[test]
+    fn more_iterations_than_the_search_has_are_refused_until_it_is_prolonged() {
+        let search = search();
+        let checkpoint = saved(&search);
+        assert_eq!(checkpoint.iteration, 300);
+        let forged = Checkpoint { iteration: 1_000_000_000_000_000, ..checkpoint.clone() };
+        assert_eq!(refusal(&search, &forged), "1000000000000000 of 300 iterations are done");
+        refusal(&search.clone().iterations(299), &checkpoint);
+        let outcome = search.iterations(400).observed(&Keeper::default(), Some(&checkpoint)).unwrap();
+        assert_eq!(outcome.iterations, 400);
+    }
 }
