@@ -107,8 +107,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
                 }
                 _ => Weights::new(&graph, global.seed),
             };
-            let export =
-                onnx::Export::of(&graph, args.batch, weights).map_err(|e| onnx_failure(&args.output, e))?;
+            let export = onnx::Export::network(&graph, args.batch, weights)
+                .map_err(|e| onnx_failure(&args.output, e))?;
             write_onnx(&export, &to, args.force)?;
         }
         Format::Pytorch => {

@@ -134,7 +134,8 @@ fn read(net: &str, options: NetOptions) -> Result<Read, Failure> {
                 other.into_model("measuring needs")?;
                 return Err(Failure::usage(format!("{net}: there is nothing to measure")));
             };
-            MeasuredNetwork::Graph { name: label.clone(), graph: Box::new(graph) }
+            MeasuredNetwork::of_graph(label.clone(), graph)
+                .map_err(|error| Failure::runtime(format!("{label} cannot be measured: {error}")))?
         }
     };
     Ok(Read { label, network })

@@ -63,6 +63,20 @@ fn what_is_not_good_names_its_reason() {
 }
 
 #[test]
+fn a_network_that_no_file_can_hold_does_not_end_the_measurement_of_others() {
+    // On images of 160 pixels, AlexNet pools maps of 5×5 to a grid of 6×6.
+    let nets = ["mobilenet_v2", "zoo:alexnet@160", "alexnet", "shufflenet_v2_x0_5"];
+    let quiet = ["--device", "simulated", "--simulate", "launches=0.005,load=0"];
+    let (rows, code) = measured(&[&quiet[..], &nets[..]].concat());
+    assert_eq!((rows.len(), code), (4, 1), "{rows:?}");
+    let error = rows[1]["error"].to_string();
+    assert!(rows[1]["net"] == nets[1] && error.contains("6×6"), "{}", rows[1]);
+    for at in [0, 2, 3] {
+        assert!(rows[at]["median_ms"].as_f64().is_some_and(|median| median > 0.0), "{}", rows[at]);
+    }
+}
+
+#[test]
 fn this_computer_is_measured_in_processes_of_their_own() {
     let args = ["--device", "host", "--resolution", "16", "--seconds", "0.5", NET, NET];
     let (rows, code) = measured(&args);

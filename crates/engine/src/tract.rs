@@ -3,15 +3,15 @@
 use super::guard::guarded;
 use super::weights::{self, Weights};
 use super::{Engine, EngineError, Loaded, Tensor};
-use edgezen_core::plainnet::Graph;
 use edgezen_core::plainnet::graph::{Act, Node, Op};
+use edgezen_core::plainnet::{Graph, window};
 use std::sync::Arc;
 use tract_core::internal::{
     AxisOp, Datum, IntoTValue, OutletId, TDim, TValue, Tensor as TractTensor, ToDim, TractResult, TypedFact,
     TypedModel, TypedOp, tvec,
 };
 use tract_core::model::{IntoRunnable, SpecialOps, TypedRunnableModel, TypedSimpleState};
-use tract_core::ops::array::TypedConcat;
+use tract_core::ops::array::{Slice, TypedConcat};
 use tract_core::ops::cnn::{Conv, KernelFormat, MaxPool, PaddingSpec, PoolSpec, SumPool};
 use tract_core::ops::einsum::EinSum;
 use tract_core::ops::nn::{DataFormat, Reduce, Reducer};
@@ -147,8 +147,8 @@ impl<'a> Lowering<'a> {
     fn node(&mut self, index: usize, node: &Node) -> Result<OutletId, EngineError> {
         if let Op::AdaptiveAvgPool { size } = node.op {
             let input = self.graph.nodes[node.inputs[0]].shape;
-            if !input.h.is_multiple_of(size) || !input.w.is_multiple_of(size) {
-                let what = format!("pooling {input} to a grid of {size}×{size}, which does not divide it");
+            if window::of_cells(input.h, size).is_none() || window::of_cells(input.w, size).is_none() {
+                let what = format!("pooling {input} to a grid of {size}×{size}, whose cells are not alike");
                 return Err(EngineError::Unsupported { engine: NAME, what });
             }
         }
@@ -201,6 +201,10 @@ impl<'a> Lowering<'a> {
                 let inputs = self.same_rank(&name, &inputs)?;
                 self.one(name, math::mul(), &inputs)
             }
+            Op::Slice { from, count } => {
+                let op = Slice::new(1, from as usize, (from + count) as usize);
+                self.one(name, op, &inputs)
+            }
             Op::Concat => self.one(name, TypedConcat { axis: 1 }, &inputs),
             Op::MaxPool { kernel, stride } => {
                 let pool_spec = window(kernel, stride, of(0).c, of(0).c, Edge::Ignored);
@@ -217,14 +221,17 @@ impl<'a> Lowering<'a> {
                 self.one(name, math::div(), &[sum, count])
             }
             Op::AdaptiveAvgPool { size } => {
-                let cell = (of(0).h / size, of(0).w / size);
-                let (c, h, w) = (of(0).c as usize, cell.0 as usize, cell.1 as usize);
+                let c = of(0).c as usize;
+                let [rows, columns] = [of(0).h, of(0).w].map(|side| window::of_cells(side, size));
+                let (Some((h, down)), Some((w, across))) = (rows, columns) else {
+                    tract_core::internal::bail!("cells that are not alike")
+                };
                 let pool_spec = PoolSpec {
                     data_format: DataFormat::NCHW,
-                    kernel_shape: tvec!(h, w),
+                    kernel_shape: tvec!(h as usize, w as usize),
                     padding: PaddingSpec::Valid,
                     dilations: None,
-                    strides: Some(tvec!(h, w)),
+                    strides: Some(tvec!(down as usize, across as usize)),
                     input_channels: c,
                     output_channels: c,
                 };

@@ -335,7 +335,7 @@ fn main_path(graph: &Graph) -> Result<Vec<Link>, ChainError> {
                 backwards.clear();
                 node.inputs[0]
             }
-            Op::BatchNorm | Op::Act(_) | Op::View { .. } => node.inputs[0],
+            Op::BatchNorm | Op::Act(_) | Op::Slice { .. } | Op::View { .. } => node.inputs[0],
             Op::Concat => return Err(no_chain("it concatenates maps")),
             Op::AnyConv { .. } | Op::AnyPool { .. } | Op::Pass { .. } => {
                 return Err(no_chain("it has operations beyond convolution, pooling and addition"));

@@ -45,6 +45,12 @@ pub enum Op {
     /// First input times the second, broadcast over its 1×1 map.
     Scale,
     Concat,
+    /// The `count` channels of a map from channel `from` on. It takes no time in the list of kernels: runtimes read a part
+    /// of a map in place.
+    Slice {
+        from: u32,
+        count: u32,
+    },
     MaxPool {
         kernel: u32,
         stride: u32,
@@ -140,6 +146,7 @@ impl Graph {
             Op::Concat => {
                 Shape { c: inputs.iter().map(|&i| self.nodes[i].shape.c).sum(), h: of(0).h, w: of(0).w }
             }
+            Op::Slice { count, .. } => Shape { c: count, ..of(0) },
             Op::GlobalAvgPool => Shape::square(of(0).c, 1),
             Op::AdaptiveAvgPool { size } => Shape::square(of(0).c, size),
             Op::Flatten => Shape::square(of(0).c * of(0).h * of(0).w, 1),

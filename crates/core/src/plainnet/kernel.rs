@@ -466,7 +466,7 @@ fn located(graph: &Graph) -> Vec<(usize, Kernel)> {
 
 /// Whether an operation takes no time.
 fn is_free(op: Op) -> bool {
-    matches!(op, Op::Input | Op::Flatten | Op::View { .. })
+    matches!(op, Op::Input | Op::Flatten | Op::Slice { .. } | Op::View { .. })
 }
 
 /// The operand of node `i` that is computed last.
@@ -520,7 +520,7 @@ fn bare(graph: &Graph, i: usize) -> Kernel {
             let resized = (to.h, to.w) != (in_h, in_w);
             Kernel { kind, window: resized.then(|| Window::resized([to.h, to.w])), ..plain }
         }
-        Op::BatchNorm | Op::Input | Op::Flatten | Op::View { .. } => plain,
+        Op::BatchNorm | Op::Input | Op::Flatten | Op::Slice { .. } | Op::View { .. } => plain,
     }
 }
 

@@ -69,6 +69,11 @@ impl Net {
         self
     }
 
+    /// The `count` channels from channel `from` on.
+    pub fn slice(&mut self, from: u32, count: u32) -> &mut Net {
+        self.then(Op::Slice { from, count })
+    }
+
     pub fn max_pool(&mut self, kernel: u32, stride: u32) -> &mut Net {
         self.then(Op::MaxPool { kernel, stride })
     }

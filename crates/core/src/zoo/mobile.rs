@@ -320,10 +320,10 @@ fn shufflenet_v2(mut net: Net, width: f64) -> Option<Net> {
                 let right = net.at;
                 net.concat(vec![left, right]);
             } else {
-                // Half of the channels skip the unit: they are the second input of the concatenation.
-                let side = net.side();
-                let kept = net.graph.push_input(crate::plainnet::Shape::square(half, side));
-                net.at = net.graph.push_input(crate::plainnet::Shape::square(half, side));
+                // Half of the channels skip the unit: they are the first input of the concatenation.
+                let kept = net.slice(0, half).at;
+                net.at = start;
+                net.slice(half, half);
                 net.conv(half, 1, 1, Act::Relu).depthwise(3, 1, Act::None).conv(half, 1, 1, Act::Relu);
                 let right = net.at;
                 net.concat(vec![kept, right]);

@@ -3,8 +3,8 @@
 
 use super::OnnxError;
 use crate::weights::{self, Parameters, Weights};
-use edgezen_core::plainnet::Graph;
 use edgezen_core::plainnet::graph::{Act, Node, Op};
+use edgezen_core::plainnet::{Graph, window};
 use prost::Message;
 use std::io::Write;
 use tract_onnx::pb::{
@@ -138,6 +138,21 @@ impl<'a> Export<'a> {
             initialisers: exporter.initialisers,
             weights: exporter.weights,
         })
+    }
+
+    /// As [`Export::of`], of a whole network, which reads one image. The graph of a kernel, or of a cell of a network, may read
+    /// several maps; a file of it would be a network in pieces.
+    ///
+    /// # Errors
+    /// A graph that ONNX cannot express; one with several inputs.
+    pub fn network(graph: &'a Graph, batch: u32, weights: Weights<'a>) -> Result<Export<'a>, OnnxError> {
+        let inputs = graph.nodes.iter().filter(|node| node.op == Op::Input).count();
+        if inputs != 1 {
+            return Err(OnnxError::Unsupported(format!(
+                "a network of pieces that reads {inputs} maps as one"
+            )));
+        }
+        Export::of(graph, batch, weights)
     }
 
     /// Bytes that the weights take.
@@ -329,21 +344,33 @@ impl<'a> Exporter<'a> {
                 self.push("Mul", inputs, out, vec![]);
             }
             Op::Concat => self.push("Concat", inputs, out, vec![int("axis", 1)]),
+            Op::Slice { from, count } => {
+                let channels = self.graph.nodes[node.inputs[0]].shape.c;
+                let end = from.checked_add(count).filter(|&end| end <= channels && count > 0);
+                let Some(end) = end else {
+                    let what = format!("{count} channels from channel {from} of a map of {channels}");
+                    return Err(OnnxError::Unsupported(what));
+                };
+                let mut operands = inputs;
+                for (what, value) in [("start", from), ("end", end), ("axis", 1)] {
+                    let bytes = i64::from(value).to_le_bytes().to_vec();
+                    let name = format!("n{index}.{what}");
+                    operands.push(self.initialiser(name, INT64, &[1], Values::Bytes(bytes)));
+                }
+                self.push("Slice", operands, out, vec![]);
+            }
             Op::MaxPool { kernel, stride } => self.push("MaxPool", inputs, out, window(kernel, stride)),
             Op::GlobalAvgPool => self.push("GlobalAveragePool", inputs, out, vec![]),
             Op::AdaptiveAvgPool { size } => {
                 let from = self.graph.nodes[node.inputs[0]].shape;
-                if !from.h.is_multiple_of(size) || !from.w.is_multiple_of(size) {
-                    let what = format!("pooling {from} to a grid of {size}×{size}, which does not divide it");
+                let [rows, columns] = [from.h, from.w].map(|side| window::of_cells(side, size));
+                let (Some((h, down)), Some((w, across))) = (rows, columns) else {
+                    let what =
+                        format!("pooling {from} to a grid of {size}×{size}, whose cells are not alike");
                     return Err(OnnxError::Unsupported(what));
-                }
-                let cell = [from.h / size, from.w / size];
-                self.push(
-                    "AveragePool",
-                    inputs,
-                    out,
-                    vec![ints("kernel_shape", &cell), ints("strides", &cell)],
-                );
+                };
+                let attributes = vec![ints("kernel_shape", &[h, w]), ints("strides", &[down, across])];
+                self.push("AveragePool", inputs, out, attributes);
             }
             Op::Flatten => self.push("Flatten", inputs, out, vec![int("axis", 1)]),
             Op::Linear { .. } => {
@@ -495,8 +522,10 @@ fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::{load, read};
-    use edgezen_core::plainnet::{Model, notation};
+    use crate::onnx::{decode, load, load_bytes, read};
+    use crate::{Engine, Tract};
+    use edgezen_core::plainnet::{Model, Shape, graph_cost, notation};
+    use edgezen_core::zoo::{self, Encoded, Named, Part};
 
     #[test]
     fn weights_in_a_second_file_are_the_same_network() {
@@ -518,6 +547,66 @@ mod tests {
         let run = |path: &std::path::Path| load(path, 1, 5).unwrap().run_once().unwrap();
         assert_eq!(run(&path), run(&whole));
         assert_eq!(read(&path).unwrap().graph.nodes.len(), read(&whole).unwrap().graph.nodes.len());
+    }
+
+    #[test]
+    fn networks_of_the_zoo_are_whole_in_their_files_or_refused() {
+        let mut refused = Vec::new();
+        for known in zoo::known::KNOWN {
+            let parts = Encoded::Named(Named::new(known.name, known.resolution).unwrap()).parts();
+            let [Part { graph, .. }] = &parts[..] else { panic!("{} is in parts", known.name) };
+            let Ok(export) = Export::network(graph, 1, Weights::new(graph, 0)) else {
+                refused.push(known.name);
+                continue;
+            };
+            // The weights would take gigabytes; they do not matter here.
+            let mut file = Vec::new();
+            export.write_referring("weights", &mut file).unwrap();
+            let imported = decode(&file).unwrap();
+            assert_eq!(imported.unknown, Vec::new(), "{}", known.name);
+            let inputs = imported.graph.nodes.iter().filter(|node| node.op == Op::Input).count();
+            assert_eq!((inputs, export.graph.input.len()), (1, 1), "{}", known.name);
+            assert_eq!(graph_cost::of(&imported.graph).macs, graph_cost::of(graph).macs, "{}", known.name);
+        }
+        assert_eq!(refused, Vec::<&str>::new());
+    }
+
+    #[test]
+    fn slices_and_uneven_pools_compute_the_same_in_a_file() {
+        let mut graph = Graph::new(Shape::square(6, 7));
+        let low = graph.push(Op::Slice { from: 0, count: 2 }, vec![0]);
+        let high = graph.push(Op::Slice { from: 3, count: 3 }, vec![0]);
+        let joined = graph.push(Op::Concat, vec![high, low]);
+        graph.push(Op::AdaptiveAvgPool { size: 6 }, vec![joined]);
+        let input = weights::input(&graph, 0, 2, 3);
+        let inputs = [input];
+        let direct = Tract.load(&graph, 2, 3).unwrap().run(&inputs).unwrap();
+        let bytes = encode(&graph, 2, 3).unwrap();
+        let through = load_bytes(&bytes, 2, 3).unwrap().run(&inputs).unwrap();
+        assert_eq!(direct[0].shape, [2, 5, 6, 6]);
+        assert_eq!(direct[0].shape, through[0].shape);
+        let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-5;
+        assert!(direct[0].data.iter().zip(&through[0].data).all(near));
+        // The first cell of the first channel is the mean of four pixels of channel 3.
+        let pixel = |y: usize, x: usize| inputs[0].data[3 * 49 + y * 7 + x];
+        let mean = (pixel(0, 0) + pixel(0, 1) + pixel(1, 0) + pixel(1, 1)) / 4.0;
+        assert!((direct[0].data[0] - mean).abs() < 1e-5);
+    }
+
+    #[test]
+    fn what_a_file_cannot_hold_is_refused() {
+        let refused =
+            |graph: &Graph| Export::network(graph, 1, Weights::new(graph, 0)).err().unwrap().to_string();
+        let mut pieces = Graph::new(Shape::square(4, 8));
+        let other = pieces.push_input(Shape::square(4, 8));
+        pieces.push(Op::Add, vec![0, other]);
+        assert!(refused(&pieces).contains("2 maps"));
+        let mut beyond = Graph::new(Shape::square(4, 8));
+        beyond.push(Op::Slice { from: 2, count: 3 }, vec![0]);
+        assert!(refused(&beyond).contains("3 channels from channel 2"));
+        let mut uneven = Graph::new(Shape::square(4, 7));
+        uneven.push(Op::AdaptiveAvgPool { size: 4 }, vec![0]);
+        assert!(refused(&uneven).contains("4×4"));
     }
 
     #[test]

@@ -98,6 +98,7 @@ pub fn apply(
         }
         Op::GlobalAvgPool => map(first)?.f_adaptive_avg_pool2d([1, 1]),
         Op::AdaptiveAvgPool { size } => first.f_adaptive_avg_pool2d([i64::from(size); 2]),
+        Op::Slice { from, count } => first.f_narrow(1, i64::from(from), i64::from(count)),
         Op::Flatten => first.f_flatten(1, -1),
         Op::Linear { .. } => first.f_flatten(1, -1)?.f_linear(needed()?, bias),
     }

@@ -16,11 +16,23 @@ pub enum MeasuredNetwork {
     PlainNet(Box<Model>),
     /// A network in an ONNX file, executed as it is.
     Onnx(PathBuf),
-    /// A network that has no structure string, by its graph. It is executed as an ONNX file with random weights.
+    /// A network that has no structure string, by its graph. It is executed as an ONNX file with random weights;
+    /// [`MeasuredNetwork::of_graph`] makes it.
     Graph {
         name: String,
         graph: Box<Graph>,
     },
+}
+
+impl MeasuredNetwork {
+    /// A network by its graph.
+    ///
+    /// # Errors
+    /// A graph that cannot be written as one ONNX file: such a network would end the measurement of all others.
+    pub fn of_graph(name: String, graph: Graph) -> Result<MeasuredNetwork, OnnxError> {
+        laid_out(&graph, 1)?;
+        Ok(MeasuredNetwork::Graph { name, graph: Box::new(graph) })
+    }
 }
 
 /// Measures each network in several launches; latencies are per image. `progress` hears the index of the network that
@@ -63,11 +75,21 @@ pub fn measure(
     Ok(of_batch.into_iter().map(|reading| reading.map(|reading| reading.per_image(batch))).collect())
 }
 
+/// The ONNX file of the graph, which is not written yet.
+fn laid_out(graph: &Graph, batch: u32) -> Result<onnx::Export<'_>, OnnxError> {
+    let export = onnx::Export::network(graph, batch, Weights::new(graph, 0))?;
+    if export.fits_one_file() {
+        Ok(export)
+    } else {
+        Err(OnnxError::Unsupported("more than 2 GB of weights in one file".into()))
+    }
+}
+
 /// The graph as an ONNX file of this batch, which exists as long as the result.
 fn written(name: &str, graph: &Graph, batch: u32) -> Result<NamedTempFile, DeviceError> {
     let failed =
         |error: OnnxError| DeviceError::Workload { workload: name.to_owned(), reason: error.to_string() };
-    let export = onnx::Export::of(graph, batch, Weights::new(graph, 0)).map_err(failed)?;
+    let export = laid_out(graph, batch).map_err(failed)?;
     let file = tempfile::Builder::new().suffix(".onnx").tempfile().map_err(|error| failed(error.into()))?;
     export.write(&mut BufWriter::new(file.as_file())).map_err(|error| failed(error.into()))?;
     Ok(file)

@@ -53,7 +53,7 @@ pub fn write_best(dir: &Path, best: &Model, seed: u64) -> Result<Option<NotExpor
 
 fn write_onnx(dir: &Path, best: &Model, seed: u64) -> Result<(), NotExported> {
     let graph = best.graph()?;
-    let export = onnx::Export::of(&graph, 1, Weights::new(&graph, seed))?;
+    let export = onnx::Export::network(&graph, 1, Weights::new(&graph, seed))?;
     let bytes = export.value_bytes();
     if bytes > MOST_BYTES {
         return Err(NotExported::Large { bytes });

@@ -211,6 +211,7 @@ impl<T: Real> Engine<T> {
                 (Op::AdaptiveAvgPool { .. }, ..) => {
                     return Err(ForwardError::Unsupported("adaptive pooling to more than one value"));
                 }
+                (Op::Slice { .. }, ..) => return Err(ForwardError::Unsupported("slices of the channels")),
                 _ => None,
             };
             maps.push(value);

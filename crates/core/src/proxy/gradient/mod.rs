@@ -79,9 +79,9 @@ impl<'a, T: Real> Differentiable<'a, T> {
                 Op::Act(_) | Op::Scale => {
                     return Err(ForwardError::Unsupported("the gradient of Swish and squeeze-excite"));
                 }
-                Op::Concat | Op::AdaptiveAvgPool { .. } => {
+                Op::Concat | Op::Slice { .. } | Op::AdaptiveAvgPool { .. } => {
                     return Err(ForwardError::Unsupported(
-                        "the gradient of concatenation and adaptive pooling",
+                        "the gradient of concatenation, slices and adaptive pooling",
                     ));
                 }
                 Op::AnyConv { .. } | Op::AnyPool { .. } | Op::View { .. } | Op::Pass { .. } => {
