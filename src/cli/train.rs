@@ -240,11 +240,8 @@ pub fn model(net: &str, options: NetOptions, classes: u32) -> Result<Model, Fail
     if let Some(resolution) = options.resolution.filter(|&resolution| resolution != side) {
         return Err(Failure::usage(format!("--resolution {resolution}: images of CIFAR are {side}")));
     }
-    let options = NetOptions {
-        resolution: Some(side),
-        classes: Some(options.classes.unwrap_or(classes)),
-        ..options
-    };
+    let options =
+        NetOptions { resolution: Some(side), classes: Some(options.classes.unwrap_or(classes)), ..options };
     let model = net::model(net, options, "training needs")?;
     if model.classes < classes {
         return Err(Failure::usage(format!("--classes {}: the data have {classes}", model.classes)));
