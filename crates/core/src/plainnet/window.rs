@@ -57,10 +57,12 @@ mod tests {
     #[test]
     fn cells_of_adaptive_pooling_are_windows_where_they_are_alike() {
         assert_eq!(of_cells(7, 6), Some((2, 1)));
+        // Pixels 0 to 3, 2 to 5 and 4 to 7.
+        assert_eq!(of_cells(7, 3), Some((3, 2)));
         assert_eq!(of_cells(12, 6), Some((2, 2)));
         assert_eq!(of_cells(7, 1), Some((7, 7)));
-        // Cells of 2, 3 and 2 pixels; more cells than pixels; nothing.
-        for (side, cells) in [(7, 4), (7, 3), (5, 6), (0, 1), (1, 0)] {
+        // Cells that begin at 0, 1, 3 and 5, or at 0, 2 and 5; more cells than pixels; nothing.
+        for (side, cells) in [(7, 4), (8, 3), (5, 6), (0, 1), (1, 0)] {
             assert_eq!(of_cells(side, cells), None, "{side} to {cells}");
         }
     }
