@@ -182,7 +182,7 @@ fn a_dataset_is_refined_where_it_knows_least() {
     let refine = ["profile", "--device", "simulated", "--refine", "data", "--samples", "40", "--json"];
     let report = json(&run(&refine));
     assert_eq!((&report["kernels"], &report["dataset"]), (&40.into(), &"data-refined".into()));
-    assert_eq!(report["next"], "edgezen fit --data data data-refined");
+    assert_eq!(report["next"], "edgezen fit --data data data-refined --force");
     let kernels = |name: &str| -> HashSet<String> {
         let samples = Dataset::read(&dir.path().join(name)).unwrap().samples;
         samples.iter().map(|sample| format!("{:?}", sample.subject)).collect()

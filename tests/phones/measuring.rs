@@ -69,7 +69,10 @@ fn from_the_cable_to_a_verified_network() {
     arguments.extend(["--verify", "2", "--json", "--out", "runs/mine", "--serial"]);
     let serial = phone.serial();
     arguments.push(&serial);
-    let found = desk.json(&arguments);
+    let output = desk.edgezen(&arguments).output().unwrap();
+    // On a busy computer no network may be measured well enough to be called inside; all else is the same.
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", errors(&output));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     let verified = found["verified"].as_array().unwrap();
     // On a busy computer the first ones may miss the budget; then there are further rounds.
     assert!(verified.len() >= 2, "{found}");
