@@ -7,6 +7,7 @@ use super::failure::{ErrorText, Failure};
 use edgezen_core::foreign::escape::{escaped, escaped_json, escaped_lines};
 use edgezen_core::units::Macs;
 use edgezen_lab::files::Destination;
+use edgezen_lab::report::tables::Table;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
@@ -219,6 +220,12 @@ pub fn paragraph(sentence: &str) -> String {
         line += &format!(" {word}");
     }
     out + &line + "\n"
+}
+
+/// A table of a result, columns aligned.
+pub fn of_table(table: &Table) -> String {
+    let header: Vec<&str> = table.header.iter().map(String::as_str).collect();
+    self::table(&header, &table.rows)
 }
 
 /// `rows` under `header`, columns aligned: the first to the left, the others to the right.

@@ -268,9 +268,7 @@ fn text(rows: &[&Row], args: &Args) -> String {
             out += &format!("  without a model: {}\n", names(&p.missing, false));
         }
         if !p.extrapolated.is_empty() {
-            let table = tables::extrapolated(&p.extrapolated);
-            let header: Vec<&str> = table.header.iter().map(String::as_str).collect();
-            out += &output::table(&header, &table.rows);
+            out += &output::of_table(&tables::extrapolated(&p.extrapolated));
         }
         if let (Some(limit), Some(inside), Some(probability)) =
             (args.latency, p.inside_budget, p.budget_probability)

@@ -68,9 +68,7 @@ fn best(result: &SearchResult, plan: &SearchPlan) -> String {
             out += &said.iter().map(|sentence| output::paragraph(sentence)).collect::<String>();
         }
         if let Some(rows) = result.extrapolated.get(&device.name).filter(|rows| !rows.is_empty()) {
-            let table = tables::extrapolated(rows);
-            let header: Vec<&str> = table.header.iter().map(String::as_str).collect();
-            out += &format!("\n{}", output::table(&header, &table.rows));
+            out += &format!("\n{}", output::of_table(&tables::extrapolated(rows)));
         }
     }
     out += &caveats::of_shape(result).iter().map(|sentence| output::paragraph(sentence)).collect::<String>();

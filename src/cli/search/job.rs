@@ -1,0 +1,233 @@
+//! A search from its plan to its result: what is searched, measured and written, in this order, for a new run and for
+//! one that goes on.
+
+use super::plan::{Earlier, SearchPlan};
+use super::watch::{self, Watch};
+use super::{Args, text};
+use crate::cli::output::Output;
+use crate::cli::{Exit, Failure, verify};
+use crate::shipped;
+use edgezen_core::plainnet::notation;
+use edgezen_core::proxy::Proxy;
+use edgezen_core::search::{Checkpoint, Individual, Search, SearchOutcome, degeneracy, explain};
+use edgezen_lab::campaign::networks::LAUNCHES;
+use edgezen_lab::rescoring;
+use edgezen_lab::runs;
+use edgezen_lab::runs::{
+    Content, FoundNetwork, Manifest, Rescored, RunFolder, SavedSearch, SearchResult, Verification,
+};
+use edgezen_lab::verify::{OnDevice, Verify};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// One search, with what it needs.
+pub struct Job<'a> {
+    pub args: &'a Args,
+    pub plan: &'a SearchPlan,
+    pub proxy: &'a dyn Proxy,
+    pub search: &'a Search<'a>,
+    pub output: Output,
+}
+
+impl Job<'_> {
+    /// Goes on with a run. A finished one is shown again, unless something new is asked for.
+    pub fn go_on(&self, earlier: Earlier) -> Result<(), Failure> {
+        let Earlier { mut folder, manifest, saved } = earlier;
+        let dir = &self.plan.out;
+        let ours = self.plan.manifest();
+        let is_prolonged = ours.rules.iterations > manifest.rules.iterations;
+        let manifest = Manifest { rules: ours.rules, begun_with: ours.begun_with, ..manifest };
+        if folder.content() == Content::Finished {
+            let recorded = runs::read_result(dir)?;
+            if !is_prolonged && self.args.verify == 0 {
+                return self.show(&folder, recorded, saved);
+            }
+            let saved = saved.ok_or_else(|| {
+                Failure::usage(format!("{} holds no checkpoint to go on from", dir.display()))
+            })?;
+            folder.renew(&manifest, &saved)?;
+            return self.run(folder, Some(saved), Some(recorded));
+        }
+        if is_prolonged {
+            runs::write_manifest(folder.home(), &manifest)?;
+        }
+        let recorded = if folder.is_same_run() { Some(runs::read_result(dir)?) } else { None };
+        self.run(folder, saved, recorded)
+    }
+
+    /// Shows a finished run. Files that it lacks are written.
+    fn show(
+        &self,
+        folder: &RunFolder,
+        mut result: SearchResult,
+        saved: Option<SavedSearch>,
+    ) -> Result<(), Failure> {
+        let (plan, home) = (self.plan, folder.home());
+        result.run_dir = plan.out.display().to_string();
+        if self.args.rescore.is_some() {
+            let (outcome, _) = self.search(home, saved)?;
+            result.rescored = self.rescored(&outcome);
+            runs::write_result(home, &result)?;
+        }
+        if !home.join("best.onnx").exists() || !home.join("best.txt").exists() {
+            let best = notation::parse(&result.best.net)?.super_blocks("a search finds")?;
+            if let Some(reason) = runs::write_best(home, &plan.model(&best), plan.seed)? {
+                self.output.note(format!("note: {reason}"));
+            }
+        }
+        if !home.join("front.csv").exists() {
+            runs::write_front(home, &result)?;
+        }
+        self.output.result(&result, || text::text(&result, plan))?;
+        judge(&result, plan)
+    }
+
+    /// Searches, measures and writes. `recorded` is what is known of the same run, which is prolonged or measured again.
+    pub fn run(
+        &self,
+        mut folder: RunFolder,
+        saved: Option<SavedSearch>,
+        recorded: Option<SearchResult>,
+    ) -> Result<(), Failure> {
+        let Job { plan, proxy, output, .. } = *self;
+        if let Some(batch) = proxy.batch() {
+            output.note(format!(
+                "{} passes images through every network ({batch} of them), which takes up to seconds; --batch sets how many",
+                proxy.name()
+            ));
+        }
+        let home = folder.home().to_owned();
+        let (outcome, seconds) = self.search(&home, saved)?;
+        runs::write_outcome(&home, &outcome, &plan.budgets)?;
+        // A finished run that goes on is measured again only where that is asked for now.
+        let asked = if recorded.is_some() { self.args.verify } else { plan.verify };
+        let mut notes = Vec::new();
+        let mut failure = None;
+        let (measured, best) = match self.verified(&outcome, asked) {
+            Ok(verified) => verified,
+            // What was found is written all the same.
+            Err(reason) => {
+                failure = Some(reason);
+                (None, outcome.best.clone())
+            }
+        };
+        let is_measured = measured.is_some();
+        let earlier = recorded.and_then(|recorded| recorded.verification);
+        if earlier.is_some() && !is_measured {
+            notes.push(
+                "what was measured before the run was prolonged is kept; --resume --verify measures again"
+                    .into(),
+            );
+        }
+        if let Some(reason) = runs::write_best(&home, &plan.model(&best.blocks), plan.seed)? {
+            notes.push(reason.to_string());
+        }
+        if let Some(measured) = &measured {
+            runs::write_verification(&home, measured)?;
+        }
+        let verification = measured.or(earlier);
+        let extrapolated = degeneracy::extrapolated(self.search, &best.blocks)?;
+        let result = SearchResult {
+            best: FoundNetwork::of(&best, &plan.budgets),
+            front: runs::front(&outcome, &plan.budgets),
+            proxy: proxy.name().to_owned(),
+            mode: plan.mode,
+            rules: plan.rules.optimiser,
+            iterations: outcome.iterations,
+            scored: outcome.scored,
+            rejected: outcome.rejected.clone(),
+            seconds,
+            seconds_by_phase: outcome.phases,
+            seed: plan.seed,
+            run_dir: plan.out.display().to_string(),
+            verified: verification.iter().flat_map(|v| v.networks()).cloned().collect(),
+            verification,
+            rescored: self.rescored(&outcome),
+            notes,
+            degeneracies: degeneracy::of(self.search, &best.blocks, &extrapolated),
+            extrapolated,
+            explanation: explain::explain(self.search, proxy, &best.blocks)?,
+        };
+        result.notes.iter().for_each(|note| output.note(format!("note: {note}")));
+        runs::write_front(&home, &result)?;
+        runs::write_result(&home, &result)?;
+        let page = plan.out.join("report.html");
+        if home != plan.out && page.exists() {
+            let (page, run) = (page.display(), plan.out.display());
+            output.note(format!("note: {page} shows the run before; edgezen report {run} draws it anew"));
+        }
+        folder.finish()?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        output.result(&result, || text::text(&result, plan))?;
+        if is_measured { judge(&result, plan) } else { Ok(()) }
+    }
+
+    fn rescored(&self, outcome: &SearchOutcome) -> Option<Rescored> {
+        let Job { args, plan, .. } = *self;
+        let top = args.rescore_top.into();
+        args.rescore.map(|_| rescoring::run(outcome, top, plan.mode, plan.resolution, plan.seed))
+    }
+
+    /// Runs the search, from where it was saved. Gives the outcome and the seconds of all sessions.
+    fn search(&self, home: &Path, saved: Option<SavedSearch>) -> Result<(SearchOutcome, f64), Failure> {
+        let Job { args, plan, .. } = *self;
+        let (spent, checkpoint) = match saved {
+            Some(SavedSearch { seconds, search, .. }) => (seconds, Some(search)),
+            None => (0.0, None),
+        };
+        let from = checkpoint.as_ref().map(Checkpoint::iteration);
+        let iterations = plan.rules.iterations;
+        let watch = Watch::new(home, &plan.out, iterations, spent, from, args.checkpoint_every, self.output)?;
+        let outcome = self.search.observed(&watch, checkpoint.as_ref());
+        let seconds = watch.finish()?;
+        let outcome = outcome?;
+        if outcome.iterations < iterations {
+            return Err(watch::interrupted(&plan.out, Some(outcome.iterations), iterations));
+        }
+        Ok((outcome, seconds))
+    }
+
+    /// Measures the best networks of the front, if that was asked for. Gives the record and the best network: of those
+    /// measured inside the budget, else the one that the search found.
+    fn verified(
+        &self,
+        outcome: &SearchOutcome,
+        asked: usize,
+    ) -> Result<(Option<Verification>, Individual), Failure> {
+        let Job { args, plan, .. } = *self;
+        let Some(name) = plan.device.as_deref().filter(|_| asked > 0) else {
+            return Ok((None, outcome.best.clone()));
+        };
+        let profiles = shipped::profiles();
+        let device = OnDevice { profiles: &profiles, name, options: args.reach.options(name, LAUNCHES, 0) };
+        let mut shown = verify::Shown::new(self.output);
+        let finding = Verify { search: self.search, device, asked }.run(outcome, &mut |event| {
+            shown.show(event);
+            if watch::stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok((Some(finding.verification), finding.best.unwrap_or_else(|| outcome.best.clone())))
+    }
+}
+
+/// Fails where too few networks were measured inside the budget.
+fn judge(result: &SearchResult, plan: &SearchPlan) -> Result<(), Failure> {
+    match &result.verification {
+        Some(v) if v.inside_budget < v.asked && plan.limit(&v.device).is_some() => {
+            let message = format!(
+                "{} of {} networks were measured inside the budget on {}",
+                v.inside_budget, v.asked, v.device
+            );
+            Err(Failure::new(Exit::Infeasible, message)
+                .remedy("more --iterations, a larger budget, or a predictor of more samples"))
+        }
+        // A network that was measured badly is not known to be inside.
+        Some(v) if v.networks().all(|row| row.quality.is_doubtful()) && v.networks().next().is_some() => {
+            let again = format!("edgezen search --resume --verify {} --out {}", v.asked, plan.out.display());
+            Err(Failure::new(Exit::Quality, format!("no network could be measured well on {}", v.device))
+                .remedy(format!("close other programs, then measure again: {again}")))
+        }
+        _ => Ok(()),
+    }
+}
