@@ -132,7 +132,9 @@ class Tried:
                     have = contents(work, case.outputs)
                     for output in case.outputs:
                         if have[output] not in (old[output], new[output]):
-                            sys.exit(f"{case.name}: after a kill, {output} is neither the old nor the new one")
+                            state = "gone" if have[output] is None else "changed"
+                            held = sorted(str(path.relative_to(work)) for path in (work / output).parent.rglob("*"))
+                            sys.exit(f"{case.name}: after a kill, {output} is {state}; there are {held}")
                     if case.before and case.reader and have not in (old, new):
                         sys.exit(f"{case.name}: after a kill, the result is half the old and half the new one")
                 self.run(work, again)

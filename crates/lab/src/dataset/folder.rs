@@ -2,7 +2,7 @@
 
 use super::environment::{self, EnvironmentFile};
 use super::{DatasetError, Environment, Provenance, parquet, samples};
-use crate::files::write_atomically;
+use crate::files::{renewal, write_atomically};
 use edgezen_core::foreign::escaped;
 use edgezen_core::measurement::{Identity, Sample};
 use std::path::Path;
@@ -26,6 +26,7 @@ impl Dataset {
     /// A missing or damaged file; a missing column; a row whose latency is not a positive number, whose
     /// kernel makes no sense, or whose identity differs from the others', by row and column.
     pub fn read(dir: &Path) -> Result<Dataset, DatasetError> {
+        renewal::settle(dir)?;
         let EnvironmentFile { identity, provenance, environment, .. } = EnvironmentFile::read(dir)?;
         let path = dir.join(SAMPLES);
         let samples = samples::of_table(&parquet::read(&path)?, &identity, &path)?;

@@ -168,6 +168,14 @@ mod tests {
         assert_eq!(Dataset::read(dir).unwrap(), dataset("two"));
         assert_eq!(fs::read_to_string(dir.join("journal-1.jsonl")).unwrap(), "measured");
         assert!(dir.join("notes").exists() && !dir.join(LOOKUP_TABLE).exists());
+        // A process was killed while the files changed places: a reader sees the new dataset, and not a part of it.
+        let next = renewal::begin(dir).unwrap();
+        folder::write(&next, &dataset("three")).unwrap();
+        fs::rename(next.join(SAMPLES), dir.join(SAMPLES)).unwrap();
+        let switch =
+            Switch { new: [SAMPLES, ENVIRONMENT, README].map(str::to_owned).to_vec(), ..Switch::default() };
+        fs::write(next.join("switch.json"), serde_json::to_string(&switch).unwrap()).unwrap();
+        assert_eq!(Dataset::read(dir).unwrap(), dataset("three"));
         let _held = DatasetFolder::lock(dir).unwrap();
         let busy = write_whole(dir, &dataset("three"), true).unwrap_err();
         assert!(busy.to_string().contains("in use"), "{busy}");

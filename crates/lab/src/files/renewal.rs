@@ -2,15 +2,17 @@
 //! are there, a list of what is to happen is written, and then they change places.
 //!
 //! A process that is killed before the list is written leaves the old results as they were. One that is killed after it
-//! leaves the list, and whoever works in the folder next does what is left to do ([`complete`]). The caller holds the
-//! lock of the folder (see [`super::lock_folder`]).
+//! leaves the list, and whoever uses the folder next does what is left to do: a writer, who holds the lock of the folder
+//! (see [`lock_folder`]), by [`complete`], and a reader by [`settle`]. So a killed process leaves nobody half of the old
+//! results and half of the new ones.
 
-use super::{create_inside, read_at_most, write_atomically};
+use super::{create_inside, lock_folder, read_at_most, write_atomically};
 use edgezen_core::files::FileError;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The folder of the new files.
 const NEXT: &str = ".next";
@@ -57,9 +59,26 @@ pub fn abandon(dir: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Whether a change of places was cut off.
-pub fn is_cut_off(dir: &Path) -> bool {
-    next(dir).join(SWITCH).exists()
+/// How long a reader waits for a process that is changing places, which takes some milliseconds.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Before the results in `dir` are read: completes a change of places that was cut off, and waits for one that is under
+/// way. Nothing is locked or written where there is none.
+///
+/// # Errors
+/// Whatever the disk says; a process that does not come to an end.
+pub fn settle(dir: &Path) -> Result<(), FileError> {
+    let start = Instant::now();
+    while next(dir).join(SWITCH).exists() {
+        match lock_folder(dir) {
+            Ok(_lock) => return complete(dir),
+            Err(FileError::Busy { .. }) if start.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// The new files take the place of the old ones.
@@ -202,6 +221,22 @@ mod tests {
             complete(here).unwrap();
             check(here);
         }
+    }
+
+    #[test]
+    fn a_reader_completes_what_was_cut_off() {
+        let (dir, switch) = folder();
+        settle(dir.path()).unwrap();
+        assert_eq!(fs::read_to_string(dir.path().join("a")).unwrap(), "old", "it was not whole");
+        put(&next(dir.path()).join(SWITCH), &serde_json::to_string(&switch).unwrap());
+        // Another process is at it; it ends.
+        let lock = lock_folder(dir.path()).unwrap();
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| settle(dir.path()));
+            drop(lock);
+            reader.join().unwrap().unwrap();
+        });
+        check(dir.path());
     }
 
     #[test]

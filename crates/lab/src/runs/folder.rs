@@ -167,20 +167,6 @@ impl RunFolder {
     }
 }
 
-/// Completes a change of places that was cut off, unless another process is at it.
-///
-/// # Errors
-/// Whatever the disk says.
-pub(super) fn settle(dir: &Path) -> Result<(), RunError> {
-    if !renewal::is_cut_off(dir) {
-        return Ok(());
-    }
-    match RunFolder::lock(dir) {
-        Ok(_) | Err(RunError::File(FileError::Busy { .. })) => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
 /// The files of the run in `dir`, for comparison with the name of an output.
 pub fn files_of(dir: &Path) -> Vec<PathBuf> {
     FILES.iter().map(|name| dir.join(name)).collect()

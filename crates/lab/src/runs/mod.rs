@@ -27,7 +27,7 @@ pub use rescored::{NotRescored, Rescored, RescoredNetwork};
 pub use result::SearchResult;
 pub use verification::{Verification, Verified, VerifyRound};
 
-use crate::files::{self, write_atomically};
+use crate::files::{self, renewal, write_atomically};
 use crate::tables::parquet::{self, Compression};
 use crate::tables::{Column, Table, Values};
 use edgezen_core::files::FileError;
@@ -171,7 +171,7 @@ pub fn read(dir: &Path) -> Result<FinishedRun, RunError> {
 /// # Errors
 /// A missing, damaged or newer file.
 pub fn read_manifest(dir: &Path) -> Result<Manifest, RunError> {
-    folder::settle(dir)?;
+    renewal::settle(dir)?;
     let path = dir.join(RUN);
     let manifest: Manifest = files::read_toml(&manifest::FORMAT, &path)?;
     manifest.check().map_err(|reason| FileError::damaged(&path, reason))?;
