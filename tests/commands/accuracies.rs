@@ -1,6 +1,7 @@
 //! Trained networks: `calibrate`, `score --calibration`, `search --objective`, ensembles, `experiment accuracy`.
 
 use super::{edgezen_json, refused};
+use crate::golden::list;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -82,6 +83,10 @@ fn a_calibration_is_fitted_told_and_searched_by() {
     let best = found["best"]["score"].as_f64().unwrap();
     assert_eq!(found["proxy"], "accuracy");
     assert!((0.0..=100.0).contains(&best), "{best}");
+    // The calibration knows no network of this space: the result says that its accuracy is extrapolated.
+    let notes: Vec<&str> = list(&found["notes"]).iter().map(|note| note.as_str().unwrap()).collect();
+    let said = |note: &&str| note.contains("predicts an accuracy of") && note.contains("extrapolated");
+    assert!(notes.iter().any(said), "{notes:?}");
     refused(dir, &[&search[..13], &["--proxy", "zen"]].concat(), 2, &["--proxy"]);
     let mut other = search;
     other[12] = "trained.csv";

@@ -7,6 +7,7 @@ use super::{Args, text};
 use crate::cli::output::Output;
 use crate::cli::{Exit, Failure, verify};
 use crate::shipped;
+use edgezen_core::accuracy::Prediction;
 use edgezen_core::plainnet::notation;
 use edgezen_core::proxy::Proxy;
 use edgezen_core::search::{Checkpoint, Individual, Search, SearchOutcome, degeneracy, explain};
@@ -119,6 +120,9 @@ impl Job<'_> {
                     .into(),
             );
         }
+        if let Some(prediction) = plan.by_calibration(&best.blocks)? {
+            notes.push(of_accuracy(&prediction));
+        }
         if let Some(reason) = runs::write_best(&home, &plan.model(&best.blocks), plan.seed)? {
             notes.push(reason.to_string());
         }
@@ -209,6 +213,21 @@ impl Job<'_> {
         })?;
         Ok((Some(finding.verification), finding.best.unwrap_or_else(|| outcome.best.clone())))
     }
+}
+
+/// What is to be known of an accuracy that a calibration predicts.
+fn of_accuracy(prediction: &Prediction) -> String {
+    let Prediction { accuracy, lower, upper, outside } = prediction;
+    let interval =
+        format!("the calibration predicts an accuracy of {accuracy:.1} % ({lower:.1} to {upper:.1} %)");
+    let quantities = match outside.as_slice() {
+        [] => return interval,
+        [one] => format!("{one} of this network lies"),
+        [first, others @ ..] => {
+            format!("{first} and {} further quantities of this network lie", others.len())
+        }
+    };
+    format!("{interval}; it is extrapolated, because {quantities} outside of what it was fitted to")
 }
 
 /// Fails where too few networks were measured inside the budget.

@@ -9,9 +9,10 @@ use super::Args;
 use crate::cli::output::Output;
 use crate::cli::{Failure, calibrate, score};
 use crate::shipped;
-use edgezen_core::accuracy::Objective;
 use edgezen_core::accuracy::calibration::{self, Calibrated};
+use edgezen_core::accuracy::{Objective, Prediction};
 use edgezen_core::digest;
+use edgezen_core::plainnet::chain::Chain;
 use edgezen_core::plainnet::{Model, Network, SuperBlock, notation};
 use edgezen_core::proxy;
 use edgezen_core::proxy::limited::Limited;
@@ -103,6 +104,17 @@ impl SearchPlan {
             classes: self.classes,
             se: self.se,
         }
+    }
+
+    /// What the calibration that is maximised says of a structure; `None` where a proxy is maximised.
+    ///
+    /// # Errors
+    /// A structure that does not fit its images, or has no Zen-Score.
+    pub fn by_calibration(&self, blocks: &[SuperBlock]) -> Result<Option<Prediction>, Failure> {
+        let Some((calibrated, _)) = &self.objective else { return Ok(None) };
+        let chain =
+            Chain::of_model(&self.model(blocks)).map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(Some(calibrated.predict_chain(&chain)?))
     }
 
     /// The latency budget on a device.
