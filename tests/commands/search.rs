@@ -184,6 +184,7 @@ fn kills_do_not_change_the_result() {
     let again = edgezen_json(dir, &["search", "--resume", "--out", "killed", "--json"]);
     assert_eq!(again["best"]["net"], text(&edgezen_json(dir, &["info", "whole/best.txt", "--json"]), "net"));
     assert!(outcome(&dir.join("killed")) == outcome(&dir.join("whole")));
+    refused(dir, &["search", "--resume", "--out", "killed", "--seed", "9"], 2, &["has seed", "not 9"]);
     // Another search does not go on with it, and a damaged checkpoint is refused.
     let other = [&command("killed")[..], &["--seed", "3"]].concat();
     refused(dir, &other, 2, &["seed", "--resume --out killed"]);

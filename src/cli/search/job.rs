@@ -130,7 +130,7 @@ impl Job<'_> {
         let result = SearchResult {
             best: FoundNetwork::of(&best, &plan.budgets),
             front: runs::front(&outcome, &plan.budgets),
-            proxy: proxy.name().to_owned(),
+            proxy: plan.proxy_name(),
             mode: plan.mode,
             rules: plan.rules.optimiser,
             iterations: outcome.iterations,

@@ -59,7 +59,8 @@ pub struct Args {
     /// Classes of the classifier [default: of the preset or the device, else 1000]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     classes: Option<u32>,
-    /// What is maximised [default: of the preset, else zen]
+    /// What is maximised [default: of the preset, else zen]. Several closed forms with + between them, as zen+params+macs:
+    /// the sum of the logarithms of a network's ranks among 256 networks that the seed draws inside the budgets
     #[arg(long, value_name = "NAME")]
     proxy: Option<String>,
     /// Maximise the accuracy that this file of `calibrate` foretells, instead of a proxy
@@ -138,11 +139,11 @@ impl FromStr for LatencyArg {
 
 pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
     let output = global.output();
-    let Planned { plan, earlier } = plan::plan(args, global.seed, output)?;
+    let Planned { plan, earlier } = plan::plan(args, global, output)?;
     check(args, &plan)?;
-    let proxy = plan.make_proxy();
-    let search = plan.search(&*proxy);
     // Whether there is anything to find shows before anything is written.
+    let proxy = plan.make_proxy()?;
+    let search = plan.search(&*proxy);
     search.start()?;
     let job = Job { args, plan: &plan, proxy: &*proxy, search: &search, output };
     match earlier {
@@ -161,7 +162,7 @@ fn check(args: &Args, plan: &SearchPlan) -> Result<(), Failure> {
         verify::check(plan.device.as_deref())?;
     }
     if args.rescore.is_some() {
-        rescoring::check(plan.proxy.name)?;
+        rescoring::check(&plan.proxy_name())?;
     }
     Ok(())
 }

@@ -29,6 +29,9 @@ pub struct Manifest {
     /// Kernel sizes of its residual blocks; absent where all are allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernels: Option<Vec<u32>>,
+    /// Most width of the last convolution, where the space fixes the width and the search varies it all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub varied_head: Option<i32>,
     /// Whether the networks have squeeze-excite.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub se: bool,
@@ -125,6 +128,9 @@ impl Manifest {
         self.rules.check().map_err(|e| format!("rules: {e}"))?;
         shape::check_side(self.resolution).map_err(|e| e.to_string())?;
         shape::check_classes(self.classes).map_err(|e| e.to_string())?;
+        if let Some(width) = self.varied_head.filter(|width| !(8..=shape::MAX_CHANNELS).contains(width)) {
+            return Err(format!("a last convolution of up to {width} channels"));
+        }
         if let Some(batch) = self.batch.filter(|batch| !(1..=MOST_IMAGES).contains(batch)) {
             return Err(format!("batch {batch} is out of range; use 1 to {MOST_IMAGES}"));
         }
@@ -184,6 +190,7 @@ impl Manifest {
             ("preset", self.preset == other.preset),
             ("space", self.space == other.space),
             ("kernel sizes", self.kernels == other.kernels),
+            ("head", self.varied_head == other.varied_head),
             ("squeeze-excite", self.se == other.se),
             ("rules of shape", self.shape == other.shape),
             ("initial structure", self.initial == other.initial),

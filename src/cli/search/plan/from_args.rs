@@ -8,6 +8,8 @@ use crate::cli::{Failure, net, score};
 use crate::shipped;
 use edgezen_core::plainnet::{SuperBlock, notation, relink};
 use edgezen_core::proxy::Mode;
+use edgezen_core::proxy::ensemble::EnsembleError;
+use edgezen_core::search::head::{self, Crowding};
 use edgezen_core::search::preset::{self, Preset};
 use edgezen_core::search::{Budgets, Rules, degeneracy, optimiser};
 use edgezen_core::space;
@@ -46,25 +48,32 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
     };
     let initial = initial(args.init.as_deref(), preset, &space)?;
     let rules = rules(args, preset.is_some());
-    let proxy = score::find(args.proxy.as_deref().or(preset.map(|p| p.proxy)).unwrap_or("zen"))?;
-    if args.batch.is_some() && proxy.with_batch.is_none() {
+    let proxies = score::find_all(args.proxy.as_deref().or(preset.map(|p| p.proxy)).unwrap_or("zen"))?;
+    if let [_, _, ..] = &proxies[..]
+        && let Some(slow) = proxies.iter().find(|proxy| proxy.with_batch.is_some())
+    {
+        return Err(EnsembleError::OnImages(slow.name).into());
+    }
+    if args.batch.is_some() && proxies.iter().all(|proxy| proxy.with_batch.is_none()) {
+        let names: Vec<&str> = proxies.iter().map(|proxy| proxy.name).collect();
         return Err(Failure::usage(format!(
             "{} passes no images through networks, so that --batch has no meaning",
-            proxy.name
+            names.join("+")
         ))
         .remedy("leave out --batch; search --rescore exact runs the best networks on images"));
     }
     let mode = args.mode.unwrap_or(if preset.is_some() { Mode::Reference } else { Mode::Paper });
     let out = args.out.clone().unwrap_or_else(|| folder::default_folder(args, &budgets, seed));
-    Ok(SearchPlan {
+    let plan = SearchPlan {
         space,
         kernels,
+        varied_head: None,
         se: args.se,
         shape,
         initial,
-        proxy,
+        proxies,
         batch: args.batch,
-        objective: args.objective.as_deref().map(super::objective).transpose()?,
+        objective: args.objective.as_deref().map(super::objective_of).transpose()?,
         mode,
         device: verified_on(args.device.as_deref(), &budgets),
         budgets,
@@ -78,7 +87,21 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
         begun_with: None,
         verify: args.verify,
         out,
-    })
+    };
+    if preset.is_some() { Ok(plan) } else { with_room(plan, output) }
+}
+
+/// Varies the width of the last convolution, too, where it would take most of a budget.
+fn with_room(mut plan: SearchPlan, output: Output) -> Result<SearchPlan, Failure> {
+    let Some(Crowding { width, budget, share }) = head::crowding(&plan.costing())? else { return Ok(plan) };
+    output.note(format!(
+        "the width of the last convolution is varied, too: {width} channels and their classifier take {:.0} % of {}",
+        100.0 * share,
+        budget.quantity.phrase(budget.limit)
+    ));
+    plan.space = plan.space.clone().with_varied_head(width);
+    plan.varied_head = Some(width);
+    Ok(plan)
 }
 
 /// The kernel sizes that the command line allows, where these are not all of the space. `known`: those alone that the

@@ -7,16 +7,17 @@ mod from_args;
 
 use super::Args;
 use crate::cli::output::Output;
-use crate::cli::{Failure, calibrate, score};
+use crate::cli::{Failure, Global, calibrate, score};
 use crate::shipped;
-use edgezen_core::accuracy::Objective;
 use edgezen_core::accuracy::calibration::{self, Calibrated};
+use edgezen_core::accuracy::objective::{self, Objective};
 use edgezen_core::digest;
 use edgezen_core::plainnet::{Model, Network, SuperBlock, notation};
 use edgezen_core::proxy;
+use edgezen_core::proxy::ensemble::{Ensemble, EnsembleError};
 use edgezen_core::proxy::limited::Limited;
-use edgezen_core::proxy::{Mode, Proxy, Setup};
-use edgezen_core::search::{Budgets, Rules, Search};
+use edgezen_core::proxy::{Candidate, Mode, Proxy, Setup};
+use edgezen_core::search::{Budgets, Rules, Search, reference};
 use edgezen_core::space;
 use edgezen_core::space::{Narrowed, SearchSpace, ShapeRules};
 use edgezen_core::units::Latency;
@@ -33,12 +34,15 @@ pub struct SearchPlan {
     pub space: Narrowed<'static>,
     /// Its kernel sizes, where not all are allowed.
     kernels: Option<Vec<u32>>,
+    /// Most width of the last convolution, where it is varied although the space fixes it.
+    varied_head: Option<i32>,
     /// Whether the networks have squeeze-excite.
     pub se: bool,
     /// Limits on the stages of a network.
     shape: Option<ShapeRules>,
     initial: Vec<SuperBlock>,
-    pub proxy: &'static proxy::Entry,
+    /// What is maximised; several make an ensemble.
+    pub proxies: Vec<&'static proxy::Entry>,
     /// Images of its passes, if it was said.
     batch: Option<u32>,
     pub mode: Mode,
@@ -63,26 +67,51 @@ pub struct SearchPlan {
 }
 
 impl SearchPlan {
-    /// The proxy; networks that do not fit the memory get no score.
-    pub fn make_proxy(&self) -> Box<dyn Proxy> {
-        if let Some((calibrated, _)) = &self.objective {
-            return Box::new(Objective::new(calibrated.clone(), self.resolution));
+    /// What is maximised, as results name it.
+    pub fn proxy_name(&self) -> String {
+        match &self.objective {
+            Some(_) => objective::NAME.to_owned(),
+            None => self.proxies.iter().map(|proxy| proxy.name).collect::<Vec<_>>().join("+"),
         }
+    }
+
+    /// What is maximised; networks that do not fit the memory get no score.
+    pub fn make_proxy(&self) -> Result<Box<dyn Proxy>, Failure> {
+        if let Some((calibrated, _)) = &self.objective {
+            return Ok(Box::new(Objective::new(calibrated.clone(), self.resolution)));
+        }
+        if let [proxy] = self.proxies[..] {
+            return Ok(self.make(proxy));
+        }
+        let reference = reference::networks(&self.costing(), reference::NETWORKS)?;
+        let (resolution, classes) = (self.resolution, self.classes);
+        let candidates: Vec<Candidate<'_>> =
+            reference.iter().map(|blocks| Candidate { blocks, resolution, classes }).collect();
+        let members = self.proxies.iter().map(|proxy| self.make(proxy)).collect();
+        Ok(Box::new(Ensemble::new(members, &candidates, self.seed)?))
+    }
+
+    fn make(&self, proxy: &proxy::Entry) -> Box<dyn Proxy> {
         let setup = Setup { mode: self.mode, resolution: self.resolution };
-        match (self.proxy.with_batch, self.batch) {
+        match (proxy.with_batch, self.batch) {
             (Some(make), Some(batch)) => {
                 Box::new(Limited { free: memory::free(), proxy: make(setup, batch) })
             }
-            (Some(_), None) => Box::new(Limited { free: memory::free(), proxy: (self.proxy.make)(setup) }),
-            (None, _) => (self.proxy.make)(setup),
+            (Some(_), None) => Box::new(Limited { free: memory::free(), proxy: (proxy.make)(setup) }),
+            (None, _) => (proxy.make)(setup),
         }
     }
 
     pub fn search<'a>(&'a self, proxy: &'a dyn Proxy) -> Search<'a> {
+        Search { proxy: Some(proxy), ..self.costing() }
+    }
+
+    /// The search for those who ask for costs and not for scores.
+    fn costing(&self) -> Search<'_> {
         Search {
             space: &self.space,
             initial: self.initial.clone(),
-            proxy: Some(proxy),
+            proxy: None,
             budgets: self.budgets.clone(),
             shape: self.shape,
             se: self.se,
@@ -117,9 +146,10 @@ impl SearchPlan {
             preset: self.preset.clone(),
             space: self.space.name().to_owned(),
             kernels: self.kernels.clone(),
+            varied_head: self.varied_head,
             se: self.se,
             initial: Network::from(&self.initial[..]).to_string(),
-            proxy: self.proxy.name.to_owned(),
+            proxy: self.proxies.iter().map(|proxy| proxy.name).collect::<Vec<_>>().join("+"),
             batch: self.batch,
             objective: self.objective.as_ref().map(|(_, table)| table.clone()),
             mode: self.mode,
@@ -152,7 +182,8 @@ pub struct Earlier {
 }
 
 /// The plan, and the run with which it goes on.
-pub fn plan(args: &Args, seed: u64, output: Output) -> Result<Planned, Failure> {
+pub fn plan(args: &Args, global: Global, output: Output) -> Result<Planned, Failure> {
+    let seed = global.seed;
     if !args.resume {
         return Ok(Planned { plan: from_args::from_args(args, seed, output)?, earlier: None });
     }
@@ -166,6 +197,7 @@ pub fn plan(args: &Args, seed: u64, output: Output) -> Result<Planned, Failure> 
             runs::read_manifest(&dir)?;
             return Err(Failure::usage(format!("{} holds no run", dir.display())));
         };
+        has_seed(&earlier.manifest, global.given_seed, &dir)?;
         let manifest = prolonged(&earlier.manifest, args.iterations, &dir)?;
         return Ok(Planned { plan: from_manifest(&manifest, args, &dir, output)?, earlier: Some(earlier) });
     }
@@ -198,6 +230,19 @@ fn earlier(dir: &Path) -> Result<Option<Earlier>, Failure> {
     let manifest = folder.manifest()?;
     let saved = SavedSearch::read(folder.home())?;
     Ok(Some(Earlier { folder, manifest, saved }))
+}
+
+/// Refuses to go on with a run by another seed than it has.
+fn has_seed(manifest: &Manifest, asked: Option<u64>, dir: &Path) -> Result<(), Failure> {
+    match asked {
+        Some(asked) if asked != manifest.seed => {
+            let message = format!("the run in {} has seed {}, not {asked}", dir.display(), manifest.seed);
+            Err(Failure::usage(message).remedy(format!(
+                "leave out --seed to go on with it; --seed {asked} without --resume is a new run"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The run with as many iterations as are asked for.
@@ -240,8 +285,14 @@ impl Args {
     }
 }
 
+impl From<EnsembleError> for Failure {
+    fn from(error: EnsembleError) -> Failure {
+        Failure::usage(error.to_string()).remedy("an ensemble of scores such as --proxy zen+params+macs")
+    }
+}
+
 /// What `--objective FILE` maximises.
-fn objective(path: &Path) -> Result<(Calibrated, ObjectiveTable), Failure> {
+fn objective_of(path: &Path) -> Result<(Calibrated, ObjectiveTable), Failure> {
     let (_, calibrated) = calibrate::read(path)?;
     let sha256 = digest::sha256(files::read(&calibration::FORMAT, path)?);
     Ok((calibrated, ObjectiveTable { file: path.display().to_string(), sha256 }))
@@ -272,7 +323,8 @@ fn from_manifest(
         devices.push(found);
         checksums.push(sha256);
     }
-    let objective = manifest.objective.as_ref().map(|table| objective(Path::new(&table.file))).transpose()?;
+    let objective =
+        manifest.objective.as_ref().map(|table| objective_of(Path::new(&table.file))).transpose()?;
     if objective.as_ref().map(|(_, table)| &table.sha256)
         != manifest.objective.as_ref().map(|table| &table.sha256)
     {
@@ -288,14 +340,19 @@ fn from_manifest(
         Some(sizes) => Narrowed::new(space, sizes).map_err(|e| bad(e.to_string()))?,
         None => Narrowed::whole(space),
     };
+    let space = match manifest.varied_head {
+        Some(most) => space.with_varied_head(most),
+        None => space,
+    };
     let initial = notation::parse(&manifest.initial)?.super_blocks("a search varies")?;
     Ok(SearchPlan {
         space,
         kernels: manifest.kernels.clone(),
+        varied_head: manifest.varied_head,
         se: manifest.se,
         shape: manifest.shape,
         initial,
-        proxy: score::find(&manifest.proxy)?,
+        proxies: score::find_all(&manifest.proxy)?,
         batch: manifest.batch,
         objective,
         mode: manifest.mode,
