@@ -14,7 +14,7 @@ use edgezen_lab::campaign::networks::LAUNCHES;
 use edgezen_lab::rescoring;
 use edgezen_lab::runs;
 use edgezen_lab::runs::{
-    Content, FoundNetwork, Manifest, Rescored, RunFolder, SavedSearch, SearchResult, Verification,
+    Chosen, Content, FoundNetwork, Manifest, Rescored, RunFolder, SavedSearch, SearchResult, Verification,
 };
 use edgezen_lab::verify::{OnDevice, Verify};
 use std::ops::ControlFlow;
@@ -103,12 +103,14 @@ impl Job<'_> {
         let asked = if recorded.is_some() { self.args.verify } else { plan.verify };
         let mut notes = Vec::new();
         let mut failure = None;
-        let (measured, best) = match self.verified(&outcome, asked) {
+        let winner = plan.winner(&outcome);
+        let winning = winner.as_ref().map_or(&outcome.best, |winner| &winner.network);
+        let (measured, best) = match self.verified(&outcome, winning, asked) {
             Ok(verified) => verified,
             // What was found is written all the same.
             Err(reason) => {
                 failure = Some(reason);
-                (None, outcome.best.clone())
+                (None, winning.clone())
             }
         };
         let is_measured = measured.is_some();
@@ -132,6 +134,15 @@ impl Job<'_> {
             front: runs::front(&outcome, &plan.budgets),
             proxy: plan.proxy_name(),
             mode: plan.mode,
+            winner: winner
+                .as_ref()
+                .filter(|winner| winner.network.blocks == best.blocks)
+                .zip(plan.winner_name())
+                .map(|(winner, by)| Chosen {
+                    by,
+                    finalists: winner.finalists,
+                    greatest: FoundNetwork::of(&outcome.best, &plan.budgets),
+                }),
             rules: plan.rules.optimiser,
             iterations: outcome.iterations,
             scored: outcome.scored,
@@ -189,25 +200,27 @@ impl Job<'_> {
         Ok((outcome, seconds))
     }
 
-    /// Measures the best networks of the front, if that was asked for. Gives the record and the best network: of those
-    /// measured inside the budget, else the one that the search found.
+    /// Measures the winner and the best networks of the front, if that was asked for. Gives the record and the best network: of
+    /// those measured inside the budget, else the winner.
     fn verified(
         &self,
         outcome: &SearchOutcome,
+        winning: &Individual,
         asked: usize,
     ) -> Result<(Option<Verification>, Individual), Failure> {
         let Job { args, plan, .. } = *self;
         let Some(name) = plan.device.as_deref().filter(|_| asked > 0) else {
-            return Ok((None, outcome.best.clone()));
+            return Ok((None, winning.clone()));
         };
         let profiles = shipped::profiles();
         let device = OnDevice { profiles: &profiles, name, options: args.reach.options(name, LAUNCHES, 0) };
         let mut shown = verify::Shown::new(self.output);
-        let finding = Verify { search: self.search, device, asked }.run(outcome, &mut |event| {
+        let verify = Verify { search: self.search, device, winner: winning, asked };
+        let finding = verify.run(outcome, &mut |event| {
             shown.show(event);
             if watch::stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
-        Ok((Some(finding.verification), finding.best.unwrap_or_else(|| outcome.best.clone())))
+        Ok((Some(finding.verification), finding.best.unwrap_or_else(|| winning.clone())))
     }
 }
 

@@ -1,5 +1,8 @@
-//! Several scores at once, for a search: the sum of the logarithms of a network's ranks, as AZ-NAS combines its scores (Lee
-//! & Ham, CVPR 2024), among **reference networks** that stay the same during a search.
+//! Several scores at once: the sum of the logarithms of a network's ranks, as AZ-NAS combines its scores (Lee & Ham, CVPR
+//! 2024). Units do not matter, and a network that one of the scores puts last falls far behind.
+//!
+//! [`log_ranks`] ranks networks among one another. In a search, an [`Ensemble`] ranks them among **reference networks**
+//! that stay the same.
 //!
 //! Ranks among the members of a population would change with every child, so that a score would depend on when it was
 //! asked for. Ranks among fixed networks make the ensemble a score like any other: a function of the network alone, the
@@ -10,8 +13,22 @@
 
 use super::{Candidate, Memory, Proxy, ScoreError};
 use crate::plainnet::Model;
+use crate::stats;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
+
+/// The sum of ln(rank / n) over `scores`: one slice for each score, one number for each of the n networks. The best rank
+/// is n; equal scores share their mean rank. The best sum is 0.
+pub fn log_ranks(scores: &[Vec<f64>]) -> Vec<f64> {
+    let n = scores.first().map_or(0, Vec::len);
+    let mut sums = vec![0.0; n];
+    for values in scores {
+        for (sum, rank) in sums.iter_mut().zip(stats::ranks(values)) {
+            *sum += (rank / n as f64).ln();
+        }
+    }
+    sums
+}
 
 /// The name under which failures are reported.
 const NAME: &str = "ensemble";
@@ -184,6 +201,15 @@ mod tests {
     use super::*;
     use crate::plainnet::{SuperBlock, notation};
     use crate::proxy::{self, Mode, Setup};
+
+    #[test]
+    fn the_best_of_all_is_zero_and_the_worst_of_one_is_far_behind() {
+        let sums = log_ranks(&[vec![3.0, 1.0, 2.0], vec![30.0, 20.0, 10.0]]);
+        assert_eq!(sums[0], 0.0);
+        assert!((sums[1] - ((1.0_f64 / 3.0).ln() + (2.0_f64 / 3.0).ln())).abs() < 1e-12);
+        assert!((sums[1] - sums[2]).abs() < 1e-12);
+        assert_eq!(log_ranks(&[vec![5.0, 5.0]]), vec![0.75_f64.ln(); 2]);
+    }
 
     #[test]
     fn ranks_are_interpolated_and_go_on() {

@@ -12,6 +12,7 @@
 //! * `running`: what a running search consists of, up to its checkpoints;
 //! * [`reference`](mod@reference): networks that several scores are ranked among;
 //! * [`preset`]: the published set-ups; [`depth`]: a limit on the layers that follows from the other budgets;
+//! * [`winner`]: which of the best networks is handed over;
 //! * [`feasible`]: where a search can start; [`head`]: whether the last convolution leaves room for others; [`explain`]: why a network is as it is; [`degeneracy`]: what no published
 //!   network would look like.
 //!
@@ -41,6 +42,7 @@ pub mod preset;
 pub mod reference;
 mod running;
 pub mod variation;
+pub mod winner;
 
 pub use budget::{Budget, Budgets, Costs, Quantity, Rejected, TrackedDevice};
 pub use optimiser::{Optimiser, Rules};

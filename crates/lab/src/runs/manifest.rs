@@ -38,6 +38,9 @@ pub struct Manifest {
     /// Structure that the search started from.
     pub initial: String,
     pub proxy: String,
+    /// Scores whose ranks chose the winner among the finalists; absent where the greatest score won.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winner: Option<String>,
     /// Images of its passes; absent where it is the proxy's own number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<u32>,
@@ -195,6 +198,7 @@ impl Manifest {
             ("rules of shape", self.shape == other.shape),
             ("initial structure", self.initial == other.initial),
             ("proxy", self.proxy == other.proxy),
+            ("winner", self.winner == other.winner),
             ("batch", self.batch == other.batch),
             ("objective", self.objective == other.objective),
             ("mode", self.mode == other.mode),

@@ -7,8 +7,8 @@ use crate::cli::search::Args;
 use crate::cli::{Failure, net, score};
 use crate::shipped;
 use edgezen_core::plainnet::{SuperBlock, notation, relink};
-use edgezen_core::proxy::Mode;
 use edgezen_core::proxy::ensemble::EnsembleError;
+use edgezen_core::proxy::{self, Mode};
 use edgezen_core::search::head::{self, Crowding};
 use edgezen_core::search::preset::{self, Preset};
 use edgezen_core::search::{Budgets, Rules, degeneracy, optimiser};
@@ -16,6 +16,11 @@ use edgezen_core::space;
 use edgezen_core::space::{Narrowed, SearchSpace, narrowed};
 use edgezen_lab::device::profile::Profile;
 use edgezen_lab::spelling;
+
+/// What `--winner` takes where the greatest score wins.
+const GREATEST: &str = "score";
+/// What ranks the finalists of a search by default.
+const BY_DEFAULT: &str = "zen+stage-params";
 
 pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, Failure> {
     let preset = args.preset.as_deref().map(find_preset).transpose()?;
@@ -62,6 +67,7 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
         ))
         .remedy("leave out --batch; search --rescore exact runs the best networks on images"));
     }
+    let winner = winner(args, preset.is_some(), &rules, &proxies)?;
     let mode = args.mode.unwrap_or(if preset.is_some() { Mode::Reference } else { Mode::Paper });
     let out = args.out.clone().unwrap_or_else(|| folder::default_folder(args, &budgets, seed));
     let plan = SearchPlan {
@@ -72,6 +78,7 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
         shape,
         initial,
         proxies,
+        winner,
         batch: args.batch,
         objective: args.objective.as_deref().map(super::objective_of).transpose()?,
         mode,
@@ -89,6 +96,35 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
         out,
     };
     if preset.is_some() { Ok(plan) } else { with_room(plan, output) }
+}
+
+/// What ranks the finalists: what was asked for, else the Zen-Score and stage-params where the default search maximises the
+/// Zen-Score. Presets, and the rules of the paper and of the released code, hand over the greatest score.
+fn winner(
+    args: &Args,
+    preset: bool,
+    rules: &Rules,
+    proxies: &[&'static proxy::Entry],
+) -> Result<Vec<&'static proxy::Entry>, Failure> {
+    let by_default = !preset
+        && args.objective.is_none()
+        && rules.optimiser == Rules::ISLANDS.optimiser
+        && matches!(proxies, [proxy] if proxy.name == "zen");
+    let names = match args.winner.as_deref() {
+        Some(GREATEST) => return Ok(Vec::new()),
+        Some(names) => names,
+        None if by_default => BY_DEFAULT,
+        None => return Ok(Vec::new()),
+    };
+    let found = score::find_all(names)?;
+    match found.iter().find(|proxy| proxy.with_batch.is_some()) {
+        Some(slow) => Err(Failure::usage(format!(
+            "{} passes images through networks; a winner is chosen by closed forms",
+            slow.name
+        ))
+        .remedy(format!("--winner {BY_DEFAULT}, or --winner {GREATEST}"))),
+        None => Ok(found),
+    }
 }
 
 /// Varies the width of the last convolution, too, where it would take most of a budget.

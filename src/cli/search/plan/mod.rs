@@ -17,7 +17,8 @@ use edgezen_core::proxy;
 use edgezen_core::proxy::ensemble::{Ensemble, EnsembleError};
 use edgezen_core::proxy::limited::Limited;
 use edgezen_core::proxy::{Candidate, Mode, Proxy, Setup};
-use edgezen_core::search::{Budgets, Rules, Search, reference};
+use edgezen_core::search::winner::{self, Winner};
+use edgezen_core::search::{Budgets, Rules, Search, SearchOutcome, reference};
 use edgezen_core::space;
 use edgezen_core::space::{Narrowed, SearchSpace, ShapeRules};
 use edgezen_core::units::Latency;
@@ -45,6 +46,8 @@ pub struct SearchPlan {
     pub proxies: Vec<&'static proxy::Entry>,
     /// Images of its passes, if it was said.
     batch: Option<u32>,
+    /// Scores whose ranks choose the winner among the finalists; none where the greatest score wins.
+    winner: Vec<&'static proxy::Entry>,
     pub mode: Mode,
     /// What is maximised instead of the proxy.
     objective: Option<(Calibrated, ObjectiveTable)>,
@@ -71,7 +74,7 @@ impl SearchPlan {
     pub fn proxy_name(&self) -> String {
         match &self.objective {
             Some(_) => objective::NAME.to_owned(),
-            None => self.proxies.iter().map(|proxy| proxy.name).collect::<Vec<_>>().join("+"),
+            None => joined(&self.proxies),
         }
     }
 
@@ -89,6 +92,20 @@ impl SearchPlan {
             reference.iter().map(|blocks| Candidate { blocks, resolution, classes }).collect();
         let members = self.proxies.iter().map(|proxy| self.make(proxy)).collect();
         Ok(Box::new(Ensemble::new(members, &candidates, self.seed)?))
+    }
+
+    /// The winner among the networks of `outcome`; nothing where the greatest score wins.
+    pub fn winner(&self, outcome: &SearchOutcome) -> Option<Winner> {
+        if self.winner.is_empty() {
+            return None;
+        }
+        let proxies: Vec<Box<dyn Proxy>> = self.winner.iter().map(|proxy| self.make(proxy)).collect();
+        Some(winner::among(outcome, &proxies, self.resolution, self.classes, self.seed))
+    }
+
+    /// What chooses the winner, as `--winner` names it.
+    pub fn winner_name(&self) -> Option<String> {
+        (!self.winner.is_empty()).then(|| joined(&self.winner))
     }
 
     fn make(&self, proxy: &proxy::Entry) -> Box<dyn Proxy> {
@@ -149,7 +166,8 @@ impl SearchPlan {
             varied_head: self.varied_head,
             se: self.se,
             initial: Network::from(&self.initial[..]).to_string(),
-            proxy: self.proxies.iter().map(|proxy| proxy.name).collect::<Vec<_>>().join("+"),
+            proxy: joined(&self.proxies),
+            winner: self.winner_name(),
             batch: self.batch,
             objective: self.objective.as_ref().map(|(_, table)| table.clone()),
             mode: self.mode,
@@ -164,6 +182,11 @@ impl SearchPlan {
             device: DeviceTable::of(&self.budgets, &self.predictors),
         }
     }
+}
+
+/// The names of proxies, with + between them.
+fn joined(proxies: &[&proxy::Entry]) -> String {
+    proxies.iter().map(|proxy| proxy.name).collect::<Vec<_>>().join("+")
 }
 
 /// What is to be done, and with which run it goes on.
@@ -261,7 +284,7 @@ fn prolonged(manifest: &Manifest, iterations: Option<u64>, dir: &Path) -> Result
 impl Args {
     /// Whether nothing is said of what is searched, but for the number of iterations.
     fn names_nothing(&self) -> bool {
-        let texts = [&self.preset, &self.space, &self.init, &self.proxy, &self.optimiser];
+        let texts = [&self.preset, &self.space, &self.init, &self.proxy, &self.winner, &self.optimiser];
         texts.iter().all(|text| text.is_none())
             && self.latency.is_empty()
             && self.limits.0.known().next().is_none()
@@ -353,6 +376,7 @@ fn from_manifest(
         shape: manifest.shape,
         initial,
         proxies: score::find_all(&manifest.proxy)?,
+        winner: manifest.winner.as_deref().map(score::find_all).transpose()?.unwrap_or_default(),
         batch: manifest.batch,
         objective,
         mode: manifest.mode,
