@@ -9,6 +9,7 @@ use crate::cli::{Exit, Failure, verify};
 use crate::shipped;
 use edgezen_core::plainnet::notation;
 use edgezen_core::proxy::Proxy;
+use edgezen_core::search::winner::{self, Winner};
 use edgezen_core::search::{Checkpoint, Individual, Search, SearchOutcome, degeneracy, explain};
 use edgezen_lab::campaign::networks::LAUNCHES;
 use edgezen_lab::rescoring;
@@ -27,6 +28,15 @@ pub struct Job<'a> {
     pub proxy: &'a dyn Proxy,
     pub search: &'a Search<'a>,
     pub output: Output,
+}
+
+/// What a search found.
+struct Found {
+    outcome: SearchOutcome,
+    /// Absent where the greatest score wins.
+    winner: Option<Winner>,
+    /// Of all sessions.
+    seconds: f64,
 }
 
 impl Job<'_> {
@@ -65,7 +75,7 @@ impl Job<'_> {
         let (plan, home) = (self.plan, folder.home());
         result.run_dir = plan.out.display().to_string();
         if self.args.rescore.is_some() {
-            let (outcome, _) = self.search(home, saved)?;
+            let Found { outcome, .. } = self.search(home, saved)?;
             result.rescored = self.rescored(&outcome);
             runs::write_result(home, &result)?;
         }
@@ -97,13 +107,12 @@ impl Job<'_> {
             ));
         }
         let home = folder.home().to_owned();
-        let (outcome, seconds) = self.search(&home, saved)?;
+        let Found { outcome, winner, seconds } = self.search(&home, saved)?;
         runs::write_outcome(&home, &outcome, &plan.budgets)?;
         // A finished run that goes on is measured again only where that is asked for now.
         let asked = if recorded.is_some() { self.args.verify } else { plan.verify };
         let mut notes = Vec::new();
         let mut failure = None;
-        let winner = plan.winner(&outcome);
         let winning = winner.as_ref().map_or(&outcome.best, |winner| &winner.network);
         let (measured, best) = match self.verified(&outcome, winning, asked) {
             Ok(verified) => verified,
@@ -137,9 +146,9 @@ impl Job<'_> {
             winner: winner
                 .as_ref()
                 .filter(|winner| winner.network.blocks == best.blocks)
-                .zip(plan.winner_name())
-                .map(|(winner, by)| Chosen {
-                    by,
+                .zip(plan.winner)
+                .map(|(winner, proxy)| Chosen {
+                    by: proxy.name.to_owned(),
                     finalists: winner.finalists,
                     greatest: FoundNetwork::of(&outcome.best, &plan.budgets),
                 }),
@@ -181,8 +190,8 @@ impl Job<'_> {
         args.rescore.map(|_| rescoring::run(outcome, top, plan.mode, plan.resolution, plan.seed))
     }
 
-    /// Runs the search, from where it was saved. Gives the outcome and the seconds of all sessions.
-    fn search(&self, home: &Path, saved: Option<SavedSearch>) -> Result<(SearchOutcome, f64), Failure> {
+    /// Runs the search, from where it was saved.
+    fn search(&self, home: &Path, saved: Option<SavedSearch>) -> Result<Found, Failure> {
         let Job { args, plan, .. } = *self;
         let (spent, checkpoint) = match saved {
             Some(SavedSearch { seconds, search, .. }) => (seconds, Some(search)),
@@ -197,7 +206,8 @@ impl Job<'_> {
         if outcome.iterations < iterations {
             return Err(watch::interrupted(&plan.out, Some(outcome.iterations), iterations));
         }
-        Ok((outcome, seconds))
+        let winner = plan.make_winner().map(|second| winner::of(self.search, &outcome, &*second));
+        Ok(Found { outcome, winner, seconds })
     }
 
     /// Measures the winner and the best networks of the front, if that was asked for. Gives the record and the best network: of

@@ -157,8 +157,8 @@ impl Tree {
 pub enum Choice<'a> {
     /// The network with the greatest score.
     Best(&'a [f64]),
-    /// The winner of a search: of the networks that may be visited, those with nearly the greatest score are finalists, and
-    /// ranks by all scores decide among them (`search::winner`).
+    /// The winner of a search: of the networks that may be visited, those with nearly the greatest score are finalists, and the
+    /// greatest of them by another score wins (`search::winner`).
     Winner { visited: &'a [bool], score: &'a [f64], with: &'a [f64] },
     /// Any network: its expected accuracy counts.
     AtRandom,
@@ -215,11 +215,9 @@ fn mean_regret(choice: Choice<'_>, accuracies: &[f64], order: &[usize], counts: 
 
 /// The row of `rows` that wins a search.
 fn winner(rows: &[usize], score: &[f64], with: &[f64]) -> Option<usize> {
-    let scores: Vec<f64> = rows.iter().map(|&row| score[row]).collect();
-    let mut finalists: Vec<usize> = winner::finalists(&scores).into_iter().map(|i| rows[i]).collect();
-    finalists.sort_by(|&a, &b| score[b].total_cmp(&score[a]));
-    let of = |values: &[f64]| finalists.iter().map(|&row| values[row]).collect::<Vec<f64>>();
-    Some(finalists[winner::first_by_ranks(&[of(score), of(with)])?])
+    let greatest = rows.iter().map(|&row| score[row]).reduce(f64::max)?;
+    let finalists = rows.iter().copied().filter(|&row| score[row] >= winner::least(greatest));
+    finalists.max_by(|&a, &b| with[a].total_cmp(&with[b]).then(score[a].total_cmp(&score[b])))
 }
 
 /// How often each of `n` rows stands in a table of `n` rows that is drawn with repetition.

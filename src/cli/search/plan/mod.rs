@@ -17,8 +17,7 @@ use edgezen_core::proxy;
 use edgezen_core::proxy::ensemble::{Ensemble, EnsembleError};
 use edgezen_core::proxy::limited::Limited;
 use edgezen_core::proxy::{Candidate, Mode, Proxy, Setup};
-use edgezen_core::search::winner::{self, Winner};
-use edgezen_core::search::{Budgets, Rules, Search, SearchOutcome, reference};
+use edgezen_core::search::{Budgets, Rules, Search, reference};
 use edgezen_core::space;
 use edgezen_core::space::{Narrowed, SearchSpace, ShapeRules};
 use edgezen_core::units::Latency;
@@ -46,8 +45,8 @@ pub struct SearchPlan {
     pub proxies: Vec<&'static proxy::Entry>,
     /// Images of its passes, if it was said.
     batch: Option<u32>,
-    /// Scores whose ranks choose the winner among the finalists; none where the greatest score wins.
-    winner: Vec<&'static proxy::Entry>,
+    /// What chooses the winner among the finalists; absent where the greatest score wins.
+    pub winner: Option<&'static proxy::Entry>,
     pub mode: Mode,
     /// What is maximised instead of the proxy.
     objective: Option<(Calibrated, ObjectiveTable)>,
@@ -94,18 +93,9 @@ impl SearchPlan {
         Ok(Box::new(Ensemble::new(members, &candidates, self.seed)?))
     }
 
-    /// The winner among the networks of `outcome`; nothing where the greatest score wins.
-    pub fn winner(&self, outcome: &SearchOutcome) -> Option<Winner> {
-        if self.winner.is_empty() {
-            return None;
-        }
-        let proxies: Vec<Box<dyn Proxy>> = self.winner.iter().map(|proxy| self.make(proxy)).collect();
-        Some(winner::among(outcome, &proxies, self.resolution, self.classes, self.seed))
-    }
-
-    /// What chooses the winner, as `--winner` names it.
-    pub fn winner_name(&self) -> Option<String> {
-        (!self.winner.is_empty()).then(|| joined(&self.winner))
+    /// What chooses among the finalists; nothing where the greatest score wins.
+    pub fn make_winner(&self) -> Option<Box<dyn Proxy>> {
+        self.winner.map(|proxy| self.make(proxy))
     }
 
     fn make(&self, proxy: &proxy::Entry) -> Box<dyn Proxy> {
@@ -167,7 +157,7 @@ impl SearchPlan {
             se: self.se,
             initial: Network::from(&self.initial[..]).to_string(),
             proxy: joined(&self.proxies),
-            winner: self.winner_name(),
+            winner: self.winner.map(|proxy| proxy.name.to_owned()),
             batch: self.batch,
             objective: self.objective.as_ref().map(|(_, table)| table.clone()),
             mode: self.mode,
@@ -376,7 +366,7 @@ fn from_manifest(
         shape: manifest.shape,
         initial,
         proxies: score::find_all(&manifest.proxy)?,
-        winner: manifest.winner.as_deref().map(score::find_all).transpose()?.unwrap_or_default(),
+        winner: manifest.winner.as_deref().map(score::find).transpose()?,
         batch: manifest.batch,
         objective,
         mode: manifest.mode,
