@@ -146,9 +146,9 @@ impl Job<'_> {
             winner: winner
                 .as_ref()
                 .filter(|winner| winner.network.blocks == best.blocks)
-                .zip(plan.winner)
-                .map(|(winner, proxy)| Chosen {
-                    by: proxy.name.to_owned(),
+                .zip(plan.winner_name())
+                .map(|(winner, by)| Chosen {
+                    by,
                     finalists: winner.finalists,
                     greatest: FoundNetwork::of(&outcome.best, &plan.budgets),
                 }),
@@ -200,13 +200,20 @@ impl Job<'_> {
         let from = checkpoint.as_ref().map(Checkpoint::iteration);
         let iterations = plan.rules.iterations;
         let watch = Watch::new(home, &plan.out, iterations, spent, from, args.checkpoint_every, self.output)?;
+        let ensemble = plan.make_winner()?;
         let outcome = self.search.observed(&watch, checkpoint.as_ref());
+        let done = outcome.as_ref().is_ok_and(|outcome| outcome.iterations >= iterations);
+        let chosen = match (&ensemble, &outcome) {
+            (Some(ensemble), Ok(outcome)) if done => {
+                winner::of(self.search, outcome, ensemble, &watch::Unsaved(&watch))
+            }
+            _ => Ok(None),
+        };
         let seconds = watch.finish()?;
-        let outcome = outcome?;
-        if outcome.iterations < iterations {
+        let (outcome, winner) = (outcome?, chosen?);
+        if !done || winner.is_some() != ensemble.is_some() {
             return Err(watch::interrupted(&plan.out, Some(outcome.iterations), iterations));
         }
-        let winner = plan.make_winner().map(|second| winner::of(self.search, &outcome, &*second));
         Ok(Found { outcome, winner, seconds })
     }
 

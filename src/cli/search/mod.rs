@@ -63,10 +63,11 @@ pub struct Args {
     /// the sum of the logarithms of a network's ranks among 256 networks that the seed draws inside the budgets
     #[arg(long, value_name = "NAME")]
     proxy: Option<String>,
-    /// Closed form that chooses the winner among the networks found with at least 95 % of the greatest score; `score`: the
-    /// greatest score wins [default: stage-params where the Zen-Score is maximised; of presets, other proxies and the
-    /// paper's and the released rules: score]
-    #[arg(long, value_name = "NAME")]
+    /// Closed forms that choose the winner, by ranks as those of --proxy, among networks with at least 95 % of the greatest
+    /// score, for which a quarter of the iterations is searched further; `score`: the greatest score wins [default:
+    /// zen+stage-params where the Zen-Score is maximised; of presets, other proxies and the paper's and the released
+    /// rules: score]
+    #[arg(long, value_name = "NAMES")]
     winner: Option<String>,
     /// Maximise the accuracy that this file of `calibrate` foretells, instead of a proxy
     #[arg(long, value_name = "FILE", conflicts_with_all = ["proxy", "batch", "mode", "rescore"])]

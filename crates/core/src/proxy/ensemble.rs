@@ -47,8 +47,8 @@ struct Member {
 /// Why scores make no ensemble.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum EnsembleError {
-    #[error("an ensemble takes at least two scores")]
-    Alone,
+    #[error("an ensemble takes at least one score")]
+    Empty,
     #[error("{0} passes images through networks; an ensemble of a search takes closed forms")]
     OnImages(&'static str),
     #[error("no reference network has a score by {proxy}: {reason}")]
@@ -60,14 +60,14 @@ impl Ensemble {
     /// of that one's ranks.
     ///
     /// # Errors
-    /// Fewer than two proxies, one that runs networks, or one that scores no reference network.
+    /// No proxies, one that runs networks, or one that scores no reference network.
     pub fn new(
         proxies: Vec<Box<dyn Proxy>>,
         reference: &[Candidate<'_>],
         seed: u64,
     ) -> Result<Ensemble, EnsembleError> {
-        if proxies.len() < 2 {
-            return Err(EnsembleError::Alone);
+        if proxies.is_empty() {
+            return Err(EnsembleError::Empty);
         }
         let member = |proxy: Box<dyn Proxy>| {
             if proxy.batch().is_some() {
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn what_makes_no_ensemble_is_refused() {
         let networks = networks();
-        assert_eq!(of(&["zen"], &networks).err(), Some(EnsembleError::Alone));
+        assert_eq!(of(&[], &networks).err(), Some(EnsembleError::Empty));
         assert_eq!(of(&["zen", "naswot"], &networks).err(), Some(EnsembleError::OnImages("naswot")));
         let error = of(&["zen", "params"], &[]).err();
         assert!(matches!(error, Some(EnsembleError::NoReference { proxy: "zen", .. })), "{error:?}");

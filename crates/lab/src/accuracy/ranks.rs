@@ -1,5 +1,6 @@
 //! How well a score ranks trained networks, and what choosing by it costs; both with their errors by bootstrap.
 
+use edgezen_core::proxy::ensemble;
 use edgezen_core::search::winner;
 use edgezen_core::stats;
 use rand::{Rng, RngExt};
@@ -157,8 +158,8 @@ impl Tree {
 pub enum Choice<'a> {
     /// The network with the greatest score.
     Best(&'a [f64]),
-    /// The winner of a search: of the networks that may be visited, those with nearly the greatest score are finalists, and the
-    /// greatest of them by another score wins (`search::winner`).
+    /// The winner of a search: of the networks that may be visited, those with nearly the greatest score are finalists, and
+    /// ranks by it and another score choose among them (`search::winner`).
     Winner { visited: &'a [bool], score: &'a [f64], with: &'a [f64] },
     /// Any network: its expected accuracy counts.
     AtRandom,
@@ -213,11 +214,18 @@ fn mean_regret(choice: Choice<'_>, accuracies: &[f64], order: &[usize], counts: 
     stats::mean(&regrets)
 }
 
-/// The row of `rows` that wins a search.
+/// The row of `rows`, which may be visited inside a budget, that wins a search: the best by the sum of the logarithms of its
+/// ranks by both scores, of those with nearly the greatest score.
 fn winner(rows: &[usize], score: &[f64], with: &[f64]) -> Option<usize> {
-    let greatest = rows.iter().map(|&row| score[row]).reduce(f64::max)?;
-    let finalists = rows.iter().copied().filter(|&row| score[row] >= winner::least(greatest));
-    finalists.max_by(|&a, &b| with[a].total_cmp(&with[b]).then(score[a].total_cmp(&score[b])))
+    let of = |values: &[f64]| rows.iter().map(|&row| values[row]).collect::<Vec<f64>>();
+    let scores = of(score);
+    let least = winner::least(scores.iter().copied().reduce(f64::max)?);
+    let sums = ensemble::log_ranks(&[scores, of(with)]);
+    let finalists = (0..rows.len()).filter(|&i| score[rows[i]] >= least);
+    let key = |i: usize| (sums[i], score[rows[i]]);
+    finalists
+        .max_by(|&a, &b| key(a).0.total_cmp(&key(b).0).then(key(a).1.total_cmp(&key(b).1)))
+        .map(|i| rows[i])
 }
 
 /// How often each of `n` rows stands in a table of `n` rows that is drawn with repetition.

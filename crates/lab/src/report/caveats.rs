@@ -49,7 +49,7 @@ pub fn percent(probability: f64) -> String {
 pub fn of_winner(result: &SearchResult) -> Option<String> {
     let Chosen { by, finalists, greatest } = result.winner.as_ref()?;
     Some(format!(
-        "The greatest by {by} of {finalists} networks with at least {:.0} % of the greatest score, {:.2}; \
+        "The best by the ranks of {by} of {finalists} networks with at least {:.0} % of the greatest score, {:.2}; \
          --winner score takes the greatest score.",
         100.0 * winner::SHARE,
         greatest.score

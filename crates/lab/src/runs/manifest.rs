@@ -38,7 +38,7 @@ pub struct Manifest {
     /// Structure that the search started from.
     pub initial: String,
     pub proxy: String,
-    /// What chose the winner among the finalists; absent where the greatest score won.
+    /// Scores that chose the winner among the finalists; absent where the greatest score won.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub winner: Option<String>,
     /// Images of its passes; absent where it is the proxy's own number.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// How a winner was chosen among networks with nearly the greatest score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Chosen {
-    /// The score that decided.
+    /// The scores that decided.
     pub by: String,
     /// Networks that it was chosen among, itself included.
     pub finalists: usize,

@@ -20,7 +20,7 @@ use edgezen_lab::spelling;
 /// What `--winner` takes where the greatest score wins.
 const GREATEST: &str = "score";
 /// What chooses among the finalists of a search by default.
-const BY_DEFAULT: &str = "stage-params";
+const BY_DEFAULT: &str = "zen+stage-params";
 
 pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, Failure> {
     let preset = args.preset.as_deref().map(find_preset).transpose()?;
@@ -98,32 +98,33 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
     if preset.is_some() { Ok(plan) } else { with_room(plan, output) }
 }
 
-/// What chooses among the finalists: what was asked for, else `stage-params` where the default search maximises the Zen-Score.
+/// What chooses among the finalists: what was asked for, else the Zen-Score and `stage-params` where the default search maximises
+/// the Zen-Score.
 /// Presets, and the rules of the paper and of the released code, hand over the greatest score.
 fn winner(
     args: &Args,
     preset: bool,
     rules: &Rules,
     proxies: &[&'static proxy::Entry],
-) -> Result<Option<&'static proxy::Entry>, Failure> {
+) -> Result<Vec<&'static proxy::Entry>, Failure> {
     let by_default = !preset
         && args.objective.is_none()
         && rules.optimiser == Rules::ISLANDS.optimiser
         && matches!(proxies, [proxy] if proxy.name == "zen");
-    let name = match args.winner.as_deref() {
-        Some(GREATEST) => return Ok(None),
-        Some(name) => name,
+    let names = match args.winner.as_deref() {
+        Some(GREATEST) => return Ok(Vec::new()),
+        Some(names) => names,
         None if by_default => BY_DEFAULT,
-        None => return Ok(None),
+        None => return Ok(Vec::new()),
     };
     let usage = |message: String| {
         Failure::usage(message).remedy(format!("--winner {BY_DEFAULT}, or --winner {GREATEST}"))
     };
-    let found = score::find(name)?;
-    if proxies.iter().chain([&found]).any(|proxy| proxy.with_batch.is_some()) {
+    let found = score::find_all(names)?;
+    if proxies.iter().chain(&found).any(|proxy| proxy.with_batch.is_some()) {
         return Err(usage("a winner is chosen where all scores are closed forms".to_owned()));
     }
-    Ok(Some(found))
+    Ok(found)
 }
 
 /// Varies the width of the last convolution, too, where it would take most of a budget.

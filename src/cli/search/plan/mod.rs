@@ -45,8 +45,8 @@ pub struct SearchPlan {
     pub proxies: Vec<&'static proxy::Entry>,
     /// Images of its passes, if it was said.
     batch: Option<u32>,
-    /// What chooses the winner among the finalists; absent where the greatest score wins.
-    pub winner: Option<&'static proxy::Entry>,
+    /// Scores that choose the winner among the finalists; none where the greatest score wins.
+    winner: Vec<&'static proxy::Entry>,
     pub mode: Mode,
     /// What is maximised instead of the proxy.
     objective: Option<(Calibrated, ObjectiveTable)>,
@@ -85,17 +85,27 @@ impl SearchPlan {
         if let [proxy] = self.proxies[..] {
             return Ok(self.make(proxy));
         }
+        Ok(Box::new(self.ensemble(&self.proxies)?))
+    }
+
+    /// Several scores at once, by ranks among networks that the seed draws.
+    fn ensemble(&self, proxies: &[&'static proxy::Entry]) -> Result<Ensemble, Failure> {
         let reference = reference::networks(&self.costing(), reference::NETWORKS)?;
         let (resolution, classes) = (self.resolution, self.classes);
         let candidates: Vec<Candidate<'_>> =
             reference.iter().map(|blocks| Candidate { blocks, resolution, classes }).collect();
-        let members = self.proxies.iter().map(|proxy| self.make(proxy)).collect();
-        Ok(Box::new(Ensemble::new(members, &candidates, self.seed)?))
+        let members = proxies.iter().map(|proxy| self.make(proxy)).collect();
+        Ok(Ensemble::new(members, &candidates, self.seed)?)
     }
 
     /// What chooses among the finalists; nothing where the greatest score wins.
-    pub fn make_winner(&self) -> Option<Box<dyn Proxy>> {
-        self.winner.map(|proxy| self.make(proxy))
+    pub fn make_winner(&self) -> Result<Option<Ensemble>, Failure> {
+        if self.winner.is_empty() { Ok(None) } else { self.ensemble(&self.winner).map(Some) }
+    }
+
+    /// The same by name.
+    pub fn winner_name(&self) -> Option<String> {
+        (!self.winner.is_empty()).then(|| joined(&self.winner))
     }
 
     fn make(&self, proxy: &proxy::Entry) -> Box<dyn Proxy> {
@@ -157,7 +167,7 @@ impl SearchPlan {
             se: self.se,
             initial: Network::from(&self.initial[..]).to_string(),
             proxy: joined(&self.proxies),
-            winner: self.winner.map(|proxy| proxy.name.to_owned()),
+            winner: self.winner_name(),
             batch: self.batch,
             objective: self.objective.as_ref().map(|(_, table)| table.clone()),
             mode: self.mode,
@@ -366,7 +376,7 @@ fn from_manifest(
         shape: manifest.shape,
         initial,
         proxies: score::find_all(&manifest.proxy)?,
-        winner: manifest.winner.as_deref().map(score::find).transpose()?,
+        winner: manifest.winner.as_deref().map(score::find_all).transpose()?.unwrap_or_default(),
         batch: manifest.batch,
         objective,
         mode: manifest.mode,
