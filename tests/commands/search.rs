@@ -20,7 +20,8 @@ fn pixel2_main_command() {
     }
     let run = runs::read(&dir.path().join("runs/pixel2-80ms-seed0")).unwrap();
     assert!(stdout.contains(&run.best));
-    assert_eq!(run.front.last().map(|found| found.net.as_str()), Some(run.best.as_str()));
+    let winner = runs::read_result(&dir.path().join("runs/pixel2-80ms-seed0")).unwrap().winner.unwrap();
+    assert_eq!(run.front.last().map(|found| &found.net), Some(&winner.greatest.net));
     // The same command again does not touch the first run.
     let again =
         edgezen(dir.path(), &["search", "--device", "pixel2", "--latency", "80ms", "--iterations", "2000"]);

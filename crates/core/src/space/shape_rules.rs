@@ -370,10 +370,10 @@ mod tests {
 
     #[test]
     fn stems_are_those_of_published_networks() {
-        for (name, zoo) in [("resnet", DENSE), ("mobilenet", MOBILE)] {
+        for (name, zoo) in [("resnet", &DENSE[..]), ("mobilenet", &MOBILE[..])] {
             let space = space::by_name(name).unwrap();
             let published = published_in(space).iter().map(|blocks| stem_width(blocks)).max();
-            let most = zoo.into_iter().map(stem_in_zoo).max().max(published);
+            let most = zoo.iter().copied().map(stem_in_zoo).max().max(published);
             assert_eq!(Some(space.shape_rules().stem_width), most, "{name}");
         }
     }

@@ -354,6 +354,12 @@ mod tests {
         }
         let regret = |proxy| find("budget phone_ms", proxy).unwrap().regret.unwrap();
         assert!(regret("layers").points < regret("random").points);
+        // Ranks of parameters help the Zen-Score where accuracy grows with the layers.
+        let searched = SEARCHED.map(|proxy| regret(proxy).points);
+        assert!(
+            searched[0] < regret("random").points && searched[1] < regret("random").points,
+            "{searched:?}"
+        );
         let calibrated = find("not drawn", "calibration, 50 networks");
         assert!(calibrated.is_none(), "fewer than a hundred networks are left to judge it");
         let worst = report.worst().unwrap();
