@@ -43,12 +43,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let slow: Simulation = "slow_after=0".parse()?;
     let options = Options { driver: DriverOptions::default().with(slow), ..Options::default() };
     let device = OnDevice { profiles: &profiles, name: "simulated", options };
-    let verified = Verify { search: &search, device, asked: 3 }.run(&found, &mut |event| {
-        if let Event::Round { measured } = event {
-            println!("{measured} networks measured so far");
-        }
-        ControlFlow::Continue(())
-    })?;
+    let verified =
+        Verify { search: &search, device, winner: &found.best, asked: 3 }.run(&found, &mut |event| {
+            if let Event::Round { measured } = event {
+                println!("{measured} networks measured so far");
+            }
+            ControlFlow::Continue(())
+        })?;
     for round in &verified.verification.rounds {
         for network in &round.networks {
             println!(

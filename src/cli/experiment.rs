@@ -70,6 +70,9 @@ struct Report {
     svg: PathBuf,
     header: Vec<&'static str>,
     rows: Vec<Row>,
+    /// What the numbers say, in sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    says: Vec<String>,
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
@@ -97,8 +100,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     csv.write(experiment.csv().as_bytes())?;
     svg.write(experiment.svg().as_bytes())?;
     let (csv, svg) = (csv.path().to_owned(), svg.path().to_owned());
-    let Experiment { name, header, rows, .. } = experiment;
-    let report = Report { experiment: name, csv, svg, header, rows };
+    let Experiment { name, header, rows, says, .. } = experiment;
+    let report = Report { experiment: name, csv, svg, header, rows, says };
     global.output().result(&report, || {
         let number = |value: &Option<f64>| value.map_or_else(|| "-".to_owned(), |x| format!("{x:.3}"));
         let cells: Vec<Vec<String>> = report
@@ -107,7 +110,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             .map(|(label, values)| std::iter::once(label.clone()).chain(values.iter().map(number)).collect())
             .collect();
         let table = output::table(&report.header, &cells);
-        format!("{table}\n{}\n{}", report.csv.display(), report.svg.display())
+        let says: String = report.says.iter().map(|sentence| output::paragraph(sentence)).collect();
+        format!("{table}\n{says}\n{}\n{}", report.csv.display(), report.svg.display())
     })
 }
 

@@ -61,9 +61,12 @@ struct Global {
     /// Print one JSON object on stdout; everything else goes to stderr
     #[arg(long, global = true)]
     json: bool,
-    /// Seed of every random choice
-    #[arg(long, global = true, default_value_t = 0, value_name = "N",
+    /// Seed of every random choice [default: 0]
+    #[arg(long = "seed", global = true, value_name = "N",
         value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    given_seed: Option<u64>,
+    /// The given seed, else 0.
+    #[arg(skip)]
     seed: u64,
     /// Print no remarks and no progress, only results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
@@ -145,7 +148,7 @@ enum Command {
 /// Parses the command line and runs the command.
 pub fn run() -> Result<(), Failure> {
     let started = Instant::now();
-    let cli = match Cli::try_parse() {
+    let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             JSON.store(std::env::args_os().any(|argument| argument == "--json"), Ordering::Relaxed);
@@ -155,6 +158,7 @@ pub fn run() -> Result<(), Failure> {
             };
         }
     };
+    cli.global.seed = cli.global.given_seed.unwrap_or_default();
     JSON.store(cli.global.json, Ordering::Relaxed);
     let output = cli.global.output();
     let done = command(cli);

@@ -75,7 +75,8 @@ fn read(dir: &Path, output: Output) -> Result<Report, Failure> {
     }
     let manifest_text = std::fs::read_to_string(dir.join("run.toml"))
         .map_err(|error| Failure::io(&dir.join("run.toml"), &error))?;
-    let proxy = score::find(&manifest.proxy)?;
+    let proxies = score::find_all(&manifest.proxy)?;
+    let proxy = if let [proxy] = proxies[..] { Some(proxy) } else { None };
     Ok(Report {
         comparisons: comparisons(&manifest, proxy, &predictors_of(&manifest, output))?,
         command: command(&manifest),

@@ -5,8 +5,9 @@ use super::net::{self, NetOptions};
 use super::{Failure, Global, calibrate, output};
 use edgezen_core::proxy;
 use edgezen_core::proxy::Mode;
+use edgezen_core::proxy::ensemble;
 use edgezen_core::proxy::exact;
-use edgezen_lab::accuracy::{ensemble, trained};
+use edgezen_lab::accuracy::trained;
 use edgezen_lab::scoring::{self, Scoring, ScoringError};
 use edgezen_lab::spelling;
 use serde::Serialize;
@@ -108,8 +109,7 @@ struct Foretold {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
-    let scoring = |name: &str| {
-        let entry = find(name)?;
+    let scoring = |entry| {
         let scoring = Scoring {
             proxy: entry,
             engine: scoring::Engine::choose(entry, args.engine.map(Into::into))?,
@@ -123,7 +123,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         scoring.check()?;
         Ok(scoring)
     };
-    let scorings = args.proxy.split('+').map(scoring).collect::<Result<Vec<_>, Failure>>()?;
+    let scorings = find_all(&args.proxy)?.into_iter().map(scoring).collect::<Result<Vec<_>, Failure>>()?;
     if scorings.len() > 1 && args.nets.len() < 2 {
         return Err(Failure::usage("an ensemble of proxies ranks networks among one another")
             .remedy("name several networks"));
@@ -238,6 +238,16 @@ impl From<ScoringError> for Failure {
             }
             ScoringError::Score(error) => error.into(),
         }
+    }
+}
+
+/// The proxies of a text: one name, or several with + between them, each once.
+pub fn find_all(names: &str) -> Result<Vec<&'static proxy::Entry>, Failure> {
+    let found = names.split('+').map(find).collect::<Result<Vec<_>, Failure>>()?;
+    let twice = found.iter().enumerate().find(|(i, entry)| found[..*i].iter().any(|e| e.name == entry.name));
+    match twice {
+        Some((_, entry)) => Err(Failure::usage(format!("{} stands twice in {names}", entry.name))),
+        None => Ok(found),
     }
 }
 

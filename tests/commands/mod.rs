@@ -13,6 +13,7 @@ mod predictors;
 mod profiling;
 mod score;
 mod search;
+mod winners;
 
 use serde_json::Value;
 use std::path::Path;

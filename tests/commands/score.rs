@@ -197,6 +197,9 @@ fn experiments_write_a_table_and_a_drawing() {
     let args = ["experiment", "theorem1", "--repeats", "2", "-o", "out", "--json"];
     let report = edgezen_json(dir.path(), &args);
     assert_eq!(text(&report, "experiment"), "theorem1");
+    // Four claims for each kind of BN.
+    let says: Vec<&str> = list(&report["says"]).iter().filter_map(Value::as_str).collect();
+    assert!(says.len() == 8 && says[0].starts_with("BN that takes no mean out"), "{says:?}");
     let csv = std::fs::read_to_string(dir.path().join(text(&report, "csv"))).unwrap();
     assert_eq!(csv.lines().count(), 1 + list(&report["rows"]).len());
     let svg = std::fs::read_to_string(dir.path().join(text(&report, "svg"))).unwrap();

@@ -20,7 +20,8 @@ fn pixel2_main_command() {
     }
     let run = runs::read(&dir.path().join("runs/pixel2-80ms-seed0")).unwrap();
     assert!(stdout.contains(&run.best));
-    assert_eq!(run.front.last().map(|found| found.net.as_str()), Some(run.best.as_str()));
+    let winner = runs::read_result(&dir.path().join("runs/pixel2-80ms-seed0")).unwrap().winner.unwrap();
+    assert_eq!(run.front.last().map(|found| &found.net), Some(&winner.greatest.net));
     // The same command again does not touch the first run.
     let again =
         edgezen(dir.path(), &["search", "--device", "pixel2", "--latency", "80ms", "--iterations", "2000"]);
@@ -184,6 +185,7 @@ fn kills_do_not_change_the_result() {
     let again = edgezen_json(dir, &["search", "--resume", "--out", "killed", "--json"]);
     assert_eq!(again["best"]["net"], text(&edgezen_json(dir, &["info", "whole/best.txt", "--json"]), "net"));
     assert!(outcome(&dir.join("killed")) == outcome(&dir.join("whole")));
+    refused(dir, &["search", "--resume", "--out", "killed", "--seed", "9"], 2, &["has seed", "not 9"]);
     // Another search does not go on with it, and a damaged checkpoint is refused.
     let other = [&command("killed")[..], &["--seed", "3"]].concat();
     refused(dir, &other, 2, &["seed", "--resume --out killed"]);

@@ -61,8 +61,8 @@ pub fn median_error(values: &[f64]) -> Option<f64> {
     Some(1.4826 * mad * (std::f64::consts::PI / (2.0 * values.len() as f64)).sqrt())
 }
 
-/// Ranks from 1, ties sharing their mean rank.
-fn ranks(values: &[f64]) -> Vec<f64> {
+/// Ranks from 1, the greatest value last, ties sharing their mean rank.
+pub fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
     let mut ranks = vec![0.0; values.len()];

@@ -10,12 +10,13 @@ use crate::shipped;
 use edgezen_core::accuracy::Prediction;
 use edgezen_core::plainnet::notation;
 use edgezen_core::proxy::Proxy;
+use edgezen_core::search::winner::{self, Winner};
 use edgezen_core::search::{Checkpoint, Individual, Search, SearchOutcome, degeneracy, explain};
 use edgezen_lab::campaign::networks::LAUNCHES;
 use edgezen_lab::rescoring;
 use edgezen_lab::runs;
 use edgezen_lab::runs::{
-    Content, FoundNetwork, Manifest, Rescored, RunFolder, SavedSearch, SearchResult, Verification,
+    Chosen, Content, FoundNetwork, Manifest, Rescored, RunFolder, SavedSearch, SearchResult, Verification,
 };
 use edgezen_lab::verify::{OnDevice, Verify};
 use std::ops::ControlFlow;
@@ -28,6 +29,15 @@ pub struct Job<'a> {
     pub proxy: &'a dyn Proxy,
     pub search: &'a Search<'a>,
     pub output: Output,
+}
+
+/// What a search found.
+struct Found {
+    outcome: SearchOutcome,
+    /// Absent where the greatest score wins.
+    winner: Option<Winner>,
+    /// Of all sessions.
+    seconds: f64,
 }
 
 impl Job<'_> {
@@ -66,7 +76,7 @@ impl Job<'_> {
         let (plan, home) = (self.plan, folder.home());
         result.run_dir = plan.out.display().to_string();
         if self.args.rescore.is_some() {
-            let (outcome, _) = self.search(home, saved)?;
+            let Found { outcome, .. } = self.search(home, saved)?;
             result.rescored = self.rescored(&outcome);
             runs::write_result(home, &result)?;
         }
@@ -98,18 +108,19 @@ impl Job<'_> {
             ));
         }
         let home = folder.home().to_owned();
-        let (outcome, seconds) = self.search(&home, saved)?;
+        let Found { outcome, winner, seconds } = self.search(&home, saved)?;
         runs::write_outcome(&home, &outcome, &plan.budgets)?;
         // A finished run that goes on is measured again only where that is asked for now.
         let asked = if recorded.is_some() { self.args.verify } else { plan.verify };
         let mut notes = Vec::new();
         let mut failure = None;
-        let (measured, best) = match self.verified(&outcome, asked) {
+        let winning = winner.as_ref().map_or(&outcome.best, |winner| &winner.network);
+        let (measured, best) = match self.verified(&outcome, winning, asked) {
             Ok(verified) => verified,
             // What was found is written all the same.
             Err(reason) => {
                 failure = Some(reason);
-                (None, outcome.best.clone())
+                (None, winning.clone())
             }
         };
         let is_measured = measured.is_some();
@@ -134,8 +145,17 @@ impl Job<'_> {
         let result = SearchResult {
             best: FoundNetwork::of(&best, &plan.budgets),
             front: runs::front(&outcome, &plan.budgets),
-            proxy: proxy.name().to_owned(),
+            proxy: plan.proxy_name(),
             mode: plan.mode,
+            winner: winner
+                .as_ref()
+                .filter(|winner| winner.network.blocks == best.blocks)
+                .zip(plan.winner_name())
+                .map(|(winner, by)| Chosen {
+                    by,
+                    finalists: winner.finalists,
+                    greatest: FoundNetwork::of(&outcome.best, &plan.budgets),
+                }),
             rules: plan.rules.optimiser,
             iterations: outcome.iterations,
             scored: outcome.scored,
@@ -174,8 +194,8 @@ impl Job<'_> {
         args.rescore.map(|_| rescoring::run(outcome, top, plan.mode, plan.resolution, plan.seed))
     }
 
-    /// Runs the search, from where it was saved. Gives the outcome and the seconds of all sessions.
-    fn search(&self, home: &Path, saved: Option<SavedSearch>) -> Result<(SearchOutcome, f64), Failure> {
+    /// Runs the search, from where it was saved.
+    fn search(&self, home: &Path, saved: Option<SavedSearch>) -> Result<Found, Failure> {
         let Job { args, plan, .. } = *self;
         let (spent, checkpoint) = match saved {
             Some(SavedSearch { seconds, search, .. }) => (seconds, Some(search)),
@@ -184,34 +204,44 @@ impl Job<'_> {
         let from = checkpoint.as_ref().map(Checkpoint::iteration);
         let iterations = plan.rules.iterations;
         let watch = Watch::new(home, &plan.out, iterations, spent, from, args.checkpoint_every, self.output)?;
+        let ensemble = plan.make_winner()?;
         let outcome = self.search.observed(&watch, checkpoint.as_ref());
+        let done = outcome.as_ref().is_ok_and(|outcome| outcome.iterations >= iterations);
+        let chosen = match (&ensemble, &outcome) {
+            (Some(ensemble), Ok(outcome)) if done => {
+                winner::of(self.search, outcome, ensemble, &watch::Unsaved(&watch))
+            }
+            _ => Ok(None),
+        };
         let seconds = watch.finish()?;
-        let outcome = outcome?;
-        if outcome.iterations < iterations {
+        let (outcome, winner) = (outcome?, chosen?);
+        if !done || winner.is_some() != ensemble.is_some() {
             return Err(watch::interrupted(&plan.out, Some(outcome.iterations), iterations));
         }
-        Ok((outcome, seconds))
+        Ok(Found { outcome, winner, seconds })
     }
 
-    /// Measures the best networks of the front, if that was asked for. Gives the record and the best network: of those
-    /// measured inside the budget, else the one that the search found.
+    /// Measures the winner and the best networks of the front, if that was asked for. Gives the record and the best network: of
+    /// those measured inside the budget, else the winner.
     fn verified(
         &self,
         outcome: &SearchOutcome,
+        winning: &Individual,
         asked: usize,
     ) -> Result<(Option<Verification>, Individual), Failure> {
         let Job { args, plan, .. } = *self;
         let Some(name) = plan.device.as_deref().filter(|_| asked > 0) else {
-            return Ok((None, outcome.best.clone()));
+            return Ok((None, winning.clone()));
         };
         let profiles = shipped::profiles();
         let device = OnDevice { profiles: &profiles, name, options: args.reach.options(name, LAUNCHES, 0) };
         let mut shown = verify::Shown::new(self.output);
-        let finding = Verify { search: self.search, device, asked }.run(outcome, &mut |event| {
+        let verify = Verify { search: self.search, device, winner: winning, asked };
+        let finding = verify.run(outcome, &mut |event| {
             shown.show(event);
             if watch::stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
-        Ok((Some(finding.verification), finding.best.unwrap_or_else(|| outcome.best.clone())))
+        Ok((Some(finding.verification), finding.best.unwrap_or_else(|| winning.clone())))
     }
 }
 

@@ -59,9 +59,16 @@ pub struct Args {
     /// Classes of the classifier [default: of the preset or the device, else 1000]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     classes: Option<u32>,
-    /// What is maximised [default: of the preset, else zen]
+    /// What is maximised [default: of the preset, else zen]. Several closed forms with + between them, as zen+params+macs:
+    /// the sum of the logarithms of a network's ranks among 256 networks that the seed draws inside the budgets
     #[arg(long, value_name = "NAME")]
     proxy: Option<String>,
+    /// Closed forms that choose the winner, by ranks as those of --proxy, among networks with at least 95 % of the greatest
+    /// score, for which a quarter of the iterations is searched further; `score`: the greatest score wins [default:
+    /// zen+stage-params where the Zen-Score is maximised; of presets, other proxies and the paper's and the released
+    /// rules: score]
+    #[arg(long, value_name = "NAMES")]
+    winner: Option<String>,
     /// Maximise the accuracy that this file of `calibrate` foretells, instead of a proxy
     #[arg(long, value_name = "FILE", conflicts_with_all = ["proxy", "batch", "mode", "rescore"])]
     objective: Option<PathBuf>,
@@ -138,11 +145,11 @@ impl FromStr for LatencyArg {
 
 pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
     let output = global.output();
-    let Planned { plan, earlier } = plan::plan(args, global.seed, output)?;
+    let Planned { plan, earlier } = plan::plan(args, global, output)?;
     check(args, &plan)?;
-    let proxy = plan.make_proxy();
-    let search = plan.search(&*proxy);
     // Whether there is anything to find shows before anything is written.
+    let proxy = plan.make_proxy()?;
+    let search = plan.search(&*proxy);
     search.start()?;
     let job = Job { args, plan: &plan, proxy: &*proxy, search: &search, output };
     match earlier {
@@ -161,7 +168,7 @@ fn check(args: &Args, plan: &SearchPlan) -> Result<(), Failure> {
         verify::check(plan.device.as_deref())?;
     }
     if args.rescore.is_some() {
-        rescoring::check(plan.proxy.name)?;
+        rescoring::check(&plan.proxy_name())?;
     }
     Ok(())
 }

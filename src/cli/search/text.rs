@@ -40,6 +40,7 @@ fn best(result: &SearchResult, plan: &SearchPlan) -> String {
         out += &best.amounts[quantity].map(|n| format!(", {}", quantity.phrase(n))).unwrap_or_default();
     }
     out += "\n";
+    out += &caveats::of_winner(result).map(|sentence| output::paragraph(&sentence)).unwrap_or_default();
     for (index, device) in plan.budgets.devices().iter().enumerate() {
         let Some(predicted) = best.latency.get(&device.name) else { continue };
         let limit = plan.budgets.latency_limit(index);

@@ -133,6 +133,21 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// Watches a search that is quick to repeat: it can be stopped, and leaves no checkpoint.
+pub struct Unsaved<'a>(pub &'a Watch);
+
+impl Observer for Unsaved<'_> {
+    fn now(&self) -> Duration {
+        self.0.now()
+    }
+
+    fn progress(&self, _: SearchProgress) {}
+
+    fn instruction(&self) -> Instruction {
+        if stopped() { Instruction::Stop } else { Instruction::GoOn }
+    }
+}
+
 impl Observer for Watch {
     fn now(&self) -> Duration {
         self.started.elapsed()

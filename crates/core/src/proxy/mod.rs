@@ -3,6 +3,7 @@
 //! A failed score is a typed error, never a number.
 
 pub mod cost;
+pub mod ensemble;
 pub mod entropy;
 pub mod exact;
 pub mod grad_norm;

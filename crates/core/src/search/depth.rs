@@ -8,7 +8,8 @@
 //! Published networks for images of about the search's size are taken, and their costs are those at the search's size.
 
 use super::budget::{Accountant, Budget, Budgets, Quantity};
-use crate::plainnet::{ShapeError, SuperBlock, layers, published, relink};
+use crate::plainnet::chain::Chain;
+use crate::plainnet::{Network, ShapeError, SuperBlock, Variant, layers, published, relink};
 use crate::space::SearchSpace;
 
 /// A derived limit.
@@ -47,6 +48,16 @@ pub fn derived(
         }
     }
     Ok(Some(limit))
+}
+
+/// The fewest convolutions on the main path of the published networks of `space` from which limits are derived: no budget
+/// gives a limit below. Nothing where no network of the space is published.
+pub fn fewest_convolutions(space: &dyn SearchSpace, resolution: u32) -> Option<usize> {
+    let convolutions = |blocks: &Vec<SuperBlock>| {
+        let links = Chain::links(&Network::from(&blocks[..]).blocks, resolution, Variant::SCORED).ok()?;
+        Some(links.iter().filter(|link| !link.pool).count())
+    };
+    published_for(space, resolution).iter().filter_map(convolutions).min()
 }
 
 /// Whether deeper networks have more of it. The peak of activations is that of the widest map.
@@ -117,6 +128,13 @@ mod tests {
             assert!(derived.layers.abs_diff(preset.layers) <= 2, "{}: {derived:?}", preset.name);
             assert_eq!(derived.from.map(|budget| budget.quantity), Some(preset.budget.0));
         }
+    }
+
+    #[test]
+    fn a_layer_of_the_mobilenet_space_is_six_convolutions() {
+        let mobilenet = space::by_name("mobilenet").unwrap();
+        // ZenNet-400M: twelve layers of six, a stem and a head.
+        assert_eq!(fewest_convolutions(mobilenet, 224), Some(74));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::budget::{Accountant, Budget, Budgets, Costs, Quantity};
 use super::variation::Mutator;
-use super::{Search, SearchError};
+use super::{Search, SearchError, head};
 use crate::plainnet::{ShapeError, SuperBlock, relink};
 use crate::space;
 use rand::SeedableRng;
@@ -23,16 +23,22 @@ pub struct Infeasible {
     pub smallest: f64,
     /// Where each device has a value of its own.
     pub device: Option<String>,
+    /// Width of the last convolution, where the space fixes it and it takes most of that budget.
+    pub fixed: Option<i32>,
 }
 
 impl fmt::Display for Infeasible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Infeasible { quantity, limit, smallest, device } = self;
+        let Infeasible { quantity, limit, smallest, device, fixed } = self;
         let (limit, smallest) = quantity.print_apart(*limit, *smallest);
         write!(f, "{}", quantity.with_noun(&limit))?;
         match device {
             Some(device) => write!(f, " on {device}; the smallest reachable {quantity} is {smallest}"),
             None => write!(f, "; the smallest reachable is {smallest}"),
+        }?;
+        match fixed {
+            Some(width) => write!(f, " (the last convolution keeps its {width} channels)"),
+            None => Ok(()),
         }
     }
 }
@@ -73,12 +79,13 @@ pub fn start(search: &Search<'_>, initial: Vec<SuperBlock>) -> Result<Vec<SuperB
             limit: budget.limit,
             smallest: value,
             device: budget.device.map(|index| search.budgets.devices()[index].name.clone()),
+            fixed: head::crowding(search)?.filter(|head| head.budget == *budget).map(|head| head.width),
         })),
     }
 }
 
 /// A network whose blocks are as small as the space allows; the type of each block is the one that costs least.
-fn smallest(
+pub(super) fn smallest(
     mutator: &Mutator<'_>,
     initial: &[SuperBlock],
     accountant: &mut Accountant<'_>,

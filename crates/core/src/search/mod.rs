@@ -10,8 +10,10 @@
 //! * `population`: networks with their scores, populations, and the fronts of score against cost;
 //! * `optimiser`: the rules of the evolution, with a registry;
 //! * `running`: what a running search consists of, up to its checkpoints;
+//! * [`reference`](mod@reference): networks that several scores are ranked among;
 //! * [`preset`]: the published set-ups; [`depth`]: a limit on the layers that follows from the other budgets;
-//! * [`feasible`]: where a search can start; [`explain`]: why a network is as it is; [`degeneracy`]: what no published
+//! * [`winner`]: which of the best networks is handed over;
+//! * [`feasible`]: where a search can start; [`head`]: whether the last convolution leaves room for others; [`explain`]: why a network is as it is; [`degeneracy`]: what no published
 //!   network would look like.
 //!
 //! ```
@@ -32,12 +34,15 @@ pub mod degeneracy;
 pub mod depth;
 pub mod explain;
 pub mod feasible;
+pub mod head;
 pub mod optimiser;
 mod outcome;
 pub mod population;
 pub mod preset;
+pub mod reference;
 mod running;
 pub mod variation;
+pub mod winner;
 
 pub use budget::{Budget, Budgets, Costs, Quantity, Rejected, TrackedDevice};
 pub use optimiser::{Optimiser, Rules};

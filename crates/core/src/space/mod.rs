@@ -52,6 +52,11 @@ pub trait SearchSpace: Send + Sync {
     /// Whether a convolution block keeps its width.
     fn width_is_fixed(&self, kind: SuperKind) -> bool;
 
+    /// Widest layer that a mutation may give a block of this type.
+    fn most_width(&self, _kind: SuperKind) -> i32 {
+        self.max_channels()
+    }
+
     /// Where searches start that say nothing else.
     fn default_structure(&self) -> &'static str;
 
@@ -169,7 +174,7 @@ pub fn candidates(
     weights: KindWeights,
     reach: MutationReach,
 ) -> Candidates<'_> {
-    let widths = |c: i32| channel_choices(c, space.max_channels(), reach);
+    let widths = |c: i32| channel_choices(c, space.most_width(block.kind), reach);
     if block.kind.is_conv() {
         let fixed = space.width_is_fixed(block.kind);
         return Candidates {

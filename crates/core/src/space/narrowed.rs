@@ -1,15 +1,17 @@
-//! A search space with fewer kernel sizes.
+//! A search space with fewer kernel sizes, or with a head that is varied.
 
 use super::{NetworkRange, SearchSpace, ShapeRules};
 use crate::plainnet::{SuperBlock, SuperKind};
 use std::fmt;
 
-/// A space whose residual super blocks have some kernel sizes only. Everything else is as in the space that it is made
-/// of; convolution blocks keep the kernel that they have.
+/// A space whose residual super blocks have some kernel sizes only, or that varies widths which the space that it is made of
+/// fixes. Everything else is as there; convolution blocks keep the kernel that they have.
 #[derive(Clone)]
 pub struct Narrowed<'a> {
     inner: &'a dyn SearchSpace,
     kinds: Vec<(SuperKind, u32)>,
+    /// Most width of the convolutions whose width `inner` fixes, where they are varied.
+    head: Option<i32>,
 }
 
 /// Kernel sizes that no block of a space has.
@@ -51,12 +53,20 @@ impl<'a> Narrowed<'a> {
         }
         let kinds =
             inner.kinds().iter().filter(|(kind, _)| sizes.contains(&kind.kernel())).copied().collect();
-        Ok(Narrowed { inner, kinds })
+        Ok(Narrowed { inner, kinds, head: None })
     }
 
     /// `inner` with all its kernel sizes.
     pub fn whole(inner: &'a dyn SearchSpace) -> Narrowed<'a> {
-        Narrowed { inner, kinds: inner.kinds().to_vec() }
+        Narrowed { inner, kinds: inner.kinds().to_vec(), head: None }
+    }
+
+    /// The same space, with convolutions of any width up to `most` where the space fixes the width (the head of the mobilenet
+    /// space).
+    #[must_use]
+    pub fn with_varied_head(mut self, most: i32) -> Narrowed<'a> {
+        self.head = Some(most);
+        self
     }
 
     /// Gives every residual block of `blocks` whose kernel size is left out the nearest size that there is.
@@ -90,7 +100,13 @@ impl SearchSpace for Narrowed<'_> {
         self.inner.max_channels()
     }
     fn width_is_fixed(&self, kind: SuperKind) -> bool {
-        self.inner.width_is_fixed(kind)
+        self.head.is_none() && self.inner.width_is_fixed(kind)
+    }
+    fn most_width(&self, kind: SuperKind) -> i32 {
+        match self.head {
+            Some(most) if self.inner.width_is_fixed(kind) => most,
+            _ => self.inner.most_width(kind),
+        }
     }
     fn default_structure(&self) -> &'static str {
         self.inner.default_structure()
@@ -120,6 +136,16 @@ mod tests {
             assert!(error.contains("size 9") && error.contains("3, 5, 7"), "{error}");
             assert!(Narrowed::new(*space, &[]).is_err());
         }
+    }
+
+    #[test]
+    fn a_varied_head_has_no_more_than_its_most() {
+        let space = space::by_name("mobilenet").unwrap();
+        let head = SuperKind::Conv { kernel: 1 };
+        let narrowed = Narrowed::whole(space).with_varied_head(1280);
+        assert!(!narrowed.width_is_fixed(head) && space.width_is_fixed(head));
+        assert_eq!(narrowed.most_width(head), 1280);
+        assert_eq!(narrowed.most_width(SuperKind::Conv { kernel: 3 }), space.max_channels());
     }
 
     #[test]

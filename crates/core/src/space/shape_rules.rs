@@ -8,6 +8,7 @@
 //! sublayers, its width the most output channels of a block, its hidden width the most channels that a convolution
 //! with a window reads inside a block. The *stem* is the row of convolutions before the first residual block.
 
+use crate::plainnet::chain::{Chain, Link};
 use crate::plainnet::{SuperBlock, SuperKind};
 use serde::{Deserialize, Serialize};
 
@@ -152,9 +153,47 @@ fn each_stage(blocks: &[SuperBlock], mut seen: impl FnMut(Stage)) {
     }
 }
 
+/// Calls `seen` for every stage of a chain of convolutions behind the first one: the convolutions with a window that write maps
+/// of one size. Its depth is their number, its hidden width what they read (and, where they are dense, write), its width
+/// what the convolution behind them writes.
+fn each_stage_of_chain(chain: &Chain, mut seen: impl FnMut(Stage)) {
+    let mut stage = Stage::default();
+    let mut behind_window = false;
+    for link in chain.links.iter().skip(1).filter(|link| !link.pool) {
+        let Link { in_c, out_c, kernel, stride, .. } = *link;
+        if kernel > 1 {
+            if stride > 1 && stage.depth > 0 {
+                seen(std::mem::take(&mut stage));
+            }
+            stage.depth += 1;
+            let dense = !link.is_depthwise();
+            stage.hidden = stage.hidden.max(if dense { in_c.max(out_c) } else { in_c });
+            stage.width = stage.width.max(if dense { out_c } else { 0 });
+        } else if behind_window {
+            stage.width = stage.width.max(out_c);
+        }
+        behind_window = kernel > 1;
+    }
+    if stage.depth > 0 {
+        seen(stage);
+    }
+}
+
 impl ShapeRules {
     /// The rule that `blocks` break most, or come nearest to breaking; nothing where there are no blocks.
     pub fn fullest(&self, blocks: &[SuperBlock]) -> Option<Load> {
+        let stem = (!blocks.is_empty()).then(|| stem_width(blocks));
+        self.judge(stem, |seen| each_stage(blocks, seen))
+    }
+
+    /// Whether a network of another search space keeps all rules, as far as its convolutions say.
+    pub fn allow_chain(&self, chain: &Chain) -> bool {
+        let stem = chain.links.first().map(|link| link.out_c);
+        self.judge(stem, |seen| each_stage_of_chain(chain, seen)).is_none_or(|load| load.share() <= 1.0)
+    }
+
+    /// The fullest rule of a network with a stem of this width and with the stages that `each_stage` tells.
+    fn judge(&self, stem: Option<u32>, each_stage: impl FnOnce(&mut dyn FnMut(Stage))) -> Option<Load> {
         let mut fullest: Option<Load> = None;
         let mut take = |rule: Rule, value: f64, limit: f64| {
             let load = Load { rule, value, limit };
@@ -162,14 +201,14 @@ impl ShapeRules {
                 fullest = Some(load);
             }
         };
-        if !blocks.is_empty() {
-            take(Rule::StemWidth, stem_width(blocks).into(), self.stem_width.into());
+        if let Some(width) = stem {
+            take(Rule::StemWidth, width.into(), self.stem_width.into());
         }
         let (mut before, mut count, mut depth, mut deepest) = (None, 0, 0, 0);
         let mut last_growth = None;
         // The greatest width as it would be at the end, doubled for each stage on the way.
         let mut widest = 0_u32;
-        each_stage(blocks, |stage: Stage| {
+        each_stage(&mut |stage: Stage| {
             take(Rule::HiddenWidth, stage.hidden.into(), self.hidden_width.into());
             if let Some(Stage { depth, width, hidden }) = before {
                 let growth = |now: u32, before: u32| f64::from(now) / f64::from(before.max(1));
@@ -273,7 +312,7 @@ mod tests {
         // No published network of the space shrinks; stages of equal width are none that shrink.
         assert!(most("mobilenet", &shrink) <= 1.0);
         let mobilenet = space::by_name("mobilenet").unwrap().shape_rules();
-        tight(mobilenet.hidden_growth, most("mobilenet", &growth(|stage| stage.hidden)));
+        assert!(most("mobilenet", &growth(|stage| stage.hidden)) <= mobilenet.hidden_growth);
         tight(mobilenet.width_shrink, 1.0);
     }
 
@@ -301,13 +340,14 @@ mod tests {
     const DENSE: [&str; 7] =
         ["vgg19", "resnet34", "resnet152", "resnet200", "se_resnet50_vd", "resnet_v2_101", "googlenet"];
     /// Networks of the zoo whose convolutions with a window are depthwise, as those of the mobilenet space.
-    const MOBILE: [&str; 7] = [
+    const MOBILE: [&str; 8] = [
         "mobilenet_v1_1.0",
         "mobilenet_v2_1.4",
         "mobilenet_v3_large_1.0",
         "mnasnet_1.0",
         "proxylessnas_mobile",
         "efficientnet_b0",
+        "efficientnet_b1",
         "pplcnet_1.0",
     ];
 
@@ -330,10 +370,10 @@ mod tests {
 
     #[test]
     fn stems_are_those_of_published_networks() {
-        for (name, zoo) in [("resnet", DENSE), ("mobilenet", MOBILE)] {
+        for (name, zoo) in [("resnet", &DENSE[..]), ("mobilenet", &MOBILE[..])] {
             let space = space::by_name(name).unwrap();
             let published = published_in(space).iter().map(|blocks| stem_width(blocks)).max();
-            let most = zoo.into_iter().map(stem_in_zoo).max().max(published);
+            let most = zoo.iter().copied().map(stem_in_zoo).max().max(published);
             assert_eq!(Some(space.shape_rules().stem_width), most, "{name}");
         }
     }

@@ -9,7 +9,7 @@ use super::trained::Trained;
 use crate::fit::solvers::{cholesky, ridge};
 use edgezen_core::accuracy::calibration::{self, Calibrated, Calibration, HeldOut, Spread, Term};
 use edgezen_core::accuracy::features::{self, COUNT, Features};
-use edgezen_core::proxy::Mode;
+use edgezen_core::proxy::{Mode, ensemble};
 use edgezen_core::{random, stats};
 use ndarray::{Array1, Array2};
 use rand::SeedableRng;
@@ -156,7 +156,7 @@ fn beside(networks: &[(&Trained, &Features)], scores: &[f64]) -> Vec<HeldOut> {
         known(&|network, _| network.known.params),
         known(&|network, _| network.known.macs),
     );
-    let ensemble = super::ensemble::log_ranks(&[zen.clone(), params.clone(), macs.clone()]);
+    let ensemble = ensemble::log_ranks(&[zen.clone(), params.clone(), macs.clone()]);
     let single = [
         zen,
         known(&|network, _| network.known.reference.unwrap_or(f64::NEG_INFINITY)),

@@ -3,10 +3,8 @@
 //! * [`table`]: networks with their accuracies, as people and public sources have them;
 //! * [`trained`]: the same with what is known of each network;
 //! * [`ranks`]: rank correlations and regrets with their errors;
-//! * [`ensemble`]: the sum of the logarithms of several ranks;
 //! * [`fit`]: a calibration from a sample of trained networks.
 
-pub mod ensemble;
 pub mod fit;
 pub mod ranks;
 pub mod table;

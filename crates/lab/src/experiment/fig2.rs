@@ -37,7 +37,7 @@ pub fn run(repeats: u32, seed: u64) -> Result<Experiment, ExperimentError> {
         rows.push(("width".to_owned(), row(&network, width, repeats, seed)?));
     }
     let panels = panels(&rows);
-    Ok(Experiment { name: "fig2", header: HEADER.to_vec(), rows, panels })
+    Ok(Experiment { name: "fig2", header: HEADER.to_vec(), rows, panels, says: Vec::new() })
 }
 
 /// The six panels of the figure.

@@ -21,6 +21,8 @@ pub struct Experiment {
     pub header: Vec<&'static str>,
     pub rows: Vec<Row>,
     pub panels: Vec<Panel>,
+    /// What the numbers say of the claim behind the figure, in sentences.
+    pub says: Vec<String>,
 }
 
 /// Why an experiment failed.

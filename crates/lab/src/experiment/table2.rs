@@ -75,7 +75,7 @@ pub fn run(settings: Settings, progress: &mut dyn FnMut(Event<'_>)) -> Experimen
         lines: vec![Line { name: "here", points: points(2) }, Line { name: "paper", points: points(4) }],
     }];
     let header = vec!["network", "score", "seconds", "times_zen", "paper_seconds", "paper_times_zen"];
-    Experiment { name: "table2", header, rows, panels }
+    Experiment { name: "table2", header, rows, panels, says: Vec::new() }
 }
 
 /// A proxy's last score of a network, where it is defined, and the seconds of all its scores.

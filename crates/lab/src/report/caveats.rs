@@ -2,7 +2,8 @@
 //! for the page and for the terminal.
 
 use super::tables::ms;
-use crate::runs::{PredictedMs, SearchResult};
+use crate::runs::{Chosen, PredictedMs, SearchResult};
+use edgezen_core::search::winner;
 
 /// Below this difference, the charged latency reads like the predicted one.
 const SAME: f64 = 1e-3;
@@ -42,6 +43,17 @@ pub fn percent(probability: f64) -> String {
         high if high > 99.0 => "more than 99 %".to_owned(),
         middle => format!("{middle:.0} %"),
     }
+}
+
+/// How the best network of a result was chosen, where it was not by the greatest score.
+pub fn of_winner(result: &SearchResult) -> Option<String> {
+    let Chosen { by, finalists, greatest } = result.winner.as_ref()?;
+    Some(format!(
+        "The best by the ranks of {by} of {finalists} networks with at least {:.0} % of the greatest score, {:.2}; \
+         --winner score takes the greatest score.",
+        100.0 * winner::SHARE,
+        greatest.score
+    ))
 }
 
 /// Sentences about the best network of a result: what is degenerate in its shape.

@@ -43,6 +43,7 @@ pub fn command(manifest: &Manifest) -> String {
         Some(objective) => option("objective", objective.file.clone()),
         None => {
             option("proxy", manifest.proxy.clone());
+            option("winner", manifest.winner.clone().unwrap_or_else(|| "score".to_owned()));
             option("mode", manifest.mode.to_string());
         }
     }

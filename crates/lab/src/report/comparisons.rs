@@ -13,28 +13,27 @@ use std::sync::Arc;
 /// Images of the forward passes that score what has no closed form: enough for a place in a plot.
 const BATCH: u32 = 2;
 
-/// The published networks that are meant for images and classes like those of the run. `entry` is the run's proxy;
-/// `predictors` have the names of their devices.
+/// The published networks that are meant for images and classes like those of the run. `entry` is the run's proxy, absent where
+/// it is an ensemble, whose ranks are among networks of the run; `predictors` have the names of their devices.
 ///
 /// # Errors
 /// A published network that does not fit the run's resolution.
 pub fn comparisons<P: LatencyPredictor>(
     manifest: &Manifest,
-    entry: &proxy::Entry,
+    entry: Option<&proxy::Entry>,
     predictors: &[(String, Arc<P>)],
 ) -> Result<Vec<Comparison>, ShapeError> {
-    let proxy = (entry.make)(Setup { mode: manifest.mode, resolution: manifest.resolution });
+    let setup = Setup { mode: manifest.mode, resolution: manifest.resolution };
+    // What a calibration foretells of networks of other search spaces is no comparison.
+    let proxy = entry.filter(|_| manifest.objective.is_none()).map(|entry| (entry.make)(setup));
     let mut all = Vec::new();
     for name in published::names().filter(|name| comparable(name, manifest)) {
         let Some(known) = published::by_name(name) else { continue };
         let model = Model { resolution: manifest.resolution, classes: manifest.classes, se: false, ..known };
         let Ok(kernels) = model.kernels() else { continue };
         let (params, flops) = model.official(Variant::BUILT)?;
-        // What a calibration foretells of networks of other search spaces is no comparison.
-        let (score, sampled) = match manifest.objective {
-            Some(_) => (None, false),
-            None => score_of(&*proxy, &model, manifest),
-        };
+        let (score, sampled) =
+            proxy.as_ref().map_or((None, false), |proxy| score_of(&**proxy, &model, manifest));
         let latency = |(device, predictor): &(String, Arc<P>)| {
             (device.clone(), predictor.predict(&kernels).charged.ms())
         };

@@ -221,6 +221,9 @@ fn verified(report: &Report) -> String {
 fn best(report: &Report) -> String {
     let best = &report.result.best;
     let mut out = format!("<div class=\"net\"><code>{}</code></div>", escape(&best.net));
+    if let Some(said) = caveats::of_winner(&report.result) {
+        out += &format!("<p>{}</p>", escape(&said));
+    }
     for device in &report.manifest.device {
         let Some(p) = best.latency.get(&device.name) else { continue };
         out += &format!(

@@ -29,12 +29,18 @@ pub struct Manifest {
     /// Kernel sizes of its residual blocks; absent where all are allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernels: Option<Vec<u32>>,
+    /// Most width of the last convolution, where the space fixes the width and the search varies it all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub varied_head: Option<i32>,
     /// Whether the networks have squeeze-excite.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub se: bool,
     /// Structure that the search started from.
     pub initial: String,
     pub proxy: String,
+    /// Scores that chose the winner among the finalists; absent where the greatest score won.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winner: Option<String>,
     /// Images of its passes; absent where it is the proxy's own number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<u32>,
@@ -125,6 +131,9 @@ impl Manifest {
         self.rules.check().map_err(|e| format!("rules: {e}"))?;
         shape::check_side(self.resolution).map_err(|e| e.to_string())?;
         shape::check_classes(self.classes).map_err(|e| e.to_string())?;
+        if let Some(width) = self.varied_head.filter(|width| !(8..=shape::MAX_CHANNELS).contains(width)) {
+            return Err(format!("a last convolution of up to {width} channels"));
+        }
         if let Some(batch) = self.batch.filter(|batch| !(1..=MOST_IMAGES).contains(batch)) {
             return Err(format!("batch {batch} is out of range; use 1 to {MOST_IMAGES}"));
         }
@@ -184,10 +193,12 @@ impl Manifest {
             ("preset", self.preset == other.preset),
             ("space", self.space == other.space),
             ("kernel sizes", self.kernels == other.kernels),
+            ("head", self.varied_head == other.varied_head),
             ("squeeze-excite", self.se == other.se),
             ("rules of shape", self.shape == other.shape),
             ("initial structure", self.initial == other.initial),
             ("proxy", self.proxy == other.proxy),
+            ("winner", self.winner == other.winner),
             ("batch", self.batch == other.batch),
             ("objective", self.objective == other.objective),
             ("mode", self.mode == other.mode),

@@ -24,7 +24,7 @@ pub use found::{FoundNetwork, PredictedMs};
 pub use front::write_front;
 pub use manifest::{BudgetTable, DeviceTable, Manifest, ObjectiveTable};
 pub use rescored::{NotRescored, Rescored, RescoredNetwork};
-pub use result::SearchResult;
+pub use result::{Chosen, SearchResult};
 pub use verification::{Verification, Verified, VerifyRound};
 
 use crate::files::{self, renewal, write_atomically};

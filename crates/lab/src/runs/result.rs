@@ -9,6 +9,17 @@ use edgezen_core::search::{Optimiser, Phases, Rejected};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// How a winner was chosen among networks with nearly the greatest score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// The scores that decided.
+    pub by: String,
+    /// Networks that it was chosen among, itself included.
+    pub finalists: usize,
+    /// The network with the greatest score.
+    pub greatest: FoundNetwork,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchResult {
     pub best: FoundNetwork,
@@ -16,6 +27,9 @@ pub struct SearchResult {
     pub front: Vec<FoundNetwork>,
     pub proxy: String,
     pub mode: Mode,
+    /// How the best network was chosen, where it was not by the greatest score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winner: Option<Chosen>,
     pub rules: &'static dyn Optimiser,
     pub iterations: u64,
     pub scored: u64,

@@ -23,6 +23,8 @@ pub struct Verify<'a> {
     /// The search that was run. It must track the latency on the device.
     pub search: &'a Search<'a>,
     pub device: OnDevice<'a>,
+    /// The winner of the search, which is measured first and stays the best if it is inside the budget.
+    pub winner: &'a Individual,
     /// Networks that are to be measured inside the budget.
     pub asked: usize,
 }
@@ -31,8 +33,8 @@ pub struct Verify<'a> {
 #[derive(Clone, Debug)]
 pub struct Finding {
     pub verification: Verification,
-    /// The network with the highest score of those that were measured inside the budget, with its costs as the
-    /// uncorrected predictors see them. Absent if there was none.
+    /// The winner if it was measured inside the budget, else the network with the highest score of those that were, with its
+    /// costs as the uncorrected predictors see them. Absent if there was none.
     pub best: Option<Individual>,
 }
 
@@ -114,7 +116,7 @@ impl<'a> Course<'a> {
             index,
             tracked: &budgets.devices()[index],
             limit: budgets.latency_limit(index),
-            pool: front(outcome, index),
+            pool: winner_first(verify.winner, front(outcome, index)),
             measured: Vec::new(),
             factor: 1.0,
             searched_at: 1.0,
@@ -148,7 +150,9 @@ impl<'a> Course<'a> {
             self.measured.push((predicted, Latency::from_ms(row.measured_ms)));
             if row.inside_budget != Some(false) {
                 self.record.inside_budget += 1;
-                if self.best.as_ref().is_none_or(|best| network.score > best.score) {
+                let wins = |network: &Individual| network.blocks == self.verify.winner.blocks;
+                let better = |best: &Individual| !wins(best) && (wins(network) || network.score > best.score);
+                if self.best.as_ref().is_none_or(better) {
                     self.best = Some(self.with_costs(network)?);
                 }
             }
@@ -230,6 +234,13 @@ impl<'a> Course<'a> {
     }
 }
 
+/// The networks that may be measured, the winner before all others.
+fn winner_first(winner: &Individual, mut pool: Vec<Individual>) -> Vec<Individual> {
+    pool.retain(|network| network.blocks != winner.blocks);
+    pool.insert(0, winner.clone());
+    pool
+}
+
 /// The front of the tracked device with this index, the highest score first.
 fn front(outcome: &SearchOutcome, index: usize) -> Vec<Individual> {
     outcome.fronts.iter().nth(index).into_iter().flat_map(|front| front.iter().rev()).cloned().collect()
@@ -276,7 +287,8 @@ mod tests {
         let on = |name| {
             let driver = DriverOptions::default().with(slow.clone());
             let options = Options { driver, ..Options::default() };
-            Verify { search: &search, device: OnDevice { profiles: &profiles, name, options }, asked: 2 }
+            let device = OnDevice { profiles: &profiles, name, options };
+            Verify { search: &search, device, winner: &outcome.best, asked: 2 }
         };
         let go_on = &mut |_: Event<'_>| ControlFlow::Continue(());
         let Finding { verification, best } = on("simulated").run(&outcome, go_on).unwrap();

@@ -7,13 +7,20 @@ use crate::cli::search::Args;
 use crate::cli::{Failure, net, score};
 use crate::shipped;
 use edgezen_core::plainnet::{SuperBlock, notation, relink};
-use edgezen_core::proxy::Mode;
+use edgezen_core::proxy::ensemble::EnsembleError;
+use edgezen_core::proxy::{self, Mode};
+use edgezen_core::search::head::{self, Crowding};
 use edgezen_core::search::preset::{self, Preset};
 use edgezen_core::search::{Budgets, Rules, degeneracy, optimiser};
 use edgezen_core::space;
 use edgezen_core::space::{Narrowed, SearchSpace, narrowed};
 use edgezen_lab::device::profile::Profile;
 use edgezen_lab::spelling;
+
+/// What `--winner` takes where the greatest score wins.
+const GREATEST: &str = "score";
+/// What chooses among the finalists of a search by default.
+const BY_DEFAULT: &str = "zen+stage-params";
 
 pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, Failure> {
     let preset = args.preset.as_deref().map(find_preset).transpose()?;
@@ -46,25 +53,34 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
     };
     let initial = initial(args.init.as_deref(), preset, &space)?;
     let rules = rules(args, preset.is_some());
-    let proxy = score::find(args.proxy.as_deref().or(preset.map(|p| p.proxy)).unwrap_or("zen"))?;
-    if args.batch.is_some() && proxy.with_batch.is_none() {
+    let proxies = score::find_all(args.proxy.as_deref().or(preset.map(|p| p.proxy)).unwrap_or("zen"))?;
+    if let [_, _, ..] = &proxies[..]
+        && let Some(slow) = proxies.iter().find(|proxy| proxy.with_batch.is_some())
+    {
+        return Err(EnsembleError::OnImages(slow.name).into());
+    }
+    if args.batch.is_some() && proxies.iter().all(|proxy| proxy.with_batch.is_none()) {
+        let names: Vec<&str> = proxies.iter().map(|proxy| proxy.name).collect();
         return Err(Failure::usage(format!(
             "{} passes no images through networks, so that --batch has no meaning",
-            proxy.name
+            names.join("+")
         ))
         .remedy("leave out --batch; search --rescore exact runs the best networks on images"));
     }
+    let winner = winner(args, preset.is_some(), &rules, &proxies)?;
     let mode = args.mode.unwrap_or(if preset.is_some() { Mode::Reference } else { Mode::Paper });
     let out = args.out.clone().unwrap_or_else(|| folder::default_folder(args, &budgets, seed));
-    Ok(SearchPlan {
+    let plan = SearchPlan {
         space,
         kernels,
+        varied_head: None,
         se: args.se,
         shape,
         initial,
-        proxy,
+        proxies,
+        winner,
         batch: args.batch,
-        objective: args.objective.as_deref().map(super::objective).transpose()?,
+        objective: args.objective.as_deref().map(super::objective_of).transpose()?,
         mode,
         device: verified_on(args.device.as_deref(), &budgets),
         budgets,
@@ -78,7 +94,50 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
         begun_with: None,
         verify: args.verify,
         out,
-    })
+    };
+    if preset.is_some() { Ok(plan) } else { with_room(plan, output) }
+}
+
+/// What chooses among the finalists: what was asked for, else the Zen-Score and `stage-params` where the default search maximises
+/// the Zen-Score.
+/// Presets, and the rules of the paper and of the released code, hand over the greatest score.
+fn winner(
+    args: &Args,
+    preset: bool,
+    rules: &Rules,
+    proxies: &[&'static proxy::Entry],
+) -> Result<Vec<&'static proxy::Entry>, Failure> {
+    let by_default = !preset
+        && args.objective.is_none()
+        && rules.optimiser == Rules::ISLANDS.optimiser
+        && matches!(proxies, [proxy] if proxy.name == "zen");
+    let names = match args.winner.as_deref() {
+        Some(GREATEST) => return Ok(Vec::new()),
+        Some(names) => names,
+        None if by_default => BY_DEFAULT,
+        None => return Ok(Vec::new()),
+    };
+    let usage = |message: String| {
+        Failure::usage(message).remedy(format!("--winner {BY_DEFAULT}, or --winner {GREATEST}"))
+    };
+    let found = score::find_all(names)?;
+    if proxies.iter().chain(&found).any(|proxy| proxy.with_batch.is_some()) {
+        return Err(usage("a winner is chosen where all scores are closed forms".to_owned()));
+    }
+    Ok(found)
+}
+
+/// Varies the width of the last convolution, too, where it would take most of a budget.
+fn with_room(mut plan: SearchPlan, output: Output) -> Result<SearchPlan, Failure> {
+    let Some(Crowding { width, budget, share }) = head::crowding(&plan.costing())? else { return Ok(plan) };
+    output.note(format!(
+        "the width of the last convolution is varied, too: {width} channels and their classifier take {:.0} % of {}",
+        100.0 * share,
+        budget.quantity.phrase(budget.limit)
+    ));
+    plan.space = plan.space.clone().with_varied_head(width);
+    plan.varied_head = Some(width);
+    Ok(plan)
 }
 
 /// The kernel sizes that the command line allows, where these are not all of the space. `known`: those alone that the

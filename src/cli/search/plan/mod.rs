@@ -7,17 +7,19 @@ mod from_args;
 
 use super::Args;
 use crate::cli::output::Output;
-use crate::cli::{Failure, calibrate, score};
+use crate::cli::{Failure, Global, calibrate, score};
 use crate::shipped;
 use edgezen_core::accuracy::calibration::{self, Calibrated};
+use edgezen_core::accuracy::objective;
 use edgezen_core::accuracy::{Objective, Prediction};
 use edgezen_core::digest;
 use edgezen_core::plainnet::chain::Chain;
 use edgezen_core::plainnet::{Model, Network, SuperBlock, notation};
 use edgezen_core::proxy;
+use edgezen_core::proxy::ensemble::{Ensemble, EnsembleError};
 use edgezen_core::proxy::limited::Limited;
-use edgezen_core::proxy::{Mode, Proxy, Setup};
-use edgezen_core::search::{Budgets, Rules, Search};
+use edgezen_core::proxy::{Candidate, Mode, Proxy, Setup};
+use edgezen_core::search::{Budgets, Rules, Search, reference};
 use edgezen_core::space;
 use edgezen_core::space::{Narrowed, SearchSpace, ShapeRules};
 use edgezen_core::units::Latency;
@@ -34,14 +36,19 @@ pub struct SearchPlan {
     pub space: Narrowed<'static>,
     /// Its kernel sizes, where not all are allowed.
     kernels: Option<Vec<u32>>,
+    /// Most width of the last convolution, where it is varied although the space fixes it.
+    varied_head: Option<i32>,
     /// Whether the networks have squeeze-excite.
     pub se: bool,
     /// Limits on the stages of a network.
     shape: Option<ShapeRules>,
     initial: Vec<SuperBlock>,
-    pub proxy: &'static proxy::Entry,
+    /// What is maximised; several make an ensemble.
+    pub proxies: Vec<&'static proxy::Entry>,
     /// Images of its passes, if it was said.
     batch: Option<u32>,
+    /// Scores that choose the winner among the finalists; none where the greatest score wins.
+    winner: Vec<&'static proxy::Entry>,
     pub mode: Mode,
     /// What is maximised instead of the proxy.
     objective: Option<(Calibrated, ObjectiveTable)>,
@@ -64,26 +71,66 @@ pub struct SearchPlan {
 }
 
 impl SearchPlan {
-    /// The proxy; networks that do not fit the memory get no score.
-    pub fn make_proxy(&self) -> Box<dyn Proxy> {
-        if let Some((calibrated, _)) = &self.objective {
-            return Box::new(Objective::new(calibrated.clone(), self.resolution));
+    /// What is maximised, as results name it.
+    pub fn proxy_name(&self) -> String {
+        match &self.objective {
+            Some(_) => objective::NAME.to_owned(),
+            None => joined(&self.proxies),
         }
+    }
+
+    /// What is maximised; networks that do not fit the memory get no score.
+    pub fn make_proxy(&self) -> Result<Box<dyn Proxy>, Failure> {
+        if let Some((calibrated, _)) = &self.objective {
+            return Ok(Box::new(Objective::new(calibrated.clone(), self.resolution)));
+        }
+        if let [proxy] = self.proxies[..] {
+            return Ok(self.make(proxy));
+        }
+        Ok(Box::new(self.ensemble(&self.proxies)?))
+    }
+
+    /// Several scores at once, by ranks among networks that the seed draws.
+    fn ensemble(&self, proxies: &[&'static proxy::Entry]) -> Result<Ensemble, Failure> {
+        let reference = reference::networks(&self.costing(), reference::NETWORKS)?;
+        let (resolution, classes) = (self.resolution, self.classes);
+        let candidates: Vec<Candidate<'_>> =
+            reference.iter().map(|blocks| Candidate { blocks, resolution, classes }).collect();
+        let members = proxies.iter().map(|proxy| self.make(proxy)).collect();
+        Ok(Ensemble::new(members, &candidates, self.seed)?)
+    }
+
+    /// What chooses among the finalists; nothing where the greatest score wins.
+    pub fn make_winner(&self) -> Result<Option<Ensemble>, Failure> {
+        if self.winner.is_empty() { Ok(None) } else { self.ensemble(&self.winner).map(Some) }
+    }
+
+    /// The same by name.
+    pub fn winner_name(&self) -> Option<String> {
+        (!self.winner.is_empty()).then(|| joined(&self.winner))
+    }
+
+    fn make(&self, proxy: &proxy::Entry) -> Box<dyn Proxy> {
         let setup = Setup { mode: self.mode, resolution: self.resolution };
-        match (self.proxy.with_batch, self.batch) {
+        match (proxy.with_batch, self.batch) {
             (Some(make), Some(batch)) => {
                 Box::new(Limited { free: memory::free(), proxy: make(setup, batch) })
             }
-            (Some(_), None) => Box::new(Limited { free: memory::free(), proxy: (self.proxy.make)(setup) }),
-            (None, _) => (self.proxy.make)(setup),
+            (Some(_), None) => Box::new(Limited { free: memory::free(), proxy: (proxy.make)(setup) }),
+            (None, _) => (proxy.make)(setup),
         }
     }
 
     pub fn search<'a>(&'a self, proxy: &'a dyn Proxy) -> Search<'a> {
+        Search { proxy: Some(proxy), ..self.costing() }
+    }
+
+    /// The search for those who ask for costs and not for scores.
+    fn costing(&self) -> Search<'_> {
         Search {
             space: &self.space,
             initial: self.initial.clone(),
-            proxy: Some(proxy),
+            proxy: None,
             budgets: self.budgets.clone(),
             shape: self.shape,
             se: self.se,
@@ -129,9 +176,11 @@ impl SearchPlan {
             preset: self.preset.clone(),
             space: self.space.name().to_owned(),
             kernels: self.kernels.clone(),
+            varied_head: self.varied_head,
             se: self.se,
             initial: Network::from(&self.initial[..]).to_string(),
-            proxy: self.proxy.name.to_owned(),
+            proxy: joined(&self.proxies),
+            winner: self.winner_name(),
             batch: self.batch,
             objective: self.objective.as_ref().map(|(_, table)| table.clone()),
             mode: self.mode,
@@ -146,6 +195,11 @@ impl SearchPlan {
             device: DeviceTable::of(&self.budgets, &self.predictors),
         }
     }
+}
+
+/// The names of proxies, with + between them.
+fn joined(proxies: &[&proxy::Entry]) -> String {
+    proxies.iter().map(|proxy| proxy.name).collect::<Vec<_>>().join("+")
 }
 
 /// What is to be done, and with which run it goes on.
@@ -164,7 +218,8 @@ pub struct Earlier {
 }
 
 /// The plan, and the run with which it goes on.
-pub fn plan(args: &Args, seed: u64, output: Output) -> Result<Planned, Failure> {
+pub fn plan(args: &Args, global: Global, output: Output) -> Result<Planned, Failure> {
+    let seed = global.seed;
     if !args.resume {
         return Ok(Planned { plan: from_args::from_args(args, seed, output)?, earlier: None });
     }
@@ -178,6 +233,7 @@ pub fn plan(args: &Args, seed: u64, output: Output) -> Result<Planned, Failure> 
             runs::read_manifest(&dir)?;
             return Err(Failure::usage(format!("{} holds no run", dir.display())));
         };
+        has_seed(&earlier.manifest, global.given_seed, &dir)?;
         let manifest = prolonged(&earlier.manifest, args.iterations, &dir)?;
         return Ok(Planned { plan: from_manifest(&manifest, args, &dir, output)?, earlier: Some(earlier) });
     }
@@ -212,6 +268,19 @@ fn earlier(dir: &Path) -> Result<Option<Earlier>, Failure> {
     Ok(Some(Earlier { folder, manifest, saved }))
 }
 
+/// Refuses to go on with a run by another seed than it has.
+fn has_seed(manifest: &Manifest, asked: Option<u64>, dir: &Path) -> Result<(), Failure> {
+    match asked {
+        Some(asked) if asked != manifest.seed => {
+            let message = format!("the run in {} has seed {}, not {asked}", dir.display(), manifest.seed);
+            Err(Failure::usage(message).remedy(format!(
+                "leave out --seed to go on with it; --seed {asked} without --resume is a new run"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The run with as many iterations as are asked for.
 fn prolonged(manifest: &Manifest, iterations: Option<u64>, dir: &Path) -> Result<Manifest, Failure> {
     let has = manifest.rules.iterations;
@@ -228,7 +297,7 @@ fn prolonged(manifest: &Manifest, iterations: Option<u64>, dir: &Path) -> Result
 impl Args {
     /// Whether nothing is said of what is searched, but for the number of iterations.
     fn names_nothing(&self) -> bool {
-        let texts = [&self.preset, &self.space, &self.init, &self.proxy, &self.optimiser];
+        let texts = [&self.preset, &self.space, &self.init, &self.proxy, &self.winner, &self.optimiser];
         texts.iter().all(|text| text.is_none())
             && self.latency.is_empty()
             && self.limits.0.known().next().is_none()
@@ -252,8 +321,14 @@ impl Args {
     }
 }
 
+impl From<EnsembleError> for Failure {
+    fn from(error: EnsembleError) -> Failure {
+        Failure::usage(error.to_string()).remedy("an ensemble of scores such as --proxy zen+params+macs")
+    }
+}
+
 /// What `--objective FILE` maximises.
-fn objective(path: &Path) -> Result<(Calibrated, ObjectiveTable), Failure> {
+fn objective_of(path: &Path) -> Result<(Calibrated, ObjectiveTable), Failure> {
     let (_, calibrated) = calibrate::read(path)?;
     let sha256 = digest::sha256(files::read(&calibration::FORMAT, path)?);
     Ok((calibrated, ObjectiveTable { file: path.display().to_string(), sha256 }))
@@ -284,7 +359,8 @@ fn from_manifest(
         devices.push(found);
         checksums.push(sha256);
     }
-    let objective = manifest.objective.as_ref().map(|table| objective(Path::new(&table.file))).transpose()?;
+    let objective =
+        manifest.objective.as_ref().map(|table| objective_of(Path::new(&table.file))).transpose()?;
     if objective.as_ref().map(|(_, table)| &table.sha256)
         != manifest.objective.as_ref().map(|table| &table.sha256)
     {
@@ -300,14 +376,20 @@ fn from_manifest(
         Some(sizes) => Narrowed::new(space, sizes).map_err(|e| bad(e.to_string()))?,
         None => Narrowed::whole(space),
     };
+    let space = match manifest.varied_head {
+        Some(most) => space.with_varied_head(most),
+        None => space,
+    };
     let initial = notation::parse(&manifest.initial)?.super_blocks("a search varies")?;
     Ok(SearchPlan {
         space,
         kernels: manifest.kernels.clone(),
+        varied_head: manifest.varied_head,
         se: manifest.se,
         shape: manifest.shape,
         initial,
-        proxy: score::find(&manifest.proxy)?,
+        proxies: score::find_all(&manifest.proxy)?,
+        winner: manifest.winner.as_deref().map(score::find_all).transpose()?.unwrap_or_default(),
         batch: manifest.batch,
         objective,
         mode: manifest.mode,

@@ -126,7 +126,7 @@ pub fn of_block(mutator: &Mutator<'_>, blocks: &[SuperBlock], i: usize, edits: &
     for (kind, _) in choices.kinds().into_iter().filter(|&(kind, _)| kind != block.kind) {
         push(Change::Kind(block.kind, kind));
     }
-    let most = mutator.space.max_channels();
+    let most = mutator.space.most_width(block.kind);
     let widths = |choices: &[i32], width: i32| -> Vec<i32> {
         let next = [width - WIDTH_STEP, width + WIDTH_STEP];
         let next = next.into_iter().filter(|w| (WIDTH_STEP..=most).contains(w) && !choices.contains(w));

@@ -1,7 +1,7 @@
 //! Variation of a structure: the mutation of the paper and of the released code (docs/plainnet.md, section
 //! 4.4), and the smaller and larger steps of the islands.
 
-use crate::plainnet::{SuperBlock, relink};
+use crate::plainnet::{SuperBlock, SuperKind, relink};
 use crate::space;
 use crate::space::{KindWeights, MutationReach, SearchSpace};
 use rand::{Rng, RngExt};
@@ -122,7 +122,7 @@ impl Mutator<'_> {
         let block = &mut blocks[rng.random_range(0..blocks.len())];
         if block.kind.is_conv() {
             if !self.space.width_is_fixed(block.kind) {
-                block.out_c = self.width(block.out_c, direction, rng);
+                block.out_c = self.width(block.kind, block.out_c, direction, rng);
             }
             return;
         }
@@ -135,8 +135,10 @@ impl Mutator<'_> {
                     block.kind = kinds[rng.random_range(0..kinds.len())].0;
                 }
             }
-            Attribute::Width => block.out_c = self.width(block.out_c, direction, rng),
-            Attribute::Bottleneck => block.bottleneck = self.width(block.bottleneck, direction, rng),
+            Attribute::Width => block.out_c = self.width(block.kind, block.out_c, direction, rng),
+            Attribute::Bottleneck => {
+                block.bottleneck = self.width(block.kind, block.bottleneck, direction, rng);
+            }
             Attribute::Depth => match direction {
                 Direction::Up => block.sublayers += 1,
                 Direction::Down => block.sublayers = (block.sublayers - 1).max(1),
@@ -144,9 +146,9 @@ impl Mutator<'_> {
         }
     }
 
-    /// A neighbouring width: the next multiple as often as one of the paper's factors.
-    fn width(&self, width: i32, direction: Direction, rng: &mut impl Rng) -> i32 {
-        let most = self.space.max_channels();
+    /// A neighbouring width of a block of type `kind`: the next multiple as often as one of the paper's factors.
+    fn width(&self, kind: SuperKind, width: i32, direction: Direction, rng: &mut impl Rng) -> i32 {
+        let most = self.space.most_width(kind);
         if rng.random() {
             let step = if direction == Direction::Up { WIDTH_STEP } else { -WIDTH_STEP };
             return (width + step).clamp(WIDTH_STEP, most.max(WIDTH_STEP));

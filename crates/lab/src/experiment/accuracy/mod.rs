@@ -3,19 +3,23 @@
 //! Rank correlations over all networks of a table, by family and within quartiles of a budget; the regret of whoever
 //! chooses by a score under a budget; and calibrations from a few networks of the same table, or of another one.
 
+mod default_search;
 mod families;
 mod page;
 mod picture;
+mod regrets;
 mod scores;
 
 use crate::accuracy::fit::{self, Judged};
-use crate::accuracy::ranks::{self, Choice, Correlation, Regret};
+use crate::accuracy::ranks::{self, Correlation, Regret};
 use crate::accuracy::{AccuracyTable, LeftOut, Trained, trained};
+use edgezen_core::accuracy::calibration::Calibrated;
 use edgezen_core::plainnet::chain::Chain;
 use edgezen_core::stats;
 use families::{Group, groups};
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use rayon::prelude::*;
 use scores::{Column, budgets, sampled, scores};
 
 /// A table with its name.
@@ -72,6 +76,8 @@ const LEAST_TO_DIVIDE: usize = 100;
 const CALIBRATED: [usize; 2] = [50, 200];
 /// The group of all networks of a table.
 pub const ALL: &str = "all";
+/// What a search by default chooses; and with the same rules, where the greatest score wins.
+pub const SEARCHED: [&str; 2] = ["default search", "default search, --winner score"];
 /// The default score of the program, whose worst group is named.
 pub const DEFAULT: &str = "zen (paper)";
 
@@ -101,10 +107,12 @@ pub fn run(inputs: &[Input], settings: Settings, progress: &mut dyn FnMut(Event<
         table.regrets(settings, &mut report.lines);
         table.calibrations(settings, &mut report.lines);
     }
-    for of in &tables {
-        for on in tables.iter().filter(|on| on.name != of.name) {
-            report.lines.extend(on.by_labels_of(of, settings).unwrap_or_default());
-        }
+    // Each table is fitted to once, whatever is judged by the fit.
+    let fitted: Vec<Option<Fitted>> = tables.par_iter().map(Fitted::of).collect();
+    for (of, fitted) in tables.iter().zip(&fitted) {
+        let others: Vec<&Ranked> = tables.iter().filter(|on| on.name != of.name).collect();
+        let judged = |on: &&Ranked| Some(on.by_labels_of(&of.name, fitted.as_ref()?, settings));
+        report.lines.extend(others.par_iter().filter_map(judged).flatten_iter().collect::<Vec<Line>>());
     }
     for table in &tables {
         table.slow(settings, &mut report.lines, progress);
@@ -159,42 +167,7 @@ impl Ranked {
         }
         for group in &all {
             let of = |column| self.line(&group.name, column, &group.rows, &mut self.rng(settings));
-            lines.extend(self.columns.iter().filter_map(of));
-        }
-    }
-
-    fn regrets(&self, settings: Settings, lines: &mut Vec<Line>) {
-        if self.networks.len() < LEAST_TO_DIVIDE {
-            return;
-        }
-        for budget in &self.budgets {
-            let mut add = |proxy: &str, values: Option<&[Option<f64>]>| {
-                let rows = (0..self.networks.len())
-                    .filter(|&row| budget.values[row].is_some() && values.is_none_or(|v| v[row].is_some()));
-                let rows: Vec<usize> = rows.collect();
-                let of = |column: &[Option<f64>]| -> Vec<f64> {
-                    rows.iter().filter_map(|&row| column[row]).collect()
-                };
-                let accuracies: Vec<f64> = rows.iter().map(|&row| self.networks[row].accuracy).collect();
-                if rows.len() * 2 < self.networks.len() {
-                    return;
-                }
-                let scores = values.map(of);
-                let choice = scores.as_ref().map_or(Choice::AtRandom, |scores| Choice::Best(scores));
-                let regret = ranks::regret(choice, &accuracies, &of(&budget.values), &mut self.rng(settings));
-                lines.push(Line {
-                    table: self.name.clone(),
-                    group: format!("budget {}", budget.name),
-                    proxy: proxy.to_owned(),
-                    networks: rows.len(),
-                    correlation: None,
-                    regret,
-                });
-            };
-            for column in &self.columns {
-                add(&column.name, Some(&column.values));
-            }
-            add("random", None);
+            lines.extend(self.columns.par_iter().filter_map(of).collect::<Vec<Line>>());
         }
     }
 
@@ -202,7 +175,7 @@ impl Ranked {
     fn calibrations(&self, settings: Settings, lines: &mut Vec<Line>) {
         for count in CALIBRATED {
             let draw = |seed| fit::judged(&self.networks, count, settings.seed.wrapping_add(seed));
-            let judged: Vec<Judged> = (0..settings.draws).filter_map(draw).collect();
+            let judged: Vec<Judged> = (0..settings.draws).into_par_iter().filter_map(draw).collect();
             let Some(first) = judged.first() else { continue };
             let networks = first.accuracies.len();
             if networks < LEAST_TO_DIVIDE {
@@ -231,29 +204,23 @@ impl Ranked {
         }
     }
 
-    /// A calibration and the exponent of `stage-params`, both fitted to all networks of another table, judged on this one.
-    fn by_labels_of(&self, other: &Ranked, settings: Settings) -> Option<Vec<Line>> {
-        let ready = fit::of_all(&other.networks)?;
-        let scale = |network: &Trained| Some(ready.scale(network.known.features.as_ref()?));
-        let exponent = stage_exponent(&other.networks)?;
-        let stages = |network: &Trained| Some(network.known.chain.as_ref()?.stage_params(exponent));
+    /// What was fitted to all networks of the table `other`, judged on this one.
+    fn by_labels_of(&self, other: &str, fitted: &Fitted, settings: Settings) -> Vec<Line> {
+        let Fitted { calibrated, exponent } = fitted;
+        let scale = |network: &Trained| Some(calibrated.scale(network.known.features.as_ref()?));
+        let stages = |network: &Trained| Some(network.known.chain.as_ref()?.stage_params(*exponent));
         let columns = [
             Column {
-                name: format!("calibration by {}", other.name),
+                name: format!("calibration by {other}"),
                 values: self.networks.iter().map(scale).collect(),
             },
             Column {
-                name: format!("stage-params {exponent:.2} by {}", other.name),
+                name: format!("stage-params {exponent:.2} by {other}"),
                 values: self.networks.iter().map(stages).collect(),
             },
         ];
         let rows: Vec<usize> = (0..self.networks.len()).collect();
-        Some(
-            columns
-                .iter()
-                .filter_map(|column| self.line(ALL, column, &rows, &mut self.rng(settings)))
-                .collect(),
-        )
+        columns.iter().filter_map(|column| self.line(ALL, column, &rows, &mut self.rng(settings))).collect()
     }
 
     /// Proxies that pass images through networks, on some of the networks.
@@ -271,6 +238,19 @@ impl Ranked {
             let column = sampled(proxy, &self.networks, &rows, settings.seed);
             lines.extend(self.line(&group, &column, &rows, &mut self.rng(settings)));
         }
+    }
+}
+
+/// A calibration and the exponent of `stage-params`, both fitted to all networks of a table.
+struct Fitted {
+    calibrated: Calibrated,
+    exponent: f64,
+}
+
+impl Fitted {
+    /// Nothing where there are too few networks.
+    fn of(table: &Ranked) -> Option<Fitted> {
+        Some(Fitted { calibrated: fit::of_all(&table.networks)?, exponent: stage_exponent(&table.networks)? })
     }
 }
 
@@ -374,6 +354,12 @@ mod tests {
         }
         let regret = |proxy| find("budget phone_ms", proxy).unwrap().regret.unwrap();
         assert!(regret("layers").points < regret("random").points);
+        // Ranks of parameters help the Zen-Score where accuracy grows with the layers.
+        let searched = SEARCHED.map(|proxy| regret(proxy).points);
+        assert!(
+            searched[0] < regret("random").points && searched[1] < regret("random").points,
+            "{searched:?}"
+        );
         let calibrated = find("not drawn", "calibration, 50 networks");
         assert!(calibrated.is_none(), "fewer than a hundred networks are left to judge it");
         let worst = report.worst().unwrap();

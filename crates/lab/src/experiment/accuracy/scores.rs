@@ -1,9 +1,9 @@
 //! The scores and the costs of the networks of a table.
 
-use crate::accuracy::{AccuracyTable, Trained, ensemble};
+use crate::accuracy::{AccuracyTable, Trained};
 use edgezen_core::accuracy::features::ZEN;
 use edgezen_core::plainnet::chain::STAGE_EXPONENT;
-use edgezen_core::proxy::{self, Mode, Setup};
+use edgezen_core::proxy::{self, Mode, Setup, ensemble};
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
