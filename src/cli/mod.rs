@@ -242,8 +242,9 @@ fn needs_torch(error: &clap::Error) -> Option<&'static str> {
         return None;
     }
     let is = |kind: ContextKind, text: &str| matches!(error.get(kind), Some(ContextValue::String(found)) if found == text);
-    if is(ContextKind::InvalidSubcommand, "train") {
-        return Some("train");
+    let commands = [("train", "train"), ("table1", "experiment table1"), ("random", "experiment random")];
+    if let Some((_, what)) = commands.iter().find(|(name, _)| is(ContextKind::InvalidSubcommand, name)) {
+        return Some(what);
     }
     is(ContextKind::InvalidValue, "torch").then_some("--engine torch")
 }

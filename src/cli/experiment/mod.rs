@@ -3,8 +3,14 @@
 mod accuracy;
 mod fig2;
 mod files;
+#[cfg(feature = "torch")]
+mod random;
+#[cfg(feature = "torch")]
+mod table1;
 mod table2;
 mod theorem1;
+#[cfg(feature = "torch")]
+mod training;
 
 use super::{Failure, Global};
 use edgezen_lab::experiment::ExperimentError;
@@ -21,6 +27,12 @@ enum Experiment {
     Fig2(fig2::Args),
     /// What BN takes out of a network, its variances give back
     Theorem1(theorem1::Args),
+    /// Accuracies of networks that were searched by different scores under one budget, and at rising scores
+    #[cfg(feature = "torch")]
+    Table1(Box<table1::Args>),
+    /// Accuracies of random networks, as the paper draws them
+    #[cfg(feature = "torch")]
+    Random(Box<random::Args>),
     /// Seconds of a score: Zen, NASWOT, TE-NAS
     Table2(table2::Args),
     /// How well scores rank trained networks, and what choosing by them costs
@@ -31,6 +43,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     match args.experiment {
         Experiment::Fig2(args) => fig2::run(&args, global),
         Experiment::Theorem1(args) => theorem1::run(&args, global),
+        #[cfg(feature = "torch")]
+        Experiment::Table1(args) => table1::run(&args, global),
+        #[cfg(feature = "torch")]
+        Experiment::Random(args) => random::run(&args, global),
         Experiment::Table2(args) => table2::run(&args, global),
         Experiment::Accuracy(args) => accuracy::run(&args, global),
     }
