@@ -33,6 +33,9 @@ pub struct Args {
     /// Networks that are trained of each curve of rising scores
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(0..=1_000))]
     levels: u32,
+    /// Iterations of the search behind each curve; the Zen-Score takes microseconds
+    #[arg(long, value_name = "N", default_value_t = 96_000, value_parser = clap::value_parser!(u64).range(1..))]
+    curve_iterations: u64,
 }
 
 /// What is printed with `--json`.
@@ -70,6 +73,7 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
         iterations: args.iterations,
         population: args.population,
         levels: args.levels,
+        curve_iterations: args.curve_iterations,
     };
     let report = args.training.run("table1", Part::All, searches, global)?;
     written("table1", &args.training, &report, global)

@@ -49,7 +49,7 @@ pub struct Training {
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(2..=65_536))]
     batch: u32,
     /// Learning rate for 256 images a step
-    #[arg(long, value_name = "X", default_value_t = 0.4)]
+    #[arg(long, value_name = "X", default_value_t = 0.8)]
     lr: f64,
     /// cpu or cuda:0
     #[arg(long, value_name = "NAME", default_value = "cpu")]
@@ -68,7 +68,11 @@ pub struct Searches {
     pub iterations: u64,
     pub population: u32,
     pub levels: u32,
+    pub curve_iterations: u64,
 }
+
+/// Members of the population of the searches behind the curves, as in the paper.
+const CURVE_POPULATION: u32 = 256;
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
@@ -140,7 +144,15 @@ impl Training {
         let data = self.data(out)?;
         let recipe = brief::recipe(self.epochs, self.batch, self.lr, &data);
         let most = self.params.unwrap_or(if self.data.is_some() { 1e6 } else { 50_000.0 });
-        let Searches { proxies, search_seeds, training_seeds, iterations, population, levels } = searches;
+        let Searches {
+            proxies,
+            search_seeds,
+            training_seeds,
+            iterations,
+            population,
+            levels,
+            curve_iterations,
+        } = searches;
         let settings = Settings {
             proxies,
             search_seeds,
@@ -150,6 +162,8 @@ impl Training {
             params: most as u64,
             random: self.random,
             levels,
+            curve_iterations,
+            curve_population: CURVE_POPULATION,
             seed: global.seed,
         };
         let task = Task {
@@ -158,7 +172,7 @@ impl Training {
             classes: data.classes,
             resolution: data.side as u32,
             images: [data.training.len(), data.validation.len(), data.test.len()],
-            recipe: serde_json::to_value(&recipe).map_err(|e| Failure::runtime(e.to_string()))?,
+            recipe: brief::described(&recipe).map_err(|e| Failure::runtime(e.to_string()))?,
         };
         let device = Place { device: Some(self.device.clone()), threads: Some(1) }.device()?;
         let folder = self.out.join(units::FOLDER);

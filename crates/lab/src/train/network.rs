@@ -13,7 +13,7 @@ use edgezen_engine::torch::ops::Walk;
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 
-/// What a new batch counts in running statistics.
+/// What a new batch counts in running statistics, in the recipe of the released code.
 const BN_MOMENTUM: f64 = 0.01;
 /// √3 · 2 / (1 + ¼²): the gain of the initial weights.
 const GAIN: f64 = 3.260_33;
@@ -41,6 +41,8 @@ pub struct Network {
     pub parameters: Vec<Parameter>,
     /// Name, running mean and running variance of each normalisation.
     statistics: Vec<(String, Tensor, Tensor)>,
+    /// What a new batch counts in them.
+    pub bn_momentum: f64,
     device: Device,
 }
 
@@ -60,6 +62,7 @@ impl Network {
             layers: Vec::new(),
             parameters: Vec::new(),
             statistics: Vec::new(),
+            bn_momentum: BN_MOMENTUM,
             device,
         };
         let mut drawn = 0;
@@ -143,7 +146,7 @@ impl Network {
                     Some(mean),
                     Some(variance),
                     training,
-                    BN_MOMENTUM,
+                    self.bn_momentum,
                     BN_EPS,
                     true,
                 ),

@@ -92,6 +92,9 @@ pub struct Settings {
     pub random: u32,
     /// Networks on each curve of rising scores.
     pub levels: u32,
+    /// Iterations of the search behind a curve, and members of its population: a score in closed form can take many.
+    pub curve_iterations: u64,
+    pub curve_population: u32,
     pub seed: u64,
 }
 
@@ -151,6 +154,8 @@ mod tests {
             params: 1,
             random: 0,
             levels: 0,
+            curve_iterations: 1,
+            curve_population: 2,
             seed: 7,
         };
         assert_eq!(settings.unknown_proxy(), None);

@@ -15,7 +15,7 @@ pub enum Origin {
         seed: u64,
         seconds: f64,
     },
-    /// Met in the first search by the Zen-Score under these rules, on its way up.
+    /// Met in a long search by the Zen-Score under these rules, on its way up.
     Rising {
         freedom: Freedom,
     },

@@ -82,6 +82,8 @@ mod tests {
             params: 50_000,
             random: 32,
             levels: 6,
+            curve_iterations: 96_000,
+            curve_population: 256,
             seed: 0,
         };
         let task = Task {

@@ -69,15 +69,21 @@ impl Units {
         Ok(Some(stored.result))
     }
 
-    /// Keeps the result of the unit `asked`.
+    /// Keeps the result of the unit `asked`, and gives it as it will be found: the last bit of a number may be lost in
+    /// the file.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub fn keep(&self, asked: &impl Serialize, result: &impl Serialize) -> Result<(), FileError> {
+    pub fn keep<R>(&self, asked: &impl Serialize, result: &R) -> Result<R, FileError>
+    where
+        R: Serialize + DeserializeOwned,
+    {
         let path = self.place(asked, "json")?;
+        let damaged = |error: serde_json::Error| FileError::damaged(&path, error);
         let stored = Stored { version: FORMAT.newest, asked, result };
-        let text = serde_json::to_string_pretty(&stored).map_err(|e| FileError::damaged(&path, e))?;
-        write_atomically(&path, format!("{text}\n").as_bytes())
+        let text = serde_json::to_string_pretty(&stored).map_err(damaged)?;
+        write_atomically(&path, format!("{text}\n").as_bytes())?;
+        serde_json::from_str(&serde_json::to_string(result).map_err(damaged)?).map_err(damaged)
     }
 }
 
@@ -91,9 +97,7 @@ mod tests {
         let units = Units::new(dir.path());
         let asked = ("net".to_owned(), 3_u64);
         assert_eq!(units.find::<_, f64>(&asked).unwrap(), None);
-        // A value without a short decimal form comes back to the bit.
-        let value = 0.1_f64 + 0.2;
-        units.keep(&asked, &value).unwrap();
+        let value = units.keep(&asked, &(0.1_f64 + 0.2)).unwrap();
         assert_eq!(units.find::<_, f64>(&asked).unwrap(), Some(value));
         assert_eq!(units.find::<_, f64>(&("net".to_owned(), 4_u64)).unwrap(), None);
         let path = units.place(&asked, "json").unwrap();

@@ -66,7 +66,13 @@ impl Work<'_> {
     /// The first that occurs; what was finished before it is kept.
     pub fn run(&self, part: Part) -> Result<Report, Table1Error> {
         let Work { settings, task, .. } = *self;
-        let found = if part == Part::All { self.searches()? } else { Vec::new() };
+        let (found, curves) = match part {
+            Part::All => (
+                self.searches("searches", self.of_table())?,
+                self.searches("long searches", self.of_curves())?,
+            ),
+            Part::Random => (Vec::new(), Vec::new()),
+        };
         let mut wanted: Vec<(Subject, u64)> = Vec::new();
         let mut want = |subject: &Subject, trainings: u32| {
             wanted.extend((0..trainings).map(|number| (subject.clone(), settings.nth_seed(number))));
@@ -74,7 +80,7 @@ impl Work<'_> {
         for (asked, found) in &found {
             want(&of_search(asked, found), settings.training_seeds);
         }
-        for (asked, found) in first_of_each_freedom(&found) {
+        for (asked, found) in &curves {
             for met in at_levels(&found.rising, settings.levels) {
                 let origin = Origin::Rising { freedom: asked.contestant.freedom };
                 let model = model(&met.net, task)?;
@@ -120,15 +126,6 @@ fn subject(origin: Origin, score: Option<f64>, model: &Model) -> Result<Subject,
     Ok(Subject { origin, score, layers, params: params.0, flops: flops.0, net })
 }
 
-/// The first search by the Zen-Score under each set of rules.
-fn first_of_each_freedom(found: &[(Asked, Found)]) -> Vec<&(Asked, Found)> {
-    let first = |freedom| {
-        let is_it = |contestant: &Contestant| contestant.proxy == ZEN && contestant.freedom == freedom;
-        found.iter().find(|(asked, _)| is_it(&asked.contestant))
-    };
-    Freedom::ALL.into_iter().filter_map(first).collect()
-}
-
 /// The network written as `net`, for the images of `task`.
 fn model(net: &str, task: &Task) -> Result<Model, Table1Error> {
     let network: Network = notation::parse(net).map_err(|error| Table1Error::Training(Box::new(error)))?;
@@ -136,26 +133,46 @@ fn model(net: &str, task: &Task) -> Result<Model, Table1Error> {
 }
 
 impl Work<'_> {
-    /// All searches, in the order of the contestants and their seeds.
-    fn searches(&self) -> Result<Vec<(Asked, Found)>, Table1Error> {
-        let Work { settings, task, .. } = *self;
-        let asked = settings.contestants().into_iter().flat_map(|contestant| {
-            (0..settings.search_seeds).map(move |number| Asked {
-                contestant: contestant.clone(),
-                seed: settings.nth_seed(number),
-                iterations: settings.iterations,
-                population: settings.population,
-                params: settings.params,
-                resolution: task.resolution,
-                classes: task.classes,
-            })
-        });
-        let asked: Vec<Asked> = asked.collect();
+    /// The searches of the table: the contestants with all seeds.
+    fn of_table(&self) -> Vec<Asked> {
+        let Work { settings, .. } = *self;
+        let of = |contestant: Contestant| {
+            let one = move |number| {
+                let seed = settings.nth_seed(number);
+                self.asked(contestant.clone(), seed, settings.iterations, settings.population)
+            };
+            (0..settings.search_seeds).map(one)
+        };
+        settings.contestants().into_iter().flat_map(of).collect()
+    }
+
+    /// A search by the Zen-Score under each set of rules, for its rising scores.
+    fn of_curves(&self) -> Vec<Asked> {
+        let Work { settings, .. } = *self;
+        if settings.levels == 0 {
+            return Vec::new();
+        }
+        let of = |freedom| {
+            let contestant = Contestant { proxy: ZEN.to_owned(), freedom };
+            let seed = settings.nth_seed(0);
+            self.asked(contestant, seed, settings.curve_iterations, settings.curve_population)
+        };
+        Freedom::ALL.into_iter().map(of).collect()
+    }
+
+    fn asked(&self, contestant: Contestant, seed: u64, iterations: u64, population: u32) -> Asked {
+        let Task { resolution, classes, .. } = *self.task;
+        let params = self.settings.params;
+        Asked { contestant, seed, iterations, population, params, resolution, classes }
+    }
+
+    /// Runs the searches `asked`, in their order.
+    fn searches(&self, what: &str, asked: Vec<Asked>) -> Result<Vec<(Asked, Found)>, Table1Error> {
         let known = |asked: &Asked| self.units.find::<_, Found>(asked);
         let do_one = |asked: &Asked| {
             let folder = self.units.place(asked, "search")?;
             let found = searching::run(asked, &folder, self.stop)?;
-            self.units.keep(asked, &found)?;
+            let found = self.units.keep(asked, &found)?;
             // Its checkpoint is of no more use.
             let _ = std::fs::remove_dir_all(&folder);
             let about = format!(
@@ -170,7 +187,7 @@ impl Work<'_> {
             (self.event)(Event::Done { about: &about });
             Ok(found)
         };
-        let found = self.all("searches", &asked, known, do_one)?;
+        let found = self.all(what, &asked, known, do_one)?;
         Ok(asked.into_iter().zip(found).collect())
     }
 
@@ -196,7 +213,7 @@ impl Work<'_> {
         let do_one = |request: &Request| {
             let model = model(&request.net, task)?;
             let trained = trainer.train(&model, request.seed, self.stop)?;
-            self.units.keep(&full(request), &trained)?;
+            let trained = self.units.keep(&full(request), &trained)?;
             let layers = model.network.layers().unwrap_or_default();
             let params = model.official(Variant::BUILT).map_or(f64::NAN, |(params, _)| params.0);
             let about = format!(
@@ -251,5 +268,110 @@ impl Work<'_> {
             results[unit] = Some(result?);
         }
         results.into_iter().collect::<Option<Vec<R>>>().ok_or(Table1Error::Interrupted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::Verdict;
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+
+    /// Gives every network an accuracy by its MACs and the seed, so that searches by FLOPs win; stops after some trainings.
+    struct Fake {
+        trained: AtomicU32,
+        most: u32,
+    }
+
+    impl Trainer for Fake {
+        fn train(&self, model: &Model, seed: u64, _: &dyn Fn() -> bool) -> Result<Trained, Table1Error> {
+            if self.trained.fetch_add(1, Ordering::Relaxed) >= self.most {
+                return Err(Table1Error::Interrupted);
+            }
+            let flops = model.official(Variant::BUILT).unwrap().1.0;
+            let test = 0.5 + flops.ln() / 100.0 + (seed % 3) as f64 / 1_000.0;
+            Ok(Trained { epoch: 1, validation: test, test, diverged: None, seconds: 0.0 })
+        }
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            proxies: vec!["zen".into(), "flops".into()],
+            search_seeds: 3,
+            training_seeds: 2,
+            iterations: 1_500,
+            population: 16,
+            params: 50_000,
+            random: 4,
+            levels: 3,
+            curve_iterations: 400,
+            curve_population: 16,
+            seed: 0,
+        }
+    }
+
+    fn task() -> Task {
+        Task {
+            data: "digits".into(),
+            sha256: "0".into(),
+            classes: 10,
+            resolution: 16,
+            images: [1, 1, 1],
+            recipe: serde_json::Value::Null,
+        }
+    }
+
+    fn report(folder: &std::path::Path, fake: &Fake, workers: usize) -> Result<Report, Table1Error> {
+        let (settings, task) = (settings(), task());
+        let work = Work {
+            settings: &settings,
+            task: &task,
+            trainer: fake,
+            units: Units::new(folder),
+            workers,
+            stop: &|| false,
+            event: &|_| {},
+        };
+        work.run(Part::All)
+    }
+
+    #[test]
+    fn every_network_is_trained_once_for_each_seed_and_nothing_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let unlimited = || Fake { trained: AtomicU32::new(0), most: u32::MAX };
+        let first = unlimited();
+        let whole = report(dir.path(), &first, 2).unwrap();
+        let names: Vec<&str> = whole.lines.iter().map(|line| line.name.as_str()).collect();
+        assert_eq!(names, ["zen", "flops", "zen, any shape", "zen, any shape and depth", "random"]);
+        let trainings: Vec<usize> = whole.lines.iter().map(|line| line.trainings).collect();
+        assert_eq!(trainings, [6, 6, 6, 6, 4]);
+        assert_eq!(whole.curves.len(), 3);
+        assert!(first.trained.load(Ordering::Relaxed) <= whole.trials.len() as u32);
+        // The fake trainer likes MACs: what the paper says of FLOPs is refuted, and of random networks it holds or not.
+        let flops = &whole.lines[1];
+        assert!(flops.to_zen.unwrap().points > 0.0, "{flops:?}");
+        assert_eq!(flops.verdict, Some(Verdict::Reversed), "{flops:?}");
+        assert!(whole.sentences().iter().any(|sentence| sentence.contains("the reverse is found")));
+        assert!(whole.page().contains("| flops | 93.1 | 64.7 |") && whole.svg().starts_with("<svg"));
+        assert_eq!(whole.csv().lines().count(), 1 + whole.lines.len());
+        assert_eq!(whole.networks_csv().lines().count(), 1 + whole.trials.len());
+        let again = unlimited();
+        assert_eq!(report(dir.path(), &again, 1).unwrap(), whole);
+        assert_eq!(again.trained.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_ends_as_one_that_was_not() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let unlimited = Fake { trained: AtomicU32::new(0), most: u32::MAX };
+        let whole = report(one.path(), &unlimited, 1).unwrap();
+        let stopped = Fake { trained: AtomicU32::new(0), most: 5 };
+        assert!(matches!(report(other.path(), &stopped, 2), Err(Table1Error::Interrupted)));
+        let rest = Fake { trained: AtomicU32::new(0), most: u32::MAX };
+        let parts = report(other.path(), &rest, 2).unwrap();
+        let total = unlimited.trained.load(Ordering::Relaxed);
+        assert_eq!(rest.trained.load(Ordering::Relaxed), total - 5);
+        let accuracies = |report: &Report| report.lines.iter().map(|line| line.accuracy).collect::<Vec<_>>();
+        assert_eq!(accuracies(&parts), accuracies(&whole));
     }
 }
