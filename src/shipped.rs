@@ -3,6 +3,11 @@
 use crate::catalogue::{Catalogue, Predictors, Profiles, predictors};
 pub use crate::embedded::{ACCURACIES, DEVICE_PROFILES, PREDICTORS};
 
+/// Handwritten digits to train on, as a gzipped table, with the path of its file.
+#[cfg(feature = "torch")]
+pub static DIGITS: (&str, &[u8]) =
+    ("datasets/images/digits/digits.csv.gz", include_bytes!("../datasets/images/digits/digits.csv.gz"));
+
 /// The catalogue that every command uses.
 pub fn catalogue() -> Catalogue {
     Catalogue { profiles: profiles(), predictors: predictors() }

@@ -40,7 +40,8 @@ mod verify;
 
 pub use failure::{Exit, Failure};
 
-use clap::{Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory, Parser, Subcommand};
 use output::Output;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -203,12 +204,19 @@ fn parsed(error: &clap::Error) -> Result<(), Failure> {
     }
     // Where stderr is full or closed, there is nobody to tell.
     let _ = error.print();
+    let names = commands_beside(error);
+    if let Some(names) = &names {
+        eprintln!("  {names}");
+    }
     if JSON.load(Ordering::Relaxed) {
         let text = error.render().to_string();
         // All of the message, up to the usage and the hints behind it.
         let lines = text.lines().take_while(|line| !line.starts_with("Usage:")).map(str::trim);
         let message = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-        let message = message.trim_start_matches("error: ").to_owned();
+        let mut message = message.trim_start_matches("error: ").to_owned();
+        if let Some(names) = names {
+            message = format!("{message}; {names}");
+        }
         let failure =
             Failure::usage(message).remedy("edgezen --help, or --help behind a command, lists the options");
         Output { json: true, ..Output::default() }.only_error(&failure);
@@ -216,15 +224,31 @@ fn parsed(error: &clap::Error) -> Result<(), Failure> {
     Err(Failure::said(Exit::Usage))
 }
 
+/// Where a command inside another one is not known, such as an experiment: those that there are.
+fn commands_beside(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    let words = std::env::args().skip(1).take_while(|word| word != unknown);
+    let top = Cli::command();
+    let mut at = &top;
+    for word in words {
+        at = at.find_subcommand(&word).unwrap_or(at);
+    }
+    if at.get_name() == top.get_name() {
+        return None;
+    }
+    let names = at.get_subcommands().map(clap::Command::get_name).collect::<Vec<_>>();
+    Some(format!("{} is followed by one of: {}", at.get_name(), names.join(", ")))
+}
+
 /// What of the command line would be understood with libtorch.
 fn needs_torch(error: &clap::Error) -> Option<&'static str> {
-    use clap::error::{ContextKind, ContextValue};
     if cfg!(feature = "torch") {
         return None;
     }
     let is = |kind: ContextKind, text: &str| matches!(error.get(kind), Some(ContextValue::String(found)) if found == text);
-    if is(ContextKind::InvalidSubcommand, "train") {
-        return Some("train");
+    let commands = [("train", "train"), ("table1", "experiment table1"), ("random", "experiment random")];
+    if let Some((_, what)) = commands.iter().find(|(name, _)| is(ContextKind::InvalidSubcommand, name)) {
+        return Some(what);
     }
     is(ContextKind::InvalidValue, "torch").then_some("--engine torch")
 }
@@ -239,7 +263,6 @@ pub fn report(failure: &Failure) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn examples_are_commands() {

@@ -226,6 +226,8 @@ fn what_needs_libtorch_says_how_to_get_it() {
     for arguments in [
         &["train", "resnet18", "--data", "x"][..],
         &["score", "resnet18", "--engine", "torch"],
+        &["experiment", "table1"],
+        &["experiment", "random", "--epochs", "2"],
         &["evaluate", "resnet18", "--weights", "x", "--data", "y"],
     ] {
         refused(dir.path(), arguments, 2, &["feature torch", "scripts/setup-libtorch"]);

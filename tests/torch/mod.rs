@@ -4,4 +4,5 @@ mod devices;
 mod forward;
 mod recipe;
 mod scores;
+mod table1;
 mod train;

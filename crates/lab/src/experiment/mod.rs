@@ -3,6 +3,7 @@
 pub mod accuracy;
 pub mod fig2;
 pub mod panels;
+pub mod table1;
 pub mod table2;
 pub mod theorem1;
 

@@ -177,19 +177,9 @@ impl Course<'_> {
             let _guard = tch::no_grad_guard();
             teacher.forward_ts(&[&x])?.f_softmax(-1, Kind::Float)
         });
-        let logits = self.network.forward(x, true)?;
-        let cross_entropy = |target: &Tensor| -> Result<Tensor, tch::TchError> {
-            let log = logits.f_log_softmax(-1, Kind::Float)?;
-            target.f_mul(&log)?.f_sum_dim_intlist(-1, false, Kind::Float)?.f_mean(Kind::Float)?.f_neg()
-        };
-        let mut loss = cross_entropy(&y)?;
-        if let Some(taught) = taught {
-            loss = loss.f_add(&cross_entropy(&taught?)?)?;
-        }
-        loss.f_backward()?;
-        let (momentum, decay, clip) = (recipe.momentum, recipe.weight_decay, recipe.clip);
-        self.network.step(rate, momentum, decay, clip)?;
-        loss.f_double_value(&[])
+        let mut targets = vec![y];
+        targets.extend(taught.transpose()?);
+        self.network.learn(x, &targets, rate, recipe)
     }
 
     fn test(&self) -> Result<(f64, f64), TrainError> {
@@ -257,13 +247,10 @@ pub fn test(network: &Network, images: &Images, device: Device) -> Result<(f64, 
         let x = Tensor::f_from_slice(&values)?
             .f_reshape([indices.len() as i64, 3, side, side])?
             .f_to_device(device)?;
-        let labels: Vec<i64> = indices.iter().map(|&index| i64::from(images.labels[index])).collect();
-        let labels = Tensor::f_from_slice(&labels)?.f_to_device(device)?;
-        let logits = network.forward(x, false)?;
-        let log = logits.f_log_softmax(-1, Kind::Float)?.f_gather(1, &labels.f_unsqueeze(1)?, false)?;
-        loss -= log.f_sum(Kind::Double)?.f_double_value(&[])?;
-        let hits = logits.f_argmax(-1, false)?.f_eq_tensor(&labels)?;
-        right += hits.f_sum(Kind::Double)?.f_double_value(&[])?;
+        let labels: Vec<u8> = indices.iter().map(|&index| images.labels[index]).collect();
+        let (entropy, hits) = network.judge(x, &labels)?;
+        loss += entropy;
+        right += hits;
     }
     let count = images.len() as f64;
     Ok((loss / count, right / count))

@@ -5,11 +5,14 @@
 //! interrupted anywhere and goes on computes what it would have computed, to the bit on one CPU.
 
 pub mod augment;
+pub mod brief;
 pub mod checkpoint;
 pub mod cifar;
 pub mod course;
+pub mod digits;
 pub mod network;
 pub mod recipe;
+pub mod split;
 
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;

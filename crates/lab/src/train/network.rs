@@ -1,6 +1,7 @@
 //! A network whose weights learn.
 
 use super::TrainError;
+use super::recipe::Recipe;
 use edgezen_core::plainnet::graph::BN_EPS;
 use edgezen_core::plainnet::graph::{Act, Op};
 use edgezen_core::plainnet::{Graph, Model};
@@ -10,9 +11,9 @@ use edgezen_engine::safetensors::Tensors;
 use edgezen_engine::torch::ops;
 use edgezen_engine::torch::ops::Walk;
 use std::collections::BTreeMap;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
-/// What a new batch counts in running statistics.
+/// What a new batch counts in running statistics, in the recipe of the released code.
 const BN_MOMENTUM: f64 = 0.01;
 /// √3 · 2 / (1 + ¼²): the gain of the initial weights.
 const GAIN: f64 = 3.260_33;
@@ -40,6 +41,8 @@ pub struct Network {
     pub parameters: Vec<Parameter>,
     /// Name, running mean and running variance of each normalisation.
     statistics: Vec<(String, Tensor, Tensor)>,
+    /// What a new batch counts in them.
+    pub bn_momentum: f64,
     device: Device,
 }
 
@@ -59,6 +62,7 @@ impl Network {
             layers: Vec::new(),
             parameters: Vec::new(),
             statistics: Vec::new(),
+            bn_momentum: BN_MOMENTUM,
             device,
         };
         let mut drawn = 0;
@@ -142,7 +146,7 @@ impl Network {
                     Some(mean),
                     Some(variance),
                     training,
-                    BN_MOMENTUM,
+                    self.bn_momentum,
                     BN_EPS,
                     true,
                 ),
@@ -151,17 +155,54 @@ impl Network {
         })
     }
 
+    /// One step of learning from `images`: the loss is the sum of the cross entropies with `targets`, of which each
+    /// holds a row of shares for every image. Gives the loss.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn learn(
+        &mut self,
+        images: Tensor,
+        targets: &[Tensor],
+        rate: f64,
+        recipe: &Recipe,
+    ) -> Result<f64, tch::TchError> {
+        let log = self.forward(images, true)?.f_log_softmax(-1, Kind::Float)?;
+        let mut loss: Option<Tensor> = None;
+        for target in targets {
+            let of_images = target.f_mul(&log)?.f_sum_dim_intlist(-1, false, Kind::Float)?;
+            let entropy = of_images.f_mean(Kind::Float)?.f_neg()?;
+            loss = Some(match loss {
+                Some(sum) => sum.f_add(&entropy)?,
+                None => entropy,
+            });
+        }
+        let Some(loss) = loss else { return Ok(0.0) };
+        loss.f_backward()?;
+        self.step(rate, recipe.momentum, recipe.weight_decay, recipe.clip)?;
+        loss.f_double_value(&[])
+    }
+
+    /// The sum of the cross entropies of `images`, and how many of them are named right. Needs no gradients: callers
+    /// hold a guard against them.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn judge(&self, images: Tensor, labels: &[u8]) -> Result<(f64, f64), tch::TchError> {
+        let labels: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
+        let labels = Tensor::f_from_slice(&labels)?.f_to_device(self.device)?;
+        let logits = self.forward(images, false)?;
+        let log = logits.f_log_softmax(-1, Kind::Float)?.f_gather(1, &labels.f_unsqueeze(1)?, false)?;
+        let loss = -log.f_sum(Kind::Double)?.f_double_value(&[])?;
+        let hits = logits.f_argmax(-1, false)?.f_eq_tensor(&labels)?;
+        Ok((loss, hits.f_sum(Kind::Double)?.f_double_value(&[])?))
+    }
+
     /// One step of stochastic gradient descent with Nesterov's momentum.
     ///
     /// # Errors
     /// libtorch's.
-    pub fn step(
-        &mut self,
-        rate: f64,
-        momentum: f64,
-        decay: f64,
-        clip: Option<f64>,
-    ) -> Result<(), tch::TchError> {
+    fn step(&mut self, rate: f64, momentum: f64, decay: f64, clip: Option<f64>) -> Result<(), tch::TchError> {
         let _guard = tch::no_grad_guard();
         for parameter in &mut self.parameters {
             let mut gradient = parameter.value.f_grad()?;

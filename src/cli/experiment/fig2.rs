@@ -1,0 +1,19 @@
+//! `edgezen experiment fig2`: the scores of networks by depth and by width.
+
+use super::files::{self, Files};
+use crate::cli::{Failure, Global};
+use edgezen_lab::experiment::fig2;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    files: Files,
+    /// Draws of weights and images behind each point
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    repeats: u32,
+}
+
+pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
+    let places = args.files.places("fig2", ["csv", "svg"])?;
+    files::table(places, fig2::run(args.repeats, global.seed)?, global)
+}
