@@ -402,15 +402,13 @@ fn eager(graph: &Graph) -> Vec<(usize, Kernel)> {
 }
 
 /// The kernels of `graph` for one image, with the node of each, as PyTorch up to 1.6 runs it: it has no operator for Swish
-/// and its like, which networks compose of those that it has; and a convolution over a map of one pixel is a matrix product.
+/// and its like, which networks compose of those that it has.
 pub fn composed(graph: &Graph) -> Vec<(usize, Kernel)> {
     let mut kernels = Vec::with_capacity(graph.nodes.len());
     for (i, kernel) in eager(graph) {
         let act = |act: Act| Kernel { kind: KernelKind::Act, act, ..kernel };
         // The product of two maps moves as much as their sum.
         let product = Kernel { kind: KernelKind::Add, act: Act::None, ..kernel };
-        let of_pixel =
-            kernel.kind == KernelKind::Conv && (kernel.in_h, kernel.in_w, kernel.groups) == (1, 1, 1);
         match (kernel.kind, kernel.act) {
             // x · sigmoid(x)
             (KernelKind::Act, Act::Swish) => kernels.extend([(i, act(Act::Sigmoid)), (i, product)]),
@@ -426,10 +424,6 @@ pub fn composed(graph: &Graph) -> Vec<(usize, Kernel)> {
                     (i, product),
                     (i, act(Act::None)),
                 ]);
-            }
-            _ if of_pixel => {
-                let kind = KernelKind::Linear;
-                kernels.push((i, Kernel { kind, kernel: 1, stride: 1, window: None, ..kernel }));
             }
             _ => kernels.push((i, kernel)),
         }
@@ -668,11 +662,5 @@ mod tests {
         assert_eq!(moved(&graph), (3, 6.0));
         graph.nodes[1].op = Op::Act(Act::Relu);
         assert_eq!(moved(&graph), (1, 2.0));
-        // The two layers of a squeeze-excite.
-        let mut gate = Graph::new(Shape::square(8, 1));
-        gate.push(Op::Conv { in_c: 8, out_c: 2, kernel: 1, stride: 1, groups: 1, bias: true }, vec![0]);
-        let kernels = Lowering::EagerRearranged.kernels(&gate);
-        assert_eq!(kernels.len(), 1);
-        assert_eq!((kernels[0].kind, kernels[0].macs()), (KernelKind::Linear, 16.0));
     }
 }
