@@ -72,14 +72,19 @@ pub fn run(
         depthwise_source: depthwise.map(|own| own.source),
     };
     global.output().written(&to, &report, || {
+        let own = report.depthwise_ms_per_gmac.zip(report.depthwise_passes).zip(report.depthwise_source.as_ref());
+        let own = own.map(|((ms, passes), source)| {
+            format!("\ndepthwise convolutions: {ms:.2} ms for 10^9 MACs and {passes:.2} times their bytes ({source})")
+        });
         format!(
-            "{} from {}: {}\nelement-wise kernels at {:.0} GB/s ({}) after {:.1} µs each",
+            "{} from {}: {}\nelement-wise kernels at {:.0} GB/s ({}) after {:.1} µs each{}",
             report.predictor,
             report.from,
             report.file,
             report.gbytes_per_s,
             report.gbytes_per_s_source,
-            report.launch_us
+            report.launch_us,
+            own.unwrap_or_default()
         )
     })
 }

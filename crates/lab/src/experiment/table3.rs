@@ -42,7 +42,7 @@ const PAPER: [Paper; 19] = [
     ("Zen-NAS", "ZS", 83.6, Some(0.5), "the paper's own search"),
 ];
 /// What the letters mean.
-const KINDS: &str = "EA: evolutionary algorithm; GD: gradient descent; RL: reinforcement learning; SMBO: sequential model-based \
+const KINDS: &str = "EA: evolutionary algorithm; GD: gradient descent; RL: reinforcement learning; SMBO: sequential model-based\n\
                      optimisation; SSL: semi-supervised; ZS: zero-shot; PS: progressive shrinking";
 const PAPER_SOURCE: &str = "Lin et al. 2021, Zen-NAS, table 3";
 /// The set-ups that are searched: the largest latency, and a number of multiply-adds.
@@ -148,7 +148,7 @@ fn measured(preset: &Preset, catalogue: &Catalogue, settings: Settings) -> Resul
     })
 }
 
-fn text<T: ToString>(value: Option<T>) -> String {
+fn cell<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
@@ -158,11 +158,11 @@ impl Row {
         vec![
             self.method.clone(),
             self.kind.to_owned(),
-            text(self.top1),
-            text(self.gpu_days),
+            cell(self.top1),
+            cell(self.gpu_days),
             self.seconds.map_or_else(String::new, |seconds| format!("{seconds:.2}")),
-            text(self.threads),
-            text(self.scored),
+            cell(self.threads),
+            cell(self.scored),
             self.score.map_or_else(String::new, |score| format!("{score:.1}")),
             self.source.clone(),
             self.remark.clone(),
@@ -193,9 +193,10 @@ pub fn page(rows: &[Row], settings: Settings) -> String {
     let mut page = String::from("# Table 3: what a search costs\n\n");
     let _ = writeln!(
         page,
-        "Made by `edgezen experiment table3`. Accuracy and GPU days are **published** ({PAPER_SOURCE}); seconds are **measured here**, \
-         in the run that wrote this page, on a CPU with {} threads. They are not the same quantity: the paper's searches ran on GPUs, some with \
-         training, and this program's score is a closed form. {KINDS}.\n",
+        "Made by `edgezen experiment table3`. Accuracy and GPU days are **published** ({PAPER_SOURCE}); seconds are\n\
+         **measured here**, in the run that wrote this page, on a CPU with {} threads. They are not the same quantity: the paper's\n\
+         searches ran on GPUs, most of them with training, and the score of this program is a closed form.\n\
+         {KINDS}.\n",
         settings.threads
     );
     page.push_str("| method | kind | top-1, % (published) | GPU days (published) | seconds (measured here) | remark |\n");

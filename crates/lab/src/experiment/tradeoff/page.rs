@@ -84,10 +84,10 @@ pub fn page(report: &Report) -> String {
     let mut page = format!("# {title}\n\n");
     let _ = writeln!(
         page,
-        "Made by `edgezen experiment {}` with {} iterations of each search and seed {}. Accuracies (ImageNet top-1) of baselines and \
-         ZenNets are published, and belong to the recipe beside them: the recipe moves a network by up to five points. Those of \
-         searched networks are **predicted**: what they would reach after the training of the ZenNets, with a 90 % interval. Latencies \
-         are predicted, in milliseconds per image: {}.\n",
+        "Made by `edgezen experiment {}` with {} iterations of each search and seed {}. Accuracies (ImageNet top-1) of\n\
+         baselines and ZenNets are published, and belong to the recipe beside them: the recipe moves a network by up to five points.\n\
+         Those of searched networks are **predicted**: what they would reach after the training of the ZenNets, with a 90 % interval.\n\
+         Latencies are predicted, in milliseconds per image: {}.\n",
         report.figure.name(),
         report.iterations,
         report.seed,
@@ -96,9 +96,9 @@ pub fn page(report: &Report) -> String {
     if let Some(summary) = &report.foretelling {
         let _ = writeln!(
             page,
-            "The accuracies are foretold by a calibration of {} networks with {} recipes and of {} ZenNets. ZenNets that were left out of it, \
-             one at a time, are foretold {:.1} points off on the mean, {} of {} inside their intervals. ° marks networks \
-             with features outside of those of the trained ones.\n",
+            "The accuracies are foretold by a calibration of {} networks with {} recipes and of {} ZenNets. ZenNets that were left\n\
+             out of it, one at a time, are foretold {:.1} points off on the mean, {} of {} inside their intervals. ° marks networks with\n\
+             features outside of those of the trained ones: there the figure is an extrapolation, and no more than a guess.\n",
             summary.networks,
             summary.recipes,
             summary.zennets,
@@ -146,7 +146,7 @@ pub fn page(report: &Report) -> String {
     let names: Vec<&str> = WITHOUT_STRUCTURE.iter().map(|network| network.network).collect();
     let _ = writeln!(
         page,
-        "\nOf {} the authors published accuracy and costs, and the structure only inside files of weights; no latency is predicted for them.",
+        "\nOf {}\nthe authors published accuracy and costs, and the structure only inside files of weights; no latency is predicted for them.",
         names.join(", ")
     );
     page
