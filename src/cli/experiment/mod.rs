@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod fig2;
+mod figures;
 mod files;
 #[cfg(feature = "torch")]
 mod random;
@@ -14,6 +15,7 @@ mod training;
 
 use super::{Failure, Global};
 use edgezen_lab::experiment::ExperimentError;
+use edgezen_lab::experiment::tradeoff::Figure;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -35,6 +37,14 @@ enum Experiment {
     Random(Box<random::Args>),
     /// Seconds of a score: Zen, NASWOT, TE-NAS
     Table2(table2::Args),
+    /// Accuracy against latency on three devices: baselines, ZenNets, searched networks
+    Fig1(figures::FigureArgs),
+    /// Accuracy against multiply-adds
+    Fig4(figures::FigureArgs),
+    /// What searches cost: published, and measured here
+    Table3(figures::Args),
+    /// The paper's own budgets, searched again: score, costs and shape beside the published networks
+    Searched(figures::Args),
     /// How well scores rank trained networks, and what choosing by them costs
     Accuracy(accuracy::Args),
 }
@@ -48,6 +58,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         #[cfg(feature = "torch")]
         Experiment::Random(args) => random::run(&args, global),
         Experiment::Table2(args) => table2::run(&args, global),
+        Experiment::Fig1(args) => figures::figure(Figure::Fig1, &args, global),
+        Experiment::Fig4(args) => figures::figure(Figure::Fig4, &args, global),
+        Experiment::Table3(args) => figures::table(figures::Page::Table3, &args, global),
+        Experiment::Searched(args) => figures::table(figures::Page::Searched, &args, global),
         Experiment::Accuracy(args) => accuracy::run(&args, global),
     }
 }
@@ -57,6 +71,15 @@ impl From<ExperimentError> for Failure {
         match error {
             ExperimentError::Structure(error) => error.into(),
             ExperimentError::Score(error) => Failure::runtime(error.to_string()),
+            ExperimentError::ClosedForm(error) => error.into(),
+            ExperimentError::Shape(error) => error.into(),
+            ExperimentError::Network(error) => error.into(),
+            ExperimentError::Predictor(error) => error.into(),
+            ExperimentError::Prediction(error) => error.into(),
+            ExperimentError::Search(error) => error.into(),
+            ExperimentError::OfNetworks { .. } | ExperimentError::NoSuchSpace { .. } => {
+                Failure::usage(error.to_string())
+            }
         }
     }
 }

@@ -108,7 +108,7 @@ impl From<CatalogueError> for Failure {
     fn from(error: CatalogueError) -> Failure {
         let message = error.to_string();
         match error {
-            CatalogueError::NoPredictor { name, of_device, known } => {
+            CatalogueError::NoPredictor { name, of_device, known, .. } => {
                 let device = name.split('@').next().unwrap_or_default();
                 let others = if of_device.is_empty() {
                     format!("edgezen predictors list shows the {known} that there are")

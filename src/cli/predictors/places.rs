@@ -58,6 +58,7 @@ pub fn print(names: &[String], output: Output) -> Result<(), Failure> {
         let found = catalogue.predictors.find(&catalogue.profiles, name)?;
         let found = found.ok_or_else(|| CatalogueError::NoPredictor {
             name: name.clone(),
+            why: None,
             of_device: Vec::new(),
             known: entries.len(),
         })?;

@@ -7,13 +7,17 @@
 pub mod accel_nasbench;
 mod builder;
 pub mod classic;
+pub mod dfnet;
 pub mod fbnet;
+pub mod inverted;
 pub mod known;
 pub mod mobile;
 mod named;
 pub mod nasbench201;
 pub mod nasbench_macro;
 pub mod ofa;
+pub mod regnet;
+pub mod resnest;
 
 pub use accel_nasbench::AccelNasBench;
 pub use fbnet::FbNet;

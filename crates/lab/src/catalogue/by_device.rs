@@ -32,9 +32,11 @@ pub enum Note {
 /// Why a name stands for no predictor.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
-    #[error("there is no predictor for {name}")]
+    #[error("there is no predictor for {name}{}", why.map(|why| format!(": {why}")).unwrap_or_default())]
     NoPredictor {
         name: String,
+        /// Why none is shipped, where that was looked into.
+        why: Option<&'static str>,
         /// The predictors of this device for other runtimes and precisions, in alphabetical order.
         of_device: Vec<String>,
         /// How many predictors there are in all.
@@ -45,6 +47,13 @@ pub enum CatalogueError {
     #[error(transparent)]
     File(#[from] FileError),
 }
+
+/// Identities that users ask for and that no predictor is shipped for, with the reason.
+const WITHOUT: [(&str, &str); 1] = [(
+    "t4@tensorrt",
+    "no public table has latencies of the T4 under TensorRT, and those of the V100 do not carry over to int8, because the \
+     V100's tensor cores do not compute in int8",
+)];
 
 impl Catalogue {
     /// The predictor that `name` stands for; see [`super::Predictors::find`].
@@ -164,8 +173,10 @@ impl Catalogue {
         ids.sort_unstable();
         ids.dedup();
         let is_near = |id: &&&str| id.split('@').next() == Some(device);
+        let without = WITHOUT.iter().find(|(begins, _)| name.starts_with(begins));
         Ok(CatalogueError::NoPredictor {
             name: name.to_owned(),
+            why: without.map(|(_, why)| *why),
             of_device: ids.iter().filter(is_near).map(|id| (*id).to_owned()).collect(),
             known: ids.len(),
         })
@@ -175,6 +186,16 @@ impl Catalogue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn why_there_is_none_is_said_where_it_is_known() {
+        let catalogue = crate::catalogue::of_repository();
+        let said = |name: &str| catalogue.predictor(name).unwrap_err().to_string();
+        assert!(said("t4@tensorrt@int8").contains("do not compute in int8"));
+        assert_eq!(said("t4@onnx"), "there is no predictor for t4@onnx");
+        let listed = catalogue.predictors.entries().unwrap();
+        assert!(listed.iter().all(|entry| WITHOUT.iter().all(|(begins, _)| !entry.id.starts_with(begins))));
+    }
 
     #[test]
     fn what_is_missing_is_named_with_what_there_is() {
