@@ -10,6 +10,7 @@
 //! 3. `weights`: weights that are drawn from a seed, or those of a trained network
 //! 4. `tract`, `torch`, `pytorch`: the runtimes, and networks as PyTorch modules
 //! 5. `onnx`: networks as ONNX files
+//! 6. `tflite`: networks as TensorFlow Lite files
 
 pub mod guard;
 pub mod input;
@@ -23,6 +24,7 @@ pub mod weights;
 pub mod onnx;
 pub mod pytorch;
 pub mod safetensors;
+pub mod tflite;
 
 pub use tract::Tract;
 
