@@ -4,7 +4,7 @@ mod export;
 mod flatbuffer;
 mod schema;
 
-pub use export::{write, write_network};
+pub use export::{check_whole, write, write_int8};
 
 /// Why a TensorFlow Lite file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -26,12 +26,11 @@ mod tests {
 
     #[test]
     fn what_a_file_cannot_hold_is_refused() {
-        let refused =
-            |graph: &Graph| write_network(graph, 1, &Weights::new(graph, 0)).err().unwrap().to_string();
+        let refused = |graph: &Graph| write(graph, 1, &Weights::new(graph, 0)).err().unwrap().to_string();
         let mut pieces = Graph::new(Shape::square(4, 8));
         let other = pieces.push_input(Shape::square(4, 8));
         pieces.push(Op::Add, vec![0, other]);
-        assert!(refused(&pieces).contains("2 maps"));
+        assert!(check_whole(&pieces).unwrap_err().to_string().contains("2 maps"));
         let mut beyond = Graph::new(Shape::square(4, 8));
         beyond.push(Op::Slice { from: 2, count: 3 }, vec![0]);
         assert!(refused(&beyond).contains("3 channels from channel 2"));
