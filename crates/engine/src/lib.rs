@@ -11,10 +11,12 @@
 //! 4. `fusion`: which nodes of a graph one operator of a runtime computes
 //! 5. `tract`, `torch`, `pytorch`: the runtimes, and networks as PyTorch modules
 //! 6. `quantisation`: networks in 8-bit integers
-//! 7. `onnx`, `tflite`: networks as ONNX files and as TensorFlow Lite files
+//! 7. `imported`: networks that were read from files of others
+//! 8. `onnx`, `tflite`: networks as ONNX files and as TensorFlow Lite files
 
 pub mod fusion;
 pub mod guard;
+pub mod imported;
 pub mod input;
 pub mod memory;
 #[cfg(feature = "torch")]
