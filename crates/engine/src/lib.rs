@@ -8,10 +8,15 @@
 //! 1. `guard`, `input`, `memory`: panics of other libraries, reading of files, and the memory that is free
 //! 2. `safetensors`: tensors in files
 //! 3. `weights`: weights that are drawn from a seed, or those of a trained network
-//! 4. `tract`, `torch`, `pytorch`: the runtimes, and networks as PyTorch modules
-//! 5. `onnx`: networks as ONNX files
+//! 4. `fusion`: which nodes of a graph one operator of a runtime computes
+//! 5. `tract`, `torch`, `pytorch`: the runtimes, and networks as PyTorch modules
+//! 6. `quantisation`: networks in 8-bit integers
+//! 7. `imported`: networks that were read from files of others
+//! 8. `onnx`, `tflite`: networks as ONNX files and as TensorFlow Lite files
 
+pub mod fusion;
 pub mod guard;
+pub mod imported;
 pub mod input;
 pub mod memory;
 #[cfg(feature = "torch")]
@@ -22,7 +27,9 @@ pub mod weights;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 pub mod pytorch;
+pub mod quantisation;
 pub mod safetensors;
+pub mod tflite;
 
 pub use tract::Tract;
 
