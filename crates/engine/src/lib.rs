@@ -5,14 +5,19 @@
 //!
 //! The rooms, lowest first. A room imports only rooms with a smaller number, as `tests/architecture` checks.
 //!
-//! 1. `guard`, `input`, `memory`: panics of other libraries, reading of files, and the memory that is free
+//! 1. `guard`, `input`, `memory`, `library`: panics of other libraries, reading of files, the memory that is free, and
+//!    libraries that are opened while the program runs
 //! 2. `safetensors`: tensors in files
 //! 3. `weights`: weights that are drawn from a seed, or those of a trained network
 //! 4. `tract`, `torch`, `pytorch`: the runtimes, and networks as PyTorch modules
 //! 5. `onnx`: networks as ONNX files
+//! 6. `onnxruntime`: a runtime that is not part of this program
+//! 7. `agreement`: whether a runtime computes what tract computes
+//! 8. `runtimes`: all runtimes, and how one is opened
 
 pub mod guard;
 pub mod input;
+pub mod library;
 pub mod memory;
 #[cfg(feature = "torch")]
 pub mod torch;
@@ -21,7 +26,14 @@ pub mod weights;
 
 #[cfg(feature = "onnx")]
 pub mod onnx;
+#[cfg(feature = "onnx")]
+pub mod onnxruntime;
+
+#[cfg(feature = "onnx")]
+pub mod agreement;
 pub mod pytorch;
+#[cfg(feature = "onnx")]
+pub mod runtimes;
 pub mod safetensors;
 
 pub use tract::Tract;
@@ -29,20 +41,7 @@ pub use tract::Tract;
 use edgezen_core::plainnet::Graph;
 use edgezen_core::plainnet::graph::Op;
 use std::fmt;
-
-/// All engines that are built in.
-pub fn registry() -> &'static [&'static dyn Engine] {
-    &[
-        &Tract,
-        #[cfg(feature = "torch")]
-        &torch::Torch::CPU,
-    ]
-}
-
-/// The engine called `name`.
-pub fn by_name(name: &str) -> Option<&'static dyn Engine> {
-    registry().iter().copied().find(|engine| engine.name() == name)
-}
+use std::path::{Path, PathBuf};
 
 /// A dense f32 tensor, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +50,7 @@ pub struct Tensor {
     pub data: Vec<f32>,
 }
 
-/// A runtime that is part of this program.
+/// A runtime that can run networks now.
 pub trait Engine: Send + Sync {
     /// Its name in identities: `tract`, `torch`, …
     fn name(&self) -> &'static str;
@@ -61,6 +60,21 @@ pub trait Engine: Send + Sync {
 
     /// Prepares `graph` for `batch` images with weights drawn from `seed`.
     fn load(&self, graph: &Graph, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError>;
+
+    /// Whether [`Engine::load_file`] reads ONNX files.
+    fn reads_onnx(&self) -> bool {
+        false
+    }
+
+    /// Prepares the network in a file of the runtime's own format for `batch` images, as it is. Timed runs have inputs drawn
+    /// from `seed`.
+    ///
+    /// # Errors
+    /// A file that cannot be read or run.
+    fn load_file(&self, path: &Path, _batch: u32, _seed: u64) -> Result<Box<dyn Loaded>, EngineError> {
+        let what = format!("networks in files, such as {}", path.display());
+        Err(EngineError::Unsupported { engine: self.name(), what })
+    }
 }
 
 /// A network that is ready to run.
@@ -124,6 +138,15 @@ pub enum EngineError {
     OutOfMemory { engine: &'static str, reason: String },
     #[error("input {index} has the wrong shape: {reason}")]
     Input { index: usize, reason: String },
+    /// The library of a runtime is not on this computer.
+    #[error("{engine} is not on this computer: there is no {file} in {}", places.join(", "))]
+    Absent { engine: &'static str, file: &'static str, places: Vec<String> },
+    /// A library that is no such runtime, or one that this program cannot use.
+    #[error("{} cannot be used as {engine}: {reason}", path.display())]
+    Library { engine: &'static str, path: PathBuf, reason: String },
+    /// The runtime computes something else than tract does for the same network, weights and input.
+    #[error("{engine} computes something else than tract: {difference}")]
+    Disagrees { engine: &'static str, difference: String },
 }
 
 impl fmt::Display for Tensor {
