@@ -6,3 +6,4 @@ mod predictor_files;
 mod profiles;
 pub mod pytorch;
 mod searching;
+pub mod tflite;

@@ -8,15 +8,20 @@ use std::process::Command;
 
 /// A Python that has onnxruntime, or the reason why there is none.
 pub fn python() -> Result<PathBuf, String> {
+    python_with("numpy, onnxruntime")
+}
+
+/// A Python that has these modules, or the reason why there is none.
+pub fn python_with(modules: &str) -> Result<PathBuf, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = match std::env::var_os("EDGEZEN_PYTHON") {
         Some(python) => PathBuf::from(python),
         None => root.join(".venv/bin/python"),
     };
-    let found = Command::new(&python).args(["-c", "import numpy, onnxruntime"]).output();
+    let found = Command::new(&python).args(["-c", &format!("import {modules}")]).output();
     match found {
         Ok(output) if output.status.success() => Ok(python),
-        Ok(_) => Err(format!("{} has no onnxruntime", python.display())),
+        Ok(_) => Err(format!("{} has not all of {modules}", python.display())),
         Err(e) => Err(format!("{}: {e}", python.display())),
     }
 }

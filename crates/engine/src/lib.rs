@@ -11,9 +11,10 @@
 //! 3. `weights`: weights that are drawn from a seed, or those of a trained network
 //! 4. `tract`, `torch`, `pytorch`: the runtimes, and networks as PyTorch modules
 //! 5. `onnx`: networks as ONNX files
-//! 6. `onnxruntime`: a runtime that is not part of this program
-//! 7. `agreement`: whether a runtime computes what tract computes
-//! 8. `runtimes`: all runtimes, and how one is opened
+//! 6. `tflite`: networks as TensorFlow Lite files
+//! 7. `onnxruntime`, `litert`: runtimes that are not part of this program
+//! 8. `agreement`: whether a runtime computes what tract computes
+//! 9. `runtimes`: all runtimes, and how one is opened
 
 pub mod guard;
 pub mod input;
@@ -35,6 +36,7 @@ pub mod pytorch;
 #[cfg(feature = "onnx")]
 pub mod runtimes;
 pub mod safetensors;
+pub mod tflite;
 
 pub use tract::Tract;
 
