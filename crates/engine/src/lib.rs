@@ -19,6 +19,8 @@
 pub mod guard;
 pub mod input;
 pub mod library;
+#[cfg(feature = "onnx")]
+pub mod litert;
 pub mod memory;
 #[cfg(feature = "torch")]
 pub mod torch;
@@ -62,6 +64,12 @@ pub trait Engine: Send + Sync {
 
     /// Prepares `graph` for `batch` images with weights drawn from `seed`.
     fn load(&self, graph: &Graph, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError>;
+
+    /// Whether a kernel is measured by repeating it ([`Repeated`](edgezen_core::plainnet::repeated::Repeated)), because a
+    /// graph of one kernel takes longer than the kernel does in a network.
+    fn repeats_kernels(&self) -> bool {
+        false
+    }
 
     /// Whether [`Engine::load_file`] reads ONNX files.
     fn reads_onnx(&self) -> bool {

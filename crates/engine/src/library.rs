@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// A shared library of another project: how its file is called, and where Python packages hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LibraryFile {
-    /// `libonnxruntime.so`; a version may follow, after a dot.
+    /// `libonnxruntime.so`; a version may follow: a dot, numbers and dots.
     pub name: &'static str,
     /// The folder of it below `site-packages`.
     pub package: &'static str,
@@ -25,7 +25,9 @@ impl LibraryFile {
     /// The library in this very folder; of several versions the one whose name is the last.
     fn in_folder(&self, folder: &Path) -> Option<PathBuf> {
         let is_it = |name: &str| {
-            name.strip_prefix(self.name).is_some_and(|version| version.is_empty() || version.starts_with('.'))
+            let is_version = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            name.strip_prefix(self.name)
+                .is_some_and(|rest| rest.is_empty() || rest.strip_prefix('.').is_some_and(is_version))
         };
         let entries = std::fs::read_dir(folder).ok()?.flatten();
         let files = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_it));
@@ -109,6 +111,7 @@ mod tests {
         assert_eq!(FILE.find(&folders), None);
         write(first.join("libthing.sox"));
         write(first.join("libthing_more.so"));
+        write(first.join("libthing.so.version"));
         assert_eq!(FILE.find(&folders), None);
         write(second.join("thing/capi/libthing.so.1.30.0"));
         write(second.join("thing/capi/libthing.so.1.32.0"));

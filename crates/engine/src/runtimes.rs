@@ -1,6 +1,7 @@
 //! All runtimes, those that are part of this program and those that are opened as shared libraries, and how one is opened.
 
 use super::library::LibraryFile;
+use super::litert::{self, LiteRt};
 use super::onnx;
 use super::onnxruntime::{self, OnnxRuntime};
 use super::{Engine, EngineError, Loaded, Tract};
@@ -52,7 +53,7 @@ pub struct Opening<'a> {
 
 /// All runtimes.
 pub fn registry() -> &'static [&'static dyn Runtime] {
-    &[&TractRuntime, &OnnxRuntimeLibrary]
+    &[&TractRuntime, &OnnxRuntimeLibrary, &LiteRtLibrary]
 }
 
 /// The runtime called `name`.
@@ -166,5 +167,34 @@ impl Runtime for OnnxRuntimeLibrary {
     fn open(&self, how: &Opening<'_>) -> Result<Box<dyn Engine>, EngineError> {
         let path = checked(self, how)?.unwrap_or_default();
         Ok(Box::new(OnnxRuntime::open(&path, how.threads)?))
+    }
+}
+
+struct LiteRtLibrary;
+
+impl Runtime for LiteRtLibrary {
+    fn name(&self) -> &'static str {
+        litert::NAME
+    }
+
+    fn about(&self) -> &'static str {
+        "LiteRT with XNNPACK, from its shared library"
+    }
+
+    fn most_threads(&self) -> u32 {
+        256
+    }
+
+    fn file_ending(&self) -> &'static str {
+        "tflite"
+    }
+
+    fn library(&self) -> Option<LibraryFile> {
+        Some(litert::FILE)
+    }
+
+    fn open(&self, how: &Opening<'_>) -> Result<Box<dyn Engine>, EngineError> {
+        let path = checked(self, how)?.unwrap_or_default();
+        Ok(Box::new(LiteRt::open(&path, how.threads)?))
     }
 }

@@ -75,6 +75,12 @@ impl Engine for OnnxRuntime {
         Ok(Box::new(self.session(Source::Bytes(&bytes), None, batch, seed)?))
     }
 
+    /// On x86 the maps of convolutions lie in blocks of channels. A graph of a single convolution rearranges its input and its
+    /// output.
+    fn repeats_kernels(&self) -> bool {
+        true
+    }
+
     fn reads_onnx(&self) -> bool {
         true
     }
