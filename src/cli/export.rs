@@ -4,9 +4,10 @@ use super::force::{Force, NO_INPUTS};
 use super::net::{self, NetOptions};
 use super::{Failure, Global};
 use edgezen_core::plainnet::{Graph, Kernel, Model, kernel};
+use edgezen_engine::quantisation::{Images, Maps, QuantisationError, Ranges};
 use edgezen_engine::safetensors::{SafetensorsError, Tensors};
 use edgezen_engine::weights::Weights;
-use edgezen_engine::{onnx, pytorch};
+use edgezen_engine::{onnx, pytorch, tflite};
 use edgezen_lab::catalogue::networks::{AnyNetwork, Kind};
 use edgezen_lab::files::Destination;
 use serde::Serialize;
@@ -20,7 +21,7 @@ pub struct Args {
     net: String,
     #[command(flatten)]
     options: NetOptions,
-    /// What to write [default: as the ending of the file says: .onnx, .py or .json]
+    /// What to write [default: as the ending of the file says: .onnx, .tflite, .py or .json]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// The file
@@ -29,7 +30,11 @@ pub struct Args {
     /// Images per run that the file is made for
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     batch: u32,
-    /// Weights of a trained network (safetensors, as `train` writes them), for ONNX
+    /// Write 8-bit integers, as .onnx or .tflite. Without --calibration-images the ranges of the maps are those of random
+    /// images, which is for measuring latencies only
+    #[arg(long)]
+    int8: bool,
+    /// Weights of a trained network (safetensors, as `train` writes them), for ONNX and TensorFlow Lite
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     #[command(flatten)]
@@ -41,6 +46,8 @@ pub struct Args {
 enum Format {
     /// ONNX, opset 14, with random weights from --seed: for benchmarks and as a starting point
     Onnx,
+    /// TensorFlow Lite, for LiteRT, with weights as for ONNX
+    Tflite,
     /// One Python file that defines the network as a torch.nn.Module, for reading and training
     Pytorch,
     /// Structure, blocks, and kernels as JSON
@@ -54,7 +61,14 @@ struct Exported {
     file: PathBuf,
     bytes: u64,
     seed: u64,
+    int8: bool,
+    /// What a person must know of the file: where the ranges of its integers are from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
+
+/// Random images whose ranges are taken where no others are given.
+const RANDOM_IMAGES: usize = 8;
 
 #[derive(Serialize)]
 struct Description<'a> {
@@ -78,12 +92,19 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let inputs: Vec<&Path> = [Path::new(&args.net)].into_iter().chain(args.weights.as_deref()).collect();
     let to = args.force.place(&args.output, &inputs)?;
     let network = net::any(&args.net, args.options)?;
-    if args.weights.is_some() && format != Format::Onnx {
-        return Err(Failure::usage("--weights go into ONNX files only").remedy("--format onnx"));
+    if args.weights.is_some() && !format.holds_weights() {
+        return Err(Failure::usage("--weights go into ONNX and TensorFlow Lite files only")
+            .remedy("--format onnx, or --format tflite"));
     }
-    if format == Format::Onnx && network.kind() == Kind::Onnx {
-        return Err(Failure::usage(format!("{} is an ONNX file already", args.net))
-            .remedy("copy it; --format json describes it"));
+    if args.int8 && !format.holds_weights() {
+        return Err(Failure::usage("--int8 is for ONNX and TensorFlow Lite files only")
+            .remedy("--format onnx, or --format tflite"));
+    }
+    if format.holds_weights() && network.imported().is_some() {
+        let already =
+            if network.kind() == format.kind() { " already" } else { ", whose weights are not read" };
+        return Err(Failure::usage(format!("{} is {}{already}", args.net, network.kind()))
+            .remedy("copy it, or convert it with the tools of its format; --format json describes it"));
     }
     let trained = args.weights.as_deref().map(weights).transpose()?;
     let network = match (network, &trained) {
@@ -98,8 +119,9 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         AnyNetwork::PlainNet(model) => model.network.to_string(),
         other => other.name(),
     };
+    let mut note = None;
     match format {
-        Format::Onnx => {
+        Format::Onnx | Format::Tflite => {
             let graph = whole_graph(&network)?;
             let weights = match (&trained, &args.weights) {
                 (Some(trained), Some(path)) => {
@@ -107,9 +129,20 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
                 }
                 _ => Weights::new(&graph, global.seed),
             };
-            let export = onnx::Export::network(&graph, args.batch, weights)
-                .map_err(|e| onnx_failure(&args.output, e))?;
-            write_onnx(&export, &to, args.force)?;
+            let maps = args.int8.then(|| integers(&graph, &weights, global.seed)).transpose()?;
+            if format == Format::Onnx {
+                let export = onnx::Export::network_with_integers(&graph, args.batch, weights, maps.as_ref())
+                    .map_err(|e| onnx_failure(&args.output, e))?;
+                write_onnx(&export, &to, args.force)?;
+            } else {
+                tflite::check_whole(&graph).map_err(tflite_failure)?;
+                let bytes = match &maps {
+                    Some(maps) => tflite::write_int8(&graph, args.batch, &weights, maps),
+                    None => tflite::write(&graph, args.batch, &weights),
+                };
+                to.write(&bytes.map_err(tflite_failure)?)?;
+            }
+            note = maps.map(|maps| maps.note);
         }
         Format::Pytorch => {
             let model = network.into_model("a PyTorch module is written of")?;
@@ -124,12 +157,15 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     }
     // Nothing can be read back of a pipe.
     let bytes = if to.is_stream() { 0 } else { size(&args.output)? };
-    let exported = Exported { net, format, file: args.output, bytes, seed: global.seed };
+    let (int8, seed) = (args.int8, global.seed);
+    let exported = Exported { net, format, file: args.output, bytes, seed, int8, note };
     global.output().written(&to, &exported, || {
+        let note = exported.note.as_ref().map(|note| format!("\n{note}")).unwrap_or_default();
         if to.is_stream() {
-            return exported.file.display().to_string();
+            return format!("{}{note}", exported.file.display());
         }
-        format!("{} ({})", exported.file.display(), edgezen_core::units::Bytes(exported.bytes as f64))
+        let bytes = edgezen_core::units::Bytes(exported.bytes as f64);
+        format!("{} ({bytes}){note}", exported.file.display())
     })
 }
 
@@ -151,6 +187,13 @@ fn write_onnx(export: &onnx::Export<'_>, to: &Destination, force: Force) -> Resu
     let values = force.place(to.path().with_file_name(&data), NO_INPUTS)?;
     values.write_with(|file| export.write_values(&mut BufWriter::new(file)))?;
     Ok(to.write_with(|file| export.write_referring(&data, &mut BufWriter::new(file)))?)
+}
+
+/// The integers of the maps of a network.
+fn integers(graph: &Graph, weights: &Weights<'_>, seed: u64) -> Result<Maps, Failure> {
+    let images = Images::Random { count: RANDOM_IMAGES, seed };
+    let ranges = Ranges::observe(graph, weights, &images).map_err(quantisation_failure)?;
+    Ok(Maps::of(graph, &ranges))
 }
 
 /// Reads a file of weights.
@@ -209,10 +252,7 @@ fn format(args: &Args) -> Result<Format, Failure> {
         Some("onnx") => Some(Format::Onnx),
         Some("py") => Some(Format::Pytorch),
         Some("json") => Some(Format::Json),
-        Some("tflite") => {
-            return Err(Failure::usage("TensorFlow Lite files are not written yet")
-                .remedy("-o FILE.onnx, then onnx2tf -i FILE.onnx converts it"));
-        }
+        Some("tflite") => Some(Format::Tflite),
         _ => None,
     };
     match (args.format, by_ending) {
@@ -224,16 +264,28 @@ fn format(args: &Args) -> Result<Format, Failure> {
         .remedy(format!("leave out --format, or write to FILE.{}", asked.ending()))),
         (Some(format), _) | (None, Some(format)) => Ok(format),
         (None, None) => {
-            Err(Failure::usage(format!("the ending of {} names no format", args.output.display()))
-                .remedy("-o FILE.onnx, FILE.py or FILE.json; or --format onnx, pytorch or json"))
+            Err(Failure::usage(format!("the ending of {} names no format", args.output.display())).remedy(
+                "-o FILE.onnx, FILE.tflite, FILE.py or FILE.json; or --format onnx, tflite, pytorch or json",
+            ))
         }
     }
 }
 
 impl Format {
+    /// Whether a file of it is run as it is.
+    fn holds_weights(self) -> bool {
+        matches!(self, Format::Onnx | Format::Tflite)
+    }
+
+    /// The kind of network that a file of it is.
+    fn kind(self) -> Kind {
+        if self == Format::Tflite { Kind::Tflite } else { Kind::Onnx }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Format::Onnx => "onnx",
+            Format::Tflite => "tflite",
             Format::Pytorch => "pytorch",
             Format::Json => "json",
         }
@@ -242,6 +294,7 @@ impl Format {
     fn ending(self) -> &'static str {
         match self {
             Format::Onnx => "onnx",
+            Format::Tflite => "tflite",
             Format::Pytorch => "py",
             Format::Json => "json",
         }
@@ -269,6 +322,14 @@ fn pytorch_failure(error: pytorch::PytorchError) -> Failure {
         pytorch::PytorchError::Shape(error) => error.into(),
         other => Failure::usage(format!("cannot write {other}")),
     }
+}
+
+fn tflite_failure(error: tflite::TfliteError) -> Failure {
+    Failure::usage(error.to_string()).remedy("--format onnx")
+}
+
+fn quantisation_failure(error: QuantisationError) -> Failure {
+    Failure::runtime(format!("no ranges of the network's values could be found: {error}"))
 }
 
 fn onnx_failure(path: &std::path::Path, error: onnx::OnnxError) -> Failure {

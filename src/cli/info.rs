@@ -159,6 +159,7 @@ fn graph_info(network: &AnyNetwork) -> Result<GraphInfo, Failure> {
             Kind::Zoo => "zoo",
             Kind::Code => "code",
             Kind::Onnx => "onnx",
+            Kind::Tflite => "tflite",
         },
         input: [input.c, input.h, input.w],
         layers: None,

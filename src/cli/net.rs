@@ -11,8 +11,8 @@ use edgezen_lab::spelling;
 pub use edgezen_lab::catalogue::networks::is_onnx;
 
 /// What a NET argument may be, for the help of the commands.
-pub const NET: &str = "Names (edgezen networks lists them), structure strings, files that begin with one, .onnx files, run \
-    folders, or codes of other search spaces";
+pub const NET: &str = "Names (edgezen networks lists them), structure strings, files that begin with one, .onnx and .tflite \
+    files, run folders, or codes of other search spaces";
 
 /// How to run a structure whose resolution, classes and SE are not part of its name.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -82,8 +82,6 @@ impl From<NetworkError> for Failure {
                 Failure::usage(message).remedy(format!("leave out {option}"))
             }
             NetworkError::NoStructure { .. } => Failure::usage(message).remedy(structures),
-            NetworkError::Tflite { .. } => Failure::usage(message)
-                .remedy("convert it to ONNX: python -m tf2onnx.convert --tflite FILE --output FILE.onnx"),
             NetworkError::Folder { .. } => Failure::usage(message)
                 .remedy("give the folder of a run, as runs/pixel2-80ms-seed0, or a file"),
             NetworkError::Unfinished { path } => {

@@ -68,7 +68,28 @@ fn every_command_knows_every_kind_of_network() {
     edgezen_json(dir, &["export", "mobilenet_v3_small", "--resolution", "64", "-o", "m.onnx", "--json"]);
     let again = edgezen_json(dir, &["info", "m.onnx", "mobilenet_v3_small", "--resolution", "64", "--json"]);
     assert_eq!(again[0]["exact"]["macs"], again[1]["exact"]["macs"]);
-    refused(dir, &["info", "net.tflite"], 2, &["not read yet", "ONNX"]);
+    for options in [&[][..], &["--int8"]] {
+        let export =
+            ["export", "mobilenet_v3_small", "--resolution", "64", "-o", "m.tflite", "--force", "--json"];
+        let written = edgezen_json(dir, &[&export[..], options].concat());
+        let only_latency = written["note"].as_str().is_some_and(|note| note.contains("for latency only"));
+        assert_eq!(
+            (written["int8"].as_bool(), only_latency),
+            (Some(!options.is_empty()), !options.is_empty())
+        );
+        let info = edgezen_json(dir, &["info", "m.tflite", "--json"]);
+        assert_eq!(info["exact"]["macs"], again[1]["exact"]["macs"]);
+        assert_eq!((text(&info, "kind"), &info["kernels"]), ("tflite", &again[1]["kernels"]));
+    }
+    let predicted = edgezen_json(dir, &["predict", "--device", "host", "m.tflite", "--json"]);
+    assert!(number(&predicted[0], "ms") > 0.0, "{predicted}");
+    refused(dir, &["export", "m.tflite", "-o", "s.tflite"], 2, &["TensorFlow Lite file already"]);
+    refused(dir, &["export", "m.tflite", "-o", "s.onnx"], 2, &["weights are not read"]);
+    refused(dir, &["export", "resnet18", "-o", "r.py", "--int8"], 2, &["--int8"]);
+    refused(dir, &["info", "m.tflite", "--resolution", "65"], 2, &["of 64, not of 65"]);
+    refused(dir, &["score", "m.tflite"], 2, &["TensorFlow Lite file", "a score needs one"]);
+    std::fs::write(dir.join("bad.tflite"), b"\x08\0\0\0TFL3\xff\xff\xff\xff").unwrap();
+    refused(dir, &["info", "bad.tflite"], 7, &["bad.tflite", "damaged"]);
     refused(dir, &["info", "runs"], 2, &["not that of a run"]);
     refused(dir, &["info", "efficientnet_b0", "--classes", "10"], 2, &["--classes has no effect"]);
 }

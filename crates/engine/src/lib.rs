@@ -9,14 +9,18 @@
 //!    libraries that are opened while the program runs
 //! 2. `safetensors`: tensors in files
 //! 3. `weights`: weights that are drawn from a seed, or those of a trained network
-//! 4. `tract`, `torch`, `pytorch`: the runtimes, and networks as PyTorch modules
-//! 5. `onnx`: networks as ONNX files
-//! 6. `tflite`: networks as TensorFlow Lite files
-//! 7. `onnxruntime`, `litert`: runtimes that are not part of this program
-//! 8. `agreement`: whether a runtime computes what tract computes
-//! 9. `runtimes`: all runtimes, and how one is opened
+//! 4. `fusion`: which nodes of a graph one operator of a runtime computes
+//! 5. `tract`, `torch`, `pytorch`: the runtimes, and networks as PyTorch modules
+//! 6. `quantisation`: networks in 8-bit integers
+//! 7. `imported`: networks that were read from files of others
+//! 8. `onnx`, `tflite`: networks as ONNX files and as TensorFlow Lite files
+//! 9. `onnxruntime`, `litert`: runtimes that are not part of this program
+//! 10. `agreement`: whether a runtime computes what tract computes
+//! 11. `runtimes`: all runtimes, and how one is opened
 
+pub mod fusion;
 pub mod guard;
+pub mod imported;
 pub mod input;
 pub mod library;
 #[cfg(feature = "onnx")]
@@ -35,6 +39,7 @@ pub mod onnxruntime;
 #[cfg(feature = "onnx")]
 pub mod agreement;
 pub mod pytorch;
+pub mod quantisation;
 #[cfg(feature = "onnx")]
 pub mod runtimes;
 pub mod safetensors;

@@ -7,8 +7,8 @@ use edgezen_core::plainnet::graph::{Act, Node, Op};
 use edgezen_core::plainnet::{Graph, window};
 use std::sync::Arc;
 use tract_core::internal::{
-    AxisOp, Datum, IntoTValue, OutletId, TDim, TValue, Tensor as TractTensor, ToDim, TractResult, TypedFact,
-    TypedModel, TypedOp, tvec,
+    AxisOp, Datum, IntoTValue, OutletId, TDim, TValue, TVec, Tensor as TractTensor, ToDim, TractResult,
+    TypedFact, TypedModel, TypedOp, tvec,
 };
 use tract_core::model::{IntoRunnable, SpecialOps, TypedRunnableModel, TypedSimpleState};
 use tract_core::ops::array::{Slice, TypedConcat};
@@ -42,7 +42,7 @@ impl Engine for Tract {
 }
 
 fn load(graph: &Graph, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError> {
-    let model = Lowering::new(graph, batch, seed).model()?;
+    let model = Lowering::new(graph, batch, &Weights::new(graph, seed)).model()?;
     let inputs = graph
         .nodes
         .iter()
@@ -111,10 +111,39 @@ impl Loaded for TractModel {
     }
 }
 
+/// A network whose values are looked at while it runs.
+pub(super) struct Observer(TractModel);
+
+impl Observer {
+    /// Prepares `graph` for single images; `nodes` are looked at.
+    pub(super) fn new(
+        graph: &Graph,
+        weights: &Weights<'_>,
+        nodes: &[usize],
+    ) -> Result<Observer, EngineError> {
+        super::check(graph, NAME)?;
+        super::memory::check(NAME, graph, 1)?;
+        let inputs = graph.nodes.iter().enumerate().filter(|(_, node)| node.op == Op::Input);
+        let inputs = inputs.map(|(index, _)| weights::input(graph, index, 1, 0)).collect();
+        let model = guarded(|| {
+            let model = Lowering::new(graph, 1, weights).observed(nodes)?;
+            TractModel::new(model, inputs)
+        });
+        Ok(Observer(model.unwrap_or_else(|reason| Err(failed(reason)))?))
+    }
+
+    /// Runs once on `inputs`; gives the smallest and the largest value of each of the nodes.
+    pub(super) fn ranges(&mut self, inputs: &[Tensor]) -> Result<Vec<(f32, f32)>, EngineError> {
+        let ends = self.0.run(inputs)?;
+        let end = |tensor: &Tensor| tensor.data.first().copied().unwrap_or(f32::NAN);
+        Ok(ends.chunks_exact(2).map(|ends| (end(&ends[0]), end(&ends[1]))).collect())
+    }
+}
+
 /// Translation of one graph.
 struct Lowering<'a> {
     graph: &'a Graph,
-    weights: Weights<'a>,
+    weights: &'a Weights<'a>,
     folded: Vec<Option<usize>>,
     batch: u32,
     model: TypedModel,
@@ -123,10 +152,10 @@ struct Lowering<'a> {
 }
 
 impl<'a> Lowering<'a> {
-    fn new(graph: &'a Graph, batch: u32, seed: u64) -> Self {
+    fn new(graph: &'a Graph, batch: u32, weights: &'a Weights<'a>) -> Self {
         Lowering {
             graph,
-            weights: Weights::new(graph, seed),
+            weights,
             folded: weights::folded(graph),
             batch,
             model: TypedModel::default(),
@@ -141,6 +170,25 @@ impl<'a> Lowering<'a> {
         }
         let last = self.outlets.last().copied().ok_or_else(|| failed("the graph is empty"))?;
         self.model.select_output_outlets(&[last]).map_err(failed)?;
+        Ok(self.model)
+    }
+
+    /// A model whose outputs are the smallest and the largest value of each of `nodes`.
+    fn observed(mut self, nodes: &[usize]) -> Result<TypedModel, EngineError> {
+        for (index, node) in self.graph.nodes.iter().enumerate() {
+            let outlet = self.node(index, node)?;
+            self.outlets.push(outlet);
+        }
+        let mut ends = Vec::with_capacity(2 * nodes.len());
+        for &node in nodes {
+            let outlet = self.outlets[node];
+            let axes: TVec<usize> = (0..self.model.outlet_fact(outlet).map_err(failed)?.rank()).collect();
+            for (end, reducer) in [("least", Reducer::Min), ("most", Reducer::Max)] {
+                let op = Reduce { axes: axes.clone(), reducer };
+                ends.push(self.one(format!("n{node}.{end}"), op, &[outlet]).map_err(failed)?);
+            }
+        }
+        self.model.select_output_outlets(&ends).map_err(failed)?;
         Ok(self.model)
     }
 

@@ -11,12 +11,14 @@ mod check;
 mod export;
 mod import;
 
+pub use crate::imported::{Imported, Size, Unknown};
 pub use export::{Export, encode};
-pub use import::{Imported, Size, Unknown, decode, read, read_at};
+pub use import::{decode, read, read_at};
 
 use super::tract::TractModel;
 use super::{EngineError, Loaded, Tensor};
 use crate::guard::guarded;
+use crate::imported::MissingOperators;
 use crate::{input, memory};
 use edgezen_core::files::FileError;
 use edgezen_core::units::Bytes;
@@ -39,6 +41,8 @@ pub enum OnnxError {
     Unsupported(String),
     #[error("this network cannot be run: {0}")]
     Engine(String),
+    #[error("this network cannot be run: {0}")]
+    Missing(#[from] MissingOperators),
     /// Sizes that an operator gives or reads depend on the image, or on an operator without a rule.
     #[error("the network's shapes cannot be known: {0}")]
     Unknown(String),

@@ -42,6 +42,8 @@ pub mod tensor {
     pub const BUFFER: u16 = 2;
     pub const NAME: u16 = 3;
     pub const QUANTISATION: u16 = 4;
+    /// It keeps its value from one run to the next.
+    pub const VARIABLE: u16 = 5;
     /// The shape with −1 for sides that are open.
     pub const SIGNATURE: u16 = 7;
 }
@@ -89,9 +91,7 @@ pub mod signature {
 /// The type of a tensor's elements, by its number.
 pub mod element {
     pub const FLOAT32: i8 = 0;
-    pub const FLOAT16: i8 = 1;
     pub const INT32: i8 = 2;
-    pub const UINT8: i8 = 3;
     pub const INT64: i8 = 4;
     pub const INT8: i8 = 9;
 }

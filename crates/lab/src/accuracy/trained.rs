@@ -71,7 +71,7 @@ pub fn chain(network: &AnyNetwork) -> Result<Chain, ChainError> {
             let parts = encoded.parts();
             Chain::of_graphs(parts.iter().map(|part| &part.graph))
         }
-        AnyNetwork::Onnx(_, imported) => Chain::of_graph(&imported.graph),
+        AnyNetwork::Onnx(_, imported) | AnyNetwork::Tflite(_, imported) => Chain::of_graph(&imported.graph),
     }
 }
 

@@ -18,6 +18,11 @@ pub enum Values {
     /// Weight of a node, drawn when it is written.
     Weight(usize),
     Bias(usize),
+    /// Weight of a node in integers, the scales of its channels, its bias, and the scales of that.
+    IntegerWeight(usize),
+    WeightScales(usize),
+    IntegerBias(usize),
+    BiasScales(usize),
     /// Little-endian bytes.
     Bytes(Vec<u8>),
 }
@@ -27,10 +32,26 @@ impl Initialiser {
     pub fn value_bytes(&self) -> u64 {
         match &self.values {
             Values::Bytes(bytes) => bytes.len() as u64,
-            Values::Weight(_) | Values::Bias(_) => {
-                let dims = self.header.dims.iter().map(|&n| u64::try_from(n).unwrap_or(0));
-                dims.fold(4, u64::saturating_mul)
-            }
+            Values::IntegerWeight(_) => self.elements(),
+            _ => self.elements().saturating_mul(4),
+        }
+    }
+
+    fn elements(&self) -> u64 {
+        let dims = self.header.dims.iter().map(|&n| u64::try_from(n).unwrap_or(0));
+        dims.fold(1, u64::saturating_mul)
+    }
+
+    /// The node whose parameters the values are made of.
+    pub fn node(&self) -> Option<usize> {
+        match self.values {
+            Values::Weight(node)
+            | Values::Bias(node)
+            | Values::IntegerWeight(node)
+            | Values::WeightScales(node)
+            | Values::IntegerBias(node)
+            | Values::BiasScales(node) => Some(node),
+            Values::Bytes(_) => None,
         }
     }
 

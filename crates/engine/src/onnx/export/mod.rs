@@ -2,9 +2,11 @@
 //! hold the weights, they stand in a second one that it refers to.
 
 mod initialiser;
+mod integers;
 mod nodes;
 
 use super::OnnxError;
+use crate::quantisation::{self, IntegerWeights, Maps};
 use crate::weights::{Parameters, Weights};
 use edgezen_core::plainnet::Graph;
 use edgezen_core::plainnet::graph::Op;
@@ -39,6 +41,8 @@ pub struct Export<'a> {
     graph: GraphProto,
     initialisers: Vec<Initialiser>,
     weights: Weights<'a>,
+    /// By node: the scale of the map that a layer reads; empty in files of 32-bit floats.
+    map_scales: Vec<Option<f32>>,
 }
 
 /// Largest file in bytes: protobuf readers refuse larger ones.
@@ -64,7 +68,21 @@ impl<'a> Export<'a> {
     /// # Errors
     /// A graph that ONNX cannot express.
     pub fn of(graph: &'a Graph, batch: u32, weights: Weights<'a>) -> Result<Export<'a>, OnnxError> {
-        let mut exporter = Exporter::new(graph, batch.max(1), weights);
+        Export::with_integers(graph, batch, weights, None)
+    }
+
+    /// As [`Export::of`]; with `maps`, in 8-bit integers: a pair of QuantizeLinear and DequantizeLinear stands behind each
+    /// operator, and a DequantizeLinear behind each weight and bias. Input and output stay floats.
+    ///
+    /// # Errors
+    /// A graph that ONNX cannot express.
+    pub fn with_integers(
+        graph: &'a Graph,
+        batch: u32,
+        weights: Weights<'a>,
+        maps: Option<&'a Maps>,
+    ) -> Result<Export<'a>, OnnxError> {
+        let mut exporter = Exporter::new(graph, batch.max(1), weights, maps);
         for (index, node) in graph.nodes.iter().enumerate() {
             exporter.node(index, node)?;
         }
@@ -75,11 +93,13 @@ impl<'a> Export<'a> {
                 opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
                 producer_name: "edgezen".into(),
                 producer_version: env!("CARGO_PKG_VERSION").into(),
+                doc_string: maps.map(|maps| maps.note.clone()).unwrap_or_default(),
                 ..ModelProto::default()
             },
             graph: exporter.proto,
             initialisers: exporter.initialisers,
             weights: exporter.weights,
+            map_scales: exporter.map_scales,
         })
     }
 
@@ -89,13 +109,26 @@ impl<'a> Export<'a> {
     /// # Errors
     /// A graph that ONNX cannot express; one with several inputs.
     pub fn network(graph: &'a Graph, batch: u32, weights: Weights<'a>) -> Result<Export<'a>, OnnxError> {
+        Export::network_with_integers(graph, batch, weights, None)
+    }
+
+    /// As [`Export::network`], in integers as [`Export::with_integers`].
+    ///
+    /// # Errors
+    /// As [`Export::network`].
+    pub fn network_with_integers(
+        graph: &'a Graph,
+        batch: u32,
+        weights: Weights<'a>,
+        maps: Option<&'a Maps>,
+    ) -> Result<Export<'a>, OnnxError> {
         let inputs = graph.nodes.iter().filter(|node| node.op == Op::Input).count();
         if inputs != 1 {
             return Err(OnnxError::Unsupported(format!(
                 "a network of pieces that reads {inputs} maps as one"
             )));
         }
-        Export::of(graph, batch, weights)
+        Export::with_integers(graph, batch, weights, maps)
     }
 
     /// Bytes that the weights take.
@@ -129,7 +162,7 @@ impl<'a> Export<'a> {
             write_key(out, RAW_DATA, initialiser.value_bytes())?;
             match &initialiser.values {
                 Values::Bytes(bytes) => out.write_all(bytes)?,
-                Values::Weight(_) | Values::Bias(_) => self.write_drawn(initialiser, &mut drawn, out)?,
+                _ => self.write_drawn(initialiser, &mut drawn, out)?,
             }
         }
         out.flush()
@@ -146,7 +179,7 @@ impl<'a> Export<'a> {
             graph.initializer.push(match &initialiser.values {
                 // Few bytes that readers need for the shapes of maps.
                 Values::Bytes(bytes) => TensorProto { raw_data: bytes.clone(), ..initialiser.header.clone() },
-                Values::Weight(_) | Values::Bias(_) => {
+                _ => {
                     let at = offset;
                     offset += initialiser.value_bytes();
                     initialiser.referring(location, at)
@@ -175,18 +208,42 @@ impl<'a> Export<'a> {
     fn write_drawn(
         &self,
         initialiser: &Initialiser,
-        drawn: &mut Option<(usize, Parameters)>,
+        drawn: &mut Option<Drawn>,
         out: &mut impl Write,
     ) -> std::io::Result<()> {
-        let (Values::Weight(index) | Values::Bias(index)) = initialiser.values else { return Ok(()) };
-        if drawn.as_ref().is_none_or(|(of, _)| *of != index) {
-            *drawn = self.weights.of(index).map(|parameters| (index, parameters));
+        let Some(index) = initialiser.node() else { return Ok(()) };
+        if drawn.as_ref().is_none_or(|drawn| drawn.node != index) {
+            *drawn = self.weights.of(index).map(|parameters| {
+                let map_scale = self.map_scales.get(index).copied().flatten();
+                let integers = map_scale.map(|scale| (quantisation::integers(&parameters, scale), scale));
+                Drawn { node: index, parameters, integers }
+            });
         }
-        let Some((_, parameters)) = drawn else { return Ok(()) };
-        let bias = parameters.bias.as_deref().unwrap_or_default();
-        let is_weight = matches!(initialiser.values, Values::Weight(_));
-        write_floats(out, if is_weight { &parameters.weight } else { bias })
+        let Some(Drawn { parameters, integers, .. }) = drawn else { return Ok(()) };
+        match (&initialiser.values, integers) {
+            (Values::Weight(_), _) => write_floats(out, &parameters.weight),
+            (Values::Bias(_), _) => write_floats(out, parameters.bias.as_deref().unwrap_or_default()),
+            (Values::IntegerWeight(_), Some((layer, _))) => {
+                layer.weight.iter().try_for_each(|weight| out.write_all(&weight.to_le_bytes()))
+            }
+            (Values::IntegerBias(_), Some((layer, _))) => {
+                layer.bias.iter().try_for_each(|bias| out.write_all(&bias.to_le_bytes()))
+            }
+            (Values::WeightScales(_), Some((layer, _))) => write_floats(out, &layer.scales),
+            (Values::BiasScales(_), Some((layer, scale))) => {
+                write_floats(out, &layer.scales.iter().map(|weight| weight * *scale).collect::<Vec<f32>>())
+            }
+            _ => Err(std::io::Error::other("integers of a layer without a map")),
+        }
     }
+}
+
+/// The parameters of the node that is being written.
+struct Drawn {
+    node: usize,
+    parameters: Parameters,
+    /// Their integers, and the scale of the map that they are for.
+    integers: Option<(IntegerWeights, f32)>,
 }
 
 fn write_floats(out: &mut impl Write, values: &[f32]) -> std::io::Result<()> {

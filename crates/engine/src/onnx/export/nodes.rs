@@ -1,7 +1,9 @@
 //! The nodes of an ONNX file: what each operation of a graph becomes.
 
 use super::initialiser::{Initialiser, Values};
+use crate::fusion::Fusion;
 use crate::onnx::OnnxError;
+use crate::quantisation::{Affine, Maps};
 use crate::weights::{self, Weights};
 use edgezen_core::plainnet::graph::{Act, Node, Op};
 use edgezen_core::plainnet::{Graph, window};
@@ -11,7 +13,7 @@ use tract_onnx::pb::{
     tensor_shape_proto::{Dimension, dimension},
 };
 
-const FLOAT: i32 = 1;
+pub(super) const FLOAT: i32 = 1;
 const INT64: i32 = 7;
 
 /// Lays out a graph node by node.
@@ -23,12 +25,17 @@ pub struct Exporter<'a> {
     /// Rank of each node's value: 4, or 2 after flattening.
     rank: Vec<usize>,
     batch: u32,
+    /// The integers of each map; absent in files of 32-bit floats.
+    pub(super) maps: Option<&'a Maps>,
+    pub(super) fusion: Fusion,
+    /// By node: the scale of the map that a layer reads.
+    pub map_scales: Vec<Option<f32>>,
     pub proto: GraphProto,
     pub initialisers: Vec<Initialiser>,
 }
 
 impl<'a> Exporter<'a> {
-    pub fn new(graph: &'a Graph, batch: u32, weights: Weights<'a>) -> Self {
+    pub fn new(graph: &'a Graph, batch: u32, weights: Weights<'a>, maps: Option<&'a Maps>) -> Self {
         let mut root: Vec<usize> = (0..graph.nodes.len()).collect();
         for (index, conv) in weights::folded(graph).into_iter().enumerate() {
             if let Some(conv) = conv {
@@ -39,17 +46,44 @@ impl<'a> Exporter<'a> {
             }
         }
         let proto = GraphProto { name: "edgezen".into(), ..GraphProto::default() };
-        Exporter { graph, weights, root, rank: Vec::new(), batch, proto, initialisers: Vec::new() }
+        Exporter {
+            graph,
+            weights,
+            root,
+            rank: Vec::new(),
+            batch,
+            maps,
+            fusion: Fusion::of(graph),
+            map_scales: Vec::new(),
+            proto,
+            initialisers: Vec::new(),
+        }
     }
 
-    /// The name under which the value of node `index` is known.
-    fn value(&self, index: usize) -> String {
+    /// The name under which node `reader` finds the value of node `index`: of the floats that the integers stand for, unless
+    /// one operator computes both.
+    fn read(&self, index: usize, reader: usize) -> String {
+        let inside = self.fusion.root[index] == self.fusion.root[reader];
+        if self.maps.is_none() || inside { self.value(index) } else { self.float(index) }
+    }
+
+    /// The operation whose value node `index` passes on.
+    pub(super) fn graph_op(&self, index: usize) -> Op {
+        self.graph.nodes[self.root[index]].op
+    }
+
+    /// Whether the value of node `index` is the network's output.
+    pub(super) fn is_output(&self, index: usize) -> bool {
+        self.root[index] == self.root[self.graph.nodes.len() - 1]
+    }
+
+    /// The name under which the value of node `index` is known as its operator computes it.
+    pub(super) fn value(&self, index: usize) -> String {
         let root = self.root[index];
-        let output = self.root[self.graph.nodes.len() - 1];
         if self.graph.nodes[root].op == Op::Input {
             let earlier = self.graph.nodes[..root].iter().filter(|node| node.op == Op::Input).count();
             if earlier == 0 { "input".into() } else { format!("input_{earlier}") }
-        } else if root == output {
+        } else if self.is_output(index) && self.maps.is_none() {
             "logits".into()
         } else {
             format!("n{root}")
@@ -57,16 +91,34 @@ impl<'a> Exporter<'a> {
     }
 
     pub fn node(&mut self, index: usize, node: &Node) -> Result<(), OnnxError> {
-        let inputs: Vec<String> = node.inputs.iter().map(|&input| self.value(input)).collect();
+        let inputs: Vec<String> = node.inputs.iter().map(|&input| self.read(input, index)).collect();
         let ranks: Vec<usize> = node.inputs.iter().map(|&input| self.rank[input]).collect();
         self.rank.push(match node.op {
             Op::Input => 4,
             Op::Flatten | Op::Linear { .. } => 2,
             _ => ranks.iter().copied().max().unwrap_or(4),
         });
+        self.map_scales.push(self.maps.zip(node.inputs.first()).map(|(maps, &map)| maps.affine(map).scale));
         if self.root[index] != index {
             return Ok(());
         }
+        self.operator(index, node, inputs, &ranks)?;
+        if let Some(maps) = self.maps
+            && self.root[self.fusion.last[self.fusion.root[index]]] == index
+        {
+            let to = self.float(index);
+            self.quantised(self.value(index), to, maps.affine(index));
+        }
+        Ok(())
+    }
+
+    fn operator(
+        &mut self,
+        index: usize,
+        node: &Node,
+        inputs: Vec<String>,
+        ranks: &[usize],
+    ) -> Result<(), OnnxError> {
         let out = self.value(index);
         match node.op {
             Op::AnyConv { .. } | Op::AnyPool { .. } | Op::View { .. } | Op::Pass { .. } => {
@@ -93,19 +145,25 @@ impl<'a> Exporter<'a> {
                 };
                 let mut dims = vec![1; ranks[0]];
                 dims[1] = i64::from(node.shape.c);
-                let scale = self.floats(format!("n{index}.scale"), &dims, &p.weight);
-                let shift = self.floats(format!("n{index}.shift"), &dims, &p.bias.unwrap_or_default());
-                let scaled = format!("n{index}.scaled");
+                let scale = self.operand(format!("n{index}.scale"), &dims, &p.weight);
+                let shift = self.operand(format!("n{index}.shift"), &dims, &p.bias.unwrap_or_default());
+                let mut scaled = format!("n{index}.scaled");
                 self.push("Mul", vec![inputs[0].clone(), scale], scaled.clone(), vec![]);
+                if let Some(maps) = self.maps {
+                    let float = format!("{scaled}.float");
+                    let between = maps.affine(node.inputs[0]).times(&p.weight);
+                    self.quantised(scaled, float.clone(), between);
+                    scaled = float;
+                }
                 self.push("Add", vec![scaled, shift], out, vec![]);
             }
             Op::Act(act) => self.act(index, act, inputs, out),
             Op::Add => {
-                let inputs = self.same_rank(index, inputs, &ranks);
+                let inputs = self.same_rank(index, inputs, ranks);
                 self.push("Add", inputs, out, vec![]);
             }
             Op::Scale => {
-                let inputs = self.same_rank(index, inputs, &ranks);
+                let inputs = self.same_rank(index, inputs, ranks);
                 self.push("Mul", inputs, out, vec![]);
             }
             Op::Concat => self.push("Concat", inputs, out, vec![int("axis", 1)]),
@@ -156,6 +214,9 @@ impl<'a> Exporter<'a> {
     fn parameters(&mut self, index: usize) -> Vec<String> {
         let Some((shape, has_bias)) = self.weights.shape_of(index) else { return Vec::new() };
         let dims: Vec<i64> = shape.iter().map(|&n| n as i64).collect();
+        if self.maps.is_some() {
+            return self.integer_parameters(index, &dims, has_bias);
+        }
         let mut names =
             vec![self.initialiser(format!("n{index}.weight"), FLOAT, &dims, Values::Weight(index))];
         if has_bias {
@@ -179,6 +240,14 @@ impl<'a> Exporter<'a> {
             Act::Swish => {
                 let map = inputs[0].clone();
                 self.push("Sigmoid", inputs, gate.clone(), vec![]);
+                let gate = match self.maps {
+                    Some(_) => {
+                        let float = format!("{gate}.float");
+                        self.quantised(gate, float.clone(), Affine::SIGMOID);
+                        float
+                    }
+                    None => gate,
+                };
                 self.push("Mul", vec![map, gate], out, vec![]);
             }
             Act::HardSwish => self.push("HardSwish", inputs, out, vec![]),
@@ -208,19 +277,31 @@ impl<'a> Exporter<'a> {
         same
     }
 
-    fn floats(&mut self, name: String, dims: &[i64], data: &[f32]) -> String {
+    pub(super) fn floats(&mut self, name: String, dims: &[i64], data: &[f32]) -> String {
         let bytes = data.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.initialiser(name, FLOAT, dims, Values::Bytes(bytes))
     }
 
-    fn initialiser(&mut self, name: String, data_type: i32, dims: &[i64], values: Values) -> String {
+    pub(super) fn initialiser(
+        &mut self,
+        name: String,
+        data_type: i32,
+        dims: &[i64],
+        values: Values,
+    ) -> String {
         let header =
             TensorProto { dims: dims.to_vec(), data_type, name: name.clone(), ..TensorProto::default() };
         self.initialisers.push(Initialiser { header, values });
         name
     }
 
-    fn push(&mut self, op_type: &str, input: Vec<String>, output: String, attribute: Vec<AttributeProto>) {
+    pub(super) fn push(
+        &mut self,
+        op_type: &str,
+        input: Vec<String>,
+        output: String,
+        attribute: Vec<AttributeProto>,
+    ) {
         self.proto.node.push(NodeProto {
             // Profilers name layers after nodes: `Conv_n12` is node 12 of the graph.
             name: format!("{op_type}_{output}"),
@@ -239,6 +320,7 @@ impl<'a> Exporter<'a> {
         // A graph that is nothing but its input still has an output.
         if self.graph.nodes[self.root[last]].op == Op::Input {
             let input = self.value(last);
+            let input = if self.maps.is_some() { self.float(last) } else { input };
             self.push("Identity", vec![input], "logits".into(), vec![]);
         }
         self.proto.output.push(info("logits", &dims[..self.rank[last]]));
@@ -272,7 +354,7 @@ fn ints(name: &str, values: &[u32]) -> AttributeProto {
     AttributeProto { ints, ..attribute(name, AttributeType::Ints) }
 }
 
-fn int(name: &str, value: u32) -> AttributeProto {
+pub(super) fn int(name: &str, value: u32) -> AttributeProto {
     AttributeProto { i: i64::from(value), ..attribute(name, AttributeType::Int) }
 }
 

@@ -3,15 +3,13 @@
 //! 1. [`unroll`] writes the file out as a list of operators with true shapes: functions are written out,
 //!    constant branches taken, constants folded ([`fold`], [`shapes`]), dead branches dropped.
 //! 2. [`count`] counts the multiply-accumulates of each.
-//! 3. [`translate`] makes operations of [`Graph`] of them; [`merge`] joins chains of element-wise operations
-//!    into the activation that they spell out.
+//! 3. [`translate`] makes operations of a graph of them.
 //!
 //! What has no counterpart is listed in [`Imported::unknown`], with the multiply-accumulates that are
 //! therefore missing from the graph. A file whose shapes cannot be known is refused.
 
 mod count;
 mod fold;
-mod merge;
 mod operation;
 mod products;
 mod shapes;
@@ -21,85 +19,15 @@ mod value;
 mod windows;
 
 use super::{OnnxError, check};
+use crate::imported::{ATTENTION, Imported, Size, Unknown};
 use count::Work;
-use edgezen_core::plainnet::Graph;
 use operation::Operation;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
-use std::str::FromStr;
 use unroll::{Network, full_name};
 
 /// Largest share of the multiply-accumulates in three-dimensional convolutions that a network over images has.
 const VOLUMES: f64 = 0.05;
-/// Largest share in products of two maps, and in products with weights over sequences beside them, that a
-/// convolutional network has.
-const ATTENTION: f64 = 0.5;
-
-/// Height and width of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
-    pub h: usize,
-    pub w: usize,
-}
-
-impl FromStr for Size {
-    type Err = String;
-
-    /// `320` or `320x480`, height first.
-    fn from_str(text: &str) -> Result<Size, String> {
-        let side = |text: &str| text.parse().ok().filter(|side| (1..=65_536).contains(side));
-        let sides = match text.split_once(['x', '×']) {
-            Some((h, w)) => side(h).zip(side(w)),
-            None => side(text).map(|side| (side, side)),
-        };
-        let (h, w) = sides.ok_or_else(|| format!("{text:?} is no side like 320 or 320x480"))?;
-        Ok(Size { h, w })
-    }
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.h == self.w { write!(f, "{}", self.h) } else { write!(f, "{}x{}", self.h, self.w) }
-    }
-}
-
-/// A network read from a file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Imported {
-    pub graph: Graph,
-    /// Multiply-accumulates of all convolutions and matrix products in the file, for one image; of those in
-    /// [`Imported::unknown`], too.
-    pub macs: f64,
-    /// Operators that are not in the graph.
-    pub unknown: Vec<Unknown>,
-    /// Why the network is no convolutional network over images, if it is none.
-    pub no_cnn: Option<String>,
-}
-
-/// An operator that has no counterpart.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Unknown {
-    pub operator: String,
-    pub count: usize,
-    /// Multiply-accumulates for one image; nothing if they are not known.
-    pub macs: Option<f64>,
-}
-
-impl Imported {
-    /// The graph, if nothing that multiplies is missing from it.
-    ///
-    /// # Errors
-    /// The names of what is missing.
-    pub fn whole(self) -> Result<Graph, OnnxError> {
-        let missing: Vec<&str> = self.unknown.iter().map(|unknown| &unknown.operator[..]).collect();
-        if missing.is_empty() {
-            Ok(self.graph)
-        } else {
-            Err(OnnxError::Engine(format!("no counterpart of {}", missing.join(", "))))
-        }
-    }
-}
 
 /// Reads `path`.
 ///

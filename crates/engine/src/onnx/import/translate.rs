@@ -3,24 +3,22 @@
 //! Sizes are those of one image: a fixed batch of the file is divided out, and images that a network
 //! multiplies inside (crops, frames) are laid below each other.
 
-use super::merge::{Soft, merge};
 use super::operation::Operation;
 use super::products::{self, Einsum};
 use super::unroll::{Network, Step};
 use super::value::Value;
 use super::{shapes, windows};
+use crate::imported::builder::{Constant, Soft, sides, usual};
+use crate::imported::{Builder, Pair};
 use crate::onnx::OnnxError;
 use edgezen_core::plainnet::graph::{Act, Op};
 use edgezen_core::plainnet::{Graph, Shape, Window};
 
 pub struct Translation<'n> {
     network: &'n Network<'n>,
-    graph: Graph,
-    soft: Vec<Soft>,
+    built: Builder,
     /// The node of each value.
     nodes: Vec<Option<usize>>,
-    /// Nodes that something outside the graph reads.
-    kept: Vec<usize>,
 }
 
 type Translated = Option<usize>;
@@ -29,52 +27,21 @@ impl<'n> Translation<'n> {
     pub fn new(network: &'n Network<'n>) -> Result<Self, OnnxError> {
         let mut translation = Translation {
             network,
-            graph: Graph { nodes: Vec::with_capacity(network.steps.len() + 1) },
-            soft: Vec::with_capacity(network.steps.len() + 1),
+            built: Builder::with_capacity(network.steps.len() + 1),
             nodes: vec![None; network.values.len()],
-            kept: Vec::new(),
         };
         for &place in &network.inputs {
             let shape = translation.shape_of(&network.values[place])?;
-            translation.nodes[place] = Some(translation.input(shape));
+            translation.nodes[place] = Some(translation.built.input(shape));
         }
         Ok(translation)
     }
 
     /// The finished graph.
-    pub fn graph(mut self) -> Graph {
-        let outputs = self.network.outputs.iter().filter_map(|&place| self.nodes[place]);
-        self.kept.extend(outputs);
-        merge(self.graph, self.soft, &self.kept)
-    }
-
-    fn input(&mut self, shape: Shape) -> usize {
-        self.soft.push(Soft::No);
-        self.graph.push_input(shape)
-    }
-
-    fn push(&mut self, op: Op, inputs: Vec<usize>) -> usize {
-        let soft = match op {
-            Op::Act(_) | Op::BatchNorm => Soft::Element,
-            _ => Soft::No,
-        };
-        self.soft.push(soft);
-        self.graph.push(op, inputs)
-    }
-
-    fn softened(&mut self, op: Op, inputs: Vec<usize>, soft: Soft) -> usize {
-        let node = self.push(op, inputs);
-        self.soft[node] = soft;
-        node
-    }
-
-    fn shape(&self, node: usize) -> Shape {
-        self.graph.nodes[node].shape
-    }
-
-    /// `node` under another shape; of a larger one, so much as the shape holds.
-    fn view(&mut self, node: usize, to: Shape) -> usize {
-        if self.shape(node) == to { node } else { self.push(Op::View { to }, vec![node]) }
+    pub fn graph(self) -> Graph {
+        let outputs: Vec<usize> =
+            self.network.outputs.iter().filter_map(|&place| self.nodes[place]).collect();
+        self.built.finish(&outputs)
     }
 
     /// The shape for one image of a value of these dimensions.
@@ -105,7 +72,7 @@ impl<'n> Translation<'n> {
         self.keep(step);
         for place in step.outputs.iter().copied().flatten() {
             let shape = self.shape_of(&self.network.values[place])?;
-            self.nodes[place] = Some(self.input(shape));
+            self.nodes[place] = Some(self.built.input(shape));
         }
         Ok(())
     }
@@ -113,7 +80,7 @@ impl<'n> Translation<'n> {
     /// Keeps what an operator reads that is not in the graph.
     pub fn keep(&mut self, step: &Step) {
         let read = step.inputs.iter().copied().flatten().filter_map(|place| self.nodes[place]);
-        self.kept.extend(read);
+        self.built.keep(read);
     }
 
     /// Translates one operator; false if it has no counterpart.
@@ -133,18 +100,18 @@ impl<'n> Translation<'n> {
         // Each part of a Split is a copy of its own.
         if op.kind() == "Split" {
             for &(place, shape) in &shapes {
-                let part = self.view(maps[0], shape);
-                self.nodes[place] = Some(self.push(Op::Pass { to: shape }, vec![part]));
+                let part = self.built.view(maps[0], shape);
+                self.nodes[place] = Some(self.built.push(Op::Pass { to: shape }, vec![part]));
             }
             return Ok(true);
         }
         let out = &network.values[first];
         let Some(node) = self.translate(op, &nodes, &maps, out, shape) else { return Ok(false) };
-        let node = self.view(node, shape);
+        let node = self.built.view(node, shape);
         self.nodes[first] = Some(node);
         // Masks and indices come with the first result.
         for &(place, shape) in &shapes[1..] {
-            self.nodes[place] = Some(self.push(Op::View { to: shape }, vec![node]));
+            self.nodes[place] = Some(self.built.push(Op::View { to: shape }, vec![node]));
         }
         Ok(true)
     }
@@ -167,40 +134,50 @@ impl<'n> Translation<'n> {
             "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => {
                 let flat = to == (Shape { c: to.c, h: 1, w: 1 })
                     && out.dims().is_some_and(|dims| dims.len() == 2)
-                    && self.shape(first).elements() == u64::from(to.c);
-                Some(if flat { self.push(Op::Flatten, vec![first]) } else { self.view(first, to) })
+                    && self.built.shape(first).elements() == u64::from(to.c);
+                Some(if flat {
+                    self.built.push(Op::Flatten, vec![first])
+                } else {
+                    self.built.view(first, to)
+                })
             }
             "Conv" | "ConvInteger" | "FusedConv" => self.conv(op, x?, 1, op.input(2).is_some(), out),
             "QLinearConv" => self.conv(op, x?, 3, op.input(8).is_some(), out),
             "ConvTranspose" => self.conv_transposed(op, x?, out),
-            "BatchNormalization" => Some(self.push(Op::BatchNorm, vec![x?])),
-            "Relu" | "LeakyRelu" | "ThresholdedRelu" | "QLinearLeakyRelu" => self.act(Act::Relu, first),
-            "Sigmoid" | "QLinearSigmoid" => self.act(Act::Sigmoid, first),
-            "HardSwish" => self.act(Act::HardSwish, first),
-            "HardSigmoid" => self.act(Act::HardSigmoid, first),
+            "BatchNormalization" => Some(self.built.push(Op::BatchNorm, vec![x?])),
+            "Relu" | "LeakyRelu" | "ThresholdedRelu" | "QLinearLeakyRelu" => {
+                Some(self.built.act(Act::Relu, first))
+            }
+            "Sigmoid" | "QLinearSigmoid" => Some(self.built.act(Act::Sigmoid, first)),
+            "HardSwish" => Some(self.built.act(Act::HardSwish, first)),
+            "HardSigmoid" => Some(self.built.act(Act::HardSigmoid, first)),
             "Elu" | "Selu" | "Celu" | "Gelu" | "Mish" | "Tanh" | "Softplus" | "Softsign" | "Erf"
-            | "Swish" | "FastGelu" | "QuickGelu" | "BiasGelu" | "Exp" => self.act(Act::Swish, first),
+            | "Swish" | "FastGelu" | "QuickGelu" | "BiasGelu" | "Exp" => {
+                Some(self.built.act(Act::Swish, first))
+            }
             "Clip" => {
                 let bound = |at: usize, name: &str| match op.input(at) {
                     Some(value) => value.scalar(),
                     None => op.float(name),
                 };
                 match (bound(1, "min"), bound(2, "max")) {
-                    (Some(0.0), None) => self.act(Act::Relu, first),
-                    (Some(0.0), Some(max)) if max >= f64::from(f32::MAX) => self.act(Act::Relu, first),
-                    _ => self.act(Act::Relu6, first),
+                    (Some(0.0), None) => Some(self.built.act(Act::Relu, first)),
+                    (Some(0.0), Some(max)) if max >= f64::from(f32::MAX) => {
+                        Some(self.built.act(Act::Relu, first))
+                    }
+                    _ => Some(self.built.act(Act::Relu6, first)),
                 }
             }
             "PRelu" | "Abs" | "Neg" | "Sqrt" | "Reciprocal" | "Log" | "Floor" | "Ceil" | "Round" | "Sign"
             | "Sin" | "Cos" | "Not" | "Shrink" => {
-                Some(self.softened(Op::Pass { to }, vec![first], Soft::Element))
+                Some(self.built.softened(Op::Pass { to }, vec![first], Soft::Element))
             }
             "Add" | "Sum" | "QLinearAdd" | "Sub" | "Mul" | "QLinearMul" | "Div" | "Pow" | "Max" | "Min"
             | "Mean" => Some(self.together(op, nodes, maps, to)),
             "MaxPool" => self.pool(op, x?, out, true),
             "AveragePool" | "LpPool" | "QLinearAveragePool" => self.pool(op, x?, out, false),
             "GlobalAveragePool" | "GlobalMaxPool" | "GlobalLpPool" | "QLinearGlobalAveragePool" => {
-                Some(self.push(Op::GlobalAvgPool, vec![x?]))
+                Some(self.built.push(Op::GlobalAvgPool, vec![x?]))
             }
             kind if kind.starts_with("Reduce") => Some(self.reduced(op, first, out, to)),
             kind if products::operands(kind).is_some() => self.product(op, nodes, out),
@@ -211,8 +188,8 @@ impl<'n> Translation<'n> {
             }
             // Copies of as much as they give.
             "Slice" | "Gather" | "GatherElements" | "GatherND" => {
-                let part = self.view(first, to);
-                Some(self.push(Op::Pass { to }, vec![part]))
+                let part = self.built.view(first, to);
+                Some(self.built.push(Op::Pass { to }, vec![part]))
             }
             "DeformConv"
             | "LSTM"
@@ -224,14 +201,10 @@ impl<'n> Translation<'n> {
             | "QAttention" => None,
             _ => {
                 // The largest operand counts.
-                let largest = maps.iter().copied().max_by_key(|&map| self.shape(map).elements())?;
-                Some(self.push(Op::Pass { to }, vec![largest]))
+                let largest = maps.iter().copied().max_by_key(|&map| self.built.shape(map).elements())?;
+                Some(self.built.push(Op::Pass { to }, vec![largest]))
             }
         }
-    }
-
-    fn act(&mut self, act: Act, x: usize) -> Translated {
-        Some(self.push(Op::Act(act), vec![x]))
     }
 
     /// Element-wise operations of several operands.
@@ -243,58 +216,33 @@ impl<'n> Translation<'n> {
                 [first, rest @ ..] => {
                     let mut sum = *first;
                     for &map in rest {
-                        sum = self.push(Op::Pass { to }, vec![sum, map]);
+                        sum = self.built.push(Op::Pass { to }, vec![sum, map]);
                     }
                     sum
                 }
                 [] => 0,
             };
         };
-        let (of_a, of_b) = (self.shape(a), self.shape(b));
-        let same = of_a == of_b && of_a == to;
-        if same && matches!(kind, "Add" | "Sum" | "QLinearAdd") {
-            return self.softened(Op::Add, vec![a, b], Soft::Element);
-        }
-        let product = matches!(kind, "Mul" | "QLinearMul");
-        let gate = |gate: Shape, map: Shape| (gate.h, gate.w) == (1, 1) && gate.c == map.c && map == to;
-        if product && gate(of_b, of_a) {
-            return self.softened(Op::Scale, vec![a, b], if same { Soft::Element } else { Soft::No });
-        }
-        if product && gate(of_a, of_b) {
-            return self.push(Op::Scale, vec![b, a]);
-        }
-        let (large, small) = if of_a.elements() >= of_b.elements() { (a, b) } else { (b, a) };
-        self.softened(Op::Pass { to }, vec![large, small], Soft::Element)
+        let pair = match kind {
+            "Add" | "Sum" | "QLinearAdd" => Pair::Sum,
+            "Mul" | "QLinearMul" => Pair::Product,
+            _ => Pair::Other,
+        };
+        self.built.pair(pair, a, b, to)
     }
 
     /// An element-wise operation of a map and constants.
     fn with_constant(&mut self, op: &Operation, nodes: &[Option<usize>], x: usize, to: Shape) -> usize {
-        let shape = self.shape(x);
         let others =
             op.inputs.iter().zip(nodes).filter(|(_, node)| node.is_none()).filter_map(|(value, _)| *value);
         let sizes = others.filter_map(|value| value.dims().map(|dims| dims.iter().product::<usize>()));
-        let largest = sizes.max().unwrap_or(1);
-        // The bias of a linear layer belongs to it.
-        if op.kind() == "Add"
-            && let Op::Linear { in_c, out_c, bias: false } = self.graph.nodes[x].op
-            && largest == out_c as usize
-            && shape == to
-        {
-            self.graph.nodes[x].op = Op::Linear { in_c, out_c, bias: true };
-            return x;
-        }
-        let affine = matches!(op.kind(), "Add" | "Sub" | "Mul" | "Div" | "QLinearAdd" | "QLinearMul");
-        let soft = if largest == 1 { Soft::Scalar } else { Soft::Element };
-        // Scaling or shifting by a constant, for each channel or for all, is what a normalisation does.
-        let channels = shape.c.max(shape.h).max(shape.w) as usize;
-        if affine && shape == to && largest <= channels {
-            return self.softened(Op::BatchNorm, vec![x], soft);
-        }
-        let clamps = matches!(op.kind(), "Max" | "Min") && largest == 1;
-        if clamps && shape == to {
-            return self.softened(Op::Act(Act::Relu), vec![x], Soft::Element);
-        }
-        self.softened(Op::Pass { to }, vec![x], if shape == to { soft } else { Soft::No })
+        let constant = match op.kind() {
+            "Add" => Constant::Added,
+            "Sub" | "Mul" | "Div" | "QLinearAdd" | "QLinearMul" => Constant::Affine,
+            "Max" | "Min" => Constant::Clamp,
+            _ => Constant::Other,
+        };
+        self.built.with_constant(constant, sizes.max().unwrap_or(1), x, to)
     }
 
     fn conv(&mut self, op: &Operation, x: usize, weight: usize, bias: bool, out: &Value) -> Translated {
@@ -308,9 +256,9 @@ impl<'n> Translation<'n> {
         let window = plane_window(&walk, axes, images, &out[2..])?;
         Some(match usual(&window, from) {
             Some((kernel, stride)) => {
-                self.push(Op::Conv { in_c, out_c, kernel, stride, groups, bias }, vec![x])
+                self.built.push(Op::Conv { in_c, out_c, kernel, stride, groups, bias }, vec![x])
             }
-            None => self.push(Op::AnyConv { in_c, out_c, groups, bias, window }, vec![x]),
+            None => self.built.push(Op::AnyConv { in_c, out_c, groups, bias, window }, vec![x]),
         })
     }
 
@@ -324,7 +272,7 @@ impl<'n> Translation<'n> {
         let (x, _) = self.plane(x, axes, images, &input[1..])?;
         let window = Window { transposed: true, ..plane_window(&walk, axes, images, &out[2..])? };
         let bias = op.input(2).is_some();
-        Some(self.push(Op::AnyConv { in_c, out_c, groups, bias, window }, vec![x]))
+        Some(self.built.push(Op::AnyConv { in_c, out_c, groups, bias, window }, vec![x]))
     }
 
     /// A map of one or two axes as the plane that windows walk over.
@@ -335,7 +283,7 @@ impl<'n> Translation<'n> {
             _ => return None,
         };
         let shape = Shape { c: u32::try_from(c).ok()?, h: u32::try_from(h).ok()?, w: u32::try_from(w).ok()? };
-        Some((self.view(x, shape), shape))
+        Some((self.built.view(x, shape), shape))
     }
 
     fn pool(&mut self, op: &Operation, x: usize, out: &Value, max: bool) -> Translated {
@@ -345,30 +293,30 @@ impl<'n> Translation<'n> {
         let images = input[0] / self.network.batch.min(input[0]).max(1);
         let Some((x, from)) = self.plane(x, axes, images, &input[1..]) else {
             let to = Shape {
-                c: self.shape(x).c,
+                c: self.built.shape(x).c,
                 h: u32::try_from(out[2..].iter().product::<usize>()).ok()?,
                 w: 1,
             };
-            return Some(self.push(Op::Pass { to }, vec![x]));
+            return Some(self.built.push(Op::Pass { to }, vec![x]));
         };
         let window = plane_window(&walk, axes, images, &out[2..])?;
         if max {
             return Some(match usual(&window, from) {
-                Some((kernel, stride)) => self.push(Op::MaxPool { kernel, stride }, vec![x]),
-                None => self.push(Op::AnyPool { window }, vec![x]),
+                Some((kernel, stride)) => self.built.push(Op::MaxPool { kernel, stride }, vec![x]),
+                None => self.built.push(Op::AnyPool { window }, vec![x]),
             });
         }
         if walk.unpadded && window.out == [1, 1] && window.kernel == [from.h, from.w] {
-            return Some(self.push(Op::GlobalAvgPool, vec![x]));
+            return Some(self.built.push(Op::GlobalAvgPool, vec![x]));
         }
         // Cells that tile the map.
         let [h, w] = window.out;
         let tiles = walk.unpadded && window.kernel == window.stride && !window.is_odd() && h == w;
         let [kernel_h, kernel_w] = window.kernel;
         if tiles && h * kernel_h == from.h && w * kernel_w == from.w {
-            return Some(self.push(Op::AdaptiveAvgPool { size: h }, vec![x]));
+            return Some(self.built.push(Op::AdaptiveAvgPool { size: h }, vec![x]));
         }
-        Some(self.push(Op::AnyPool { window }, vec![x]))
+        Some(self.built.push(Op::AnyPool { window }, vec![x]))
     }
 
     fn reduced(&mut self, op: &Operation, x: usize, out: &Value, to: Shape) -> usize {
@@ -385,12 +333,12 @@ impl<'n> Translation<'n> {
         };
         match pooled {
             Some(map) => {
-                let map = self.view(x, map);
-                let pool = self.push(Op::GlobalAvgPool, vec![map]);
+                let map = self.built.view(x, map);
+                let pool = self.built.push(Op::GlobalAvgPool, vec![map]);
                 let flat = out.dims().is_some_and(|dims| dims.len() == 2);
-                if flat { self.push(Op::Flatten, vec![pool]) } else { pool }
+                if flat { self.built.push(Op::Flatten, vec![pool]) } else { pool }
             }
-            None => self.softened(Op::Pass { to }, vec![x], Soft::Row),
+            None => self.built.softened(Op::Pass { to }, vec![x], Soft::Row),
         }
     }
 
@@ -417,27 +365,7 @@ impl<'n> Translation<'n> {
             (1, true, [_, h, w, _]) if h * w == rows => [*h, *w],
             _ => sides(rows),
         };
-        self.weighted(x, [groups * depth, groups * columns], groups, sides, bias)
-    }
-
-    fn weighted(
-        &mut self,
-        x: usize,
-        channels: [usize; 2],
-        groups: usize,
-        sides: [usize; 2],
-        bias: bool,
-    ) -> Translated {
-        let [in_c, out_c] = channels.map(|n| u32::try_from(n).ok());
-        let [h, w] = sides.map(|n| u32::try_from(n).ok());
-        let (in_c, out_c, h, w) = (in_c?, out_c?, h?, w?);
-        if (h, w, groups) == (1, 1, 1) {
-            let flat = self.view(x, Shape { c: in_c, h: 1, w: 1 });
-            return Some(self.push(Op::Linear { in_c, out_c, bias }, vec![flat]));
-        }
-        let map = self.view(x, Shape { c: in_c, h, w });
-        let groups = u32::try_from(groups).ok()?;
-        Some(self.push(Op::Conv { in_c, out_c, kernel: 1, stride: 1, groups, bias }, vec![map]))
+        self.built.weighted(x, [groups * depth, groups * columns], groups, sides, bias)
     }
 
     fn einsum(&mut self, op: &Operation, nodes: &[Option<usize>]) -> Translated {
@@ -451,7 +379,7 @@ impl<'n> Translation<'n> {
         if depth == 1 {
             let elements: usize = einsum.dims().iter().product::<usize>() / self.network.batch;
             let to = Shape { c: u32::try_from(elements).ok()?, h: 1, w: 1 };
-            return Some(self.push(Op::Pass { to }, vec![x]));
+            return Some(self.built.push(Op::Pass { to }, vec![x]));
         }
         let of_map = &einsum.operands[1 - weight];
         let size =
@@ -460,7 +388,7 @@ impl<'n> Translation<'n> {
         let groups = size(&mut einsum.operands[weight].iter().filter(kept).filter(|c| of_map.contains(c)));
         let columns = size(&mut einsum.operands[weight].iter().filter(kept).filter(|c| !of_map.contains(c)));
         let rows = einsum.dims().iter().product::<usize>() / (groups * columns).max(1) / self.network.batch;
-        self.weighted(x, [groups * depth, groups * columns], groups, sides(rows), false)
+        self.built.weighted(x, [groups * depth, groups * columns], groups, sides(rows), false)
     }
 
     /// Values side by side along any axis, which becomes the channels.
@@ -476,24 +404,19 @@ impl<'n> Translation<'n> {
         let axis = op.axis(op.int("axis", 1), dims.len()).unwrap_or(0);
         let maps: Vec<usize> = parts.iter().filter_map(|&part| nodes[part]).collect();
         let side = u32::try_from(dims.get(axis).copied().unwrap_or(1)).unwrap_or(u32::MAX).max(1);
-        let of_maps = maps.iter().all(|&map| (self.shape(map).h, self.shape(map).w) == (to.h, to.w));
+        let of_maps =
+            maps.iter().all(|&map| (self.built.shape(map).h, self.built.shape(map).w) == (to.h, to.w));
         if axis == 1 && maps.len() == parts.len() && of_maps {
-            return self.push(Op::Concat, maps);
+            return self.built.push(Op::Concat, maps);
         }
         let area = u32::try_from(to.elements() / u64::from(side)).unwrap_or(u32::MAX).max(1);
         let mut views = Vec::new();
         for map in maps {
-            let c = u32::try_from(self.shape(map).elements() / u64::from(area)).unwrap_or(1).max(1);
-            views.push(self.view(map, Shape { c, h: area, w: 1 }));
+            let c = u32::try_from(self.built.shape(map).elements() / u64::from(area)).unwrap_or(1).max(1);
+            views.push(self.built.view(map, Shape { c, h: area, w: 1 }));
         }
-        self.push(Op::Concat, views)
+        self.built.push(Op::Concat, views)
     }
-}
-
-/// The sides of a map of so many pixels: square, if that is possible.
-fn sides(pixels: usize) -> [usize; 2] {
-    let side = pixels.isqrt();
-    if side * side == pixels { [side, side] } else { [pixels, 1] }
 }
 
 /// The window of a walk over a plane with `images` below each other.
@@ -516,14 +439,4 @@ fn plane_window(walk: &windows::Walk, axes: usize, images: usize, out: &[usize])
         out: pair(&out)?,
         transposed: false,
     })
-}
-
-/// Kernel and stride of a square window whose output is ceil(input / stride).
-fn usual(window: &Window, input: Shape) -> Option<(u32, u32)> {
-    let (kernel, stride) = (window.kernel[0], window.stride[0]);
-    let square = window.kernel == [kernel; 2] && window.stride == [stride; 2];
-    // Dilation of a single pixel means nothing.
-    let dilated = kernel > 1 && window.dilation != [1, 1];
-    let fits = window.out == [input.h.div_ceil(stride), input.w.div_ceil(stride)];
-    (square && !dilated && fits).then_some((kernel, stride))
 }

@@ -1,8 +1,10 @@
 //! From a graph to the operators of a file: which nodes become one operator, and which tensors they read.
 
-use super::model::{Element, Fused, Model, Operator, Options, Padding, Tensor};
+use super::model::{Element, Fused, Model, Operator, Options, Padding, Quantisation, Tensor};
+use crate::fusion::Fusion;
+use crate::quantisation::{Affine, Maps};
 use crate::tflite::TfliteError;
-use crate::weights::{self, Weights};
+use crate::weights::Weights;
 use edgezen_core::plainnet::graph::{Act, Node, Op};
 use edgezen_core::plainnet::{Graph, Shape};
 
@@ -11,10 +13,9 @@ pub struct Layout<'a> {
     pub graph: &'a Graph,
     pub weights: &'a Weights<'a>,
     pub batch: u32,
-    /// The node whose operator computes each node: a folded normalisation and a fused activation stand for another.
-    pub root: Vec<usize>,
-    /// The activation inside the operator of each node.
-    pub fused: Vec<Fused>,
+    /// The integers of each map; absent in files of 32-bit floats.
+    pub maps: Option<&'a Maps>,
+    fusion: Fusion,
     /// Rank of each node's value: 4 with channels last, or 2.
     pub rank: Vec<usize>,
     /// Whether no value of a node is below zero.
@@ -27,15 +28,14 @@ pub struct Layout<'a> {
 }
 
 impl<'a> Layout<'a> {
-    pub fn new(graph: &'a Graph, batch: u32, weights: &'a Weights<'a>) -> Layout<'a> {
-        let (root, fused) = operators(graph);
+    pub fn new(graph: &'a Graph, batch: u32, weights: &'a Weights<'a>, maps: Option<&'a Maps>) -> Layout<'a> {
         let nodes = graph.nodes.len();
         Layout {
             graph,
             weights,
             batch,
-            root,
-            fused,
+            maps,
+            fusion: Fusion::of(graph),
             rank: Vec::with_capacity(nodes),
             nonnegative: Vec::with_capacity(nodes),
             flattened: Vec::with_capacity(nodes),
@@ -56,7 +56,7 @@ impl<'a> Layout<'a> {
             Op::Act(Act::Swish | Act::HardSwish) => signs[0],
             _ => signs.iter().all(|&sign| sign),
         });
-        let root = self.root[index];
+        let root = self.fusion.root[index];
         if root != index {
             self.rank.push(self.rank[root]);
             self.flattened.push(self.flattened[root]);
@@ -103,9 +103,55 @@ impl<'a> Layout<'a> {
         if self.rank[index] == 2 { vec![self.batch, s.c] } else { vec![self.batch, s.h, s.w, s.c] }
     }
 
-    /// A new tensor for a value that is computed.
-    pub fn value(&mut self, name: String, shape: Vec<u32>) -> usize {
-        self.push(Tensor { name, shape, element: Element::F32, data: None, quantisation: None })
+    /// The activation inside the operator of a node.
+    pub fn fused(&self, index: usize) -> Fused {
+        match self.fusion.act[index] {
+            Act::Relu => Fused::Relu,
+            Act::Relu6 => Fused::Relu6,
+            _ => Fused::None,
+        }
+    }
+
+    /// A new tensor for the value that the operator of a node writes.
+    pub fn computed(&mut self, index: usize) -> usize {
+        let integers = self.maps.map(|maps| maps.affine(index));
+        self.value(self.name(index), self.dims(index), integers)
+    }
+
+    /// A new tensor for a value: of floats, or of these integers.
+    pub fn value(&mut self, name: String, shape: Vec<u32>, integers: Option<Affine>) -> usize {
+        let element = if integers.is_some() { Element::I8 } else { Element::F32 };
+        self.push(Tensor { name, shape, element, data: None, quantisation: integers.map(Into::into) })
+    }
+
+    /// The integers of a tensor; nothing if it holds floats.
+    pub fn integers_of(&self, tensor: usize) -> Option<Affine> {
+        self.model.tensors[tensor].quantisation.as_ref().and_then(Quantisation::single)
+    }
+
+    /// A new tensor with these integers in place of numbers.
+    pub fn whole(&mut self, name: String, shape: Vec<u32>, data: &[i8], quantisation: Quantisation) -> usize {
+        let data = data.iter().map(|&integer| integer.cast_unsigned()).collect();
+        let quantisation = Some(quantisation);
+        self.push(Tensor { name, shape, element: Element::I8, data: Some(data), quantisation })
+    }
+
+    /// A new tensor with a bias in units of these scales.
+    pub fn bias(&mut self, name: String, data: &[i32], scales: Vec<f32>) -> usize {
+        let index = self.integers(name, vec![data.len() as u32], data);
+        let zero_points = vec![0; scales.len()];
+        self.model.tensors[index].quantisation = Some(Quantisation { scales, zero_points, axis: 0 });
+        index
+    }
+
+    /// A new tensor with numbers that are an operand: as floats, or as integers.
+    pub fn operand(&mut self, name: String, shape: Vec<u32>, numbers: &[f32]) -> usize {
+        if self.maps.is_none() {
+            return self.floats(name, shape, numbers);
+        }
+        let affine = Affine::of_numbers(numbers);
+        let data: Vec<i8> = numbers.iter().map(|&number| affine.quantise(number)).collect();
+        self.whole(name, shape, &data, affine.into())
     }
 
     /// A new tensor with these numbers.
@@ -135,8 +181,20 @@ impl<'a> Layout<'a> {
     pub fn reshaped(&mut self, name: String, tensor: usize, shape: Vec<u32>) -> usize {
         let sides: Vec<i32> = shape.iter().map(|&side| i32::try_from(side).unwrap_or(i32::MAX)).collect();
         let wanted = self.integers(format!("{name}.shape"), vec![sides.len() as u32], &sides);
-        let output = self.value(name, shape);
+        let output = self.value(name, shape, self.integers_of(tensor));
         self.step("RESHAPE", vec![tensor, wanted], Options::Empty(17), output)
+    }
+
+    /// A map in the integers of a node.
+    pub fn converted(&mut self, tensor: usize, index: usize) -> usize {
+        let wanted = self.maps.map(|maps| maps.affine(index));
+        if self.integers_of(tensor) == wanted {
+            return tensor;
+        }
+        let Tensor { name, shape, .. } = &self.model.tensors[tensor];
+        let (name, shape) = (format!("n{index}.{name}"), shape.clone());
+        let output = self.value(name, shape, wanted);
+        self.step("QUANTIZE", vec![tensor], Options::Empty(89), output)
     }
 
     /// The tensor of a node as a map, also of a vector.
@@ -187,11 +245,15 @@ impl<'a> Layout<'a> {
         let (operator, options) = match around {
             Around::Zeros => ("PAD", Options::Empty(22)),
             Around::Lowest => {
-                operands.push(self.floats(format!("{name}.lowest"), vec![1], &[f32::MIN]));
+                let lowest = format!("{name}.lowest");
+                operands.push(match self.integers_of(tensor) {
+                    Some(affine) => self.whole(lowest, vec![1], &[i8::MIN], affine.into()),
+                    None => self.floats(lowest, vec![1], &[f32::MIN]),
+                });
                 ("PADV2", Options::Empty(43))
             }
         };
-        let output = self.value(name, shape);
+        let output = self.value(name, shape, self.integers_of(tensor));
         Ok((self.step(operator, operands, options, output), Padding::Valid))
     }
 }
@@ -202,40 +264,4 @@ pub enum Around {
     Zeros,
     /// Numbers that no maximum takes.
     Lowest,
-}
-
-/// For each node, the one whose operator computes it, and the activation in that operator.
-fn operators(graph: &Graph) -> (Vec<usize>, Vec<Fused>) {
-    let uses = graph.uses();
-    let folded = weights::folded(graph);
-    let mut root: Vec<usize> = (0..graph.nodes.len()).collect();
-    let mut fused = vec![Fused::None; graph.nodes.len()];
-    // Whether nothing but the next node reads a node, nor what it stands for.
-    let mut private = vec![false; graph.nodes.len()];
-    for (index, node) in graph.nodes.iter().enumerate() {
-        let input = node.inputs.first().copied();
-        if let Some(conv) = folded[index] {
-            root[index] = root[conv];
-        } else if let (Op::Act(act), Some(input)) = (node.op, input) {
-            let of = root[input];
-            let takes = matches!(
-                graph.nodes[of].op,
-                Op::Conv { .. } | Op::Linear { .. } | Op::BatchNorm | Op::Add | Op::Scale
-            );
-            let kind = match act {
-                Act::Relu => Fused::Relu,
-                Act::Relu6 => Fused::Relu6,
-                _ => Fused::None,
-            };
-            if act == Act::None {
-                root[index] = of;
-            } else if kind != Fused::None && takes && private[input] && fused[of] == Fused::None {
-                root[index] = of;
-                fused[of] = kind;
-            }
-        }
-        let alone = root[index] == index || input.is_some_and(|input| private[input]);
-        private[index] = uses[index] == 1 && alone;
-    }
-    (root, fused)
 }

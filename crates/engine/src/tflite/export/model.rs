@@ -1,5 +1,6 @@
 //! What a file holds, as plain data.
 
+use crate::quantisation::Affine;
 use crate::tflite::flatbuffer::encode::{Table, Value};
 use crate::tflite::schema::element;
 
@@ -49,6 +50,22 @@ pub struct Quantisation {
     pub scales: Vec<f32>,
     pub zero_points: Vec<i64>,
     pub axis: i32,
+}
+
+impl Quantisation {
+    /// The one scale and zero point of a map.
+    pub fn single(&self) -> Option<Affine> {
+        match (&self.scales[..], &self.zero_points[..]) {
+            (&[scale], &[zero]) => i8::try_from(zero).ok().map(|zero_point| Affine { scale, zero_point }),
+            _ => None,
+        }
+    }
+}
+
+impl From<Affine> for Quantisation {
+    fn from(affine: Affine) -> Quantisation {
+        Quantisation { scales: vec![affine.scale], zero_points: vec![affine.zero_point.into()], axis: 0 }
+    }
 }
 
 /// One step.

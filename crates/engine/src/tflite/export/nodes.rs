@@ -1,8 +1,10 @@
 //! The operators of a file: what each operation of a graph becomes.
 
 use super::layout::{Around, Layout};
-use super::model::{Fused, Options, Padding};
+use super::model::{Fused, Options, Padding, Quantisation};
+use crate::quantisation::{Affine, IntegerWeights, integers};
 use crate::tflite::TfliteError;
+use crate::weights::Parameters;
 use edgezen_core::plainnet::graph::{Act, Node, Op};
 use edgezen_core::plainnet::{Shape, window};
 
@@ -16,8 +18,7 @@ impl Layout<'_> {
                 refused(format!("again what was read from a file ({:?})", node.op))
             }
             Op::Input => {
-                let s = node.shape;
-                let tensor = self.value(name, vec![self.batch, s.h, s.w, s.c]);
+                let tensor = self.computed(index);
                 self.model.inputs.push(tensor);
                 Ok(tensor)
             }
@@ -26,7 +27,7 @@ impl Layout<'_> {
                     return refused(format!("{groups} groups of {in_c} and {out_c} channels"));
                 }
                 let (map, padding) = self.padded(index, kernel, stride, Around::Zeros)?;
-                let act = self.fused[index];
+                let act = self.fused(index);
                 let depthwise = groups > 1 && groups == in_c;
                 let (operator, options) = if depthwise {
                     let multiplier = out_c / in_c;
@@ -34,15 +35,15 @@ impl Layout<'_> {
                 } else {
                     ("CONV_2D", Options::Conv { padding, stride, act })
                 };
-                let [weight, bias] = self.convolution(index, depthwise)?;
+                let [weight, bias] = self.convolution(index, map, depthwise)?;
                 let output = self.computed(index);
                 Ok(self.step(operator, vec![map, weight, bias], options, output))
             }
             Op::Linear { in_c, .. } => {
                 let (vector, map) = self.vector(index, node.inputs[0], in_c);
-                let [weight, bias] = self.linear(index, map)?;
+                let [weight, bias] = self.linear(index, vector, map)?;
                 let output = self.computed(index);
-                let options = Options::Linear { act: self.fused[index] };
+                let options = Options::Linear { act: self.fused(index) };
                 Ok(self.step("FULLY_CONNECTED", vec![vector, weight, bias], options, output))
             }
             Op::BatchNorm => self.normalisation(index, node),
@@ -55,14 +56,15 @@ impl Layout<'_> {
                     .map(|&input| if same { self.tensors[input] } else { self.map(input, index) });
                 let inputs = inputs.collect();
                 let output = self.computed(index);
-                let act = self.fused[index];
+                let act = self.fused(index);
                 Ok(match node.op {
                     Op::Add => self.step("ADD", inputs, Options::Add { act }, output),
                     _ => self.step("MUL", inputs, Options::Mul { act }, output),
                 })
             }
             Op::Concat => {
-                let inputs = node.inputs.iter().map(|&input| self.tensors[input]).collect();
+                let inputs =
+                    node.inputs.iter().map(|&input| self.converted(self.tensors[input], index)).collect();
                 let output = self.computed(index);
                 let axis = self.rank[index] as i32 - 1;
                 Ok(self.step("CONCATENATION", inputs, Options::Concat { axis }, output))
@@ -113,62 +115,66 @@ impl Layout<'_> {
         }
     }
 
-    /// The tensor of a node's own shape.
-    fn computed(&mut self, index: usize) -> usize {
-        self.value(self.name(index), self.dims(index))
-    }
-
-    /// Weight and bias of a convolution; no bias is one of zeros, because not all runtimes do without.
-    fn convolution(&mut self, index: usize, depthwise: bool) -> Result<[usize; 2], TfliteError> {
-        let Some(p) = self.weights.of(index) else {
-            return Err(TfliteError::Node { node: index, what: "a convolution without weights".into() });
-        };
+    /// Weight and bias of a convolution of `map`; no bias is one of zeros, because not all runtimes do without.
+    fn convolution(&mut self, index: usize, map: usize, depthwise: bool) -> Result<[usize; 2], TfliteError> {
+        let p = self.parameters(index)?;
         let [out, inside, kernel] = [p.shape[0], p.shape[1], p.shape[2]];
         let area = kernel * kernel;
         // From [out, in, place] to [out, place, in], or, where there is one input for each output, to [place, out].
-        let (weight, shape) = if depthwise {
-            (transposed(&p.weight, out, area), [1, kernel, kernel, out])
-        } else {
-            let rows = p.weight.chunks(inside * area).flat_map(|row| transposed(row, inside, area));
-            (rows.collect(), [out, kernel, kernel, inside])
-        };
-        let shape = shape.map(|side| side as u32).to_vec();
-        let bias = p.bias.unwrap_or_else(|| vec![0.0; out]);
-        let weight = self.floats(format!("n{index}.weight"), shape, &weight);
-        Ok([weight, self.floats(format!("n{index}.bias"), vec![out as u32], &bias)])
+        let order = if depthwise { Order::Whole(out, area) } else { Order::Rows(inside, area) };
+        let shape = if depthwise { [1, kernel, kernel, out] } else { [out, kernel, kernel, inside] };
+        Ok(self.layer(index, map, &p, shape.map(|side| side as u32).to_vec(), order))
     }
 
     /// Weight and bias of a linear layer, whose inputs are the pixels of a `map` one after another, or in the order of the
     /// graph.
-    fn linear(&mut self, index: usize, map: Option<Shape>) -> Result<[usize; 2], TfliteError> {
-        let Some(p) = self.weights.of(index) else {
-            return Err(TfliteError::Node { node: index, what: "a linear layer without weights".into() });
+    fn linear(&mut self, index: usize, vector: usize, map: Option<Shape>) -> Result<[usize; 2], TfliteError> {
+        let p = self.parameters(index)?;
+        let order =
+            map.map_or(Order::Kept, |map| Order::Rows(map.c as usize, map.h as usize * map.w as usize));
+        Ok(self.layer(index, vector, &p, p.shape.iter().map(|&side| side as u32).collect(), order))
+    }
+
+    fn parameters(&self, index: usize) -> Result<Parameters, TfliteError> {
+        let missing = || TfliteError::Node { node: index, what: "a layer without weights".into() };
+        self.weights.of(index).ok_or_else(missing)
+    }
+
+    /// The tensors of weight and bias: floats, or integers for the integers of `map`.
+    fn layer(
+        &mut self,
+        index: usize,
+        map: usize,
+        parameters: &Parameters,
+        shape: Vec<u32>,
+        order: Order,
+    ) -> [usize; 2] {
+        let [weight_name, bias_name] = ["weight", "bias"].map(|what| format!("n{index}.{what}"));
+        let Some(affine) = self.integers_of(map) else {
+            let none = vec![0.0; parameters.shape[0]];
+            let bias = parameters.bias.as_ref().unwrap_or(&none);
+            let weight = self.floats(weight_name, shape, &order.of(&parameters.weight));
+            return [weight, self.floats(bias_name, vec![bias.len() as u32], bias)];
         };
-        let weight = match map {
-            Some(map) => {
-                let (channels, area) = (map.c as usize, map.h as usize * map.w as usize);
-                p.weight.chunks(channels * area).flat_map(|row| transposed(row, channels, area)).collect()
-            }
-            None => p.weight,
-        };
-        let shape = p.shape.iter().map(|&side| side as u32).collect();
-        let out = p.shape[0];
-        let bias = p.bias.unwrap_or_else(|| vec![0.0; out]);
-        let weight = self.floats(format!("n{index}.weight"), shape, &weight);
-        Ok([weight, self.floats(format!("n{index}.bias"), vec![out as u32], &bias)])
+        let IntegerWeights { weight, scales, bias } = integers(parameters, affine.scale);
+        let units = scales.iter().map(|scale| scale * affine.scale).collect();
+        let zero_points = vec![0; scales.len()];
+        let axis = if matches!(order, Order::Whole(..)) { 3 } else { 0 };
+        let quantisation = Quantisation { scales, zero_points, axis };
+        let weight = self.whole(weight_name, shape, &order.of(&weight), quantisation);
+        [weight, self.bias(bias_name, &bias, units)]
     }
 
     /// A normalisation on its own: a factor and a shift for each channel.
     fn normalisation(&mut self, index: usize, node: &Node) -> Result<usize, TfliteError> {
-        let Some(p) = self.weights.of(index) else {
-            return Err(TfliteError::Node { node: index, what: "a normalisation without parameters".into() });
-        };
+        let p = self.parameters(index)?;
         let channels = vec![node.shape.c];
-        let scale = self.floats(format!("n{index}.scale"), channels.clone(), &p.weight);
-        let shift = self.floats(format!("n{index}.shift"), channels, &p.bias.unwrap_or_default());
-        let scaled = self.value(format!("n{index}.scaled"), self.dims(index));
-        let act = self.fused[index];
         let map = self.tensors[node.inputs[0]];
+        let scale = self.operand(format!("n{index}.scale"), channels.clone(), &p.weight);
+        let shift = self.operand(format!("n{index}.shift"), channels, &p.bias.unwrap_or_default());
+        let between = self.integers_of(map).map(|affine| affine.times(&p.weight));
+        let scaled = self.value(format!("n{index}.scaled"), self.dims(index), between);
+        let act = self.fused(index);
         self.step("MUL", vec![map, scale], Options::Mul { act: Fused::None }, scaled);
         let output = self.computed(index);
         Ok(self.step("ADD", vec![scaled, shift], Options::Add { act }, output))
@@ -190,16 +196,17 @@ impl Layout<'_> {
                 self.step(operator, vec![map], options, output)
             }
             Act::Swish => {
-                let gate = self.value(part("gate"), dims);
+                let gate = self.value(part("gate"), dims, self.maps.map(|_| Affine::SIGMOID));
                 self.step("LOGISTIC", vec![map], Options::None, gate);
                 let output = self.computed(index);
                 self.step("MUL", vec![map, gate], Options::Mul { act: Fused::None }, output)
             }
             // min(max(x + 3, 0), 6) / 6.
             Act::HardSigmoid => {
-                let three = self.floats(part("three"), vec![1], &[3.0]);
-                let sixth = self.floats(part("sixth"), vec![1], &[1.0 / 6.0]);
-                let clamped = self.value(part("clamped"), dims);
+                let three = self.operand(part("three"), vec![1], &[3.0]);
+                let sixth = self.operand(part("sixth"), vec![1], &[1.0 / 6.0]);
+                let clamped =
+                    self.value(part("clamped"), dims, self.maps.map(|_| Affine::of_range(0.0, 6.0)));
                 self.step("ADD", vec![map, three], Options::Add { act: Fused::Relu6 }, clamped);
                 let output = self.computed(index);
                 self.step("MUL", vec![clamped, sixth], Options::Mul { act: Fused::None }, output)
@@ -236,13 +243,37 @@ impl Layout<'_> {
             return self.reshaped(name, map, dims);
         }
         let order = self.integers(format!("{name}.order"), vec![4], &[0, 3, 1, 2]);
-        let turned = self.value(format!("{name}.turned"), vec![self.batch, shape.c, shape.h, shape.w]);
+        let sides = vec![self.batch, shape.c, shape.h, shape.w];
+        let turned = self.value(format!("{name}.turned"), sides, self.integers_of(map));
         self.step("TRANSPOSE", vec![map, order], Options::Empty(26), turned);
         self.reshaped(name, turned, dims)
     }
 }
 
-/// A matrix of `rows`, given row by row, as its columns one after another.
-fn transposed(matrix: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    (0..columns).flat_map(|column| (0..rows).map(move |row| matrix[row * columns + column])).collect()
+/// How the elements of a weight are ordered in the file.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    Kept,
+    /// The matrix of so many rows and columns, transposed.
+    Whole(usize, usize),
+    /// Each output's matrix of so many rows and columns, transposed.
+    Rows(usize, usize),
+}
+
+impl Order {
+    fn of<T: Copy>(self, elements: &[T]) -> Vec<T> {
+        match self {
+            Order::Kept => elements.to_vec(),
+            Order::Whole(rows, columns) => transposed(elements, rows, columns).collect(),
+            Order::Rows(rows, columns) => {
+                let outputs = elements.chunks((rows * columns).max(1));
+                outputs.flat_map(|output| transposed(output, rows, columns)).collect()
+            }
+        }
+    }
+}
+
+/// A matrix that is given row by row, as its columns one after another.
+fn transposed<T: Copy>(matrix: &[T], rows: usize, columns: usize) -> impl Iterator<Item = T> + '_ {
+    (0..columns).flat_map(move |column| (0..rows).map(move |row| matrix[row * columns + column]))
 }

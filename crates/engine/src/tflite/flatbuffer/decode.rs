@@ -59,6 +59,16 @@ impl<'f> Reader<'f> {
         self.table_at(self.target(0)?)
     }
 
+    /// Bytes at a place that the file gives as a number.
+    ///
+    /// # Errors
+    /// A place outside the file.
+    pub fn raw(&self, offset: u64, size: u64) -> Result<&'f [u8], Fault> {
+        let (start, end) = (usize::try_from(offset), usize::try_from(offset.saturating_add(size)));
+        let (Ok(start), Ok(end)) = (start, end) else { return Err(Fault::Outside) };
+        self.bytes.get(start..end).ok_or(Fault::Outside)
+    }
+
     fn array<const N: usize>(&self, at: usize) -> Result<[u8; N], Fault> {
         let end = at.checked_add(N).ok_or(Fault::Outside)?;
         self.bytes.get(at..end).and_then(|bytes| bytes.try_into().ok()).ok_or(Fault::Short)
@@ -200,10 +210,12 @@ impl<'r, 'f> Table<'r, 'f> {
         self.numbers(slot, i32::from_le_bytes)
     }
 
+    #[cfg(test)]
     pub fn i64s(&self, slot: u16) -> Result<Vec<i64>, Fault> {
         self.numbers(slot, i64::from_le_bytes)
     }
 
+    #[cfg(test)]
     pub fn f32s(&self, slot: u16) -> Result<Vec<f32>, Fault> {
         self.numbers(slot, f32::from_le_bytes)
     }

@@ -6,7 +6,7 @@ use edgezen_core::files::FileError;
 use edgezen_core::plainnet::ShapeError;
 use edgezen_core::plainnet::notation::ParseError;
 use edgezen_core::zoo::CodeError;
-use edgezen_engine::onnx::Size;
+use edgezen_engine::imported::Size;
 use std::path::PathBuf;
 
 /// Why a text stands for no network, or not for one that can be taken.
@@ -26,7 +26,7 @@ pub enum NetworkError {
     Code(#[from] CodeError),
     #[error("--classes must be at least 1")]
     NoClasses,
-    #[error("--resolution {0}: only .onnx files may have other than square images")]
+    #[error("--resolution {0}: only .onnx and .tflite files may have other than square images")]
     NotSquare(Size),
     /// An option that has no meaning for a network of this kind.
     #[error("{option} has no effect on {net}, which is {kind}")]
@@ -39,8 +39,6 @@ pub enum NetworkError {
         /// What needs one: `a score needs`.
         need: &'static str,
     },
-    #[error("{}: TensorFlow Lite files are not read yet", path.display())]
-    Tflite { path: PathBuf },
     /// A folder that no search wrote.
     #[error("{}: a folder, but not that of a run: it has no run.toml", path.display())]
     Folder { path: PathBuf },

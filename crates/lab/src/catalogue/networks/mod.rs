@@ -1,5 +1,5 @@
-//! The networks that a text stands for: a structure string, a file that begins with one, an ONNX file, the folder of a
-//! run, a published name, a name of the zoo in its own spelling or that of torchvision, or a code of another search space.
+//! The networks that a text stands for: a structure string, a file that begins with one, an ONNX or TensorFlow Lite
+//! file, the folder of a run, a published name, a name of the zoo in its own spelling or that of torchvision, or a code of another search space.
 //!
 //! Every command that takes a network asks here, so that all of them know the same names.
 
@@ -15,14 +15,16 @@ use edgezen_core::plainnet::kernel::Lowering;
 use edgezen_core::plainnet::sections::{self, Section};
 use edgezen_core::plainnet::{Block, Graph, Model, Network, Shape, ShapeError, notation, published};
 use edgezen_core::zoo::Encoded;
-use edgezen_engine::onnx::{self, Imported, OnnxError, Size};
+use edgezen_engine::imported::{Imported, Size};
+use edgezen_engine::onnx::{self, OnnxError};
+use edgezen_engine::tflite::{self, TfliteError};
 use std::fmt;
 use std::path::Path;
 
 /// What replaces a network's own resolution and classes, and whether squeeze-excite is added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// Sides of the input image, which is square but for ONNX files; absent: the network's own, else 224, or 32 for
+    /// Sides of the input image, which is square but for ONNX and TensorFlow Lite files; absent: the network's own, else 224, or 32 for
     /// CIFAR networks.
     pub resolution: Option<Size>,
     /// Classes of the classifier; absent: the network's own, else 1000, or 10 for CIFAR networks.
@@ -35,7 +37,7 @@ impl Overrides {
     /// The side of a square image.
     ///
     /// # Errors
-    /// Other images: only ONNX files may have them.
+    /// Other images: only files of other programs may have them.
     pub fn side(&self) -> Result<Option<u32>, NetworkError> {
         let Some(size) = self.resolution else { return Ok(None) };
         let side = u32::try_from(size.h).ok().filter(|_| size.h == size.w);
@@ -51,6 +53,8 @@ pub enum AnyNetwork {
     Encoded(String, Encoded),
     /// From an ONNX file, with the text that named it.
     Onnx(String, Box<Imported>),
+    /// From a TensorFlow Lite file, with the text that named it.
+    Tflite(String, Box<Imported>),
 }
 
 /// Of what kind a network is.
@@ -64,6 +68,8 @@ pub enum Kind {
     Code,
     /// An ONNX file.
     Onnx,
+    /// A TensorFlow Lite file.
+    Tflite,
 }
 
 impl fmt::Display for Kind {
@@ -73,6 +79,7 @@ impl fmt::Display for Kind {
             Kind::Zoo => "a network of the zoo",
             Kind::Code => "a code of another search space",
             Kind::Onnx => "an ONNX file",
+            Kind::Tflite => "a TensorFlow Lite file",
         })
     }
 }
@@ -84,18 +91,18 @@ impl fmt::Display for Kind {
 /// A text that stands for no network, and files that are unreadable or damaged.
 pub fn any(net: &str, overrides: Overrides) -> Result<AnyNetwork, NetworkError> {
     let net = net.trim();
-    let ends = |ending: &str| {
-        Path::new(net).extension().is_some_and(|extension| extension.eq_ignore_ascii_case(ending))
-    };
-    if ends("onnx") {
+    let kind = file_kind(net);
+    if kind == Some(Kind::Onnx) {
         overrides.without_effect(net, Kind::Onnx)?;
         return Ok(AnyNetwork::Onnx(
             net.to_owned(),
             Box::new(read_onnx(Path::new(net), overrides.resolution)?),
         ));
     }
-    if ends("tflite") {
-        return Err(NetworkError::Tflite { path: net.into() });
+    if kind == Some(Kind::Tflite) {
+        overrides.without_effect(net, Kind::Tflite)?;
+        let imported = read_tflite(Path::new(net), overrides.resolution)?;
+        return Ok(AnyNetwork::Tflite(net.to_owned(), Box::new(imported)));
     }
     if let Some(encoded) = encoded(net, overrides)? {
         return Ok(AnyNetwork::Encoded(net.to_owned(), encoded));
@@ -108,8 +115,8 @@ pub fn any(net: &str, overrides: Overrides) -> Result<AnyNetwork, NetworkError> 
 /// # Errors
 /// A text that stands for no PlainNet, a file that is unreadable or damaged, a resolution too small for the structure.
 pub fn model(net: &str, overrides: Overrides, need: &'static str) -> Result<Model, NetworkError> {
-    if is_onnx(net) {
-        return Err(NetworkError::NoStructure { net: net.to_owned(), kind: Kind::Onnx, need });
+    if let Some(kind) = file_kind(net) {
+        return Err(NetworkError::NoStructure { net: net.to_owned(), kind, need });
     }
     any(net, overrides)?.into_model(need)
 }
@@ -120,7 +127,7 @@ pub fn model(net: &str, overrides: Overrides, need: &'static str) -> Result<Mode
 /// As [`model`].
 pub fn structure(net: &str, need: &'static str) -> Result<Network, NetworkError> {
     let net = net.trim();
-    if is_onnx(net) || encoded(net, Overrides::default())?.is_some() {
+    if file_kind(net).is_some() || encoded(net, Overrides::default())?.is_some() {
         return Ok(model(net, Overrides::default(), need)?.network);
     }
     plain(net).map(|model| model.network)
@@ -149,9 +156,16 @@ pub fn encoded(net: &str, overrides: Overrides) -> Result<Option<Encoded>, Netwo
     named.map(Some)
 }
 
+/// The kind of file with a network of another program that the text means, by its ending.
+pub fn file_kind(net: &str) -> Option<Kind> {
+    let extension = Path::new(net.trim()).extension()?;
+    let kinds = [("onnx", Kind::Onnx), ("tflite", Kind::Tflite)];
+    kinds.into_iter().find(|(ending, _)| extension.eq_ignore_ascii_case(ending)).map(|(_, kind)| kind)
+}
+
 /// Whether the text means an ONNX file.
 pub fn is_onnx(net: &str) -> bool {
-    Path::new(net.trim()).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
+    file_kind(net) == Some(Kind::Onnx)
 }
 
 /// What results of several networks are called: their names, and the texts that were given for them where two have one
@@ -193,7 +207,9 @@ impl AnyNetwork {
     pub fn name(&self) -> String {
         match self {
             AnyNetwork::PlainNet(model) => name(model),
-            AnyNetwork::Encoded(text, _) | AnyNetwork::Onnx(text, _) => text.clone(),
+            AnyNetwork::Encoded(text, _) | AnyNetwork::Onnx(text, _) | AnyNetwork::Tflite(text, _) => {
+                text.clone()
+            }
         }
     }
 
@@ -208,7 +224,9 @@ impl AnyNetwork {
                 let parts = encoded.parts();
                 parts.iter().flat_map(|part| sections::of_graph(&part.graph, lowering)).collect()
             }
-            AnyNetwork::Onnx(_, imported) => sections::of_graph(&imported.graph, lowering),
+            AnyNetwork::Onnx(_, imported) | AnyNetwork::Tflite(_, imported) => {
+                sections::of_graph(&imported.graph, lowering)
+            }
         })
     }
 
@@ -219,6 +237,7 @@ impl AnyNetwork {
             AnyNetwork::Encoded(_, Encoded::Named(_)) => Kind::Zoo,
             AnyNetwork::Encoded(..) => Kind::Code,
             AnyNetwork::Onnx(..) => Kind::Onnx,
+            AnyNetwork::Tflite(..) => Kind::Tflite,
         }
     }
 
@@ -230,7 +249,7 @@ impl AnyNetwork {
         let kind = self.kind();
         match self {
             AnyNetwork::PlainNet(model) => Ok(model),
-            AnyNetwork::Encoded(net, _) | AnyNetwork::Onnx(net, _) => {
+            AnyNetwork::Encoded(net, _) | AnyNetwork::Onnx(net, _) | AnyNetwork::Tflite(net, _) => {
                 Err(NetworkError::NoStructure { net, kind, need })
             }
         }
@@ -244,7 +263,7 @@ impl AnyNetwork {
         Ok(match self {
             AnyNetwork::PlainNet(model) => vec![model.graph()?],
             AnyNetwork::Encoded(_, encoded) => encoded.parts().into_iter().map(|part| part.graph).collect(),
-            AnyNetwork::Onnx(_, imported) => vec![imported.graph.clone()],
+            AnyNetwork::Onnx(_, imported) | AnyNetwork::Tflite(_, imported) => vec![imported.graph.clone()],
         })
     }
 
@@ -267,7 +286,7 @@ impl AnyNetwork {
     /// The file that the network was read from; nothing for the other kinds.
     pub fn imported(&self) -> Option<&Imported> {
         match self {
-            AnyNetwork::Onnx(_, imported) => Some(imported),
+            AnyNetwork::Onnx(_, imported) | AnyNetwork::Tflite(_, imported) => Some(imported),
             AnyNetwork::PlainNet(_) | AnyNetwork::Encoded(..) => None,
         }
     }
@@ -283,6 +302,14 @@ fn read_onnx(path: &Path, size: Option<Size>) -> Result<Imported, NetworkError> 
         OnnxError::Io(error) => NetworkError::Io { path: path.to_owned(), error },
         OnnxError::Resolution(reason) => NetworkError::Resolution { path: path.to_owned(), reason },
         OnnxError::Unknown(_) => NetworkError::Shapes { path: path.to_owned(), reason: error.to_string() },
+        other => NetworkError::Damaged { path: path.to_owned(), reason: other.to_string() },
+    })
+}
+
+fn read_tflite(path: &Path, size: Option<Size>) -> Result<Imported, NetworkError> {
+    tflite::read_at(path, size).map_err(|error| match error {
+        TfliteError::Io(error) => NetworkError::Io { path: path.to_owned(), error },
+        TfliteError::Resolution(reason) => NetworkError::Resolution { path: path.to_owned(), reason },
         other => NetworkError::Damaged { path: path.to_owned(), reason: other.to_string() },
     })
 }
@@ -361,7 +388,7 @@ mod tests {
         assert!(matches!(any("absent.onnx"), Err(NetworkError::Io { .. })));
         assert!(any("SuperConvK3BNRELU(3,8").is_err());
         assert!(matches!(any("a/b"), Err(NetworkError::Io { .. })));
-        assert!(matches!(any("net.tflite"), Err(NetworkError::Tflite { .. })));
+        assert!(matches!(any("net.tflite"), Err(NetworkError::Io { .. })));
         assert!(matches!(any(dir.path().to_str().unwrap()), Err(NetworkError::Folder { .. })));
     }
 

@@ -147,7 +147,7 @@ impl Device for Simulated {
                     path: path.to_owned(),
                     reason: e.to_string(),
                 };
-                let graph = onnx::read(path).and_then(onnx::Imported::whole).map_err(bad)?;
+                let graph = onnx::read(path).and_then(|read| Ok(read.whole()?)).map_err(bad)?;
                 (kernel::fused(&graph), path.display().to_string())
             }
         };

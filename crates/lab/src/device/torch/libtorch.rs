@@ -211,7 +211,7 @@ impl LibTorch {
                     path: path.to_owned(),
                     reason: e.to_string(),
                 };
-                (onnx::read(path).and_then(onnx::Imported::whole).map_err(bad)?, self.identity.batch)
+                (onnx::read(path).and_then(|read| Ok(read.whole()?)).map_err(bad)?, self.identity.batch)
             }
         };
         TorchModel::new(self.torch, &graph, batch, self.seed).map_err(|e| trouble(workload, &e))

@@ -1,8 +1,10 @@
-//! Exported TensorFlow Lite files in LiteRT, which must compute what tract computes.
+//! Exported files in the runtimes that they are made for: LiteRT and onnxruntime must compute what tract computes, in floats
+//! and nearly so in 8-bit integers.
 
 use crate::contracts::onnx::{python_with, write_floats};
+use edgezen::engine::quantisation::{Images, Maps, Ranges};
 use edgezen::engine::weights::Weights;
-use edgezen::engine::{Engine, Tensor, Tract, tflite, weights};
+use edgezen::engine::{Engine, Tensor, Tract, onnx, tflite, weights};
 use edgezen::plainnet::graph::{Act, Op};
 use edgezen::plainnet::{Graph, Model, Shape, notation, published};
 use std::path::{Path, PathBuf};
@@ -10,12 +12,12 @@ use std::process::Command;
 
 const SEED: u64 = 11;
 
-/// A Python that has LiteRT, or nothing, with the reason printed.
-fn litert() -> Option<PathBuf> {
-    match python_with("numpy, ai_edge_litert.interpreter") {
+/// A Python that has LiteRT and onnxruntime, or nothing, with the reason printed.
+fn runtimes() -> Option<PathBuf> {
+    match python_with("numpy, onnxruntime, ai_edge_litert.interpreter") {
         Ok(python) => Some(python),
         Err(reason) => {
-            println!("skipped: no Python with LiteRT: {reason}");
+            println!("skipped: no Python with the runtimes: {reason}");
             None
         }
     }
@@ -146,21 +148,78 @@ pub fn small_networks() -> Vec<(&'static str, Graph)> {
     .collect()
 }
 
-#[test]
-fn litert_computes_the_same() {
-    let Some(python) = litert() else { return };
+/// In which format and in which numbers a network is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Form {
+    Tflite,
+    TfliteIntegers,
+    OnnxIntegers,
+}
+
+impl Form {
+    fn write(self, graph: &Graph, batch: u32) -> Vec<u8> {
+        let weights = Weights::new(graph, SEED);
+        let maps = || {
+            let images = Images::Random { count: 4, seed: SEED };
+            Maps::of(graph, &Ranges::observe(graph, &weights, &images).unwrap())
+        };
+        match self {
+            Form::Tflite => tflite::write(graph, batch, &weights).unwrap(),
+            Form::TfliteIntegers => tflite::write_int8(graph, batch, &weights, &maps()).unwrap(),
+            Form::OnnxIntegers => {
+                let (maps, mut bytes) = (maps(), Vec::new());
+                let weights = Weights::new(graph, SEED);
+                let export = onnx::Export::with_integers(graph, batch, weights, Some(&maps)).unwrap();
+                export.write(&mut bytes).unwrap();
+                bytes
+            }
+        }
+    }
+
+    fn ending(self) -> &'static str {
+        if self == Form::OnnxIntegers { "onnx" } else { "tflite" }
+    }
+
+    /// What is asked of its output.
+    fn wanted(self) -> [&'static str; 2] {
+        if self == Form::Tflite { ["--tolerance", "1e-3"] } else { ["--cosine", "0.99"] }
+    }
+}
+
+/// Writes `graphs` in one form, and checks what the runtime computes.
+fn compare(form: Form, graphs: Vec<(String, Graph, u32)>) {
+    let Some(python) = runtimes() else { return };
     let dir = tempfile::tempdir().unwrap();
     let mut files = Vec::new();
-    let graphs = small_graphs().into_iter().map(|(name, graph)| (name, graph, 2));
-    let networks = small_networks().into_iter().map(|(name, graph)| (name.to_owned(), graph, 1));
-    for (name, graph, batch) in graphs.chain(networks) {
-        let file = dir.path().join(format!("{name}.tflite"));
-        std::fs::write(&file, tflite::write(&graph, batch, &Weights::new(&graph, SEED)).unwrap()).unwrap();
+    for (name, graph, batch) in graphs {
+        let file = dir.path().join(format!("{name}.{}", form.ending()));
+        std::fs::write(&file, form.write(&graph, batch)).unwrap();
         expect(&file, &graph, batch);
         files.push(file);
     }
-    for report in check(&python, &files, ["--tolerance", "1e-3"]) {
+    for report in check(&python, &files, form.wanted()) {
         assert_eq!(report["inputs"][0], "input", "{report}");
         assert_eq!(report["outputs"], serde_json::json!(["logits"]), "{report}");
+        println!("{form:?} {} {} {}", report["model"], report["relative_difference"], report["cosine"]);
     }
+}
+
+fn all_small() -> Vec<(String, Graph, u32)> {
+    let graphs = small_graphs().into_iter().map(|(name, graph)| (name, graph, 2));
+    graphs.chain(small_networks().into_iter().map(|(name, graph)| (name.to_owned(), graph, 1))).collect()
+}
+
+#[test]
+fn litert_computes_the_same() {
+    compare(Form::Tflite, all_small());
+}
+
+#[test]
+fn litert_computes_nearly_the_same_in_integers() {
+    compare(Form::TfliteIntegers, all_small());
+}
+
+#[test]
+fn onnxruntime_computes_nearly_the_same_in_integers() {
+    compare(Form::OnnxIntegers, all_small());
 }

@@ -1,0 +1,109 @@
+//! The integers of each map of a network.
+
+use super::{Affine, Ranges};
+use crate::fusion::Fusion;
+use edgezen_core::plainnet::Graph;
+use edgezen_core::plainnet::graph::{Act, Op};
+
+/// The integers of the value that each operator of a network writes.
+#[derive(Clone, Debug)]
+pub struct Maps {
+    /// By the node at which the operator begins.
+    of: Vec<Affine>,
+    /// What the ranges are from, as a sentence for whoever opens the file.
+    pub note: String,
+}
+
+impl Maps {
+    /// The integers of the maps of `graph` for values in these `ranges`. Operators that only move or select numbers have the same
+    /// integers before and after them, because runtimes do not convert there.
+    pub fn of(graph: &Graph, ranges: &Ranges) -> Maps {
+        let fusion = Fusion::of(graph);
+        let nodes = graph.nodes.len();
+        let mut group: Vec<usize> = (0..nodes).collect();
+        let mut fixed: Vec<Option<Affine>> = vec![None; nodes];
+        let moves = |op: Op| {
+            matches!(
+                op,
+                Op::MaxPool { .. } | Op::AdaptiveAvgPool { .. } | Op::Flatten | Op::Slice { .. } | Op::Concat
+            )
+        };
+        for (index, node) in graph.nodes.iter().enumerate().filter(|(index, _)| fusion.begins(*index)) {
+            let inputs = node.inputs.iter().map(|&input| fusion.root[input]);
+            if node.op == Op::Act(Act::Sigmoid) {
+                fixed[index] = Some(Affine::SIGMOID);
+            } else if moves(node.op) {
+                for input in inputs {
+                    match fixed[input] {
+                        Some(_) if node.op == Op::Concat => {}
+                        Some(affine) => fixed[index] = Some(affine),
+                        None => join(&mut group, input, index),
+                    }
+                }
+            }
+        }
+        let mut together = vec![(0.0_f32, 0.0_f32); nodes];
+        for index in (0..nodes).filter(|&index| fusion.begins(index)) {
+            let (low, high) = ranges.of(fusion.last[index]);
+            let all = &mut together[leader(&group, index)];
+            *all = (all.0.min(low), all.1.max(high));
+        }
+        let affine = |index: usize| {
+            let (low, high) = together[leader(&group, index)];
+            fixed[index].unwrap_or_else(|| Affine::of_range(low, high))
+        };
+        let of = (0..nodes).map(|index| affine(fusion.root[index])).collect();
+        Maps { of, note: ranges.note() }
+    }
+
+    /// The integers of the value that the operator of node `index` writes.
+    pub fn affine(&self, index: usize) -> Affine {
+        self.of[index]
+    }
+}
+
+fn leader(group: &[usize], mut index: usize) -> usize {
+    while group[index] != index {
+        index = group[index];
+    }
+    index
+}
+
+fn join(group: &mut [usize], a: usize, b: usize) {
+    let (a, b) = (leader(group, a), leader(group, b));
+    group[a.max(b)] = a.min(b);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use edgezen_core::plainnet::Shape;
+
+    #[test]
+    fn what_is_only_moved_keeps_its_integers() {
+        let mut graph = Graph::new(Shape::square(4, 8));
+        let relu = graph.push(Op::Act(Act::Relu), vec![0]);
+        let gate = graph.push(Op::Act(Act::Sigmoid), vec![0]);
+        let pooled_gate = graph.push(Op::MaxPool { kernel: 3, stride: 2 }, vec![gate]);
+        let pool = graph.push(Op::MaxPool { kernel: 3, stride: 2 }, vec![relu]);
+        let joined = graph.push(Op::Concat, vec![pool, pooled_gate]);
+        let mean = graph.push(Op::GlobalAvgPool, vec![joined]);
+        let ranges = Ranges::given(vec![
+            (-1.0, 1.0),
+            (0.0, 2.0),
+            (0.3, 0.7),
+            (0.3, 0.7),
+            (0.0, 1.5),
+            (0.0, 3.0),
+            (0.0, 0.5),
+        ]);
+        let maps = Maps::of(&graph, &ranges);
+        assert_eq!(maps.affine(gate), Affine::SIGMOID);
+        assert_eq!(maps.affine(pooled_gate), Affine::SIGMOID);
+        assert_eq!(maps.affine(relu), Affine::of_range(0.0, 3.0));
+        assert_eq!(maps.affine(pool), maps.affine(joined));
+        assert_eq!(maps.affine(relu), maps.affine(joined));
+        assert_eq!(maps.affine(mean), Affine::of_range(0.0, 0.5));
+        assert_eq!(maps.affine(0), Affine::of_range(-1.0, 1.0));
+    }
+}
