@@ -8,11 +8,13 @@ use edgezen_core::plainnet::notation::ParseError;
 use edgezen_core::proxy::ScoreError;
 use edgezen_core::search::SearchError;
 use edgezen_core::units::UnitError;
+use edgezen_engine::EngineError;
 use edgezen_lab::campaign::journal::JournalError;
 use edgezen_lab::dataset::DatasetError;
 use edgezen_lab::device::DeviceError;
 use edgezen_lab::device::gpu::GpuError;
 use edgezen_lab::device::profile::{Kind, ProfileError};
+use edgezen_lab::device::runtimes;
 use edgezen_lab::spelling;
 use serde::Serialize;
 use std::path::Path;
@@ -301,6 +303,16 @@ impl From<DeviceError> for Failure {
                 Failure::new(Exit::Quality, message).remedy(remedies.join("; "))
             }
             DeviceError::BadFile { .. } => Failure::new(Exit::BadFile, message),
+            DeviceError::Runtime { error: EngineError::Absent { .. }, .. } => {
+                Failure::runtime(message).remedy(format!(
+                    "{} fetches it; or name a folder that holds it: {}=DIR; or activate a Python environment that has it",
+                    runtimes::SETUP,
+                    runtimes::VARIABLE
+                ))
+            }
+            DeviceError::Runtime { .. } => {
+                Failure::runtime(message).remedy(format!("fetch it anew: {}", runtimes::SETUP))
+            }
             DeviceError::Launch { .. } | DeviceError::Pin { .. } | DeviceError::Workload { .. } => {
                 Failure::runtime(message)
             }

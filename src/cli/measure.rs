@@ -53,6 +53,8 @@ struct Row {
     first_ms: f64,
     /// Time that it took to make the network ready.
     load_ms: Option<f64>,
+    /// The most memory that it took to load and run the network, in 10⁶ bytes.
+    peak_memory_mb: Option<f64>,
     /// The interval for the median of a later launch.
     ci95_ms: [f64; 2],
     runs: u32,
@@ -121,7 +123,7 @@ fn read(net: &str, options: NetOptions) -> Result<Read, Failure> {
     if net::is_onnx(net) {
         let path = Path::new(net);
         std::fs::metadata(path).map_err(|e| Failure::io(path, &e))?;
-        return Ok(Read { label: net.to_owned(), network: MeasuredNetwork::Onnx(path.to_owned()) });
+        return Ok(Read { label: net.to_owned(), network: MeasuredNetwork::File(path.to_owned()) });
     }
     let network = net::any(net, options)?;
     let label = network.name();
@@ -150,7 +152,7 @@ fn row(read: Read, reading: Option<Reading>, identity: &Identity) -> Result<Row,
             let name = (label != net).then_some(label);
             (net, name)
         }
-        MeasuredNetwork::Onnx(path) => (path.display().to_string(), None),
+        MeasuredNetwork::File(path) => (path.display().to_string(), None),
         MeasuredNetwork::Graph { name, .. } => (name.clone(), Some(label)),
     };
     let summary = &reading.summary;
@@ -166,6 +168,7 @@ fn row(read: Read, reading: Option<Reading>, identity: &Identity) -> Result<Row,
         p99_ms: reading.p99.ms(),
         first_ms: reading.first.ms(),
         load_ms: reading.load.map(Latency::ms),
+        peak_memory_mb: reading.peak.map(|peak| peak.0 / 1e6),
         ci95_ms: [summary.ci95.0.ms(), summary.ci95.1.ms()],
         runs: summary.runs,
         quality: reading.quality(),

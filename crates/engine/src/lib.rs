@@ -5,7 +5,8 @@
 //!
 //! The rooms, lowest first. A room imports only rooms with a smaller number, as `tests/architecture` checks.
 //!
-//! 1. `guard`, `input`, `memory`: panics of other libraries, reading of files, and the memory that is free
+//! 1. `guard`, `input`, `memory`, `library`: panics of other libraries, reading of files, the memory that is free, and
+//!    libraries that are opened while the program runs
 //! 2. `safetensors`: tensors in files
 //! 3. `weights`: weights that are drawn from a seed, or those of a trained network
 //! 4. `fusion`: which nodes of a graph one operator of a runtime computes
@@ -13,11 +14,17 @@
 //! 6. `quantisation`: networks in 8-bit integers
 //! 7. `imported`: networks that were read from files of others
 //! 8. `onnx`, `tflite`: networks as ONNX files and as TensorFlow Lite files
+//! 9. `onnxruntime`, `litert`: runtimes that are not part of this program
+//! 10. `agreement`: whether a runtime computes what tract computes
+//! 11. `runtimes`: all runtimes, and how one is opened
 
 pub mod fusion;
 pub mod guard;
 pub mod imported;
 pub mod input;
+pub mod library;
+#[cfg(feature = "onnx")]
+pub mod litert;
 pub mod memory;
 #[cfg(feature = "torch")]
 pub mod torch;
@@ -26,8 +33,15 @@ pub mod weights;
 
 #[cfg(feature = "onnx")]
 pub mod onnx;
+#[cfg(feature = "onnx")]
+pub mod onnxruntime;
+
+#[cfg(feature = "onnx")]
+pub mod agreement;
 pub mod pytorch;
 pub mod quantisation;
+#[cfg(feature = "onnx")]
+pub mod runtimes;
 pub mod safetensors;
 pub mod tflite;
 
@@ -36,20 +50,7 @@ pub use tract::Tract;
 use edgezen_core::plainnet::Graph;
 use edgezen_core::plainnet::graph::Op;
 use std::fmt;
-
-/// All engines that are built in.
-pub fn registry() -> &'static [&'static dyn Engine] {
-    &[
-        &Tract,
-        #[cfg(feature = "torch")]
-        &torch::Torch::CPU,
-    ]
-}
-
-/// The engine called `name`.
-pub fn by_name(name: &str) -> Option<&'static dyn Engine> {
-    registry().iter().copied().find(|engine| engine.name() == name)
-}
+use std::path::{Path, PathBuf};
 
 /// A dense f32 tensor, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +59,7 @@ pub struct Tensor {
     pub data: Vec<f32>,
 }
 
-/// A runtime that is part of this program.
+/// A runtime that can run networks now.
 pub trait Engine: Send + Sync {
     /// Its name in identities: `tract`, `torch`, …
     fn name(&self) -> &'static str;
@@ -68,6 +69,27 @@ pub trait Engine: Send + Sync {
 
     /// Prepares `graph` for `batch` images with weights drawn from `seed`.
     fn load(&self, graph: &Graph, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError>;
+
+    /// Whether a kernel is measured by repeating it ([`Repeated`](edgezen_core::plainnet::repeated::Repeated)), because a
+    /// graph of one kernel takes longer than the kernel does in a network.
+    fn repeats_kernels(&self) -> bool {
+        false
+    }
+
+    /// Whether [`Engine::load_file`] reads ONNX files.
+    fn reads_onnx(&self) -> bool {
+        false
+    }
+
+    /// Prepares the network in a file of the runtime's own format for `batch` images, as it is. Timed runs have inputs drawn
+    /// from `seed`.
+    ///
+    /// # Errors
+    /// A file that cannot be read or run.
+    fn load_file(&self, path: &Path, _batch: u32, _seed: u64) -> Result<Box<dyn Loaded>, EngineError> {
+        let what = format!("networks in files, such as {}", path.display());
+        Err(EngineError::Unsupported { engine: self.name(), what })
+    }
 }
 
 /// A network that is ready to run.
@@ -131,6 +153,15 @@ pub enum EngineError {
     OutOfMemory { engine: &'static str, reason: String },
     #[error("input {index} has the wrong shape: {reason}")]
     Input { index: usize, reason: String },
+    /// The library of a runtime is not on this computer.
+    #[error("{engine} is not on this computer: there is no {file} in {}", places.join(", "))]
+    Absent { engine: &'static str, file: &'static str, places: Vec<String> },
+    /// A library that is no such runtime, or one that this program cannot use.
+    #[error("{} cannot be used as {engine}: {reason}", path.display())]
+    Library { engine: &'static str, path: PathBuf, reason: String },
+    /// The runtime computes something else than tract does for the same network, weights and input.
+    #[error("{engine} computes something else than tract: {difference}")]
+    Disagrees { engine: &'static str, difference: String },
 }
 
 impl fmt::Display for Tensor {

@@ -216,6 +216,8 @@ pub enum PinError {
     Refused { cores: Vec<u32>, error: std::io::Error },
     #[error("asked for cores {asked:?}, the system gave {got:?}")]
     Ignored { asked: Vec<u32>, got: Vec<u32> },
+    #[error("{threads} threads need as many cores; there are {}", cores.len())]
+    Few { threads: u32, cores: Vec<u32> },
     #[error("this system cannot pin threads to cores")]
     Unsupported,
 }
@@ -225,12 +227,32 @@ pub enum PinError {
 /// # Errors
 /// Cores that do not exist or are not allowed; a system that does not do what it was asked.
 pub fn pin(cores: &[u32]) -> Result<(), PinError> {
-    system::set(cores)?;
+    system::set(CALLING, cores)?;
     let mut asked = cores.to_vec();
     asked.sort_unstable();
     asked.dedup();
     let got = affinity()?;
     if got == asked { Ok(()) } else { Err(PinError::Ignored { asked, got }) }
+}
+
+/// What stands for the calling thread.
+const CALLING: u32 = 0;
+
+/// Pins a thread of this process, by its number, to one core.
+///
+/// # Errors
+/// As [`pin`]; a thread that is not there any more.
+pub fn pin_thread(thread: u32, core: u32) -> Result<(), PinError> {
+    system::set(thread, &[core])
+}
+
+/// Numbers of the threads of this process, ascending; empty where the system does not list them.
+pub fn threads() -> Vec<u32> {
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
+    let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    let mut threads: Vec<u32> = tasks.flatten().filter_map(number).collect();
+    threads.sort_unstable();
+    threads
 }
 
 /// Cores that the calling thread may run on, ascending.
@@ -268,7 +290,7 @@ pub fn schedule(scheduling: Scheduling) -> Option<Scheduling> {
 mod system {
     use super::{PinError, Scheduling};
 
-    pub fn set(cores: &[u32]) -> Result<(), PinError> {
+    pub fn set(thread: u32, cores: &[u32]) -> Result<(), PinError> {
         let refused = |error| PinError::Refused { cores: cores.to_vec(), error };
         if let Some(&core) = cores.iter().find(|&&core| core >= libc::CPU_SETSIZE as u32) {
             return Err(refused(std::io::Error::other(format!("there is no core {core}"))));
@@ -280,7 +302,7 @@ mod system {
             for &core in cores {
                 libc::CPU_SET(core as usize, &mut set);
             }
-            libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)
+            libc::sched_setaffinity(thread as libc::pid_t, size_of::<libc::cpu_set_t>(), &raw const set)
         };
         if status == 0 { Ok(()) } else { Err(refused(std::io::Error::last_os_error())) }
     }
@@ -346,7 +368,7 @@ mod system {
 mod system {
     use super::{PinError, Scheduling};
 
-    pub fn set(_: &[u32]) -> Result<(), PinError> {
+    pub fn set(_: u32, _: &[u32]) -> Result<(), PinError> {
         Err(PinError::Unsupported)
     }
     pub fn get() -> Result<Vec<u32>, PinError> {

@@ -246,7 +246,13 @@ mod tests {
             noisy_half_width: Policy::PHONE.noisy_half_width,
             overhead_ns: None,
         };
-        Measured { load_ns: None, timing, before: Conditions::default(), after: Conditions::default() }
+        Measured {
+            load_ns: None,
+            peak_bytes: None,
+            timing,
+            before: Conditions::default(),
+            after: Conditions::default(),
+        }
     }
 
     #[test]

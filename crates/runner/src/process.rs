@@ -36,3 +36,53 @@ pub fn limit_time(seconds: u32) {
     #[cfg(not(unix))]
     let _ = seconds;
 }
+
+/// Memory of this process at a moment, as the system counts it in physical pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resident {
+    pub now_bytes: u64,
+    /// The most so far, or since [`forget_peak`].
+    pub peak_bytes: u64,
+}
+
+/// `None` where the system does not say.
+pub fn resident() -> Option<Resident> {
+    resident_of(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn resident_of(status: &str) -> Option<Resident> {
+    let bytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    };
+    Some(Resident { now_bytes: bytes("VmRSS")?, peak_bytes: bytes("VmHWM")? })
+}
+
+/// Has the system take the memory of this process anew as the most so far. Whether it did, [`resident`] shows.
+pub fn forget_peak() {
+    // 5: the peak alone. Systems without this file, or that refuse it, keep the old peak.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_from_the_status_of_the_process() {
+        let status = "VmPeak:\t  90 kB\nVmHWM:\t  32 kB\nVmRSS:\t  16 kB\n";
+        assert_eq!(resident_of(status), Some(Resident { now_bytes: 16 << 10, peak_bytes: 32 << 10 }));
+        assert_eq!(resident_of("VmRSS:\t 16 kB\n"), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_peak_counts_what_was_held_and_is_gone() {
+        forget_peak();
+        let before = resident().unwrap();
+        let held = vec![1_u8; 64 << 20];
+        assert_eq!(held.iter().map(|&byte| u64::from(byte)).sum::<u64>(), 64 << 20);
+        drop(held);
+        assert!(resident().unwrap().peak_bytes >= before.now_bytes + (60 << 20));
+    }
+}

@@ -104,4 +104,8 @@ pub struct Measured {
     /// Time that the engine took to make the network ready to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_ns: Option<u64>,
+    /// The most memory that the network took while it was loaded and run, beyond what the process held before. The file of the
+    /// network is part of it where it was read into memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_bytes: Option<u64>,
 }

@@ -287,6 +287,31 @@ impl Timing {
         self
     }
 
+    /// The timing of a piece of work, of which a run of this graph holds `times.0` and a run of the `shorter` one `times.1`: each
+    /// run counts as so many, and the time that both graphs have in common is the overhead. `None` where the difference is no
+    /// time, or where there are no samples.
+    #[must_use]
+    pub fn repeated(mut self, shorter: &Timing, times: (u32, u32)) -> Option<Timing> {
+        let run = |timing: &Timing| Some(pooled([timing])?.0.median.ns());
+        let (long, short) = (run(&self)?, run(shorter)?);
+        let (more, fewer) = (f64::from(times.0), f64::from(times.1));
+        let slope = (long - short) / (more - fewer);
+        if !(slope.is_finite() && slope > 0.0) {
+            return None;
+        }
+        // A negative intercept is noise, and nothing is subtracted.
+        let overhead = (long - slope * more).clamp(0.0, short);
+        // A run so fast that nothing would be left of it was cut short by noise as well.
+        let least = self.samples_ns.iter().min().map(|&ns| ns as f64 / f64::from(self.k.max(1)))?;
+        if least <= overhead {
+            return None;
+        }
+        self.overhead_ns = Some(overhead * f64::from(self.k));
+        self.k = self.k.checked_mul(times.0)?;
+        self.first_ns = (self.first_ns / u64::from(times.0)).max(1);
+        Some(self)
+    }
+
     /// `None` if there are no samples.
     pub fn summary(&self) -> Option<Summary> {
         Summary::of(&self.per_run_ns(), self.k)

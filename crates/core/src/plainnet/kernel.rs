@@ -4,6 +4,7 @@
 //! before them, so one kernel stands for `conv + BN + activation (+ residual)`. [`fused`] finds them in
 //! a graph. Derived quantities (MACs, parameters, bytes) are defined here and nowhere else.
 
+use super::fusion::Fusion;
 use super::graph::{Act, Graph, Node, Op};
 use super::shape::{MAX_RESOLUTION, Shape};
 use super::window::Window;
@@ -359,6 +360,10 @@ impl fmt::Display for Kernel {
 pub enum Lowering {
     /// Normalisation, activation and residual sum run inside the convolution before them.
     Fused,
+    /// What ONNX Runtime fuses ([`Fusion::ONNX_RUNTIME`]).
+    OnnxRuntime,
+    /// What LiteRT fuses ([`Fusion::LITERT`]).
+    LiteRt,
     /// Each operation is a kernel of its own, as eager PyTorch runs them.
     Eager,
     /// As PyTorch up to 1.6 runs networks eagerly, in half precision on tensor cores ([`composed`]). These need the
@@ -368,15 +373,33 @@ pub enum Lowering {
 }
 
 impl Lowering {
-    pub const ALL: [Lowering; 3] = [Lowering::Fused, Lowering::Eager, Lowering::EagerRearranged];
+    pub const ALL: [Lowering; 5] = [
+        Lowering::Fused,
+        Lowering::OnnxRuntime,
+        Lowering::LiteRt,
+        Lowering::Eager,
+        Lowering::EagerRearranged,
+    ];
 
     /// The lowering of the runtime called `runtime` in `precision`: `torch`, `torch2.1`, … run eagerly, all others
     /// fuse. If latencies of convolutions were `measured` in that runtime, they contain the rearranging.
     pub fn of_runtime(runtime: &str, precision: &str, measured: bool) -> Lowering {
-        match (runtime.starts_with("torch"), precision) {
-            (true, "fp16") if !measured => Lowering::EagerRearranged,
-            (true, _) => Lowering::Eager,
-            (false, _) => Lowering::Fused,
+        match (runtime, precision) {
+            ("onnxruntime", _) => Lowering::OnnxRuntime,
+            ("litert", _) => Lowering::LiteRt,
+            (torch, "fp16") if torch.starts_with("torch") && !measured => Lowering::EagerRearranged,
+            (torch, _) if torch.starts_with("torch") => Lowering::Eager,
+            _ => Lowering::Fused,
+        }
+    }
+
+    /// What runs inside the kernel of a convolution; `None` where every operation is a kernel.
+    pub fn fusion(self) -> Option<Fusion> {
+        match self {
+            Lowering::Fused => Some(Fusion::ALL),
+            Lowering::OnnxRuntime => Some(Fusion::ONNX_RUNTIME),
+            Lowering::LiteRt => Some(Fusion::LITERT),
+            Lowering::Eager | Lowering::EagerRearranged => None,
         }
     }
 
@@ -387,10 +410,10 @@ impl Lowering {
 
     /// The kernels with the node of the graph that each begins at.
     pub fn located(self, graph: &Graph) -> Vec<(usize, Kernel)> {
-        match self {
-            Lowering::Fused => located(graph),
-            Lowering::Eager => eager(graph),
-            Lowering::EagerRearranged => rearranged(composed(graph)),
+        match (self, self.fusion()) {
+            (_, Some(fusion)) => located(graph, fusion),
+            (Lowering::EagerRearranged, None) => rearranged(composed(graph)),
+            (_, None) => eager(graph),
         }
     }
 }
@@ -449,7 +472,7 @@ pub fn fused(graph: &Graph) -> Vec<Kernel> {
     Lowering::Fused.kernels(graph)
 }
 
-fn located(graph: &Graph) -> Vec<(usize, Kernel)> {
+fn located(graph: &Graph, fusion: Fusion) -> Vec<(usize, Kernel)> {
     let uses = graph.uses();
     let mut consumer = vec![usize::MAX; graph.nodes.len()];
     for (i, node) in graph.nodes.iter().enumerate() {
@@ -472,10 +495,11 @@ fn located(graph: &Graph) -> Vec<(usize, Kernel)> {
                 match graph.nodes[after].op {
                     Op::BatchNorm if kernel.act == Act::None && !kernel.residual => {}
                     Op::View { .. } => {}
-                    Op::Act(act) if kernel.act == Act::None => kernel.act = act,
+                    Op::Act(act) if kernel.act == Act::None && fusion.fuses(act) => kernel.act = act,
                     // A sum is fused into the later of its two operands, because the other one exists by then.
                     Op::Add
-                        if kernel.act == Act::None
+                        if fusion.sums
+                            && kernel.act == Act::None
                             && !kernel.residual
                             && matches!(kernel.kind, KernelKind::Conv | KernelKind::Dwconv)
                             && graph.nodes[after].inputs.iter().all(|&input| input <= at)
@@ -627,6 +651,25 @@ impl Kernel {
 mod tests {
     use super::*;
     use crate::plainnet::published;
+
+    #[test]
+    fn runtimes_differ_in_what_they_fuse() {
+        let graph = published::by_name("resnet18").unwrap().graph().unwrap();
+        let count = |lowering: Lowering| lowering.kernels(&graph).len();
+        let of = |runtime: &str| Lowering::of_runtime(runtime, "fp32", true);
+        assert_eq!(count(of("onnxruntime")), count(Lowering::Fused));
+        // Eight sums, each with its ReLU.
+        assert_eq!(count(of("litert")), count(Lowering::Fused) + 8);
+        let sums = of("litert").kernels(&graph).into_iter().filter(|kernel| kernel.kind == KernelKind::Add);
+        assert!(sums.clone().count() == 8 && sums.clone().all(|sum| sum.act == Act::Relu));
+        let mut swish = Graph::new(Shape::square(8, 4));
+        let conv = Op::Conv { in_c: 8, out_c: 8, kernel: 1, stride: 1, groups: 1, bias: true };
+        let conv = swish.push(conv, vec![0]);
+        swish.push(Op::Act(Act::Swish), vec![conv]);
+        let kinds = |lowering: Lowering| lowering.kernels(&swish).iter().map(|k| k.kind).collect::<Vec<_>>();
+        assert_eq!(kinds(Lowering::Fused), [KernelKind::Conv]);
+        assert_eq!(kinds(Lowering::OnnxRuntime), [KernelKind::Conv, KernelKind::Act]);
+    }
 
     #[test]
     fn eager_kernels_do_the_same_arithmetic_and_move_more_bytes() {

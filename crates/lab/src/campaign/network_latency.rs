@@ -14,8 +14,8 @@ use tempfile::NamedTempFile;
 #[derive(Clone, Debug)]
 pub enum MeasuredNetwork {
     PlainNet(Box<Model>),
-    /// A network in an ONNX file, executed as it is.
-    Onnx(PathBuf),
+    /// A network in a file of the device's runtime, executed as it is.
+    File(PathBuf),
     /// A network that has no structure string, by its graph. It is executed as an ONNX file with random weights;
     /// [`MeasuredNetwork::of_graph`] makes it.
     Graph {
@@ -50,14 +50,14 @@ pub fn measure(
         .iter()
         .map(|network| match network {
             MeasuredNetwork::PlainNet(model) => Some(Subject::network(model, batch)),
-            MeasuredNetwork::Onnx(_) | MeasuredNetwork::Graph { .. } => None,
+            MeasuredNetwork::File(_) | MeasuredNetwork::Graph { .. } => None,
         })
         .collect();
     let files = networks
         .iter()
         .map(|network| match network {
             MeasuredNetwork::Graph { name, graph } => written(name, graph, batch).map(Some),
-            MeasuredNetwork::PlainNet(_) | MeasuredNetwork::Onnx(_) => Ok(None),
+            MeasuredNetwork::PlainNet(_) | MeasuredNetwork::File(_) => Ok(None),
         })
         .collect::<Result<Vec<Option<NamedTempFile>>, DeviceError>>()?;
     let workloads: Vec<Workload<'_>> = networks
@@ -66,8 +66,8 @@ pub fn measure(
         .zip(&files)
         .filter_map(|((network, subject), file)| match network {
             MeasuredNetwork::PlainNet(_) => subject.as_ref().map(Workload::Subject),
-            MeasuredNetwork::Onnx(path) => Some(Workload::Onnx(path)),
-            MeasuredNetwork::Graph { .. } => file.as_ref().map(|file| Workload::Onnx(file.path())),
+            MeasuredNetwork::File(path) => Some(Workload::File(path)),
+            MeasuredNetwork::Graph { .. } => file.as_ref().map(|file| Workload::Written(file.path())),
         })
         .collect();
     let of_batch = networks::measure(device, &workloads, progress)?;

@@ -44,7 +44,8 @@ pub trait Driver: Sync {
     fn configured(&self, profile: Profile, name: DeviceName<'_>) -> Result<Profile, DeviceError> {
         let identity = profile.measured_identity();
         let fits = |wanted: Option<&str>, ours: &str| wanted.is_none_or(|wanted| wanted == ours);
-        if fits(name.runtime, &identity.runtime) && fits(name.precision, &identity.precision) {
+        let threads = name.threads.is_none_or(|threads| threads == identity.threads);
+        if fits(name.runtime, &identity.runtime) && fits(name.precision, &identity.precision) && threads {
             return Ok(profile);
         }
         let what = format!("measuring as {} (it is measured as {identity})", name.text);

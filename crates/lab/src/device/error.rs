@@ -45,6 +45,9 @@ pub enum DeviceError {
     /// A process that was to measure could not be started, or is not one that measures.
     #[error("{device}: the process that measures does not work: {reason}")]
     Launch { device: String, reason: String },
+    /// The runtime that was asked for cannot be used here.
+    #[error("{device}: {error}")]
+    Runtime { device: String, error: EngineError },
     /// This workload cannot be measured; others can.
     #[error("{workload}: {reason}")]
     Workload { workload: String, reason: String },
@@ -56,7 +59,7 @@ impl DeviceError {
     pub(super) fn workload(workload: Workload<'_>, reason: impl std::fmt::Display) -> DeviceError {
         let workload = match workload {
             Workload::Subject(subject) => subject.to_string(),
-            Workload::Onnx(path) => path.display().to_string(),
+            Workload::File(path) | Workload::Written(path) => path.display().to_string(),
         };
         DeviceError::Workload { workload, reason: reason.to_string() }
     }

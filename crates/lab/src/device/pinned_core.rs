@@ -1,5 +1,5 @@
-//! A core of this computer that a measuring thread is pinned to, at real-time priority where that is allowed. The pace
-//! of the core is probed.
+//! The cores of this computer that a network runs on: one for each of its threads, which are pinned, at real-time priority
+//! where that is allowed. The pace of the core of the first thread is probed.
 
 use super::error::DeviceError;
 use super::options::Options;
@@ -26,14 +26,20 @@ impl PinnedCore {
     ///
     /// # Errors
     /// The system refuses to pin the thread to these cores.
-    pub fn claim(name: &str, options: &Options, policy: &Policy) -> Result<PinnedCore, DeviceError> {
+    pub fn claim(
+        name: &str,
+        options: &Options,
+        threads: u32,
+        policy: &Policy,
+    ) -> Result<PinnedCore, DeviceError> {
         let learn = if policy.patience_ns == 0 { Duration::ZERO } else { LEARN };
-        let claimed = PinnedCore::learning(options.cores.as_deref(), options.usual_probe_ns, learn);
-        claimed.map_err(|error| DeviceError::Pin { device: name.into(), error })
+        PinnedCore::choose(options.cores.as_deref(), threads)
+            .and_then(|cores| PinnedCore::learning(cores.as_deref(), options.usual_probe_ns, learn))
+            .map_err(|error| DeviceError::Pin { device: name.into(), error })
     }
 
-    /// Pins the calling thread to `cores`, or to the core that is chosen where there are none, and probes it for the time
-    /// `learn`. `known_ns` is the usual length of a probe, as it was found earlier.
+    /// Pins the calling thread to `cores`, or to the core that is chosen where there are none, and probes the first of them for
+    /// the time `learn`. `known_ns` is the usual length of a probe, as it was found earlier.
     ///
     /// # Errors
     /// The system refuses to pin the thread to these cores.
@@ -43,8 +49,9 @@ impl PinnedCore {
         learn: Duration,
     ) -> Result<PinnedCore, PinError> {
         let before = conditions::affinity().unwrap_or_default();
-        let cores = PinnedCore::choose(cores)?;
+        let cores = PinnedCore::choose(cores, 1)?;
         if let Some(cores) = &cores {
+            // Threads that the runtime starts may use all of the cores from the beginning.
             conditions::pin(cores)?;
         }
         // Real-time scheduling needs a privilege; the recorded conditions tell whether it was granted.
@@ -55,25 +62,53 @@ impl PinnedCore {
         Ok(PinnedCore { cores, pace, before, scheduling })
     }
 
-    /// The cores to measure on: `wanted`, or the last one that this thread may use, which is the quietest, because
-    /// interrupts and most daemons prefer the first. `None` on a system without affinity, where the thread stays unpinned.
+    /// The cores to measure on, one for each of `threads`: `wanted`, or the last ones that this thread may use, which are the
+    /// quietest, because interrupts and most daemons prefer the first. `None` on a system without affinity, where the thread
+    /// stays unpinned.
     ///
     /// # Errors
-    /// Cores are wanted on a system without affinity, or it does not say which cores there are.
-    pub fn choose(wanted: Option<&[u32]>) -> Result<Option<Vec<u32>>, PinError> {
+    /// Fewer cores than threads; cores or several threads on a system without affinity; it does not say which cores there are.
+    pub fn choose(wanted: Option<&[u32]>, threads: u32) -> Result<Option<Vec<u32>>, PinError> {
+        let wanted_threads = threads.max(1) as usize;
         match conditions::affinity() {
             Ok(allowed) => {
-                let last = || allowed.last().copied().into_iter().collect();
-                Ok(Some(wanted.map_or_else(last, <[u32]>::to_vec)))
+                let last = || allowed[allowed.len().saturating_sub(wanted_threads)..].to_vec();
+                let cores = wanted.map_or_else(last, <[u32]>::to_vec);
+                if cores.len() < wanted_threads {
+                    return Err(PinError::Few { threads, cores });
+                }
+                Ok(Some(cores))
             }
-            Err(PinError::Unsupported) if wanted.is_none() => Ok(None),
+            Err(PinError::Unsupported) if wanted.is_none() && wanted_threads == 1 => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// The cores as an identity writes them: `3` or `2,3`.
-    pub fn text(&self) -> Option<String> {
-        self.cores.as_deref().map(text)
+    /// The threads of this process.
+    pub fn threads(&self) -> Vec<u32> {
+        conditions::threads()
+    }
+
+    /// Pins every thread to one core, where there are several: the calling thread to the first, and those that were started
+    /// since the list `earlier` was made to the others in turn. Where the system refuses, they share the cores.
+    pub fn spread(&self, earlier: &[u32]) {
+        let Some([first, others @ ..]) = self.cores.as_deref() else { return };
+        if others.is_empty() {
+            return;
+        }
+        let started = conditions::threads().into_iter().filter(|thread| !earlier.contains(thread));
+        for (thread, core) in started.zip(others.iter().cycle()) {
+            let _ = conditions::pin_thread(thread, *core);
+        }
+        let _ = conditions::pin(&[*first]);
+    }
+
+    /// Lets the calling thread, and those that it starts from now on, use all of the cores again.
+    pub fn gather(&self) {
+        if let Some(cores) = self.cores.as_deref().filter(|cores| cores.len() > 1) {
+            // It was allowed before.
+            let _ = conditions::pin(cores);
+        }
     }
 }
 

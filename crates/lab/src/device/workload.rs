@@ -7,6 +7,20 @@ use std::path::Path;
 #[derive(Clone, Copy, Debug)]
 pub enum Workload<'a> {
     Subject(&'a Subject),
-    /// A network in an ONNX file, executed as it is.
-    Onnx(&'a Path),
+    /// A network in a file of the device's runtime, ONNX or another, executed as it is.
+    File(&'a Path),
+    /// A network that has no structure string: this program wrote it to an ONNX file, with random weights. A runtime that reads
+    /// no ONNX takes its graph from there.
+    Written(&'a Path),
+}
+
+impl Workload<'_> {
+    /// A text that no other workload has.
+    pub(super) fn key(&self) -> String {
+        match self {
+            Workload::Subject(subject) => format!("{subject:?}"),
+            Workload::File(path) => format!("file {}", path.display()),
+            Workload::Written(path) => format!("written {}", path.display()),
+        }
+    }
 }

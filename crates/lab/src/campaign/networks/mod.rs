@@ -5,7 +5,7 @@ use super::state;
 use crate::device::{Device, DeviceError, Options, Workload};
 use edgezen_core::measurement::{Agreement, Doubt, MachineState, Quality, Summary, launches};
 use edgezen_core::stats;
-use edgezen_core::units::Latency;
+use edgezen_core::units::{Bytes, Latency};
 use edgezen_runner::{Measured, Timing};
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,8 @@ pub struct Reading {
     pub first: Latency,
     /// Time that it took to make the network ready: the median of all launches. `None` where the device does not tell.
     pub load: Option<Latency>,
+    /// The most memory that the network took in any launch. `None` where the device does not tell.
+    pub peak: Option<Bytes>,
     /// The median of each launch, in the order in which they were made.
     pub launches: Vec<Latency>,
     /// `None` for a single launch.
@@ -64,6 +66,11 @@ impl Reading {
             load: median_of(
                 launches.iter().filter_map(|launch| launch.load_ns).map(|ns| ns as f64).collect(),
             ),
+            peak: launches
+                .iter()
+                .filter_map(|launch| launch.peak_bytes)
+                .max()
+                .map(|bytes| Bytes(bytes as f64)),
             launches: medians.iter().map(|launch| launch.median).collect(),
             agreement,
             state,

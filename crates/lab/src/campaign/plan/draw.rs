@@ -52,11 +52,9 @@ impl Plan {
             subjects.add(subject);
         }
         for kernel in anchors(wanted.anchors, &mut rng) {
-            let kernel = match lowering {
-                Lowering::Fused => kernel,
-                Lowering::Eager | Lowering::EagerRearranged => {
-                    Kernel { act: Act::None, residual: false, ..kernel }
-                }
+            let kernel = match lowering.fusion() {
+                Some(fusion) => Kernel { residual: kernel.residual && fusion.sums, ..kernel },
+                None => Kernel { act: Act::None, residual: false, ..kernel },
             };
             subjects.add(Subject::Kernel(kernel.with_batch(batch)));
         }
@@ -231,8 +229,8 @@ impl Pool {
 fn weight(kind: KernelKind, lowering: Lowering) -> f64 {
     match kind {
         // Normalisation and activation of every convolution.
-        KernelKind::Act if lowering != Lowering::Fused => 5.0,
-        KernelKind::Add if lowering != Lowering::Fused => 1.5,
+        KernelKind::Act if lowering.fusion().is_none() => 5.0,
+        KernelKind::Add if lowering.fusion().is_none_or(|fusion| !fusion.sums) => 1.5,
         KernelKind::Conv => 8.0,
         KernelKind::Dwconv => 5.0,
         KernelKind::Linear | KernelKind::Pool | KernelKind::Scale => 1.0,

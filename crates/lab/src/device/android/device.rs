@@ -29,7 +29,7 @@ impl Device for Android {
     fn measure_as(&mut self, name: &str, workload: Workload<'_>) -> Result<Measured, DeviceError> {
         match workload {
             Workload::Subject(subject) => self.job(name, subject, workload),
-            Workload::Onnx(_) => {
+            Workload::File(_) | Workload::Written(_) => {
                 let what = "measuring ONNX files (give the network's structure)".to_owned();
                 Err(DeviceError::Unsupported { device: self.identity.device.to_string(), what })
             }

@@ -73,6 +73,7 @@ fn done(id: &str, ns: u64) -> String {
         before: Conditions::default(),
         after: Conditions::default(),
         load_ns: None,
+        peak_bytes: None,
     });
     serde_json::to_string(&Reply::Done { id: id.into(), measured }).unwrap() + "\n"
 }
@@ -127,7 +128,7 @@ fn what_cannot_be_measured_fails_alone() {
         }
     }
     assert!(matches!(
-        phone(vec![]).measure(Workload::Onnx(Path::new("x.onnx"))),
+        phone(vec![]).measure(Workload::File(Path::new("x.onnx"))),
         Err(DeviceError::Unsupported { .. })
     ));
 }

@@ -1,7 +1,9 @@
 //! A launch: one measurement in a process of its own. The process that wants it writes a job to the other's standard
 //! input and reads the reply from its standard output, one JSON object each.
 
-use super::{NAME, measure};
+use super::NAME;
+use super::measuring::{self, Settings};
+use super::running::Running;
 use crate::device::pinned_core::PinnedCore;
 use crate::device::{DeviceError, Workload};
 use edgezen_core::measurement::Subject;
@@ -27,6 +29,9 @@ pub(super) struct Job {
     /// Both processes must be the same program.
     version: String,
     work: Work,
+    running: Running,
+    /// Whether outputs are compared with tract's before anything is timed.
+    pub compare: bool,
     pub batch: u32,
     pub seed: u64,
     pub policy: Policy,
@@ -43,7 +48,8 @@ pub(super) struct Job {
 #[serde(rename_all = "snake_case")]
 enum Work {
     Subject(Subject),
-    Onnx(PathBuf),
+    File(PathBuf),
+    Written(PathBuf),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,14 +65,17 @@ enum Reply {
 }
 
 impl Job {
-    pub fn new(workload: Workload<'_>, policy: Policy) -> Job {
+    pub fn new(workload: Workload<'_>, running: Running, policy: Policy) -> Job {
         let work = match workload {
             Workload::Subject(subject) => Work::Subject(subject.clone()),
-            Workload::Onnx(path) => Work::Onnx(path.to_owned()),
+            Workload::File(path) => Work::File(path.to_owned()),
+            Workload::Written(path) => Work::Written(path.to_owned()),
         };
         Job {
             version: env!("CARGO_PKG_VERSION").into(),
             work,
+            running,
+            compare: true,
             batch: 1,
             seed: 0,
             policy,
@@ -83,6 +92,11 @@ impl Job {
             let ours = env!("CARGO_PKG_VERSION");
             return Reply::Failed(format!("it is of version {ours}, this program of {}", self.version));
         }
+        // The library is opened by a thread that is not pinned yet; its initialisers may start threads.
+        let engine = match self.running.open() {
+            Ok(engine) => engine,
+            Err(error) => return Reply::Failed(error.to_string()),
+        };
         let core = PinnedCore::learning(self.cores.as_deref(), self.usual_probe_ns, self.learn);
         let mut core = match core {
             Ok(core) => core,
@@ -93,9 +107,17 @@ impl Job {
         }
         let workload = match &self.work {
             Work::Subject(subject) => Workload::Subject(subject),
-            Work::Onnx(path) => Workload::Onnx(path),
+            Work::File(path) => Workload::File(path),
+            Work::Written(path) => Workload::Written(path),
         };
-        match measure(workload, self.batch, self.seed, &self.policy, &mut core) {
+        let settings = Settings {
+            batch: self.batch,
+            seed: self.seed,
+            precision: &self.running.precision,
+            policy: &self.policy,
+            compare: self.compare,
+        };
+        match measuring::measure(workload, engine.as_ref(), settings, &mut core) {
             Ok(measured) => Reply::Measured(Box::new(measured)),
             Err(DeviceError::Workload { reason, .. }) => Reply::Workload(reason),
             Err(DeviceError::BadFile { reason, .. }) => Reply::File(reason),
@@ -148,7 +170,7 @@ impl Launcher {
         match (reply, workload) {
             (Reply::Measured(measured), _) => Ok(*measured),
             (Reply::Workload(reason), _) => Err(DeviceError::workload(workload, reason)),
-            (Reply::File(reason), Workload::Onnx(path)) => {
+            (Reply::File(reason), Workload::File(path) | Workload::Written(path)) => {
                 Err(DeviceError::BadFile { path: path.to_owned(), reason })
             }
             (Reply::File(reason) | Reply::Failed(reason), _) => Err(broken(reason)),
@@ -182,9 +204,13 @@ mod tests {
         Policy { warmup_min_ns: 0, warmup_max_ns: 0, max_ns: 0, min_runs: 3, patience_ns: 0, ..Policy::HOST }
     }
 
+    fn tract() -> Running {
+        Running { runtime: "tract".into(), precision: "fp32".into(), threads: 1 }
+    }
+
     fn job(structure: &str) -> Job {
         let subject = Subject::Block { structure: structure.into(), resolution: 8 };
-        Job::new(Workload::Subject(&subject), policy())
+        Job::new(Workload::Subject(&subject), tract(), policy())
     }
 
     fn reply(input: &[u8]) -> Reply {
@@ -202,7 +228,8 @@ mod tests {
             let Reply::Measured(measured) = done else { panic!("{done:?}") };
             assert!(measured.timing.samples_ns.len() >= 3 && measured.load_ns.is_some());
             assert!(matches!(reply(&text(&job("SuperResK3K3(8,16"))), Reply::Workload(_)));
-            let missing = Job::new(Workload::Onnx(std::path::Path::new("/nowhere/x.onnx")), policy());
+            let missing =
+                Job::new(Workload::File(std::path::Path::new("/nowhere/x.onnx")), tract(), policy());
             assert!(matches!(reply(&text(&missing)), Reply::File(_)));
             let other = Job { version: "0".into(), ..job("SuperResK3K3(8,16,2,8,1)") };
             let Reply::Failed(reason) = reply(&text(&other)) else { panic!() };
@@ -221,7 +248,7 @@ mod tests {
                 Launcher { program: "/bin/sh".into(), arguments: vec!["-c".into(), script.into()] };
             let subject = Subject::Block { structure: "SuperResK3K3(8,16,2,8,1)".into(), resolution: 8 };
             let workload = Workload::Subject(&subject);
-            launcher.run(&Job::new(workload, policy()), workload).unwrap_err().to_string()
+            launcher.run(&Job::new(workload, tract(), policy()), workload).unwrap_err().to_string()
         };
         let killed = run("kill -9 $$");
         assert!(killed.contains("signal 9") && killed.contains("memory"), "{killed}");
@@ -232,7 +259,7 @@ mod tests {
         let missing = Launcher { program: "/nowhere/edgezen".into(), arguments: vec![] };
         let subject = Subject::Block { structure: "SuperResK3K3(8,16,2,8,1)".into(), resolution: 8 };
         let workload = Workload::Subject(&subject);
-        let error = missing.run(&Job::new(workload, policy()), workload).unwrap_err();
+        let error = missing.run(&Job::new(workload, tract(), policy()), workload).unwrap_err();
         assert!(matches!(error, DeviceError::Launch { .. }), "{error}");
     }
 }

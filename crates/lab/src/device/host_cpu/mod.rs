@@ -1,21 +1,28 @@
-//! The CPU of this computer through tract: measured by one thread, which is pinned to one core. A whole campaign is
-//! measured in this process; where launches are asked for, each measurement has a process of its own.
+//! The CPU of this computer, through tract or a runtime that is opened as a shared library. A network runs in one thread or
+//! several, each of which is pinned to a core. A whole campaign is measured in this process; where launches are asked for, each
+//! measurement has a process of its own.
 
 pub mod launch;
+mod measuring;
 mod relaunched;
+mod running;
 
 pub use launch::Launcher;
 
 use super::attached::Attached;
 use super::computer;
-use super::driver::{Driver, Request, only_one_thread};
+use super::driver::{Driver, Request};
+use super::name::DeviceName;
 use super::pinned_core::PinnedCore;
-use super::profile::{Kind, Profiles};
+use super::profile::{Kind, Profile, Profiles};
 use super::{Device, DeviceError, DriverOptions, Facts, Workload};
 use edgezen_core::measurement::Identity;
-use edgezen_engine::{Engine, Tract, onnx};
-use edgezen_runner::{Clock, Measured, Monotonic, Policy, serve};
+use edgezen_engine::Engine;
+use edgezen_runner::{Measured, Monotonic, Policy};
+use measuring::Settings;
 use relaunched::Relaunched;
+use running::Running;
+use rustc_hash::FxHashSet;
 use std::time::Duration;
 
 const NAME: &str = "host";
@@ -29,7 +36,7 @@ impl Driver for HostCpuDriver {
     }
 
     fn about(&self) -> &'static str {
-        "the CPU of this computer, through tract"
+        "the CPU of this computer, through tract, ONNX Runtime or another runtime"
     }
 
     fn kind(&self) -> Kind {
@@ -40,18 +47,25 @@ impl Driver for HostCpuDriver {
         Ok(vec![Attached::this_computer(NAME, self.kind(), profiles)])
     }
 
+    fn configured(&self, profile: Profile, name: DeviceName<'_>) -> Result<Profile, DeviceError> {
+        running::configured(profile, name)
+    }
+
     /// Pins the calling thread until the device is dropped.
     fn open(&self, request: &Request<'_>) -> Result<Box<dyn Device>, DeviceError> {
         let options = request.options;
-        only_one_thread(NAME, options)?;
+        let running = Running::of(request.profile, options.threads);
+        // A launch opens the runtime again; what is wrong with it shows here.
+        let engine = running.open()?;
         let HostOptions { launcher } = options.driver.of();
         if let Some(launcher) = launcher.filter(|_| options.launches) {
-            return Ok(Box::new(Relaunched::new(launcher, options)?));
+            return Ok(Box::new(Relaunched::new(launcher, running, engine.version(), options)?));
         }
         let policy = options.policy(Policy::HOST);
-        let core = PinnedCore::claim(NAME, options, &policy)?;
-        let identity = identity(options.batch, core.text());
-        Ok(Box::new(HostCpu { identity, policy, core, seed: options.seed }))
+        let core = PinnedCore::claim(NAME, options, running.threads, &policy)?;
+        let identity = running.identity(engine.version(), options.batch, core.cores.as_deref());
+        let compared = FxHashSet::default();
+        Ok(Box::new(HostCpu { identity, engine, policy, core, seed: options.seed, compared }))
     }
 }
 
@@ -62,25 +76,15 @@ pub struct HostOptions {
     pub launcher: Option<Launcher>,
 }
 
-fn identity(batch: u32, cores: Option<String>) -> Identity {
-    Identity {
-        device: NAME.into(),
-        runtime: Tract.name().into(),
-        runtime_version: Some(Tract.version()),
-        precision: "fp32".into(),
-        batch: batch.max(1),
-        threads: 1,
-        cores,
-        thermal_state: None,
-    }
-}
-
 /// The CPU of this computer, its core claimed.
 struct HostCpu {
     identity: Identity,
+    engine: Box<dyn Engine>,
     policy: Policy,
     core: PinnedCore,
     seed: u64,
+    /// Workloads whose outputs agree with tract's.
+    compared: FxHashSet<String>,
 }
 
 impl Device for HostCpu {
@@ -93,7 +97,17 @@ impl Device for HostCpu {
     }
 
     fn measure(&mut self, workload: Workload<'_>) -> Result<Measured, DeviceError> {
-        measure(workload, self.identity.batch, self.seed, &self.policy, &mut self.core)
+        let key = workload.key();
+        let settings = Settings {
+            batch: self.identity.batch,
+            seed: self.seed,
+            precision: &self.identity.precision,
+            policy: &self.policy,
+            compare: !self.compared.contains(&key),
+        };
+        let measured = measuring::measure(workload, self.engine.as_ref(), settings, &mut self.core)?;
+        self.compared.insert(key);
+        Ok(measured)
     }
 
     fn rest(&mut self, time: Duration) {
@@ -107,34 +121,6 @@ impl Device for HostCpu {
     fn usual_probe_ns(&self) -> Option<u64> {
         Some(self.core.pace.usual_ns())
     }
-}
-
-/// Loads `workload` and times it on `core`.
-///
-/// # Errors
-/// A workload that cannot be loaded or run.
-fn measure(
-    workload: Workload<'_>,
-    batch: u32,
-    seed: u64,
-    policy: &Policy,
-    core: &mut PinnedCore,
-) -> Result<Measured, DeviceError> {
-    let clock = Monotonic::start();
-    let mut loaded = match workload {
-        Workload::Subject(subject) => {
-            let graph = subject.graph().map_err(|e| DeviceError::workload(workload, e))?;
-            Tract
-                .load(&graph, subject.batch().unwrap_or(batch), seed)
-                .map_err(|e| DeviceError::engine(workload, &e))?
-        }
-        Workload::Onnx(path) => onnx::load(path, batch, seed)
-            .map_err(|e| DeviceError::BadFile { path: path.to_owned(), reason: e.to_string() })?,
-    };
-    let load_ns = Some(clock.now_ns());
-    let measured = serve::measure(loaded.as_mut(), policy, Some(&mut core.pace))
-        .map_err(|e| DeviceError::workload(workload, e))?;
-    Ok(Measured { load_ns, ..measured })
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! The CPU of this computer, where every measurement is a launch: a process is started for it and ends with it.
 
+use super::NAME;
 use super::launch::{Job, Launcher};
-use super::{NAME, identity};
-use crate::device::pinned_core::{self, LEARN, PinnedCore};
+use super::running::Running;
+use crate::device::pinned_core::{LEARN, PinnedCore};
 use crate::device::{Device, DeviceError, Facts, Options, Workload, computer};
 use edgezen_core::measurement::Identity;
 use edgezen_runner::{Measured, Policy};
+use rustc_hash::FxHashSet;
 use std::time::Duration;
 
 /// How long a process learns the pace of the core, if an earlier one has learnt it already.
@@ -16,6 +18,7 @@ const SAMPLING: Duration = Duration::from_millis(400);
 
 pub struct Relaunched {
     identity: Identity,
+    running: Running,
     launcher: Launcher,
     policy: Policy,
     cores: Option<Vec<u32>>,
@@ -26,6 +29,8 @@ pub struct Relaunched {
     learnt_probe_ns: Option<u64>,
     /// How long the next launch may wait for the core.
     settle: Duration,
+    /// Workloads whose outputs agree with tract's, as an earlier launch found.
+    compared: FxHashSet<String>,
 }
 
 impl Relaunched {
@@ -33,14 +38,20 @@ impl Relaunched {
     ///
     /// # Errors
     /// Cores that are asked for where the system cannot pin.
-    pub fn new(launcher: Launcher, options: &Options) -> Result<Relaunched, DeviceError> {
-        let cores = PinnedCore::choose(options.cores.as_deref())
+    pub fn new(
+        launcher: Launcher,
+        running: Running,
+        version: String,
+        options: &Options,
+    ) -> Result<Relaunched, DeviceError> {
+        let cores = PinnedCore::choose(options.cores.as_deref(), running.threads)
             .map_err(|error| DeviceError::Pin { device: NAME.into(), error })?;
         let usual =
             Policy { max_ns: SAMPLING.as_nanos() as u64 * u64::from(options.rounds.max(1)), ..Policy::HOST };
         let policy = options.launch_policy(usual);
         Ok(Relaunched {
-            identity: identity(options.batch, cores.as_deref().map(pinned_core::text)),
+            identity: running.identity(version, options.batch, cores.as_deref()),
+            running,
             launcher,
             policy: Policy { patience_ns: policy.patience_ns / u64::from(options.rounds.max(1)), ..policy },
             cores,
@@ -48,6 +59,7 @@ impl Relaunched {
             known_probe_ns: options.usual_probe_ns,
             learnt_probe_ns: None,
             settle: Duration::ZERO,
+            compared: FxHashSet::default(),
         })
     }
 }
@@ -67,7 +79,9 @@ impl Device for Relaunched {
             (_, None) => LEARN,
             (_, Some(_)) => LEARN_AGAIN,
         };
-        let mut job = Job::new(workload, self.policy);
+        let key = workload.key();
+        let mut job = Job::new(workload, self.running.clone(), self.policy);
+        job.compare = !self.compared.contains(&key);
         job.batch = self.identity.batch;
         job.seed = self.seed;
         job.cores.clone_from(&self.cores);
@@ -75,6 +89,7 @@ impl Device for Relaunched {
         job.learn = learn;
         job.settle = std::mem::take(&mut self.settle);
         let measured = self.launcher.run(&job, workload)?;
+        self.compared.insert(key);
         self.learnt_probe_ns = self.learnt_probe_ns.into_iter().chain(measured.timing.usual_probe_ns).min();
         Ok(measured)
     }

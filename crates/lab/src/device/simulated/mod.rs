@@ -142,7 +142,7 @@ impl Device for Simulated {
         }
         let (kernels, key) = match workload {
             Workload::Subject(subject) => self.kernels(subject, workload)?,
-            Workload::Onnx(path) => {
+            Workload::File(path) | Workload::Written(path) => {
                 let bad = |e: onnx::OnnxError| DeviceError::BadFile {
                     path: path.to_owned(),
                     reason: e.to_string(),
@@ -167,7 +167,7 @@ impl Device for Simulated {
         })
         .map_err(|e| DeviceError::workload(workload, e))?;
         let (before, after) = moment.conditions(clock.0.get());
-        Ok(Measured { timing, before, after, load_ns: Some(LOAD_NS) })
+        Ok(Measured { timing, before, after, load_ns: Some(LOAD_NS), peak_bytes: None })
     }
 }
 

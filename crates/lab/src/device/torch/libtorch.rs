@@ -206,7 +206,7 @@ impl LibTorch {
                 let graph = eager(subject).map_err(|e| DeviceError::workload(workload, e))?;
                 (graph, subject.batch().unwrap_or(self.identity.batch))
             }
-            Workload::Onnx(path) => {
+            Workload::File(path) | Workload::Written(path) => {
                 let bad = |e: onnx::OnnxError| DeviceError::BadFile {
                     path: path.to_owned(),
                     reason: e.to_string(),
@@ -327,7 +327,7 @@ impl Device for LibTorch {
             SampleError::Run(error) => trouble(workload, error),
             _ => DeviceError::workload(workload, e),
         })?;
-        Ok(Measured { timing, before, after: self.conditions(), load_ns })
+        Ok(Measured { timing, before, after: self.conditions(), load_ns, peak_bytes: None })
     }
 
     fn rest(&mut self, time: Duration) {

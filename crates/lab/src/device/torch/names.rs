@@ -17,7 +17,8 @@ const PRECISIONS: [&str; 3] = ["fp32", "fp16", "bf16"];
 /// A runtime or a precision that libtorch does not have.
 pub fn configured(mut profile: Profile, name: DeviceName<'_>) -> Result<Profile, DeviceError> {
     let known = |part: Option<&str>, list: &[&str]| part.is_none_or(|part| list.contains(&part));
-    if !known(name.runtime, &RUNTIMES) || !known(name.precision, &PRECISIONS) || name.has_more {
+    let threads = name.threads.is_some_and(|threads| threads > 1);
+    if !known(name.runtime, &RUNTIMES) || !known(name.precision, &PRECISIONS) || name.has_more || threads {
         let what = format!(
             "measuring as {} (runtimes: {}; precisions: {})",
             name.text,
