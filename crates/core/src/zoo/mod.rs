@@ -7,9 +7,13 @@
 pub mod accel_nasbench;
 mod builder;
 pub mod classic;
+pub mod dla;
+pub mod efficientnets;
 pub mod fbnet;
+pub mod inception;
 pub mod known;
 pub mod mobile;
+pub mod modern;
 mod named;
 pub mod nasbench201;
 pub mod nasbench_macro;

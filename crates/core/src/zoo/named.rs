@@ -1,7 +1,7 @@
 //! Networks by their names, at any resolution.
 
 use super::builder::Net;
-use super::{CodeError, Part, classic, mobile};
+use super::{CodeError, Part, classic, dla, efficientnets, inception, mobile, modern};
 use std::fmt;
 use std::str::FromStr;
 
@@ -28,7 +28,16 @@ impl Named {
             Some(_) => Ok(named),
             None => Err(CodeError(format!(
                 "unknown network {name:?}; known are those like {}",
-                [mobile::EXAMPLES, classic::EXAMPLES].concat().join(", ")
+                [
+                    mobile::EXAMPLES,
+                    classic::EXAMPLES,
+                    inception::EXAMPLES,
+                    dla::EXAMPLES,
+                    efficientnets::EXAMPLES,
+                    modern::EXAMPLES
+                ]
+                .concat()
+                .join(", ")
             ))),
         }
     }
@@ -42,7 +51,15 @@ impl Named {
     }
 
     fn build(&self) -> Option<Net> {
-        mobile::by_name(&self.name, self.resolution).or_else(|| classic::by_name(&self.name, self.resolution))
+        let families = [
+            mobile::by_name,
+            classic::by_name,
+            inception::by_name,
+            dla::by_name,
+            efficientnets::by_name,
+            modern::by_name,
+        ];
+        families.into_iter().find_map(|by_name| by_name(&self.name, self.resolution))
     }
 
     pub(super) fn parts(&self) -> Vec<Part> {
