@@ -2,12 +2,13 @@
 
 use super::force::{Force, NO_INPUTS};
 use super::output::Output;
-use super::{Failure, Global, output};
+use super::{Failure, Global, experiment_figures as figures, output};
 use crate::shipped;
 use edgezen_lab::accuracy::AccuracyTable;
 use edgezen_lab::dataset::table::KernelTable;
 use edgezen_lab::experiment::accuracy::{self, Input};
 use edgezen_lab::experiment::table2::{self, Event};
+use edgezen_lab::experiment::tradeoff::Figure;
 use edgezen_lab::experiment::{Experiment, ExperimentError, Row, fig2, theorem1};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -31,9 +32,13 @@ pub struct Args {
     /// Images of a pass in table2
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(2..=256))]
     batch: u32,
-    /// Tables of trained networks for accuracy: columns net and accuracy [default: those that are shipped]
+    /// Tables of trained networks for accuracy: columns net and accuracy; the first is the one of published accuracies for
+    /// fig1 and fig4 [default: those that are shipped]
     #[arg(long, value_name = "TABLE", num_args = 1..)]
     accuracies: Vec<PathBuf>,
+    /// Iterations of each search of fig1, fig4, searched and table3 [default: 12000; 480000 for table3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    iterations: Option<u64>,
     /// Networks of each table on which accuracy runs the slow proxies
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     sampled: u32,
@@ -47,6 +52,14 @@ enum Name {
     Theorem1,
     /// Seconds of a score: Zen, NASWOT, TE-NAS
     Table2,
+    /// Accuracy against latency on three devices: baselines, ZenNets, searched networks
+    Fig1,
+    /// Accuracy against multiply-adds
+    Fig4,
+    /// What searches cost: published, and measured here
+    Table3,
+    /// The paper's own budgets, searched again: score, costs and shape beside the published networks
+    Searched,
     /// How well scores rank trained networks, and what choosing by them costs
     Accuracy,
 }
@@ -58,7 +71,24 @@ impl Name {
             Name::Fig2 => "fig2",
             Name::Theorem1 => "theorem1",
             Name::Table2 => "table2",
+            Name::Fig1 => "fig1",
+            Name::Fig4 => "fig4",
+            Name::Table3 => "table3",
+            Name::Searched => "searched",
             Name::Accuracy => "accuracy",
+        }
+    }
+}
+
+impl Name {
+    /// The experiments that write a page beside csv and svg.
+    fn with_page(self) -> Option<figures::Page> {
+        match self {
+            Name::Fig1 => Some(figures::Page::Figure(Figure::Fig1)),
+            Name::Fig4 => Some(figures::Page::Figure(Figure::Fig4)),
+            Name::Table3 => Some(figures::Page::Table3),
+            Name::Searched => Some(figures::Page::Searched),
+            _ => None,
         }
     }
 }
@@ -76,6 +106,16 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     if args.name == Name::Accuracy {
         return accuracy(&args, global);
     }
+    if let Some(page) = args.name.with_page() {
+        let request = figures::Request {
+            page,
+            out: &args.out,
+            force: &args.force,
+            iterations: args.iterations,
+            accuracies: args.accuracies.first().map(PathBuf::as_path),
+        };
+        return figures::run(&request, global);
+    }
     let repeats = |default| args.repeats.unwrap_or(default);
     // Known to be free before hours are spent.
     std::fs::create_dir_all(&args.out).map_err(|e| Failure::io(&args.out, &e))?;
@@ -84,7 +124,6 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     };
     let (csv, svg) = (place("csv")?, place("svg")?);
     let experiment = match args.name {
-        Name::Fig2 | Name::Accuracy => fig2::run(repeats(8), global.seed)?,
         Name::Theorem1 => theorem1::run(repeats(8), global.seed)?,
         Name::Table2 => {
             let (repeats, seed) = (repeats(1), global.seed);
@@ -93,6 +132,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
                 global.output(),
             )
         }
+        _ => fig2::run(repeats(8), global.seed)?,
     };
     csv.write(experiment.csv().as_bytes())?;
     svg.write(experiment.svg().as_bytes())?;
@@ -222,6 +262,15 @@ impl From<ExperimentError> for Failure {
         match error {
             ExperimentError::Structure(error) => error.into(),
             ExperimentError::Score(error) => Failure::runtime(error.to_string()),
+            ExperimentError::ClosedForm(error) => error.into(),
+            ExperimentError::Shape(error) => error.into(),
+            ExperimentError::Network(error) => error.into(),
+            ExperimentError::Predictor(error) => error.into(),
+            ExperimentError::Prediction(error) => error.into(),
+            ExperimentError::Search(error) => error.into(),
+            ExperimentError::OfNetworks { .. } | ExperimentError::NoSuchSpace { .. } => {
+                Failure::usage(error.to_string())
+            }
         }
     }
 }

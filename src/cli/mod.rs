@@ -11,6 +11,7 @@ mod devices;
 mod evaluate;
 mod examples;
 mod experiment;
+mod experiment_figures;
 mod export;
 mod failure;
 mod fit;

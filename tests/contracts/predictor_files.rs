@@ -9,9 +9,10 @@ use edgezen::plainnet::Kernel;
 use edgezen::plainnet::KernelKind;
 use edgezen::plainnet::graph::Act;
 use edgezen::predictor::LatencyPredictor;
+use edgezen::predictor::calibration::{Families, Margin};
 use edgezen::predictor::file::{PredictorFile, Provenance, signed};
 use edgezen::predictor::fitted::FittedPredictor;
-use edgezen::predictor::layout::{SCHEMA, SIMPLE_SCHEMA};
+use edgezen::predictor::layout::{DETAILED_SCHEMA, SCHEMA, SIMPLE_SCHEMA};
 use edgezen::predictor::model::AnyModel;
 use edgezen::units::Latency;
 use rand::{RngExt, SeedableRng};
@@ -203,10 +204,16 @@ fn without(value: &mut Value, field: &str) {
 fn only_what_needs_the_newest_schema_has_it() {
     let kriged = kriged();
     assert!(matches!(kriged.model.kinds[&KernelKind::Conv], AnyModel::Kriging(_)), "{:?}", kriged.metrics);
-    assert_eq!((file().schema_version, kriged.schema_version), (SIMPLE_SCHEMA, SCHEMA));
+    assert_eq!((file().schema_version, kriged.schema_version), (SIMPLE_SCHEMA, DETAILED_SCHEMA));
     let with_cpu = |cpu: &str| Provenance { cpu: Some(cpu.into()), ..file().provenance };
     let named = PredictorFile { provenance: with_cpu("A CPU"), ..file() };
-    assert_eq!(named.in_its_schema().schema_version, SCHEMA);
+    assert_eq!(named.in_its_schema().schema_version, DETAILED_SCHEMA);
+    let margin = Margin { lower_log: 0.2, upper_log: 0.3 };
+    let mut by_family = kriged.clone();
+    by_family.calibration.network.families = Some(Families { depthwise: margin, gated: margin });
+    let by_family = by_family.in_its_schema();
+    assert_eq!(by_family.schema_version, SCHEMA);
+    assert_eq!(parse(&by_family.text().unwrap()).unwrap(), by_family);
     assert_eq!(parse(&kriged.text().unwrap()).unwrap(), kriged);
 }
 

@@ -1,12 +1,12 @@
 //! `edgezen transfer --eager`: a predictor of a runtime that fuses, turned into one of eager PyTorch.
 
 use super::Args;
-use crate::cli::Global;
 use crate::cli::failure::Failure;
+use crate::cli::{Global, predictors};
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_lab::catalogue;
 use edgezen_lab::dataset::Dataset;
-use edgezen_lab::fit::eager::{LARGE_BYTES, MemoryRate, derive};
+use edgezen_lab::fit::eager::{Depthwise, LARGE_BYTES, MemoryRate, derive};
 use serde::Serialize;
 use std::path::Path;
 
@@ -18,6 +18,12 @@ struct Report {
     gbytes_per_s: f64,
     gbytes_per_s_source: String,
     launch_us: f64,
+    /// Of depthwise convolutions; absent where they are as in the source.
+    depthwise_ms_per_gmac: Option<f64>,
+    depthwise_passes: Option<f64>,
+    depthwise_source: Option<String>,
+    /// Mean relative error of the model on the networks behind it, in percent.
+    depthwise_error: Option<f64>,
 }
 
 /// The speed of the memory comes from `dataset`, or from the device's profile.
@@ -29,11 +35,28 @@ pub fn run(
 ) -> Result<(), Failure> {
     let from = source.file();
     let roofline = &from.model.roofline;
-    let rate = match dataset {
-        Some(dir) => MemoryRate::measured(&Dataset::read(dir)?).ok_or_else(|| none_in(dir))?,
-        None => MemoryRate::assumed(roofline),
+    let (rate, measured) = match dataset {
+        Some(dir) => {
+            let data = Dataset::read(dir)?;
+            (MemoryRate::measured(&data).ok_or_else(|| none_in(dir))?, Some(data.identity))
+        }
+        None => (MemoryRate::assumed(roofline), None),
     };
-    let file = derive(from, &rate);
+    let depthwise = match (&args.eager_networks, measured) {
+        (None, _) => None,
+        (Some(networks), Some(identity)) => {
+            // The predictor that was fitted to the dataset tells what the dense convolutions of the networks take.
+            let convolutions = predictors::by_device(&identity.to_string(), global.output())?;
+            let data = Dataset::read(networks)?;
+            let found = Depthwise::of(&data, &convolutions, &rate, roofline.launch_ns)?;
+            Some(found.ok_or_else(|| no_networks(networks))?)
+        }
+        (Some(_), None) => {
+            return Err(Failure::usage("--eager-networks needs a dataset of kernels behind --eager")
+                .remedy("--eager DIR names kernels that were measured in PyTorch on the device"));
+        }
+    };
+    let file = derive(from, &rate, depthwise.as_ref());
     let to = args.destination(&file.id)?;
     catalogue::predictors::write(&to, file.text())?;
     let report = Report {
@@ -43,6 +66,10 @@ pub fn run(
         gbytes_per_s: rate.gbytes_per_s,
         gbytes_per_s_source: rate.source,
         launch_us: roofline.launch_ns / 1e3,
+        depthwise_ms_per_gmac: depthwise.as_ref().map(|own| own.ns_per_mmac / 1e3),
+        depthwise_passes: depthwise.as_ref().map(|own| own.passes),
+        depthwise_error: depthwise.as_ref().map(|own| 100.0 * own.error),
+        depthwise_source: depthwise.map(|own| own.source),
     };
     global.output().written(&to, &report, || {
         format!(
@@ -55,6 +82,11 @@ pub fn run(
             report.launch_us
         )
     })
+}
+
+fn no_networks(dir: &Path) -> Failure {
+    Failure::usage(format!("{}: too few networks with depthwise convolutions", dir.display()))
+        .remedy("edgezen dataset import --format help-ofa makes a dataset of such networks")
 }
 
 fn none_in(dir: &Path) -> Failure {

@@ -42,6 +42,10 @@ pub struct Args {
     /// sums as kernels of their own, at the speed of the memory that this dataset or the device's profile gives
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     eager: Option<Option<PathBuf>>,
+    /// With --eager: dataset of whole networks that were measured in eager PyTorch on the device, which say what depthwise
+    /// convolutions take there
+    #[arg(long, value_name = "DIR", requires = "eager")]
+    eager_networks: Option<PathBuf>,
     /// Predictor file [default: predictors/<device>@<runtime>@<precision>.json]
     #[arg(short, long, alias = "out", value_name = "FILE")]
     output: Option<PathBuf>,
@@ -62,7 +66,7 @@ impl Args {
 
     /// The place of the predictor's file. Where something is measured, the file must not be there.
     fn destination(&self, id: &str) -> Result<Destination, Failure> {
-        let data = self.data.iter().chain(self.eager.iter().flatten());
+        let data = self.data.iter().chain(self.eager.iter().flatten()).chain(&self.eager_networks);
         let mut inputs: Vec<PathBuf> = self.from.iter().map(PathBuf::from).collect();
         inputs.extend(data.flat_map(|data| dataset::files_of(data).into_iter().chain([data.clone()])));
         let path = fit::file(self.output.as_deref(), id)?;

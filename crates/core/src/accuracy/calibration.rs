@@ -26,7 +26,7 @@ pub fn of_accuracy(accuracy: f64) -> f64 {
 }
 
 /// The accuracy, in percent, at a place on the scale of [`of_accuracy`].
-fn to_accuracy(t: f64) -> f64 {
+pub fn to_accuracy(t: f64) -> f64 {
     (CEILING - (-t).exp()).clamp(0.0, 100.0)
 }
 

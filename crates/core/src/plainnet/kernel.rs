@@ -4,7 +4,7 @@
 //! before them, so one kernel stands for `conv + BN + activation (+ residual)`. [`fused`] finds them in
 //! a graph. Derived quantities (MACs, parameters, bytes) are defined here and nowhere else.
 
-use super::graph::{Act, Graph, Op};
+use super::graph::{Act, Graph, Node, Op};
 use super::shape::{MAX_RESOLUTION, Shape};
 use super::window::Window;
 use serde::{Deserialize, Serialize};
@@ -361,9 +361,9 @@ pub enum Lowering {
     Fused,
     /// Each operation is a kernel of its own, as eager PyTorch runs them.
     Eager,
-    /// As [`Lowering::Eager`], in half precision on tensor cores. These need the channels of a pixel next to one
-    /// another, while PyTorch stores one channel after another; so a kernel before each dense convolution rearranges
-    /// its input.
+    /// As PyTorch up to 1.6 runs networks eagerly, in half precision on tensor cores ([`composed`]). These need the
+    /// channels of a pixel next to one another, while PyTorch stores one channel after another; so a kernel before each
+    /// dense convolution rearranges its input.
     EagerRearranged,
 }
 
@@ -389,29 +389,59 @@ impl Lowering {
     pub fn located(self, graph: &Graph) -> Vec<(usize, Kernel)> {
         match self {
             Lowering::Fused => located(graph),
-            Lowering::Eager => eager(graph, false),
-            Lowering::EagerRearranged => eager(graph, true),
+            Lowering::Eager => eager(graph),
+            Lowering::EagerRearranged => rearranged(composed(graph)),
         }
     }
 }
 
 /// The kernels of `graph` for one image, one for each operation that computes something.
-fn eager(graph: &Graph, rearranged: bool) -> Vec<(usize, Kernel)> {
+fn eager(graph: &Graph) -> Vec<(usize, Kernel)> {
+    let computes = |(_, node): &(usize, &Node)| !is_free(node.op);
+    graph.nodes.iter().enumerate().filter(computes).map(|(i, _)| (i, bare(graph, i))).collect()
+}
+
+/// The kernels of `graph` for one image, with the node of each, as PyTorch up to 1.6 runs it: it has no operator for Swish
+/// and its like, which networks compose of those that it has.
+pub fn composed(graph: &Graph) -> Vec<(usize, Kernel)> {
     let mut kernels = Vec::with_capacity(graph.nodes.len());
-    for (i, node) in graph.nodes.iter().enumerate() {
-        if is_free(node.op) {
-            continue;
+    for (i, kernel) in eager(graph) {
+        let act = |act: Act| Kernel { kind: KernelKind::Act, act, ..kernel };
+        // The product of two maps moves as much as their sum.
+        let product = Kernel { kind: KernelKind::Add, act: Act::None, ..kernel };
+        match (kernel.kind, kernel.act) {
+            // x · sigmoid(x)
+            (KernelKind::Act, Act::Swish) => kernels.extend([(i, act(Act::Sigmoid)), (i, product)]),
+            // relu6(x + 3) / 6
+            (KernelKind::Act, Act::HardSigmoid) => {
+                kernels.extend([Act::None, Act::Relu6, Act::None].map(|part| (i, act(part))));
+            }
+            // x · relu6(x + 3) / 6
+            (KernelKind::Act, Act::HardSwish) => {
+                kernels.extend([
+                    (i, act(Act::None)),
+                    (i, act(Act::Relu6)),
+                    (i, product),
+                    (i, act(Act::None)),
+                ]);
+            }
+            _ => kernels.push((i, kernel)),
         }
-        let kernel = bare(graph, i);
-        if rearranged && kernel.kind == KernelKind::Conv {
-            let out_c = kernel.in_c;
-            let kind = KernelKind::Act;
-            kernels
-                .push((i, Kernel { kind, out_c, kernel: 1, stride: 1, groups: 1, window: None, ..kernel }));
-        }
-        kernels.push((i, kernel));
     }
     kernels
+}
+
+/// The kernels with one before each dense convolution that moves its input.
+fn rearranged(kernels: Vec<(usize, Kernel)>) -> Vec<(usize, Kernel)> {
+    let mut all = Vec::with_capacity(2 * kernels.len());
+    for (i, kernel) in kernels {
+        if kernel.kind == KernelKind::Conv {
+            let (kind, out_c) = (KernelKind::Act, kernel.in_c);
+            all.push((i, Kernel { kind, out_c, kernel: 1, stride: 1, groups: 1, window: None, ..kernel }));
+        }
+        all.push((i, kernel));
+    }
+    all
 }
 
 /// The kernels of `graph` for one image, in order, fused as inference runtimes do it.
@@ -613,5 +643,24 @@ mod tests {
         let half = Lowering::of_runtime("torch", "fp16", false).kernels(&graph);
         assert_eq!(Lowering::of_runtime("torch", "fp16", true), Lowering::Eager);
         assert_eq!((half.len(), sum(&half, &Kernel::macs)), (eager.len() + 20, sum(&eager, &Kernel::macs)));
+    }
+
+    #[test]
+    fn activations_that_pytorch_lacked_are_composed_of_those_that_it_had() {
+        let mut graph = Graph::new(Shape::square(8, 4));
+        let moved = |graph: &Graph| -> (usize, f64) {
+            let kernels = Lowering::EagerRearranged.kernels(graph);
+            let elements = |k: &Kernel| k.input_elements() + k.output_elements();
+            (kernels.len(), kernels.iter().map(elements).sum::<f64>() / 128.0)
+        };
+        // Maps that are read or written: x and s for sigmoid; x, s and their product.
+        graph.push(Op::Act(Act::Swish), vec![0]);
+        assert_eq!(moved(&graph), (2, 5.0));
+        graph.nodes[1].op = Op::Act(Act::HardSwish);
+        assert_eq!(moved(&graph), (4, 9.0));
+        graph.nodes[1].op = Op::Act(Act::HardSigmoid);
+        assert_eq!(moved(&graph), (3, 6.0));
+        graph.nodes[1].op = Op::Act(Act::Relu);
+        assert_eq!(moved(&graph), (1, 2.0));
     }
 }

@@ -1,9 +1,12 @@
 //! Intervals around predictions: the margins that a predictor file holds, and how they are applied.
 //!
 //! A margin is an interval of the logarithm of measured / predicted. Kernels have margins by kind and by
-//! predicted size, because short kernels are noisier. Networks have one margin.
+//! predicted size, because short kernels are noisier. Networks have one margin, or
+//! one for each family.
 
+use crate::predictor::Terms;
 use crate::predictor::domain::Membership;
+use crate::units::Latency;
 use serde::{Deserialize, Serialize};
 
 /// Share of the truth that an interval is meant to hold.
@@ -108,6 +111,16 @@ pub enum Basis {
     Propagated,
 }
 
+/// Margins of the families of networks that are off by more than others.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Families {
+    /// Networks with depthwise convolutions and without gates.
+    pub depthwise: Margin,
+    /// Networks whose maps are multiplied by a gate, as by squeeze-excite.
+    pub gated: Margin,
+}
+
 /// Margins of networks.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -116,6 +129,9 @@ pub struct NetworkCalibration {
     /// Networks behind it.
     pub networks: u32,
     pub margin: Margin,
+    /// Where families differ; `margin` is then that of all other networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub families: Option<Families>,
     /// The share of a network outside the domain may be off by this factor.
     pub outside_factor: f64,
 }
@@ -127,10 +143,22 @@ impl NetworkCalibration {
         ((-self.margin.lower_log).exp() / outside, self.margin.upper_log.exp() * outside)
     }
 
+    /// Factors on the prediction for networks wholly inside the domain: those of the family that the terms show.
+    pub fn factors_of(&self, terms: &Terms) -> (f64, f64) {
+        let margin = match self.families {
+            Some(families) if terms.gated > Latency::ZERO => families.gated,
+            Some(families) if terms.depthwise > Latency::ZERO => families.depthwise,
+            _ => self.margin,
+        };
+        ((-margin.lower_log).exp(), margin.upper_log.exp())
+    }
+
     pub fn check(&self) -> Result<(), String> {
         if !(1.0..100.0).contains(&self.outside_factor) {
             return Err("the factor for kernels outside the domain is out of range".into());
         }
+        let families = self.families.map(|Families { depthwise, gated }| [depthwise, gated]);
+        families.into_iter().flatten().try_for_each(|margin| margin.check())?;
         self.margin.check()
     }
 }
@@ -142,4 +170,36 @@ pub fn widest(margins: &[Margin]) -> Margin {
         upper_log: a.upper_log.max(b.upper_log),
     };
     margins.iter().fold(Margin { lower_log: 0.0, upper_log: 0.0 }, widest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_has_the_margin_of_its_family() {
+        let margin = |log: f64| Margin { lower_log: log, upper_log: 2.0 * log };
+        let one = NetworkCalibration {
+            basis: Basis::Propagated,
+            networks: 0,
+            margin: margin(0.1),
+            families: None,
+            outside_factor: 2.0,
+        };
+        let families = Some(Families { depthwise: margin(0.2), gated: margin(0.3) });
+        let by_family = NetworkCalibration { families, ..one };
+        let ms = Latency::from_ms(1.0);
+        let plain = Terms { latency: ms, ..Terms::default() };
+        let depthwise = Terms { depthwise: ms, ..plain };
+        let gated = Terms { gated: ms, ..depthwise };
+        for (terms, log) in [(plain, 0.1), (depthwise, 0.2), (gated, 0.3)] {
+            assert_eq!(by_family.factors_of(&terms), (f64::exp(-log), f64::exp(2.0 * log)));
+            assert_eq!(one.factors_of(&terms), one.factors(1.0));
+        }
+        let wide = NetworkCalibration {
+            families: Some(Families { depthwise: margin(99.0), gated: margin(0.1) }),
+            ..one
+        };
+        assert!(wide.check().is_err() && by_family.check().is_ok());
+    }
 }

@@ -27,16 +27,12 @@ pub struct Bounded {
 pub struct FittedPredictor {
     file: PredictorFile,
     machine: Machine,
-    /// Interval factors of networks wholly inside the domain.
-    lower: f64,
-    upper: f64,
 }
 
 impl FittedPredictor {
     pub fn new(file: PredictorFile) -> FittedPredictor {
-        let (lower, upper) = file.calibration.network.factors(1.0);
         let machine = Machine::new(&file.identity.precision, &file.model.roofline);
-        FittedPredictor { file, machine, lower, upper }
+        FittedPredictor { file, machine }
     }
 
     pub fn file(&self) -> &PredictorFile {
@@ -205,10 +201,11 @@ impl LatencyPredictor for FittedPredictor {
         let charged = if terms.surcharge > Latency::ZERO { total(&terms.charged()) } else { latency };
         let coverage = terms.coverage();
         let outside = 1.0 + (1.0 - coverage) * (self.file.calibration.network.outside_factor - 1.0);
-        let upper = latency * (self.upper * outside);
+        let (lower, upper) = self.file.calibration.network.factors_of(terms);
+        let upper = latency * (upper * outside);
         Estimate {
             latency,
-            lower: latency * (self.lower / outside),
+            lower: latency * (lower / outside),
             // What lies outside may be a bound, which is wider than the share of it says.
             upper: if upper < charged { charged } else { upper },
             charged,

@@ -78,6 +78,8 @@ pub struct Terms {
     pub inside: Latency,
     /// The part of `latency` that depthwise convolutions take.
     pub depthwise: Latency,
+    /// The part of `latency` that products with a gate take, as of squeeze-excite.
+    pub gated: Latency,
     /// What a budget is charged beyond `latency`, for kernels outside the training domain; zero where there are none.
     pub surcharge: Latency,
     /// The part of `surcharge` for depthwise convolutions.
@@ -98,14 +100,15 @@ impl Terms {
             Support::Inside => Latency::ZERO,
             Support::Outside | Support::Bound => estimate.charge - estimate.latency,
         };
-        let of_depthwise =
-            |latency: Latency| if kernel.kind == KernelKind::Dwconv { latency } else { Latency::ZERO };
+        let of_kind =
+            |kind: KernelKind, latency: Latency| if kernel.kind == kind { latency } else { Latency::ZERO };
         Terms {
             latency: estimate.latency,
             inside,
-            depthwise: of_depthwise(estimate.latency),
+            depthwise: of_kind(KernelKind::Dwconv, estimate.latency),
+            gated: of_kind(KernelKind::Scale, estimate.latency),
             surcharge,
-            depthwise_surcharge: of_depthwise(surcharge),
+            depthwise_surcharge: of_kind(KernelKind::Dwconv, surcharge),
             outputs: kernel.output_elements(),
             kernels: 1,
         }
@@ -134,6 +137,7 @@ impl Terms {
             latency: self.latency * n,
             inside: self.inside * n,
             depthwise: self.depthwise * n,
+            gated: self.gated * n,
             surcharge: self.surcharge * n,
             depthwise_surcharge: self.depthwise_surcharge * n,
             outputs: self.outputs * n,
@@ -149,6 +153,7 @@ impl std::ops::Add for Terms {
             latency: self.latency + other.latency,
             inside: self.inside + other.inside,
             depthwise: self.depthwise + other.depthwise,
+            gated: self.gated + other.gated,
             surcharge: self.surcharge + other.surcharge,
             depthwise_surcharge: self.depthwise_surcharge + other.depthwise_surcharge,
             outputs: self.outputs + other.outputs,

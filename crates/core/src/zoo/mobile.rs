@@ -90,17 +90,17 @@ fn mobilenet_v2(mut net: Net, width: f64) -> Net {
 }
 
 /// An inverted residual block.
-struct Unit {
-    kernel: u32,
-    middle: u32,
-    out_c: u32,
-    stride: u32,
-    act: Act,
+pub(super) struct Unit {
+    pub kernel: u32,
+    pub middle: u32,
+    pub out_c: u32,
+    pub stride: u32,
+    pub act: Act,
     /// Hidden channels and gate of a squeeze-excite.
-    se: Option<(u32, Act)>,
+    pub se: Option<(u32, Act)>,
 }
 
-fn bottleneck(net: &mut Net, unit: Unit) {
+pub(super) fn bottleneck(net: &mut Net, unit: Unit) {
     let (start, in_c) = (net.at, net.channels());
     if unit.middle != in_c {
         net.conv(unit.middle, 1, 1, unit.act);

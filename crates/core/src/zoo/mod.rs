@@ -7,10 +7,12 @@
 pub mod accel_nasbench;
 mod builder;
 pub mod classic;
+pub mod dfnet;
 pub mod dla;
 pub mod efficientnets;
 pub mod fbnet;
 pub mod inception;
+pub mod inverted;
 pub mod known;
 pub mod mobile;
 pub mod modern;
@@ -18,6 +20,8 @@ mod named;
 pub mod nasbench201;
 pub mod nasbench_macro;
 pub mod ofa;
+pub mod regnet;
+pub mod resnest;
 
 pub use accel_nasbench::AccelNasBench;
 pub use fbnet::FbNet;

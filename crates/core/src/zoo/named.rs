@@ -1,13 +1,30 @@
 //! Networks by their names, at any resolution.
 
 use super::builder::Net;
-use super::{CodeError, Part, classic, dla, efficientnets, inception, mobile, modern};
+use super::{
+    CodeError, Part, classic, dfnet, dla, efficientnets, inception, inverted, mobile, modern, regnet, resnest,
+};
 use std::fmt;
 use std::str::FromStr;
 
 /// The only group: the whole network is one part, because its name does not say what its blocks are.
 pub const GROUP: &str = "network";
 const RESOLUTIONS: std::ops::RangeInclusive<u32> = 32..=1024;
+
+/// Names for messages, and what knows the names.
+type Family = (&'static [&'static str], fn(&str, u32) -> Option<Net>);
+const FAMILIES: [Family; 10] = [
+    (mobile::EXAMPLES, mobile::by_name),
+    (inverted::EXAMPLES, inverted::by_name),
+    (classic::EXAMPLES, classic::by_name),
+    (regnet::EXAMPLES, regnet::by_name),
+    (resnest::EXAMPLES, resnest::by_name),
+    (dfnet::EXAMPLES, dfnet::by_name),
+    (inception::EXAMPLES, inception::by_name),
+    (dla::EXAMPLES, dla::by_name),
+    (efficientnets::EXAMPLES, efficientnets::by_name),
+    (modern::EXAMPLES, modern::by_name),
+];
 
 /// A network by its name, as `mobilenet_v1_0.25@160`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,16 +45,7 @@ impl Named {
             Some(_) => Ok(named),
             None => Err(CodeError(format!(
                 "unknown network {name:?}; known are those like {}",
-                [
-                    mobile::EXAMPLES,
-                    classic::EXAMPLES,
-                    inception::EXAMPLES,
-                    dla::EXAMPLES,
-                    efficientnets::EXAMPLES,
-                    modern::EXAMPLES
-                ]
-                .concat()
-                .join(", ")
+                FAMILIES.map(|(examples, _)| examples).concat().join(", ")
             ))),
         }
     }
@@ -51,15 +59,7 @@ impl Named {
     }
 
     fn build(&self) -> Option<Net> {
-        let families = [
-            mobile::by_name,
-            classic::by_name,
-            inception::by_name,
-            dla::by_name,
-            efficientnets::by_name,
-            modern::by_name,
-        ];
-        families.into_iter().find_map(|by_name| by_name(&self.name, self.resolution))
+        FAMILIES.iter().find_map(|(_, by_name)| by_name(&self.name, self.resolution))
     }
 
     pub(super) fn parts(&self) -> Vec<Part> {

@@ -1,5 +1,7 @@
 //! What published tables call runtimes, devices and networks, and what we call them.
 
+use edgezen_core::zoo::known;
+
 /// A source's name of a runtime as ours, and its version.
 pub fn runtime(value: &str) -> (String, Option<String>) {
     let (name, version) = match value {
@@ -102,7 +104,8 @@ fn of_family(value: &str) -> Option<String> {
             return Some(lower.strip_suffix("_wsl").map_or(lower.clone(), str::to_owned));
         }
     }
-    Some(value.to_owned())
+    // Spellings of torchvision and timm.
+    Some(known::known_as(value).map_or(value, |known| known.name).to_owned())
 }
 
 #[cfg(test)]
@@ -117,6 +120,8 @@ mod tests {
             ("ResNeXt101_32x16d_wsl", "resnext101_32x16d"),
             ("MobileNetV3_small_x0_35", "mobilenet_v3_small_0.35"),
             ("mobilenet_v1_0.25", "mobilenet_v1_0.25"),
+            ("tf_efficientnet_b3", "efficientnet_b3"),
+            ("regnet_x_1_6gf", "regnetx_016"),
         ] {
             let name = network(theirs).unwrap();
             assert_eq!(name, ours);

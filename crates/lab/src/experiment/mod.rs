@@ -3,11 +3,20 @@
 pub mod accuracy;
 pub mod fig2;
 pub mod panels;
+pub mod searched;
 pub mod table2;
+pub mod table3;
 pub mod theorem1;
+pub mod tradeoff;
 
+use crate::catalogue::CatalogueError;
+use crate::catalogue::networks::NetworkError;
+use crate::prediction::PredictionError;
+use edgezen_core::plainnet::ShapeError;
 use edgezen_core::plainnet::notation::ParseError;
+use edgezen_core::proxy::ScoreError;
 use edgezen_core::proxy::exact::ExactError;
+use edgezen_core::search::SearchError;
 use panels::Panel;
 
 /// A row: its label, and its numbers. What is no number is absent.
@@ -30,6 +39,22 @@ pub enum ExperimentError {
     Structure(#[from] ParseError),
     #[error(transparent)]
     Score(#[from] ExactError),
+    #[error(transparent)]
+    ClosedForm(#[from] ScoreError),
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Predictor(#[from] CatalogueError),
+    #[error("{name} predicts the networks of one space only, and this needs a predictor of kernels")]
+    OfNetworks { name: String },
+    #[error(transparent)]
+    Prediction(#[from] PredictionError),
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    #[error("there is no search space, and no score, called {name}")]
+    NoSuchSpace { name: String },
 }
 
 impl Experiment {

@@ -61,7 +61,8 @@ pub fn networks(networks: &[f64], kernels: &[(f64, f64)]) -> NetworkCalibration 
         Some(margin) => (Basis::Networks, margin),
         None => (Basis::Propagated, propagated(kernels)),
     };
-    NetworkCalibration { basis, networks: networks.len() as u32, margin, outside_factor: OUTSIDE_FACTOR }
+    let networks = networks.len() as u32;
+    NetworkCalibration { basis, networks, margin, families: None, outside_factor: OUTSIDE_FACTOR }
 }
 
 /// Conformal margins of log errors; each at least a trace, so that intervals hold their centre.

@@ -15,7 +15,7 @@ use crate::measurement::Identity;
 use crate::plainnet::KernelKind;
 use crate::predictor::calibration::{KernelCalibration, Margin, NetworkCalibration};
 use crate::predictor::domain::Domain;
-use crate::predictor::layout::{SCHEMA, SIMPLE_SCHEMA};
+use crate::predictor::layout::{DETAILED_SCHEMA, SCHEMA, SIMPLE_SCHEMA};
 use crate::predictor::metrics::Metrics;
 use crate::predictor::model::{AnyModel, KernelModel};
 use crate::predictor::net_level::NetLevel;
@@ -161,10 +161,14 @@ impl PredictorFile {
     /// With the oldest layout that holds what is in it.
     pub fn in_its_schema(mut self) -> PredictorFile {
         let models = self.model.kinds.values().map(KernelModel::layout).max().unwrap_or(SIMPLE_SCHEMA);
-        let newer = self.net_level.depthwise != 0.0
+        let detailed = self.net_level.depthwise != 0.0
             || self.net_level.per_output_ns != 0.0
             || self.provenance.cpu.is_some();
-        self.schema_version = if newer { SCHEMA } else { models };
+        self.schema_version = match self.calibration.network.families {
+            Some(_) => SCHEMA,
+            None if detailed => models.max(DETAILED_SCHEMA),
+            None => models,
+        };
         self
     }
 

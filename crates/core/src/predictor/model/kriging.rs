@@ -95,7 +95,7 @@ impl KernelModel for Kriging {
     }
 
     fn layout(&self) -> u32 {
-        layout::SCHEMA
+        layout::DETAILED_SCHEMA
     }
 
     fn predict_ns(&self, quantities: &Quantities) -> f64 {

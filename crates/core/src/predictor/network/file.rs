@@ -9,7 +9,7 @@ use crate::plainnet::KernelKind;
 use crate::predictor::Estimate;
 use crate::predictor::calibration::NetworkCalibration;
 use crate::predictor::file::{Header, check_header, text};
-use crate::predictor::layout::{SCHEMA, SIMPLE_SCHEMA};
+use crate::predictor::layout::{DETAILED_SCHEMA, SIMPLE_SCHEMA};
 use crate::predictor::metrics::Metrics;
 use crate::predictor::network::sums;
 use crate::predictor::network::sums::{Amount, Sum};
@@ -151,7 +151,11 @@ impl NetworkPredictor {
         let Content { model, domain, calibration, net_level, metrics } = content;
         let units = model.terms.iter().map(|term| (term.of.name().to_owned(), term.of.unit().to_owned()));
         NetworkPredictor {
-            schema_version: if model.terms.iter().any(Term::is_detail) { SCHEMA } else { SIMPLE_SCHEMA },
+            schema_version: if model.terms.iter().any(Term::is_detail) {
+                DETAILED_SCHEMA
+            } else {
+                SIMPLE_SCHEMA
+            },
             id: identity.to_string(),
             created,
             tool_version,
