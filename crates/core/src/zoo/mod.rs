@@ -98,7 +98,7 @@ impl Space {
             Space::FbNet => &fbnet::GROUPS,
             Space::NasBench201 => &nasbench201::GROUPS,
             Space::Ofa => &ofa::GROUPS,
-            Space::AccelNasBench => &accel_nasbench::GROUPS,
+            Space::AccelNasBench => accel_nasbench::groups(),
             Space::NasBenchMacro => &nasbench_macro::GROUPS,
             Space::Named => &[named::GROUP],
         }
@@ -108,7 +108,8 @@ impl Space {
     pub fn places(self) -> u8 {
         match self {
             Space::FbNet => fbnet::PLACES,
-            Space::NasBench201 | Space::Ofa | Space::AccelNasBench | Space::NasBenchMacro | Space::Named => 0,
+            Space::AccelNasBench => accel_nasbench::PLACES,
+            Space::NasBench201 | Space::Ofa | Space::NasBenchMacro | Space::Named => 0,
         }
     }
 

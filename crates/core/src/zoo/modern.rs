@@ -52,7 +52,8 @@ impl ConvNext {
                 let start = net.at;
                 net.biased(width, 7, 1, width).pass().biased(4 * width, 1, 1, 1).pass();
                 if second {
-                    net.pass();
+                    // The norm of each channel, the division by their mean, and the scaled sum.
+                    net.pass().pass().pass();
                 }
                 net.biased(width, 1, 1, 1).add(start);
             }
