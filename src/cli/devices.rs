@@ -6,6 +6,7 @@ use super::{Exit, Failure, Global, target};
 use crate::shipped;
 use edgezen_core::measurement::Identity;
 use edgezen_core::units::three_digits;
+use edgezen_lab::catalogue::aliases;
 use edgezen_lab::device;
 use edgezen_lab::device::adb::LinkError;
 use edgezen_lab::device::attached::{Attached, Details};
@@ -302,8 +303,8 @@ fn list(profiles: &Profiles) -> Result<List, Failure> {
         }
     });
     let predicted_only = shipped::catalogue().without_profile()?.into_iter().map(|(name, predictors)| Row {
+        aliases: aliases::of(&name),
         name,
-        aliases: Vec::new(),
         kind: None,
         description: Some("predicted only: there is no profile".to_owned()),
         origin: "predictors".to_owned(),

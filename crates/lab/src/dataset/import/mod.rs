@@ -11,6 +11,8 @@ mod paddlelite;
 mod tinynas;
 pub mod trtexec;
 
+pub use aihub::COPIES;
+
 use super::table::{NetworkTableError, Select};
 use super::{Dataset, DatasetError, Environment, Provenance};
 use column::Column;

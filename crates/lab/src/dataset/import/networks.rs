@@ -145,7 +145,7 @@ pub const SOURCES: &[Source] = &[
     Source {
         name: "aihub",
         about: "Qualcomm AI Hub models: phones, boards, laptops and cars, mostly on their NPUs (--device, --runtime, --precision)",
-        source: "Qualcomm AI Hub Models 0.65.0 (package qai-hub-models, github.com/quic/ai-hub-models), perf.yaml of each model",
+        source: "Qualcomm AI Hub Models 0.65.0 (package qai-hub-models, github.com/quic/ai-hub-models), perf.yaml of each model, October 2026",
         licence: "BSD-3-Clause",
         notes: &[
             "Hosted devices; the runtime alone, one image. The source does not say which statistic of the runs its number is.",
@@ -174,7 +174,7 @@ pub const SOURCES: &[Source] = &[
             device: None,
             runtime: Some("paddlelite"),
             precision: Some("fp32"),
-            cores: Some("one big core"),
+            cores: None,
         },
         translate: paddlelite::translate,
     },
@@ -415,5 +415,78 @@ mod tests {
         let other = Select { device: Some("t4".into()), ..select };
         let error = import(of("help-nb201"), &path, None, &other, "2020").unwrap_err().to_string();
         assert!(error.contains("v100_32"), "{error}");
+    }
+
+    fn shipped(folder: &str) -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../datasets/tables")
+            .join(folder)
+            .join("networks.csv.gz")
+    }
+
+    fn chosen(device: &str, runtime: Option<&str>, precision: Option<&str>) -> Select {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Select { runtime: owned(runtime), precision: owned(precision), ..select(device) }
+    }
+
+    fn latency_of(dataset: &Dataset, network: &str) -> Option<f64> {
+        let found = dataset.samples.iter().find(|sample| sample.subject.to_string().starts_with(network));
+        found.map(|sample| sample.median.ms())
+    }
+
+    #[test]
+    fn devices_of_ai_hub_have_names_of_their_own_and_copies_stand_for_originals() {
+        let (source, table) = (of("aihub"), shipped("aihub"));
+        let read = |select: &Select| import(source, &table, None, select, "2026");
+        let phone = read(&chosen("Samsung Galaxy S25", Some("qnn_dlc"), Some("w8a8"))).unwrap();
+        assert_eq!(phone.identity.to_string(), "galaxy_s25@qnn@w8a8");
+        assert_eq!((phone.samples.len(), phone.identity.batch), (19, 1));
+        assert_eq!(latency_of(&phone, "zoo:mobilenet_v2_1.0@224"), Some(0.221));
+        assert_eq!(latency_of(&phone, "zoo:inception_v3@299"), Some(0.512));
+        assert!(phone.provenance.notes.iter().any(|note| note.contains("gpunet")));
+        let same = read(&chosen("galaxy_s25", Some("qnn"), Some("w8a8"))).unwrap();
+        assert_eq!(same.samples, phone.samples);
+        let copy = read(&chosen("dragonwing_q_8750", Some("qnn"), Some("w8a8"))).unwrap();
+        assert_eq!(
+            (copy.identity.to_string(), copy.samples),
+            ("dragonwing_q_8750@qnn@w8a8".to_owned(), same.samples)
+        );
+        let error = read(&chosen("galaxy_s25", None, Some("w8a8"))).unwrap_err();
+        assert!(matches!(error, NetworkTableError::Mixed { column: "runtime", .. }), "{error}");
+        let error = read(&chosen("galaxy_s19", Some("qnn"), Some("w8a8"))).unwrap_err().to_string();
+        assert!(error.contains("galaxy_s26"), "{error}");
+    }
+
+    #[test]
+    fn throughputs_and_latencies_of_accel_nasbench_are_apart() {
+        let (source, table) = (of("accel-nasbench"), shipped("accel-nasbench"));
+        let read = |select: &Select| import(source, &table, None, select, "2026");
+        let gpu = read(&chosen("a100", None, None)).unwrap();
+        assert!(gpu.identity.is_throughput() && gpu.samples.len() == 3507);
+        let images = 1e3
+            / latency_of(&gpu, "anb:e1k3l1s0_e1k3l1s0_e4k5l1s0_e6k3l3s0_e4k3l1s0_e1k3l1s0_e4k3l1s0").unwrap();
+        assert!((images - 27215.0).abs() < 0.01, "{images}");
+        let latency = read(&chosen("zcu102", None, None)).unwrap();
+        assert_eq!(latency.identity.to_string(), "zcu102@dpu@int8");
+        assert!(!latency.identity.is_throughput());
+        assert_eq!(
+            latency_of(&latency, "anb:e1k3l1s0_e1k3l1s0_e4k5l1s0_e6k3l3s0_e4k3l1s0_e1k3l1s0_e4k3l1s0"),
+            Some(1.83426)
+        );
+        let throughput = read(&chosen("zcu102", Some("dpu-throughput"), None)).unwrap();
+        assert!(throughput.identity.is_throughput());
+        let error = import(source, &table, None, &Select::default(), "2026").unwrap_err();
+        assert!(matches!(error, NetworkTableError::Mixed { column: "device", .. }), "{error}");
+    }
+
+    #[test]
+    fn units_and_instruction_sets_of_paddle_lite_are_runtimes() {
+        let (source, table) = (of("paddlelite"), shipped("paddlelite"));
+        let read = |select: &Select| import(source, &table, None, select, "2026");
+        let cpu = read(&chosen("snapdragon865", None, None)).unwrap();
+        assert_eq!(cpu.identity.to_string(), "snapdragon865@paddlelite@fp32");
+        assert_eq!(latency_of(&cpu, "zoo:mobilenet_v1_1.0@224"), Some(28.38));
+        let gpu = read(&chosen("snapdragon865", Some("paddlelite-gpu"), Some("fp16"))).unwrap();
+        assert!(latency_of(&gpu, "zoo:mobilenet_v1_1.0@224").unwrap() < 28.38);
     }
 }

@@ -49,11 +49,13 @@ pub(super) fn translate(table: KernelTable, _: &mut Select) -> Result<KernelTabl
         (
             "precision",
             column(&|cells| match cells[precision].trim() {
-                // Not stated for the GPU, whose kernels are half precision by default.
-                "" => "fp16".to_owned(),
+                // For the GPU, whose kernels are half precision by default.
+                "not stated" => "fp16".to_owned(),
                 stated => stated.to_owned(),
             }),
         ),
+        // On the CPU one big core; the GPU has none to count.
+        ("threads", column(&|cells| (if cells[unit].trim() == "gpu" { "-" } else { "1_big" }).to_owned())),
         ("latency_ms", column(&|cells| cells[ms].trim().to_owned())),
     ];
     let mut translated = KernelTable::empty(table.len());
