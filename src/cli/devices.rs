@@ -1,6 +1,8 @@
 //! `edgezen devices [list|show NAME|doctor|describe]`: which devices are known and attached, and whether
 //! they can measure.
 
+mod predicted_only;
+
 use super::force::{Force, NO_INPUTS};
 use super::{Exit, Failure, Global, target};
 use crate::shipped;
@@ -150,6 +152,9 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             global.output().result(&list, || list_text(&list))
         }
         Action::Show { name } => {
+            if let Some(known) = predicted_only::find(&name, &profiles)? {
+                return global.output().result(&known, || known.text());
+            }
             let profile = profiles.by_name(&name)?;
             let show = show(&profile, &profiles)?;
             global.output().result(&show, || show_text(&show))

@@ -21,6 +21,8 @@ fn a_phone_s_npu_answers_from_any_folder_and_by_its_other_names() {
         assert!(number(row, "coverage") > 0.99 && row.get("images_per_s").is_none(), "{row}");
     }
     assert_eq!(predict("dragonwing_q_8750@qnn@w8a8"), rows);
+    let shown = edgezen_json(dir.path(), &["devices", "show", "dragonwing_q_8750", "--json"]);
+    assert_eq!(list(&shown["hardware"])[0], "snapdragon-8-elite-for-galaxy, Phone, Android 15");
     let devices = edgezen_json(dir.path(), &["devices", "--json"]);
     let phone = list(&devices["devices"]).iter().find(|row| text(row, "name") == "galaxy_s25").unwrap();
     assert_eq!(list(&phone["aliases"])[0], "dragonwing_q_8750");

@@ -6,6 +6,7 @@ use edgezen_core::measurement::Identity;
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_lab::catalogue::{Predictors, aliases};
+use edgezen_lab::dataset::import::networks::HARDWARE;
 use std::collections::BTreeMap;
 
 /// What the page says of one predictor.
@@ -19,6 +20,13 @@ struct Line {
     by_macs: Option<Metrics>,
     sources: Vec<String>,
     licence: String,
+    /// What the source of the data says of the device.
+    hardware: Option<String>,
+}
+
+fn hardware(notes: &[String]) -> Option<String> {
+    let stated = notes.iter().find_map(|note| note.strip_prefix(HARDWARE));
+    stated.map(|stated| stated.trim_end_matches('.').to_owned())
 }
 
 /// The text of the page.
@@ -47,6 +55,9 @@ pub fn text() -> Result<String, FileError> {
         if !others.is_empty() {
             out += &format!("Also `{}`.\n\n", others.join("`, `"));
         }
+        if let Some(hardware) = lines.iter().find_map(|line| line.hardware.as_deref()) {
+            out += &format!("The source calls it {hardware}.\n\n");
+        }
         out += "| runtime | precision | batch | year | rows | error | of | line | inside | licence |\n";
         out += "|---|---|---|---|---|---|---|---|---|---|\n";
         for line in lines {
@@ -73,6 +84,7 @@ fn line(predictor: AnyPredictor) -> Line {
                 by_macs: m.baseline_flops.filter(|line| m.networks.is_none_or(|n| n.rows == line.rows)),
                 sources: p.sources.clone(),
                 licence: file.licence.clone(),
+                hardware: hardware(&p.notes),
             }
         }
         AnyPredictor::Networks(file) => Line {
@@ -83,12 +95,13 @@ fn line(predictor: AnyPredictor) -> Line {
             by_macs: file.metrics.baseline_flops,
             sources: file.provenance.sources.clone(),
             licence: file.licence.clone(),
+            hardware: hardware(&file.provenance.notes),
         },
     }
 }
 
 fn row(line: &Line) -> String {
-    let Line { identity, rows, error, of, by_macs, sources, licence } = line;
+    let Line { identity, rows, error, of, by_macs, sources, licence, .. } = line;
     let percent =
         |metrics: &Option<Metrics>| metrics.map_or("-".to_owned(), |m| format!("{:.1} %", m.mape_percent));
     let inside =

@@ -72,3 +72,46 @@ pub(super) fn translate(table: KernelTable, select: &mut Select) -> Result<Kerne
     translated.set_path(table.path().to_owned());
     Ok(translated)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::networks::{SOURCES, import};
+    use super::*;
+    use crate::dataset::Dataset;
+    use std::path::Path;
+
+    fn chosen(device: &str, runtime: Option<&str>, precision: Option<&str>) -> Select {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let (device, runtime, precision) = (Some(device.to_owned()), owned(runtime), owned(precision));
+        Select { device, runtime, precision, ..Select::default() }
+    }
+
+    fn latency_of(dataset: &Dataset, network: &str) -> Option<f64> {
+        let found = dataset.samples.iter().find(|sample| sample.subject.to_string().starts_with(network));
+        found.map(|sample| sample.median.ms())
+    }
+
+    #[test]
+    fn throughputs_and_latencies_of_accel_nasbench_are_apart() {
+        let table = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../datasets/tables/accel-nasbench/networks.csv.gz");
+        let source = SOURCES.iter().find(|source| source.name == "accel-nasbench").unwrap();
+        let read = |select: &Select| import(source, &table, None, select, "2026");
+        let gpu = read(&chosen("a100", None, None)).unwrap();
+        assert!(gpu.identity.is_throughput() && gpu.samples.len() == 3507);
+        let images = 1e3
+            / latency_of(&gpu, "anb:e1k3l1s0_e1k3l1s0_e4k5l1s0_e6k3l3s0_e4k3l1s0_e1k3l1s0_e4k3l1s0").unwrap();
+        assert!((images - 27215.0).abs() < 0.01, "{images}");
+        let latency = read(&chosen("zcu102", None, None)).unwrap();
+        assert_eq!(latency.identity.to_string(), "zcu102@dpu@int8");
+        assert!(!latency.identity.is_throughput());
+        assert_eq!(
+            latency_of(&latency, "anb:e1k3l1s0_e1k3l1s0_e4k5l1s0_e6k3l3s0_e4k3l1s0_e1k3l1s0_e4k3l1s0"),
+            Some(1.83426)
+        );
+        let throughput = read(&chosen("zcu102", Some("dpu-throughput"), None)).unwrap();
+        assert!(throughput.identity.is_throughput());
+        let error = import(source, &table, None, &Select::default(), "2026").unwrap_err();
+        assert!(matches!(error, NetworkTableError::Mixed { column: "device", .. }), "{error}");
+    }
+}

@@ -59,6 +59,7 @@ pub(super) fn translate(table: KernelTable, select: &mut Select) -> Result<Kerne
     };
     let (model, zoo, timm) = (at("model")?, at("zoo_name")?, at("timm_name")?);
     let (side, ran_on, theirs) = (at("in_h")?, at("device")?, at("runtime")?);
+    let (chip, form, os) = (at("chipset")?, at("form_factor")?, at("os")?);
     let (unit, kind, ms) = (at("primary_unit")?, at("precision")?, at("inference_ms")?);
     // Of a device that only has copies, the original.
     let wanted = select.device.as_deref().map(device);
@@ -88,6 +89,7 @@ pub(super) fn translate(table: KernelTable, select: &mut Select) -> Result<Kerne
         ("runtime", column(&|cells| runtime(cells[theirs].trim(), cells[unit].trim()))),
         ("precision", column(&|cells| precision(cells[kind].trim()).to_owned())),
         ("latency_ms", column(&|cells| cells[ms].trim().to_owned())),
+        ("hardware", column(&|cells| [chip, form, os].map(|at| cells[at].trim()).join(", "))),
     ];
     let mut translated = KernelTable::empty(table.len());
     for (name, values) in columns {
@@ -99,7 +101,21 @@ pub(super) fn translate(table: KernelTable, select: &mut Select) -> Result<Kerne
 
 #[cfg(test)]
 mod tests {
+    use super::super::networks::{SOURCES, import};
     use super::*;
+    use crate::dataset::Dataset;
+    use std::path::Path;
+
+    fn chosen(device: &str, runtime: Option<&str>, precision: Option<&str>) -> Select {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let (device, runtime, precision) = (Some(device.to_owned()), owned(runtime), owned(precision));
+        Select { device, runtime, precision, ..Select::default() }
+    }
+
+    fn latency_of(dataset: &Dataset, network: &str) -> Option<f64> {
+        let found = dataset.samples.iter().find(|sample| sample.subject.to_string().starts_with(network));
+        found.map(|sample| sample.median.ms())
+    }
 
     #[test]
     fn names_of_the_source_become_ours() {
@@ -116,5 +132,30 @@ mod tests {
         assert_eq!(runtime("tflite", "CPU"), "litert-cpu");
         assert_eq!(runtime("qnn_dlc", "NPU"), "qnn");
         assert_eq!(runtime("precompiled_qnn_onnx", "NPU"), "onnxruntime-npu-bin");
+    }
+
+    #[test]
+    fn devices_of_ai_hub_have_names_of_their_own_and_copies_stand_for_originals() {
+        let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/tables/aihub/networks.csv.gz");
+        let source = SOURCES.iter().find(|source| source.name == "aihub").unwrap();
+        let read = |select: &Select| import(source, &table, None, select, "2026");
+        let phone = read(&chosen("Samsung Galaxy S25", Some("qnn_dlc"), Some("w8a8"))).unwrap();
+        assert_eq!(phone.identity.to_string(), "galaxy_s25@qnn@w8a8");
+        assert_eq!((phone.samples.len(), phone.identity.batch), (19, 1));
+        assert_eq!(latency_of(&phone, "zoo:mobilenet_v2_1.0@224"), Some(0.221));
+        assert_eq!(latency_of(&phone, "zoo:inception_v3@299"), Some(0.512));
+        let noted = |text: &str| phone.provenance.notes.iter().any(|note| note.contains(text));
+        assert!(noted("gpunet") && noted("snapdragon-8-elite-for-galaxy, Phone, Android 15"));
+        let same = read(&chosen("galaxy_s25", Some("qnn"), Some("w8a8"))).unwrap();
+        assert_eq!(same.samples, phone.samples);
+        let copy = read(&chosen("dragonwing_q_8750", Some("qnn"), Some("w8a8"))).unwrap();
+        assert_eq!(
+            (copy.identity.to_string(), copy.samples),
+            ("dragonwing_q_8750@qnn@w8a8".to_owned(), same.samples)
+        );
+        let error = read(&chosen("galaxy_s25", None, Some("w8a8"))).unwrap_err();
+        assert!(matches!(error, NetworkTableError::Mixed { column: "runtime", .. }), "{error}");
+        let error = read(&chosen("galaxy_s19", Some("qnn"), Some("w8a8"))).unwrap_err().to_string();
+        assert!(error.contains("galaxy_s26"), "{error}");
     }
 }

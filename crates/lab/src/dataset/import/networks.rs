@@ -52,6 +52,9 @@ const HELP_NOTES: [&str; 2] = [
     "Labels of phones are whole milliseconds and drift with the order of measurement, which is not used.",
 ];
 
+/// How the note on the hardware of a dataset begins, where its source states it.
+pub const HARDWARE: &str = "The source calls the hardware ";
+
 /// All sources, by name.
 pub const SOURCES: &[Source] = &[
     Source {
@@ -298,6 +301,9 @@ pub fn import(
         thermal_state: None,
     };
     let mut notes: Vec<String> = source.notes.iter().map(|&note| note.to_owned()).collect();
+    if let [hardware] = &table.values("hardware", &rows)[..] {
+        notes.push(format!("{HARDWARE}{hardware}."));
+    }
     if !table.unknown.is_empty() {
         let count = table.unknown.len();
         notes.push(format!(
@@ -415,78 +421,5 @@ mod tests {
         let other = Select { device: Some("t4".into()), ..select };
         let error = import(of("help-nb201"), &path, None, &other, "2020").unwrap_err().to_string();
         assert!(error.contains("v100_32"), "{error}");
-    }
-
-    fn shipped(folder: &str) -> std::path::PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../datasets/tables")
-            .join(folder)
-            .join("networks.csv.gz")
-    }
-
-    fn chosen(device: &str, runtime: Option<&str>, precision: Option<&str>) -> Select {
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        Select { runtime: owned(runtime), precision: owned(precision), ..select(device) }
-    }
-
-    fn latency_of(dataset: &Dataset, network: &str) -> Option<f64> {
-        let found = dataset.samples.iter().find(|sample| sample.subject.to_string().starts_with(network));
-        found.map(|sample| sample.median.ms())
-    }
-
-    #[test]
-    fn devices_of_ai_hub_have_names_of_their_own_and_copies_stand_for_originals() {
-        let (source, table) = (of("aihub"), shipped("aihub"));
-        let read = |select: &Select| import(source, &table, None, select, "2026");
-        let phone = read(&chosen("Samsung Galaxy S25", Some("qnn_dlc"), Some("w8a8"))).unwrap();
-        assert_eq!(phone.identity.to_string(), "galaxy_s25@qnn@w8a8");
-        assert_eq!((phone.samples.len(), phone.identity.batch), (19, 1));
-        assert_eq!(latency_of(&phone, "zoo:mobilenet_v2_1.0@224"), Some(0.221));
-        assert_eq!(latency_of(&phone, "zoo:inception_v3@299"), Some(0.512));
-        assert!(phone.provenance.notes.iter().any(|note| note.contains("gpunet")));
-        let same = read(&chosen("galaxy_s25", Some("qnn"), Some("w8a8"))).unwrap();
-        assert_eq!(same.samples, phone.samples);
-        let copy = read(&chosen("dragonwing_q_8750", Some("qnn"), Some("w8a8"))).unwrap();
-        assert_eq!(
-            (copy.identity.to_string(), copy.samples),
-            ("dragonwing_q_8750@qnn@w8a8".to_owned(), same.samples)
-        );
-        let error = read(&chosen("galaxy_s25", None, Some("w8a8"))).unwrap_err();
-        assert!(matches!(error, NetworkTableError::Mixed { column: "runtime", .. }), "{error}");
-        let error = read(&chosen("galaxy_s19", Some("qnn"), Some("w8a8"))).unwrap_err().to_string();
-        assert!(error.contains("galaxy_s26"), "{error}");
-    }
-
-    #[test]
-    fn throughputs_and_latencies_of_accel_nasbench_are_apart() {
-        let (source, table) = (of("accel-nasbench"), shipped("accel-nasbench"));
-        let read = |select: &Select| import(source, &table, None, select, "2026");
-        let gpu = read(&chosen("a100", None, None)).unwrap();
-        assert!(gpu.identity.is_throughput() && gpu.samples.len() == 3507);
-        let images = 1e3
-            / latency_of(&gpu, "anb:e1k3l1s0_e1k3l1s0_e4k5l1s0_e6k3l3s0_e4k3l1s0_e1k3l1s0_e4k3l1s0").unwrap();
-        assert!((images - 27215.0).abs() < 0.01, "{images}");
-        let latency = read(&chosen("zcu102", None, None)).unwrap();
-        assert_eq!(latency.identity.to_string(), "zcu102@dpu@int8");
-        assert!(!latency.identity.is_throughput());
-        assert_eq!(
-            latency_of(&latency, "anb:e1k3l1s0_e1k3l1s0_e4k5l1s0_e6k3l3s0_e4k3l1s0_e1k3l1s0_e4k3l1s0"),
-            Some(1.83426)
-        );
-        let throughput = read(&chosen("zcu102", Some("dpu-throughput"), None)).unwrap();
-        assert!(throughput.identity.is_throughput());
-        let error = import(source, &table, None, &Select::default(), "2026").unwrap_err();
-        assert!(matches!(error, NetworkTableError::Mixed { column: "device", .. }), "{error}");
-    }
-
-    #[test]
-    fn units_and_instruction_sets_of_paddle_lite_are_runtimes() {
-        let (source, table) = (of("paddlelite"), shipped("paddlelite"));
-        let read = |select: &Select| import(source, &table, None, select, "2026");
-        let cpu = read(&chosen("snapdragon865", None, None)).unwrap();
-        assert_eq!(cpu.identity.to_string(), "snapdragon865@paddlelite@fp32");
-        assert_eq!(latency_of(&cpu, "zoo:mobilenet_v1_1.0@224"), Some(28.38));
-        let gpu = read(&chosen("snapdragon865", Some("paddlelite-gpu"), Some("fp16"))).unwrap();
-        assert!(latency_of(&gpu, "zoo:mobilenet_v1_1.0@224").unwrap() < 28.38);
     }
 }

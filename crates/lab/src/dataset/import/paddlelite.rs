@@ -65,3 +65,35 @@ pub(super) fn translate(table: KernelTable, _: &mut Select) -> Result<KernelTabl
     translated.set_path(table.path().to_owned());
     Ok(translated)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::networks::{SOURCES, import};
+    use super::*;
+    use crate::dataset::Dataset;
+    use std::path::Path;
+
+    fn chosen(device: &str, runtime: Option<&str>, precision: Option<&str>) -> Select {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let (device, runtime, precision) = (Some(device.to_owned()), owned(runtime), owned(precision));
+        Select { device, runtime, precision, ..Select::default() }
+    }
+
+    fn latency_of(dataset: &Dataset, network: &str) -> Option<f64> {
+        let found = dataset.samples.iter().find(|sample| sample.subject.to_string().starts_with(network));
+        found.map(|sample| sample.median.ms())
+    }
+
+    #[test]
+    fn units_and_instruction_sets_of_paddle_lite_are_runtimes() {
+        let table =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/tables/paddlelite/networks.csv.gz");
+        let source = SOURCES.iter().find(|source| source.name == "paddlelite").unwrap();
+        let read = |select: &Select| import(source, &table, None, select, "2026");
+        let cpu = read(&chosen("snapdragon865", None, None)).unwrap();
+        assert_eq!(cpu.identity.to_string(), "snapdragon865@paddlelite@fp32");
+        assert_eq!(latency_of(&cpu, "zoo:mobilenet_v1_1.0@224"), Some(28.38));
+        let gpu = read(&chosen("snapdragon865", Some("paddlelite-gpu"), Some("fp16"))).unwrap();
+        assert!(latency_of(&gpu, "zoo:mobilenet_v1_1.0@224").unwrap() < 28.38);
+    }
+}
