@@ -1,11 +1,14 @@
 //! `edgezen devices [list|show NAME|doctor|describe]`: which devices are known and attached, and whether
 //! they can measure.
 
+mod predicted_only;
+
 use super::force::{Force, NO_INPUTS};
 use super::{Exit, Failure, Global, target};
 use crate::shipped;
 use edgezen_core::measurement::Identity;
 use edgezen_core::units::three_digits;
+use edgezen_lab::catalogue::aliases;
 use edgezen_lab::device;
 use edgezen_lab::device::adb::LinkError;
 use edgezen_lab::device::attached::{Attached, Details};
@@ -149,6 +152,9 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             global.output().result(&list, || list_text(&list))
         }
         Action::Show { name } => {
+            if let Some(known) = predicted_only::find(&name, &profiles)? {
+                return global.output().result(&known, || known.text());
+            }
             let profile = profiles.by_name(&name)?;
             let show = show(&profile, &profiles)?;
             global.output().result(&show, || show_text(&show))
@@ -302,8 +308,8 @@ fn list(profiles: &Profiles) -> Result<List, Failure> {
         }
     });
     let predicted_only = shipped::catalogue().without_profile()?.into_iter().map(|(name, predictors)| Row {
+        aliases: aliases::of(&name),
         name,
-        aliases: Vec::new(),
         kind: None,
         description: Some("predicted only: there is no profile".to_owned()),
         origin: "predictors".to_owned(),

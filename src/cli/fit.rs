@@ -13,18 +13,24 @@ use edgezen_lab::dataset;
 use edgezen_lab::files::Destination;
 use edgezen_lab::fit;
 use edgezen_lab::fit::refit::RefitError;
+use edgezen_lab::fit::siblings::Set;
 use edgezen_lab::fit::{DataError, Datasets, FitError};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Datasets of one identity: folders, or names of those in ./datasets and in the user's data folder
+    /// Datasets of one identity: folders, or names of those in ./datasets and in the user's data folder. With --siblings: of
+    /// many
     #[arg(long, required = true, num_args = 1.., value_name = "DIR")]
     data: Vec<PathBuf>,
     /// Predictor file [default: predictors/<device>@<runtime>@<precision>.json]
     #[arg(short, long, alias = "out", value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Fit a predictor to each dataset, with prices that all of one precision share: for few networks on many devices that
+    /// are alike. --output is the folder of the files
+    #[arg(long)]
+    siblings: bool,
     /// Networks that are not fitted, by the beginning of their names
     #[arg(long, value_name = "NAME")]
     leave_out: Vec<String>,
@@ -43,6 +49,9 @@ struct Report<M> {
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let args = Args { data: args.data.iter().map(|dir| dataset::find(dir)).collect(), ..args };
+    if args.siblings {
+        return siblings(&args, global);
+    }
     let data = Datasets::read(&args.data, &args.leave_out)?;
     if let Some(rows) = data.networks() {
         let predictor = fit::networks::fit(&rows, data.request, &[])?;
@@ -62,6 +71,39 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     };
     global.output().written(&to, &report, || {
         format!("{}\n\n{} written to {}", metrics_table(&report.metrics), report.predictor, report.file)
+    })
+}
+
+/// Fits and writes a predictor for each dataset.
+fn siblings(args: &Args, global: Global) -> Result<(), Failure> {
+    let mut sets = Vec::with_capacity(args.data.len());
+    for folder in &args.data {
+        let Datasets { datasets, request } = Datasets::read(std::slice::from_ref(folder), &args.leave_out)?;
+        sets.extend(datasets.into_iter().map(|dataset| Set { dataset, request: request.clone() }));
+    }
+    let folder = args.output.clone().unwrap_or_else(|| PathBuf::from("predictors"));
+    let inputs: Vec<PathBuf> = args.data.iter().flat_map(|dir| dataset::files_of(dir)).collect();
+    let mut reports = Vec::with_capacity(sets.len());
+    for predictor in fit::siblings::fit(&sets)? {
+        let path = file(Some(&folder.join(format!("{}.json", predictor.id))), &predictor.id)?;
+        let to = args.force.place(path, &inputs)?;
+        catalogue::predictors::write(&to, predictor.text())?;
+        reports.push(Report {
+            predictor: predictor.id.clone(),
+            file: to.path().display().to_string(),
+            rows: predictor.provenance.networks,
+            metrics: predictor.metrics.clone(),
+            baseline_flops: predictor.metrics.baseline_flops,
+        });
+    }
+    global.output().result(&reports, || {
+        let of = |report: &Report<FitMetrics>| {
+            let networks = report.metrics.networks.iter().map(|m| (report.predictor.clone(), *m));
+            networks.collect::<Vec<_>>()
+        };
+        let rows: Vec<(String, Metrics)> = reports.iter().flat_map(of).collect();
+        let rows: Vec<(String, &Metrics)> = rows.iter().map(|(name, m)| (name.clone(), m)).collect();
+        format!("held-out error (each network left out of all sets)\n{}", table(&rows))
     })
 }
 

@@ -4,7 +4,7 @@ use super::answers::{Answers, worst};
 use super::failure::{Exit, Failure};
 use super::force::Force;
 use super::net::{self, NetOptions};
-use super::predictors::Which;
+use super::predictors::{self, Which};
 use super::{Global, breakdown, output, predict_table};
 use edgezen_core::predictor::Support;
 use edgezen_core::predictor::any::AnyPredictor;
@@ -74,6 +74,10 @@ enum By {
 struct Row {
     net: String,
     device: String,
+    /// Present where the identity states throughputs: `ms` is then the time of an image while others are under way, and no
+    /// latency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    images_per_s: Option<f64>,
     ms: f64,
     lower_ms: f64,
     upper_ms: f64,
@@ -127,6 +131,10 @@ impl Args {
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let mut loaded = args.which.load(global.output())?;
+    let throughput = loaded.identity().is_throughput();
+    if throughput && args.latency.is_some() {
+        return Err(predictors::throughput(loaded.identity()));
+    }
     if let (AnyPredictor::Kernels(predictor), Some(batch)) = (&mut loaded, args.batch) {
         **predictor = predictor.with_batch(batch);
     }
@@ -148,7 +156,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             AnyPredictor::Kernels(predictor) => predict(predictor, net, &args)?,
             AnyPredictor::Networks(predictor) => predict_whole(predictor, net, &args)?,
         };
-        Ok(row(prediction, &args))
+        Ok(row(prediction, &args, throughput))
     });
     let answers = answers.told_apart(|row| &mut row.net);
     let strict = answers.given().into_iter().find_map(|row| outside(row, &args));
@@ -210,7 +218,7 @@ fn predict_whole(
     Ok(network::as_a_whole(predictor, net, encoded.as_ref())?)
 }
 
-fn row(prediction: prediction::Prediction, args: &Args) -> Row {
+fn row(prediction: prediction::Prediction, args: &Args, throughput: bool) -> Row {
     let missing = prediction.unknown();
     let prediction::Prediction { net, device, estimate, left_out, coverage_macs, extrapolated, breakdown } =
         prediction;
@@ -223,6 +231,7 @@ fn row(prediction: prediction::Prediction, args: &Args) -> Row {
     Row {
         net,
         device,
+        images_per_s: throughput.then(|| 1e3 / estimate.latency.ms()),
         ms: estimate.latency.ms(),
         lower_ms: estimate.lower.ms(),
         upper_ms: estimate.upper.ms(),
@@ -260,6 +269,12 @@ fn text(rows: &[&Row], args: &Args) -> String {
             three_digits(p.upper_ms),
             100.0 * p.coverage
         );
+        if let Some(images) = p.images_per_s {
+            out += &format!(
+                "  throughput: {} images/s with several under way; no latency of one\n",
+                three_digits(images)
+            );
+        }
         if p.incomplete {
             let share = 100.0 * p.coverage_macs.unwrap_or(0.0);
             out += &format!("  {share:.1} % of the MACs; left out: {}\n", names(&p.missing, true));

@@ -8,6 +8,7 @@ mod keeping;
 mod measuring;
 mod names;
 mod networks;
+mod npus;
 mod onnx_files;
 mod predictors;
 mod profiling;

@@ -84,6 +84,18 @@ fn published() -> Seeds {
     // One of several devices must be chosen in this one.
     seeds.remove(1);
     seeds.push(times.to_vec());
+    // One identity of each table.
+    seeds.push(
+        b"model,zoo_name,timm_name,in_h,precision,device,chipset,form_factor,os,runtime,primary_unit,inference_ms\n\
+        resnet50,resnet50,,224,w8a8,Samsung Galaxy S25,a chip,Phone,Android 15,qnn_dlc,NPU,0.534\n\
+        dla102x,,dla102x,224,w8a8,Samsung Galaxy S25,a chip,Phone,Android 15,qnn_dlc,NPU,0.783\n"
+            .to_vec(),
+    );
+    seeds.push(
+        b"network,soc,unit,isa,precision,sparse,latency_ms\nMobileNetV1,sd865,cpu,armv8,fp32,0,28.38\n\
+        ResNet50,sd865,cpu,armv8,fp32,0,190.5\n"
+            .to_vec(),
+    );
     Ok(seeds)
 }
 

@@ -1,5 +1,6 @@
 //! `edgezen predictors`, and the predictor of the other commands.
 
+mod page;
 mod places;
 
 use crate::cli::Global;
@@ -8,6 +9,7 @@ use crate::cli::force::Force;
 use crate::cli::output::{self, Output};
 use crate::shipped;
 use edgezen_core::files::FileError;
+use edgezen_core::measurement::Identity;
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::file::PredictorFile;
 use edgezen_core::predictor::fitted::FittedPredictor;
@@ -56,10 +58,22 @@ pub fn by_device(name: &str, output: Output) -> Result<Arc<FittedPredictor>, Fai
 
 /// Refuses predictors that take only the networks of one space.
 fn of_kernels(loaded: AnyPredictor) -> Result<Arc<FittedPredictor>, Failure> {
+    if loaded.identity().is_throughput() {
+        return Err(throughput(loaded.identity()));
+    }
     match loaded {
         AnyPredictor::Kernels(predictor) => Ok(Arc::new(*predictor)),
         AnyPredictor::Networks(predictor) => Err(foreign(&predictor, "this needs a predictor of kernels")),
     }
+}
+
+/// The refusal to hold a latency against numbers that are throughputs.
+pub fn throughput(identity: &Identity) -> Failure {
+    Failure::usage(format!(
+        "{identity} states throughputs: the time of an image while others are under way is no latency, and no budget of \
+         --latency can be held against it"
+    ))
+    .remedy("choose an identity that states latencies: edgezen predictors list")
 }
 
 /// The refusal of a network, or of a use, that `predictor` of whole networks cannot serve.
@@ -164,6 +178,8 @@ enum Action {
         #[command(flatten)]
         force: Force,
     },
+    /// The page of the shipped predictors, as Markdown: device, runtime, year of the data, error, licence
+    Page,
     /// Which file each predictor is taken from, and which ones it hides
     Where {
         /// Devices or identities [default: all]
@@ -194,6 +210,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             AnyPredictor::Kernels(p) => global.output().result(&summary(p.file()), || info(p.file())),
             AnyPredictor::Networks(p) => global.output().result(&*p, || network_info(&p)),
         },
+        Action::Page => {
+            let page = page::text()?;
+            global.output().result(&page, || page.clone())
+        }
         Action::Verify { files } => verify(&files, global),
         Action::Add { files, force } => places::add(&files, force, global.output()),
         Action::Where { names } => places::print(&names, global.output()),

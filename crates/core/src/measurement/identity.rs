@@ -66,6 +66,13 @@ impl Identity {
         differing.map_or_else(String::new, |((name, a), (_, b))| format!("{name} {a} there, {b} here"))
     }
 
+    /// Whether its numbers are throughputs: the time of an image is that of a device on which several are under way, and no
+    /// latency of one. The runtimes of tables that state images per second are named so.
+    pub fn is_throughput(&self) -> bool {
+        let runtime: &str = &self.runtime;
+        runtime == "anb" || runtime.ends_with("-throughput")
+    }
+
     /// What the runtime makes of a graph. A version is known of what was measured; without one, the rows are a
     /// table's or derived from another runtime's.
     pub fn lowering(&self) -> Lowering {
@@ -101,6 +108,9 @@ mod tests {
     #[test]
     fn an_identity_is_no_way_out_of_a_folder() {
         assert_eq!("pixel2@tflite@fp32".parse::<Identity>().unwrap().to_string(), "pixel2@tflite@fp32");
+        let throughput = |text: &str| text.parse::<Identity>().unwrap().is_throughput();
+        assert!(throughput("a100@anb@fp32") && throughput("zcu102@dpu-throughput@int8"));
+        assert!(!throughput("zcu102@dpu@int8"));
         for bad in
             ["../evil@tract@fp32", "d@x/../../../escaped/evil@fp32", "d@@fp32", "d@r", "d@r@p@x", ".d@r@p"]
         {

@@ -8,11 +8,14 @@ use super::{CodeError, Part};
 use crate::plainnet::graph::Act;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 /// Number of blocks.
 pub const BLOCKS: usize = 7;
-pub const GROUPS: [&str; 9] =
-    ["block1", "block2", "block3", "block4", "block5", "block6", "block7", "stem", "head"];
+/// Places: the first layer of each block, and the others. Stem and head have none.
+pub const PLACES: u8 = 2 * BLOCKS as u8;
+const EXPANSIONS: [u8; 3] = [1, 4, 6];
+const KERNELS: [u8; 2] = [3, 5];
 const WIDTHS: [u32; BLOCKS] = [16, 24, 40, 80, 112, 192, 320];
 const STRIDES: [u32; BLOCKS] = [1, 2, 2, 2, 1, 2, 1];
 /// Most layers of each block.
@@ -31,6 +34,52 @@ pub struct Choice {
 /// A network of Accel-NASBench. As text: `e1k3l1s1_e6k3l2s1_…`, seven blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccelNasBench(pub [Choice; BLOCKS]);
+
+/// The groups: what a layer is, as `e4k3s1`. The first layer of a block also says what it follows, because runtimes join
+/// the two: `e4k3s1-e6s0r1` follows a layer of expansion 6 without squeeze-excite that ends with a residual sum.
+pub fn groups() -> &'static [&'static str] {
+    static GROUPS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+        let layers = || {
+            let choices = EXPANSIONS.into_iter().flat_map(|e| KERNELS.into_iter().map(move |k| (e, k)));
+            choices.flat_map(|(e, k)| [0, 1].map(|s| format!("e{e}k{k}s{s}")))
+        };
+        let before = || {
+            let choices = EXPANSIONS.into_iter().flat_map(|e| [0, 1].map(|s| (e, s)));
+            choices.flat_map(|(e, s)| [0, 1].map(|r| format!("-e{e}s{s}r{r}")))
+        };
+        let joined = layers().flat_map(|layer| before().map(move |before| format!("{layer}{before}")));
+        let names = ["stem".to_owned(), "head".to_owned()].into_iter().chain(layers()).chain(joined);
+        names.map(|name| &*name.leak()).collect()
+    });
+    &GROUPS
+}
+
+/// Patterns of groups at each place, from coarse to fine: any layer, its expansion, its kernel, its squeeze-excite, all
+/// three; and where a block follows another, the expansion with what the layer before was.
+pub fn patterns() -> impl Iterator<Item = (u8, String)> {
+    (0..PLACES).flat_map(|place| {
+        let mut patterns = vec!["e?k?s?*".to_owned()];
+        patterns.extend(EXPANSIONS.map(|e| format!("e{e}k?s?*")));
+        patterns.extend(KERNELS.map(|k| format!("e?k{k}s?*")));
+        patterns.extend([0, 1].map(|s| format!("e?k?s{s}*")));
+        for e in EXPANSIONS {
+            patterns.extend(KERNELS.into_iter().flat_map(|k| [0, 1].map(|s| format!("e{e}k{k}s{s}*"))));
+        }
+        if place > 0 && place % 2 == 0 {
+            for e in EXPANSIONS {
+                patterns.extend([0, 1].map(|r| format!("e{e}k?s?-e?s?r{r}")));
+                patterns.extend([0, 1].map(|s| format!("e{e}k?s?-e?s{s}r?")));
+                patterns.extend(EXPANSIONS.map(|before| format!("e{e}k?s?-e{before}s?r?")));
+            }
+        }
+        patterns.into_iter().map(move |pattern| (place, pattern))
+    })
+}
+
+/// The group called `name`.
+fn group(name: &str) -> &'static str {
+    groups().iter().find(|group| **group == name).copied().unwrap_or_default()
+}
 
 impl AccelNasBench {
     pub(super) fn parts(&self) -> Vec<Part> {
@@ -55,7 +104,14 @@ impl AccelNasBench {
                     net.add(0);
                 }
                 (channels, side) = (WIDTHS[block], net.side());
-                parts.push(Part::new(GROUPS[block], net.graph));
+                let Choice { expansion, kernel, squeeze_excite, .. } = *choice;
+                let mut name = format!("e{expansion}k{kernel}s{}", u8::from(squeeze_excite));
+                if let (0, Some(before)) = (layer, block.checked_sub(1).map(|before| self.0[before])) {
+                    let (gated, residual) = (u8::from(before.squeeze_excite), u8::from(before.layers > 1));
+                    name += &format!("-e{}s{gated}r{residual}", before.expansion);
+                }
+                let place = 2 * block as u8 + u8::from(layer > 0);
+                parts.push(Part { place: Some(place), ..Part::new(group(&name), net.graph) });
             }
         }
         let mut head = Net::new(channels, side);

@@ -46,6 +46,18 @@ impl Net {
         self.grouped(channels, kernel, stride, channels, act)
     }
 
+    /// A convolution with a bias and no normalisation.
+    pub fn biased(&mut self, out_c: u32, kernel: u32, stride: u32, groups: u32) -> &mut Net {
+        let in_c = self.channels();
+        self.then(Op::Conv { in_c, out_c, kernel, stride, groups, bias: true })
+    }
+
+    /// Reads the map and writes it changed: a layer normalisation, GELU.
+    pub fn pass(&mut self) -> &mut Net {
+        let to = self.graph.nodes[self.at].shape;
+        self.then(Op::Pass { to })
+    }
+
     /// Squeeze-excite with `hidden` channels and `gate` as its second activation.
     pub fn squeeze_excite(&mut self, hidden: u32, gate: Act) -> &mut Net {
         let (map, channels) = (self.at, self.channels());

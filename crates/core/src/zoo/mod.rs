@@ -8,10 +8,14 @@ pub mod accel_nasbench;
 mod builder;
 pub mod classic;
 pub mod dfnet;
+pub mod dla;
+pub mod efficientnets;
 pub mod fbnet;
+pub mod inception;
 pub mod inverted;
 pub mod known;
 pub mod mobile;
+pub mod modern;
 mod named;
 pub mod nasbench201;
 pub mod nasbench_macro;
@@ -94,7 +98,7 @@ impl Space {
             Space::FbNet => &fbnet::GROUPS,
             Space::NasBench201 => &nasbench201::GROUPS,
             Space::Ofa => &ofa::GROUPS,
-            Space::AccelNasBench => &accel_nasbench::GROUPS,
+            Space::AccelNasBench => accel_nasbench::groups(),
             Space::NasBenchMacro => &nasbench_macro::GROUPS,
             Space::Named => &[named::GROUP],
         }
@@ -104,7 +108,8 @@ impl Space {
     pub fn places(self) -> u8 {
         match self {
             Space::FbNet => fbnet::PLACES,
-            Space::NasBench201 | Space::Ofa | Space::AccelNasBench | Space::NasBenchMacro | Space::Named => 0,
+            Space::AccelNasBench => accel_nasbench::PLACES,
+            Space::NasBench201 | Space::Ofa | Space::NasBenchMacro | Space::Named => 0,
         }
     }
 

@@ -1,7 +1,9 @@
 //! Networks by their names, at any resolution.
 
 use super::builder::Net;
-use super::{CodeError, Part, classic, dfnet, inverted, mobile, regnet, resnest};
+use super::{
+    CodeError, Part, classic, dfnet, dla, efficientnets, inception, inverted, mobile, modern, regnet, resnest,
+};
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,13 +13,17 @@ const RESOLUTIONS: std::ops::RangeInclusive<u32> = 32..=1024;
 
 /// Names for messages, and what knows the names.
 type Family = (&'static [&'static str], fn(&str, u32) -> Option<Net>);
-const FAMILIES: [Family; 6] = [
+const FAMILIES: [Family; 10] = [
     (mobile::EXAMPLES, mobile::by_name),
     (inverted::EXAMPLES, inverted::by_name),
     (classic::EXAMPLES, classic::by_name),
     (regnet::EXAMPLES, regnet::by_name),
     (resnest::EXAMPLES, resnest::by_name),
     (dfnet::EXAMPLES, dfnet::by_name),
+    (inception::EXAMPLES, inception::by_name),
+    (dla::EXAMPLES, dla::by_name),
+    (efficientnets::EXAMPLES, efficientnets::by_name),
+    (modern::EXAMPLES, modern::by_name),
 ];
 
 /// A network by its name, as `mobilenet_v1_0.25@160`.

@@ -1,7 +1,7 @@
 //! The predictor that the name of a device stands for.
 
 use super::predictors::PredictorEntry;
-use super::{Catalogue, Location};
+use super::{Catalogue, Location, aliases};
 use crate::device::computer;
 use crate::device::profile::{Kind, Profile, ProfileError};
 use crate::spelling;
@@ -96,7 +96,8 @@ impl Catalogue {
     /// # Errors
     /// A device with neither, and profiles that cannot be used.
     pub fn profile(&self, name: &str) -> Result<Option<Profile>, ProfileError> {
-        let device = name.split('@').next().unwrap_or(name);
+        let resolved = aliases::resolved(name.split('@').next().unwrap_or(name));
+        let device = resolved.as_str();
         match self.profiles.by_name(device) {
             Ok(profile) => Ok(Some(profile)),
             Err(ProfileError::Unknown { .. }) if self.predicted_only(device)? => Ok(None),

@@ -1,5 +1,6 @@
 //! What is known by name: networks; devices and their predictors, from the user's folders and as shipped with the program.
 
+pub mod aliases;
 mod by_device;
 pub mod networks;
 pub mod predictors;

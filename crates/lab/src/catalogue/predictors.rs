@@ -1,5 +1,6 @@
 //! Finding predictors: in folders, and among the shipped ones.
 
+use super::aliases;
 use crate::device::profile::{ProfileError, Profiles};
 use crate::files::home::{data_folder, listed, own_folders};
 use crate::files::location::{Location, Packed};
@@ -79,6 +80,8 @@ impl Predictors {
     /// # Errors
     /// A device without predictors whose profile is unknown or unusable; a folder that cannot be read.
     pub fn find(&self, profiles: &Profiles, name: &str) -> Result<Option<PredictorEntry>, ProfileError> {
+        let resolved = aliases::resolved(name);
+        let name = resolved.as_str();
         let entries = self.entries()?;
         let first =
             |fits: &dyn Fn(&PredictorEntry) -> bool| entries.iter().find(|entry| fits(entry)).cloned();

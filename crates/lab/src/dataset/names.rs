@@ -32,6 +32,10 @@ const NCNN_DEVICES: &[(&str, &str)] = &[
     ("snapdragon660", "Qualcomm SDM660"),
     ("snapdragon410", "Qualcomm MSM8916"),
     ("orangepi5", "OrangePi5, Rockchip RK3588s"),
+    ("orangepi5plus", "OrangePi5 Plus, Rockchip RK3588"),
+    ("jetson_agx_orin", "NVIDIA Jetson AGX Orin"),
+    ("snapdragon_x_elite", "Qualcomm Snapdragon X Elite"),
+    ("loongson3a6000", "Loongson 3A6000"),
     ("visionfive2", "VisionFive2"),
     ("dimensity9300", "MediaTek Dimensity 9300"),
 ];

@@ -76,6 +76,23 @@ fn margin(logs: &[f64]) -> Option<Margin> {
     Some(Margin { lower_log: side(-1.0)?, upper_log: side(1.0)? })
 }
 
+/// Conformal margins of log errors with weights, a quantile for each side: rows of one network share its weight.
+pub fn weighted(logs: &[(f64, f64)]) -> Option<Margin> {
+    let total: f64 = logs.iter().map(|(_, weight)| weight).sum();
+    let side = |sign: f64| {
+        let mut sorted: Vec<(f64, f64)> = logs.iter().map(|&(log, weight)| (sign * log, weight)).collect();
+        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let wanted = total * (1.0 + LEVEL) / 2.0;
+        let mut held = 0.0;
+        let found = sorted.iter().find(|(_, weight)| {
+            held += weight;
+            held >= wanted
+        });
+        found.or(sorted.last()).map(|(log, _)| log.clamp(1e-3, 9.0))
+    };
+    Some(Margin { lower_log: side(-1.0)?, upper_log: side(1.0)? })
+}
+
 /// Margins from few values: symmetric, the wider of the conformal and the Student-t interval.
 fn few(logs: &[f64]) -> Option<Margin> {
     if logs.len() < 3 {

@@ -13,7 +13,8 @@
 //! | [`request`], [`datasets`] | what goes into a file beside the numbers; reading datasets |
 //! | [`transfer`], [`eager`], [`refit`] | predictors from those of other devices, of other runtimes, and from further measurements |
 //!
-//! [`networks`] fits predictors of whole networks.
+//! [`networks`] fits predictors of whole networks; [`siblings`] fits those of many devices that are alike, from few networks
+//! of each.
 
 pub mod baselines;
 mod candidate;
@@ -33,6 +34,7 @@ pub mod observation;
 pub mod refit;
 mod report;
 pub mod request;
+pub mod siblings;
 pub mod solvers;
 pub mod transfer;
 mod winners;

@@ -89,6 +89,9 @@ pub fn bytes_per_element(precision: &str) -> f64 {
     match precision {
         "fp16" | "bf16" => 2.0,
         "int8" | "uint8" => 1.0,
+        // Weights of 8 bit; activations of 8 or 16.
+        precision if precision.starts_with("w8a8") => 1.0,
+        precision if precision.starts_with("w8a16") => 2.0,
         _ => 4.0,
     }
 }
@@ -217,6 +220,8 @@ impl Quantities {
 }
 
 const MEGA: f64 = 1e-6;
+/// Elements of the maps of a kernel that stay on the chip of an accelerator: 2^20.
+const ON_CHIP: f64 = 1_048_576.0;
 
 /// `value`, not negative, rounded up. The usual function is a call into a library on plain x86-64.
 fn ceil(value: f64) -> f64 {
@@ -272,6 +277,11 @@ pub static ALL: &[Feature] = features! {
     "residual_mb" ["MB"] = |q| when(q.kernel.residual, q.mb(q.output));
     "unfused_act_mb" ["MB"] = |q| when(q.is_spatial() && q.kernel.act != Act::None, q.mb(q.output));
     "slow_act_mb" ["MB"] = |q| when(q.has_slow_act(), q.mb(q.output));
+    // Beyond what accelerators keep on the chip from one kernel to the next.
+    "spilled_melements" ["10^6"] = |q| (q.input + q.output - ON_CHIP).max(0.0) * MEGA;
+    // Layer normalisations, activations without a name here, and other passes over a map.
+    "pass_mb" ["MB"] = |q| when(q.kernel.act == Act::None, q.bytes * MEGA);
+    "grouped" ["1"] = |q| when(q.kernel.groups > 1, 1.0);
     "window_melements" ["10^6"] = |q| q.output * q.taps * MEGA;
     // Shapes.
     "batch" ["1"] = |q| q.batch;

@@ -7,7 +7,7 @@ use crate::predictor::features::{Machine, Named, Quantities};
 use crate::predictor::roofline::Roofline;
 use crate::zoo::fbnet;
 use crate::zoo::fbnet::FbNet;
-use crate::zoo::{Encoded, Part, Space, nasbench201};
+use crate::zoo::{Encoded, Part, Space, accel_nasbench, nasbench201};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A quantity summed over a network.
@@ -68,12 +68,12 @@ const STRIP: u32 = 7;
 /// Side of a tile of the map.
 const TILE: u32 = 16;
 
-/// Whether a block of `group` is meant by `pattern`.
+/// Whether a block of `group` is meant by `pattern`: `?` stands for any letter, `*` at the end for any rest.
 pub fn belongs(group: &str, pattern: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(begins) => group.starts_with(begins),
-        None => group == pattern,
-    }
+    let (begins, open) = pattern.strip_suffix('*').map_or((pattern, false), |begins| (begins, true));
+    let fits = |(a, b): (u8, u8)| b == b'?' || a == b;
+    let long_enough = if open { group.len() >= begins.len() } else { group.len() == begins.len() };
+    long_enough && group.bytes().zip(begins.bytes()).all(fits)
 }
 
 impl Amount {
@@ -183,7 +183,7 @@ pub fn candidates(space: Space) -> Vec<Sum> {
     let blocks = |group: &str| Some(Sum::of(Amount::Blocks).in_group(group));
     let all = |of: Amount| Some(Sum::of(of));
     let in_stages = |sum: Option<Sum>| Some(sum?.in_group("stage*"));
-    let (conv, dw) = (Some(KernelKind::Conv), Some(KernelKind::Dwconv));
+    let (conv, dw, gate) = (Some(KernelKind::Conv), Some(KernelKind::Dwconv), Some(KernelKind::Scale));
     let found: Vec<Option<Sum>> = match space {
         Space::FbNet => vec![
             all(Amount::Blocks),
@@ -215,8 +215,16 @@ pub fn candidates(space: Space) -> Vec<Sum> {
             all(Amount::Blocks),
             sum(dw, "dw3_mmacs"),
             sum(dw, "dw5_mmacs"),
+            sum(dw, "input_mb"),
+            sum(dw, "output_mb"),
+            sum(dw, "channels"),
+            sum(conv, "launch"),
             sum(conv, "pointwise_mmacs"),
-            sum(None, "output_mb"),
+            sum(conv, "output_mb"),
+            sum(conv, "residual_mb"),
+            sum(gate, "launch"),
+            sum(gate, "channels"),
+            sum(gate, "bytes_mb"),
             sum(None, "weight_mb"),
         ],
         Space::NasBenchMacro => space.groups().iter().filter(|g| **g != "fixed").map(|g| blocks(g)).collect(),
@@ -245,7 +253,10 @@ pub fn details(space: Space) -> Vec<Sum> {
             let patterns = ops.chain(["nor_conv*".to_owned()]);
             patterns.map(|pattern| Sum::of(Amount::Present).in_group(&pattern)).collect()
         }
-        Space::Ofa | Space::AccelNasBench | Space::NasBenchMacro | Space::Named => Vec::new(),
+        Space::AccelNasBench => accel_nasbench::patterns()
+            .map(|(place, pattern)| Sum { place: Some(place), ..Sum::of(Amount::Blocks).in_group(&pattern) })
+            .collect(),
+        Space::Ofa | Space::NasBenchMacro | Space::Named => Vec::new(),
     }
 }
 
@@ -255,6 +266,26 @@ mod tests {
 
     fn counted(code: &str, sums: &[Sum]) -> Vec<f64> {
         values(&code.parse().unwrap(), sums, 1, &machine("fp32"))
+    }
+
+    #[test]
+    fn details_of_accel_nasbench_count_each_choice_and_each_boundary() {
+        let sums = details(Space::AccelNasBench);
+        let code = "anb:e1k3l1s1_e6k3l2s1_e6k5l2s1_e6k3l3s0_e6k5l3s1_e6k5l4s1_e6k3l1s1";
+        let values = counted(code, &sums);
+        let of = |place: u8, pattern: &str| {
+            let at = sums.iter().position(|s| s.place == Some(place) && s.group.as_deref() == Some(pattern));
+            values[at.unwrap()]
+        };
+        // Block 4 has a first layer and two more; it follows one with gates and with residuals.
+        assert_eq!(
+            (of(6, "e?k?s?*"), of(7, "e?k?s?*"), of(7, "e6k?s?*"), of(7, "e?k?s1*")),
+            (1.0, 2.0, 2.0, 0.0)
+        );
+        assert_eq!((of(6, "e6k?s?-e?s?r1"), of(6, "e6k?s?-e?s1r?"), of(6, "e6k?s?-e?s0r?")), (1.0, 1.0, 0.0));
+        assert!(belongs("e6k3s1-e1s0r0", "e?k3s?*") && !belongs("e6k3s1", "e?k3s?-e?s?r?"));
+        // Each layer once for each of five levels, and three for each boundary.
+        assert_eq!(values.iter().sum::<f64>(), 5.0 * 16.0 + 3.0 * 6.0);
     }
 
     #[test]

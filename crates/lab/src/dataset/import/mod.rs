@@ -2,11 +2,16 @@
 //!
 //! An [`Importer`] knows one published format. A new format is one file, and one line in [`registry`].
 
+mod accel_nasbench;
+mod aihub;
 mod column;
 pub mod networks;
 mod neusight;
+mod paddlelite;
 mod tinynas;
 pub mod trtexec;
+
+pub use aihub::COPIES;
 
 use super::table::{NetworkTableError, Select};
 use super::{Dataset, DatasetError, Environment, Provenance};

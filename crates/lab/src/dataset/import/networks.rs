@@ -3,7 +3,7 @@
 //! A source is one entry in [`SOURCES`]. What it calls devices, runtimes and networks is translated by
 //! `names`.
 
-use super::{ImportError, Importer, Request};
+use super::{ImportError, Importer, Request, accel_nasbench, aihub, paddlelite};
 use crate::dataset::table::{KernelTable, NetworkRow, NetworkTable, NetworkTableError, Select};
 use crate::dataset::{Dataset, Environment, Provenance, names};
 use edgezen_core::foreign::Name;
@@ -26,6 +26,16 @@ pub struct Source {
     pub notes: &'static [&'static str],
     /// What is meant where the command line does not say.
     defaults: Defaults,
+    /// The table in the words of this program.
+    translate: Translate,
+}
+
+/// Renames the columns and cells of a table, and what is selected of it.
+type Translate = fn(KernelTable, &mut Select) -> Result<KernelTable, NetworkTableError>;
+
+/// A table that is in the words of this program as it is.
+fn as_it_is(table: KernelTable, _: &mut Select) -> Result<KernelTable, NetworkTableError> {
+    Ok(table)
 }
 
 struct Defaults {
@@ -42,6 +52,9 @@ const HELP_NOTES: [&str; 2] = [
     "Labels of phones are whole milliseconds and drift with the order of measurement, which is not used.",
 ];
 
+/// How the note on the hardware of a dataset begins, where its source states it.
+pub const HARDWARE: &str = "The source calls the hardware ";
+
 /// All sources, by name.
 pub const SOURCES: &[Source] = &[
     Source {
@@ -56,6 +69,7 @@ pub const SOURCES: &[Source] = &[
             precision: Some("fp32"),
             cores: None,
         },
+        translate: as_it_is,
     },
     Source {
         name: "help-nb201",
@@ -69,6 +83,7 @@ pub const SOURCES: &[Source] = &[
             precision: Some("fp32"),
             cores: None,
         },
+        translate: as_it_is,
     },
     Source {
         name: "help-ofa",
@@ -77,6 +92,7 @@ pub const SOURCES: &[Source] = &[
         licence: "MIT",
         notes: &HELP_NOTES,
         defaults: Defaults { device: None, runtime: Some("help-ofa"), precision: Some("fp32"), cores: None },
+        translate: as_it_is,
     },
     Source {
         name: "tflite-hosted",
@@ -90,6 +106,7 @@ pub const SOURCES: &[Source] = &[
             precision: Some("fp32"),
             cores: None,
         },
+        translate: as_it_is,
     },
     Source {
         name: "tflite-mobilenet",
@@ -103,6 +120,7 @@ pub const SOURCES: &[Source] = &[
             precision: Some("fp32"),
             cores: Some("one big core"),
         },
+        translate: as_it_is,
     },
     Source {
         name: "paddleclas",
@@ -111,6 +129,7 @@ pub const SOURCES: &[Source] = &[
         licence: "Apache-2.0",
         notes: &["Tables typed by people, of several releases of TensorRT; some rows are implausible."],
         defaults: Defaults { device: None, runtime: None, precision: Some("fp32"), cores: None },
+        translate: as_it_is,
     },
     Source {
         name: "ncnn",
@@ -124,6 +143,43 @@ pub const SOURCES: &[Source] = &[
             precision: Some("fp32_or_fp16_storage"),
             cores: None,
         },
+        translate: as_it_is,
+    },
+    Source {
+        name: "aihub",
+        about: "Qualcomm AI Hub models: phones, boards, laptops and cars, mostly on their NPUs (--device, --runtime, --precision)",
+        source: "Qualcomm AI Hub Models 0.65.0 (package qai-hub-models, github.com/quic/ai-hub-models), perf.yaml of each model, October 2026",
+        licence: "BSD-3-Clause",
+        notes: &[
+            "Hosted devices; the runtime alone, one image. The source does not say which statistic of the runs its number is.",
+        ],
+        defaults: Defaults { device: None, runtime: None, precision: None, cores: None },
+        translate: aihub::translate,
+    },
+    Source {
+        name: "accel-nasbench",
+        about: "Accel-NASBench: networks of its space on GPUs, TPUs and FPGAs (--device a100, 3090, tpuv2, tpuv3, zcu102, vck190; --runtime dpu-throughput for the FPGAs' throughput)",
+        source: "Accel-NASBench, github.com/afzalxo/Accel-NASBench at 42603572, anb_dataset",
+        licence: "Apache-2.0",
+        notes: &[
+            "The source does not say batches, precisions of GPUs and TPUs, and frameworks; fp32 is assumed where it says none.",
+        ],
+        defaults: Defaults { device: None, runtime: None, precision: None, cores: None },
+        translate: accel_nasbench::translate,
+    },
+    Source {
+        name: "paddlelite",
+        about: "Paddle Lite 2.11 on phones' chips and boards (--device, --precision; --runtime paddlelite-gpu, paddlelite-armv7)",
+        source: "Paddle Lite documentation, github.com/PaddlePaddle/Paddle-Lite at 3d329c95, docs/performance/benchmark.md",
+        licence: "Apache-2.0",
+        notes: &["One thread on a big core; the resolution is not stated, 224 is assumed."],
+        defaults: Defaults {
+            device: None,
+            runtime: Some("paddlelite"),
+            precision: Some("fp32"),
+            cores: None,
+        },
+        translate: paddlelite::translate,
     },
     Source {
         name: "networks",
@@ -132,6 +188,7 @@ pub const SOURCES: &[Source] = &[
         licence: "unknown",
         notes: &[],
         defaults: Defaults { device: None, runtime: None, precision: None, cores: None },
+        translate: as_it_is,
     },
 ];
 
@@ -164,6 +221,12 @@ pub fn guess(table: &KernelTable, space: Space) -> &'static Source {
         "ncnn"
     } else if has("family") && has("model") {
         "paddleclas"
+    } else if has("inference_ms") && has("primary_unit") {
+        "aihub"
+    } else if has("a100_img_s") {
+        "accel-nasbench"
+    } else if has("soc") && has("isa") {
+        "paddlelite"
     } else if has("mmacs") {
         "tflite-mobilenet"
     } else if has("network") && has("runtime") && has("threads") {
@@ -188,13 +251,14 @@ pub fn import(
 ) -> Result<Dataset, NetworkTableError> {
     let Defaults { device: device_name, runtime: runtime_name, precision, cores } = source.defaults;
     let or = |given: &Option<String>, usual: Option<&str>| given.clone().or(usual.map(str::to_owned));
-    let select = Select {
+    let mut select = Select {
         device: or(&select.device, device_name),
         runtime: or(&select.runtime, runtime_name),
         precision: or(&select.precision, precision),
         ..select.clone()
     };
-    let table = NetworkTable::read(path, archs)?;
+    let table = (source.translate)(KernelTable::read(path)?, &mut select)?;
+    let table = NetworkTable::of(table, archs)?;
     let rows = table.rows(&select)?;
     let only = |column: &'static str, given: &Option<String>| -> Result<String, NetworkTableError> {
         let values = table.values(column, &rows);
@@ -237,6 +301,9 @@ pub fn import(
         thermal_state: None,
     };
     let mut notes: Vec<String> = source.notes.iter().map(|&note| note.to_owned()).collect();
+    if let [hardware] = &table.values("hardware", &rows)[..] {
+        notes.push(format!("{HARDWARE}{hardware}."));
+    }
     if !table.unknown.is_empty() {
         let count = table.unknown.len();
         notes.push(format!(

@@ -95,6 +95,11 @@ impl KernelTable {
         }
     }
 
+    /// Says where the table comes from, for messages.
+    pub fn set_path(&mut self, path: PathBuf) {
+        self.path = path;
+    }
+
     /// Writes the table to `path` in one step.
     ///
     /// # Errors

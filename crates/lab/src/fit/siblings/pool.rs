@@ -1,0 +1,172 @@
+//! Prices that a pool of sets has in common, up to one factor for each set, and the prices of one set near them.
+
+use crate::fit::error::FitError;
+use crate::fit::solvers::nnls::non_negative;
+use edgezen_core::stats;
+use ndarray::{Array1, Array2};
+use std::collections::BTreeMap;
+
+/// A latency in a pool.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub set: usize,
+    /// The same for one network in all sets.
+    pub network: u64,
+    pub sums: Vec<f64>,
+    pub ns: f64,
+}
+
+/// What is common: prices, and the factor of each set.
+#[derive(Clone, Debug)]
+pub(super) struct Common {
+    pub prices: Vec<f64>,
+    /// Of sets without rows: 1.
+    pub factors: Vec<f64>,
+}
+
+/// Rounds in which prices, factors and weights are found one after another.
+const ROUNDS: usize = 6;
+/// Belief in nothing of each common price, as a share of the networks.
+const BELIEF: f64 = 0.05;
+/// Belief of a set in the common prices, as a share of its networks.
+const SET_BELIEF: f64 = 0.1;
+/// Logarithmic errors beyond this count less and less.
+const USUAL: f64 = 0.12;
+
+/// Fits the common prices to `rows`, of which each network counts alike however many sets have it.
+///
+/// # Errors
+/// A failure of the solver.
+pub(super) fn common(rows: &[&Row], sets: usize) -> Result<Common, FitError> {
+    let width = rows.first().ok_or(FitError::NoData)?.sums.len();
+    let mut counts: BTreeMap<u64, f64> = BTreeMap::new();
+    rows.iter().for_each(|row| *counts.entry(row.network).or_default() += 1.0);
+    let shares: Vec<f64> = rows.iter().map(|row| 1.0 / counts[&row.network]).collect();
+    let total: f64 = shares.iter().sum();
+    let per_set = |value: &dyn Fn(&Row) -> f64, middle: &dyn Fn(&[f64]) -> Option<f64>| -> Vec<f64> {
+        let of = |set: usize| rows.iter().filter(|row| row.set == set).map(|row| value(row)).collect();
+        (0..sets).map(|set| middle(&Vec::from_iter::<Vec<f64>>(of(set))).map_or(1.0, f64::exp)).collect()
+    };
+    let mut factors = per_set(&|row| row.ns.ln(), &stats::mean);
+    let usual = stats::mean(&factors).unwrap_or(1.0);
+    factors.iter_mut().for_each(|factor| *factor /= usual);
+    let mut weights = vec![1.0; rows.len()];
+    let mut prices = vec![0.0; width];
+    for round in 0..ROUNDS {
+        let mut a = Array2::zeros((rows.len() + width, width));
+        let mut b = Array1::zeros(rows.len() + width);
+        let mut means = vec![0.0; width];
+        for (i, row) in rows.iter().enumerate() {
+            let root = (shares[i] * weights[i]).sqrt();
+            for j in 0..width {
+                let cost = row.sums[j] * factors[row.set] / row.ns;
+                a[(i, j)] = root * cost;
+                means[j] += shares[i] * cost / total;
+            }
+            b[i] = root;
+        }
+        for j in 0..width {
+            a[(rows.len() + j, j)] = (BELIEF * total).sqrt() * means[j];
+        }
+        prices = non_negative(&a, &b)?;
+        let sum = |row: &Row| dot(&row.sums, &prices).max(f64::MIN_POSITIVE);
+        weights = rows.iter().map(|row| weight((factors[row.set] * sum(row) / row.ns).ln())).collect();
+        let middle = if round == 0 { stats::mean } else { stats::median };
+        factors = per_set(&|row| (row.ns / sum(row)).ln(), &middle);
+    }
+    Ok(Common { prices, factors })
+}
+
+/// The prices of one set, near those that it has in common with its siblings.
+///
+/// # Errors
+/// A failure of the solver.
+pub(super) fn of_set(rows: &[&Row], set: usize, common: &Common) -> Result<Vec<f64>, FitError> {
+    let rows: Vec<&&Row> = rows.iter().filter(|row| row.set == set).collect();
+    let near: Vec<f64> = common.prices.iter().map(|price| price * common.factors[set]).collect();
+    let (count, width) = (rows.len(), near.len());
+    if count == 0 {
+        return Ok(near);
+    }
+    let share = |j: usize| {
+        let shares: Vec<f64> = rows.iter().map(|row| row.sums[j] * near[j] / row.ns).collect();
+        stats::mean(&shares).unwrap_or_default()
+    };
+    let shares: Vec<f64> = (0..width).map(share).collect();
+    let mut weights = vec![1.0; count];
+    let mut times = vec![1.0; width];
+    for _ in 0..4 {
+        let mut a = Array2::zeros((count + width, width));
+        let mut b = Array1::zeros(count + width);
+        for (i, row) in rows.iter().enumerate() {
+            let root = weights[i];
+            for j in 0..width {
+                a[(i, j)] = root * row.sums[j] * near[j] / row.ns;
+            }
+            b[i] = root;
+        }
+        for (j, share) in shares.iter().enumerate() {
+            let belief = (SET_BELIEF * count as f64).sqrt() * share.hypot(1e-3);
+            a[(count + j, j)] = belief;
+            b[count + j] = belief;
+        }
+        times = non_negative(&a, &b)?;
+        let sum = |row: &Row| -> f64 { (0..width).map(|j| row.sums[j] * near[j] * times[j]).sum() };
+        weights = rows.iter().map(|row| weight((sum(row).max(1e-3) / row.ns).ln()).sqrt()).collect();
+    }
+    Ok(near.iter().zip(&times).map(|(near, times)| near * times).collect())
+}
+
+fn weight(log: f64) -> f64 {
+    USUAL / log.abs().max(USUAL)
+}
+
+pub(super) fn dot(sums: &[f64], prices: &[f64]) -> f64 {
+    sums.iter().zip(prices).map(|(sum, price)| sum * price).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Networks of two quantities and a constant, on devices that are a factor apart.
+    fn rows(factors: &[f64], odd: f64) -> Vec<Row> {
+        let networks: Vec<Vec<f64>> =
+            (1..=12).map(|i| vec![f64::from(i), f64::from(1 + i * 7 % 11), 1.0]).collect();
+        let truth = [3.0, 2.0, 5.0];
+        let of = |(set, factor): (usize, &f64)| {
+            let row = |(network, sums): (usize, &Vec<f64>)| {
+                let own = if set == 1 && network == 4 { odd } else { 1.0 };
+                Row { set, network: network as u64, sums: sums.clone(), ns: own * factor * dot(sums, &truth) }
+            };
+            networks.iter().enumerate().map(row).collect::<Vec<_>>()
+        };
+        factors.iter().enumerate().flat_map(of).collect()
+    }
+
+    #[test]
+    fn siblings_tell_the_structure_and_a_set_its_scale() {
+        let all = rows(&[1.0, 2.5, 0.4], 1.0);
+        // The last set has two networks only.
+        let known: Vec<&Row> = all.iter().filter(|row| row.set != 2 || row.network < 2).collect();
+        let common = common(&known, 3).unwrap();
+        for set in 0..3 {
+            let prices = of_set(&known, set, &common).unwrap();
+            for row in all.iter().filter(|row| row.set == set) {
+                let error = dot(&row.sums, &prices) / row.ns - 1.0;
+                assert!(error.abs() < 0.05, "set {set}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_odd_network_does_not_move_the_others() {
+        let all = rows(&[1.0, 2.5], 4.0);
+        let refs: Vec<&Row> = all.iter().collect();
+        let prices = of_set(&refs, 1, &common(&refs, 2).unwrap()).unwrap();
+        for row in all.iter().filter(|row| row.set == 1 && row.network != 4) {
+            let error = dot(&row.sums, &prices) / row.ns - 1.0;
+            assert!(error.abs() < 0.15, "network {}: {error}", row.network);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `edgezen predictors page`: the page of the shipped predictors, docs/devices.md.
+
+use crate::embedded::PREDICTORS;
+use edgezen_core::files::FileError;
+use edgezen_core::measurement::Identity;
+use edgezen_core::predictor::any::AnyPredictor;
+use edgezen_core::predictor::metrics::Metrics;
+use edgezen_lab::catalogue::{Predictors, aliases};
+use edgezen_lab::dataset::import::networks::HARDWARE;
+use std::collections::BTreeMap;
+
+/// What the page says of one predictor.
+struct Line {
+    identity: Identity,
+    rows: u32,
+    /// Of networks that the fit did not see, or of kernels where there are no networks.
+    error: Option<Metrics>,
+    /// What these are: `networks, 5 folds`.
+    of: String,
+    by_macs: Option<Metrics>,
+    sources: Vec<String>,
+    licence: String,
+    /// What the source of the data says of the device.
+    hardware: Option<String>,
+}
+
+fn hardware(notes: &[String]) -> Option<String> {
+    let stated = notes.iter().find_map(|note| note.strip_prefix(HARDWARE));
+    stated.map(|stated| stated.trim_end_matches('.').to_owned())
+}
+
+/// The text of the page.
+///
+/// # Errors
+/// A shipped file that cannot be read.
+pub fn text() -> Result<String, FileError> {
+    let mut devices: BTreeMap<String, Vec<Line>> = BTreeMap::new();
+    for entry in Predictors::new(PREDICTORS, Vec::new()).entries()? {
+        let line = line(entry.load()?);
+        devices.entry(line.identity.device.to_string()).or_default().push(line);
+    }
+    let predictors: usize = devices.values().map(Vec::len).sum();
+    let mut out = format!(
+        "# Devices with a shipped predictor\n\n\
+         `edgezen predictors page` writes this page from the shipped files, and a test compares both. There are {} devices with {predictors}\n\
+         predictors. *Error* is the mean error on networks that the fit did not see (on kernels, where it says so), beside that of a line through\n\
+         the multiply-accumulates on the same rows; *inside* is the share of them inside the 90 % intervals. *Year* is the year that the source of the\n\
+         data names. \"Throughput\" marks identities whose numbers are the time of an image while others are under way: they are no latencies.\n\
+         [predictors.md](predictors.md) says how each figure is found.\n",
+        devices.len()
+    );
+    for (device, lines) in &devices {
+        out += &format!("\n## {device}\n\n");
+        let others = aliases::of(device);
+        if !others.is_empty() {
+            out += &format!("Also `{}`.\n\n", others.join("`, `"));
+        }
+        if let Some(hardware) = lines.iter().find_map(|line| line.hardware.as_deref()) {
+            out += &format!("The source calls it {hardware}.\n\n");
+        }
+        out += "| runtime | precision | batch | year | rows | error | of | line | inside | licence |\n";
+        out += "|---|---|---|---|---|---|---|---|---|---|\n";
+        for line in lines {
+            out += &row(line);
+        }
+    }
+    Ok(out)
+}
+
+fn line(predictor: AnyPredictor) -> Line {
+    match predictor {
+        AnyPredictor::Kernels(predictor) => {
+            let file = predictor.file();
+            let (p, m) = (&file.provenance, &file.metrics);
+            Line {
+                identity: file.identity.clone(),
+                rows: p.kernels + p.blocks + p.networks,
+                error: m.networks.or(m.kernels),
+                of: match (m.networks, m.kernels) {
+                    (Some(_), _) => format!("networks, {} folds", m.folds),
+                    (None, Some(_)) => format!("kernels, {} folds", m.folds),
+                    (None, None) => "nothing was held out".to_owned(),
+                },
+                by_macs: m.baseline_flops.filter(|line| m.networks.is_none_or(|n| n.rows == line.rows)),
+                sources: p.sources.clone(),
+                licence: file.licence.clone(),
+                hardware: hardware(&p.notes),
+            }
+        }
+        AnyPredictor::Networks(file) => Line {
+            identity: file.identity.clone(),
+            rows: file.provenance.networks,
+            error: file.metrics.networks,
+            of: "networks, each left out".to_owned(),
+            by_macs: file.metrics.baseline_flops,
+            sources: file.provenance.sources.clone(),
+            licence: file.licence.clone(),
+            hardware: hardware(&file.provenance.notes),
+        },
+    }
+}
+
+fn row(line: &Line) -> String {
+    let Line { identity, rows, error, of, by_macs, sources, licence, .. } = line;
+    let percent =
+        |metrics: &Option<Metrics>| metrics.map_or("-".to_owned(), |m| format!("{:.1} %", m.mape_percent));
+    let inside =
+        error.and_then(|m| m.coverage_percent).map_or("-".to_owned(), |share| format!("{share:.0} %"));
+    let runtime = if identity.is_throughput() {
+        format!("`{}` (throughput)", identity.runtime)
+    } else {
+        format!("`{}`", identity.runtime)
+    };
+    let years: Vec<String> = sources.iter().filter_map(|source| year(source)).collect();
+    let year = years.into_iter().max().unwrap_or_else(|| "-".to_owned());
+    format!(
+        "| {runtime} | {} | {} | {year} | {rows} | {} | {of} | {} | {inside} | {licence} |\n",
+        identity.precision,
+        identity.batch,
+        percent(error),
+        percent(by_macs)
+    )
+}
+
+/// The last year that a source names.
+fn year(source: &str) -> Option<String> {
+    let words = source.split(|c: char| !c.is_ascii_alphanumeric());
+    words
+        .filter(|word| word.len() == 4 && word.starts_with("20"))
+        .filter(|word| word.parse::<u32>().is_ok())
+        .max()
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::year;
+
+    #[test]
+    fn years_are_read_from_sources() {
+        assert_eq!(year("HELP (Lee et al., NeurIPS 2021), at 45f70eb9").as_deref(), Some("2021"));
+        assert_eq!(year("Accel-NASBench at 42603572"), None);
+    }
+}
