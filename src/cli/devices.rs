@@ -14,6 +14,7 @@ use edgezen_lab::device::adb::LinkError;
 use edgezen_lab::device::attached::{Attached, Details};
 use edgezen_lab::device::complaint::{Complaint, Severity};
 use edgezen_lab::device::profile::{Fact, Kind, Peaks, Profile, Profiles};
+use edgezen_lab::device::runtimes::{self, Found};
 use edgezen_lab::device::{DeviceError, DriverOptions};
 use edgezen_lab::files::Destination;
 use serde::Serialize;
@@ -57,6 +58,8 @@ enum Action {
 struct List {
     devices: Vec<Row>,
     computer: ThisComputer,
+    /// What this computer's CPU can be measured with: host@NAME.
+    runtimes: Vec<Found>,
     phones: Vec<Phone>,
     /// Why it is not known which phones are attached. Absent: it is known.
     no_phones_because: Option<String>,
@@ -322,7 +325,8 @@ fn list(profiles: &Profiles) -> Result<List, Failure> {
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
     let (computer, _) = this_computer(profiles)?;
-    Ok(List { devices: rows.chain(predicted_only).collect(), computer, phones, no_phones_because })
+    let devices = rows.chain(predicted_only).collect();
+    Ok(List { devices, computer, runtimes: runtimes::found(), phones, no_phones_because })
 }
 
 fn list_text(list: &List) -> String {
@@ -349,6 +353,9 @@ fn list_text(list: &List) -> String {
         }
     }
     out += &format!("\nthis computer: {}\n", list.computer.title);
+    for found in &list.runtimes {
+        out += &runtime_text(found);
+    }
     match &list.no_phones_because {
         Some(reason) => out += &format!("phones: {reason}\n"),
         None if list.phones.is_empty() => out += "phones: none attached\n",
@@ -361,6 +368,16 @@ fn list_text(list: &List) -> String {
         }
     }
     out
+}
+
+/// One line for a runtime.
+fn runtime_text(found: &Found) -> String {
+    let name = format!("host@{}", found.name);
+    match (&found.version, &found.missing, &found.remedy) {
+        (Some(version), ..) => format!("{name}: {}, version {version}\n", found.about),
+        (None, Some(missing), Some(remedy)) => format!("{name}: {missing}; {remedy} fetches it\n"),
+        (None, missing, _) => format!("{name}: {}\n", missing.as_deref().unwrap_or("not usable")),
+    }
 }
 
 /// One line for an attached phone.

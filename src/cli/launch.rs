@@ -16,6 +16,9 @@ pub fn launcher() -> Option<Launcher> {
 /// Does the job on standard input, and writes the reply to standard output.
 pub fn run() -> Result<(), Failure> {
     process::belong_to_parent();
-    launch::answer(std::io::stdin().lock(), std::io::stdout().lock())
+    // Libraries of others print to the standard output, which the reply has to itself.
+    let reply = process::take_stdout()
+        .map_err(|error| Failure::runtime(format!("there is no place for the reply: {error}")))?;
+    launch::answer(std::io::stdin().lock(), reply)
         .map_err(|error| Failure::runtime(format!("the reply could not be written: {error}")))
 }

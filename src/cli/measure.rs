@@ -120,7 +120,7 @@ struct Read {
 
 /// The network that an argument means.
 fn read(net: &str, options: NetOptions) -> Result<Read, Failure> {
-    if net::is_onnx(net) {
+    if net::is_network_file(net) {
         let path = Path::new(net);
         std::fs::metadata(path).map_err(|e| Failure::io(path, &e))?;
         return Ok(Read { label: net.to_owned(), network: MeasuredNetwork::File(path.to_owned()) });

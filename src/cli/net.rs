@@ -47,6 +47,12 @@ pub fn any(net: &str, options: NetOptions) -> Result<AnyNetwork, Failure> {
     Ok(networks::any(net, options.into())?)
 }
 
+/// Whether the argument names a file that a runtime runs as it is.
+pub fn is_network_file(net: &str) -> bool {
+    let ending = std::path::Path::new(net).extension();
+    is_onnx(net) || ending.is_some_and(|ending| ending.eq_ignore_ascii_case("tflite"))
+}
+
 /// Reads a NET argument that must have a structure string; `need` says what needs it: `a score needs`.
 pub fn model(net: &str, options: NetOptions, need: &'static str) -> Result<Model, Failure> {
     Ok(networks::model(net, options.into(), need)?)

@@ -6,4 +6,5 @@ pub mod onnx;
 mod predictor_files;
 mod profiles;
 pub mod pytorch;
+mod runtimes;
 mod searching;

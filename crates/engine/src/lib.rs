@@ -11,7 +11,7 @@
 //! 3. `weights`: weights that are drawn from a seed, or those of a trained network
 //! 4. `fusion`: which nodes of a graph one operator of a runtime computes
 //! 5. `tract`, `torch`, `pytorch`: the runtimes, and networks as PyTorch modules
-//! 6. `quantisation`: networks in 8-bit integers
+//! 6. `quantisation`, `precision`: networks in 8-bit integers
 //! 7. `imported`: networks that were read from files of others
 //! 8. `onnx`, `tflite`: networks as ONNX files and as TensorFlow Lite files
 //! 9. `onnxruntime`, `litert`: runtimes that are not part of this program
@@ -38,6 +38,7 @@ pub mod onnxruntime;
 
 #[cfg(feature = "onnx")]
 pub mod agreement;
+pub mod precision;
 pub mod pytorch;
 pub mod quantisation;
 #[cfg(feature = "onnx")]
@@ -76,9 +77,9 @@ pub trait Engine: Send + Sync {
         false
     }
 
-    /// Whether [`Engine::load_file`] reads ONNX files.
-    fn reads_onnx(&self) -> bool {
-        false
+    /// The ending of the files that [`Engine::load_file`] reads; `None`: it reads none.
+    fn file_ending(&self) -> Option<&'static str> {
+        None
     }
 
     /// Prepares the network in a file of the runtime's own format for `batch` images, as it is. Timed runs have inputs drawn

@@ -4,6 +4,7 @@ use super::library::LibraryFile;
 use super::litert::{self, LiteRt};
 use super::onnx;
 use super::onnxruntime::{self, OnnxRuntime};
+use super::precision::Precision;
 use super::{Engine, EngineError, Loaded, Tract};
 use edgezen_core::plainnet::Graph;
 use std::path::{Path, PathBuf};
@@ -25,9 +26,6 @@ pub trait Runtime: Sync {
     fn most_threads(&self) -> u32 {
         1
     }
-
-    /// The ending of the files that it runs as they are.
-    fn file_ending(&self) -> &'static str;
 
     /// Its library. `None`: it is part of this program.
     fn library(&self) -> Option<LibraryFile> {
@@ -61,12 +59,6 @@ pub fn by_name(name: &str) -> Option<&'static dyn Runtime> {
     registry().iter().copied().find(|runtime| runtime.name() == name)
 }
 
-/// The runtime that runs files like `path` as they are, the first of all.
-pub fn of_file(path: &Path) -> Option<&'static dyn Runtime> {
-    let ending = path.extension()?.to_str()?;
-    registry().iter().copied().find(|runtime| runtime.file_ending().eq_ignore_ascii_case(ending))
-}
-
 /// Where the library of a runtime lies; `None` for one that is part of this program.
 ///
 /// # Errors
@@ -94,6 +86,11 @@ fn checked(runtime: &dyn Runtime, how: &Opening<'_>) -> Result<Option<PathBuf>, 
     library_path(runtime, how.folders)
 }
 
+/// The precision that was checked already.
+fn precision(how: &Opening<'_>) -> Precision {
+    Precision::by_name(how.precision).unwrap_or(Precision::Fp32)
+}
+
 struct TractRuntime;
 
 impl Runtime for TractRuntime {
@@ -103,10 +100,6 @@ impl Runtime for TractRuntime {
 
     fn about(&self) -> &'static str {
         "tract, which is part of this program"
-    }
-
-    fn file_ending(&self) -> &'static str {
-        "onnx"
     }
 
     fn open(&self, how: &Opening<'_>) -> Result<Box<dyn Engine>, EngineError> {
@@ -131,8 +124,8 @@ impl Engine for TractWithFiles {
         Tract.load(graph, batch, seed)
     }
 
-    fn reads_onnx(&self) -> bool {
-        true
+    fn file_ending(&self) -> Option<&'static str> {
+        Some("onnx")
     }
 
     fn load_file(&self, path: &Path, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError> {
@@ -152,12 +145,12 @@ impl Runtime for OnnxRuntimeLibrary {
         "ONNX Runtime's CPU provider, from its shared library"
     }
 
-    fn most_threads(&self) -> u32 {
-        256
+    fn precisions(&self) -> &'static [&'static str] {
+        &["fp32", "int8"]
     }
 
-    fn file_ending(&self) -> &'static str {
-        "onnx"
+    fn most_threads(&self) -> u32 {
+        256
     }
 
     fn library(&self) -> Option<LibraryFile> {
@@ -166,7 +159,7 @@ impl Runtime for OnnxRuntimeLibrary {
 
     fn open(&self, how: &Opening<'_>) -> Result<Box<dyn Engine>, EngineError> {
         let path = checked(self, how)?.unwrap_or_default();
-        Ok(Box::new(OnnxRuntime::open(&path, how.threads)?))
+        Ok(Box::new(OnnxRuntime::open(&path, how.threads, precision(how))?))
     }
 }
 
@@ -181,12 +174,12 @@ impl Runtime for LiteRtLibrary {
         "LiteRT with XNNPACK, from its shared library"
     }
 
-    fn most_threads(&self) -> u32 {
-        256
+    fn precisions(&self) -> &'static [&'static str] {
+        &["fp32", "int8"]
     }
 
-    fn file_ending(&self) -> &'static str {
-        "tflite"
+    fn most_threads(&self) -> u32 {
+        256
     }
 
     fn library(&self) -> Option<LibraryFile> {
@@ -195,6 +188,6 @@ impl Runtime for LiteRtLibrary {
 
     fn open(&self, how: &Opening<'_>) -> Result<Box<dyn Engine>, EngineError> {
         let path = checked(self, how)?.unwrap_or_default();
-        Ok(Box::new(LiteRt::open(&path, how.threads)?))
+        Ok(Box::new(LiteRt::open(&path, how.threads, precision(how))?))
     }
 }

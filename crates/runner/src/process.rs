@@ -37,6 +37,28 @@ pub fn limit_time(seconds: u32) {
     let _ = seconds;
 }
 
+/// Gives the standard output of this process to the caller alone; whatever else is printed there goes to the standard error
+/// from now on.
+///
+/// # Errors
+/// A system that has no copies of open files left.
+#[cfg(unix)]
+pub fn take_stdout() -> std::io::Result<std::fs::File> {
+    use std::os::fd::{AsFd, AsRawFd};
+    let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
+    let copy = stdout.as_fd().try_clone_to_owned()?;
+    // SAFETY: both numbers are those of open files; afterwards they stand for the same one.
+    let status = unsafe { libc::dup2(stderr.as_raw_fd(), stdout.as_raw_fd()) };
+    if status < 0 { Err(std::io::Error::last_os_error()) } else { Ok(copy.into()) }
+}
+
+/// # Errors
+/// None: other systems keep it as it is.
+#[cfg(not(unix))]
+pub fn take_stdout() -> std::io::Result<std::io::Stdout> {
+    Ok(std::io::stdout())
+}
+
 /// Memory of this process at a moment, as the system counts it in physical pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resident {

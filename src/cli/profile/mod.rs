@@ -283,7 +283,14 @@ impl Job<'_> {
     fn folder(&self, identity: &Identity) -> PathBuf {
         let usual = || match &self.args.refine {
             Some(dir) => refine::beside(dir),
-            None => Path::new("datasets").join(format!("{}@{}", identity.device, identity.runtime)),
+            None => {
+                // The precision is left out of the name, unless it is that of integers, which floats must not hide.
+                let whole = identity.to_string();
+                let precision = format!("@{}", identity.precision);
+                let short =
+                    if *identity.precision == *"int8" { whole } else { whole.replacen(&precision, "", 1) };
+                Path::new("datasets").join(short)
+            }
         };
         let dir = self.args.output.clone().unwrap_or_else(usual);
         match &self.serial {

@@ -81,9 +81,14 @@ impl Identity {
 }
 
 impl fmt::Display for Identity {
-    /// `pixel2@tflite@fp32`.
+    /// `pixel2@tflite@fp32`, or `host@litert@fp32@2t` where several threads were kept on cores that are known. Tables of others
+    /// do not tell the cores; the device of such a table stands for the number of threads that the table has.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}@{}", self.device, self.runtime, self.precision)
+        write!(f, "{}@{}@{}", self.device, self.runtime, self.precision)?;
+        match (self.threads, &self.cores) {
+            (2.., Some(_)) => write!(f, "@{}t", self.threads),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -104,6 +109,15 @@ impl FromStr for Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_threads_on_known_cores_are_part_of_the_name() {
+        let one = Identity { cores: Some("3".into()), ..Identity::new("host", "litert", "int8") };
+        assert_eq!(one.to_string(), "host@litert@int8");
+        let two = Identity { threads: 2, cores: Some("2,3".into()), ..one };
+        assert_eq!(two.to_string(), "host@litert@int8@2t");
+        assert_eq!(Identity { cores: None, ..two }.to_string(), "host@litert@int8");
+    }
 
     #[test]
     fn an_identity_is_no_way_out_of_a_folder() {

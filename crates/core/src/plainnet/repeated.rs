@@ -161,13 +161,14 @@ fn copied(piece: &Graph, graph: &mut Graph, at: usize) -> usize {
     places.last().copied().unwrap_or(at)
 }
 
-/// One pixel of each channel, which next to nothing takes to find: the map behind it must be computed all the same.
+/// One pixel of each channel, with a weight: next to nothing, for which the whole map before it must be computed.
 fn corner(graph: &mut Graph, at: usize) -> usize {
-    let Shape { h, w, .. } = graph.nodes[at].shape;
+    let Shape { c, h, w } = graph.nodes[at].shape;
     if h.max(w) <= 1 {
         return at;
     }
-    graph.push(Op::MaxPool { kernel: 1, stride: h.max(w) }, vec![at])
+    let stride = h.max(w);
+    graph.push(Op::Conv { in_c: c, out_c: c, kernel: 1, stride, groups: c, bias: true }, vec![at])
 }
 
 fn joined(graph: &mut Graph, results: Vec<usize>) {

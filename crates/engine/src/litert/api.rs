@@ -13,6 +13,7 @@ type Status = c_int;
 pub const CPU: c_int = 1;
 /// Types of elements.
 pub const FLOAT: c_int = 1;
+pub const INT8: c_int = 9;
 
 /// A setting of an environment (`LiteRtEnvOption`).
 #[repr(C)]

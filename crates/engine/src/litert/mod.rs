@@ -7,13 +7,14 @@ mod api;
 mod model;
 
 use crate::library::{Library, LibraryFile};
+use crate::precision::Precision;
 use crate::tflite;
 use crate::weights::Weights;
 use crate::{Engine, EngineError, Loaded, input};
 use api::Api;
 use edgezen_core::digest::sha256;
 use edgezen_core::plainnet::Graph;
-use model::{Model, Settings};
+use model::{Model, Order, Settings};
 use std::path::Path;
 
 pub const NAME: &str = "litert";
@@ -29,6 +30,7 @@ pub struct LiteRt {
     api: Api,
     version: String,
     threads: u32,
+    precision: Precision,
 }
 
 impl LiteRt {
@@ -36,12 +38,12 @@ impl LiteRt {
     ///
     /// # Errors
     /// What is there is not LiteRT, or lacks a function that is needed.
-    pub fn open(path: &Path, threads: u32) -> Result<LiteRt, EngineError> {
+    pub fn open(path: &Path, threads: u32, precision: Precision) -> Result<LiteRt, EngineError> {
         let refused = |reason: String| EngineError::Library { engine: NAME, path: path.to_owned(), reason };
         let library = Library::open(path).map_err(refused)?;
         let api = Api::open(library).map_err(refused)?;
         let version = version(path).map_err(|error| refused(error.to_string()))?;
-        Ok(LiteRt { api, version, threads: threads.max(1) })
+        Ok(LiteRt { api, version, threads: threads.max(1), precision })
     }
 
     fn compile(
@@ -49,10 +51,10 @@ impl LiteRt {
         bytes: Vec<u8>,
         batch: u32,
         seed: u64,
-        own: bool,
+        order: Order,
     ) -> Result<Box<dyn Loaded>, EngineError> {
-        let settings = Settings { threads: self.threads, batch: batch.max(1), seed, own };
-        Ok(Box::new(Model::new(self.api, bytes, &settings)?))
+        let settings = Settings { threads: self.threads, batch: batch.max(1), seed };
+        Ok(Box::new(Model::new(self.api, bytes, &settings, order)?))
     }
 }
 
@@ -92,14 +94,28 @@ impl Engine for LiteRt {
     fn load(&self, graph: &Graph, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError> {
         crate::check(graph, NAME)?;
         crate::memory::check(NAME, graph, batch.max(1))?;
-        let bytes = tflite::write(graph, batch.max(1), &Weights::new(graph, seed))
-            .map_err(|e| EngineError::Unsupported { engine: NAME, what: e.to_string() })?;
-        self.compile(bytes, batch, seed, true)
+        let weights = Weights::new(graph, seed);
+        let maps = self.precision.maps(NAME, graph, &weights, seed)?;
+        let bytes = match &maps {
+            Some(maps) => tflite::write_int8(graph, batch.max(1), &weights, maps),
+            None => tflite::write(graph, batch.max(1), &weights),
+        };
+        let bytes = bytes.map_err(|e| EngineError::Unsupported { engine: NAME, what: e.to_string() })?;
+        self.compile(bytes, batch, seed, Order::of(graph, maps.as_ref()))
+    }
+
+    /// Around a graph of a single kernel its weights stay in the fastest cache, which they do not in a network.
+    fn repeats_kernels(&self) -> bool {
+        true
+    }
+
+    fn file_ending(&self) -> Option<&'static str> {
+        Some("tflite")
     }
 
     fn load_file(&self, path: &Path, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError> {
         let bytes = input::read_at_most(path, MOST_BYTES).map_err(|error| failed(error.to_string()))?;
-        self.compile(bytes, batch, seed, false)
+        self.compile(bytes, batch, seed, Order::AsInFile)
     }
 }
 

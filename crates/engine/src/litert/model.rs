@@ -1,8 +1,11 @@
 //! A network that LiteRT has compiled.
 
-use super::api::{self, Api, CPU, EnvironmentOption, FLOAT, Opaque, READ, TensorType, WRITE};
+use super::api::{self, Api, CPU, EnvironmentOption, FLOAT, INT8, Opaque, READ, TensorType, WRITE};
 use super::{NAME, failed};
+use crate::quantisation::{Affine, Maps};
 use crate::{EngineError, Loaded, Tensor, checksum, weights};
+use edgezen_core::plainnet::Graph;
+use edgezen_core::plainnet::graph::Op;
 use std::ffi::{CString, c_int, c_void};
 use std::ptr::null_mut;
 
@@ -39,8 +42,50 @@ pub struct Model {
     /// The file. The model refers to it.
     _bytes: Vec<u8>,
     shapes: Vec<Vec<usize>>,
-    /// Whether maps of rank four are given and returned with the channels first, as all others of this program.
-    channels_first: bool,
+    order: Order,
+}
+
+/// How the numbers of inputs and outputs are given and returned.
+pub enum Order {
+    /// As the file has them.
+    AsInFile,
+    /// As all maps of this program: floats, the channels first. The file was written by it and has the channels last. Where it
+    /// is in integers, these are what those of each input, and of the output, stand for.
+    ChannelsFirst { inputs: Vec<Affine>, output: Option<Affine> },
+}
+
+impl Order {
+    /// For a file of `graph`, in floats or in integers that mean `maps`.
+    pub fn of(graph: &Graph, maps: Option<&Maps>) -> Order {
+        let is_input = |&index: &usize| graph.nodes[index].op == Op::Input;
+        let nodes = 0..graph.nodes.len();
+        match maps {
+            None => Order::ChannelsFirst { inputs: Vec::new(), output: None },
+            Some(maps) => Order::ChannelsFirst {
+                inputs: nodes.clone().filter(is_input).map(|index| maps.affine(index)).collect(),
+                output: nodes.last().map(|last| maps.affine(last)),
+            },
+        }
+    }
+
+    fn channels_first(&self) -> bool {
+        matches!(self, Order::ChannelsFirst { .. })
+    }
+
+    /// What the integers of input `index` stand for, where that is known.
+    fn input(&self, index: usize) -> Option<Affine> {
+        match self {
+            Order::AsInFile => None,
+            Order::ChannelsFirst { inputs, .. } => inputs.get(index).copied(),
+        }
+    }
+
+    fn output(&self) -> Option<Affine> {
+        match self {
+            Order::AsInFile => None,
+            Order::ChannelsFirst { output, .. } => *output,
+        }
+    }
 }
 
 /// What to load, and how.
@@ -49,8 +94,6 @@ pub struct Settings {
     pub batch: u32,
     /// The seed of the inputs of timed runs.
     pub seed: u64,
-    /// Whether the file was written by this program, from maps with the channels first.
-    pub own: bool,
 }
 
 impl Model {
@@ -58,9 +101,9 @@ impl Model {
     ///
     /// # Errors
     /// What LiteRT says of it; inputs whose sizes are open, or are for another batch.
-    pub fn new(api: Api, bytes: Vec<u8>, settings: &Settings) -> Result<Model, EngineError> {
-        let Settings { threads, batch, seed, own } = *settings;
-        let mut model = compile(api, bytes, threads, own).map_err(failed)?;
+    pub fn new(api: Api, bytes: Vec<u8>, settings: &Settings, order: Order) -> Result<Model, EngineError> {
+        let Settings { threads, batch, seed } = *settings;
+        let mut model = compile(api, bytes, threads, order).map_err(failed)?;
         for (index, input) in model.inputs.iter().enumerate() {
             match input.shape.as_slice() {
                 [first, _, ..] if *first != batch as usize => {
@@ -69,7 +112,7 @@ impl Model {
                 _ => {}
             }
             let noise = weights::noise(input.shape.clone(), seed, index).data;
-            model.write(input, &noise).map_err(failed)?;
+            model.write(input, &noise, model.order.input(index)).map_err(failed)?;
         }
         model.shapes = model.inputs.iter().map(|input| model.outside(&input.shape)).collect();
         Ok(model)
@@ -78,14 +121,15 @@ impl Model {
     /// The shape that a map has outside of LiteRT.
     fn outside(&self, shape: &[usize]) -> Vec<usize> {
         match *shape {
-            [n, h, w, c] if self.channels_first => vec![n, c, h, w],
+            [n, h, w, c] if self.order.channels_first() => vec![n, c, h, w],
             _ => shape.to_vec(),
         }
     }
 
-    /// Writes floats into the memory of a tensor of floats; bytes made of them into one of single bytes, and zeros into all
-    /// others, which count something.
-    fn write(&self, to: &Buffer, values: &[f32]) -> Result<(), String> {
+    /// Writes floats into the memory of a tensor of floats; bytes made of them into one of single bytes, which stand for what
+    /// `affine` says; and zeros into all others, which count something.
+    fn write(&self, to: &Buffer, values: &[f32], affine: Option<Affine>) -> Result<(), String> {
+        let affine = affine.unwrap_or(Affine { scale: 1.0 / 127.0, zero_point: 0 });
         let (address, bytes) = self.lock(to, WRITE)?;
         let result = match api::element_bytes(to.element) {
             Some(4) if to.element == FLOAT && bytes >= 4 * values.len() => {
@@ -98,7 +142,7 @@ impl Model {
             Some(1) if bytes >= values.len() => {
                 for (place, value) in values.iter().enumerate() {
                     // SAFETY: `place` is below the number of bytes.
-                    unsafe { *address.cast::<u8>().add(place) = (value * 127.0) as i8 as u8 };
+                    unsafe { *address.cast::<i8>().add(place) = affine.quantise(*value) };
                 }
                 Ok(())
             }
@@ -113,20 +157,25 @@ impl Model {
         result
     }
 
-    /// Has `read` look at the elements of a tensor of floats; `None` for other types.
-    fn read<T>(&self, from: &Buffer, read: impl FnOnce(&[f32]) -> T) -> Result<Option<T>, String> {
-        if from.element != FLOAT {
-            return Ok(None);
-        }
+    /// Has `read` look at the elements of a tensor of floats or of integers of eight bits; `None` for other types.
+    fn read<T>(&self, from: &Buffer, read: impl FnOnce(Elements<'_>) -> T) -> Result<Option<T>, String> {
         let elements: usize = from.shape.iter().product();
         let (address, bytes) = self.lock(from, READ)?;
-        let result = if bytes >= 4 * elements && elements > 0 {
-            // SAFETY: the memory holds that many floats, aligned for them; it is locked, so that nobody writes to it.
-            Ok(Some(read(unsafe {
-                std::slice::from_raw_parts(address.cast::<f32>().cast_const(), elements)
-            })))
-        } else {
+        let size = api::element_bytes(from.element).unwrap_or(0);
+        let result = if bytes < size * elements || elements == 0 {
             Err(format!("an output of {elements} elements has {bytes} bytes"))
+        } else {
+            // SAFETY: the memory holds that many elements of this type, aligned for them; it is locked, so that nobody writes to
+            // it.
+            match from.element {
+                FLOAT => Ok(Some(read(Elements::Floats(unsafe {
+                    std::slice::from_raw_parts(address.cast::<f32>().cast_const(), elements)
+                })))),
+                INT8 => Ok(Some(read(Elements::Integers(unsafe {
+                    std::slice::from_raw_parts(address.cast::<i8>().cast_const(), elements)
+                })))),
+                _ => Ok(None),
+            }
         };
         self.unlock(from)?;
         result
@@ -174,21 +223,27 @@ impl Loaded for Model {
     fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EngineError> {
         crate::check_inputs(inputs, &self.shapes)?;
         for (index, tensor) in inputs.iter().enumerate() {
-            if self.inputs[index].element != FLOAT {
+            let affine = self.order.input(index);
+            if self.inputs[index].element != FLOAT && affine.is_none() {
                 return Err(EngineError::Input { index, reason: "its elements are no floats".into() });
             }
             let inside = match *tensor.shape {
-                [n, c, h, w] if self.channels_first => moved(&tensor.data, [n, c, h * w]),
+                [n, c, h, w] if self.order.channels_first() => moved(&tensor.data, [n, c, h * w]),
                 _ => tensor.data.clone(),
             };
-            self.write(&self.inputs[index], &inside).map_err(failed)?;
+            self.write(&self.inputs[index], &inside, affine).map_err(failed)?;
         }
         self.run_compiled().map_err(failed)?;
         let copied = |buffer: &Buffer| {
             let shape = self.outside(&buffer.shape);
-            let tensor = self.read(buffer, |data| match *buffer.shape {
-                [n, h, w, c] if self.channels_first => Tensor { shape, data: moved(data, [n, h * w, c]) },
-                _ => Tensor { shape, data: data.to_vec() },
+            let tensor = self.read(buffer, |elements| {
+                let data = elements.numbers(self.order.output());
+                match *buffer.shape {
+                    [n, h, w, c] if self.order.channels_first() => {
+                        Tensor { shape, data: moved(&data, [n, h * w, c]) }
+                    }
+                    _ => Tensor { shape, data },
+                }
             });
             tensor.map_err(failed)?.ok_or_else(|| EngineError::Unsupported {
                 engine: NAME,
@@ -202,9 +257,39 @@ impl Loaded for Model {
         self.run_compiled().map_err(failed)?;
         let mut sum = 0.0;
         for output in &self.outputs {
-            sum += self.read(output, checksum).map_err(failed)?.unwrap_or(0.0);
+            sum += self.read(output, |elements| elements.checksum()).map_err(failed)?.unwrap_or(0.0);
         }
         Ok(sum)
+    }
+}
+
+/// The elements of a tensor.
+enum Elements<'a> {
+    Floats(&'a [f32]),
+    Integers(&'a [i8]),
+}
+
+impl Elements<'_> {
+    /// What they stand for, which is themselves where nothing else is known.
+    fn numbers(&self, affine: Option<Affine>) -> Vec<f32> {
+        match self {
+            Elements::Floats(floats) => floats.to_vec(),
+            Elements::Integers(integers) => {
+                let affine = affine.unwrap_or(Affine { scale: 1.0, zero_point: 0 });
+                integers.iter().map(|&integer| affine.number(integer)).collect()
+            }
+        }
+    }
+
+    /// As [`checksum`].
+    fn checksum(&self) -> f64 {
+        match self {
+            Elements::Floats(floats) => checksum(floats),
+            Elements::Integers(integers) => {
+                let step = integers.len().div_ceil(256).max(1);
+                integers.iter().step_by(step).map(|&integer| f64::from(integer)).sum()
+            }
+        }
     }
 }
 
@@ -219,7 +304,7 @@ fn moved(data: &[f32], [n, a, b]: [usize; 3]) -> Vec<f32> {
     out
 }
 
-fn compile(api: Api, bytes: Vec<u8>, threads: u32, own: bool) -> Result<Model, String> {
+fn compile(api: Api, bytes: Vec<u8>, threads: u32, order: Order) -> Result<Model, String> {
     let settings = CString::new(format!("num_threads = {threads}\n")).map_err(|e| e.to_string())?;
     let environment_options = [EnvironmentOption::processors(CPU), EnvironmentOption::least_severity(3)];
     // SAFETY: every object is made by the call that says so, owned here, and used while it lives: the environment and the bytes
@@ -276,7 +361,7 @@ fn compile(api: Api, bytes: Vec<u8>, threads: u32, own: bool) -> Result<Model, S
             _environment: environment,
             _bytes: bytes,
             shapes: Vec::new(),
-            channels_first: own,
+            order,
         })
     }
 }

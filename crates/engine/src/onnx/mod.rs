@@ -10,10 +10,12 @@
 mod check;
 mod export;
 mod import;
+mod operators;
 
 pub use crate::imported::{Imported, Size, Unknown};
 pub use export::{Export, encode};
 pub use import::{decode, read, read_at};
+pub use operators::operators;
 
 use super::tract::TractModel;
 use super::{EngineError, Loaded, Tensor};

@@ -7,6 +7,8 @@ mod api;
 mod session;
 
 use crate::library::{Library, LibraryFile};
+use crate::precision::Precision;
+use crate::weights::Weights;
 use crate::{Engine, EngineError, Loaded, onnx};
 use edgezen_core::plainnet::Graph;
 use session::{Environment, Session, Settings, Source};
@@ -23,6 +25,7 @@ pub struct OnnxRuntime {
     environment: Arc<Environment>,
     version: String,
     threads: u32,
+    precision: Precision,
 }
 
 impl OnnxRuntime {
@@ -30,12 +33,12 @@ impl OnnxRuntime {
     ///
     /// # Errors
     /// What is there is not ONNX Runtime, or too old.
-    pub fn open(path: &Path, threads: u32) -> Result<OnnxRuntime, EngineError> {
+    pub fn open(path: &Path, threads: u32, precision: Precision) -> Result<OnnxRuntime, EngineError> {
         let refused = |reason: String| EngineError::Library { engine: NAME, path: path.to_owned(), reason };
         let library = Library::open(path).map_err(refused)?;
         let (api, version) = api::Api::open(library).map_err(refused)?;
         let environment = Arc::new(Environment::new(api).map_err(refused)?);
-        Ok(OnnxRuntime { environment, version, threads: threads.max(1) })
+        Ok(OnnxRuntime { environment, version, threads: threads.max(1), precision })
     }
 
     fn session(
@@ -49,12 +52,27 @@ impl OnnxRuntime {
         Session::new(Arc::clone(&self.environment), source, settings, batch.max(1), seed)
     }
 
+    /// The ONNX file of `graph`, in this engine's precision.
+    fn file_of(&self, graph: &Graph, batch: u32, seed: u64) -> Result<Vec<u8>, EngineError> {
+        let unsupported = |what: String| EngineError::Unsupported { engine: NAME, what };
+        let weights = Weights::new(graph, seed);
+        let maps = self.precision.maps(NAME, graph, &weights, seed)?;
+        let export = onnx::Export::with_integers(graph, batch.max(1), weights, maps.as_ref())
+            .map_err(|error| unsupported(error.to_string()))?;
+        if !export.fits_one_file() {
+            return Err(unsupported("more than 2 GB of weights in one file".into()));
+        }
+        let mut bytes = Vec::new();
+        export.write(&mut bytes).map_err(|error| unsupported(error.to_string()))?;
+        Ok(bytes)
+    }
+
     /// Writes `graph` to the file `to` as ONNX Runtime runs it on this computer: after fusing operations and rearranging maps.
     ///
     /// # Errors
     /// A graph that cannot be loaded, or a file that cannot be written.
     pub fn write_optimised(&self, graph: &Graph, batch: u32, to: &Path) -> Result<(), EngineError> {
-        let bytes = file_of(graph, batch, 0)?;
+        let bytes = self.file_of(graph, batch, 0)?;
         self.session(Source::Bytes(&bytes), Some(to), batch, 0).map(drop)
     }
 }
@@ -71,7 +89,7 @@ impl Engine for OnnxRuntime {
     fn load(&self, graph: &Graph, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError> {
         crate::check(graph, NAME)?;
         crate::memory::check(NAME, graph, batch.max(1))?;
-        let bytes = file_of(graph, batch, seed)?;
+        let bytes = self.file_of(graph, batch, seed)?;
         Ok(Box::new(self.session(Source::Bytes(&bytes), None, batch, seed)?))
     }
 
@@ -81,18 +99,13 @@ impl Engine for OnnxRuntime {
         true
     }
 
-    fn reads_onnx(&self) -> bool {
-        true
+    fn file_ending(&self) -> Option<&'static str> {
+        Some("onnx")
     }
 
     fn load_file(&self, path: &Path, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError> {
         Ok(Box::new(self.session(Source::File(path), None, batch, seed)?))
     }
-}
-
-fn file_of(graph: &Graph, batch: u32, seed: u64) -> Result<Vec<u8>, EngineError> {
-    onnx::encode(graph, batch.max(1), seed)
-        .map_err(|e| EngineError::Unsupported { engine: NAME, what: e.to_string() })
 }
 
 fn failed(reason: String) -> EngineError {

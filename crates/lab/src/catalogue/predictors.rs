@@ -1,6 +1,7 @@
 //! Finding predictors: in folders, and among the shipped ones.
 
 use super::aliases;
+use crate::device::DeviceName;
 use crate::device::profile::{ProfileError, Profiles};
 use crate::files::home::{data_folder, listed, own_folders};
 use crate::files::location::{Location, Packed};
@@ -88,9 +89,20 @@ impl Predictors {
         let begins =
             |entry: &PredictorEntry| entry.id.strip_prefix(name).is_some_and(|rest| rest.starts_with('@'));
         if name.contains('@') {
+            let parts = DeviceName::parse(name);
+            let same_threads = |entry: &PredictorEntry| DeviceName::parse(&entry.id).threads == parts.threads;
+            let without = match parts.threads {
+                Some(threads) => name.replace(&format!("@{threads}t"), ""),
+                None => name.to_owned(),
+            };
+            let begins = |entry: &PredictorEntry| {
+                entry.id.strip_prefix(without.as_str()).is_some_and(|rest| rest.starts_with('@'))
+                    && same_threads(entry)
+            };
+            let is_fp32 = |entry: &PredictorEntry| DeviceName::parse(&entry.id).precision == Some("fp32");
             // Where the name has no precision, fp32 comes before the others.
             return Ok(first(&|entry| entry.id == name)
-                .or_else(|| first(&|entry| begins(entry) && entry.id.ends_with("@fp32")))
+                .or_else(|| first(&|entry| begins(entry) && is_fp32(entry)))
                 .or_else(|| first(&begins)));
         }
         let identity = match profiles.by_name(name) {
@@ -164,10 +176,16 @@ fn add_to(folder: &Path, from: &Path, force: bool) -> Result<PathBuf, FileError>
 /// Where own predictors lie, in the current folder and in the user's data folder.
 const FOLDER: &str = "predictors";
 
-/// Whether a name is that of a predictor: device, runtime and precision.
+/// Whether a name is that of a predictor: device, runtime and precision, perhaps a number of threads.
 fn is_id(name: &str) -> bool {
     let is_part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['/', '\\']);
-    name.split('@').count() == 3 && name.split('@').all(is_part)
+    let is_count = |part: &str| part.strip_suffix('t').is_some_and(|digits| digits.parse::<u32>().is_ok());
+    let parts: Vec<&str> = name.split('@').collect();
+    match parts.as_slice() {
+        [_, _, _] => parts.iter().all(|part| is_part(part)),
+        [_, _, _, threads] => is_count(threads) && parts.iter().all(|part| is_part(part)),
+        _ => false,
+    }
 }
 
 /// Reads and checks a predictor file.
@@ -246,6 +264,23 @@ mod tests {
         for id in ["../x@y@z", "a@b", "a@@c", "a@b@c/d", ".a@b@c"] {
             assert!(!is_id(id), "{id}");
         }
+        assert!(is_id("a@b@c@2t") && !is_id("a@b@c@warm") && !is_id("a@b@c@2t@x"));
+    }
+
+    #[test]
+    fn the_number_of_threads_tells_predictors_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["host@x@fp32@2t", "host@x@fp32", "host@x@int8", "host@x@int8@2t"] {
+            std::fs::write(dir.path().join(format!("{name}.json")), "{}").unwrap();
+        }
+        let predictors = Predictors::new(&[], vec![dir.path().to_owned()]);
+        let catalogue = crate::catalogue::of_repository();
+        let found = |name: &str| predictors.find(&catalogue.profiles, name).unwrap().map(|entry| entry.id);
+        assert_eq!(found("host@x").as_deref(), Some("host@x@fp32"));
+        assert_eq!(found("host@x@2t").as_deref(), Some("host@x@fp32@2t"));
+        assert_eq!(found("host@x@int8").as_deref(), Some("host@x@int8"));
+        assert_eq!(found("host@x@int8@2t").as_deref(), Some("host@x@int8@2t"));
+        assert_eq!(found("host@x@4t"), None);
     }
 
     #[test]

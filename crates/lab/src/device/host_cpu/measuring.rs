@@ -1,5 +1,6 @@
 //! One measurement on this computer: the network is loaded, compared with tract, and timed.
 
+use super::NAME;
 use crate::device::pinned_core::PinnedCore;
 use crate::device::{DeviceError, Workload};
 use edgezen_core::measurement::Subject;
@@ -83,12 +84,29 @@ pub fn measure(
     Ok(Measured { load_ns, peak_bytes, ..measured.map_err(|e| DeviceError::workload(workload, e))? })
 }
 
+/// Refuses a file that is not one of the runtime's own, which end with `.ending`.
+///
+/// # Errors
+/// [`DeviceError::Unsupported`].
+pub fn check_file(workload: Workload<'_>, runtime: &str, ending: Option<&str>) -> Result<(), DeviceError> {
+    let Workload::File(path) = workload else { return Ok(()) };
+    let has = path.extension().and_then(|has| has.to_str());
+    if ending.is_some_and(|wanted| has.is_some_and(|has| has.eq_ignore_ascii_case(wanted))) {
+        return Ok(());
+    }
+    let what =
+        format!("{} in {runtime}, which runs .{} files as they are,", path.display(), ending.unwrap_or("no"));
+    Err(DeviceError::Unsupported { device: NAME.into(), what })
+}
+
 /// The graph that a runtime is to run; `None` for a file that it runs as it is.
 fn graph_of(workload: Workload<'_>, engine: &dyn Engine) -> Result<Option<Graph>, DeviceError> {
     let read = |path: &Path| {
+        let bad = |reason: String| DeviceError::BadFile { path: path.to_owned(), reason };
         onnx::read(path)
-            .and_then(onnx::Imported::whole)
-            .map_err(|error| DeviceError::BadFile { path: path.to_owned(), reason: error.to_string() })
+            .map_err(|error| bad(error.to_string()))?
+            .whole()
+            .map_err(|error| bad(error.to_string()))
     };
     match workload {
         Workload::Subject(subject) => {
@@ -96,7 +114,7 @@ fn graph_of(workload: Workload<'_>, engine: &dyn Engine) -> Result<Option<Graph>
         }
         Workload::File(_) => Ok(None),
         // tract and ONNX Runtime run the file as it is; it may hold operations that a graph has only to be predicted.
-        Workload::Written(_) if engine.reads_onnx() => Ok(None),
+        Workload::Written(_) if engine.file_ending() == Some("onnx") => Ok(None),
         Workload::Written(path) => read(path).map(Some),
     }
 }

@@ -59,7 +59,7 @@ impl Driver for HostCpuDriver {
         let engine = running.open()?;
         let HostOptions { launcher } = options.driver.of();
         if let Some(launcher) = launcher.filter(|_| options.launches) {
-            return Ok(Box::new(Relaunched::new(launcher, running, engine.version(), options)?));
+            return Ok(Box::new(Relaunched::new(launcher, running, engine.as_ref(), options)?));
         }
         let policy = options.policy(Policy::HOST);
         let core = PinnedCore::claim(NAME, options, running.threads, &policy)?;
@@ -97,6 +97,7 @@ impl Device for HostCpu {
     }
 
     fn measure(&mut self, workload: Workload<'_>) -> Result<Measured, DeviceError> {
+        measuring::check_file(workload, self.engine.name(), self.engine.file_ending())?;
         let key = workload.key();
         let settings = Settings {
             batch: self.identity.batch,

@@ -2,10 +2,12 @@
 
 use super::NAME;
 use super::launch::{Job, Launcher};
+use super::measuring;
 use super::running::Running;
 use crate::device::pinned_core::{LEARN, PinnedCore};
 use crate::device::{Device, DeviceError, Facts, Options, Workload, computer};
 use edgezen_core::measurement::Identity;
+use edgezen_engine::Engine;
 use edgezen_runner::{Measured, Policy};
 use rustc_hash::FxHashSet;
 use std::time::Duration;
@@ -19,6 +21,8 @@ const SAMPLING: Duration = Duration::from_millis(400);
 pub struct Relaunched {
     identity: Identity,
     running: Running,
+    /// That of the files that the runtime runs as they are.
+    ending: Option<&'static str>,
     launcher: Launcher,
     policy: Policy,
     cores: Option<Vec<u32>>,
@@ -41,7 +45,7 @@ impl Relaunched {
     pub fn new(
         launcher: Launcher,
         running: Running,
-        version: String,
+        engine: &dyn Engine,
         options: &Options,
     ) -> Result<Relaunched, DeviceError> {
         let cores = PinnedCore::choose(options.cores.as_deref(), running.threads)
@@ -50,8 +54,9 @@ impl Relaunched {
             Policy { max_ns: SAMPLING.as_nanos() as u64 * u64::from(options.rounds.max(1)), ..Policy::HOST };
         let policy = options.launch_policy(usual);
         Ok(Relaunched {
-            identity: running.identity(version, options.batch, cores.as_deref()),
+            identity: running.identity(engine.version(), options.batch, cores.as_deref()),
             running,
+            ending: engine.file_ending(),
             launcher,
             policy: Policy { patience_ns: policy.patience_ns / u64::from(options.rounds.max(1)), ..policy },
             cores,
@@ -79,6 +84,7 @@ impl Device for Relaunched {
             (_, None) => LEARN,
             (_, Some(_)) => LEARN_AGAIN,
         };
+        measuring::check_file(workload, &self.running.runtime, self.ending)?;
         let key = workload.key();
         let mut job = Job::new(workload, self.running.clone(), self.policy);
         job.compare = !self.compared.contains(&key);
