@@ -2,10 +2,15 @@
 
 use crate::commands::{edgezen, edgezen_json, refused};
 use crate::golden::{list, number};
+use edgezen::plainnet::{Model, notation};
+use edgezen::train::recipe::Recipe;
+use edgezen::train::split::{Part, Split};
+use edgezen::train::{TrainError, brief};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+use tch::Device;
 
 const SMALL: [&str; 12] =
     ["--images", "64", "--batch", "16", "--epochs", "1", "--params", "20k", "--threads", "2", "--lr", "0.4"];
@@ -89,6 +94,33 @@ fn a_table_is_made_kept_and_made_again() {
     assert_eq!(accuracies(&alone), accuracies(&made));
     assert_eq!(list(&alone["lines"]).len(), 1);
     assert!(dir.join("alone/random.md").is_file());
+}
+
+/// A small network learns the digits, the same from the same seed.
+#[test]
+fn a_short_training_learns_and_is_repeated_to_the_bit() {
+    tch::set_num_threads(1);
+    let (path, bytes) = edgezen::shipped::DIGITS;
+    let data = Split::of_digits(bytes, Path::new(path), None, 0).unwrap();
+    assert_eq!([&data.training, &data.validation, &data.test].map(Part::len), [500, 300, 997]);
+    let net = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,16,1)SuperResK3K3(16,32,2,32,1)SuperConvK1BNRELU(32,64,1,1)";
+    let model =
+        Model { name: None, network: notation::parse(net).unwrap(), resolution: 16, classes: 10, se: false };
+    let recipe = brief::recipe(6, 32, 0.8, &data);
+    let trained = |seed| brief::train(&model, &data, &recipe, seed, Device::Cpu, &|| false).unwrap();
+    let first = trained(1);
+    assert!(first.test > 0.7 && first.validation > 0.7 && first.epoch > 1, "{first:?}");
+    assert_eq!(first.diverged, None);
+    assert_eq!(trained(1), first);
+    assert_ne!(trained(2), first);
+    // Steps that are far too long end in numbers that are none; what was best before counts.
+    let wild = Recipe { rate_per_256: 1e30, warmup_epochs: 0.0, ..recipe.clone() };
+    let wild = brief::train(&model, &data, &wild, 1, Device::Cpu, &|| false).unwrap();
+    assert!(wild.diverged.is_some() && wild.test < 0.5, "{wild:?}");
+    let stopped = brief::train(&model, &data, &recipe, 1, Device::Cpu, &|| true);
+    assert!(matches!(stopped, Err(TrainError::Interrupted { epoch: 1 })));
+    let mixed = Recipe { mixup: 0.2, ..recipe };
+    assert!(brief::train(&model, &data, &mixed, 1, Device::Cpu, &|| false).is_err());
 }
 
 #[test]

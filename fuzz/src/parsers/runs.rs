@@ -1,4 +1,5 @@
-//! The folder that a search leaves: its settings, its results, and the checkpoint from which it goes on.
+//! The folder that a search leaves: its settings, its results, and the checkpoint from which it goes on. Also what
+//! `experiment table1` goes on from: its settings and its finished searches.
 
 use super::{Parser, Seeds, as_it_is, files, in_a_file, said};
 use edgezen_core::digest::sha256;
@@ -7,6 +8,7 @@ use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::search::{Quantity, Search};
 use edgezen_core::space;
 use edgezen_core::units::Latency;
+use edgezen_lab::experiment::table1::{searching, settings_file, units};
 use edgezen_lab::runs::{self, SavedSearch};
 use std::path::Path;
 
@@ -14,6 +16,8 @@ pub const PARSERS: &[Parser] = &[
     Parser { name: "run.toml", seeds: manifests, seal: as_it_is, parse: manifest },
     Parser { name: "result.json", seeds: results, seal: as_it_is, parse: result },
     Parser { name: "checkpoint", seeds: checkpoints, seal: sealed, parse: resumed },
+    Parser { name: "table1-settings.json", seeds: settings, seal: as_it_is, parse: setting },
+    Parser { name: "table1-units", seeds: searches, seal: as_it_is, parse: unit },
 ];
 
 fn folder(path: &Path) -> &Path {
@@ -34,6 +38,22 @@ fn results() -> Seeds {
 
 fn result(input: &[u8]) -> Result<(), String> {
     in_a_file("result.json", input, |path| runs::read_result(folder(path))).map(drop)
+}
+
+fn settings() -> Seeds {
+    files(&["fuzz/seeds/table1-settings.json"])
+}
+
+fn setting(input: &[u8]) -> Result<(), String> {
+    in_a_file("table1-settings.json", input, settings_file::read).map(drop)
+}
+
+fn searches() -> Seeds {
+    files(&["fuzz/seeds/table1-unit.json"])
+}
+
+fn unit(input: &[u8]) -> Result<(), String> {
+    in_a_file("table1-unit.json", input, units::read::<searching::Asked, searching::Found>).map(drop)
 }
 
 fn checkpoints() -> Seeds {

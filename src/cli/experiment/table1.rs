@@ -6,7 +6,7 @@ use crate::cli::output;
 use crate::cli::{Failure, Global};
 use edgezen_core::proxy;
 use edgezen_lab::experiment::table1::plan::PAPER;
-use edgezen_lab::experiment::table1::{Part, Report};
+use edgezen_lab::experiment::table1::{Part, Report, page, picture};
 use edgezen_lab::spelling;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -96,9 +96,9 @@ pub fn written(
         experiment: name,
         csv: write(".csv", report.csv())?,
         networks_csv: write("_networks.csv", report.networks_csv())?,
-        svg: write(".svg", report.svg())?,
-        page: write(".md", report.page())?,
-        claims: report.sentences(),
+        svg: write(".svg", picture::draw(report))?,
+        page: write(".md", page::write(report))?,
+        claims: page::sentences(report),
         report,
     };
     global.output().result(&printed, || text(&printed))

@@ -172,3 +172,55 @@ fn moments(bytes: &[u8]) -> (f32, f32) {
     let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
     (mean as f32, variance.sqrt().max(1e-6) as f32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use std::io::Write;
+
+    /// A table of 400 images; the first value of each is its number, as far as it goes.
+    fn table() -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        for image in 0..400 {
+            let values: Vec<String> = (0..64).map(|i| (image / 17_i32.pow(i % 3) % 17).to_string()).collect();
+            writeln!(encoder, "{},{}", values.join(","), image % 10).unwrap();
+        }
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn no_image_is_in_two_parts_and_the_seed_fixes_which() {
+        let split = |seed| Split::of_digits(&table(), Path::new("t"), Some(60), seed).unwrap();
+        let parts = split(0);
+        assert_eq!([&parts.training, &parts.validation, &parts.test].map(Part::len), [60, 300, 40]);
+        let mut images: Vec<&[u8]> = [&parts.training, &parts.validation, &parts.test]
+            .into_iter()
+            .flat_map(|part| part.pixels.chunks(parts.image_bytes()))
+            .collect();
+        images.sort_unstable();
+        images.dedup();
+        assert_eq!(images.len(), 400);
+        assert_eq!(parts, split(0));
+        assert_ne!(parts.training, split(1).training);
+        let mut values = vec![0.0; 60 * parts.image_bytes()];
+        for (image, out) in
+            parts.training.pixels.chunks(parts.image_bytes()).zip(values.chunks_mut(parts.image_bytes()))
+        {
+            parts.normalised(image, out);
+        }
+        let count = values.len() as f32;
+        let mean = values.iter().sum::<f32>() / count;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / count;
+        assert!(mean.abs() < 1e-3 && (variance - 1.0).abs() < 1e-2, "{mean} {variance}");
+    }
+
+    #[test]
+    fn too_many_images_to_learn_from_are_refused() {
+        for training in [0, 100, 400] {
+            let split = Split::of_digits(&table(), Path::new("t"), Some(training), 0);
+            assert!(split.unwrap_err().to_string().contains("of 400"), "{training}");
+        }
+    }
+}

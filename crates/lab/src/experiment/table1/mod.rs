@@ -6,12 +6,12 @@
 //! The work is cut into units, a search or a training each, and a finished unit is kept on disk ([`units`]).
 
 pub mod comparing;
-mod page;
-mod picture;
+pub mod page;
+pub mod picture;
 pub mod plan;
 pub mod random;
 mod report;
-mod searching;
+pub mod searching;
 pub mod settings_file;
 pub mod units;
 mod work;

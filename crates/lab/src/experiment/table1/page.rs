@@ -4,6 +4,7 @@ use super::plan::PAPER_RANDOM;
 use super::report::{Line, RANDOM, Report, Verdict};
 use std::fmt::Write;
 
+/// The page, in Markdown.
 pub fn write(report: &Report) -> String {
     let Report { settings, task, .. } = report;
     let mut page = String::from("# Table 1 of the paper, small\n\n");
@@ -99,7 +100,7 @@ fn paper(line: &Line) -> [String; 2] {
 }
 
 /// The difference to the Zen-Score with its interval.
-pub fn difference(line: &Line) -> String {
+fn difference(line: &Line) -> String {
     line.to_zen.map_or_else(
         || "–".to_owned(),
         |of| format!("{:+.2} ({:+.2} to {:+.2})", of.points, of.lower, of.upper),

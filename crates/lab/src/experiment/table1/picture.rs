@@ -1,7 +1,7 @@
 //! The picture: the accuracy of each row with its interval, and the accuracy at rising scores.
 
 use super::plan::Freedom;
-use super::report::Report;
+use super::report::{Line, Report};
 use crate::report::axis::Scale;
 use crate::report::chart::{Chart, Dot, Label, Mark, Series};
 use crate::report::svg::grid;
@@ -15,7 +15,7 @@ pub fn draw(report: &Report) -> String {
     };
     let mut lines: Vec<_> = report.lines.iter().collect();
     lines.sort_by(|a, b| a.accuracy.total_cmp(&b.accuracy));
-    let dot = |(row, line): (usize, &&super::Line)| Dot {
+    let dot = |(row, line): (usize, &&Line)| Dot {
         spread: line.half_width.map(|half| (line.accuracy - half, (line.accuracy + half).min(100.0))),
         name: line.name.clone(),
         about: format!("{}: {:.2} %", line.name, line.accuracy),

@@ -1,8 +1,8 @@
 //! The table and the curves, from all trainings.
 
+use super::Trained;
 use super::comparing::{self, Difference};
 use super::plan::{Contestant, Freedom, PAPER, PAPER_RANDOM, Settings, Task, ZEN};
-use super::{Trained, page, picture};
 use edgezen_core::stats;
 use serde::Serialize;
 
@@ -218,21 +218,6 @@ impl Report {
             );
         }
         text
-    }
-
-    /// The drawing as the text of an SVG file.
-    pub fn svg(&self) -> String {
-        picture::draw(self)
-    }
-
-    /// The page, in Markdown.
-    pub fn page(&self) -> String {
-        page::write(self)
-    }
-
-    /// What of the paper holds here, a sentence for each row.
-    pub fn sentences(&self) -> Vec<String> {
-        page::sentences(self)
     }
 }
 

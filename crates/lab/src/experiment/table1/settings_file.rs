@@ -20,16 +20,25 @@ struct Stored {
     task: Task,
 }
 
+/// The settings at `path`.
+///
+/// # Errors
+/// A file that is absent, damaged, or of another version.
+pub fn read(path: &Path) -> Result<(Settings, Task), FileError> {
+    let Stored { settings, task, .. } = files::read_json(&FORMAT, path)?;
+    Ok((settings, task))
+}
+
 /// Takes the place of the settings at `path` for a run: writes them, unless the same are there. With `force`, others are
 /// replaced.
 ///
 /// # Errors
 /// Other settings are there, with what differs; a file that cannot be read or written.
 pub fn claim(path: &Path, settings: &Settings, task: &Task, force: bool) -> Result<(), Table1Error> {
-    match files::read_json::<Stored>(&FORMAT, path) {
-        Ok(there) => {
-            let mut differences = differences(&json(path, &there.settings)?, &json(path, settings)?);
-            differences.extend(self::differences(&json(path, &there.task)?, &json(path, task)?));
+    match read(path) {
+        Ok((old_settings, old_task)) => {
+            let mut differences = differences(&json(path, &old_settings)?, &json(path, settings)?);
+            differences.extend(self::differences(&json(path, &old_task)?, &json(path, task)?));
             if differences.is_empty() {
                 return Ok(());
             }

@@ -24,6 +24,15 @@ struct Stored<A, R> {
     result: R,
 }
 
+/// What was asked for, and the result, of the unit in the file `path`.
+///
+/// # Errors
+/// A file that is absent, damaged, of another version, or of another kind of unit.
+pub fn read<A: DeserializeOwned, R: DeserializeOwned>(path: &Path) -> Result<(A, R), FileError> {
+    let Stored { asked, result, .. } = files::read_json::<Stored<A, R>>(&FORMAT, path)?;
+    Ok((asked, result))
+}
+
 /// The folder of finished units.
 #[derive(Clone, Debug)]
 pub struct Units {
@@ -59,14 +68,12 @@ impl Units {
         R: DeserializeOwned,
     {
         let path = self.place(asked, "json")?;
-        let stored: Stored<A, R> = match files::read_json(&FORMAT, &path) {
-            Err(error) if error.is_missing() => return Ok(None),
-            read => read?,
-        };
-        if stored.asked != *asked {
-            return Err(FileError::damaged(&path, "it is of another unit; delete it to compute this one"));
+        match read::<A, R>(&path) {
+            Err(error) if error.is_missing() => Ok(None),
+            Err(error) => Err(error),
+            Ok((there, result)) if there == *asked => Ok(Some(result)),
+            Ok(_) => Err(FileError::damaged(&path, "it is of another unit; delete it to compute this one")),
         }
-        Ok(Some(stored.result))
     }
 
     /// Keeps the result of the unit `asked`, and gives it as it will be found: the last bit of a number may be lost in

@@ -274,6 +274,7 @@ impl Work<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::report::Verdict;
+    use super::super::{page, picture};
     use super::*;
     use std::sync::atomic::AtomicU32;
 
@@ -351,8 +352,11 @@ mod tests {
         let flops = &whole.lines[1];
         assert!(flops.to_zen.unwrap().points > 0.0, "{flops:?}");
         assert_eq!(flops.verdict, Some(Verdict::Reversed), "{flops:?}");
-        assert!(whole.sentences().iter().any(|sentence| sentence.contains("the reverse is found")));
-        assert!(whole.page().contains("| flops | 93.1 | 64.7 |") && whole.svg().starts_with("<svg"));
+        assert!(page::sentences(&whole).iter().any(|sentence| sentence.contains("the reverse is found")));
+        assert!(
+            page::write(&whole).contains("| flops | 93.1 | 64.7 |")
+                && picture::draw(&whole).starts_with("<svg")
+        );
         assert_eq!(whole.csv().lines().count(), 1 + whole.lines.len());
         assert_eq!(whole.networks_csv().lines().count(), 1 + whole.trials.len());
         let again = unlimited();
