@@ -3,6 +3,7 @@
 mod accuracies;
 mod attack;
 mod devices;
+mod figures;
 mod info;
 mod keeping;
 mod measuring;
