@@ -70,7 +70,7 @@ pub(super) fn translate(table: KernelTable, select: &mut Select) -> Result<Kerne
     let networks = (0..table.len()).map(|row| {
         let cells = table.row(row);
         let names = [&cells[zoo], &cells[timm]].into_iter().map(|name| name.trim());
-        let known = names.filter_map(|name| known::known_as(name)).next();
+        let known = names.filter_map(known::known_as).next();
         known.map_or_else(|| cells[model].trim().to_owned(), |known| known.name.to_owned())
     });
     let networks: Vec<String> = networks.collect();

@@ -107,9 +107,9 @@ mod tests {
         // Differences 1, 2, 3, 4, 5: mean 3, deviation 1.5811, standard error 0.70711, t 2.776.
         let difference = paired(&[11.0, 12.0, 13.0, 14.0, 15.0], &[10.0; 5]).unwrap();
         close(difference.points, 3.0);
-        close(difference.lower, 3.0 - 2.776 * 0.707_11);
-        close(difference.upper, 3.0 + 2.776 * 0.707_11);
-        close(difference.detectable, (2.776 + 0.941) * 0.707_11);
+        close(difference.lower, 3.0 - 2.776 * std::f64::consts::FRAC_1_SQRT_2);
+        close(difference.upper, 3.0 + 2.776 * std::f64::consts::FRAC_1_SQRT_2);
+        close(difference.detectable, (2.776 + 0.941) * std::f64::consts::FRAC_1_SQRT_2);
         assert!(difference.is_seen());
         assert!(!paired(&[1.0, -1.0, 1.0], &[0.0; 3]).unwrap().is_seen());
         assert_eq!(paired(&[1.0], &[0.0]), None);
@@ -125,7 +125,7 @@ mod tests {
         close(difference.upper - 5.5, 2.776 * error);
         assert_eq!(difference.pairing, Pairing::Unpaired);
         assert_eq!(unpaired(&[1.0], &b), None);
-        close(half_width(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap(), 2.776 * 0.707_11);
+        close(half_width(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap(), 2.776 * std::f64::consts::FRAC_1_SQRT_2);
         assert_eq!(half_width(&[1.0]), None);
     }
 
