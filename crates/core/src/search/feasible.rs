@@ -1,6 +1,6 @@
 //! Where a search can start, and how small a network of the space can get.
 
-use super::budget::{Accountant, Budget, Budgets, Costs, Quantity};
+use super::budget::{Budget, Budgets, Costs, Quantity};
 use super::smallest::smallest;
 use super::{Search, SearchError, head};
 use crate::plainnet::SuperBlock;
