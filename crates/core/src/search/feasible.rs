@@ -1,10 +1,9 @@
 //! Where a search can start, and how small a network of the space can get.
 
-use super::budget::{Accountant, Budget, Budgets, Costs, Quantity};
-use super::variation::Mutator;
+use super::budget::{Budget, Budgets, Costs, Quantity};
+use super::smallest::smallest;
 use super::{Search, SearchError, head};
-use crate::plainnet::{ShapeError, SuperBlock, relink};
-use crate::space;
+use crate::plainnet::SuperBlock;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::fmt;
@@ -82,48 +81,6 @@ pub fn start(search: &Search<'_>, initial: Vec<SuperBlock>) -> Result<Vec<SuperB
             fixed: head::crowding(search)?.filter(|head| head.budget == *budget).map(|head| head.width),
         })),
     }
-}
-
-/// A network whose blocks are as small as the space allows; the type of each block is the one that costs least.
-pub(super) fn smallest(
-    mutator: &Mutator<'_>,
-    initial: &[SuperBlock],
-    accountant: &mut Accountant<'_>,
-    budgets: &Budgets,
-) -> Result<Vec<SuperBlock>, ShapeError> {
-    let mut blocks = initial.to_vec();
-    // Repeated steps lead from any width and depth to the least.
-    for block in &mut blocks {
-        loop {
-            let choices = space::candidates(mutator.space, *block, mutator.weights, mutator.reach);
-            let least = |values: &[i32], now: i32| values.iter().copied().min().map_or(now, |v| v.min(now));
-            let smaller = SuperBlock {
-                out_c: least(choices.out_c.as_slice(), block.out_c),
-                sublayers: least(choices.sublayers.as_slice(), block.sublayers),
-                bottleneck: least(choices.bottleneck.as_slice(), block.bottleneck),
-                ..*block
-            };
-            if smaller == *block {
-                break;
-            }
-            *block = smaller;
-        }
-    }
-    relink(&mut blocks);
-    let mut least = budgets.violation(&accountant.costs(&blocks)?);
-    for i in 0..blocks.len() {
-        let choices = space::candidates(mutator.space, blocks[i], mutator.weights, mutator.reach);
-        for (kind, _) in choices.kinds() {
-            let before = std::mem::replace(&mut blocks[i].kind, kind);
-            let now = budgets.violation(&accountant.costs(&blocks)?);
-            if now < least {
-                least = now;
-            } else {
-                blocks[i].kind = before;
-            }
-        }
-    }
-    Ok(blocks)
 }
 
 /// The budget that `costs` exceed most, if they exceed any, and the value of its quantity.

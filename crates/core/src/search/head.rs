@@ -4,7 +4,7 @@
 //! parameters, which is most of a small budget, or more than all of it. There a search does better to vary the width, too:
 //! **where the head and its classifier take more than half of a budget**, measured on the smallest network of the space.
 
-use super::feasible::smallest;
+use super::smallest::smallest;
 use super::variation::Mutator;
 use super::{Budget, Search};
 use crate::plainnet::{ShapeError, SuperBlock};

@@ -41,6 +41,7 @@ pub mod population;
 pub mod preset;
 pub mod reference;
 mod running;
+mod smallest;
 pub mod variation;
 pub mod winner;
 
