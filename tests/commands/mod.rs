@@ -11,6 +11,7 @@ mod networks;
 mod onnx_files;
 mod predictors;
 mod profiling;
+mod runtimes;
 mod score;
 mod search;
 
