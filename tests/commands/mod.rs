@@ -13,6 +13,7 @@ mod npus;
 mod onnx_files;
 mod predictors;
 mod profiling;
+mod runtimes;
 mod score;
 mod search;
 mod winners;
