@@ -446,7 +446,7 @@ fn the_best_can_be_scored_again_exactly() {
     ];
     let more =
         ["--params", "40k", "--layers", "5", "--resolution", "16", "--iterations", "2000", "--seed", "3"];
-    let asked = ["--rescore", "exact", "--rescore-top", "6"];
+    let asked = ["--winner", "score", "--rescore", "exact", "--rescore-top", "6"];
     let all: Vec<&str> = args.into_iter().chain(more).chain(asked).chain(["--json"]).collect();
     let found = edgezen_json(dir.path(), &all);
     let rescored = &found["rescored"];
