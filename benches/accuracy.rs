@@ -226,9 +226,10 @@ fn import(format: &str, table: &Path, select: &Select) -> Result<Dataset, Failed
     Ok(published::import(source, table, None, select, "2026-11-24T00:00:00Z")?)
 }
 
-/// Networks of a device in a table of HELP's.
+/// Networks of a device in a table of HELP's or of Accel-NASBench.
 fn help(format: &str, device: &str, batch: Option<u32>) -> Result<(Dataset, Vec<MeasuredNetwork>), Failed> {
-    let table = root().join(format!("datasets/tables/{format}/latency.csv.gz"));
+    let file = if format.starts_with("help-") { "latency" } else { "networks" };
+    let table = root().join(format!("datasets/tables/{format}/{file}.csv.gz"));
     let select = Select { device: Some(device.into()), batch, ..Select::default() };
     let dataset = import(format, &table, &select)?;
     let rows = MeasuredNetwork::all_of(&dataset.samples);
@@ -289,6 +290,11 @@ fn networks() -> Result<(), Failed> {
             let what = format!("{} from {count} networks", dataset.identity);
             draws(&what, &dataset, &rows, &[], by_chance(rows.len(), count))?;
         }
+    }
+    for device in ["a100", "3090", "tpuv2", "tpuv3", "zcu102", "vck190"] {
+        let (dataset, rows) = help("accel-nasbench", device, None)?;
+        let what = format!("{} from 100 networks", dataset.identity);
+        draws(&what, &dataset, &rows, &[], by_chance(rows.len(), 100))?;
     }
     towards("help-nb201", "pixel2", None, &["samsung_a50", "essential_ph_1"], &[10, 50])
 }

@@ -32,6 +32,19 @@ impl Sum {
         Sum { group: Some(pattern.to_owned()), ..self }
     }
 
+    /// How firmly nothing is believed of its price, beside others that are counted in the same blocks: the more choices a
+    /// pattern fixes, the fewer networks speak for it.
+    pub fn fineness(&self) -> f64 {
+        let Some(pattern) = self.group.as_deref().filter(|pattern| pattern.contains('?')) else { return 1.0 };
+        let fixed = pattern.bytes().filter(u8::is_ascii_digit).count();
+        match (fixed, pattern.contains('-')) {
+            (0, _) => 0.1,
+            (1, _) => 1.0,
+            (_, true) => 10.0,
+            (_, false) => 30.0,
+        }
+    }
+
     fn takes(&self, part: &Part) -> bool {
         self.group.as_deref().is_none_or(|pattern| belongs(part.group, pattern))
             && self.place.is_none_or(|place| part.place == Some(place))
@@ -284,6 +297,9 @@ mod tests {
         );
         assert_eq!((of(6, "e6k?s?-e?s?r1"), of(6, "e6k?s?-e?s1r?"), of(6, "e6k?s?-e?s0r?")), (1.0, 1.0, 0.0));
         assert!(belongs("e6k3s1-e1s0r0", "e?k3s?*") && !belongs("e6k3s1", "e?k3s?-e?s?r?"));
+        let fineness = |pattern: &str| Sum::of(Amount::Blocks).in_group(pattern).fineness();
+        let patterns = ["e?k?s?*", "e6k?s?*", "e6k?s?-e?s?r1", "e6k3s1*", "skip", "nor_conv*"];
+        assert_eq!(patterns.map(fineness), [0.1, 1.0, 10.0, 30.0, 1.0, 1.0]);
         // Each layer once for each of five levels, and three for each boundary.
         assert_eq!(values.iter().sum::<f64>(), 5.0 * 16.0 + 3.0 * 6.0);
     }

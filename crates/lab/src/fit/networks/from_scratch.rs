@@ -71,6 +71,8 @@ fn with_details(design: &Design, measured: &[f64], families: &mut BTreeMap<Strin
     let fits = OF_DETAILS.iter().filter_map(|&strength| {
         let mut belief = vec![strength; values.ncols()];
         belief[..design.width()].fill(PLAIN * strength);
+        let details = belief.iter_mut().skip(design.width()).zip(&design.details);
+        details.for_each(|(belief, sum)| *belief *= sum.fineness());
         relative(&values, measured, &belief, &zero)
     });
     let fitted = best(fits, measured)?;
