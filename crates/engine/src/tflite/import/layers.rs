@@ -119,6 +119,11 @@ impl<'r, 'f> Translation<'_, 'r, 'f> {
         let walk = self.walk(step, [h, w], None)?;
         let mut window = walk.window([out_h, out_w]).map_err(|reason| wrong(step, reason))?;
         let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        // It is the convolution of its output that would give its input.
+        let input = self.dims(self.operand(step, 2)?);
+        if input.get(1..3) != Some(&window.out.map(|side| side as usize)[..]) {
+            return Err(wrong(step, format!("{input:?} become {out_h}×{out_w}")));
+        }
         (window.out, window.transposed) = ([number(out_h), number(out_w)], true);
         if self.built.shape(x).c != number(in_c) || in_c == 0 || out_c == 0 {
             return Err(wrong(step, format!("{} channels for weights of {in_c}", self.built.shape(x).c)));

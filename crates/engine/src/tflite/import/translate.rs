@@ -357,14 +357,19 @@ impl<'t, 'r, 'f> Translation<'t, 'r, 'f> {
         let sides = self.numbers(step, 1).unwrap_or_default();
         let around = sides.len() == 8 && sides[..2] == [0, 0] && sides[6..] == [0, 0];
         let few = sides.iter().all(|&side| (0..64).contains(&side));
+        let Some(Some(input)) = step.inputs.first().copied().filter(|_| around && few) else { return false };
+        let padded = |(axis, &side): (usize, &usize)| side as i64 + sides[2 * axis] + sides[2 * axis + 1];
+        let told = self.dims(output).iter().map(|&side| side as i64);
+        let of_map = self.dims(input).len() == 4;
+        if !of_map || !self.dims(input).iter().enumerate().map(padded).eq(told) {
+            return false;
+        }
         let windows = ["CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D"];
         let (reads, reader) = self.readers[output];
         let reader = reader
             .map(|reader| &self.file.operators[reader])
             .filter(|next| next.inputs.first() == Some(&Some(output)) && windows.contains(&&next.name[..]));
-        around
-            && few
-            && step.name != "MIRROR_PAD"
+        step.name != "MIRROR_PAD"
             && reads == 1
             && reader.is_some_and(|next| self.small_option(next, 0).is_ok_and(|padding| padding == 1))
     }
