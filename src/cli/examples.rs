@@ -16,7 +16,7 @@ pub const SEARCH: &str = "Examples:\n  edgezen search --device pixel2 --latency 
 pub const MEASURE: &str = "Examples:\n  edgezen measure --device host resnet18 model.onnx\n  edgezen measure --device pixel2 mobilenet_v2";
 pub const VALIDATE: &str = "Examples:\n  edgezen validate --device host resnet18 mobilenet_v2\n  edgezen validate --device host runs/mine --top 5";
 pub const REPORT: &str = "Examples:\n  edgezen report runs/mine\n  edgezen report runs/mine -o mine.html";
-pub const EXPORT: &str = "Examples:\n  edgezen export mobilenet_v2 -o mobilenet_v2.onnx\n  edgezen export runs/mine -o mine.py\n  edgezen export efficientnet_b0 -o efficientnet_b0.json";
+pub const EXPORT: &str = "Examples:\n  edgezen export mobilenet_v2 -o mobilenet_v2.onnx\n  edgezen export mobilenet_v2 -o mobilenet_v2.tflite --int8\n  edgezen export runs/mine -o mine.py\n  edgezen export efficientnet_b0 -o efficientnet_b0.json";
 
 /// All of them, for the test that tries them.
 #[cfg(test)]

@@ -10,6 +10,7 @@ use edgezen_engine::weights::Weights;
 use edgezen_engine::{onnx, pytorch, tflite};
 use edgezen_lab::catalogue::networks::{AnyNetwork, Kind};
 use edgezen_lab::files::Destination;
+use edgezen_lab::images::{self, ImagesError};
 use serde::Serialize;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,10 @@ pub struct Args {
     /// images, which is for measuring latencies only
     #[arg(long)]
     int8: bool,
+    /// A folder of images (.png, .jpg), or of one folder for each class, that look like those that the network will see: the
+    /// ranges of the maps of --int8 are observed on up to 200 of them
+    #[arg(long, value_name = "DIR", requires = "int8")]
+    calibration_images: Option<PathBuf>,
     /// Weights of a trained network (safetensors, as `train` writes them), for ONNX and TensorFlow Lite
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
@@ -69,6 +74,8 @@ struct Exported {
 
 /// Random images whose ranges are taken where no others are given.
 const RANDOM_IMAGES: usize = 8;
+/// Most images that are looked at: more of them hardly change the ranges.
+const MOST_IMAGES: usize = 200;
 
 #[derive(Serialize)]
 struct Description<'a> {
@@ -129,7 +136,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
                 }
                 _ => Weights::new(&graph, global.seed),
             };
-            let maps = args.int8.then(|| integers(&graph, &weights, global.seed)).transpose()?;
+            let images = args.calibration_images.as_deref();
+            let maps = args.int8.then(|| integers(&graph, &weights, images, global.seed)).transpose()?;
             if format == Format::Onnx {
                 let export = onnx::Export::network_with_integers(&graph, args.batch, weights, maps.as_ref())
                     .map_err(|e| onnx_failure(&args.output, e))?;
@@ -190,8 +198,11 @@ fn write_onnx(export: &onnx::Export<'_>, to: &Destination, force: Force) -> Resu
 }
 
 /// The integers of the maps of a network.
-fn integers(graph: &Graph, weights: &Weights<'_>, seed: u64) -> Result<Maps, Failure> {
-    let images = Images::Random { count: RANDOM_IMAGES, seed };
+fn integers(graph: &Graph, weights: &Weights<'_>, folder: Option<&Path>, seed: u64) -> Result<Maps, Failure> {
+    let images = match folder {
+        Some(folder) => Images::Given(images::inputs(folder, graph.input(), MOST_IMAGES)?),
+        None => Images::Random { count: RANDOM_IMAGES, seed },
+    };
     let ranges = Ranges::observe(graph, weights, &images).map_err(quantisation_failure)?;
     Ok(Maps::of(graph, &ranges))
 }
@@ -326,6 +337,16 @@ fn pytorch_failure(error: pytorch::PytorchError) -> Failure {
 
 fn tflite_failure(error: tflite::TfliteError) -> Failure {
     Failure::usage(error.to_string()).remedy("--format onnx")
+}
+
+impl From<ImagesError> for Failure {
+    fn from(error: ImagesError) -> Failure {
+        match error {
+            ImagesError::File(error) => error.into(),
+            ImagesError::Damaged { path, reason } => Failure::bad_file(&path, reason),
+            other => Failure::usage(other.to_string()),
+        }
+    }
 }
 
 fn quantisation_failure(error: QuantisationError) -> Failure {

@@ -1,7 +1,7 @@
 //! Writes a network in all formats, with an input and what tract computes of it beside each file, as
 //! `scripts/check_exports.py` reads them. Without a network it prints the names of all: those that are published, and the
 //! zoo. `scripts/check-all-exports` runs it.
-//! `cargo run --release -p edgezen-engine --example exports -- FOLDER NETWORK`.
+//! `cargo run --release -p edgezen-engine --example exports -- FOLDER NETWORK [SEED]`.
 
 #![allow(clippy::print_stdout)]
 
@@ -13,25 +13,27 @@ use edgezen_engine::{Engine, Tract, onnx, tflite};
 use std::error::Error;
 use std::path::Path;
 
+/// The seed of the weights and images where none is given.
 const SEED: u64 = 11;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, name] = &arguments[..] else {
+    let [folder, name, rest @ ..] = &arguments[..] else {
         published::names()
             .chain(known::KNOWN.iter().map(|known| known.name))
             .for_each(|name| println!("{name}"));
         return Ok(());
     };
+    let seed = rest.first().map_or(Ok(SEED), |text| text.parse())?;
     let graph = graph(name)?;
-    let weights = Weights::new(&graph, SEED);
-    let input = weights::input(&graph, 0, 1, SEED);
-    let output = Tract.load(&graph, 1, SEED)?.run(std::slice::from_ref(&input))?;
-    let ranges = Ranges::observe(&graph, &weights, &Images::Random { count: 4, seed: SEED })?;
+    let weights = Weights::new(&graph, seed);
+    let input = weights::input(&graph, 0, 1, seed);
+    let output = Tract.load(&graph, 1, seed)?.run(std::slice::from_ref(&input))?;
+    let ranges = Ranges::observe(&graph, &weights, &Images::Random { count: 4, seed })?;
     let maps = Maps::of(&graph, &ranges);
     let onnx_file = |maps| -> Result<Vec<u8>, Box<dyn Error>> {
         let mut bytes = Vec::new();
-        onnx::Export::with_integers(&graph, 1, Weights::new(&graph, SEED), maps)?.write(&mut bytes)?;
+        onnx::Export::with_integers(&graph, 1, Weights::new(&graph, seed), maps)?.write(&mut bytes)?;
         Ok(bytes)
     };
     let floats =

@@ -5,7 +5,8 @@
 //!
 //! 1. `files`, `tables`, `scoring`, `spelling`: writing, locking and keeping files, time stamps; plain tables and their Parquet
 //!    files; zero-shot scores of single networks; what may have been meant by an unknown name
-//! 2. `dataset`, `runs`: measurements as tables, and imports of public ones; the folder of a search
+//! 2. `dataset`, `runs`, `images`: measurements as tables, and imports of public ones; the folder of a search; folders of images
+//!    as inputs of networks
 //! 3. `device`: computers, GPUs and phones that measure; their profiles
 //! 4. `fit`, `campaign`: predictors from datasets, datasets from devices
 //! 5. `catalogue`, `evaluation`, `transfer`: devices, predictors and networks by name; how well predictors do; predictors for other
@@ -24,6 +25,7 @@ pub mod evaluation;
 pub mod experiment;
 pub mod files;
 pub mod fit;
+pub mod images;
 pub mod prediction;
 pub mod report;
 pub mod rescoring;

@@ -52,6 +52,20 @@ pub fn merge(mut graph: Graph, mut soft: Vec<Soft>, outputs: &[usize]) -> Graph 
             graph.nodes[at].op = graph.nodes[input].op;
             graph.nodes[at].inputs = std::mem::take(&mut graph.nodes[input].inputs);
             uses[input] = 0;
+        } else if soft[at] == Soft::Scalar
+            && let [clamp] = graph.nodes[at].inputs[..]
+            && uses[clamp] == 1
+            && graph.nodes[clamp].op == Op::Act(Act::Relu6)
+            && let [shift] = graph.nodes[clamp].inputs[..]
+            && uses[shift] == 1
+            && soft[shift] == Soft::Scalar
+        {
+            // A hard sigmoid: a shift, a clamp, a factor.
+            graph.nodes[at].op = Op::Act(Act::HardSigmoid);
+            graph.nodes[at].inputs = std::mem::take(&mut graph.nodes[shift].inputs);
+            graph.nodes[clamp].inputs.clear();
+            (uses[clamp], uses[shift]) = (0, 0);
+            soft[at] = Soft::Element;
         }
     }
     compact(graph, &uses)

@@ -1,11 +1,12 @@
 //! Integers in an ONNX file: pairs of QuantizeLinear and DequantizeLinear, which runtimes move into the operators between
-//! them.
+//! them. Maps have unsigned integers, weights signed ones (docs/decisions/098).
 
 use super::initialiser::Values;
 use super::nodes::{Exporter, FLOAT, int};
 use crate::quantisation::Affine;
 use edgezen_core::plainnet::graph::Op;
 
+const UINT8: i32 = 2;
 const INT8: i32 = 3;
 const INT32: i32 = 6;
 
@@ -23,8 +24,8 @@ impl Exporter<'_> {
     /// Makes integers of the floats `from`, and of these the floats `to`.
     pub(super) fn quantised(&mut self, from: String, to: String, integers: Affine) {
         let scale = self.floats(format!("{from}.unit"), &[], &[integers.scale]);
-        let zero = Values::Bytes(integers.zero_point.to_le_bytes().to_vec());
-        let zero = self.initialiser(format!("{from}.zero"), INT8, &[], zero);
+        let zero = Values::Bytes(vec![unsigned(integers.zero_point)]);
+        let zero = self.initialiser(format!("{from}.zero"), UINT8, &[], zero);
         let between = format!("{from}.integers");
         self.push("QuantizeLinear", vec![from, scale.clone(), zero.clone()], between.clone(), vec![]);
         self.push("DequantizeLinear", vec![between, scale, zero], to, vec![]);
@@ -54,12 +55,17 @@ impl Exporter<'_> {
             return self.floats(name, dims, numbers);
         }
         let affine = Affine::of_numbers(numbers);
-        let bytes = numbers.iter().map(|&number| affine.quantise(number).cast_unsigned()).collect();
-        let integers = self.initialiser(format!("{name}.integers"), INT8, dims, Values::Bytes(bytes));
+        let bytes = numbers.iter().map(|&number| unsigned(affine.quantise(number))).collect();
+        let integers = self.initialiser(format!("{name}.integers"), UINT8, dims, Values::Bytes(bytes));
         let scale = self.floats(format!("{name}.unit"), &[], &[affine.scale]);
-        let zero = Values::Bytes(affine.zero_point.to_le_bytes().to_vec());
-        let zero = self.initialiser(format!("{name}.zero"), INT8, &[], zero);
+        let zero = Values::Bytes(vec![unsigned(affine.zero_point)]);
+        let zero = self.initialiser(format!("{name}.zero"), UINT8, &[], zero);
         self.push("DequantizeLinear", vec![integers, scale, zero], name.clone(), vec![]);
         name
     }
+}
+
+/// An integer from −128 to 127 as one from 0 to 255.
+fn unsigned(integer: i8) -> u8 {
+    integer.cast_unsigned() ^ 0x80
 }

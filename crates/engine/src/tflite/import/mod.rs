@@ -6,6 +6,7 @@
 //!    [`Imported::unknown`].
 
 mod file;
+mod layers;
 mod translate;
 mod windows;
 

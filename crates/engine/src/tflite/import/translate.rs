@@ -4,25 +4,26 @@
 //! no map is laid out as if it were one.
 
 use super::file::{File, Operator, Tensor};
-use super::windows::Walk;
-use crate::imported::builder::{Constant, Soft, sides, usual};
+use crate::imported::builder::{Constant, Soft};
 use crate::imported::{Builder, Pair};
 use crate::tflite::TfliteError;
 use crate::tflite::schema::element;
 use edgezen_core::plainnet::graph::{Act, Op};
-use edgezen_core::plainnet::{Graph, Shape, Window};
+use edgezen_core::plainnet::{Graph, Shape};
 
 /// What became of an operator.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Outcome {
     /// A node of the graph has its value.
     Node(usize),
+    /// A node of the graph has its value, and what reads it does the rest.
+    Deferred(usize),
     /// It has no counterpart.
     Unknown,
 }
 
 pub struct Translation<'t, 'r, 'f> {
-    file: &'t File<'r, 'f>,
+    pub(super) file: &'t File<'r, 'f>,
     pub built: Builder,
     /// The node of each tensor.
     nodes: Vec<Option<usize>>,
@@ -82,7 +83,7 @@ impl<'t, 'r, 'f> Translation<'t, 'r, 'f> {
         Ok(Shape { c: side(c)?, h: side(h)?, w: side(w)? })
     }
 
-    fn dims(&self, tensor: usize) -> &'t [usize] {
+    pub(super) fn dims(&self, tensor: usize) -> &'t [usize] {
         &self.file.tensors[tensor].dims
     }
 
@@ -111,6 +112,10 @@ impl<'t, 'r, 'f> Translation<'t, 'r, 'f> {
             Some(_) => self.operation(step, &nodes, &maps, shapes[0].1)?,
             None => Outcome::Unknown,
         };
+        if let Outcome::Deferred(node) = outcome {
+            self.nodes[first] = Some(node);
+            return Ok(true);
+        }
         let Outcome::Node(node) = outcome else {
             self.built.keep(maps.into_iter());
             for (output, shape) in shapes {
@@ -164,7 +169,7 @@ impl<'t, 'r, 'f> Translation<'t, 'r, 'f> {
             | "FLOOR_DIV" | "FLOOR_MOD" | "ADD_N" => Some(self.together(step, nodes, maps, to)?),
             "CONCATENATION" => Some(self.joined(step, nodes, to)?),
             "PAD" | "PADV2" | "MIRROR_PAD" => match self.hidden_padding(step) {
-                true => return Ok(Outcome::Node(first)),
+                true => return Ok(Outcome::Deferred(first)),
                 false => Some(self.built.push(Op::Pass { to }, vec![first])),
             },
             "SLICE" => Some(self.slice(step, first, to)),
@@ -197,16 +202,26 @@ impl<'t, 'r, 'f> Translation<'t, 'r, 'f> {
     }
 
     /// The operator with the number of a field of its options.
-    fn option(&self, step: &Operator<'r, 'f>, slot: u16, default: i32) -> Result<i32, TfliteError> {
+    pub(super) fn option(
+        &self,
+        step: &Operator<'r, 'f>,
+        slot: u16,
+        default: i32,
+    ) -> Result<i32, TfliteError> {
         Ok(step.options.as_ref().map_or(Ok(default), |options| options.i32(slot, default))?)
     }
 
-    fn small_option(&self, step: &Operator<'r, 'f>, slot: u16) -> Result<i8, TfliteError> {
+    pub(super) fn small_option(&self, step: &Operator<'r, 'f>, slot: u16) -> Result<i8, TfliteError> {
         Ok(step.options.as_ref().map_or(Ok(0), |options| options.i8(slot, 0))?)
     }
 
     /// The node after the activation inside an operator, which the field of this slot names.
-    fn activated(&mut self, step: &Operator<'r, 'f>, slot: u16, node: usize) -> Result<usize, TfliteError> {
+    pub(super) fn activated(
+        &mut self,
+        step: &Operator<'r, 'f>,
+        slot: u16,
+        node: usize,
+    ) -> Result<usize, TfliteError> {
         let act = match self.small_option(step, slot)? {
             0 => return Ok(node),
             1 => Act::Relu,
@@ -217,193 +232,8 @@ impl<'t, 'r, 'f> Translation<'t, 'r, 'f> {
         Ok(self.built.act(act, node))
     }
 
-    fn walk(
-        &self,
-        step: &Operator<'r, 'f>,
-        kernel: [usize; 2],
-        dilation: Option<[u16; 2]>,
-    ) -> Result<Walk, TfliteError> {
-        let same = match self.small_option(step, 0)? {
-            0 => true,
-            1 => false,
-            other => return Err(wrong(step, format!("padding {other}"))),
-        };
-        let dilation = match dilation {
-            Some([h, w]) => [self.option(step, h, 1)?, self.option(step, w, 1)?],
-            None => [1, 1],
-        };
-        Ok(Walk { same, kernel, stride: [self.option(step, 2, 0)?, self.option(step, 1, 0)?], dilation })
-    }
-
-    /// The window of an operator over its first operand, checked against its output; and the shape of the map that the window
-    /// walks over, without the zeros that a padding before it adds.
-    fn window(
-        &mut self,
-        step: &Operator<'r, 'f>,
-        x: usize,
-        walk: Walk,
-        out_c: usize,
-    ) -> Result<(Window, Shape), TfliteError> {
-        let (input, output) = (self.operand(step, 0)?, self.dims(step.outputs[0]));
-        let &[images, h, w, _] = self.dims(input) else { return Err(wrong(step, "its operand is no map")) };
-        let window = walk.window([h, w]).map_err(|reason| wrong(step, reason))?;
-        let [out_h, out_w] = window.out.map(|side| side as usize);
-        if output != [images, out_h, out_w, out_c] {
-            return Err(wrong(step, format!("{output:?} come out, not {:?}", [images, out_h, out_w, out_c])));
-        }
-        Ok((window, self.built.shape(x)))
-    }
-
-    fn operand(&self, step: &Operator<'r, 'f>, at: usize) -> Result<usize, TfliteError> {
+    pub(super) fn operand(&self, step: &Operator<'r, 'f>, at: usize) -> Result<usize, TfliteError> {
         step.inputs.get(at).copied().flatten().ok_or_else(|| wrong(step, format!("operand {at} is missing")))
-    }
-
-    fn convolution(
-        &mut self,
-        step: &Operator<'r, 'f>,
-        x: Option<usize>,
-    ) -> Result<Option<usize>, TfliteError> {
-        let (input, weight) = (self.operand(step, 0)?, self.operand(step, 1)?);
-        let (Some(x), true) = (x, self.file.tensors[weight].constant) else { return Ok(None) };
-        let &[out_c, h, w, inside] = self.dims(weight) else {
-            return Err(wrong(step, "its weight is no window"));
-        };
-        let in_c = self.dims(input).last().copied().unwrap_or(0);
-        if inside == 0 || out_c == 0 || in_c % inside != 0 || out_c % (in_c / inside).max(1) != 0 || in_c == 0
-        {
-            return Err(wrong(step, format!("{in_c} channels for weights of {inside}, {out_c} of them")));
-        }
-        let walk = self.walk(step, [h, w], Some([5, 4]))?;
-        let found = self.window(step, x, walk, out_c)?;
-        self.windowed(step, x, found, [in_c, out_c], in_c / inside, 3)
-    }
-
-    fn depthwise(&mut self, step: &Operator<'r, 'f>, x: Option<usize>) -> Result<Option<usize>, TfliteError> {
-        let (input, weight) = (self.operand(step, 0)?, self.operand(step, 1)?);
-        let (Some(x), true) = (x, self.file.tensors[weight].constant) else { return Ok(None) };
-        let &[1, h, w, out_c] = self.dims(weight) else { return Err(wrong(step, "its weight is no window")) };
-        let in_c = self.dims(input).last().copied().unwrap_or(0);
-        if in_c == 0 || out_c == 0 || out_c % in_c != 0 {
-            return Err(wrong(step, format!("{in_c} channels for {out_c} weights")));
-        }
-        let walk = self.walk(step, [h, w], Some([6, 5]))?;
-        let found = self.window(step, x, walk, out_c)?;
-        self.windowed(step, x, found, [in_c, out_c], in_c, 4)
-    }
-
-    fn windowed(
-        &mut self,
-        step: &Operator<'r, 'f>,
-        x: usize,
-        (window, from): (Window, Shape),
-        channels: [usize; 2],
-        groups: usize,
-        act: u16,
-    ) -> Result<Option<usize>, TfliteError> {
-        let [in_c, out_c, groups] =
-            [channels[0], channels[1], groups].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
-        let bias = step.inputs.get(2).copied().flatten().is_some();
-        let node = match usual(&window, from) {
-            Some((kernel, stride)) => Op::Conv { in_c, out_c, kernel, stride, groups, bias },
-            None => Op::AnyConv { in_c, out_c, groups, bias, window },
-        };
-        let node = self.built.push(node, vec![x]);
-        self.activated(step, act, node).map(Some)
-    }
-
-    /// A convolution that spreads each pixel over a window of its output.
-    fn transposed(
-        &mut self,
-        step: &Operator<'r, 'f>,
-        x: Option<usize>,
-    ) -> Result<Option<usize>, TfliteError> {
-        let weight = self.operand(step, 1)?;
-        let (Some(x), true) = (x, self.file.tensors[weight].constant) else { return Ok(None) };
-        let (&[out_c, h, w, in_c], &[_, out_h, out_w, _]) = (self.dims(weight), self.dims(step.outputs[0]))
-        else {
-            return Err(wrong(step, "it is not between maps"));
-        };
-        let walk = self.walk(step, [h, w], None)?;
-        let mut window = walk.window([out_h, out_w]).map_err(|reason| wrong(step, reason))?;
-        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        (window.out, window.transposed) = ([number(out_h), number(out_w)], true);
-        if self.built.shape(x).c != number(in_c) || in_c == 0 || out_c == 0 {
-            return Err(wrong(step, format!("{} channels for weights of {in_c}", self.built.shape(x).c)));
-        }
-        let bias = step.inputs.get(3).copied().flatten().is_some();
-        let op = Op::AnyConv { in_c: number(in_c), out_c: number(out_c), groups: 1, bias, window };
-        let node = self.built.push(op, vec![x]);
-        self.activated(step, 3, node).map(Some)
-    }
-
-    fn linear(&mut self, step: &Operator<'r, 'f>, x: Option<usize>) -> Result<Option<usize>, TfliteError> {
-        let (input, weight) = (self.operand(step, 0)?, self.operand(step, 1)?);
-        let (Some(x), true) = (x, self.file.tensors[weight].constant) else { return Ok(None) };
-        let &[out_c, in_c] = self.dims(weight) else { return Err(wrong(step, "its weight is no matrix")) };
-        let elements = self.dims(input).iter().product::<usize>();
-        if in_c == 0 || out_c == 0 || elements % (in_c * self.batch) != 0 {
-            return Err(wrong(step, format!("{elements} numbers for rows of {in_c}")));
-        }
-        let rows = elements / in_c;
-        let out = self.dims(step.outputs[0]).iter().product::<usize>();
-        if rows.checked_mul(out_c) != Some(out) {
-            return Err(wrong(step, format!("{out} numbers come out, not {rows} rows of {out_c}")));
-        }
-        let bias = step.inputs.get(2).copied().flatten().is_some();
-        let Some(node) = self.rows(x, input, rows, [in_c, out_c], bias) else { return Ok(None) };
-        self.activated(step, 0, node).map(Some)
-    }
-
-    /// Products of rows with weights.
-    fn rows(
-        &mut self,
-        x: usize,
-        input: usize,
-        rows: usize,
-        channels: [usize; 2],
-        bias: bool,
-    ) -> Option<usize> {
-        let rows = rows / self.batch;
-        let sides = match *self.dims(input) {
-            // The map keeps its sides.
-            [_, h, w, _] if h * w == rows => [h, w],
-            _ => sides(rows),
-        };
-        self.built.weighted(x, channels, 1, sides, bias)
-    }
-
-    fn product(
-        &mut self,
-        step: &Operator<'r, 'f>,
-        nodes: &[Option<usize>],
-    ) -> Result<Option<usize>, TfliteError> {
-        let (input, weight) = (self.operand(step, 0)?, self.operand(step, 1)?);
-        let (Some(x), true) = (nodes[0], self.file.tensors[weight].constant) else { return Ok(None) };
-        let flag = |slot| step.options.as_ref().map_or(Ok(false), |options| options.flag(slot, false));
-        let (&[rows, inside], false) = (self.dims(weight), flag(0)?) else { return Ok(None) };
-        let [in_c, out_c] = if flag(1)? { [inside, rows] } else { [rows, inside] };
-        let elements = self.dims(input).iter().product::<usize>();
-        if in_c == 0 || out_c == 0 || elements % (in_c * self.batch) != 0 {
-            return Err(wrong(step, format!("{elements} numbers for rows of {in_c}")));
-        }
-        Ok(self.rows(x, input, elements / in_c, [in_c, out_c], false))
-    }
-
-    fn pool(&mut self, step: &Operator<'r, 'f>, x: Option<usize>) -> Result<Option<usize>, TfliteError> {
-        let Some(x) = x else { return Ok(None) };
-        let side = |side: i32| usize::try_from(side).unwrap_or(0);
-        let kernel = [side(self.option(step, 4, 0)?), side(self.option(step, 3, 0)?)];
-        let walk = self.walk(step, kernel, None)?;
-        let channels = self.dims(self.operand(step, 0)?).last().copied().unwrap_or(0);
-        let (window, from) = self.window(step, x, walk, channels)?;
-        let op = match usual(&window, from) {
-            Some((kernel, stride)) if step.name == "MAX_POOL_2D" => Op::MaxPool { kernel, stride },
-            _ if step.name == "MAX_POOL_2D" => Op::AnyPool { window },
-            _ if window.out == [1, 1] && window.kernel == [from.h, from.w] => Op::GlobalAvgPool,
-            _ => cells(&window, from).map_or(Op::AnyPool { window }, |size| Op::AdaptiveAvgPool { size }),
-        };
-        let node = self.built.push(op, vec![x]);
-        self.activated(step, 5, node).map(Some)
     }
 
     fn reduced(&mut self, step: &Operator<'r, 'f>, x: usize, to: Shape) -> usize {
@@ -527,31 +357,26 @@ impl<'t, 'r, 'f> Translation<'t, 'r, 'f> {
         let sides = self.numbers(step, 1).unwrap_or_default();
         let around = sides.len() == 8 && sides[..2] == [0, 0] && sides[6..] == [0, 0];
         let few = sides.iter().all(|&side| (0..64).contains(&side));
+        let Some(Some(input)) = step.inputs.first().copied().filter(|_| around && few) else { return false };
+        let padded = |(axis, &side): (usize, &usize)| side as i64 + sides[2 * axis] + sides[2 * axis + 1];
+        let told = self.dims(output).iter().map(|&side| side as i64);
+        let of_map = self.dims(input).len() == 4;
+        if !of_map || !self.dims(input).iter().enumerate().map(padded).eq(told) {
+            return false;
+        }
         let windows = ["CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D"];
         let (reads, reader) = self.readers[output];
         let reader = reader
             .map(|reader| &self.file.operators[reader])
             .filter(|next| next.inputs.first() == Some(&Some(output)) && windows.contains(&&next.name[..]));
-        around
-            && few
-            && step.name != "MIRROR_PAD"
+        step.name != "MIRROR_PAD"
             && reads == 1
             && reader.is_some_and(|next| self.small_option(next, 0).is_ok_and(|padding| padding == 1))
     }
 }
 
-/// The grid of cells that a window of a mean tiles a map with.
-fn cells(window: &Window, from: Shape) -> Option<u32> {
-    let size = window.out[0];
-    let alike = |axis: usize, side: u32| {
-        edgezen_core::plainnet::window::of_cells(side, size)
-            == Some((window.kernel[axis], window.stride[axis]))
-    };
-    (window.out == [size; 2] && size > 1 && alike(0, from.h) && alike(1, from.w)).then_some(size)
-}
-
 /// What is wrong with an operator.
-fn wrong(step: &Operator, reason: impl Into<String>) -> TfliteError {
+pub(super) fn wrong(step: &Operator, reason: impl Into<String>) -> TfliteError {
     TfliteError::Invalid(format!("{}: {}", step.name, reason.into()))
 }
 

@@ -1,0 +1,153 @@
+//! Folders of images as inputs of networks.
+
+mod decode;
+mod resize;
+
+use decode::Pixels;
+use edgezen_core::files::FileError;
+use edgezen_core::plainnet::Shape;
+use edgezen_engine::{Tensor, input};
+use std::path::{Path, PathBuf};
+
+/// Larger files are no images that a network was trained on.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// Why a folder gives no inputs.
+#[derive(Debug, thiserror::Error)]
+pub enum ImagesError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{}: there is no .png, .jpg or .jpeg file in it, nor in the folders in it", path.display())]
+    None { path: PathBuf },
+    #[error("{}: {reason}", path.display())]
+    Damaged { path: PathBuf, reason: String },
+    #[error("the network reads maps of {0} channels, and images have 3")]
+    Channels(u32),
+}
+
+/// How pixels become numbers: (value / 255 − mean) / deviation, channel by channel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Normalisation {
+    pub mean: [f32; 3],
+    pub deviation: [f32; 3],
+}
+
+impl Normalisation {
+    pub const IMAGENET: Normalisation =
+        Normalisation { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
+    pub const CIFAR: Normalisation =
+        Normalisation { mean: [0.4914, 0.4822, 0.4465], deviation: [0.2023, 0.1994, 0.2010] };
+}
+
+/// Longest side of networks for small images, which see whole images; others see the middle 7/8.
+const SMALL: u32 = 64;
+
+/// Up to `most` images of the folder, evenly spaced in the order of their names, as inputs `[1, 3, height, width]` of a network that
+/// reads maps of `shape`. Images are resized so that the network's sides cut the middle out of them, and normalised as those of
+/// ImageNet; for networks of small images, as those of CIFAR.
+///
+/// # Errors
+/// A folder without images; files that cannot be read or are damaged; a network that reads other maps.
+pub fn inputs(folder: &Path, shape: Shape, most: usize) -> Result<Vec<Tensor>, ImagesError> {
+    if shape.c != 3 {
+        return Err(ImagesError::Channels(shape.c));
+    }
+    let small = shape.h.max(shape.w) <= SMALL;
+    let (kept, normalisation) =
+        if small { (1.0, Normalisation::CIFAR) } else { (0.875, Normalisation::IMAGENET) };
+    let paths = paths(folder)?;
+    let count = paths.len().min(most);
+    let chosen = (0..count).map(|index| &paths[index * paths.len() / count]);
+    let mut tensors = Vec::with_capacity(count);
+    for path in chosen {
+        let bytes = input::read_at_most(path, MOST_BYTES)?;
+        let pixels =
+            Pixels::decode(&bytes).map_err(|reason| ImagesError::Damaged { path: path.clone(), reason })?;
+        let planes = resize::centre(&pixels, [shape.h, shape.w].map(|side| side as usize), kept);
+        let dims = [1, 3, shape.h, shape.w].map(|side| side as usize).to_vec();
+        let area = planes.len() / 3;
+        let number = |(index, value): (usize, f32)| {
+            let channel = index / area;
+            (value / 255.0 - normalisation.mean[channel]) / normalisation.deviation[channel]
+        };
+        let data = planes.into_iter().enumerate().map(number).collect();
+        tensors.push(Tensor { shape: dims, data });
+    }
+    Ok(tensors)
+}
+
+/// The images of a folder, and of the folders in it, which may be one for each class; in the order of their names.
+fn paths(folder: &Path) -> Result<Vec<PathBuf>, ImagesError> {
+    let mut found = Vec::new();
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(FileError::io(folder))? {
+        let path = entry.map_err(FileError::io(folder))?.path();
+        if path.is_dir() { folders.push(path) } else { found.push(path) }
+    }
+    for folder in folders {
+        for entry in std::fs::read_dir(&folder).map_err(FileError::io(&folder))? {
+            found.push(entry.map_err(FileError::io(&folder))?.path());
+        }
+    }
+    let endings = ["png", "jpg", "jpeg"];
+    found.retain(|path| {
+        let ending = path.extension();
+        ending.is_some_and(|ending| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+    });
+    found.sort();
+    if found.is_empty() { Err(ImagesError::None { path: folder.to_owned() }) } else { Ok(found) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A PNG of `width` × `height` with these bytes of red, green and blue.
+    fn png(width: u32, height: u32, rgb: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, width, height);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.write_header().unwrap().write_image_data(rgb).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn folders_of_images_become_inputs() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("cats")).unwrap();
+        // Black on the left, white on the right; then red all over.
+        let halves: Vec<u8> = (0..8 * 8).flat_map(|i| [if i % 8 < 4 { 0 } else { 255 }; 3]).collect();
+        std::fs::write(dir.path().join("cats/b.PNG"), png(8, 8, &halves)).unwrap();
+        std::fs::write(dir.path().join("a.png"), png(3, 5, &[255, 0, 0].repeat(15))).unwrap();
+        std::fs::write(dir.path().join("notes.txt"), "nothing").unwrap();
+        let found = inputs(dir.path(), Shape::square(3, 4), 10).unwrap();
+        assert_eq!(found.iter().map(|t| t.shape.clone()).collect::<Vec<_>>(), [[1, 3, 4, 4]; 2]);
+        let number = |value: f32, channel: usize| {
+            let Normalisation { mean, deviation } = Normalisation::CIFAR;
+            (value - mean[channel]) / deviation[channel]
+        };
+        let near = |a: f32, b: f32| assert!((a - b).abs() < 1e-4, "{a} {b}");
+        near(found[0].data[5], number(1.0, 0));
+        near(found[0].data[16 + 5], number(0.0, 1));
+        near(found[1].data[0], number(0.0, 0));
+        near(found[1].data[3], number(1.0, 0));
+        near(found[1].data[32 + 3], number(1.0, 2));
+        assert_eq!(inputs(dir.path(), Shape::square(3, 4), 1).unwrap(), found[..1]);
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let inputs = |shape: Shape| inputs(dir.path(), shape, 9);
+        assert!(matches!(inputs(Shape::square(3, 4)), Err(ImagesError::None { .. })));
+        assert!(matches!(inputs(Shape::square(1, 4)), Err(ImagesError::Channels(1))));
+        for (name, bytes) in [("a.png", &b"not a png"[..]), ("b.jpg", b"\xff\xd8\xff\xe0 nor a jpeg")] {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            let error = inputs(Shape::square(3, 4)).unwrap_err();
+            assert!(matches!(&error, ImagesError::Damaged { path, .. } if path.ends_with(name)), "{error}");
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+}
