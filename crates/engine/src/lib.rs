@@ -11,8 +11,8 @@
 //! 3. `weights`: weights that are drawn from a seed, or those of a trained network
 //! 4. `fusion`: which nodes of a graph one operator of a runtime computes
 //! 5. `tract`, `torch`, `pytorch`: the runtimes, and networks as PyTorch modules
-//! 6. `quantisation`, `precision`: networks in 8-bit integers
-//! 7. `imported`: networks that were read from files of others
+//! 6. `quantisation`: networks in 8-bit integers
+//! 7. `imported`, `precision`: networks that were read from files of others; in which numbers a network is computed
 //! 8. `onnx`, `tflite`: networks as ONNX files and as TensorFlow Lite files
 //! 9. `onnxruntime`, `litert`: runtimes that are not part of this program
 //! 10. `agreement`: whether a runtime computes what tract computes

@@ -43,7 +43,7 @@ fn from_device(
 ) -> Result<(Transferred<FittedPredictor>, Destination), Failure> {
     let name = args.device.as_deref().unwrap_or_default();
     verify::check(Some(name))?;
-    let profile = shipped::profiles().by_name(name)?;
+    let (profile, _) = device::find(&shipped::profiles(), name)?;
     let space = space::by_name(&profile.search.space)
         .ok_or_else(|| Failure::usage(format!("unknown search space {:?}", profile.search.space)))?;
     let options = networks::options(Options {

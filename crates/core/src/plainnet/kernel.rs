@@ -495,7 +495,9 @@ fn located(graph: &Graph, fusion: Fusion) -> Vec<(usize, Kernel)> {
                 match graph.nodes[after].op {
                     Op::BatchNorm if kernel.act == Act::None && !kernel.residual => {}
                     Op::View { .. } => {}
-                    Op::Act(act) if kernel.act == Act::None && fusion.fuses(act) => kernel.act = act,
+                    Op::Act(act) if kernel.act == Act::None && fusion.fuses(act, kernel.residual) => {
+                        kernel.act = act
+                    }
                     // A sum is fused into the later of its two operands, because the other one exists by then.
                     Op::Add
                         if fusion.sums
