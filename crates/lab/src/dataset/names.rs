@@ -34,7 +34,7 @@ const NCNN_DEVICES: &[(&str, &str)] = &[
     ("orangepi5", "OrangePi5, Rockchip RK3588s"),
     ("orangepi5plus", "OrangePi5 Plus, Rockchip RK3588"),
     ("jetson_agx_orin", "NVIDIA Jetson AGX Orin"),
-    ("snapdragon_x_elite", "Qualcomm Snapdragon X Elite"),
+    ("snapdragon8gen2", "Qualcomm SM8550-AB Snapdragon 8 Gen 2"),
     ("loongson3a6000", "Loongson 3A6000"),
     ("visionfive2", "VisionFive2"),
     ("dimensity9300", "MediaTek Dimensity 9300"),
