@@ -227,7 +227,8 @@ fn parsed(error: &clap::Error) -> Result<(), Failure> {
 /// Where a command inside another one is not known, such as an experiment: those that there are.
 fn commands_beside(error: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidSubcommand) else { return None };
-    let words = std::env::args().skip(1).take_while(|word| word != unknown);
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let words = words.take_while(|word| word != unknown);
     let top = Cli::command();
     let mut at = &top;
     for word in words {

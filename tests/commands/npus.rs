@@ -86,7 +86,7 @@ fn networks_left_out_are_predicted_better_than_by_a_line_and_lie_in_their_interv
         let rows = &found[precision];
         let of = |at: usize| median(rows.iter().map(|row| row[at]).collect());
         let inside = rows.iter().map(|row| row[2]).sum::<f64>() / rows.len() as f64;
-        assert!(rows.len() > 20 && of(0) < most && of(0) < 0.6 * of(1), "{precision}: {} {}", of(0), of(1));
+        assert!(rows.len() > 20 && of(0) < most && of(0) < 0.7 * of(1), "{precision}: {} {}", of(0), of(1));
         assert!((85.0..=97.0).contains(&inside), "{precision}: {inside}");
     }
 }

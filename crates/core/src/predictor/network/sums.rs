@@ -298,7 +298,7 @@ mod tests {
         assert_eq!((of(6, "e6k?s?-e?s?r1"), of(6, "e6k?s?-e?s1r?"), of(6, "e6k?s?-e?s0r?")), (1.0, 1.0, 0.0));
         assert!(belongs("e6k3s1-e1s0r0", "e?k3s?*") && !belongs("e6k3s1", "e?k3s?-e?s?r?"));
         let fineness = |pattern: &str| Sum::of(Amount::Blocks).in_group(pattern).fineness();
-        let patterns = ["e?k?s?*", "e6k?s?*", "e6k?s?-e?s?r1", "e6k3s1*", "skip", "nor_conv*"];
+        let patterns = ["e?k?s?*", "e6k?s?*", "e6k?s?-e?s?r1", "e6k3s?*", "skip", "nor_conv*"];
         assert_eq!(patterns.map(fineness), [0.1, 1.0, 10.0, 30.0, 1.0, 1.0]);
         // Each layer once for each of five levels, and three for each boundary.
         assert_eq!(values.iter().sum::<f64>(), 5.0 * 16.0 + 3.0 * 6.0);

@@ -1,5 +1,5 @@
 //! How far apart two ways of searching are, with an interval that holds the true difference nineteen times in twenty, and
-//! the smallest difference that would have been seen.
+//! the smallest difference that would have been seen. All of this is about other seeds, on the same test images.
 
 use edgezen_core::stats;
 use serde::Serialize;
@@ -44,23 +44,27 @@ impl Difference {
     }
 }
 
-/// The mean of `a` − `b`, value by value; nothing for fewer than two pairs.
+/// Values below which there is no interval: accuracies are multiples of one test image, and two differences may be the same
+/// by chance.
+const LEAST: usize = 3;
+
+/// The mean of `a` − `b`, value by value; nothing for fewer than three pairs.
 pub fn paired(a: &[f64], b: &[f64]) -> Option<Difference> {
     let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
     let count = differences.len();
-    if a.len() != b.len() || count < 2 {
+    if a.len() != b.len() || count < LEAST {
         return None;
     }
     let error = deviation(&differences)? / (count as f64).sqrt();
     Some(Difference::of(stats::mean(&differences)?, error, count - 1, Pairing::Paired))
 }
 
-/// The mean of `a` − that of `b`, where the variances may differ; nothing where either has fewer than two values.
+/// The mean of `a` − that of `b`, where the variances may differ; nothing where either has fewer than three values.
 pub fn unpaired(a: &[f64], b: &[f64]) -> Option<Difference> {
     let part = |values: &[f64]| -> Option<(f64, f64, f64)> {
         let count = values.len();
         let variance = deviation(values)?.powi(2) / count as f64;
-        (count >= 2).then_some((stats::mean(values)?, variance, count as f64 - 1.0))
+        (count >= LEAST).then_some((stats::mean(values)?, variance, count as f64 - 1.0))
     };
     let ((mean_a, a, df_a), (mean_b, b, df_b)) = (part(a)?, part(b)?);
     // Welch and Satterthwaite; rounded down, which widens the interval.
@@ -112,7 +116,7 @@ mod tests {
         close(difference.detectable, (2.776 + 0.941) * std::f64::consts::FRAC_1_SQRT_2);
         assert!(difference.is_seen());
         assert!(!paired(&[1.0, -1.0, 1.0], &[0.0; 3]).unwrap().is_seen());
-        assert_eq!(paired(&[1.0], &[0.0]), None);
+        assert_eq!(paired(&[1.0, 1.0], &[0.0; 2]), None);
     }
 
     #[test]

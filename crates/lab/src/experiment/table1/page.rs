@@ -110,6 +110,9 @@ fn difference(line: &Line) -> String {
 /// What of the paper holds, a sentence for each row that can be compared.
 pub fn sentences(report: &Report) -> Vec<String> {
     let mut sentences: Vec<String> = report.lines.iter().filter_map(sentence).collect();
+    if report.lines.len() > 1 && report.lines.iter().all(|line| line.to_zen.is_none()) {
+        sentences.push("Fewer than three searches by each score: there is no interval, and nothing is said of the paper.".into());
+    }
     for curve in &report.curves {
         let Some((best, last)) = curve.best_and_last() else { continue };
         sentences.push(format!(

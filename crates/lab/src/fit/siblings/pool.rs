@@ -154,7 +154,7 @@ mod tests {
             let prices = of_set(&known, set, &common).unwrap();
             for row in all.iter().filter(|row| row.set == set) {
                 let error = dot(&row.sums, &prices) / row.ns - 1.0;
-                assert!(error.abs() < 0.08, "set {set}: {error}");
+                assert!(error.abs() < 0.1, "set {set}: {error}");
             }
         }
     }
