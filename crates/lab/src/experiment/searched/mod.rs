@@ -196,8 +196,9 @@ pub fn page(rows: &[Row], settings: Settings) -> String {
     let mut page = String::from("# The paper's own results, searched again\n\n");
     let _ = writeln!(
         page,
-        "For each budget of the paper the network that it published, and the one that the default search finds in {} iterations\n\
-         with seed {}: made by `edgezen experiment searched`. Parameters, MACs and layers are counted as budgets count them. The\n\
+        "For each budget of the paper the network that it published, and the one with the greatest Zen-Score\n\
+         that a search under the default rules finds in {} iterations with seed {} (as `search --winner score` does):\n\
+         made by `edgezen experiment searched`. Parameters, MACs and layers are counted as budgets count them. The\n\
          latency is what `{V100}` predicts for an image, with its 90 % interval; depth and width are those of the stages, without\n\
          the stem and the last convolution. No accuracy is claimed: what was searched has not been trained.\n",
         settings.iterations, settings.seed
