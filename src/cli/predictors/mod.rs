@@ -129,8 +129,10 @@ impl From<CatalogueError> for Failure {
                 } else {
                     format!("of {device} there are {}", of_device.join(", "))
                 };
+                // This computer measures in the runtime that the name asks for.
+                let measured = if device == "host" { &name } else { device };
                 Failure::usage(message).remedy(format!(
-                    "edgezen profile --device {device}, then edgezen fit --data datasets/…; {others}"
+                    "edgezen profile --device {measured}, then edgezen fit --data datasets/…; {others}"
                 ))
             }
             CatalogueError::Profile(error) => error.into(),
