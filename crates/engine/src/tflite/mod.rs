@@ -1,6 +1,6 @@
 //! TensorFlow Lite: writes networks as `.tflite` files, which LiteRT and its predecessors run, and reads such files.
 //!
-//! * [`write`], [`write_int8`]: a graph with its weights as a file, in 32-bit floats or in 8-bit integers;
+//! * [`write()`], [`write_int8`]: a graph with its weights as a file, in 32-bit floats or in 8-bit integers;
 //! * [`read`]: the file as a [`Graph`](edgezen_core::plainnet::Graph), so that its kernels can be predicted. Operators
 //!   that have no counterpart are returned by name, never dropped silently.
 //!

@@ -25,7 +25,7 @@ pub fn write(graph: &Graph, batch: u32, weights: &Weights<'_>) -> Result<Vec<u8>
     lay_out(graph, batch, weights, None)
 }
 
-/// As [`write`], in 8-bit integers, which input and output are, too.
+/// As [`write()`], in 8-bit integers, which input and output are, too.
 ///
 /// # Errors
 /// A graph that the format cannot express.
