@@ -10,7 +10,7 @@ use crate::device::complaint::{Complaint, Severity};
 use crate::device::computer;
 use crate::device::driver::{Request, only_one_thread};
 use crate::device::gpu::{self, Gpu};
-use crate::device::pinned_core::PinnedCore;
+use crate::device::pinned_core::{self, PinnedCore};
 use crate::device::profile::Profile;
 use crate::device::{Continuity, Device, DeviceError, Facts, Vigilance, Workload};
 use edgezen_core::measurement::{Identity, Subject};
@@ -56,7 +56,7 @@ pub fn open_cpu(request: &Request<'_>) -> Result<Box<dyn Device>, DeviceError> {
     let policy = request.options.policy(Policy::HOST);
     tch::set_num_threads(1);
     keep_memory();
-    let core = PinnedCore::claim(&request.profile.id, request.options, &policy)?;
+    let core = PinnedCore::claim(&request.profile.id, request.options, 1, &policy)?;
     Ok(Box::new(LibTorch::new(request, Processor::Cpu(Box::new(core)), policy, Vec::new())))
 }
 
@@ -176,7 +176,7 @@ impl LibTorch {
             _ => Element::Float,
         };
         let (place, cores, vigilance) = match &processor {
-            Processor::Cpu(core) => (tch::Device::Cpu, core.text(), None),
+            Processor::Cpu(core) => (tch::Device::Cpu, core.cores.as_deref().map(pinned_core::text), None),
             Processor::Cuda(gpu) => {
                 (tch::Device::Cuda(gpu.index as usize), None, Some(vigilance(request.profile)))
             }
