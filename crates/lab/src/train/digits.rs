@@ -88,12 +88,9 @@ mod tests {
     fn other_tables_are_refused_with_their_line() {
         let zeros = vec!["0"; 64].join(",");
         let reason = |text: &str| read(&gz(text), Path::new("t")).unwrap_err().to_string();
-        for line in [
-            format!("{zeros}"),
-            format!("{zeros},10"),
-            format!("{zeros},1,2"),
-            format!("17{},1", &zeros[1..]),
-        ] {
+        for line in
+            [zeros.clone(), format!("{zeros},10"), format!("{zeros},1,2"), format!("17{},1", &zeros[1..])]
+        {
             assert!(reason(&format!("{zeros},1\n{line}\n")).contains("line 2"), "{line}");
         }
         assert!(read(b"0,1", Path::new("t")).unwrap_err().to_string().contains("gzipped"));
