@@ -18,7 +18,7 @@ pub struct Args {
     /// Tables of trained networks: columns net and accuracy [default: those that are shipped]
     #[arg(long, value_name = "TABLE", num_args = 1..)]
     accuracies: Vec<PathBuf>,
-    /// Networks of each table on which the slow proxies run
+    /// Networks of each table on which the slow proxies run, where the table has twice as many
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     sampled: u32,
 }

@@ -85,11 +85,35 @@ pub fn quartiles(cost: &Column) -> Vec<Group> {
     order.chunks(size).enumerate().map(group).collect()
 }
 
-/// `count` networks with a chain, drawn at random, with the name of the group.
+/// `count` networks with a chain, drawn at random, with the name of the group; nothing where fewer than twice as many have one.
+/// Ranks among so few say little, and the published networks of one recipe are large: their passes would take most of the
+/// experiment's time.
 pub fn sample(networks: &[Trained], count: usize, rng: &mut impl Rng) -> Option<(String, Vec<usize>)> {
     let mut rows: Vec<usize> =
         (0..networks.len()).filter(|&row| networks[row].known.chain.is_some()).collect();
+    if rows.len() < 2 * count {
+        return None;
+    }
     random::shuffle(&mut rows, rng);
     rows.truncate(count);
     (rows.len() >= super::LEAST).then(|| (format!("sample of {}", rows.len()), rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accuracy::trained::Known;
+    use rand::SeedableRng;
+    use rand_xoshiro::Xoshiro256PlusPlus;
+
+    #[test]
+    fn a_sample_is_half_of_a_table_at_most() {
+        let known = Known::of("nbm:00000000").unwrap();
+        let one = || Trained { net: String::new(), accuracy: 70.0, rows: vec![0], known: known.clone() };
+        let networks: Vec<Trained> = (0..20).map(|_| one()).collect();
+        let of = |count| sample(&networks, count, &mut Xoshiro256PlusPlus::seed_from_u64(0));
+        let (name, rows) = of(10).unwrap();
+        assert_eq!((name.as_str(), rows.len()), ("sample of 10", 10));
+        assert_eq!(of(11), None);
+    }
 }
