@@ -20,10 +20,7 @@ const COLUMNS: [(&str, &str, &str, &str); 8] = [
 ];
 
 pub(super) fn translate(table: KernelTable, select: &mut Select) -> Result<KernelTable, NetworkTableError> {
-    let position = |name: &str| {
-        let found = table.columns().iter().position(|column| column == name);
-        found.ok_or_else(|| DatasetError::missing_column(table.path(), name))
-    };
+    let position = |name: &str| table.required(name);
     let arch = position("arch")?;
     let fits = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
     let chosen: Vec<_> = COLUMNS
@@ -63,33 +60,22 @@ pub(super) fn translate(table: KernelTable, select: &mut Select) -> Result<Kerne
         let number = number.ok_or_else(bad)?;
         cells.push((code.to_owned(), if throughput { 1000.0 / number } else { number }));
     }
-    let mut translated = KernelTable::empty(cells.len());
-    translated.set_column("network", cells.iter().map(|(code, _)| format!("anb:{code}")));
-    translated.set_column("latency_ms", cells.iter().map(|(_, ms)| ms.to_string()));
-    for (name, value) in [("device", device), ("runtime", runtime), ("precision", precision)] {
-        translated.set_column(name, cells.iter().map(|_| (*value).to_owned()));
-    }
-    translated.set_path(table.path().to_owned());
-    Ok(translated)
+    let same = |value: &str| vec![value.to_owned(); cells.len()];
+    Ok(table.translated([
+        ("network", cells.iter().map(|(code, _)| format!("anb:{code}")).collect()),
+        ("latency_ms", cells.iter().map(|(_, ms)| ms.to_string()).collect()),
+        ("device", same(device)),
+        ("runtime", same(runtime)),
+        ("precision", same(precision)),
+    ]))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::networks::testing::{chosen, latency_of};
     use super::super::networks::{SOURCES, import};
     use super::*;
-    use crate::dataset::Dataset;
     use std::path::Path;
-
-    fn chosen(device: &str, runtime: Option<&str>, precision: Option<&str>) -> Select {
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        let (device, runtime, precision) = (Some(device.to_owned()), owned(runtime), owned(precision));
-        Select { device, runtime, precision, ..Select::default() }
-    }
-
-    fn latency_of(dataset: &Dataset, network: &str) -> Option<f64> {
-        let found = dataset.samples.iter().find(|sample| sample.subject.to_string().starts_with(network));
-        found.map(|sample| sample.median.ms())
-    }
 
     #[test]
     fn throughputs_and_latencies_of_accel_nasbench_are_apart() {

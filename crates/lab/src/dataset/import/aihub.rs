@@ -3,7 +3,6 @@
 //! Rows that fell back to the CPU or the GPU are of a runtime of their own, and devices that the source lists with the
 //! measurements of another one stand for that one.
 
-use crate::dataset::DatasetError;
 use crate::dataset::table::{KernelTable, NetworkTableError, Select};
 use edgezen_core::zoo::known;
 
@@ -53,10 +52,7 @@ fn precision(theirs: &str) -> &str {
 }
 
 pub(super) fn translate(table: KernelTable, select: &mut Select) -> Result<KernelTable, NetworkTableError> {
-    let at = |name: &str| {
-        let found = table.columns().iter().position(|column| column == name);
-        found.ok_or_else(|| DatasetError::missing_column(table.path(), name))
-    };
+    let at = |name: &str| table.required(name);
     let (model, zoo, timm) = (at("model")?, at("zoo_name")?, at("timm_name")?);
     let (side, ran_on, theirs) = (at("in_h")?, at("device")?, at("runtime")?);
     let (chip, form, os) = (at("chipset")?, at("form_factor")?, at("os")?);
@@ -91,31 +87,15 @@ pub(super) fn translate(table: KernelTable, select: &mut Select) -> Result<Kerne
         ("latency_ms", column(&|cells| cells[ms].trim().to_owned())),
         ("hardware", column(&|cells| [chip, form, os].map(|at| cells[at].trim()).join(", "))),
     ];
-    let mut translated = KernelTable::empty(table.len());
-    for (name, values) in columns {
-        translated.set_column(name, values);
-    }
-    translated.set_path(table.path().to_owned());
-    Ok(translated)
+    Ok(table.translated(columns))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::networks::testing::{chosen, latency_of};
     use super::super::networks::{SOURCES, import};
     use super::*;
-    use crate::dataset::Dataset;
     use std::path::Path;
-
-    fn chosen(device: &str, runtime: Option<&str>, precision: Option<&str>) -> Select {
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        let (device, runtime, precision) = (Some(device.to_owned()), owned(runtime), owned(precision));
-        Select { device, runtime, precision, ..Select::default() }
-    }
-
-    fn latency_of(dataset: &Dataset, network: &str) -> Option<f64> {
-        let found = dataset.samples.iter().find(|sample| sample.subject.to_string().starts_with(network));
-        found.map(|sample| sample.median.ms())
-    }
 
     #[test]
     fn names_of_the_source_become_ours() {

@@ -15,9 +15,7 @@ impl<'a> Column<'a> {
     /// # Errors
     /// The table has no such column.
     pub fn of(table: &'a KernelTable, name: &'static str) -> Result<Column<'a>, DatasetError> {
-        let at = table.columns().iter().position(|column| column == name);
-        let at = at.ok_or_else(|| DatasetError::missing_column(table.path(), name))?;
-        Ok(Column { table, name, at })
+        Ok(Column { table, name, at: table.required(name)? })
     }
 
     pub fn text(&self, row: usize) -> &'a str {

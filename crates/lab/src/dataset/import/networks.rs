@@ -354,6 +354,23 @@ fn roofline(identity: &Identity) -> Option<Roofline> {
     }
 }
 
+/// What tests of sources with columns of their own share.
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    pub fn chosen(device: &str, runtime: Option<&str>, precision: Option<&str>) -> Select {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let (device, runtime, precision) = (Some(device.to_owned()), owned(runtime), owned(precision));
+        Select { device, runtime, precision, ..Select::default() }
+    }
+
+    pub fn latency_of(dataset: &Dataset, network: &str) -> Option<f64> {
+        let found = dataset.samples.iter().find(|sample| sample.subject.to_string().starts_with(network));
+        found.map(|sample| sample.median.ms())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

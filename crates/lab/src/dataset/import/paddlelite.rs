@@ -2,7 +2,6 @@
 //!
 //! GPUs and the 32-bit instruction set are runtimes of their own, and so are the kernels for sparse weights.
 
-use crate::dataset::DatasetError;
 use crate::dataset::table::{KernelTable, NetworkTableError, Select};
 
 /// The source's names of chips and ours.
@@ -19,10 +18,7 @@ fn chip(name: &str) -> &str {
 }
 
 pub(super) fn translate(table: KernelTable, _: &mut Select) -> Result<KernelTable, NetworkTableError> {
-    let at = |name: &str| {
-        let found = table.columns().iter().position(|column| column == name);
-        found.ok_or_else(|| DatasetError::missing_column(table.path(), name))
-    };
+    let at = |name: &str| table.required(name);
     let (network, soc, unit, isa) = (at("network")?, at("soc")?, at("unit")?, at("isa")?);
     let (precision, sparse, ms) = (at("precision")?, at("sparse")?, at("latency_ms")?);
     let column = |of: &dyn Fn(&[String]) -> String| -> Vec<String> {
@@ -58,31 +54,15 @@ pub(super) fn translate(table: KernelTable, _: &mut Select) -> Result<KernelTabl
         ("threads", column(&|cells| (if cells[unit].trim() == "gpu" { "-" } else { "1_big" }).to_owned())),
         ("latency_ms", column(&|cells| cells[ms].trim().to_owned())),
     ];
-    let mut translated = KernelTable::empty(table.len());
-    for (name, values) in columns {
-        translated.set_column(name, values);
-    }
-    translated.set_path(table.path().to_owned());
-    Ok(translated)
+    Ok(table.translated(columns))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::networks::testing::{chosen, latency_of};
     use super::super::networks::{SOURCES, import};
     use super::*;
-    use crate::dataset::Dataset;
     use std::path::Path;
-
-    fn chosen(device: &str, runtime: Option<&str>, precision: Option<&str>) -> Select {
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        let (device, runtime, precision) = (Some(device.to_owned()), owned(runtime), owned(precision));
-        Select { device, runtime, precision, ..Select::default() }
-    }
-
-    fn latency_of(dataset: &Dataset, network: &str) -> Option<f64> {
-        let found = dataset.samples.iter().find(|sample| sample.subject.to_string().starts_with(network));
-        found.map(|sample| sample.median.ms())
-    }
 
     #[test]
     fn units_and_instruction_sets_of_paddle_lite_are_runtimes() {

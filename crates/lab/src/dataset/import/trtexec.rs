@@ -10,7 +10,7 @@ use crate::files::read_text;
 use edgezen_core::files::FileError;
 use edgezen_core::foreign::Name;
 use edgezen_core::measurement::{Identity, Quality, Sample, Subject, Summary};
-use edgezen_core::plainnet::kernel::Lowering;
+use edgezen_core::plainnet::lowering::Lowering;
 use edgezen_core::plainnet::{Kernel, Model, ShapeError};
 use edgezen_core::units::Latency;
 use rustc_hash::FxHashMap;

@@ -95,9 +95,16 @@ impl KernelTable {
         }
     }
 
-    /// Says where the table comes from, for messages.
-    pub fn set_path(&mut self, path: PathBuf) {
-        self.path = path;
+    /// A table with other columns, of the same file: what an importer makes of a source's own words. Each column has one value
+    /// for each row.
+    pub fn translated<'a>(&self, columns: impl IntoIterator<Item = (&'a str, Vec<String>)>) -> KernelTable {
+        let mut columns = columns.into_iter().peekable();
+        let rows = columns.peek().map_or(0, |(_, values)| values.len());
+        let mut translated = KernelTable { path: self.path.clone(), ..KernelTable::empty(rows) };
+        for (name, values) in columns {
+            translated.set_column(name, values);
+        }
+        translated
     }
 
     /// Writes the table to `path` in one step.
@@ -256,11 +263,16 @@ impl KernelTable {
         Ok(kernel)
     }
 
-    fn position(&self, name: &str) -> Option<usize> {
+    /// Where the column called `name` stands in a row.
+    pub fn position(&self, name: &str) -> Option<usize> {
         self.header.iter().position(|column| column == name)
     }
 
-    fn required(&self, name: &str) -> Result<usize, DatasetError> {
+    /// Where the column called `name` stands in a row.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn required(&self, name: &str) -> Result<usize, DatasetError> {
         let missing = || DatasetError::missing_column(&self.path, name);
         self.position(name).ok_or_else(missing)
     }

@@ -111,7 +111,7 @@ impl NetworkTable {
     /// that occurs twice.
     pub fn rows(&self, select: &Select) -> Result<Vec<NetworkRow>, NetworkTableError> {
         let cells = Cells(&self.table);
-        let long = LATENCIES.into_iter().find_map(|name| Some((cells.position(name)?, name.to_owned())));
+        let long = LATENCIES.into_iter().find_map(|name| Some((cells.0.position(name)?, name.to_owned())));
         let (at, name) = match long {
             Some(found) => found,
             None => self.wide(select)?,
@@ -127,7 +127,7 @@ impl NetworkTable {
                 Err(_) => Err(format!("{cell:?} is not a latency")),
             };
             let latency = latency.map_err(|reason| cells.error(row, &name, reason))?;
-            let batch = match cells.position("batch") {
+            let batch = match cells.0.position("batch") {
                 Some(_) => cells.count(row, "batch")?,
                 None => select.batch.unwrap_or(1),
             };
@@ -149,7 +149,7 @@ impl NetworkTable {
         let with_batch = select.batch.map(|batch| format!("{device}_{batch}"));
         let names = with_batch.into_iter().chain([device.to_owned()]);
         let cells = Cells(&self.table);
-        let found = names.filter_map(|name| Some((cells.position(&name)?, name))).next();
+        let found = names.filter_map(|name| Some((cells.0.position(&name)?, name))).next();
         found.ok_or_else(|| self.none(select))
     }
 
@@ -161,7 +161,7 @@ impl NetworkTable {
             .filter_map(|(name, value)| value.map(|value| format!("{name} {value}")));
         let wanted: Vec<String> = texts.chain(counts).collect();
         let cells = Cells(&self.table);
-        let known = match cells.position("device") {
+        let known = match cells.0.position("device") {
             Some(_) => cells.distinct("device", 0..self.table.len()),
             None => {
                 let encoding = |name: &str| name == "arch_id" || is_encoding(name);
@@ -183,7 +183,7 @@ impl NetworkTable {
             ("threads", select.threads.map(|threads| threads.to_string())),
         ];
         for (column, wanted) in wanted {
-            let Some(at) = cells.position(column) else { continue };
+            let Some(at) = cells.0.position(column) else { continue };
             let value = |row: usize| canonical(column, &self.table.row(row)[at]);
             if let Some(wanted) = wanted {
                 kept.retain(|&row| value(row) == canonical(column, &wanted));
@@ -193,15 +193,15 @@ impl NetworkTable {
                 return Err(NetworkTableError::Mixed { path: self.table.path().to_owned(), column, values });
             }
         }
-        if let (Some(batch), Some(at)) = (select.batch, cells.position("batch")) {
+        if let (Some(batch), Some(at)) = (select.batch, cells.0.position("batch")) {
             kept.retain(|&row| self.table.row(row)[at].trim() == batch.to_string());
         }
-        if let Some(at) = cells.position("gpu_device") {
+        if let Some(at) = cells.0.position("gpu_device") {
             // Processors, unless the runtime says otherwise.
             let gpu = select.runtime.as_deref().is_some_and(|runtime| runtime.contains("vulkan"));
             kept.retain(|&row| self.table.row(row)[at].trim().starts_with('-') != gpu);
         }
-        if let Some(at) = cells.position("powersave") {
+        if let Some(at) = cells.0.position("powersave") {
             // Big cores where they were measured apart, else all.
             let of = |row: &usize| self.table.row(*row)[at].trim().to_owned();
             let best = if kept.iter().any(|row| of(row) == "2") { "2" } else { "0" };
@@ -294,20 +294,12 @@ fn joined(table: &KernelTable, archs: Option<&Path>) -> Result<Vec<Option<Encode
 struct Cells<'a>(&'a KernelTable);
 
 impl Cells<'_> {
-    fn position(&self, name: &str) -> Option<usize> {
-        self.0.columns().iter().position(|column| column == name)
-    }
-
-    fn required(&self, name: &str) -> Result<usize, DatasetError> {
-        self.position(name).ok_or_else(|| DatasetError::missing_column(self.0.path(), name))
-    }
-
     fn error(&self, row: usize, column: &str, reason: String) -> DatasetError {
         DatasetError::cell(self.0.path(), row, column, reason)
     }
 
     fn integer(&self, row: usize, name: &str) -> Result<u32, DatasetError> {
-        let text = self.0.row(row)[self.required(name)?].trim();
+        let text = self.0.row(row)[self.0.required(name)?].trim();
         text.parse().map_err(|_| self.error(row, name, format!("{text:?} is not a non-negative integer")))
     }
 
@@ -319,7 +311,7 @@ impl Cells<'_> {
     }
 
     fn distinct(&self, column: &str, rows: impl IntoIterator<Item = usize>) -> Vec<String> {
-        let Some(at) = self.position(column) else { return Vec::new() };
+        let Some(at) = self.0.position(column) else { return Vec::new() };
         let values: BTreeSet<&str> = rows.into_iter().map(|row| self.0.row(row)[at].trim()).collect();
         values.into_iter().map(str::to_owned).collect()
     }
@@ -338,7 +330,7 @@ impl Cells<'_> {
         let depths: Vec<String> = (0..ofa::STAGES).map(|i| format!("d{i}")).collect();
         let edges: Vec<String> = nasbench201::EDGES.iter().map(|(from, to)| format!("e{from}{to}")).collect();
         let one = |row: usize, column: &str| -> Result<String, DatasetError> {
-            Ok(format!("{}:{}", space, self.0.row(row)[self.required(column)?].trim()))
+            Ok(format!("{}:{}", space, self.0.row(row)[self.0.required(column)?].trim()))
         };
         let code = |row: usize| {
             let (code, column) = match space {
@@ -348,7 +340,7 @@ impl Cells<'_> {
                 Space::NasBench201 => {
                     let mut names = [""; 6];
                     for (name, edge) in names.iter_mut().zip(&edges) {
-                        *name = self.0.row(row)[self.required(edge)?].trim();
+                        *name = self.0.row(row)[self.0.required(edge)?].trim();
                     }
                     (NasBench201::new(names).map(Encoded::NasBench201), &*edges[0])
                 }
@@ -369,10 +361,10 @@ impl Cells<'_> {
     }
 
     fn named(&self, unknown: &mut BTreeSet<String>) -> Result<Vec<Option<Encoded>>, DatasetError> {
-        let name = if self.position("network").is_some() { "network" } else { "model" };
+        let name = if self.0.position("network").is_some() { "network" } else { "model" };
         let mut networks = Vec::with_capacity(self.0.len());
         for row in 0..self.0.len() {
-            let text = self.0.row(row)[self.required(name)?].trim();
+            let text = self.0.row(row)[self.0.required(name)?].trim();
             if Encoded::is_code(text) {
                 let code = text
                     .parse()
@@ -380,7 +372,7 @@ impl Cells<'_> {
                 networks.push(Some(code));
                 continue;
             }
-            let side = match self.position("resolution") {
+            let side = match self.0.position("resolution") {
                 Some(_) => self.count(row, "resolution")?,
                 None => 224,
             };
