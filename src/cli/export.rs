@@ -3,7 +3,7 @@
 use super::force::{Force, NO_INPUTS};
 use super::net::{self, NetOptions};
 use super::{Failure, Global};
-use edgezen_core::plainnet::{Graph, Kernel, Model, kernel};
+use edgezen_core::plainnet::{Graph, Kernel, Model, lowering};
 use edgezen_engine::quantisation::{Images, Maps, QuantisationError, Ranges};
 use edgezen_engine::safetensors::{SafetensorsError, Tensors};
 use edgezen_engine::weights::Weights;
@@ -230,7 +230,7 @@ fn as_trained(model: &mut Model, file: &Tensors, options: NetOptions) {
 fn describe(network: &AnyNetwork, batch: u32) -> Result<Description<'_>, Failure> {
     let input = network.input()?;
     let kernels =
-        network.graphs()?.iter().flat_map(kernel::fused).map(|kernel| kernel.with_batch(batch)).collect();
+        network.graphs()?.iter().flat_map(lowering::fused).map(|kernel| kernel.with_batch(batch)).collect();
     let input_shape = [input.c, input.h, input.w];
     Ok(match network {
         AnyNetwork::PlainNet(model) => Description {

@@ -3,7 +3,7 @@
 use super::answers::Answers;
 use super::net::{self, NetOptions};
 use super::{Failure, Global, output};
-use edgezen_core::plainnet::kernel::Lowering;
+use edgezen_core::plainnet::lowering::Lowering;
 use edgezen_core::plainnet::sections::Section;
 use edgezen_core::plainnet::{Kernel, Model, Variant, cost, graph_cost};
 use edgezen_core::units::{Bytes, Macs, Params};

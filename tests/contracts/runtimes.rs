@@ -8,7 +8,7 @@ use edgezen::engine::precision::Precision;
 use edgezen::engine::runtimes::{self, Opening, Runtime};
 use edgezen::engine::{Engine, EngineError, onnx};
 use edgezen::plainnet::graph::{Act, Op};
-use edgezen::plainnet::kernel::Lowering;
+use edgezen::plainnet::lowering::Lowering;
 use edgezen::plainnet::repeated::Repeated;
 use edgezen::plainnet::{Graph, Kernel, KernelKind, Model, Shape, published};
 use edgezen_lab::device::runtimes::folders;

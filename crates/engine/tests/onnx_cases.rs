@@ -2,7 +2,7 @@
 #![cfg(feature = "onnx")]
 #![allow(clippy::unwrap_used)]
 
-use edgezen_core::plainnet::kernel::{self, Lowering};
+use edgezen_core::plainnet::lowering::{self, Lowering};
 use edgezen_engine::onnx;
 use prost::Message;
 use rand::{RngExt, SeedableRng};
@@ -41,7 +41,7 @@ fn every_case_has_its_macs() {
                 continue;
             }
         };
-        let priced: f64 = kernel::fused(&imported.graph).iter().map(|kernel| kernel.macs()).sum();
+        let priced: f64 = lowering::fused(&imported.graph).iter().map(|kernel| kernel.macs()).sum();
         let eager: f64 = Lowering::Eager.kernels(&imported.graph).iter().map(|kernel| kernel.macs()).sum();
         let left_out: f64 = imported.unknown.iter().filter_map(|unknown| unknown.macs).sum();
         if !near(imported.macs, macs) || !near(priced + left_out, macs) || !near(priced, eager) {
@@ -70,7 +70,7 @@ fn further_cases_have_their_macs_or_are_refused() {
         let side = case["resolution"].as_str().map(|text| text.parse().unwrap());
         match (onnx::read_at(&folder.join(format!("{name}.onnx")), side), case["refused"].as_str()) {
             (Ok(imported), None) => {
-                let priced: f64 = kernel::fused(&imported.graph).iter().map(|kernel| kernel.macs()).sum();
+                let priced: f64 = lowering::fused(&imported.graph).iter().map(|kernel| kernel.macs()).sum();
                 let left_out: f64 = imported.unknown.iter().filter_map(|unknown| unknown.macs).sum();
                 let macs = case["macs"].as_f64().unwrap();
                 if !near(imported.macs, macs) || !near(priced + left_out, macs) {
@@ -171,7 +171,7 @@ fn damaged_cases_are_refused_without_panic() {
             damage(&mut damaged, &mut rng);
             let start = Instant::now();
             if let Ok(imported) = onnx::decode(&damaged.encode_to_vec()) {
-                let priced: f64 = kernel::fused(&imported.graph).iter().map(|kernel| kernel.macs()).sum();
+                let priced: f64 = lowering::fused(&imported.graph).iter().map(|kernel| kernel.macs()).sum();
                 let left_out: f64 = imported.unknown.iter().filter_map(|unknown| unknown.macs).sum();
                 let exact = imported.unknown.iter().all(|unknown| unknown.macs.is_some());
                 assert!(!exact || near(priced + left_out, imported.macs), "{file:?}: {imported:?}");

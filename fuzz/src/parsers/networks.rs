@@ -2,7 +2,7 @@
 
 use super::{Parser, Seeds, as_it_is, files, said};
 use edgezen_core::plainnet::graph::{Act, Op};
-use edgezen_core::plainnet::kernel::Lowering;
+use edgezen_core::plainnet::lowering::Lowering;
 use edgezen_core::plainnet::{Graph, Model, Shape, notation};
 use edgezen_engine::imported::Imported;
 use edgezen_engine::quantisation::{Images, Maps, Ranges};

@@ -1,7 +1,7 @@
 //! What people type: structures, codes of other search spaces, quantities.
 
 use super::{Parser, Seeds, as_it_is, said, text};
-use edgezen_core::plainnet::kernel::Lowering;
+use edgezen_core::plainnet::lowering::Lowering;
 use edgezen_core::plainnet::{Model, Variant, notation, published};
 use edgezen_core::proxy::Mode;
 use edgezen_core::proxy::zen::ZenScore;

@@ -1,7 +1,7 @@
 //! What a latency is the latency *of*.
 
 use crate::foreign::Name;
-use crate::plainnet::kernel::Lowering;
+use crate::plainnet::lowering::Lowering;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,7 @@
 //! What was measured: a kernel, a block or a network.
 
-use crate::plainnet::kernel::{KernelError, Lowering, MAX_BATCH};
+use crate::plainnet::kernel::{KernelError, MAX_BATCH};
+use crate::plainnet::lowering::Lowering;
 use crate::plainnet::{Graph, Kernel, Model, Shape, ShapeError, Variant, graph, notation};
 use crate::zoo::{CodeError, Encoded};
 use serde::{Deserialize, Serialize};

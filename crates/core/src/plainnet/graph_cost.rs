@@ -2,7 +2,7 @@
 
 use super::Graph;
 use super::graph::Op;
-use super::kernel::fused;
+use super::lowering::fused;
 
 /// Counts of a graph, for one image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

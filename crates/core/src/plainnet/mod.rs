@@ -9,6 +9,7 @@ pub mod fusion;
 pub mod graph;
 pub mod graph_cost;
 pub mod kernel;
+pub mod lowering;
 pub mod notation;
 pub mod published;
 pub mod repeated;
@@ -142,11 +143,11 @@ impl Model {
 
     /// Fused kernels of the network for one image.
     pub fn kernels(&self) -> Result<Vec<Kernel>, ShapeError> {
-        self.lowered(kernel::Lowering::Fused)
+        self.lowered(lowering::Lowering::Fused)
     }
 
     /// Kernels of the network for one image, as a runtime that works like `lowering` launches them.
-    pub fn lowered(&self, lowering: kernel::Lowering) -> Result<Vec<Kernel>, ShapeError> {
+    pub fn lowered(&self, lowering: lowering::Lowering) -> Result<Vec<Kernel>, ShapeError> {
         Ok(lowering.kernels(&self.graph()?))
     }
 

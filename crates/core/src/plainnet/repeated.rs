@@ -6,7 +6,8 @@
 //! between the layers of a network, so that they are not always found in the fastest cache.
 
 use super::graph::{Act, Graph, Op};
-use super::kernel::{Kernel, KernelKind, Lowering};
+use super::kernel::{Kernel, KernelKind};
+use super::lowering::Lowering;
 use super::shape::Shape;
 
 /// Two graphs that differ in how often they hold a piece of work.

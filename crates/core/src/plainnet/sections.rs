@@ -2,7 +2,7 @@
 //! there is none, by the residual units of its graph.
 
 use super::graph::{self, Act, Graph, Op};
-use super::kernel::Lowering;
+use super::lowering::Lowering;
 use super::{Block, Kernel, KernelKind, Model, Shape, Variant};
 
 /// Kernels that belong together, with a name for them.

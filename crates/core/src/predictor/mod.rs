@@ -35,7 +35,7 @@ pub mod network;
 pub mod roofline;
 
 use crate::measurement::Identity;
-use crate::plainnet::kernel::Lowering;
+use crate::plainnet::lowering::Lowering;
 use crate::plainnet::{Kernel, KernelKind};
 use crate::stats;
 use crate::units::Latency;

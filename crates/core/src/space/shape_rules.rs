@@ -322,7 +322,7 @@ mod tests {
         let (mut dense, mut depthwise) = (0, 0);
         for part in network.parts() {
             for kernel in
-                crate::plainnet::kernel::fused(&part.graph).iter().filter(|kernel| kernel.kernel > 1)
+                crate::plainnet::lowering::fused(&part.graph).iter().filter(|kernel| kernel.kernel > 1)
             {
                 match kernel.kind {
                     KernelKind::Conv if kernel.groups == 1 => {
@@ -363,7 +363,7 @@ mod tests {
     fn stem_in_zoo(name: &str) -> u32 {
         let network = Encoded::Named(Named::new(name, 224).unwrap());
         let parts = network.parts();
-        let kernels = parts.iter().flat_map(|part| crate::plainnet::kernel::fused(&part.graph));
+        let kernels = parts.iter().flat_map(|part| crate::plainnet::lowering::fused(&part.graph));
         let of_image = kernels.filter(|kernel| kernel.kind == KernelKind::Conv && kernel.in_c == 3);
         of_image.map(|kernel| kernel.out_c).max().unwrap()
     }

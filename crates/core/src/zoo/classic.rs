@@ -278,7 +278,7 @@ fn densenet(mut net: Net, stem: u32, growth: u32, counts: [u32; 4]) -> Net {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plainnet::kernel;
+    use crate::plainnet::lowering;
 
     #[test]
     fn networks_have_their_published_costs() {
@@ -301,14 +301,14 @@ mod tests {
             ("densenet121", 2.9, 8.0),
         ] {
             let net = by_name(name, 224).unwrap();
-            let kernels = kernel::fused(&net.graph);
+            let kernels = lowering::fused(&net.graph);
             let macs: f64 = kernels.iter().map(|k| k.macs()).sum();
             let weights: f64 = kernels.iter().map(|k| k.params()).sum();
             assert!((macs / 1e9 / gmacs - 1.0).abs() < 0.1, "{name}: {macs}");
             assert!((weights / 1e6 / params - 1.0).abs() < 0.05, "{name}: {weights}");
         }
         let deep = by_name("resnet_v2_101", 299).unwrap();
-        let weights: f64 = kernel::fused(&deep.graph).iter().map(|k| k.params()).sum();
+        let weights: f64 = lowering::fused(&deep.graph).iter().map(|k| k.params()).sum();
         assert!((weights / 44.6e6 - 1.0).abs() < 0.02, "{weights}");
         for bad in [
             "wide_resnet18_2",

@@ -102,7 +102,7 @@ impl FromStr for FbNet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plainnet::kernel;
+    use crate::plainnet::lowering;
 
     #[test]
     fn blocks_of_an_operation_and_a_place_are_alike() {
@@ -127,7 +127,7 @@ mod tests {
             ops[layer] = op;
             let parts = FbNet(ops).parts();
             let part = parts.iter().find(|part| part.group == OPS[usize::from(op)]).unwrap();
-            let kernels = kernel::fused(&part.graph);
+            let kernels = lowering::fused(&part.graph);
             let biases: f64 = kernels.iter().map(|k| f64::from(k.out_c)).sum();
             let macs: f64 = kernels.iter().map(|k| k.macs()).sum();
             (macs, kernels.iter().map(|k| k.params()).sum::<f64>() - biases)

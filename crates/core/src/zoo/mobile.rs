@@ -337,7 +337,7 @@ fn shufflenet_v2(mut net: Net, width: f64) -> Option<Net> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plainnet::{graph_cost, kernel};
+    use crate::plainnet::{graph_cost, lowering};
 
     #[test]
     fn networks_have_their_published_costs() {
@@ -364,7 +364,7 @@ mod tests {
             ("pplcnet_1.0", 224, 161.0),
         ] {
             let net = by_name(name, side).unwrap();
-            let macs: f64 = kernel::fused(&net.graph).iter().map(|k| k.macs()).sum();
+            let macs: f64 = lowering::fused(&net.graph).iter().map(|k| k.macs()).sum();
             assert!((macs / 1e6 / mmacs - 1.0).abs() < 0.1, "{name}: {macs}");
         }
     }

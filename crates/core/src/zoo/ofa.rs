@@ -134,14 +134,14 @@ impl FromStr for Ofa {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plainnet::kernel;
+    use crate::plainnet::lowering;
 
     #[test]
     fn the_smallest_and_the_largest_network_have_their_published_costs() {
         // The paper's accuracy-latency curves end at about 595 M MACs (all maxima, 224).
         let macs = |d: u32, k: u32, e: u32, resolution: u32| -> f64 {
             let net = Ofa::new(resolution, &[d; STAGES], &[k; SLOTS], &[e; SLOTS]).unwrap();
-            net.parts().iter().flat_map(|part| kernel::fused(&part.graph)).map(|k| k.macs()).sum()
+            net.parts().iter().flat_map(|part| lowering::fused(&part.graph)).map(|k| k.macs()).sum()
         };
         let (least, most) = (macs(2, 3, 3, 128), macs(4, 7, 6, 224));
         assert!(least < 60e6 && (500e6..650e6).contains(&most), "{least} {most}");

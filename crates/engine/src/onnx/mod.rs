@@ -170,7 +170,7 @@ mod tests {
     use crate::{Engine, Tract, weights};
     use edgezen_core::plainnet::graph::Op;
     use edgezen_core::plainnet::{
-        Graph, Kernel, KernelKind, Model, Shape, Variant, graph, kernel, notation, published,
+        Graph, Kernel, KernelKind, Model, Shape, Variant, graph, lowering, notation, published,
     };
 
     fn close(a: &[f32], b: &[f32]) {
@@ -192,7 +192,7 @@ mod tests {
         close(&through[0].data, &direct[0].data);
         let imported = decode(&bytes).unwrap();
         assert_eq!(imported.unknown, Vec::new());
-        assert_eq!(kernel::fused(&imported.graph), kernel::fused(graph));
+        assert_eq!(lowering::fused(&imported.graph), lowering::fused(graph));
     }
 
     #[test]

@@ -51,7 +51,7 @@ mod tests {
     use crate::quantisation::{Images, Maps, Ranges};
     use crate::weights::Weights;
     use edgezen_core::plainnet::graph::{Act, Op};
-    use edgezen_core::plainnet::{Graph, Kernel, KernelKind, Model, Shape, kernel, notation, published};
+    use edgezen_core::plainnet::{Graph, Kernel, KernelKind, Model, Shape, lowering, notation, published};
     use edgezen_core::zoo::{Encoded, Named};
 
     #[test]
@@ -91,8 +91,8 @@ mod tests {
         let weights = Weights::new(graph, 3);
         let float = decode(&write(graph, batch, &weights).unwrap()).unwrap();
         assert_eq!(float.unknown, Vec::new(), "{name}");
-        assert_eq!(kernel::fused(&float.graph), kernel::fused(graph), "{name}");
-        let macs: f64 = kernel::fused(graph).iter().map(Kernel::macs).sum();
+        assert_eq!(lowering::fused(&float.graph), lowering::fused(graph), "{name}");
+        let macs: f64 = lowering::fused(graph).iter().map(Kernel::macs).sum();
         assert_eq!(float.macs, macs, "{name}");
         if graph.nodes.iter().map(|node| node.shape.elements()).sum::<u64>() > 1 << 22 {
             return;
@@ -100,7 +100,7 @@ mod tests {
         let images = Images::Random { count: 1, seed: 0 };
         let maps = Maps::of(graph, &Ranges::observe(graph, &weights, &images).unwrap());
         let integers = decode(&write_int8(graph, batch, &weights, &maps).unwrap()).unwrap();
-        assert_eq!(kernel::fused(&integers.graph), kernel::fused(graph), "{name}");
+        assert_eq!(lowering::fused(&integers.graph), lowering::fused(graph), "{name}");
     }
 
     #[test]

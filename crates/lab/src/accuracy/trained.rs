@@ -5,7 +5,7 @@ use crate::catalogue::networks::{self, AnyNetwork, NetworkError, Overrides};
 use edgezen_core::accuracy::features::{self, Features};
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::plainnet::chain::{Chain, ChainError};
-use edgezen_core::plainnet::kernel::Lowering;
+use edgezen_core::plainnet::lowering::Lowering;
 use edgezen_core::proxy::{Mode, ScoreError};
 use edgezen_core::stats;
 use rayon::prelude::*;

@@ -161,7 +161,7 @@ mod tests {
     use crate::device::profile::Profiles;
     use crate::device::simulated::Simulation;
     use crate::device::{self, DriverOptions, Options};
-    use edgezen_core::plainnet::kernel::Lowering;
+    use edgezen_core::plainnet::lowering::Lowering;
     use edgezen_core::space;
     use std::ops::ControlFlow;
 

@@ -5,7 +5,7 @@ use super::part::{PartMetrics, plain};
 use crate::fit::baselines::FlopsOnly;
 use edgezen_core::measurement::{Sample, Subject};
 use edgezen_core::plainnet::Kernel;
-use edgezen_core::plainnet::kernel::Lowering;
+use edgezen_core::plainnet::lowering::Lowering;
 use edgezen_core::predictor::LatencyPredictor;
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::metrics::{Metrics, Pair};

@@ -2,7 +2,7 @@
 //!
 //! Dense convolutions are taken as they are. All else (normalisation, activation, sums, gates, pooling, matrix products) is
 //! bound by the memory: each kernel takes the time of starting it and that of its bytes. Activations that PyTorch had no
-//! operator for are several kernels ([`kernel::composed`]). In half precision the input of each dense convolution is
+//! operator for are several kernels ([`lowering::composed`]). In half precision the input of each dense convolution is
 //! rearranged as well: tensor cores want channels last, PyTorch keeps channels first (NVIDIA, Deep Learning Performance
 //! Guide, convolutional layers). The speed of the memory comes from element-wise kernels that were measured in PyTorch on
 //! the device, else from the peak rate of the device's profile.
@@ -16,7 +16,7 @@ use crate::dataset::Dataset;
 use crate::fit::error::FitError;
 use crate::fit::solvers::nnls;
 use edgezen_core::measurement::{Sample, Subject};
-use edgezen_core::plainnet::{Kernel, KernelKind, kernel};
+use edgezen_core::plainnet::{Kernel, KernelKind, lowering};
 use edgezen_core::predictor::calibration::{Families, KernelCalibration, Margin};
 use edgezen_core::predictor::domain::Domain;
 use edgezen_core::predictor::features;
@@ -149,7 +149,7 @@ impl Rest<'_> {
         let batch = sample.subject.batch().unwrap_or(batch);
         let [mut known, mut moved, mut mmacs] = [0.0; 3];
         for part in code.0.parts() {
-            for (_, kernel) in kernel::composed(&part.graph) {
+            for (_, kernel) in lowering::composed(&part.graph) {
                 let kernel = kernel.with_batch(batch);
                 let memory = kernel.bytes(self.bytes) / self.rate;
                 match kernel.kind {
@@ -239,7 +239,7 @@ mod tests {
     use super::*;
     use crate::catalogue;
     use crate::dataset::table::KernelTable;
-    use edgezen_core::plainnet::kernel::Lowering;
+    use edgezen_core::plainnet::lowering::Lowering;
     use edgezen_core::predictor::LatencyPredictor;
     use edgezen_core::predictor::any::AnyPredictor;
     use edgezen_core::zoo::Encoded;

@@ -1,6 +1,6 @@
 //! What a network outside PlainNet is described by: quantities summed over the kernels of its blocks.
 
-use crate::plainnet::kernel::Lowering;
+use crate::plainnet::lowering::Lowering;
 use crate::plainnet::{Kernel, KernelKind};
 use crate::predictor::features;
 use crate::predictor::features::{Machine, Named, Quantities};

@@ -5,7 +5,7 @@
 use super::quantity::{Built, Source};
 use super::{Amounts, Budget, Budgets, Costs, Quantity, TrackedDevice};
 use crate::plainnet::cost::{self, Official};
-use crate::plainnet::kernel::Lowering;
+use crate::plainnet::lowering::Lowering;
 use crate::plainnet::{Block, Graph, Kernel, Shape, ShapeError, SuperBlock, Variant, graph};
 use crate::predictor::Terms;
 use crate::units::{Macs, Params};

@@ -9,7 +9,7 @@ use super::{FORMAT, MAX_SAMPLES, MIN_SAMPLES, Plan, PlanError};
 use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::block::smart_round;
 use edgezen_core::plainnet::graph::Act;
-use edgezen_core::plainnet::kernel::Lowering;
+use edgezen_core::plainnet::lowering::Lowering;
 use edgezen_core::plainnet::{
     Kernel, KernelKind, Model, Network, Shape, SuperBlock, Variant, layers, notation, published, relink,
     shape,

@@ -97,7 +97,7 @@ impl Plan {
 mod tests {
     use super::*;
     use edgezen_core::plainnet::graph::Act;
-    use edgezen_core::plainnet::kernel::Lowering;
+    use edgezen_core::plainnet::lowering::Lowering;
     use edgezen_core::plainnet::{KernelKind, published};
     use edgezen_core::space;
     use edgezen_core::space::SearchSpace;

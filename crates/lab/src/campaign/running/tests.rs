@@ -13,7 +13,7 @@ fn plan(samples: usize) -> Plan {
         &[space::by_name("mobilenet").unwrap()],
         samples,
         1,
-        edgezen_core::plainnet::kernel::Lowering::Fused,
+        edgezen_core::plainnet::lowering::Lowering::Fused,
         3,
     )
     .unwrap()
@@ -145,7 +145,7 @@ fn a_lost_device_can_be_resumed() {
         &[space::by_name("mobilenet").unwrap()],
         40,
         1,
-        edgezen_core::plainnet::kernel::Lowering::Fused,
+        edgezen_core::plainnet::lowering::Lowering::Fused,
         4,
     )
     .unwrap();

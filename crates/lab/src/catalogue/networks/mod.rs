@@ -11,7 +11,7 @@ pub use error::NetworkError;
 pub use names::NamedNetwork;
 
 use edgezen_core::plainnet::graph_cost::{self, GraphCost};
-use edgezen_core::plainnet::kernel::Lowering;
+use edgezen_core::plainnet::lowering::Lowering;
 use edgezen_core::plainnet::sections::{self, Section};
 use edgezen_core::plainnet::{Block, Graph, Model, Network, Shape, ShapeError, notation, published};
 use edgezen_core::zoo::Encoded;

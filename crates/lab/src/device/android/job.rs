@@ -7,7 +7,7 @@ use crate::device::adb::LinkError;
 use crate::device::{DeviceError, Workload};
 use edgezen_core::foreign::{ForeignText, shell_word};
 use edgezen_core::measurement::Subject;
-use edgezen_core::plainnet::kernel;
+use edgezen_core::plainnet::lowering;
 use edgezen_runner::protocol;
 use edgezen_runner::protocol::Job;
 use edgezen_runner::{Asked, Measured, plausible};
@@ -41,7 +41,7 @@ impl Android {
     fn ask(&mut self, id: &str, subject: &Subject, workload: Workload<'_>) -> Result<Measured, DeviceError> {
         let batch = subject.batch().unwrap_or(self.identity.batch);
         let graph = subject.graph().map_err(|e| DeviceError::workload(workload, e))?;
-        let macs: f64 = kernel::fused(&graph).iter().map(|k| k.with_batch(batch).macs()).sum();
+        let macs: f64 = lowering::fused(&graph).iter().map(|k| k.with_batch(batch).macs()).sum();
         // The slowest phones compute a fifth of a MAC per nanosecond.
         let longest = Duration::from_nanos(self.policy.at_most_ns((5.0 * macs) as u64 + 10_000_000));
         let limit = longest + Duration::from_secs(30);

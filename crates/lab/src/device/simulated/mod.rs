@@ -15,8 +15,7 @@ use super::driver::{Driver, Request};
 use super::profile::{Kind, Profiles};
 use super::{Device, DeviceError, DriverOptions, Facts, Workload};
 use edgezen_core::measurement::{Identity, Subject};
-use edgezen_core::plainnet::kernel;
-use edgezen_core::plainnet::kernel::Lowering;
+use edgezen_core::plainnet::lowering::{self, Lowering};
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::units::Latency;
 use edgezen_engine::onnx;
@@ -148,7 +147,7 @@ impl Device for Simulated {
                     reason: e.to_string(),
                 };
                 let graph = onnx::read(path).and_then(|read| Ok(read.whole()?)).map_err(bad)?;
-                (kernel::fused(&graph), path.display().to_string())
+                (lowering::fused(&graph), path.display().to_string())
             }
         };
         let batch = self.identity.batch;

@@ -2,7 +2,7 @@
 
 use crate::fit::error::FitError;
 use edgezen_core::plainnet::Kernel;
-use edgezen_core::plainnet::kernel::Lowering;
+use edgezen_core::plainnet::lowering::Lowering;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_core::predictor::network::file::{Range, Term};
 use edgezen_core::predictor::network::sums;
