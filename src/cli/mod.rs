@@ -206,7 +206,7 @@ fn parsed(error: &clap::Error) -> Result<(), Failure> {
     let _ = error.print();
     let names = commands_beside(error);
     if let Some(names) = &names {
-        eprintln!("  {names}");
+        let _ = writeln!(std::io::stderr(), "  {names}");
     }
     if JSON.load(Ordering::Relaxed) {
         let text = error.render().to_string();

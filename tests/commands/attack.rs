@@ -56,6 +56,20 @@ fn a_full_stdout_is_an_error_and_a_closed_one_is_not() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_stderr_changes_no_exit_code() {
+    for args in [&["experiment", "tabel1"][..], &["--bad"], &["dataset", "bad"], &["info", "absent.onnx"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let status = Command::new(env!("CARGO_BIN_EXE_edgezen"))
+            .args(args)
+            .stdout(Stdio::null())
+            .stderr(full)
+            .status();
+        assert_eq!(status.unwrap().code(), Some(2), "{args:?}");
+    }
+}
+
 #[test]
 fn journals_of_more_configurations_than_any_plan_are_refused() {
     for name in ["journal-configurations-1e12.jsonl", "journal-configurations-2e64.jsonl"] {

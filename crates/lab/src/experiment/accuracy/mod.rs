@@ -369,4 +369,19 @@ mod tests {
         assert_eq!(report.csv().lines().count(), report.lines.len() + 1);
         assert!(report.svg().starts_with("<svg") && report.page().contains("zen (paper)"));
     }
+
+    #[test]
+    fn the_picture_shows_small_tables_only_where_there_are_no_others() {
+        let line = |table: &str, networks| Line {
+            table: table.into(),
+            group: ALL.into(),
+            proxy: DEFAULT.into(),
+            networks,
+            correlation: Some(Correlation { spearman: 0.5, spearman_se: 0.1, kendall: 0.4, kendall_se: 0.1 }),
+            regret: None,
+        };
+        let both = picture::draw(&[line("of many", LEAST_TO_DIVIDE), line("of few", LEAST)]);
+        assert!(both.contains("of many") && !both.contains("of few"));
+        assert!(picture::draw(&[line("of few", LEAST)]).contains("of few"));
+    }
 }

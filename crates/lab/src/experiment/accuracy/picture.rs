@@ -1,6 +1,9 @@
 //! The picture: for each table the Kendall correlation of every score, and its regret under the first budget on a latency.
+//!
+//! Tables with fewer networks than are divided into quartiles stand in the csv file and on the page only, unless there are no
+//! others: their errors are as wide as the picture.
 
-use super::{ALL, Line};
+use super::{ALL, LEAST_TO_DIVIDE, Line};
 use crate::report::axis::Scale;
 use crate::report::chart::{Chart, Dot, Label, Mark, Series};
 use crate::report::svg::{Drawing, grid};
@@ -8,7 +11,10 @@ use crate::report::svg::{Drawing, grid};
 /// Draws the charts, two to a row, as the text of an SVG file.
 pub fn draw(lines: &[Line]) -> String {
     let mut tables: Vec<&str> = Vec::new();
-    for line in lines.iter().filter(|line| line.group == ALL) {
+    let large = |line: &&Line| line.networks >= LEAST_TO_DIVIDE;
+    let whole = || lines.iter().filter(|line| line.group == ALL);
+    let any = whole().any(|line| large(&line));
+    for line in whole().filter(|line| large(line) || !any) {
         if !tables.contains(&&*line.table) {
             tables.push(&line.table);
         }
