@@ -20,10 +20,13 @@ pub fn draw(lines: &[Line]) -> String {
         }
     }
     let mut drawings: Vec<Drawing> = Vec::new();
-    for table in tables {
+    for &table in &tables {
         let of_table = || lines.iter().filter(move |line| line.table == table);
         let ranked = of_table().filter(|line| line.group == ALL || line.group == "not drawn");
-        let dots = ranked.filter_map(|line| {
+        // What was fitted to a table is shown if that table is.
+        let by_shown =
+            |line: &&Line| line.proxy.split_once(" by ").is_none_or(|(_, other)| tables.contains(&other));
+        let dots = ranked.filter(by_shown).filter_map(|line| {
             let of = line.correlation?;
             Some((
                 &*line.proxy,
@@ -38,11 +41,7 @@ pub fn draw(lines: &[Line]) -> String {
             let regret = line.regret?;
             Some((&*line.proxy, regret.points, (regret.lower, regret.upper)))
         });
-        drawings.extend(chart(
-            &format!("{table}, {budget}"),
-            "points of accuracy lost to the best network",
-            dots,
-        ));
+        drawings.extend(chart(&format!("{table}, {budget}"), "points of accuracy lost", dots));
     }
     grid("accuracy", &drawings, 2).standalone()
 }
@@ -71,7 +70,8 @@ fn chart<'a>(
         mark: Mark::Named,
         points: dots.iter().enumerate().map(dot).collect(),
     };
-    let (x, y) = (label(x), label("scores"));
+    // A picture of its own shows no titles.
+    let (x, y) = (label(&format!("{title}: {x}")), label("scores"));
     Some(
         Chart { title: title.into(), x, y, series: vec![series], limits: Vec::new(), diagonal: false }.draw(),
     )
