@@ -1,7 +1,7 @@
 //! Kernels: the pieces of work that a runtime launches, and that latency predictors estimate.
 //!
 //! TensorRT, TFLite and tract run BN, activation and the residual addition inside the convolution
-//! before them, so one kernel stands for `conv + BN + activation (+ residual)`. [`fused`] finds them in
+//! before them, so one kernel stands for `conv + BN + activation (+ residual)`. [`super::lowering::fused`] finds them in
 //! a graph. Derived quantities (MACs, parameters, bytes) are defined here and nowhere else.
 
 use super::graph::{Act, Graph, Op};
