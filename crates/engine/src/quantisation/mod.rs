@@ -12,7 +12,7 @@ mod weights;
 pub use affine::Affine;
 pub use maps::Maps;
 pub use ranges::{Images, Ranges};
-pub use weights::{IntegerWeights, integers};
+pub use weights::{IntegerWeights, WeightRange, integers};
 
 /// Why ranges could not be found.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ mod integers;
 mod nodes;
 
 use super::OnnxError;
-use crate::quantisation::{self, IntegerWeights, Maps};
+use crate::quantisation::{self, IntegerWeights, Maps, WeightRange};
 use crate::weights::{Parameters, Weights};
 use edgezen_core::plainnet::Graph;
 use edgezen_core::plainnet::graph::Op;
@@ -215,7 +215,8 @@ impl<'a> Export<'a> {
         if drawn.as_ref().is_none_or(|drawn| drawn.node != index) {
             *drawn = self.weights.of(index).map(|parameters| {
                 let map_scale = self.map_scales.get(index).copied().flatten();
-                let integers = map_scale.map(|scale| (quantisation::integers(&parameters, scale), scale));
+                let integers = map_scale
+                    .map(|scale| (quantisation::integers(&parameters, scale, WeightRange::Reduced), scale));
                 Drawn { node: index, parameters, integers }
             });
         }

@@ -2,7 +2,7 @@
 
 use super::layout::{Around, Layout};
 use super::model::{Fused, Options, Padding, Quantisation};
-use crate::quantisation::{Affine, IntegerWeights, integers};
+use crate::quantisation::{Affine, IntegerWeights, WeightRange, integers};
 use crate::tflite::TfliteError;
 use crate::weights::Parameters;
 use edgezen_core::plainnet::graph::{Act, Node, Op};
@@ -156,7 +156,7 @@ impl Layout<'_> {
             let weight = self.floats(weight_name, shape, &order.of(&parameters.weight));
             return [weight, self.floats(bias_name, vec![bias.len() as u32], bias)];
         };
-        let IntegerWeights { weight, scales, bias } = integers(parameters, affine.scale);
+        let IntegerWeights { weight, scales, bias } = integers(parameters, affine.scale, WeightRange::Full);
         let units = scales.iter().map(|scale| scale * affine.scale).collect();
         let zero_points = vec![0; scales.len()];
         let axis = if matches!(order, Order::Whole(..)) { 3 } else { 0 };
