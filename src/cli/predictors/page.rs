@@ -1,6 +1,7 @@
 //! `edgezen predictors page`: the page of the shipped predictors, docs/devices.md.
 
 use crate::embedded::PREDICTORS;
+use crate::shipped;
 use edgezen_core::files::FileError;
 use edgezen_core::measurement::Identity;
 use edgezen_core::predictor::any::AnyPredictor;
@@ -8,6 +9,9 @@ use edgezen_core::predictor::metrics::Metrics;
 use edgezen_lab::catalogue::{Predictors, aliases};
 use edgezen_lab::dataset::import::networks::HARDWARE;
 use std::collections::BTreeMap;
+
+/// Devices of this year and later are counted as those of today.
+const RECENT: u16 = 2022;
 
 /// What the page says of one predictor.
 struct Line {
@@ -40,20 +44,40 @@ pub fn text() -> Result<String, FileError> {
         devices.entry(line.identity.device.to_string()).or_default().push(line);
     }
     let predictors: usize = devices.values().map(Vec::len).sum();
+    let known = shipped::known_devices()?;
+    let of = |device: &str| known.iter().find(|known| known.id == device);
+    let recent = |device: &&String| of(device).and_then(|known| known.year).is_some_and(|year| year >= RECENT);
+    let recent: Vec<&String> = devices.keys().filter(recent).collect();
+    let copies: usize = recent.iter().map(|device| aliases::copies(device).len()).sum();
     let mut out = format!(
         "# Devices with a shipped predictor\n\n\
          `edgezen predictors page` writes this page from the shipped files, and a test compares both. There are {} devices with {predictors}\n\
-         predictors. *Error* is the mean error on networks that the fit did not see (on kernels, where it says so), beside that of a line through\n\
+         predictors; {} of them came out in {RECENT} or later, and {copies} more names are devices for which the source lists the measurements of one of these.\n\
+         *Error* is the mean error on networks that the fit did not see (on kernels, where it says so), beside that of a line through\n\
          the multiply-accumulates on the same rows; *inside* is the share of them inside the 90 % intervals. *Year* is the year that the source of the\n\
          data names. \"Throughput\" marks identities whose numbers are the time of an image while others are under way: they are no latencies.\n\
-         [predictors.md](predictors.md) says how each figure is found.\n",
-        devices.len()
+         [predictors.md](predictors.md) says how each figure is found; `edgezen devices show NAME` gives the source of each fact.\n",
+        devices.len(),
+        recent.len()
     );
     for (device, lines) in &devices {
         out += &format!("\n## {device}\n\n");
-        let others = aliases::of(device);
+        if let Some(known) = of(device) {
+            let hardware = known.hardware();
+            let hardware = if hardware.is_empty() { hardware } else { format!(" {hardware}.") };
+            out += &format!("{}.{hardware}\n\n", known.title());
+        }
+        let copies = aliases::copies(device);
+        let others: Vec<String> =
+            aliases::of(device).into_iter().filter(|other| !copies.contains(other)).collect();
         if !others.is_empty() {
             out += &format!("Also `{}`.\n\n", others.join("`, `"));
+        }
+        if !copies.is_empty() {
+            out += &format!(
+                "The source lists these measurements for `{}`, too: one measurement, not a second device.\n\n",
+                copies.join("` and `")
+            );
         }
         if let Some(hardware) = lines.iter().find_map(|line| line.hardware.as_deref()) {
             out += &format!("The source calls it {hardware}.\n\n");
