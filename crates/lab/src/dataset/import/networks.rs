@@ -247,6 +247,15 @@ impl Importer for Source {
     }
 }
 
+/// `table` in the words of this program, whichever source its columns are of; what is selected of it is renamed, too.
+///
+/// # Errors
+/// A table of a source whose cells make no sense, or without what is selected.
+pub fn translated(table: KernelTable, select: &mut Select) -> Result<KernelTable, NetworkTableError> {
+    let source = guess(&table, Space::Named);
+    (source.translate)(table, select)
+}
+
 /// The source that a table of networks of `space` seems to come from.
 pub fn guess(table: &KernelTable, space: Space) -> &'static Source {
     let has = |name: &str| table.columns().iter().any(|column| column == name);
