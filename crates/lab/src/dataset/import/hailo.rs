@@ -66,7 +66,9 @@ pub(super) fn translate(table: KernelTable, select: &mut Select) -> Result<Kerne
         };
         rows.push((row, network, side, f64::from(batch) * rate.time_of_one(row)?));
     }
-    let column = |value: &dyn Fn(&(usize, String, u32, f64)) -> String| rows.iter().map(value).collect();
+    let column = |value: &dyn Fn(&(usize, String, u32, f64)) -> String| -> Vec<String> {
+        rows.iter().map(value).collect()
+    };
     let same = |value: &str| vec![value.to_owned(); rows.len()];
     Ok(table.translated([
         ("network", column(&|row| row.1.clone())),

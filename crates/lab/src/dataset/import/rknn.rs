@@ -10,7 +10,7 @@ use crate::dataset::table::{KernelTable, NetworkTableError, Select};
 pub const RUNTIME: &str = "rknn-throughput";
 
 /// Chips that share a column of the source with another one, which stands for both.
-pub const COPIES: [(&str, &str); 1] = [("rk3568", "rk3566")];
+const COPIES: [(&str, &str); 1] = [("rk3568", "rk3566")];
 
 /// The source's name of that column.
 const SHARED: (&str, &str) = ("rk3566+rk3568", "rk3566");
@@ -45,7 +45,9 @@ pub(super) fn translate(table: KernelTable, select: &mut Select) -> Result<Kerne
         };
         rows.push((row, network, high, rate.time_of_one(row)?));
     }
-    let column = |value: &dyn Fn(&(usize, String, u32, f64)) -> String| rows.iter().map(value).collect();
+    let column = |value: &dyn Fn(&(usize, String, u32, f64)) -> String| -> Vec<String> {
+        rows.iter().map(value).collect()
+    };
     Ok(table.translated([
         ("network", column(&|row| row.1.clone())),
         ("resolution", column(&|row| row.2.to_string())),
