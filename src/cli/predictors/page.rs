@@ -46,13 +46,22 @@ pub fn text() -> Result<String, FileError> {
     let predictors: usize = devices.values().map(Vec::len).sum();
     let known = shipped::known_devices()?;
     let of = |device: &str| known.iter().find(|known| known.id == device);
-    let recent = |device: &&String| of(device).and_then(|known| known.year).is_some_and(|year| year >= RECENT);
-    let recent: Vec<&String> = devices.keys().filter(recent).collect();
+    let of_data = |lines: &[Line]| {
+        lines.iter().flat_map(|line| &line.sources).filter_map(|s| year(s)?.parse::<u16>().ok()).max()
+    };
+    // The year of a table stands for that of the devices of which no source says it: those of its day.
+    let is_recent = |year: Option<u16>| year.is_some_and(|year| year >= RECENT);
+    let recent = devices.iter().filter(|(device, lines)| {
+        let released = of(device).and_then(|known| known.year);
+        is_recent(released) || is_recent(of_data(lines))
+    });
+    let recent: Vec<&String> = recent.map(|(device, _)| device).collect();
     let copies: usize = recent.iter().map(|device| aliases::copies(device).len()).sum();
     let mut out = format!(
         "# Devices with a shipped predictor\n\n\
          `edgezen predictors page` writes this page from the shipped files, and a test compares both. There are {} devices with {predictors}\n\
-         predictors; {} of them came out in {RECENT} or later, and {copies} more names are devices for which the source lists the measurements of one of these.\n\
+         predictors. {} of them came out in {RECENT} or later, or were measured for a table that names such a year; {copies} more are devices for which the\n\
+         source lists the measurements of one of these.\n\
          *Error* is the mean error on networks that the fit did not see (on kernels, where it says so), beside that of a line through\n\
          the multiply-accumulates on the same rows; *inside* is the share of them inside the 90 % intervals. *Year* is the year that the source of the\n\
          data names. \"Throughput\" marks identities whose numbers are the time of an image while others are under way: they are no latencies.\n\
