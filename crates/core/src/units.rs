@@ -131,7 +131,10 @@ pub struct Throughput(pub f64);
 impl Throughput {
     /// What predictors of throughputs give is the time of an image meanwhile.
     pub fn of(image: Latency) -> Throughput {
-        Throughput(1e9 / image.ns())
+        let rate = Throughput(1e9 / image.ns());
+        // The reciprocal of a reciprocal may be off by its last bit: 29/s would come back as 29.000000000000004/s.
+        let round = Throughput((rate.0 * 1e6).round() / 1e6);
+        if round.image() == image { round } else { rate }
     }
 
     /// The time of an image while others are under way.
@@ -334,6 +337,9 @@ mod tests {
             assert!(bad.parse::<Throughput>().is_err(), "{bad:?} was accepted");
         }
         assert!("2000/s".parse::<Latency>().is_err());
+        for rate in (1..5000).map(f64::from).chain([0.5, 12.25]) {
+            assert_eq!(Throughput::of(Throughput(rate).image()).0, rate);
+        }
     }
 
     #[test]
