@@ -47,7 +47,7 @@ pub(super) fn translate(table: KernelTable, select: &mut Select) -> Result<Kerne
         return Err(NetworkTableError::NoLatencies { path: table.path().to_owned(), wanted, known });
     };
     let of = |name: &'static str| Column::of(&table, name);
-    let (names, task, chip, compiler) = (of("network")?, of("task")?, of("chip")?, of("compiler")?);
+    let (names, task, chip) = (of("network")?, of("task")?, of("chip")?);
     let (high, wide, rate) = (of("in_h")?, of("in_w")?, of(name)?);
     let mut rows = Vec::new();
     for row in 0..table.len() {
@@ -78,7 +78,6 @@ pub(super) fn translate(table: KernelTable, select: &mut Select) -> Result<Kerne
         ("precision", same("int8")),
         ("batch", same(&batch.to_string())),
         ("latency_ms", column(&|row| row.3.to_string())),
-        ("hardware", column(&|row| format!("compiled by Dataflow Compiler {}", compiler.text(row.0).trim()))),
     ]))
 }
 

@@ -205,6 +205,7 @@ pub const SOURCES: &[Source] = &[
         notes: &[
             "Throughputs: the chip works as a pipeline, and the time of an image while others are under way is no latency of one.",
             "Networks that do not fit the chip are swapped in parts; a batch of eight pays once for them.",
+            "Compiled by Dataflow Compiler v3.33.0 for the Hailo-8 and 8L, v5.2.0 for the others.",
         ],
         defaults: Defaults { device: None, runtime: Some(hailo::RUNTIME), precision: Some("int8"), cores: None },
         translate: hailo::translate,
