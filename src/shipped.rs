@@ -1,9 +1,9 @@
 //! The devices and predictors that are shipped with the program, with the user's own in front of them.
 
 use crate::catalogue::{Catalogue, KnownDevice, Predictors, Profiles, known, predictors};
+pub use crate::embedded::{ACCURACIES, DEVICE_PROFILES, PREDICTORS};
 use edgezen_core::files::FileError;
 use std::path::Path;
-pub use crate::embedded::{ACCURACIES, DEVICE_PROFILES, PREDICTORS};
 
 /// Handwritten digits to train on, as a gzipped table, with the path of its file.
 #[cfg(feature = "torch")]

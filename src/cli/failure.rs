@@ -220,9 +220,8 @@ impl From<SearchError> for Failure {
             SearchError::Initial(_) => Failure::usage(message),
             SearchError::Infeasible(why) => {
                 let change = if why.quantity.is_at_least() { "lower" } else { "raise" };
-                Failure::new(Exit::Infeasible, message).remedy(format!(
-                    "{change} that budget, or start from a smaller structure with --init"
-                ))
+                Failure::new(Exit::Infeasible, message)
+                    .remedy(format!("{change} that budget, or start from a smaller structure with --init"))
             }
             SearchError::Misshapen(_) => {
                 Failure::new(Exit::Infeasible, message).remedy("give another --init, or --any-shape")

@@ -117,10 +117,8 @@ fn a_search_under_a_throughput_says_images_per_second_everywhere() {
     assert!(file("run.toml").contains("limit_images_per_s = 300.0"), "{}", file("run.toml"));
     assert!(file("front.csv").lines().next().unwrap().contains(&format!("{device}_images_per_s")));
     // The same network again, from the run's own description.
-    let again = edgezen_json(
-        dir.path(),
-        &["search", "--resume", "--out", &run.display().to_string(), "--json"],
-    );
+    let again =
+        edgezen_json(dir.path(), &["search", "--resume", "--out", &run.display().to_string(), "--json"]);
     assert_eq!(again["best"]["net"], best["net"]);
     let spoken = edgezen(dir.path(), &["search", "--resume", "--out", &run.display().to_string()]);
     let spoken = String::from_utf8(spoken.stdout).unwrap();
@@ -128,7 +126,9 @@ fn a_search_under_a_throughput_says_images_per_second_everywhere() {
     let drawn = edgezen(dir.path(), &["report", &run.display().to_string()]);
     assert!(drawn.status.success(), "{}", String::from_utf8_lossy(&drawn.stderr));
     let page = file("report.html");
-    assert!(page.contains("The best network within 300 images/s on") && page.contains("Score and throughput on"));
+    assert!(
+        page.contains("The best network within 300 images/s on") && page.contains("Score and throughput on")
+    );
     assert!(page.contains("--throughput hailo15l@hailo-throughput@int8=300/s"));
 }
 
@@ -154,8 +154,14 @@ fn latencies_and_throughputs_are_never_held_against_each_other() {
         (&["search", "--device", throughput, "--throughput", "2000"][..], "2000/s"),
         (&["search", "--device", throughput, "--throughput", "2ms"], "images/s"),
         (&["search", "--throughput", "2000/s"], "--device pixel2"),
-        (&["search", "--device", throughput, "--throughput", "9/s", "--throughput", "8/s"], "two throughput budgets"),
-        (&["search", "--device", throughput, "--throughput", "9/s", "--verify", "1"], "--verify measures latencies"),
+        (
+            &["search", "--device", throughput, "--throughput", "9/s", "--throughput", "8/s"],
+            "two throughput budgets",
+        ),
+        (
+            &["search", "--device", throughput, "--throughput", "9/s", "--verify", "1"],
+            "--verify measures latencies",
+        ),
     ] {
         refused(dir.path(), args, 2, &[words]);
     }
@@ -218,7 +224,8 @@ fn devices_of_today_have_predictors_and_facts_with_sources() {
     let facts = list(&shown["facts"]);
     assert!(facts.iter().all(|fact| !text(fact, "source").is_empty()), "{facts:?}");
     assert!(facts.iter().any(|fact| text(fact, "value").contains("SM8450")));
-    let spoken = String::from_utf8(edgezen(dir.path(), &["devices", "show", "dragonwing_q_8750"]).stdout).unwrap();
+    let spoken =
+        String::from_utf8(edgezen(dir.path(), &["devices", "show", "dragonwing_q_8750"]).stdout).unwrap();
     assert!(spoken.contains("Samsung Galaxy S25, phone of 2025"), "{spoken}");
     assert!(spoken.contains("one measurement, not a second device"), "{spoken}");
 }

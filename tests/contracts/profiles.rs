@@ -170,7 +170,9 @@ fn facts_without_a_profile_are_of_devices_that_people_ask_for() {
         let has_profile = profiles.by_name(&device.id).is_ok();
         assert!(!has_profile || device.facts().iter().all(|fact| fact.path == "year"), "{}", device.id);
     }
-    for of_today in ["galaxy_s22_5g", "galaxy_s25", "galaxy_s26", "raspberrypi5", "hailo10h", "snapdragon_x_elite_crd"] {
+    for of_today in
+        ["galaxy_s22_5g", "galaxy_s25", "galaxy_s26", "raspberrypi5", "hailo10h", "snapdragon_x_elite_crd"]
+    {
         let device = known.iter().find(|device| device.id == of_today).unwrap();
         assert!(device.year.is_some_and(|year| year >= 2022) && device.facts().len() > 2, "{of_today}");
     }

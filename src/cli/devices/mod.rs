@@ -325,7 +325,11 @@ fn list(profiles: &Profiles) -> Result<List, Failure> {
     });
     let without = |name: String, predictors: Vec<String>| {
         let title = known.iter().find(|known| known.id == name).map(KnownDevice::title);
-        let what = if predictors.is_empty() { "neither predictor nor profile" } else { "predicted only: there is no profile" };
+        let what = if predictors.is_empty() {
+            "neither predictor nor profile"
+        } else {
+            "predicted only: there is no profile"
+        };
         Row {
             aliases: aliases::of(&name),
             year: year(&name),

@@ -227,8 +227,11 @@ fn best(report: &Report) -> String {
     for device in &report.manifest.device {
         let Some(p) = best.on(&device.name) else { continue };
         let (from, to) = p.ends();
-        let what =
-            if p.quantity.is_at_least() { " with several under way: no latency of one" } else { " per image" };
+        let what = if p.quantity.is_at_least() {
+            " with several under way: no latency of one"
+        } else {
+            " per image"
+        };
         out += &format!(
             "<p>{}: {}{what}, 90 % interval {from} to {to}, by {}, {:.0} % inside its domain.</p>",
             escape(&device.name),

@@ -39,7 +39,8 @@ impl Report {
 
     /// The front on one device, or against FLOPs.
     pub(super) fn front(&self, device: Option<&str>) -> Drawing {
-        let states = device.and_then(|device| self.result.best.on(device)).map(|predicted| predicted.quantity);
+        let states =
+            device.and_then(|device| self.result.best.on(device)).map(|predicted| predicted.quantity);
         let axis = CostAxis { device, states: states.unwrap_or(Quantity::Latency) };
         let on_it = |found: &&FoundNetwork| device.is_none_or(|d| found.on_front.iter().any(|on| on == d));
         let dot = |found: &FoundNetwork| {
@@ -131,7 +132,9 @@ impl CostAxis<'_> {
 
     fn label(&self) -> Label {
         let text = match self.device {
-            Some(device) if self.states.is_at_least() => format!("predicted throughput on {device}, images/s"),
+            Some(device) if self.states.is_at_least() => {
+                format!("predicted throughput on {device}, images/s")
+            }
             Some(device) => format!("predicted latency on {device}, ms per image"),
             None => "MFLOPs".to_owned(),
         };
@@ -168,12 +171,11 @@ impl CostAxis<'_> {
     /// The run's budget of this cost, with its name.
     fn limits(&self, manifest: &Manifest) -> Vec<(f64, String)> {
         let limit = match self.device {
-            Some(device) => manifest
-                .device
-                .iter()
-                .find(|table| table.name == device)
-                .and_then(|table| table.limit())
-                .map(|(quantity, time)| (self.scaled(time), format!("budget {}", quantity.print(time.ns())))),
+            Some(device) => {
+                manifest.device.iter().find(|table| table.name == device).and_then(|table| table.limit()).map(
+                    |(quantity, time)| (self.scaled(time), format!("budget {}", quantity.print(time.ns()))),
+                )
+            }
             None => {
                 let flops = manifest.budget.limits[Quantity::Flops].map(|flops| flops / 1e6);
                 flops.map(|flops| (flops, format!("budget {} M", axis::label(flops))))

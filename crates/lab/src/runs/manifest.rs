@@ -128,8 +128,7 @@ impl DeviceTable {
     /// The budget on the device: its quantity, and the time of an image that it leaves.
     pub fn limit(&self) -> Option<(Quantity, Latency)> {
         let latency = self.limit_ms.map(|ms| (Quantity::Latency, Latency::from_ms(ms)));
-        let throughput =
-            self.limit_images_per_s.map(|rate| (Quantity::Throughput, Throughput(rate).image()));
+        let throughput = self.limit_images_per_s.map(|rate| (Quantity::Throughput, Throughput(rate).image()));
         latency.or(throughput)
     }
 

@@ -65,7 +65,11 @@ fn on_devices(args: &Args) -> Result<Vec<(String, Option<Limit>)>, Failure> {
                 .remedy(format!("name it: --device pixel2 {example}, or {named}"))
         })?;
         if let Some((_, Some(known))) = limits.iter().find(|(known, _)| *known == device) {
-            let both = if known.quantity() == quantity { format!("two {quantity} budgets") } else { "two budgets".into() };
+            let both = if known.quantity() == quantity {
+                format!("two {quantity} budgets")
+            } else {
+                "two budgets".into()
+            };
             return Err(Failure::usage(format!("{both} for {device}; give one")));
         }
         limits.push((device, Some(limit)));

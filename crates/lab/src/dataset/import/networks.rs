@@ -3,7 +3,9 @@
 //! A source is one entry in [`SOURCES`]. What it calls devices, runtimes and networks is translated by
 //! `names`.
 
-use super::{ImportError, Importer, Request, accel_nasbench, aihub, efficientnet_lite, hailo, paddlelite, rknn};
+use super::{
+    ImportError, Importer, Request, accel_nasbench, aihub, efficientnet_lite, hailo, paddlelite, rknn,
+};
 use crate::dataset::table::{KernelTable, NetworkRow, NetworkTable, NetworkTableError, Select};
 use crate::dataset::{Dataset, Environment, Provenance, names};
 use edgezen_core::foreign::Name;
@@ -207,7 +209,12 @@ pub const SOURCES: &[Source] = &[
             "Networks that do not fit the chip are swapped in parts; a batch of eight pays once for them.",
             "Compiled by Dataflow Compiler v3.33.0 for the Hailo-8 and 8L, v5.2.0 for the others.",
         ],
-        defaults: Defaults { device: None, runtime: Some(hailo::RUNTIME), precision: Some("int8"), cores: None },
+        defaults: Defaults {
+            device: None,
+            runtime: Some(hailo::RUNTIME),
+            precision: Some("int8"),
+            cores: None,
+        },
         translate: hailo::translate,
     },
     Source {
@@ -219,7 +226,12 @@ pub const SOURCES: &[Source] = &[
             "Frames per second at the NPU's highest clock, without what comes before and after; one core on the RK3588 and RK3576. The source does not say whether frames overlap.",
             "One column stands for the RK3566 and the RK3568; the RV1126's numbers are 1.5 times the RV1109's throughout.",
         ],
-        defaults: Defaults { device: None, runtime: Some(rknn::RUNTIME), precision: Some("int8"), cores: None },
+        defaults: Defaults {
+            device: None,
+            runtime: Some(rknn::RUNTIME),
+            precision: Some("int8"),
+            cores: None,
+        },
         translate: rknn::translate,
     },
     Source {
