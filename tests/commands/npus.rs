@@ -178,7 +178,8 @@ fn latencies_and_throughputs_are_never_held_against_each_other() {
 fn predict_says_images_per_second_of_a_throughput() {
     let dir = tempfile::tempdir().unwrap();
     let args = ["predict", "--device", "hailo15l@hailo-throughput", "resnet18", "--throughput", "100/s"];
-    let row = &list(&edgezen_json(dir.path(), &[&args[..], &["--json"]].concat()))[0];
+    let rows = edgezen_json(dir.path(), &[&args[..], &["--json"]].concat());
+    let row = &list(&rows)[0];
     let rate = |name: &str| number(row, name);
     assert!(rate("lower_images_per_s") < rate("images_per_s"), "{row}");
     assert!(rate("images_per_s") < rate("upper_images_per_s") && row["inside_budget"] == true, "{row}");
