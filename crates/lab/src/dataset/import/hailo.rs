@@ -150,7 +150,7 @@ mod tests {
             let error = read(&text, &chosen("hailo8", None, None)).unwrap_err().to_string();
             assert!(error.contains("row 5") && error.contains(column), "{to}: {error}");
         }
-        let error = read("task,network\n", &chosen("hailo8", None, None)).unwrap_err().to_string();
+        let error = read("task,network\nclassification,resnet_v1_18\n", &chosen("hailo8", None, None)).unwrap_err().to_string();
         assert!(error.contains("chip"), "{error}");
     }
 
