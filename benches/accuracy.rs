@@ -3,7 +3,8 @@
 //! Parts: `v100` (convolutions under TensorRT: random configurations, two sides and two widths left out with all
 //! that lies on them), `operators` (PyTorch's on GPUs), `host` (few kernels of a CPU), `phones` (networks under TFLite, each left out in turn),
 //! `networks` (few networks of a search space, the others predicted), `unseen` (a device from ten networks and
-//! other devices' predictors). All without a name. Whatever is fitted here sees the other rows only.
+//! other devices' predictors), `npus`, `hailo` and `boards` (the networks of AI Hub, of Hailo's zoo and of benchncnn on devices with a
+//! shipped predictor, each network left out). All without a name. Whatever is fitted here sees the other rows only.
 
 #![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
@@ -17,6 +18,7 @@ use edgezen::fit::networks as whole;
 use edgezen::fit::networks::MeasuredNetwork;
 use edgezen::fit::networks::rows::pairs;
 use edgezen::fit::observation::Observation;
+use edgezen::fit::siblings::Set;
 use edgezen::plainnet::{Kernel, KernelKind};
 use edgezen::predictor::LatencyPredictor;
 use edgezen::predictor::any::AnyPredictor;
@@ -29,6 +31,7 @@ use edgezen::transfer::networks::Pool;
 use edgezen::zoo::Encoded;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 type Failed = Box<dyn std::error::Error>;
@@ -40,16 +43,20 @@ fn main() -> Result<(), Failed> {
     // Cargo's own arguments begin with a dash.
     let given: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     type Part = fn() -> Result<(), Failed>;
-    let parts: [(&str, Part); 6] = [
+    let parts: [(&str, Part); 9] = [
         ("v100", v100),
         ("operators", operators),
         ("host", host),
         ("phones", phones),
         ("networks", networks),
         ("unseen", unseen),
+        ("npus", npus),
+        ("hailo", hailo),
+        ("boards", boards),
     ];
     if let Some(unknown) = given.iter().find(|name| parts.iter().all(|(part, _)| part != name)) {
-        return Err(format!("no part {unknown:?}: v100, operators, host, phones, networks, unseen").into());
+        let known: Vec<&str> = parts.iter().map(|(part, _)| *part).collect();
+        return Err(format!("no part {unknown:?}: {}", known.join(", ")).into());
     }
     for (name, part) in parts {
         if given.is_empty() || given.iter().any(|given| given == name) {
@@ -217,6 +224,90 @@ fn phones() -> Result<(), Failed> {
         print(&format!("{device} {precision}, MobileNet v1"), &named("mobilenet_v1"));
         print(&format!("{device} {precision}, MobileNets"), &named("mobilenet"));
         print(&format!("{device} {precision}, all networks"), &pairs);
+    }
+    Ok(())
+}
+
+/// The datasets of `format` that shipped predictors were fitted to: those whose sources name `source`.
+fn shipped_sets(format: &str, source: &str) -> Result<Vec<Dataset>, Failed> {
+    let table = root().join(format!("datasets/tables/{format}/networks.csv.gz"));
+    let mut sets = Vec::new();
+    for entry in shipped::predictors().entries()? {
+        let AnyPredictor::Kernels(predictor) = entry.load()? else { continue };
+        let file = predictor.file();
+        if !file.provenance.sources.iter().any(|named| named.contains(source)) {
+            continue;
+        }
+        let identity = &file.identity;
+        let counted = (format == "ncnn").then_some(identity.threads);
+        sets.push(import(
+            format,
+            &table,
+            &Select {
+                device: Some(identity.device.to_string()),
+                runtime: Some(identity.runtime.to_string()),
+                precision: Some(identity.precision.to_string()),
+                batch: identity.is_throughput().then_some(identity.batch),
+                threads: counted,
+            },
+        )?);
+    }
+    Ok(sets)
+}
+
+/// Fits the sets together; each network is left out of all of them. Prints the medians over the sets of one precision.
+fn siblings(datasets: Vec<Dataset>) -> Result<(), Failed> {
+    let set = |dataset: Dataset| Set { request: Request::of(&dataset), dataset };
+    let sets: Vec<Set> = datasets.into_iter().map(set).collect();
+    let mut found: BTreeMap<String, Vec<[f64; 3]>> = BTreeMap::new();
+    for file in fit::siblings::fit(&sets)? {
+        let Some(m) = file.metrics.networks else { continue };
+        let line = file.metrics.baseline_flops.map_or(f64::NAN, |line| line.mape_percent);
+        let row = [m.mape_percent, line, m.coverage_percent.unwrap_or(f64::NAN)];
+        found.entry(file.identity.precision.to_string()).or_default().push(row);
+    }
+    for (precision, rows) in found {
+        let of = |at: usize| stats::median(&rows.iter().map(|row| row[at]).collect::<Vec<_>>());
+        let inside = stats::mean(&rows.iter().map(|row| row[2]).collect::<Vec<_>>());
+        println!(
+            "  {precision:8} median over {} sets: error {:5.1} %, a line through MACs {:5.1} %; interval holds {:4.1} %",
+            rows.len(),
+            of(0).unwrap_or(f64::NAN),
+            of(1).unwrap_or(f64::NAN),
+            inside.unwrap_or(f64::NAN),
+        );
+    }
+    Ok(())
+}
+
+fn npus() -> Result<(), Failed> {
+    siblings(shipped_sets("aihub", "AI Hub")?)
+}
+
+fn hailo() -> Result<(), Failed> {
+    each_left_out(shipped_sets("hailo", "Hailo model zoo")?)
+}
+
+fn boards() -> Result<(), Failed> {
+    each_left_out(shipped_sets("ncnn", "benchmark/README.md")?)
+}
+
+/// Each network of each set, predicted by a fit to the set's others.
+fn each_left_out(datasets: Vec<Dataset>) -> Result<(), Failed> {
+    for dataset in datasets {
+        let all = fit::observations(&dataset)?;
+        let mut pairs = Vec::new();
+        for at in 0..all.len() {
+            let mut train = all.clone();
+            let out = train.remove(at);
+            let estimate = fit::fit(&train, Request::of(&dataset))?.predict(&out.kernels);
+            pairs.push(Pair {
+                predicted: estimate.latency.ns(),
+                interval: Some((estimate.lower.ns(), estimate.upper.ns())),
+                measured: out.latency.ns(),
+            });
+        }
+        print(&dataset.identity.to_string(), &pairs);
     }
     Ok(())
 }

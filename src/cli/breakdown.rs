@@ -2,15 +2,15 @@
 
 use super::output::{Colour, painted};
 use edgezen_core::predictor::breakdown::BlockShare;
-use edgezen_core::units::{Latency, three_digits};
+use edgezen_core::units::three_digits;
 
 const WIDTH: usize = 80;
 const LABEL: usize = 31;
 const PARTS: [(&str, char, Colour); 3] =
     [("compute", '█', Colour::Cyan), ("memory", '▓', Colour::Yellow), ("overhead", '░', Colour::Magenta)];
 
-/// Rows as bars, at most 80 columns wide and coloured.
-pub fn bars(rows: &[BlockShare], limit: Option<Latency>) -> String {
+/// Rows as bars, at most 80 columns wide and coloured; `limit` is the budget as people read it.
+pub fn bars(rows: &[BlockShare], limit: Option<&str>) -> String {
     let longest = rows.iter().map(|row| row.ms).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
     let total: f64 = rows.iter().map(|row| row.ms).sum();
     let space = WIDTH - LABEL - 2 - 8 - 6 - 2;

@@ -218,8 +218,11 @@ impl From<SearchError> for Failure {
         let message = error.to_string();
         match error {
             SearchError::Initial(_) => Failure::usage(message),
-            SearchError::Infeasible(_) => Failure::new(Exit::Infeasible, message)
-                .remedy("raise that budget, or start from a smaller structure with --init"),
+            SearchError::Infeasible(why) => {
+                let change = if why.quantity.is_at_least() { "lower" } else { "raise" };
+                Failure::new(Exit::Infeasible, message)
+                    .remedy(format!("{change} that budget, or start from a smaller structure with --init"))
+            }
             SearchError::Misshapen(_) => {
                 Failure::new(Exit::Infeasible, message).remedy("give another --init, or --any-shape")
             }

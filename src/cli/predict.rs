@@ -12,7 +12,8 @@ use edgezen_core::predictor::breakdown::{BlockShare, KernelShare};
 use edgezen_core::predictor::extrapolation::Extrapolated;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::network::NetworkPredictor;
-use edgezen_core::units::{Latency, three_digits};
+use edgezen_core::search::Quantity;
+use edgezen_core::units::{Latency, Throughput, three_digits};
 use edgezen_lab::catalogue::networks;
 use edgezen_lab::files::Destination;
 use edgezen_lab::prediction::{self, INSIDE, Missing, PredictionError, network, table};
@@ -36,6 +37,9 @@ pub struct Args {
     /// Budget per image: the breakdown marks the block with which it is used up
     #[arg(long, value_name = "TIME")]
     latency: Option<Latency>,
+    /// The same for identities that state throughputs: at least so many images per second, as 2000/s
+    #[arg(long, value_name = "RATE", conflicts_with = "latency")]
+    throughput: Option<Throughput>,
     /// Images per run [default: the predictor's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: Option<u32>,
@@ -78,6 +82,11 @@ struct Row {
     /// latency.
     #[serde(skip_serializing_if = "Option::is_none")]
     images_per_s: Option<f64>,
+    /// The ends of the 90 % interval, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lower_images_per_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upper_images_per_s: Option<f64>,
     ms: f64,
     lower_ms: f64,
     upper_ms: f64,
@@ -121,6 +130,17 @@ struct KernelRow {
 }
 
 impl Args {
+    /// The quantity that is bounded.
+    fn bounded(&self) -> Option<Quantity> {
+        let latency = self.latency.map(|_| Quantity::Latency);
+        latency.or(self.throughput.map(|_| Quantity::Throughput))
+    }
+
+    /// The budget as the time of an image.
+    fn limit(&self) -> Option<Latency> {
+        self.latency.or(self.throughput.map(Throughput::image))
+    }
+
     /// The place of a table with predictions, which is none of the files that they are made of.
     fn place(&self, output: &Path, table: &Path) -> Result<Destination, Failure> {
         let others = [self.archs.as_deref(), self.which.predictor.as_deref()];
@@ -132,9 +152,7 @@ impl Args {
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let mut loaded = args.which.load(global.output())?;
     let throughput = loaded.identity().is_throughput();
-    if throughput && args.latency.is_some() {
-        return Err(predictors::throughput(loaded.identity()));
-    }
+    predictors::check_budget(loaded.identity(), args.bounded())?;
     if let (AnyPredictor::Kernels(predictor), Some(batch)) = (&mut loaded, args.batch) {
         **predictor = predictor.with_batch(batch);
     }
@@ -195,7 +213,7 @@ fn names(unknown: &[Missing], left_out: bool) -> String {
 
 fn predict(predictor: &FittedPredictor, net: &str, args: &Args) -> Result<prediction::Prediction, Failure> {
     let found = net::any(net, args.options)?;
-    Ok(network::by_kernels(predictor, &found, args.latency, args.partial)?)
+    Ok(network::by_kernels(predictor, &found, args.limit(), args.partial)?)
 }
 
 fn predict_whole(
@@ -223,6 +241,7 @@ fn row(prediction: prediction::Prediction, args: &Args, throughput: bool) -> Row
     let prediction::Prediction { net, device, estimate, left_out, coverage_macs, extrapolated, breakdown } =
         prediction;
     let shown = breakdown.filter(|_| args.breakdown.is_some());
+    let rate = |time: Latency| throughput.then(|| Throughput::of(time).0);
     let kernel = |share: &KernelShare| KernelRow {
         kernel: share.kernel.to_string(),
         ms: share.latency.ms(),
@@ -231,7 +250,9 @@ fn row(prediction: prediction::Prediction, args: &Args, throughput: bool) -> Row
     Row {
         net,
         device,
-        images_per_s: throughput.then(|| 1e3 / estimate.latency.ms()),
+        images_per_s: rate(estimate.latency),
+        lower_images_per_s: rate(estimate.upper),
+        upper_images_per_s: rate(estimate.lower),
         ms: estimate.latency.ms(),
         lower_ms: estimate.lower.ms(),
         upper_ms: estimate.upper.ms(),
@@ -241,8 +262,8 @@ fn row(prediction: prediction::Prediction, args: &Args, throughput: bool) -> Row
         unknown: missing.iter().map(|missing| missing.name.clone()).collect(),
         missing,
         extrapolated,
-        inside_budget: args.latency.map(|limit| estimate.charged <= limit),
-        budget_probability: args.latency.map(|limit| estimate.probability_within(limit)),
+        inside_budget: args.limit().map(|limit| estimate.charged <= limit),
+        budget_probability: args.limit().map(|limit| estimate.probability_within(limit)),
         breakdown: shown.as_ref().map(|parts| parts.kernels.iter().map(kernel).collect()),
         blocks: shown.map(|parts| parts.blocks),
         incomplete: !left_out.is_empty(),
@@ -260,19 +281,23 @@ fn support(support: Support) -> &'static str {
 fn text(rows: &[&Row], args: &Args) -> String {
     let mut out = String::new();
     for p in rows {
+        let (value, lower, upper, unit) = match (p.images_per_s, p.lower_images_per_s, p.upper_images_per_s) {
+            (Some(rate), Some(lower), Some(upper)) => (rate, lower, upper, "images/s"),
+            _ => (p.ms, p.lower_ms, p.upper_ms, "ms"),
+        };
         out += &format!(
-            "{}\n  {} ms on {} (90 %: {} to {} ms), {:.0} % inside the domain\n",
+            "{}\n  {} {unit} on {} (90 %: {} to {} {unit}), {:.0} % inside the domain\n",
             p.net,
-            three_digits(p.ms),
+            three_digits(value),
             p.device,
-            three_digits(p.lower_ms),
-            three_digits(p.upper_ms),
+            three_digits(lower),
+            three_digits(upper),
             100.0 * p.coverage
         );
-        if let Some(images) = p.images_per_s {
+        if p.images_per_s.is_some() {
             out += &format!(
-                "  throughput: {} images/s with several under way; no latency of one\n",
-                three_digits(images)
+                "  a throughput: {} ms an image with several under way; no latency of one\n",
+                three_digits(p.ms)
             );
         }
         if p.incomplete {
@@ -285,8 +310,9 @@ fn text(rows: &[&Row], args: &Args) -> String {
         if !p.extrapolated.is_empty() {
             out += &output::of_table(&tables::extrapolated(&p.extrapolated));
         }
+        let printed = args.bounded().zip(args.limit()).map(|(quantity, limit)| quantity.print(limit.ns()));
         if let (Some(limit), Some(inside), Some(probability)) =
-            (args.latency, p.inside_budget, p.budget_probability)
+            (&printed, p.inside_budget, p.budget_probability)
         {
             let side = if inside { "inside" } else { "over" };
             out += &output::paragraph(&format!(
@@ -296,7 +322,7 @@ fn text(rows: &[&Row], args: &Args) -> String {
         }
         match (args.breakdown, &p.blocks, &p.breakdown) {
             (Some(By::Blocks), Some(blocks), _) => {
-                out += &breakdown::bars(blocks, args.latency);
+                out += &breakdown::bars(blocks, printed.as_deref());
                 let sum: f64 = blocks.iter().map(|block| block.ms).sum();
                 if (sum / p.ms - 1.0).abs() > 0.005 {
                     out += &output::paragraph(&format!(

@@ -92,7 +92,7 @@ fn read(dir: &Path, output: Output) -> Result<Report, Failure> {
 fn predictors_of(manifest: &Manifest, output: Output) -> Vec<(String, Arc<FittedPredictor>)> {
     let mut found = Vec::new();
     for device in &manifest.device {
-        match predictors::by_device(&device.name, output) {
+        match predictors::any_by_device(&device.name, output).and_then(predictors::of_kernels) {
             Ok(predictor) => found.push((device.name.clone(), predictor)),
             Err(failure) => output.note(format!("no comparison on {}: {}", device.name, failure.message)),
         }

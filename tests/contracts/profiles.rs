@@ -155,3 +155,36 @@ fn damaged_files_are_errors_and_never_panics() {
         }
     }
 }
+
+#[test]
+fn facts_without_a_profile_are_of_devices_that_people_ask_for() {
+    // Phones of a series whose others are predicted.
+    const ASKED_FOR: [&str; 2] = ["galaxy_s23", "galaxy_s24"];
+    let predicted: BTreeSet<&str> =
+        edgezen::shipped::PREDICTORS.iter().filter_map(|(id, _)| id.split('@').next()).collect();
+    let profiles = profiles_in(Path::new("no such folder"));
+    let known = edgezen::shipped::known_devices().unwrap();
+    for device in &known {
+        assert!(predicted.contains(&*device.id) || ASKED_FOR.contains(&&*device.id), "{}", device.id);
+        // The facts of a device with a profile are there, but for its year.
+        let has_profile = profiles.by_name(&device.id).is_ok();
+        assert!(!has_profile || device.facts().iter().all(|fact| fact.path == "year"), "{}", device.id);
+    }
+    for of_today in
+        ["galaxy_s22_5g", "galaxy_s25", "galaxy_s26", "raspberrypi5", "hailo10h", "snapdragon_x_elite_crd"]
+    {
+        let device = known.iter().find(|device| device.id == of_today).unwrap();
+        assert!(device.year.is_some_and(|year| year >= 2022) && device.facts().len() > 2, "{of_today}");
+    }
+}
+
+#[test]
+fn what_is_shipped_of_devices_is_small() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let size = |folder: &str| -> u64 {
+        let files = std::fs::read_dir(root.join(folder)).unwrap();
+        files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
+    };
+    let all: u64 = ["predictors", "device-profiles", "device-facts"].map(size).iter().sum();
+    assert!(all <= 12_000_000, "{all} bytes");
+}

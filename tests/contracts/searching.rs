@@ -132,7 +132,7 @@ fn check_within(search: &Search<'_>, outcome: &SearchOutcome) {
             // The cached sums are those of the whole network.
             let whole = device.predictor.predict(&model.kernels().unwrap());
             assert!((whole.latency.ns() / estimate.latency.ns() - 1.0).abs() < 1e-9, "{}", model.network);
-            let limit = search.budgets.latency_limit(index);
+            let limit = search.budgets.time_limit(index);
             assert!(limit.is_none_or(|limit| search.budgets.budgeted(estimate) <= limit));
         }
     }

@@ -123,6 +123,50 @@ impl Sum for Latency {
     }
 }
 
+/// Images per second on a device on which several are under way: no latency of one, and told in a unit of its own.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Throughput(pub f64);
+
+impl Throughput {
+    /// What predictors of throughputs give is the time of an image meanwhile.
+    pub fn of(image: Latency) -> Throughput {
+        let rate = Throughput(1e9 / image.ns());
+        // The reciprocal of a reciprocal may be off by its last bit: 29/s would come back as 29.000000000000004/s.
+        let round = Throughput((rate.0 * 1e6).round() / 1e6);
+        if round.image() == image { round } else { rate }
+    }
+
+    /// The time of an image while others are under way.
+    pub fn image(self) -> Latency {
+        Latency::from_ns(1e9 / self.0)
+    }
+}
+
+impl fmt::Display for Throughput {
+    /// Three significant digits, or as many as the precision says: `2000 images/s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} images/s", digits(self.0, f.precision().unwrap_or(3)))
+    }
+}
+
+impl FromStr for Throughput {
+    type Err = UnitError;
+    /// A number with a unit: `2000/s`, `45.5 images/s`.
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let (number, unit) = split_number(text)?;
+        match unit {
+            "/s" | "images/s" => {}
+            "" => return Err(UnitError::missing(text, "a throughput carries its unit: 2000/s")),
+            _ => return Err(UnitError::unknown(text, unit, "/s or images/s")),
+        }
+        if number <= 0.0 {
+            return Err(UnitError::not_positive(text));
+        }
+        Ok(Throughput(number))
+    }
+}
+
 macro_rules! count_unit {
     ($(#[$doc:meta])* $name:ident, $suffix:literal) => {
         $(#[$doc])*
@@ -281,6 +325,20 @@ mod tests {
         assert_eq!("1e-1ms".parse::<Latency>().unwrap().us(), 100.0);
         for bad in ["80", "ms", "-3ms", "0ms", "80min", "", "nanms", "1e999ms"] {
             assert!(bad.parse::<Latency>().is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn throughputs_need_a_unit_and_are_no_latencies() {
+        assert_eq!("2000/s".parse::<Throughput>().unwrap().image(), Latency::from_ms(0.5));
+        assert_eq!("45.5 images/s".parse::<Throughput>().unwrap().to_string(), "45.5 images/s");
+        assert_eq!(Throughput::of(Latency::from_ms(0.5)).to_string(), "2000 images/s");
+        for bad in ["2000", "2ms", "0/s", "-5/s", "/s", "2000/min", "nan/s"] {
+            assert!(bad.parse::<Throughput>().is_err(), "{bad:?} was accepted");
+        }
+        assert!("2000/s".parse::<Latency>().is_err());
+        for rate in (1..5000).map(f64::from).chain([0.5, 12.25]) {
+            assert_eq!(Throughput::of(Throughput(rate).image()).0, rate);
         }
     }
 

@@ -8,7 +8,7 @@ use super::{Exit, Failure, Global, target};
 use crate::shipped;
 use edgezen_core::measurement::Identity;
 use edgezen_core::units::three_digits;
-use edgezen_lab::catalogue::aliases;
+use edgezen_lab::catalogue::{KnownDevice, aliases};
 use edgezen_lab::device;
 use edgezen_lab::device::adb::LinkError;
 use edgezen_lab::device::attached::{Attached, Details};
@@ -69,6 +69,8 @@ struct List {
 struct Row {
     name: String,
     aliases: Vec<String>,
+    /// In which it came out. Absent: not known here.
+    year: Option<u16>,
     kind: Option<String>,
     description: Option<String>,
     /// `shipped`, or the path of the user's file.
@@ -87,6 +89,8 @@ struct Show<'a> {
     identity: Identity,
     measured_identity: Identity,
     facts: &'a [Fact],
+    /// Facts that no profile has a place for, such as the year in which the device came out.
+    known: Vec<Fact>,
     peaks: Option<PeaksRow>,
     predictors: Vec<String>,
     /// Present for the host only.
@@ -284,12 +288,20 @@ fn predictors(device: &str) -> Vec<String> {
     shipped::PREDICTORS.iter().map(|(name, _)| *name).filter(of_device).map(str::to_owned).collect()
 }
 
+/// What is known of a device beside its profile.
+fn known_of(id: &str) -> Result<Option<KnownDevice>, Failure> {
+    Ok(shipped::known_devices()?.into_iter().find(|known| known.id == id))
+}
+
 fn list(profiles: &Profiles) -> Result<List, Failure> {
+    let known = shipped::known_devices()?;
+    let year = |id: &str| known.iter().find(|known| known.id == id).and_then(|known| known.year);
     let rows = profiles.entries().into_iter().map(|entry| {
         let origin = entry.location.to_string();
         match entry.profile {
             Ok(profile) => Row {
                 predictors: predictors(&profile.id),
+                year: year(&profile.id),
                 kind: Some(profile.kind.to_string()),
                 description: Some(profile.title()),
                 identity: Some(profile.identity()),
@@ -301,6 +313,7 @@ fn list(profiles: &Profiles) -> Result<List, Failure> {
             Err(error) => Row {
                 name: entry.name,
                 aliases: Vec::new(),
+                year: None,
                 kind: None,
                 description: None,
                 origin,
@@ -310,42 +323,61 @@ fn list(profiles: &Profiles) -> Result<List, Failure> {
             },
         }
     });
-    let predicted_only = shipped::catalogue().without_profile()?.into_iter().map(|(name, predictors)| Row {
-        aliases: aliases::of(&name),
-        name,
-        kind: None,
-        description: Some("predicted only: there is no profile".to_owned()),
-        origin: "predictors".to_owned(),
-        identity: None,
-        predictors,
-        error: None,
-    });
+    let without = |name: String, predictors: Vec<String>| {
+        let title = known.iter().find(|known| known.id == name).map(KnownDevice::title);
+        let what = if predictors.is_empty() {
+            "neither predictor nor profile"
+        } else {
+            "predicted only: there is no profile"
+        };
+        Row {
+            aliases: aliases::of(&name),
+            year: year(&name),
+            kind: None,
+            description: Some(title.map_or(what.to_owned(), |title| format!("{title}; {what}"))),
+            origin: if predictors.is_empty() { "device-facts" } else { "predictors" }.to_owned(),
+            identity: None,
+            predictors,
+            error: None,
+            name,
+        }
+    };
+    let predicted_only = shipped::catalogue().without_profile()?;
+    let told = |id: &String| profiles.by_name(id).is_err() && !predicted_only.contains_key(id);
+    let facts_only: Vec<String> = known.iter().map(|known| known.id.clone()).filter(told).collect();
+    let predicted_only = predicted_only.into_iter().map(|(name, predictors)| without(name, predictors));
+    let facts_only = facts_only.into_iter().map(|name| without(name, Vec::new()));
     let (phones, no_phones_because) = match phones(profiles, None) {
         Ok(phones) => (phones, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
     let (computer, _) = this_computer(profiles)?;
-    let devices = rows.chain(predicted_only).collect();
+    let devices = rows.chain(predicted_only).chain(facts_only).collect();
     Ok(List { devices, computer, runtimes: runtimes::found(), phones, no_phones_because })
 }
 
 fn list_text(list: &List) -> String {
-    let header = ["device", "kind", "default identity", "batch", "shipped predictor"];
+    let header = ["device", "year", "kind", "default identity", "batch", "shipped predictor"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    rows.extend(list.devices.iter().map(|row| {
+    for row in &list.devices {
         let identity = row.identity.as_ref();
-        vec![
+        rows.push(vec![
             row.name.clone(),
+            row.year.map_or("-".into(), |year| year.to_string()),
             match (&row.kind, &row.error) {
                 (Some(kind), _) => kind.clone(),
                 (None, Some(_)) => "unusable".into(),
+                (None, None) if row.predictors.is_empty() => "facts only".into(),
                 (None, None) => "predicted only".into(),
             },
             identity.map_or("-".into(), ToString::to_string),
             identity.map_or("-".into(), |identity| identity.batch.to_string()),
             if row.predictors.is_empty() { "-".into() } else { row.predictors.join(", ") },
-        ]
-    }));
+        ]);
+        // The name under which a user may look for the device.
+        let others = row.aliases.iter().filter(|_| row.kind.is_none());
+        rows.extend(others.map(|other| vec![other.clone(), "-".into(), format!("as {}", row.name)]));
+    }
     let mut out = columns(&rows);
     for row in &list.devices {
         if let Some(error) = &row.error {
@@ -409,6 +441,7 @@ fn show<'a>(profile: &'a Profile, profiles: &Profiles) -> Result<Show<'a>, Failu
         identity,
         measured_identity: profile.measured_identity(),
         facts: profile.facts(),
+        known: known_of(&profile.id)?.as_ref().map(KnownDevice::facts).unwrap_or_default(),
         predictors: predictors(&profile.id),
         computer,
         profile,
@@ -466,14 +499,19 @@ fn show_text(show: &Show<'_>) -> String {
     if let Some(computer) = &show.computer {
         line("this computer", computer.title.clone());
     }
-    if show.facts.is_empty() {
+    if show.facts.is_empty() && show.known.is_empty() {
         return out;
     }
-    let rows = show.facts.iter().map(|fact| {
+    out + "\n" + &facts_text(show.known.iter().chain(show.facts))
+}
+
+/// Facts with their sources, one a line.
+fn facts_text<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> String {
+    let rows = facts.into_iter().map(|fact| {
         let source = fact.source.as_deref().unwrap_or("no source given");
         vec![fact.path.clone(), fact.value.clone(), source.to_owned()]
     });
-    out + "\n" + &columns(&rows.collect::<Vec<_>>())
+    columns(&rows.collect::<Vec<_>>())
 }
 
 /// Rows of words, every column to the left.

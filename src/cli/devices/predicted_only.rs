@@ -1,31 +1,41 @@
-//! Devices that have predictors and no profile to measure them by.
+//! Devices that no profile describes: those that have predictors, and those of which only facts are known.
 
 use crate::cli::Failure;
 use crate::shipped;
 use edgezen_core::predictor::any::AnyPredictor;
-use edgezen_lab::catalogue::aliases;
+use edgezen_lab::catalogue::{KnownDevice, aliases};
 use edgezen_lab::dataset::import::networks::HARDWARE;
-use edgezen_lab::device::profile::Profiles;
+use edgezen_lab::device::profile::{Fact, Profiles};
 use serde::Serialize;
 
-/// What is known of a device that has predictors and no profile.
+/// What is known of a device that has no profile.
 #[derive(Serialize)]
 pub struct PredictedOnly {
     name: String,
+    /// As its maker calls it, with its year. Absent: not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
     aliases: Vec<String>,
+    /// Those of the aliases that are devices for which the source lists the measurements of this one.
+    copies: Vec<String>,
     /// What the sources of its data say of it.
     hardware: Vec<String>,
+    facts: Vec<Fact>,
     predictors: Vec<String>,
 }
 
-/// The device called `name`, if it has predictors and no profile.
+/// The device called `name`, if it has no profile, and predictors or facts.
 pub fn find(name: &str, profiles: &Profiles) -> Result<Option<PredictedOnly>, Failure> {
     if profiles.by_name(name).is_ok() {
         return Ok(None);
     }
     let name = aliases::resolved(name);
     let catalogue = shipped::catalogue();
-    let Some(predictors) = catalogue.without_profile()?.remove(&name) else { return Ok(None) };
+    let predictors = catalogue.without_profile()?.remove(&name);
+    let known = shipped::known_devices()?.into_iter().find(|known| known.id == name);
+    if predictors.is_none() && known.is_none() {
+        return Ok(None);
+    }
     let mut hardware: Vec<String> = Vec::new();
     for entry in catalogue.predictors.entries()?.into_iter().filter(|entry| entry.device() == name) {
         let notes = match entry.load()? {
@@ -37,13 +47,27 @@ pub fn find(name: &str, profiles: &Profiles) -> Result<Option<PredictedOnly>, Fa
     }
     hardware.sort();
     hardware.dedup();
-    Ok(Some(PredictedOnly { aliases: aliases::of(&name), name, hardware, predictors }))
+    Ok(Some(PredictedOnly {
+        title: known.as_ref().map(KnownDevice::title),
+        aliases: aliases::of(&name),
+        copies: aliases::copies(&name),
+        hardware,
+        facts: known.as_ref().map(KnownDevice::facts).unwrap_or_default(),
+        predictors: predictors.unwrap_or_default(),
+        name,
+    }))
 }
 
 impl PredictedOnly {
     pub fn text(&self) -> String {
-        let PredictedOnly { name, aliases, hardware, predictors } = self;
-        let mut out = format!("{name}: predicted only, there is no profile to measure it by\n");
+        let PredictedOnly { name, title, aliases, copies, hardware, facts, predictors } = self;
+        let title = title.as_ref().map(|title| format!("{title}; ")).unwrap_or_default();
+        let what = if predictors.is_empty() {
+            "there is neither a predictor nor a profile to measure it by"
+        } else {
+            "predicted only, there is no profile to measure it by"
+        };
+        let mut out = format!("{name}: {title}{what}\n");
         let lines = [
             ("aliases", aliases.join(", ")),
             ("hardware", hardware.join("; ")),
@@ -51,6 +75,15 @@ impl PredictedOnly {
         ];
         for (name, value) in lines.into_iter().filter(|(_, value)| !value.is_empty()) {
             out += &format!("{name:<18}{value}\n");
+        }
+        if !copies.is_empty() {
+            out += &format!(
+                "The source lists the measurements of {name} for {}, too: one measurement, not a second device.\n",
+                copies.join(" and ")
+            );
+        }
+        if !facts.is_empty() {
+            out += &format!("\n{}", super::facts_text(facts));
         }
         out
     }

@@ -16,6 +16,7 @@ use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::predictor::model::KernelModel;
 use edgezen_core::predictor::network::NetworkPredictor;
+use edgezen_core::search::Quantity;
 use edgezen_lab::catalogue::predictors;
 use edgezen_lab::catalogue::predictors::PredictorEntry;
 use edgezen_lab::catalogue::{CatalogueError, DevicePredictor, Note};
@@ -46,34 +47,52 @@ impl Which {
     }
 }
 
-/// The predictor of kernels in a file.
+/// The predictor of kernels in a file, of latencies.
 pub fn by_file(path: &Path, output: Output) -> Result<Arc<FittedPredictor>, Failure> {
-    of_kernels(any_by_file(path, output)?)
+    of_kernels(latencies(any_by_file(path, output)?)?)
 }
 
-/// The predictor of kernels of a device; see [`any_by_device`].
+/// The predictor of kernels of a device, of latencies; see [`any_by_device`].
 pub fn by_device(name: &str, output: Output) -> Result<Arc<FittedPredictor>, Failure> {
-    of_kernels(any_by_device(name, output)?)
+    of_kernels(latencies(any_by_device(name, output)?)?)
 }
 
 /// Refuses predictors that take only the networks of one space.
-fn of_kernels(loaded: AnyPredictor) -> Result<Arc<FittedPredictor>, Failure> {
-    if loaded.identity().is_throughput() {
-        return Err(throughput(loaded.identity()));
-    }
+pub fn of_kernels(loaded: AnyPredictor) -> Result<Arc<FittedPredictor>, Failure> {
     match loaded {
         AnyPredictor::Kernels(predictor) => Ok(Arc::new(*predictor)),
         AnyPredictor::Networks(predictor) => Err(foreign(&predictor, "this needs a predictor of kernels")),
     }
 }
 
-/// The refusal to hold a latency against numbers that are throughputs.
-pub fn throughput(identity: &Identity) -> Failure {
-    Failure::usage(format!(
-        "{identity} states throughputs: the time of an image while others are under way is no latency, and no budget of \
-         --latency can be held against it"
-    ))
-    .remedy("choose an identity that states latencies: edgezen predictors list")
+/// Refuses to hold a budget on a latency against throughputs, and one on a throughput against latencies.
+pub fn check_budget(identity: &Identity, bounded: Option<Quantity>) -> Result<(), Failure> {
+    let choose = |what: &str| format!("or choose an identity that states {what}: edgezen predictors list");
+    match (bounded, identity.is_throughput()) {
+        (Some(Quantity::Latency), true) => Err(Failure::usage(format!(
+            "{identity} states throughputs: the time of an image while others are under way is no latency, and no \
+             budget of --latency can be held against it"
+        ))
+        .remedy(format!("--throughput 2000/s bounds it; {}", choose("latencies")))),
+        (Some(Quantity::Throughput), false) => Err(Failure::usage(format!(
+            "{identity} states latencies: how many images it takes per second with several under way is not known, and \
+             no budget of --throughput can be held against it"
+        ))
+        .remedy(format!("--latency 80ms bounds it; {}", choose("throughputs")))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses predictors of throughputs where latencies are needed.
+fn latencies(loaded: AnyPredictor) -> Result<AnyPredictor, Failure> {
+    let identity = loaded.identity();
+    if identity.is_throughput() {
+        return Err(Failure::usage(format!(
+            "{identity} states throughputs: the time of an image while others are under way is no latency"
+        ))
+        .remedy("choose an identity that states latencies: edgezen predictors list"));
+    }
+    Ok(loaded)
 }
 
 /// The refusal of a network, or of a use, that `predictor` of whole networks cannot serve.

@@ -1,13 +1,17 @@
 //! `edgezen predictors page`: the page of the shipped predictors, docs/devices.md.
 
 use crate::embedded::PREDICTORS;
+use crate::shipped;
 use edgezen_core::files::FileError;
 use edgezen_core::measurement::Identity;
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::metrics::Metrics;
-use edgezen_lab::catalogue::{Predictors, aliases};
+use edgezen_lab::catalogue::{KnownDevice, Predictors, aliases};
 use edgezen_lab::dataset::import::networks::HARDWARE;
 use std::collections::BTreeMap;
+
+/// Devices of this year and later are counted as those of today.
+const RECENT: u16 = 2022;
 
 /// What the page says of one predictor.
 struct Line {
@@ -39,25 +43,11 @@ pub fn text() -> Result<String, FileError> {
         let line = line(entry.load()?);
         devices.entry(line.identity.device.to_string()).or_default().push(line);
     }
-    let predictors: usize = devices.values().map(Vec::len).sum();
-    let mut out = format!(
-        "# Devices with a shipped predictor\n\n\
-         `edgezen predictors page` writes this page from the shipped files, and a test compares both. There are {} devices with {predictors}\n\
-         predictors. *Error* is the mean error on networks that the fit did not see (on kernels, where it says so), beside that of a line through\n\
-         the multiply-accumulates on the same rows; *inside* is the share of them inside the 90 % intervals. *Year* is the year that the source of the\n\
-         data names. \"Throughput\" marks identities whose numbers are the time of an image while others are under way: they are no latencies.\n\
-         [predictors.md](predictors.md) says how each figure is found.\n",
-        devices.len()
-    );
+    let known = shipped::known_devices()?;
+    let of = |device: &str| known.iter().find(|known| known.id == device);
+    let mut out = intro(&devices, of);
     for (device, lines) in &devices {
-        out += &format!("\n## {device}\n\n");
-        let others = aliases::of(device);
-        if !others.is_empty() {
-            out += &format!("Also `{}`.\n\n", others.join("`, `"));
-        }
-        if let Some(hardware) = lines.iter().find_map(|line| line.hardware.as_deref()) {
-            out += &format!("The source calls it {hardware}.\n\n");
-        }
+        out += &format!("\n## {device}\n\n{}", about(device, lines, of(device)));
         out += "| runtime | precision | batch | year | rows | error | of | line | inside | licence |\n";
         out += "|---|---|---|---|---|---|---|---|---|---|\n";
         for line in lines {
@@ -65,6 +55,59 @@ pub fn text() -> Result<String, FileError> {
         }
     }
     Ok(out)
+}
+
+/// What the page is, and how many devices there are, of which so many are of today.
+fn intro<'a>(devices: &BTreeMap<String, Vec<Line>>, of: impl Fn(&str) -> Option<&'a KnownDevice>) -> String {
+    let predictors: usize = devices.values().map(Vec::len).sum();
+    let of_data = |lines: &[Line]| {
+        lines.iter().flat_map(|line| &line.sources).filter_map(|s| year(s)?.parse::<u16>().ok()).max()
+    };
+    let is_recent = |year: Option<u16>| year.is_some_and(|year| year >= RECENT);
+    // The year of a table stands for that of the devices of which no source says it: those of its day.
+    let recent = devices.iter().filter(|(device, lines)| {
+        is_recent(of(device).and_then(|known| known.year)) || is_recent(of_data(lines))
+    });
+    let recent: Vec<&String> = recent.map(|(device, _)| device).collect();
+    let copies: usize = recent.iter().map(|device| aliases::copies(device).len()).sum();
+    format!(
+        "# Devices with a shipped predictor\n\n\
+         `edgezen predictors page` writes this page from the shipped files, and a test compares both. There are {} devices with {predictors}\n\
+         predictors. {} of them came out in {RECENT} or later, or were measured for a table of such a year; {copies} more are devices for which\n\
+         the source lists the measurements of one of these. *Error* is the mean error on networks that the fit did not see (on kernels, where it\n\
+         says so), beside that of a line through the multiply-accumulates on the same rows; *inside* is the share of them inside the 90 %\n\
+         intervals. *Year* is the year that the source of the data names. \"Throughput\" marks identities whose numbers are the time of an image\n\
+         while others are under way: they are no latencies. [predictors.md](predictors.md) says how each figure is found; `edgezen devices\n\
+         show NAME` gives the source of each fact about a device.\n",
+        devices.len(),
+        recent.len()
+    )
+}
+
+/// What is known of a device, its other names, and what the source of its data calls it.
+fn about(device: &str, lines: &[Line], known: Option<&KnownDevice>) -> String {
+    let mut said = Vec::new();
+    if let Some(known) = known {
+        let hardware = known.hardware();
+        let dot = if hardware.is_empty() { "" } else { "." };
+        said.push(format!("{}. {hardware}{dot}", known.title()).trim_end().to_owned());
+    }
+    let copies = aliases::copies(device);
+    let others: Vec<String> =
+        aliases::of(device).into_iter().filter(|other| !copies.contains(other)).collect();
+    if !others.is_empty() {
+        said.push(format!("Also `{}`.", others.join("`, `")));
+    }
+    if !copies.is_empty() {
+        said.push(format!(
+            "The source lists these measurements for `{}`, too: one measurement, not a second device.",
+            copies.join("` and `")
+        ));
+    }
+    if let Some(hardware) = lines.iter().find_map(|line| line.hardware.as_deref()) {
+        said.push(format!("The source calls it {hardware}."));
+    }
+    said.iter().map(|sentence| format!("{sentence}\n\n")).collect()
 }
 
 fn line(predictor: AnyPredictor) -> Line {

@@ -11,9 +11,9 @@ use super::target::Reach;
 use super::{Failure, Global, rescore, verify};
 use clap::builder::PossibleValuesParser;
 use edgezen_core::proxy::Mode;
-use edgezen_core::search::optimiser;
+use edgezen_core::search::{Quantity, optimiser};
 use edgezen_core::space;
-use edgezen_core::units::Latency;
+use edgezen_core::units::{Latency, Throughput, UnitError};
 use edgezen_lab::rescoring;
 use edgezen_lab::runs;
 use edgezen_lab::runs::RunFolder;
@@ -45,12 +45,15 @@ pub struct Args {
     /// Structure to start from [default: of the preset or the space]
     #[arg(long, value_name = "NET")]
     init: Option<String>,
-    /// Device whose latency is predicted
+    /// Device whose latency, or throughput, is predicted
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
     /// Latency budget per image: 80ms, or NAME=80ms for a device by name; repeatable
     #[arg(long, value_name = "[NAME=]TIME")]
-    latency: Vec<LatencyArg>,
+    latency: Vec<OnDevice<Latency>>,
+    /// Throughput budget, for identities that state throughputs: at least 2000/s, or NAME=2000/s; repeatable
+    #[arg(long, value_name = "[NAME=]RATE")]
+    throughput: Vec<OnDevice<Throughput>>,
     #[command(flatten)]
     limits: Limits,
     /// Side of the square input image [default: of the preset or the device, else 224]
@@ -124,22 +127,22 @@ pub struct Args {
     reach: Reach,
 }
 
-/// `80ms` or `pixel2=80ms`.
+/// A budget on a device: `80ms` or `pixel2=80ms`, `2000/s` or `hailo8=2000/s`.
 #[derive(Clone, Debug)]
-struct LatencyArg {
+struct OnDevice<T> {
     device: Option<String>,
-    limit: Latency,
+    limit: T,
 }
 
-impl FromStr for LatencyArg {
+impl<T: FromStr<Err = UnitError>> FromStr for OnDevice<T> {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let (device, limit) = match text.split_once('=') {
             Some((device, limit)) => (Some(device.to_owned()), limit),
             None => (None, text),
         };
-        let limit = limit.parse().map_err(|e: edgezen_core::units::UnitError| e.to_string())?;
-        Ok(LatencyArg { device, limit })
+        let limit = limit.parse().map_err(|e: UnitError| e.to_string())?;
+        Ok(OnDevice { device, limit })
     }
 }
 
@@ -165,6 +168,15 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
 /// Refuses what cannot be done after the search.
 fn check(args: &Args, plan: &SearchPlan) -> Result<(), Failure> {
     if plan.verify > 0 {
+        let index = plan.device.as_deref().and_then(|name| plan.budgets.device(name));
+        let tracked = index.and_then(|index| plan.budgets.devices().get(index));
+        if let Some(tracked) = tracked.filter(|tracked| tracked.quantity() == Quantity::Throughput) {
+            return Err(Failure::usage(format!(
+                "--verify measures latencies, and {} states throughputs",
+                tracked.predictor.identity()
+            ))
+            .remedy("search without --verify"));
+        }
         verify::check(plan.device.as_deref())?;
     }
     if args.rescore.is_some() {

@@ -5,10 +5,10 @@ use crate::cli::{output, rescore, verify};
 use edgezen_core::plainnet::notation;
 use edgezen_core::search::Quantity;
 use edgezen_core::search::explain::{EditEffect, Explanation, Used};
-use edgezen_core::units::{Latency, Macs, three_digits};
+use edgezen_core::units::{Macs, three_digits};
 use edgezen_lab::report::blocks::short;
 use edgezen_lab::report::caveats;
-use edgezen_lab::report::tables::{self, BudgetRow, EditRow, VerifiedRow, ms};
+use edgezen_lab::report::tables::{self, BudgetRow, EditRow, VerifiedRow};
 use edgezen_lab::runs::{FoundNetwork, SearchResult};
 
 /// Networks of the front that are shown.
@@ -30,7 +30,7 @@ pub fn text(result: &SearchResult, plan: &SearchPlan) -> String {
     out
 }
 
-/// The best network: its structure, score and costs, and its latency on each device.
+/// The best network: its structure, score and costs, and its latency or throughput on each device.
 fn best(result: &SearchResult, plan: &SearchPlan) -> String {
     let best = &result.best;
     let mut out = format!("{}\n\n", best.net);
@@ -42,11 +42,11 @@ fn best(result: &SearchResult, plan: &SearchPlan) -> String {
     out += "\n";
     out += &caveats::of_winner(result).map(|sentence| output::paragraph(&sentence)).unwrap_or_default();
     for (index, device) in plan.budgets.devices().iter().enumerate() {
-        let Some(predicted) = best.latency.get(&device.name) else { continue };
-        let limit = plan.budgets.latency_limit(index);
-        let budget = limit.map(|limit| format!(", budget {limit}")).unwrap_or_default();
-        let (value, interval) =
-            (ms(predicted.ms), format!("{} to {}", ms(predicted.lower_ms), ms(predicted.upper_ms)));
+        let Some(predicted) = best.on(&device.name) else { continue };
+        let limit = plan.budgets.time_limit(index);
+        let budget = limit.map(|limit| format!(", budget {}", predicted.print(limit))).unwrap_or_default();
+        let (from, to) = predicted.ends();
+        let (value, interval) = (predicted.value(), format!("{from} to {to}"));
         let measured = result.verified.iter().rfind(|row| row.net == best.net && row.device == device.name);
         // What was measured is the answer; the prediction stands beside it.
         out += &match measured {
@@ -59,13 +59,16 @@ fn best(result: &SearchResult, plan: &SearchPlan) -> String {
             }
             None => format!("{}: {value} predicted{budget}\n  90 % interval {interval}\n", device.name),
         };
+        if predicted.quantity.is_at_least() {
+            out += "  with several images under way: no latency of one\n";
+        }
         out += &format!(
             "  by {}, {:.0} % inside its domain\n",
             device.predictor.identity(),
             100.0 * predicted.coverage
         );
         if measured.is_none() {
-            let said = caveats::of_latency(predicted, limit.map(Latency::ms), plan.budgets.confidence);
+            let said = caveats::of_predicted(&predicted, limit, plan.budgets.confidence);
             out += &said.iter().map(|sentence| output::paragraph(sentence)).collect::<String>();
         }
         if let Some(rows) = result.extrapolated.get(&device.name).filter(|rows| !rows.is_empty()) {

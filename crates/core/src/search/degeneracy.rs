@@ -79,7 +79,7 @@ pub fn of(
         // Every network has pooling and a classifier; a search chooses convolutions.
         let chosen = unknown.filter(|row| row.why != Why::Shape && row.kernel.contains("conv"));
         let names: Vec<String> = chosen.map(|row| format!("{} × {}", row.count, row.kernel)).collect();
-        if search.budgets.latency_limit(index).is_some() && !names.is_empty() {
+        if search.budgets.time_limit(index).is_some() && !names.is_empty() {
             let text = format!(
                 "{} {} of a size that the predictor of {} was not fitted to",
                 names.join(", "),
@@ -98,7 +98,7 @@ pub fn known_sizes(space: &dyn SearchSpace, budgets: &Budgets) -> Vec<u32> {
     let all = narrowed::kernel_sizes(space);
     let bounded = || {
         let devices = budgets.devices().iter().enumerate();
-        devices.filter(|(index, _)| budgets.latency_limit(*index).is_some()).map(|(_, device)| device)
+        devices.filter(|(index, _)| budgets.time_limit(*index).is_some()).map(|(_, device)| device)
     };
     let known = |size: u32| {
         bounded().all(|device| {

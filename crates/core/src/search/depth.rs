@@ -64,7 +64,9 @@ pub fn fewest_convolutions(space: &dyn SearchSpace, resolution: u32) -> Option<u
 fn grows_with_depth(quantity: Quantity) -> bool {
     match quantity {
         Quantity::Layers | Quantity::Memory => false,
-        Quantity::Params | Quantity::Flops | Quantity::Weights | Quantity::Latency => true,
+        Quantity::Params | Quantity::Flops | Quantity::Weights | Quantity::Latency | Quantity::Throughput => {
+            true
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! edits would be cheapest.
 
 use super::Search;
-use super::budget::{Accountant, Budget, Budgets, Costs, Quantity};
+use super::budget::{Accountant, Budget, Budgets, Costs, Quantity, TrackedDevice};
 use super::variation::edits;
 use crate::plainnet::{ShapeError, SuperBlock, Variant, cost};
 use crate::predictor::Terms;
@@ -20,7 +20,7 @@ const KEPT: usize = 5;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
     pub blocks: Vec<Share>,
-    /// Pooling and classifier, by device.
+    /// Pooling and classifier, by device; of a device that states throughputs, as in [`Share::latency_ms`].
     pub classifier_ms: BTreeMap<String, f64>,
     /// Every budget, the one that binds first.
     pub budgets: Vec<Used>,
@@ -33,8 +33,8 @@ pub struct Share {
     pub block: String,
     /// Side of the map that the block reads.
     pub side: u32,
-    /// By device: its share of the predicted latency. The shares and the classifier add up to the
-    /// network.
+    /// By device: its share of the predicted latency, or of the time of an image where the device states throughputs. The
+    /// shares and the classifier add up to the network.
     pub latency_ms: BTreeMap<String, f64>,
     /// What the score gains when the network grows by this block; the parts add up to the score.
     /// Absent where the proxy has no score for the network up to here.
@@ -51,9 +51,9 @@ pub struct Used {
     pub device: Option<String>,
     pub used: f64,
     pub limit: f64,
-    /// `ms` or `bytes`; nothing where it is a number.
+    /// `ms`, `images/s` or `bytes`; nothing where it is a number.
     pub unit: Option<String>,
-    /// Used part of the budget, at most 1.
+    /// Used part of the budget, at most 1; of a throughput, of the time that it leaves for an image.
     pub share: f64,
 }
 
@@ -61,7 +61,7 @@ pub struct Used {
 /// through networks, which would take longer than the search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Edits {
-    /// What the cost is: `ms` on `device`, or `MFLOPs`.
+    /// What the cost is: `ms` on `device` (`ms per image` where it states throughputs), or `MFLOPs`.
     pub unit: String,
     pub device: Option<String>,
     /// Most score gained for the cost added.
@@ -89,16 +89,15 @@ pub struct EditEffect {
 pub fn used(costs: &Costs, budgets: &Budgets) -> Vec<Used> {
     let used = |budget: &Budget| {
         let Budget { quantity, limit, device } = *budget;
-        let used = quantity.reported(budgets.value(budget, costs)?);
-        let limit = quantity.reported(limit);
+        let value = budgets.value(budget, costs)?;
         let device = device.and_then(|index| budgets.devices().get(index));
         Some(Used {
             quantity,
             device: device.map(|device| device.name.clone()),
-            used,
-            limit,
+            used: quantity.reported(value),
+            limit: quantity.reported(limit),
             unit: quantity.unit().map(str::to_owned),
-            share: used / limit,
+            share: value / limit,
         })
     };
     let mut all: Vec<Used> = budgets.iter().filter_map(used).collect();
@@ -212,6 +211,10 @@ fn edits_around(
     save.sort_by(|a, b| price(a).total_cmp(&price(b)).then(a.cost.total_cmp(&b.cost)));
     gain.truncate(KEPT);
     save.truncate(KEPT);
-    let unit = if index.is_some() { "ms" } else { "MFLOPs" };
+    let unit = match index.and_then(|index| budgets.devices().get(index)).map(TrackedDevice::quantity) {
+        Some(Quantity::Throughput) => "ms per image",
+        Some(_) => "ms",
+        None => "MFLOPs",
+    };
     Ok(Edits { unit: unit.into(), device, gain, save })
 }

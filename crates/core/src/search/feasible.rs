@@ -31,9 +31,10 @@ impl fmt::Display for Infeasible {
         let Infeasible { quantity, limit, smallest, device, fixed } = self;
         let (limit, smallest) = quantity.print_apart(*limit, *smallest);
         write!(f, "{}", quantity.with_noun(&limit))?;
+        let most = if quantity.is_at_least() { "greatest" } else { "smallest" };
         match device {
-            Some(device) => write!(f, " on {device}; the smallest reachable {quantity} is {smallest}"),
-            None => write!(f, "; the smallest reachable is {smallest}"),
+            Some(device) => write!(f, " on {device}; the {most} reachable {quantity} is {smallest}"),
+            None => write!(f, "; the {most} reachable is {smallest}"),
         }?;
         match fixed {
             Some(width) => write!(f, " (the last convolution keeps its {width} channels)"),

@@ -24,9 +24,14 @@ pub fn resolved(name: &str) -> String {
     format!("{device}{rest}")
 }
 
-/// The other names of a device.
+/// The other names of a device: shorter ones, and those of [`copies`].
 pub fn of(device: &str) -> Vec<String> {
     all().filter(|(_, own)| *own == device).map(|(other, _)| other.to_owned()).collect()
+}
+
+/// The devices for which a source lists the measurements of this one: one measurement, and not a second device.
+pub fn copies(device: &str) -> Vec<String> {
+    COPIES.iter().filter(|(_, own)| *own == device).map(|(other, _)| (*other).to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -39,5 +44,7 @@ mod tests {
         assert_eq!(resolved("galaxy_s22"), "galaxy_s22_5g");
         assert_eq!(resolved("pixel2@tflite"), "pixel2@tflite");
         assert_eq!(of("sa8775p_adp"), ["sa8255p_adp", "sa8650p_adp"]);
+        assert_eq!(of("galaxy_s22_5g"), ["galaxy_s22", "snapdragon_xr2_gen_2"]);
+        assert_eq!(copies("galaxy_s22_5g"), ["snapdragon_xr2_gen_2"]);
     }
 }

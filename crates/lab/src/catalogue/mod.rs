@@ -2,12 +2,14 @@
 
 pub mod aliases;
 mod by_device;
+pub mod known;
 pub mod networks;
 pub mod predictors;
 
 pub use crate::device::profile::Profiles;
 pub use crate::files::location::{Location, Packed, Shipped};
 pub use by_device::{CatalogueError, DevicePredictor, Note};
+pub use known::KnownDevice;
 pub use predictors::Predictors;
 
 /// Devices and predictors by name.

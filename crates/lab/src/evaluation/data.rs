@@ -2,6 +2,7 @@
 
 use super::error::EvaluationError;
 use super::identity::same_identity;
+use crate::dataset::import::networks as published;
 use crate::dataset::table::{NetworkTable, Select};
 use crate::dataset::{Dataset, KernelTable};
 use crate::fit::observation::{Observation, observations};
@@ -41,20 +42,22 @@ impl Data {
 }
 
 fn networks(table: KernelTable, archs: Option<&Path>, identity: &Identity) -> Result<Data, EvaluationError> {
-    let table = NetworkTable::of(table, archs)?;
-    let rows = table.rows(&select(identity))?.into_iter();
+    let mut select = select(identity);
+    let table = NetworkTable::of(published::translated(table, &mut select)?, archs)?;
+    let rows = table.rows(&select)?.into_iter();
     let samples = rows.map(|row| Sample::imported(Subject::encoded(row.network, row.batch), row.latency));
     Ok(Data::Networks { samples: samples.collect(), unknown: table.unknown })
 }
 
 /// The networks of a table that belong to `identity`; batches may differ.
 fn select(identity: &Identity) -> Select {
-    let batched = identity.runtime.contains("-b");
+    // A wide table has a column for each batch, which HELP's runtimes name; throughputs differ by batch.
+    let of_help = identity.runtime.rsplit_once("-b").filter(|_| identity.runtime.starts_with("help-"));
     Select {
         device: Some(identity.device.to_string()),
-        runtime: Some(identity.runtime.split("-b").next().unwrap_or_default().to_owned()),
+        runtime: Some(of_help.map_or(&*identity.runtime, |(runtime, _)| runtime).to_owned()),
         precision: Some(identity.precision.to_string()),
-        batch: batched.then_some(identity.batch),
+        batch: (of_help.is_some() || identity.is_throughput()).then_some(identity.batch),
         threads: Some(identity.threads),
     }
 }

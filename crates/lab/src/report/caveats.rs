@@ -1,35 +1,41 @@
-//! What must be said beside a predicted latency: how likely it keeps its budget, and what of it is a guess. Sentences,
+//! What must be said beside a predicted latency or throughput: how likely it keeps its budget, and what of it is a guess. Sentences,
 //! for the page and for the terminal.
 
-use super::tables::ms;
-use crate::runs::{Chosen, PredictedMs, SearchResult};
+use crate::runs::{Chosen, PredictedTime, SearchResult};
 use edgezen_core::search::winner;
+use edgezen_core::units::Latency;
 
-/// Below this difference, the charged latency reads like the predicted one.
+/// Below this difference, the charged time reads like the predicted one.
 const SAME: f64 = 1e-3;
 
-/// Sentences about the predicted latency of a network on a device; `limit_ms` is the budget there, and `confidence` the
-/// probability with which a search had to keep it.
-pub fn of_latency(predicted: &PredictedMs, limit_ms: Option<f64>, confidence: Option<f64>) -> Vec<String> {
+/// Sentences about what is predicted of a network on a device; `limit` is the budget there as the time of an image, and
+/// `confidence` the probability with which a search had to keep it.
+pub fn of_predicted(
+    predicted: &PredictedTime,
+    limit: Option<Latency>,
+    confidence: Option<f64>,
+) -> Vec<String> {
     let mut said = Vec::new();
-    if let Some(charged) = predicted.charged_ms.filter(|charged| *charged > predicted.ms * (1.0 + SAME)) {
+    let beyond = |charged: &Latency| charged.ns() > predicted.time.ns() * (1.0 + SAME);
+    if let Some(charged) = predicted.charged.filter(beyond) {
+        let end = if predicted.quantity.is_at_least() { "lower" } else { "upper" };
         said.push(format!(
-            "Against the budget, {} count: for what lies outside the predictor's domain, the upper end of the \
+            "Against the budget, {} count: for what lies outside the predictor's domain, the {end} end of the \
              interval is taken.",
-            ms(charged)
+            predicted.print(charged)
         ));
     }
-    let Some((limit, probability)) = limit_ms.zip(predicted.budget_probability) else { return said };
+    let Some((limit, probability)) = limit.zip(predicted.budget_probability) else { return said };
     let percent = percent(probability);
     said.push(match confidence {
         None => format!(
             "By the interval, the budget of {} is met with a probability of {percent}. --confidence 0.9 searches \
              for a network that meets it with 90 %, at some score.",
-            ms(limit)
+            predicted.print(limit)
         ),
         Some(asked) => format!(
             "By the interval, the budget of {} is met with a probability of {percent}; --confidence asked for {:.0} %.",
-            ms(limit),
+            predicted.print(limit),
             100.0 * asked
         ),
     });
@@ -64,25 +70,33 @@ pub fn of_shape(result: &SearchResult) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use edgezen_core::search::Quantity;
 
     #[test]
     fn a_budget_is_met_with_a_stated_probability() {
-        let inside = PredictedMs {
-            ms: 30.0,
-            lower_ms: 25.0,
-            upper_ms: 36.0,
-            charged_ms: Some(30.0),
+        let limit = Some(Latency::from_ms(30.0));
+        let inside = PredictedTime {
+            quantity: Quantity::Latency,
+            time: Latency::from_ms(30.0),
+            lower: Latency::from_ms(25.0),
+            upper: Latency::from_ms(36.0),
+            charged: limit,
             budget_probability: Some(0.5),
             coverage: 1.0,
         };
-        let said = of_latency(&inside, Some(30.0), None);
+        let said = of_predicted(&inside, limit, None);
         assert!(
             said.len() == 1 && said[0].contains("50 %") && said[0].contains("--confidence 0.9"),
             "{said:?}"
         );
-        let outside = PredictedMs { ms: 26.0, budget_probability: Some(0.9999), coverage: 0.7, ..inside };
-        let said = of_latency(&outside, Some(30.0), Some(0.9));
+        let time = Latency::from_ms(26.0);
+        let outside = PredictedTime { time, budget_probability: Some(0.9999), coverage: 0.7, ..inside };
+        let said = of_predicted(&outside, limit, Some(0.9));
         assert!(said[0].contains("30.0 ms count") && said[1].contains("more than 99 %"), "{said:?}");
-        assert!(of_latency(&inside, None, None).is_empty());
+        assert!(of_predicted(&inside, None, None).is_empty());
+        let stream = PredictedTime { quantity: Quantity::Throughput, ..outside };
+        let said = of_predicted(&stream, limit, None);
+        assert!(said[0].contains("33.3 images/s count") && said[0].contains("lower end"), "{said:?}");
+        assert!(said[1].contains("the budget of 33.3 images/s is met"), "{said:?}");
     }
 }

@@ -23,9 +23,10 @@ pub fn command(manifest: &Manifest) -> String {
         option("init", format!("'{}'", manifest.initial));
     }
     for device in &manifest.device {
-        match device.limit_ms {
-            Some(limit) => option("latency", format!("{}={limit}ms", device.name)),
-            None => option("device", device.name.clone()),
+        match (device.limit_ms, device.limit_images_per_s) {
+            (Some(limit), _) => option("latency", format!("{}={limit}ms", device.name)),
+            (None, Some(limit)) => option("throughput", format!("{}={limit}/s", device.name)),
+            (None, None) => option("device", device.name.clone()),
         }
     }
     let budget = &manifest.budget;

@@ -44,7 +44,7 @@ pub struct Comparison {
     pub sampled: bool,
     pub params: f64,
     pub flops: f64,
-    /// Predicted, per image, by device.
+    /// Predicted time of an image, by device.
     pub latency_ms: BTreeMap<String, f64>,
 }
 

@@ -6,7 +6,7 @@ use super::{Plot, Report, caveats};
 use crate::runs::Verified;
 use edgezen_core::search::Quantity;
 use edgezen_core::search::explain::EditEffect;
-use edgezen_core::units::{Macs, Params};
+use edgezen_core::units::{Latency, Macs, Params};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -83,7 +83,7 @@ fn title(report: &Report) -> String {
     let mut budgets: Vec<String> = m
         .device
         .iter()
-        .filter_map(|device| Some(format!("{} on {}", ms(device.limit_ms?), device.name)))
+        .filter_map(|device| Some(format!("{} on {}", device.printed_limit()?, device.name)))
         .collect();
     let quantities = Quantity::starting_with(&[Quantity::Params, Quantity::Flops, Quantity::Memory]);
     budgets.extend(quantities.filter_map(|quantity| Some(quantity.phrase(m.budget.limits[quantity]?))));
@@ -115,21 +115,21 @@ fn tiles(report: &Report) -> String {
     let mut out = String::from("<div class=\"tiles\">\n");
     out += &tile(&format!("{:.2}", best.score), &report.score_name());
     for device in &report.manifest.device {
-        let Some(predicted) = best.latency.get(&device.name) else { continue };
-        let limit = device.limit_ms.map(|limit| format!(" of {}", ms(limit))).unwrap_or_default();
+        let Some(predicted) = best.on(&device.name) else { continue };
+        let limit = device.printed_limit().map(|limit| format!(" of {limit}")).unwrap_or_default();
         // What was measured is the answer; the prediction stands beside it.
         let measured =
             report.result.verified.iter().find(|row| row.net == best.net && row.device == device.name);
-        let interval = format!("{} to {}", ms(predicted.lower_ms), ms(predicted.upper_ms));
+        let (from, to) = predicted.ends();
+        let (value, interval) = (predicted.value(), format!("{from} to {to}"));
         match measured {
             Some(row) => {
-                let about =
-                    format!("measured on {}{limit}; predicted {}, {interval}", row.device, ms(predicted.ms));
+                let about = format!("measured on {}{limit}; predicted {value}, {interval}", row.device);
                 out += &tile(&ms(row.measured_ms), &about);
             }
             None => {
                 let about = format!("predicted on {}{limit}; 90 % interval {interval}", device.name);
-                out += &tile(&ms(predicted.ms), &about);
+                out += &tile(&value, &about);
             }
         }
     }
@@ -225,17 +225,22 @@ fn best(report: &Report) -> String {
         out += &format!("<p>{}</p>", escape(&said));
     }
     for device in &report.manifest.device {
-        let Some(p) = best.latency.get(&device.name) else { continue };
+        let Some(p) = best.on(&device.name) else { continue };
+        let (from, to) = p.ends();
+        let what = if p.quantity.is_at_least() {
+            " with several under way: no latency of one"
+        } else {
+            " per image"
+        };
         out += &format!(
-            "<p>{}: {} per image, 90 % interval {} to {}, by {}, {:.0} % inside its domain.</p>",
+            "<p>{}: {}{what}, 90 % interval {from} to {to}, by {}, {:.0} % inside its domain.</p>",
             escape(&device.name),
-            ms(p.ms),
-            ms(p.lower_ms),
-            ms(p.upper_ms),
+            p.value(),
             escape(&device.predictor),
             100.0 * p.coverage
         );
-        for said in caveats::of_latency(p, device.limit_ms, report.manifest.budget.confidence) {
+        let limit = device.limit().map(|(_, time)| time);
+        for said in caveats::of_predicted(&p, limit, report.manifest.budget.confidence) {
             out += &format!("<p>{}</p>", escape(&said));
         }
         if let Some(rows) = report.result.extrapolated.get(&device.name).filter(|rows| !rows.is_empty()) {
@@ -279,7 +284,11 @@ fn comparisons(report: &Report) -> String {
                 Params(c.params).to_string(),
                 Macs(c.flops).to_string(),
             ];
-            row.extend(devices.iter().map(|&d| tables::cell(c.latency_ms.get(d).map(|&v| ms(v)))));
+            row.extend(devices.iter().map(|&device| {
+                let states = report.result.best.on(device).map_or(Quantity::Latency, |p| p.quantity);
+                let printed = |&ms: &f64| states.print(Latency::from_ms(ms).ns());
+                tables::cell(c.latency_ms.get(device).map(printed))
+            }));
             row
         })
         .collect();
@@ -290,7 +299,7 @@ fn comparisons(report: &Report) -> String {
     };
     table(&header, &rows)
         + &format!(
-            "<p class=\"muted\">Latencies are predicted. Squeeze-excite is left out, as in the search.{note}</p>"
+            "<p class=\"muted\">Latencies and throughputs are predicted. Squeeze-excite is left out, as in the search.{note}</p>"
         )
 }
 

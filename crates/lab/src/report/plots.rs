@@ -39,7 +39,9 @@ impl Report {
 
     /// The front on one device, or against FLOPs.
     pub(super) fn front(&self, device: Option<&str>) -> Drawing {
-        let axis = CostAxis { device };
+        let states =
+            device.and_then(|device| self.result.best.on(device)).map(|predicted| predicted.quantity);
+        let axis = CostAxis { device, states: states.unwrap_or(Quantity::Latency) };
         let on_it = |found: &&FoundNetwork| device.is_none_or(|d| found.on_front.iter().any(|on| on == d));
         let dot = |found: &FoundNetwork| {
             let cost = axis.of(found)?;
@@ -59,7 +61,7 @@ impl Report {
         let best = &self.result.best;
         let best = Dot { name: "best".into(), ..Dot::new(axis.of(best).unwrap_or(0.0), best.score) };
         Chart {
-            title: device.map_or("Score and FLOPs".into(), |d| format!("Score and latency on {d}")),
+            title: device.map_or("Score and FLOPs".into(), |d| format!("Score and {} on {d}", axis.states)),
             x: axis.label(),
             y: Label { text: self.score_name(), scale: Scale::Linear },
             series: vec![
@@ -112,24 +114,37 @@ impl Report {
 
 /// What a front is drawn against.
 struct CostAxis<'a> {
-    /// The latency on this device; absent: FLOPs.
+    /// The latency or throughput on this device; absent: FLOPs.
     device: Option<&'a str>,
+    /// Which of them.
+    states: Quantity,
 }
 
 impl CostAxis<'_> {
     fn unit(&self) -> &'static str {
-        if self.device.is_some() { "ms" } else { "MFLOPs" }
+        self.device.and_then(|_| self.states.unit()).unwrap_or("MFLOPs")
+    }
+
+    /// A time of an image in the unit of the axis.
+    fn scaled(&self, time: Latency) -> f64 {
+        self.states.reported(time.ns())
     }
 
     fn label(&self) -> Label {
-        let text = self.device.map_or("MFLOPs".into(), |d| format!("predicted latency on {d}, ms per image"));
+        let text = match self.device {
+            Some(device) if self.states.is_at_least() => {
+                format!("predicted throughput on {device}, images/s")
+            }
+            Some(device) => format!("predicted latency on {device}, ms per image"),
+            None => "MFLOPs".to_owned(),
+        };
         Label { text, scale: Scale::Log }
     }
 
     fn of(&self, found: &FoundNetwork) -> Option<f64> {
         match self.device {
             Some(device) => {
-                found.latency.get(device).map(|predicted| predicted.charged_ms.unwrap_or(predicted.ms))
+                found.on(device).map(|predicted| self.scaled(predicted.charged.unwrap_or(predicted.time)))
             }
             None => found.amounts[Quantity::Flops].map(|flops| flops / 1e6),
         }
@@ -137,7 +152,7 @@ impl CostAxis<'_> {
 
     fn of_known(&self, known: &Comparison) -> Option<f64> {
         match self.device {
-            Some(device) => known.latency_ms.get(device).copied(),
+            Some(device) => known.latency_ms.get(device).map(|&ms| self.scaled(Latency::from_ms(ms))),
             None => Some(known.flops / 1e6),
         }
     }
@@ -156,12 +171,11 @@ impl CostAxis<'_> {
     /// The run's budget of this cost, with its name.
     fn limits(&self, manifest: &Manifest) -> Vec<(f64, String)> {
         let limit = match self.device {
-            Some(device) => manifest
-                .device
-                .iter()
-                .find(|table| table.name == device)
-                .and_then(|table| table.limit_ms)
-                .map(|limit| (limit, format!("budget {}", Latency::from_ms(limit)))),
+            Some(device) => {
+                manifest.device.iter().find(|table| table.name == device).and_then(|table| table.limit()).map(
+                    |(quantity, time)| (self.scaled(time), format!("budget {}", quantity.print(time.ns()))),
+                )
+            }
             None => {
                 let flops = manifest.budget.limits[Quantity::Flops].map(|flops| flops / 1e6);
                 flops.map(|flops| (flops, format!("budget {} M", axis::label(flops))))

@@ -19,7 +19,7 @@ pub struct Table {
 pub const NOTHING: &str = "-";
 
 /// Networks of a front, in the order given: score, the quantities that are known of every network, and the predicted
-/// latency on each of `devices`.
+/// latency or throughput on each of `devices`.
 pub fn front<'a>(networks: impl IntoIterator<Item = &'a FoundNetwork>, devices: &[&str]) -> Table {
     let mut header = vec!["score".to_owned()];
     header.extend(Quantity::always_known().map(|quantity| quantity.noun().to_owned()));
@@ -27,7 +27,7 @@ pub fn front<'a>(networks: impl IntoIterator<Item = &'a FoundNetwork>, devices: 
     let row = |found: &FoundNetwork| {
         let mut row = vec![format!("{:.2}", found.score)];
         row.extend(Quantity::always_known().map(|q| cell(found.amounts[q].map(|value| q.print(value)))));
-        row.extend(devices.iter().map(|&device| cell(found.latency.get(device).map(|p| ms(p.ms)))));
+        row.extend(devices.iter().map(|&device| cell(found.on(device).map(|p| p.value()))));
         row
     };
     Table { header, rows: networks.into_iter().map(row).collect() }
@@ -165,6 +165,7 @@ mod tests {
             score: 81.256,
             amounts,
             latency: BTreeMap::new(),
+            throughput: BTreeMap::new(),
             on_front: Vec::new(),
         };
         let table = front([&found], &["pixel2", "v100"]);

@@ -9,8 +9,8 @@ use std::path::Path;
 const NAME: &str = "front.csv";
 
 /// Writes the front of `result` into `dir`: `best` (true for the network that won), `net`, `score`, a column for each
-/// quantity that is known, and for each device its latency per image with the ends of its interval, in milliseconds.
-/// Where the winner is not on the front, it is the last row.
+/// quantity that is known, and for each device its latency per image with the ends of its interval, in milliseconds, or
+/// its throughput in images per second. Where the winner is not on the front, it is the last row.
 ///
 /// # Errors
 /// Whatever the disk says.
@@ -28,11 +28,16 @@ fn csv(result: &SearchResult) -> Result<Vec<u8>, Box<dyn std::error::Error + Sen
     }
     let is_known = |quantity: &Quantity| rows.iter().any(|found| found.amounts[*quantity].is_some());
     let quantities: Vec<Quantity> = Quantity::of_networks().filter(is_known).collect();
-    let devices: Vec<&String> = best.latency.keys().collect();
+    let (devices, streams): (Vec<&String>, Vec<&String>) =
+        (best.latency.keys().collect(), best.throughput.keys().collect());
     let mut header = vec!["best".to_owned(), "net".to_owned(), "score".to_owned()];
     header.extend(quantities.iter().map(|quantity| quantity.column().to_owned()));
     for device in &devices {
         header.extend(["ms", "lower_ms", "upper_ms"].map(|column| format!("{device}_{column}")));
+    }
+    for device in &streams {
+        let columns = ["images_per_s", "lower_images_per_s", "upper_images_per_s"];
+        header.extend(columns.map(|column| format!("{device}_{column}")));
     }
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(&header)?;
@@ -46,6 +51,14 @@ fn csv(result: &SearchResult) -> Result<Vec<u8>, Box<dyn std::error::Error + Sen
                 number(predicted.map(|p| p.ms)),
                 number(predicted.map(|p| p.lower_ms)),
                 number(predicted.map(|p| p.upper_ms)),
+            ]);
+        }
+        for device in &streams {
+            let predicted = found.throughput.get(*device);
+            cells.extend([
+                number(predicted.map(|p| p.images_per_s)),
+                number(predicted.map(|p| p.lower_images_per_s)),
+                number(predicted.map(|p| p.upper_images_per_s)),
             ]);
         }
         writer.write_record(&cells)?;

@@ -4,9 +4,9 @@ use edgezen_core::files::Format;
 use edgezen_core::plainnet::shape;
 use edgezen_core::proxy::Mode;
 use edgezen_core::search::budget::Amounts;
-use edgezen_core::search::{Budgets, Rules, TrackedDevice};
+use edgezen_core::search::{Budgets, Quantity, Rules, TrackedDevice};
 use edgezen_core::space::ShapeRules;
-use edgezen_core::units::Latency;
+use edgezen_core::units::{Latency, Throughput};
 use serde::{Deserialize, Serialize};
 
 /// What can be read, and is written. The version is that of the whole folder.
@@ -62,7 +62,7 @@ pub struct Manifest {
     /// Limits on the stages of a network; absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<ShapeRules>,
-    /// One for each device whose latency was predicted.
+    /// One for each device whose latency or throughput was predicted.
     #[serde(default)]
     pub device: Vec<DeviceTable>,
 }
@@ -75,7 +75,7 @@ pub struct ObjectiveTable {
     pub sha256: String,
 }
 
-/// The budgets but those on latencies, which stand with their devices.
+/// The budgets but those on latencies and throughputs, which stand with their devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BudgetTable {
     #[serde(flatten)]
@@ -84,7 +84,7 @@ pub struct BudgetTable {
     pub confidence: Option<f64>,
 }
 
-/// A device whose latency was predicted.
+/// A device whose latency, or throughput, was predicted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceTable {
@@ -96,6 +96,9 @@ pub struct DeviceTable {
     pub predictor_sha256: Option<String>,
     /// Per image; absent where the latency was only reported.
     pub limit_ms: Option<f64>,
+    /// The least that is allowed, of a device that states throughputs; absent where the throughput was only reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_images_per_s: Option<f64>,
 }
 
 impl BudgetTable {
@@ -108,13 +111,30 @@ impl DeviceTable {
     /// Each device of `budgets`, with the checksums of the predictor files.
     pub fn of(budgets: &Budgets, checksums: &[String]) -> Vec<DeviceTable> {
         let devices = budgets.devices().iter().enumerate().zip(checksums);
-        let table = |((index, device), sha256): ((usize, &TrackedDevice), &String)| DeviceTable {
-            name: device.name.clone(),
-            predictor: device.predictor.identity().to_string(),
-            predictor_sha256: Some(sha256.clone()),
-            limit_ms: budgets.latency_limit(index).map(Latency::ms),
+        let table = |((index, device), sha256): ((usize, &TrackedDevice), &String)| {
+            let limit = budgets.time_limit(index);
+            let of = |quantity: Quantity| limit.filter(|_| device.quantity() == quantity);
+            DeviceTable {
+                name: device.name.clone(),
+                predictor: device.predictor.identity().to_string(),
+                predictor_sha256: Some(sha256.clone()),
+                limit_ms: of(Quantity::Latency).map(Latency::ms),
+                limit_images_per_s: of(Quantity::Throughput).map(|time| Throughput::of(time).0),
+            }
         };
         devices.map(table).collect()
+    }
+
+    /// The budget on the device: its quantity, and the time of an image that it leaves.
+    pub fn limit(&self) -> Option<(Quantity, Latency)> {
+        let latency = self.limit_ms.map(|ms| (Quantity::Latency, Latency::from_ms(ms)));
+        let throughput = self.limit_images_per_s.map(|rate| (Quantity::Throughput, Throughput(rate).image()));
+        latency.or(throughput)
+    }
+
+    /// The budget on the device as people read it: `80.0 ms`, `2000 images/s`.
+    pub fn printed_limit(&self) -> Option<String> {
+        self.limit().map(|(quantity, time)| quantity.print(time.ns()))
     }
 }
 
@@ -145,6 +165,13 @@ impl Manifest {
         {
             return Err(format!("a latency budget of {limit} ms"));
         }
+        let rates = self.device.iter().filter_map(|device| device.limit_images_per_s);
+        if let Some(limit) = rates.clone().find(|rate| !positive(*rate)) {
+            return Err(format!("a throughput budget of {limit} images/s"));
+        }
+        if self.device.iter().any(|device| device.limit_ms.is_some() && device.limit_images_per_s.is_some()) {
+            return Err("a device with budgets on its latency and on its throughput".to_owned());
+        }
         match self.budget.confidence.filter(|p| !(0.5..1.0).contains(p)) {
             Some(p) => Err(format!("a confidence of {p}")),
             None => Ok(()),
@@ -161,6 +188,9 @@ impl Manifest {
             let index = budgets.track(device);
             if let Some(limit) = table.limit_ms {
                 budgets.bound_latency(index, Latency::from_ms(limit));
+            }
+            if let Some(limit) = table.limit_images_per_s {
+                budgets.bound_throughput(index, Throughput(limit));
             }
         }
         budgets
@@ -209,7 +239,7 @@ impl Manifest {
             ("iterations", self.rules.iterations == other.rules.iterations),
             ("population", self.rules.population == other.rules.population),
             ("budgets", self.budget == other.budget),
-            ("devices, predictors or latency budgets", self.device == other.device),
+            ("devices, predictors or budgets on them", self.device == other.device),
         ];
         let rules = checks.iter().all(|check| check.1) && self.rules != other.rules;
         checks.iter().filter(|check| !check.1).map(|check| check.0).chain(rules.then_some("rules")).collect()

@@ -20,7 +20,7 @@ mod verification;
 pub use best::{NotExported, write_best};
 pub use checkpoint::SavedSearch;
 pub use folder::{Content, RunFolder, files_of};
-pub use found::{FoundNetwork, PredictedMs};
+pub use found::{FoundNetwork, PredictedMs, PredictedRate, PredictedTime};
 pub use front::write_front;
 pub use manifest::{BudgetTable, DeviceTable, Manifest, ObjectiveTable};
 pub use rescored::{NotRescored, Rescored, RescoredNetwork};
@@ -137,9 +137,12 @@ fn archive(outcome: &SearchOutcome, budgets: &Budgets) -> Table {
         }
     }
     for device in budgets.devices() {
-        let of = |row: &FoundNetwork| row.latency.get(&device.name).map(|predicted| predicted.ms);
+        let quantity = device.quantity();
+        let of =
+            |row: &FoundNetwork| row.on(&device.name).map(|predicted| quantity.reported(predicted.time.ns()));
         let predicted = Values::floats(rows.iter().map(|(row, _)| of(row)));
-        columns.push(Column::new(format!("{}_ms", device.name), predicted));
+        let unit = if quantity == Quantity::Throughput { quantity.column() } else { "ms" };
+        columns.push(Column::new(format!("{}_{unit}", device.name), predicted));
     }
     Table { columns }
 }

@@ -115,7 +115,7 @@ impl<'a> Course<'a> {
             verify,
             index,
             tracked: &budgets.devices()[index],
-            limit: budgets.latency_limit(index),
+            limit: budgets.time_limit(index),
             pool: winner_first(verify.winner, front(outcome, index)),
             measured: Vec::new(),
             factor: 1.0,

@@ -1,13 +1,13 @@
 //! The budgets that the command line, a preset and the profile of a device ask for.
 
 use crate::cli::output::Output;
-use crate::cli::search::{Args, LatencyArg};
+use crate::cli::search::{Args, OnDevice};
 use crate::cli::{Failure, predictors};
 use edgezen_core::search::depth::{self, DepthLimit};
 use edgezen_core::search::preset::Preset;
 use edgezen_core::search::{Budget, Budgets, Quantity, TrackedDevice};
 use edgezen_core::space::SearchSpace;
-use edgezen_core::units::Latency;
+use edgezen_core::units::{Latency, Throughput};
 use edgezen_lab::device::profile::Profile;
 
 /// Refuses a search that nothing on the command line bounds. The limit of layers in the profile of a device is none: the
@@ -16,7 +16,8 @@ use edgezen_lab::device::profile::Profile;
 /// # Errors
 /// No budget, and no preset that has one.
 pub fn check(args: &Args, preset: Option<&Preset>) -> Result<(), Failure> {
-    let bounded = preset.is_some() || !args.latency.is_empty() || args.limits.0.known().next().is_some();
+    let on_device = !args.latency.is_empty() || !args.throughput.is_empty();
+    let bounded = preset.is_some() || on_device || args.limits.0.known().next().is_some();
     if bounded {
         return Ok(());
     }
@@ -26,9 +27,54 @@ pub fn check(args: &Args, preset: Option<&Preset>) -> Result<(), Failure> {
     }
     let device = args.device.as_deref().map(|device| format!(", as --device {device} --latency 30ms"));
     Err(Failure::usage("a search without any budget grows without end").remedy(format!(
-        "give at least one of --latency, --flops, --params, --layers, --memory, --weights, or a --preset{}",
+        "give at least one of --latency, --throughput, --flops, --params, --layers, --memory, --weights, or a --preset{}",
         device.unwrap_or_default()
     )))
+}
+
+/// A budget on a device.
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    Latency(Latency),
+    Throughput(Throughput),
+}
+
+impl Limit {
+    fn quantity(self) -> Quantity {
+        match self {
+            Limit::Latency(_) => Quantity::Latency,
+            Limit::Throughput(_) => Quantity::Throughput,
+        }
+    }
+}
+
+/// The budgets on devices, each with its device.
+fn on_devices(args: &Args) -> Result<Vec<(String, Option<Limit>)>, Failure> {
+    let latencies = args.latency.iter().map(|OnDevice { device, limit }| {
+        (device, limit.to_string(), "--latency 80ms", Limit::Latency(*limit))
+    });
+    let throughputs = args.throughput.iter().map(|OnDevice { device, limit }| {
+        (device, limit.to_string(), "--throughput 2000/s", Limit::Throughput(*limit))
+    });
+    let mut limits: Vec<(String, Option<Limit>)> = Vec::new();
+    for (device, printed, example, limit) in latencies.chain(throughputs) {
+        let quantity = limit.quantity();
+        let device = device.clone().or_else(|| args.device.clone()).ok_or_else(|| {
+            let named = example.replacen(' ', " pixel2=", 1);
+            Failure::usage(format!("--{quantity} {printed} needs a device"))
+                .remedy(format!("name it: --device pixel2 {example}, or {named}"))
+        })?;
+        if let Some((_, Some(known))) = limits.iter().find(|(known, _)| *known == device) {
+            let both = if known.quantity() == quantity {
+                format!("two {quantity} budgets")
+            } else {
+                "two budgets".into()
+            };
+            return Err(Failure::usage(format!("{both} for {device}; give one")));
+        }
+        limits.push((device, Some(limit)));
+    }
+    Ok(limits)
 }
 
 /// The budgets of the command line, over those of the preset, over those of the device.
@@ -41,17 +87,7 @@ pub fn budgets(
     if args.confidence.is_some_and(|p| !(0.5..1.0).contains(&p)) {
         return Err(Failure::usage("--confidence is a probability from 0.5 up to, not including, 1"));
     }
-    let mut limits: Vec<(String, Option<Latency>)> = Vec::new();
-    for LatencyArg { device, limit } in &args.latency {
-        let device = device.clone().or_else(|| args.device.clone()).ok_or_else(|| {
-            Failure::usage(format!("--latency {limit} needs a device"))
-                .remedy("name it: --device pixel2 --latency 80ms, or --latency pixel2=80ms")
-        })?;
-        if limits.iter().any(|(known, _)| *known == device) {
-            return Err(Failure::usage(format!("two latency budgets for {device}; give one")));
-        }
-        limits.push((device, Some(*limit)));
-    }
+    let mut limits = on_devices(args)?;
     let mut budgets = Budgets::with_confidence(args.confidence);
     if let Some(&Preset { budget: (quantity, limit), layers, .. }) = preset {
         budgets.bound(Quantity::Layers, f64::from(layers));
@@ -62,13 +98,13 @@ pub fn budgets(
             let device = args.device.clone().ok_or_else(|| {
                 Failure::usage("this preset bounds a latency and needs a device").remedy("add --device v100")
             })?;
-            limits.push((device, Some(Latency::from_ns(limit))));
+            limits.push((device, Some(Limit::Latency(Latency::from_ns(limit)))));
         }
     }
     for (quantity, limit) in args.limits.0.known() {
         budgets.bound(quantity, limit);
     }
-    // Without a budget of its own, the latency of --device is still predicted and reported.
+    // Without a budget of its own, the latency or throughput of --device is still predicted and reported.
     if let Some(device) = &args.device
         && !limits.iter().any(|(known, _)| known == device)
     {
@@ -76,17 +112,19 @@ pub fn budgets(
     }
     let mut checksums = Vec::new();
     for (device, limit) in limits {
-        let (device, sha256) = tracked(device, output)?;
+        let (device, sha256) = tracked(device, limit.map(Limit::quantity), output)?;
         let index = budgets.track(device);
-        if let Some(limit) = limit {
-            budgets.bound_latency(index, limit);
+        match limit {
+            Some(Limit::Latency(limit)) => budgets.bound_latency(index, limit),
+            Some(Limit::Throughput(limit)) => budgets.bound_throughput(index, limit),
+            None => {}
         }
         checksums.push(sha256);
     }
     if budgets.limit(Quantity::Layers).is_none()
         && let Some(profile) = profile
     {
-        let limit = (0..budgets.devices().len()).find_map(|index| budgets.latency_limit(index));
+        let limit = (0..budgets.devices().len()).find_map(|index| budgets.time_limit(index));
         if let Some(layers) = profile.search.max_layers(limit) {
             budgets.bound(Quantity::Layers, f64::from(layers));
             output.note(format!(
@@ -125,9 +163,15 @@ pub fn limit_depth(
     Ok(())
 }
 
-/// A device with the checksum of its predictor.
-pub fn tracked(name: String, output: Output) -> Result<(TrackedDevice, String), Failure> {
-    let predictor = predictors::by_device(&name, output)?;
+/// A device with the checksum of its predictor, which states what the budget on it bounds.
+pub fn tracked(
+    name: String,
+    bounded: Option<Quantity>,
+    output: Output,
+) -> Result<(TrackedDevice, String), Failure> {
+    let loaded = predictors::any_by_device(&name, output)?;
+    predictors::check_budget(loaded.identity(), bounded)?;
+    let predictor = predictors::of_kernels(loaded)?;
     let sha256 =
         predictor.file().sha256().map_err(|e| Failure::runtime(format!("the predictor of {name}: {e}")))?;
     Ok((TrackedDevice { name, predictor }, sha256))

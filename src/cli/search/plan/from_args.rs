@@ -25,7 +25,10 @@ const BY_DEFAULT: &str = "zen+stage-params";
 pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, Failure> {
     let preset = args.preset.as_deref().map(find_preset).transpose()?;
     // The profile is that of the device, or of the first one with a budget.
-    let named = || args.latency.iter().find_map(|latency| latency.device.as_deref());
+    let named = || {
+        let latencies = args.latency.iter().map(|latency| latency.device.as_deref());
+        latencies.chain(args.throughput.iter().map(|throughput| throughput.device.as_deref())).find_map(|d| d)
+    };
     budgets::check(args, preset)?;
     let device = args.device.as_deref().or_else(named);
     let profile = device.map(|device| shipped::catalogue().profile(device)).transpose()?.flatten();

@@ -164,9 +164,9 @@ impl SearchPlan {
         Ok(Some(calibrated.predict_chain(&chain)?))
     }
 
-    /// The latency budget on a device.
+    /// The budget on a device, as the time of an image.
     pub fn limit(&self, device: &str) -> Option<Latency> {
-        self.budgets.latency_limit(self.budgets.device(device)?)
+        self.budgets.time_limit(self.budgets.device(device)?)
     }
 
     pub fn manifest(&self) -> Manifest {
@@ -351,7 +351,8 @@ fn from_manifest(
 ) -> Result<SearchPlan, Failure> {
     let (mut devices, mut checksums) = (Vec::new(), Vec::new());
     for device in &manifest.device {
-        let (found, sha256) = budgets::tracked(device.name.clone(), output)?;
+        let bounded = device.limit().map(|(quantity, _)| quantity);
+        let (found, sha256) = budgets::tracked(device.name.clone(), bounded, output)?;
         if device.predictor_sha256.as_ref().is_some_and(|recorded| *recorded != sha256) {
             let message = format!("the predictor of {} is not the one that the run began with", device.name);
             return Err(Failure::usage(message).remedy("put the old predictor back, or start a new run"));

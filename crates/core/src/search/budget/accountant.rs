@@ -106,7 +106,7 @@ impl<'a> Accountant<'a> {
         costs.latencies.reserve_exact(budgets.devices.len());
         for (i, device) in budgets.devices.iter().enumerate() {
             costs.latencies.push(device.predictor.network(&self.sums[i]));
-            if let Some(over) = budgets.latency_budget(i).filter(|budget| budgets.exceeds(budget, &costs)) {
+            if let Some(over) = budgets.device_budget(i).filter(|budget| budgets.exceeds(budget, &costs)) {
                 return Ok(Err(*over));
             }
         }

@@ -23,8 +23,8 @@ impl<T> IndexMut<Quantity> for ByQuantity<T> {
     }
 }
 
-/// Values of quantities of one network, or limits on them; those that are not known are absent. Latencies stand apart,
-/// by device.
+/// Values of quantities of one network, or limits on them; those that are not known are absent. Latencies and throughputs
+/// stand apart, by device.
 pub type Amounts = ByQuantity<Option<f64>>;
 
 impl Amounts {
@@ -121,7 +121,7 @@ impl<'de> Deserialize<'de> for ByQuantity<u64> {
         for quantity in Quantity::all() {
             counts[quantity] = match (read.remove(quantity.name()), quantity) {
                 (Some(count), _) => count,
-                (None, Quantity::Weights) => 0,
+                (None, Quantity::Weights | Quantity::Throughput) => 0,
                 (None, _) => return Err(de::Error::missing_field(quantity.name())),
             };
         }

@@ -1,7 +1,7 @@
 //! Budgets: upper bounds on quantities of a network, and the costs that are held against them (docs/plainnet.md,
 //! section 6.1).
 //!
-//! A budget is data: a quantity, a limit and, for latencies, a device. Which quantities there are is a table
+//! A budget is data: a quantity, a limit and, for latencies and throughputs, a device. Which quantities there are is a table
 //! ([`quantity`]).
 
 mod accountant;
@@ -19,7 +19,7 @@ pub use rejected::Rejected;
 pub use scale::{QuantityError, Scale};
 
 use crate::predictor::{Estimate, LatencyPredictor};
-use crate::units::Latency;
+use crate::units::{Latency, Throughput};
 use std::sync::Arc;
 
 /// An upper bound.
@@ -32,12 +32,19 @@ pub struct Budget {
     pub device: Option<usize>,
 }
 
-/// A device whose latency is predicted and reported, whether or not a budget bounds it.
+/// A device whose latency (or throughput) is predicted and reported, whether or not a budget bounds it.
 #[derive(Clone)]
 pub struct TrackedDevice {
     /// Name under which results are reported.
     pub name: String,
     pub predictor: Arc<dyn LatencyPredictor>,
+}
+
+impl TrackedDevice {
+    /// What is predicted of the device: its latency, or its throughput where the predictor's identity states throughputs.
+    pub fn quantity(&self) -> Quantity {
+        if self.predictor.identity().is_throughput() { Quantity::Throughput } else { Quantity::Latency }
+    }
 }
 
 /// The budgets of a search and the devices that it tracks. What has no budget is not bounded.
@@ -67,6 +74,12 @@ impl Budgets {
     pub fn bound_latency(&mut self, index: usize, limit: Latency) {
         let limit = limit.ns();
         self.insert(Budget { quantity: Quantity::Latency, limit, device: Some(index) });
+    }
+
+    /// Bounds the images per second of device `index` of [`Budgets::devices`] from below, or changes the limit.
+    pub fn bound_throughput(&mut self, index: usize, limit: Throughput) {
+        let limit = limit.image().ns();
+        self.insert(Budget { quantity: Quantity::Throughput, limit, device: Some(index) });
     }
 
     /// Predicts and reports the latency on a device; gives its index. A device of the same name is replaced.
@@ -125,16 +138,16 @@ impl Budgets {
         limits
     }
 
-    /// The latency budget on device `index`.
-    pub fn latency_limit(&self, index: usize) -> Option<Latency> {
-        self.latency_budget(index).map(|budget| Latency::from_ns(budget.limit))
+    /// The budget on device `index` as the time of an image: a latency, or what a throughput leaves.
+    pub fn time_limit(&self, index: usize) -> Option<Latency> {
+        self.device_budget(index).map(|budget| Latency::from_ns(budget.limit))
     }
 
-    fn latency_budget(&self, index: usize) -> Option<&Budget> {
+    fn device_budget(&self, index: usize) -> Option<&Budget> {
         self.bounds.iter().find(|budget| budget.device == Some(index))
     }
 
-    /// The latency that is compared with the budget: what the estimate is charged, or the latency that holds with the
+    /// The latency, or the time of an image, that is compared with the budget: what the estimate is charged, or the latency that holds with the
     /// confidence asked for, where that is more.
     pub fn budgeted(&self, estimate: &Estimate) -> Latency {
         match self.confidence {

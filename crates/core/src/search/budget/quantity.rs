@@ -27,6 +27,9 @@ pub enum Quantity {
     Weights,
     /// Predicted latency per image on one device, in nanoseconds.
     Latency,
+    /// Predicted throughput of one device that states throughputs, as the nanoseconds of an image while others are under way:
+    /// fewer of them are more images per second.
+    Throughput,
 }
 
 /// How a quantity of a network is computed, cheapest first.
@@ -154,18 +157,30 @@ const ENTRIES: [Entry; Quantity::COUNT] = [
         scale: Scale::Time,
         source: Source::Predicted,
     },
+    Entry {
+        quantity: Quantity::Throughput,
+        name: "throughput",
+        column: "images_per_s",
+        noun: "",
+        title: "throughput",
+        excess: "too few images per second",
+        option: ("images per second with several under way", "2000/s"),
+        in_folder: Some(""),
+        scale: Scale::Rate,
+        source: Source::Predicted,
+    },
 ];
 
 impl Quantity {
-    pub const COUNT: usize = Quantity::Latency as usize + 1;
+    pub const COUNT: usize = Quantity::Throughput as usize + 1;
 
     /// All quantities, in the order of evaluation.
     pub fn all() -> impl Iterator<Item = Quantity> {
         ENTRIES.iter().map(|entry| entry.quantity)
     }
 
-    /// The quantities that a network has by itself, in the order of evaluation: all but the latency, of which there
-    /// is one for each device.
+    /// The quantities that a network has by itself, in the order of evaluation: all but the latency and the throughput, of
+    /// which there is one for each device.
     pub fn of_networks() -> impl Iterator<Item = Quantity> {
         Quantity::all().filter(|quantity| !quantity.is_per_device())
     }
@@ -224,6 +239,11 @@ impl Quantity {
         self.entry().scale
     }
 
+    /// Whether a budget, as people read it, is the least that is allowed: images per second.
+    pub fn is_at_least(self) -> bool {
+        self.scale() == Scale::Rate
+    }
+
     /// Whether each device has a value of its own.
     pub fn is_per_device(self) -> bool {
         matches!(self.entry().source, Source::Predicted)
@@ -238,7 +258,7 @@ impl Quantity {
         &self.entry().source
     }
 
-    /// The unit of reported values: `ms` or `bytes`; none for numbers.
+    /// The unit of reported values: `ms`, `images/s` or `bytes`; none for numbers.
     pub fn unit(self) -> Option<&'static str> {
         self.scale().unit()
     }

@@ -1,6 +1,6 @@
 //! How values are written, read and printed.
 
-use crate::units::{Bytes, Latency, Macs, Params, UnitError};
+use crate::units::{Bytes, Latency, Macs, Params, Throughput, UnitError};
 
 /// How the values of a quantity are written, read and printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Scale {
     Bytes,
     /// Nanoseconds in the program; milliseconds in files and for people: `80ms`.
     Time,
+    /// Nanoseconds of an image in the program, of which fewer are better; images per second in files and for people: `2000/s`.
+    Rate,
 }
 
 impl Scale {
@@ -22,6 +24,7 @@ impl Scale {
             Scale::Whole | Scale::Prefixed => None,
             Scale::Bytes => Some("bytes"),
             Scale::Time => Some("ms"),
+            Scale::Rate => Some("images/s"),
         }
     }
 
@@ -29,6 +32,7 @@ impl Scale {
     pub fn reported(self, value: f64) -> f64 {
         match self {
             Scale::Time => Latency::from_ns(value).ms(),
+            Scale::Rate => Throughput::of(Latency::from_ns(value)).0,
             Scale::Whole | Scale::Prefixed | Scale::Bytes => value,
         }
     }
@@ -37,6 +41,7 @@ impl Scale {
     pub fn from_reported(self, reported: f64) -> f64 {
         match self {
             Scale::Time => Latency::from_ms(reported).ns(),
+            Scale::Rate => Throughput(reported).image().ns(),
             Scale::Whole | Scale::Prefixed | Scale::Bytes => reported,
         }
     }
@@ -53,6 +58,7 @@ impl Scale {
             Scale::Prefixed => format!("{:.count$}", Macs(value)),
             Scale::Bytes => format!("{:.count$}", Bytes(value)),
             Scale::Time => format!("{:.count$}", Latency::from_ns(value)),
+            Scale::Rate => format!("{:.count$}", Throughput::of(Latency::from_ns(value))),
         }
     }
 
@@ -70,6 +76,7 @@ impl Scale {
             Scale::Prefixed => Ok(text.parse::<Params>()?.0),
             Scale::Bytes => Ok(text.parse::<Bytes>()?.0),
             Scale::Time => Ok(text.parse::<Latency>()?.ns()),
+            Scale::Rate => Ok(text.parse::<Throughput>()?.image().ns()),
         }
     }
 }

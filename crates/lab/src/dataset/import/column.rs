@@ -35,6 +35,18 @@ impl<'a> Column<'a> {
         }
     }
 
+    /// The milliseconds that one of so many images per second takes.
+    ///
+    /// # Errors
+    /// A cell that is no positive number, or one that no device reaches.
+    pub fn time_of_one(&self, row: usize) -> Result<f64, DatasetError> {
+        let rate = self.text(row).trim().parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
+        let bad = || self.error(row, format!("{:?} is no number of images per second", self.text(row)));
+        let ms = 1000.0 / rate.ok_or_else(bad)?;
+        Latency::measured_ns(ms * 1e6).map_err(|e| self.error(row, e.to_string()))?;
+        Ok(ms)
+    }
+
     /// # Errors
     /// A cell that is no positive number of milliseconds.
     pub fn latency(&self, row: usize) -> Result<Latency, DatasetError> {

@@ -5,9 +5,12 @@
 mod accel_nasbench;
 mod aihub;
 mod column;
+mod efficientnet_lite;
+mod hailo;
 pub mod networks;
 mod neusight;
 mod paddlelite;
+mod rknn;
 mod tinynas;
 pub mod trtexec;
 

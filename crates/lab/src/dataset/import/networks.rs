@@ -3,7 +3,9 @@
 //! A source is one entry in [`SOURCES`]. What it calls devices, runtimes and networks is translated by
 //! `names`.
 
-use super::{ImportError, Importer, Request, accel_nasbench, aihub, paddlelite};
+use super::{
+    ImportError, Importer, Request, accel_nasbench, aihub, efficientnet_lite, hailo, paddlelite, rknn,
+};
 use crate::dataset::table::{KernelTable, NetworkRow, NetworkTable, NetworkTableError, Select};
 use crate::dataset::{Dataset, Environment, Provenance, names};
 use edgezen_core::foreign::Name;
@@ -182,6 +184,57 @@ pub const SOURCES: &[Source] = &[
         translate: paddlelite::translate,
     },
     Source {
+        name: "efficientnet-lite",
+        about: "EfficientNet-lite on the Pixel 4 (--precision; --runtime tflite-gpu, tflite-edgetpu) [default: its CPU, fp32]",
+        source: "EfficientNet-lite, github.com/tensorflow/tpu at 7dc921f8, models/official/efficientnet/lite/README.md, 2020",
+        licence: "Apache-2.0",
+        notes: &[
+            "Two significant digits; four threads on the CPU. The source does not say which cores, which TensorFlow Lite, and which Edge TPU.",
+        ],
+        defaults: Defaults {
+            device: Some("pixel4"),
+            runtime: Some("tflite"),
+            precision: Some("fp32"),
+            cores: None,
+        },
+        translate: efficientnet_lite::translate,
+    },
+    Source {
+        name: "hailo",
+        about: "Hailo model zoo: throughputs of hailo8, hailo8l, hailo10h, hailo15h and hailo15l (--device; --batch 8)",
+        source: "Hailo model zoo, github.com/hailo-ai/hailo_model_zoo at c83fc030, docs/public_models",
+        licence: "MIT",
+        notes: &[
+            "Throughputs: the chip works as a pipeline, and the time of an image while others are under way is no latency of one.",
+            "Networks that do not fit the chip are swapped in parts; a batch of eight pays once for them.",
+            "Compiled by Dataflow Compiler v3.33.0 for the Hailo-8 and 8L, v5.2.0 for the others.",
+        ],
+        defaults: Defaults {
+            device: None,
+            runtime: Some(hailo::RUNTIME),
+            precision: Some("int8"),
+            cores: None,
+        },
+        translate: hailo::translate,
+    },
+    Source {
+        name: "rknn",
+        about: "Rockchip's RKNN model zoo: frames per second on the NPUs of RK3588, RK3576, RK3568, RK3562, RV1126, … (--device)",
+        source: "RKNN model zoo, github.com/airockchip/rknn_model_zoo at bad6c733, README.md",
+        licence: "Apache-2.0",
+        notes: &[
+            "Frames per second at the NPU's highest clock, without what comes before and after; one core on the RK3588 and RK3576. The source does not say whether frames overlap.",
+            "One column stands for the RK3566 and the RK3568; the RV1126's numbers are 1.5 times the RV1109's throughout.",
+        ],
+        defaults: Defaults {
+            device: None,
+            runtime: Some(rknn::RUNTIME),
+            precision: Some("int8"),
+            cores: None,
+        },
+        translate: rknn::translate,
+    },
+    Source {
         name: "networks",
         about: "any table of networks with latency_ms; --device, --runtime and --precision say of what",
         source: "the user's own table",
@@ -207,6 +260,15 @@ impl Importer for Source {
     }
 }
 
+/// `table` in the words of this program, whichever source its columns are of; what is selected of it is renamed, too.
+///
+/// # Errors
+/// A table of a source whose cells make no sense, or without what is selected.
+pub fn translated(table: KernelTable, select: &mut Select) -> Result<KernelTable, NetworkTableError> {
+    let source = guess(&table, Space::Named);
+    (source.translate)(table, select)
+}
+
 /// The source that a table of networks of `space` seems to come from.
 pub fn guess(table: &KernelTable, space: Space) -> &'static Source {
     let has = |name: &str| table.columns().iter().any(|column| column == name);
@@ -219,14 +281,20 @@ pub fn guess(table: &KernelTable, space: Space) -> &'static Source {
         }
     } else if has("powersave") {
         "ncnn"
-    } else if has("family") && has("model") {
-        "paddleclas"
     } else if has("inference_ms") && has("primary_unit") {
         "aihub"
+    } else if has("family") && has("model") {
+        "paddleclas"
     } else if has("a100_img_s") {
         "accel-nasbench"
     } else if has("soc") && has("isa") {
         "paddlelite"
+    } else if has("throughput_fps_b1") {
+        "hailo"
+    } else if has("npu") && has("fps") {
+        "rknn"
+    } else if has("unit") && has("mmacs") {
+        "efficientnet-lite"
     } else if has("mmacs") {
         "tflite-mobilenet"
     } else if has("network") && has("runtime") && has("threads") {
