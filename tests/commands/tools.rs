@@ -214,7 +214,7 @@ fn the_text_says_who_measured_and_what_is_unchecked() {
 fn every_command_that_measures_takes_a_tool() {
     let place = Place::new();
     // A network takes the longer the larger its file is.
-    let script = "s=$(wc -c < \"$1\"); sleep 0.02; echo mean $((150 + s / 20000)).5 us";
+    let script = "n=$((150000 + $(wc -c < \"$1\") / 20)); sleep 0.02; printf 'mean %d.%03d us\\n' $((n / 1000)) $((n % 1000))";
     place.mine(script, "");
     let profiled = place.json(&["profile", "--device", "host@mine", "--samples", "24", "--rounds", "1"]);
     assert_eq!(
@@ -259,11 +259,18 @@ fn every_command_that_measures_takes_a_tool() {
     let found = place.json(&search);
     assert_eq!(found["verified"][0]["outputs"], "unchecked", "{found}");
 
-    let rows =
-        place.json(&["measure", "--device", "host@mine@int8", "--resolution", "32", NET, "squeezenet1_0"]);
+    let rows = place.json(&[
+        "measure",
+        "--device",
+        "host@mine@int8",
+        "--resolution",
+        "32",
+        NET,
+        "mobilenet_v3_small",
+    ]);
     assert_eq!(rows[0]["device"], "host@mine@int8");
     // A network of the zoo is written in integers as well: its file is a quarter as large.
-    let floats = place.json(&["measure", "--device", "host@mine", "squeezenet1_0"]);
+    let floats = place.json(&["measure", "--device", "host@mine", "mobilenet_v3_small"]);
     let excess = |row: &Value| row["median_ms"].as_f64().unwrap() - 0.150;
     assert!(excess(&rows[1]) < 0.4 * excess(&floats[0]), "{} {}", rows[1], floats[0]);
 }
