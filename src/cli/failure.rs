@@ -15,6 +15,7 @@ use edgezen_lab::device::DeviceError;
 use edgezen_lab::device::gpu::GpuError;
 use edgezen_lab::device::profile::{Kind, ProfileError};
 use edgezen_lab::device::runtimes;
+use edgezen_lab::device::tool::ToolError;
 use edgezen_lab::spelling;
 use serde::Serialize;
 use std::path::Path;
@@ -315,6 +316,12 @@ impl From<DeviceError> for Failure {
             }
             DeviceError::Runtime { .. } => {
                 Failure::runtime(message).remedy(format!("fetch it anew: {}", runtimes::SETUP))
+            }
+            DeviceError::Tool { error: ToolError::Description(error), .. } => {
+                Failure::from(error).remedy_for_bad_file("docs/runtimes.md lists the fields of a description")
+            }
+            DeviceError::Tool { description, error, .. } => {
+                Failure::runtime(message).remedy(error.remedy(&description))
             }
             DeviceError::Launch { .. } | DeviceError::Pin { .. } | DeviceError::Workload { .. } => {
                 Failure::runtime(message)

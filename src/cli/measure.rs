@@ -9,6 +9,7 @@ use edgezen_core::units::{Latency, three_digits};
 use edgezen_lab::campaign::network_latency::{self, MeasuredNetwork};
 use edgezen_lab::campaign::networks::{LAUNCHES, Reading};
 use edgezen_lab::catalogue::networks::AnyNetwork;
+use edgezen_runner::{Outputs, TimedBy};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
@@ -49,15 +50,23 @@ struct Row {
     p10_ms: f64,
     p90_ms: f64,
     p99_ms: f64,
-    /// The first run of a launch.
-    first_ms: f64,
+    /// The first run of a launch. Absent where a tool times itself and does not tell; likewise the next two.
+    first_ms: Option<f64>,
     /// Time that it took to make the network ready.
     load_ms: Option<f64>,
     /// The most memory that it took to load and run the network, in 10⁶ bytes.
     peak_memory_mb: Option<f64>,
     /// The interval for the median of a later launch.
     ci95_ms: [f64; 2],
+    /// Samples that were taken.
     runs: u32,
+    /// Runs in each sample. The percentiles are those of the samples' means.
+    runs_per_sample: u32,
+    /// Whose clock was read: this program's stopwatch, or a tool's.
+    timed_by: TimedBy,
+    /// `compared` with tract's before anything was timed, the `reference` itself, or `unchecked`; absent where the device
+    /// does not tell.
+    outputs: Option<Outputs>,
     quality: Quality,
     /// Why it is not good.
     reason: Option<String>,
@@ -166,11 +175,14 @@ fn row(read: Read, reading: Option<Reading>, identity: &Identity) -> Result<Row,
         p10_ms: summary.p10.ms(),
         p90_ms: summary.p90.ms(),
         p99_ms: reading.p99.ms(),
-        first_ms: reading.first.ms(),
+        first_ms: reading.first.map(Latency::ms),
         load_ms: reading.load.map(Latency::ms),
         peak_memory_mb: reading.peak.map(|peak| peak.0 / 1e6),
         ci95_ms: [summary.ci95.0.ms(), summary.ci95.1.ms()],
         runs: summary.runs,
+        runs_per_sample: summary.k,
+        timed_by: reading.timed_by,
+        outputs: reading.outputs,
         quality: reading.quality(),
         reason: reading.doubt.as_ref().map(ToString::to_string),
         launches: reading.launches.len(),
@@ -188,6 +200,7 @@ impl Row {
 }
 
 fn text(rows: &[&Row]) -> String {
+    let number = |value: Option<f64>| value.map_or("-".to_owned(), three_digits);
     let cells: Vec<Vec<String>> = rows
         .iter()
         .map(|row| {
@@ -195,16 +208,42 @@ fn text(rows: &[&Row]) -> String {
                 row.label().to_owned(),
                 three_digits(row.median_ms),
                 format!("{} – {}", three_digits(row.ci95_ms[0]), three_digits(row.ci95_ms[1])),
-                three_digits(row.p10_ms),
                 three_digits(row.p90_ms),
+                three_digits(row.p99_ms),
+                number(row.first_ms),
+                number(row.load_ms),
+                number(row.peak_memory_mb),
                 row.launches.to_string(),
                 row.quality.name().to_owned(),
             ]
         })
         .collect();
     let device = rows.first().map_or(String::new(), |row| format!("{}, per image\n", row.device));
-    let header = ["network", "median ms", "95 % interval", "p10", "p90", "launches", "quality"];
-    device + &output::table(&header, &cells) + &rows.last().map(|row| state(&row.state)).unwrap_or_default()
+    let header = [
+        "network",
+        "median ms",
+        "95 % interval",
+        "p90",
+        "p99",
+        "first ms",
+        "load ms",
+        "memory MB",
+        "launches",
+        "quality",
+    ];
+    let last = rows.last().map(|row| by_tool(row) + &state(&row.state)).unwrap_or_default();
+    device + &output::table(&header, &cells) + &last
+}
+
+/// What a reader must know of a row that a tool timed; empty for others.
+fn by_tool(row: &Row) -> String {
+    match row.timed_by {
+        TimedBy::Stopwatch => String::new(),
+        TimedBy::Tool => format!(
+            "timed by the tool itself, {} runs a sample, whose means p90 and p99 are of; outputs unchecked\n",
+            row.runs_per_sample
+        ),
+    }
 }
 
 /// The state of the machine in one line, as far as it is known.

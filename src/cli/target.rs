@@ -9,7 +9,7 @@ use edgezen_lab::device;
 use edgezen_lab::device::android::PhoneOptions;
 use edgezen_lab::device::host_cpu::HostOptions;
 use edgezen_lab::device::simulated::Simulation;
-use edgezen_lab::device::{Device, DriverOptions, Options};
+use edgezen_lab::device::{Device, DeviceName, DriverOptions, Options};
 use std::time::Duration;
 
 /// Options that say which device to measure on, and how to reach it.
@@ -18,6 +18,9 @@ pub struct Target {
     /// Device to measure on: host, pixel2, …
     #[arg(long, value_name = "NAME")]
     pub device: String,
+    /// Threads that run a network, each on a core of its own; the same as @Nt behind the device's name
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub threads: Option<u32>,
     #[command(flatten)]
     pub reach: Reach,
 }
@@ -67,12 +70,27 @@ pub fn phone(serial: Option<String>) -> DriverOptions {
 }
 
 impl Target {
+    /// The name of the device with its number of threads, if `--threads` says one.
+    pub fn name(&self) -> Result<String, Failure> {
+        let named = DeviceName::parse(&self.device).threads;
+        match (self.threads, named) {
+            (None, _) => Ok(self.device.clone()),
+            (Some(threads), None) => Ok(format!("{}@{threads}t", self.device)),
+            (Some(threads), Some(named)) if threads == named => Ok(self.device.clone()),
+            (Some(threads), Some(named)) => {
+                Err(Failure::usage(format!("{} names {named} threads, and --threads {threads}", self.device))
+                    .remedy("leave out one of them"))
+            }
+        }
+    }
+
     /// Opens the device for measuring networks in several launches, and prints its notes. `time` is what they share for
     /// timing each network.
     pub fn open(&self, time: Option<Duration>, global: Global) -> Result<Box<dyn Device>, Failure> {
-        let options = networks::options(self.reach.options(&self.device, networks::LAUNCHES, global.seed));
+        let name = self.name()?;
+        let options = networks::options(self.reach.options(&name, networks::LAUNCHES, global.seed));
         let options = Options { time, ..options };
-        let mut device = device::open(&shipped::profiles(), &self.device, &options)?;
+        let mut device = device::open(&shipped::profiles(), &name, &options)?;
         notes(&mut *device, global.output());
         Ok(device)
     }

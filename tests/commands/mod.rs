@@ -16,6 +16,7 @@ mod profiling;
 mod runtimes;
 mod score;
 mod search;
+mod tools;
 mod winners;
 
 use serde_json::Value;

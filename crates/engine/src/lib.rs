@@ -14,9 +14,10 @@
 //! 6. `quantisation`: networks in 8-bit integers
 //! 7. `imported`, `precision`: networks that were read from files of others; in which numbers a network is computed
 //! 8. `onnx`, `tflite`: networks as ONNX files and as TensorFlow Lite files
-//! 9. `onnxruntime`, `litert`: runtimes that are not part of this program
-//! 10. `agreement`: whether a runtime computes what tract computes
-//! 11. `runtimes`: all runtimes, and how one is opened
+//! 9. `model_file`: a graph as a file for a runtime
+//! 10. `onnxruntime`, `litert`: runtimes that are not part of this program
+//! 11. `agreement`: whether a runtime computes what tract computes
+//! 12. `runtimes`: all runtimes, and how one is opened
 
 pub mod fusion;
 pub mod guard;
@@ -26,6 +27,8 @@ pub mod library;
 #[cfg(feature = "onnx")]
 pub mod litert;
 pub mod memory;
+#[cfg(feature = "onnx")]
+pub mod model_file;
 #[cfg(feature = "torch")]
 pub mod torch;
 mod tract;

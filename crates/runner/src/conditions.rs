@@ -88,7 +88,7 @@ pub struct CpuTime {
     pub busy_ms: f64,
     /// Time that the cores together spent on work or idle.
     pub total_ms: f64,
-    /// Time that this process worked.
+    /// Time that this process worked, and those that it started and that have ended.
     pub own_ms: f64,
 }
 
@@ -319,10 +319,14 @@ mod system {
     }
 
     pub fn own_ms() -> Option<f64> {
+        Some(used_ms(libc::RUSAGE_SELF)? + used_ms(libc::RUSAGE_CHILDREN)?)
+    }
+
+    fn used_ms(whose: libc::c_int) -> Option<f64> {
         // SAFETY: an all-zero `rusage` is valid, and the kernel writes no more than one.
         let usage = unsafe {
             let mut usage: libc::rusage = std::mem::zeroed();
-            (libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) == 0).then_some(usage)?
+            (libc::getrusage(whose, &raw mut usage) == 0).then_some(usage)?
         };
         let ms = |time: libc::timeval| time.tv_sec as f64 * 1e3 + time.tv_usec as f64 / 1e3;
         Some(ms(usage.ru_utime) + ms(usage.ru_stime))

@@ -26,5 +26,5 @@ pub use clock::{Clock, Monotonic};
 pub use conditions::Conditions;
 pub use pace::Pace;
 pub use plausible::{Asked, Implausible};
-pub use protocol::Measured;
-pub use sampler::{Policy, Timing, launch_medians, pooled};
+pub use protocol::{Measured, Outputs};
+pub use sampler::{Policy, TimedBy, Timing, launch_medians, pooled};

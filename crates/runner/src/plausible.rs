@@ -5,6 +5,7 @@
 //! the whole wait, a single sample where many were asked for, a temperature that no sensor has.
 
 use super::conditions::{GpuState, is_temperature};
+use super::sampler::TimedBy;
 use super::{Conditions, Measured, Policy, Timing};
 use edgezen_core::foreign::ForeignText;
 
@@ -87,7 +88,8 @@ fn timing(timing: &Timing, asked: &Asked) -> Result<(), Implausible> {
         return refuse("the time lost per sample", format!("{overhead} ns"), "it is no time");
     }
     let least_ns = LEAST_RUN_NS.max(macs / MOST_MACS_PER_NS);
-    let total = timing.samples_ns.iter().try_fold(timing.first_ns, |sum, &ns| sum.checked_add(ns));
+    let first = timing.first_ns.unwrap_or(0);
+    let total = timing.samples_ns.iter().try_fold(first, |sum, &ns| sum.checked_add(ns));
     for &ns in &timing.samples_ns {
         let run_ns = (ns as f64 - overhead) / f64::from(timing.k);
         if run_ns < least_ns {
@@ -102,8 +104,12 @@ fn timing(timing: &Timing, asked: &Asked) -> Result<(), Implausible> {
             return refuse("a sample", format!("{ns} ns"), late(*within_ns));
         }
     }
-    if timing.first_ns == 0 || timing.first_ns > *within_ns {
-        return refuse("the first run", format!("{} ns", timing.first_ns), late(*within_ns));
+    match (timing.first_ns, timing.timed_by) {
+        (Some(ns), _) if ns == 0 || ns > *within_ns => {
+            return refuse("the first run", format!("{ns} ns"), late(*within_ns));
+        }
+        (None, TimedBy::Stopwatch) => return refuse("the first run", "absent", "a stopwatch times it"),
+        _ => {}
     }
     match total {
         Some(total) if total <= *within_ns => {}
@@ -236,19 +242,21 @@ mod tests {
 
     fn measured() -> Measured {
         let timing = Timing {
-            first_ns: 365_756,
+            first_ns: Some(365_756),
             warmup_runs: 3,
             k: 1,
             samples_ns: vec![47_171; 30],
             probes_ns: Vec::new(),
             usual_probe_ns: None,
-            checksum: 50.9,
+            checksum: Some(50.9),
             noisy_half_width: Policy::PHONE.noisy_half_width,
             overhead_ns: None,
+            timed_by: TimedBy::Stopwatch,
         };
         Measured {
             load_ns: None,
             peak_bytes: None,
+            outputs: None,
             timing,
             before: Conditions::default(),
             after: Conditions::default(),
@@ -268,7 +276,7 @@ mod tests {
     #[test]
     fn times_that_cannot_be_are_refused() {
         type Change = fn(&mut Timing);
-        let rows: [(Change, &str); 15] = [
+        let rows: [(Change, &str); 16] = [
             (|t| t.samples_ns = vec![0; 30], "0 ns for 1 runs"),
             (|t| t.samples_ns = vec![1; 30], "1 ns for 1 runs"),
             (|t| t.samples_ns[29] = 0, "0 ns for 1 runs"),
@@ -279,7 +287,8 @@ mod tests {
             (|t| t.k = 0, "runs per sample is 0"),
             (|t| t.k = u32::MAX, "runs per sample is 4294967295"),
             (|t| t.k = 1_000_000, "47171 ns for 1000000 runs"),
-            (|t| t.first_ns = 0, "first run is 0 ns"),
+            (|t| t.first_ns = Some(0), "first run is 0 ns"),
+            (|t| t.first_ns = None, "first run is absent"),
             (|t| t.probes_ns = vec![1], "number of probes is 1"),
             (|t| t.usual_probe_ns = Some(0), "pace is 0 ns"),
             (|t| t.noisy_half_width = 1e300, "0.05 was asked for"),

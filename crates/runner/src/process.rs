@@ -18,6 +18,11 @@ pub fn belong_to_parent() {
     unsafe {
         libc::signal(libc::SIGINT, libc::SIG_IGN);
     }
+    end_with_parent();
+}
+
+/// Ends this process with the thread that started it, where the system can do that.
+pub fn end_with_parent() {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: takes plain numbers.
     unsafe {

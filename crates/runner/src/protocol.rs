@@ -108,4 +108,19 @@ pub struct Measured {
     /// network is part of it where it was read into memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_bytes: Option<u64>,
+    /// What is known of the outputs. `None` where nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Outputs>,
+}
+
+/// What is known of the outputs of a network that was timed: a wrong run may be a fast one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outputs {
+    /// They are those of tract, with which the other runtimes are compared.
+    Reference,
+    /// They were compared with tract's before anything was timed, and agree.
+    Compared,
+    /// They were compared with nothing.
+    Unchecked,
 }

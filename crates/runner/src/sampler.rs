@@ -178,12 +178,31 @@ pub enum PolicyError {
     Share { field: &'static str, share: f64 },
 }
 
+/// Whose clock was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimedBy {
+    /// This stopwatch, before and after each sample.
+    #[default]
+    Stopwatch,
+    /// Another program, which ran the network and says how long a run took. Each of its calls is one sample of as many runs
+    /// as it was asked for.
+    Tool,
+}
+
+impl TimedBy {
+    fn is_stopwatch(&self) -> bool {
+        *self == TimedBy::Stopwatch
+    }
+}
+
 /// What the stopwatch saw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Timing {
-    /// The very first run.
-    pub first_ns: u64,
+    /// The very first run. `None` where a tool timed and does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_ns: Option<u64>,
     pub warmup_runs: u32,
     /// Runs per sample.
     pub k: u32,
@@ -193,14 +212,17 @@ pub struct Timing {
     pub probes_ns: Vec<u64>,
     /// Length of a probe at the core's usual speed, as far as it was known by then.
     pub usual_probe_ns: Option<u64>,
-    /// Checksum of the output; a wrong run is not a fast one.
-    pub checksum: f64,
+    /// Checksum of the output; a wrong run is not a fast one. `None`: nobody looked at the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<f64>,
     /// The threshold that [`pooled`] judges by.
     pub noisy_half_width: f64,
     /// The time of each sample that was not spent on its runs. Waiting for a GPU takes this once a sample, however many
     /// runs were launched. See [`Timing::less_overhead_of`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overhead_ns: Option<f64>,
+    #[serde(default, skip_serializing_if = "TimedBy::is_stopwatch")]
+    pub timed_by: TimedBy,
 }
 
 /// Why a timing is none that a stopwatch gives.
@@ -247,13 +269,13 @@ impl Timing {
         {
             return Err(TimingError::Number { field, value });
         }
-        if !self.checksum.is_finite() {
-            return Err(TimingError::Number { field: "checksum", value: self.checksum });
+        if let Some(value) = self.checksum.filter(|checksum| !checksum.is_finite()) {
+            return Err(TimingError::Number { field: "checksum", value });
         }
         for &ns in self.samples_ns.iter().min().into_iter().chain(self.samples_ns.iter().max()) {
             Latency::measured_ns((ns as f64 - overhead) / k)?;
         }
-        Latency::measured_ns(self.first_ns as f64)?;
+        self.first_ns.map(|ns| Latency::measured_ns(ns as f64)).transpose()?;
         Ok(())
     }
 
@@ -308,7 +330,7 @@ impl Timing {
         }
         self.overhead_ns = Some(overhead * f64::from(self.k));
         self.k = self.k.checked_mul(times.0)?;
-        self.first_ns = (self.first_ns / u64::from(times.0)).max(1);
+        self.first_ns = self.first_ns.map(|ns| (ns / u64::from(times.0)).max(1));
         Some(self)
     }
 
@@ -445,15 +467,16 @@ pub fn sample<E>(
         }
     }
     Ok(Timing {
-        first_ns,
+        first_ns: Some(first_ns),
         warmup_runs: warmup.len() as u32,
         k,
         samples_ns,
         probes_ns,
         usual_probe_ns: pace.map(|pace| pace.usual_ns()),
-        checksum,
+        checksum: Some(checksum),
         noisy_half_width: policy.noisy_half_width,
         overhead_ns: None,
+        timed_by: TimedBy::Stopwatch,
     })
 }
 
@@ -500,20 +523,40 @@ mod tests {
     fn a_steady_kernel_takes_the_least_runs() {
         // 1 ms: ten runs are 10 ms, thirty are needed to fill 30 ms of warm-up; the first counts.
         let timing = timing(&Policy::HOST, |_| 1_000_000);
-        assert_eq!(timing.first_ns, 1_000_000);
+        assert_eq!(timing.first_ns, Some(1_000_000));
         assert_eq!(timing.warmup_runs, 29);
         assert_eq!(timing.k, 1);
         assert_eq!(timing.samples_ns, vec![1_000_000; 30]);
         let summary = timing.summary().unwrap();
         assert_eq!((summary.median.ns(), summary.runs), (1e6, 30));
         assert_eq!(pooled([&timing]), Some((summary, Quality::Good)));
-        assert_eq!(timing.checksum, 1.5);
+        assert_eq!((timing.checksum, timing.timed_by), (Some(1.5), TimedBy::Stopwatch));
+    }
+
+    #[test]
+    fn what_a_tool_timed_is_written_and_read_again() {
+        let own = timing(&Policy::HOST, |_| 1_000_000);
+        let text = serde_json::to_string(&own).unwrap();
+        assert!(text.contains("\"first_ns\":1000000") && !text.contains("timed_by"), "{text}");
+        let tool = Timing {
+            first_ns: None,
+            checksum: None,
+            k: 50,
+            samples_ns: vec![400_000_000, 380_000_000],
+            timed_by: TimedBy::Tool,
+            ..own
+        };
+        let text = serde_json::to_string(&tool).unwrap();
+        assert!(text.contains("\"timed_by\":\"tool\"") && !text.contains("checksum"), "{text}");
+        assert_eq!(serde_json::from_str::<Timing>(&text).unwrap(), tool);
+        tool.check().unwrap();
+        assert_eq!(tool.per_run_ns(), [8e6, 7.6e6]);
     }
 
     #[test]
     fn the_first_run_is_kept_apart() {
         let timing = timing(&Policy::HOST, |run| if run == 0 { 50_000_000 } else { 2_000_000 });
-        assert_eq!(timing.first_ns, 50_000_000);
+        assert_eq!(timing.first_ns, Some(50_000_000));
         assert_eq!(timing.warmup_runs, 10);
         assert!(timing.samples_ns.iter().all(|&ns| ns == 2_000_000));
     }

@@ -21,7 +21,8 @@ pub fn measure(
 ) -> Result<Measured, SampleError<EngineError>> {
     let before = Conditions::observe();
     let timing = sampler::sample(&Monotonic::start(), policy, pace, || loaded.run_once())?;
-    Ok(Measured { timing, before, after: Conditions::observe(), load_ns: None, peak_bytes: None })
+    let after = Conditions::observe();
+    Ok(Measured { timing, before, after, load_ns: None, peak_bytes: None, outputs: None })
 }
 
 /// What the runner says before it reads any job.

@@ -7,11 +7,14 @@ use edgezen_lab::device::android::describe;
 use edgezen_lab::device::android::facts::Phone;
 use edgezen_lab::device::android::status::PhoneStatus;
 use edgezen_lab::device::profile::Profile;
+use edgezen_lab::device::tool::Description;
 use edgezen_runner::android::{parse_battery, parse_thermal_status};
+use std::path::Path;
 use std::time::Duration;
 
 pub const PARSERS: &[Parser] = &[
     Parser { name: "profile", seeds: profiles, seal: as_it_is, parse: profile },
+    Parser { name: "tool", seeds: tools, seal: as_it_is, parse: tool },
     Parser { name: "phone", seeds: phones, seal: as_it_is, parse: phone },
 ];
 
@@ -21,6 +24,14 @@ fn profiles() -> Seeds {
 
 fn profile(input: &[u8]) -> Result<(), String> {
     Profile::parse(text(input)?, "damaged.toml").map(drop).map_err(said)
+}
+
+fn tools() -> Seeds {
+    files(&["examples/runtimes/benchncnn.toml", "examples/runtimes/litert+python.toml"])
+}
+
+fn tool(input: &[u8]) -> Result<(), String> {
+    Description::parse(Path::new("damaged.toml"), text(input)?).map(drop).map_err(said)
 }
 
 fn phones() -> Seeds {

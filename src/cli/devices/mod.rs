@@ -407,7 +407,7 @@ fn runtime_text(found: &Found) -> String {
     let name = format!("host@{}", found.name);
     match (&found.version, &found.missing, &found.remedy) {
         (Some(version), ..) => format!("{name}: {}, version {version}\n", found.about),
-        (None, Some(missing), Some(remedy)) => format!("{name}: {missing}; {remedy} fetches it\n"),
+        (None, Some(missing), Some(remedy)) => format!("{name}: {missing}\n  try: {remedy}\n"),
         (None, missing, _) => format!("{name}: {}\n", missing.as_deref().unwrap_or("not usable")),
     }
 }

@@ -84,7 +84,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     if let Some(dir) = &args.repeat.repeat {
         return repeat::run(&args.target, dir, global);
     }
-    let (profile, driver) = device::find(&shipped::profiles(), &args.target.device)?;
+    let name = args.target.name()?;
+    let (profile, driver) = device::find(&shipped::profiles(), &name)?;
     let rounds = args.rounds.unwrap_or_else(|| driver.usual_rounds(&profile));
     let samples =
         args.time.map_or(args.samples, |time| samples_in(time, driver.time_of_pass(&profile), rounds));
@@ -94,6 +95,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     };
     let job = |serial: &Option<String>| Job {
         args: &args,
+        name: &name,
         serial: serial.clone(),
         alone: serials.len() == 1,
         rounds,
@@ -151,6 +153,8 @@ fn samples_in(time: Duration, pass: Duration, rounds: u32) -> usize {
 /// One device to profile.
 struct Job<'a> {
     args: &'a Args,
+    /// The name of the device.
+    name: &'a str,
     serial: Option<String>,
     /// Whether this is the only device that is profiled now.
     alone: bool,
@@ -168,7 +172,7 @@ impl Job<'_> {
     fn run(&self) -> Result<Done, Failure> {
         let (args, out) = (self.args, self.global.output());
         let start = Instant::now();
-        let name = &args.target.device;
+        let name = self.name;
         let reach = &args.target.reach;
         let options = reach.options_for(self.serial.clone(), name, self.rounds, self.global.seed);
         let mut device = device::open(&shipped::profiles(), name, &options)?;

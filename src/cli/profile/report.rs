@@ -5,6 +5,7 @@ use edgezen_core::measurement::Quality;
 use edgezen_core::units::three_digits;
 use edgezen_lab::campaign::CampaignOutcome;
 use edgezen_lab::dataset::LookupRow;
+use edgezen_runner::{Outputs, TimedBy};
 use serde::Serialize;
 use std::path::Path;
 
@@ -25,6 +26,11 @@ pub struct Profile {
     pub drifted: usize,
     pub throttled: usize,
     pub bimodal: usize,
+    /// Whose clock was read: the `stopwatch`'s, or a `tool`'s.
+    pub timed_by: TimedBy,
+    /// `compared` with tract's before anything was timed, the `reference` itself, or `unchecked`; absent where the device
+    /// does not tell.
+    pub outputs: Option<Outputs>,
     /// Measurements that were made again, because the device was hot or slow.
     pub repeated: usize,
     pub seconds: f64,
@@ -71,6 +77,8 @@ pub fn report(
         drifted: of_quality(Quality::Drifted),
         throttled: of_quality(Quality::Throttled),
         bimodal: of_quality(Quality::Bimodal),
+        timed_by: outcome.timed_by,
+        outputs: outcome.outputs,
         repeated: outcome.repeated,
         seconds,
         lookup_table: dir.join(edgezen_lab::campaign::folder::LOOKUP_TABLE).display().to_string(),
@@ -105,6 +113,9 @@ pub fn text(report: &Profile, lookup: &[LookupRow]) -> String {
     ];
     for (count, what) in flagged.into_iter().filter(|(count, _)| *count > 0) {
         out += &format!(", {count} {what}");
+    }
+    if report.timed_by == TimedBy::Tool {
+        out += "\ntimed by the tool itself; outputs unchecked";
     }
     out + &format!("\nin {}\nnext: {}\n", report.dataset, report.next)
 }

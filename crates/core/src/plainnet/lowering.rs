@@ -35,11 +35,12 @@ impl Lowering {
     ];
 
     /// The lowering of the runtime called `runtime` in `precision`: `torch`, `torch2.1`, … run eagerly, all others
-    /// fuse. If latencies of convolutions were `measured` in that runtime, they contain the rearranging.
+    /// fuse. What stands before a `+` is the runtime that a tool runs: `litert+mine`; those of the tools that LiteRT and ONNX
+    /// Runtime come with are known. If latencies of convolutions were `measured` in that runtime, they contain the rearranging.
     pub fn of_runtime(runtime: &str, precision: &str, measured: bool) -> Lowering {
-        match (runtime, precision) {
-            ("onnxruntime", _) => Lowering::OnnxRuntime,
-            ("litert", _) => Lowering::LiteRt,
+        match (runtime.split('+').next().unwrap_or(runtime), precision) {
+            ("onnxruntime" | "onnxruntime_perf_test", _) => Lowering::OnnxRuntime,
+            ("litert" | "benchmark_model", _) => Lowering::LiteRt,
             (torch, "fp16") if torch.starts_with("torch") && !measured => Lowering::EagerRearranged,
             (torch, _) if torch.starts_with("torch") => Lowering::Eager,
             _ => Lowering::Fused,

@@ -7,9 +7,8 @@ mod api;
 mod model;
 
 use crate::library::{Library, LibraryFile};
+use crate::model_file::{Content, ModelFile, ModelFormat};
 use crate::precision::Precision;
-use crate::tflite;
-use crate::weights::Weights;
 use crate::{Engine, EngineError, Loaded, input};
 use api::Api;
 use edgezen_core::digest::sha256;
@@ -92,15 +91,8 @@ impl Engine for LiteRt {
     }
 
     fn load(&self, graph: &Graph, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError> {
-        crate::check(graph, NAME)?;
-        crate::memory::check(NAME, graph, batch.max(1))?;
-        let weights = Weights::new(graph, seed);
-        let maps = self.precision.maps(NAME, graph, &weights, seed)?;
-        let bytes = match &maps {
-            Some(maps) => tflite::write_int8(graph, batch.max(1), &weights, maps),
-            None => tflite::write(graph, batch.max(1), &weights),
-        };
-        let bytes = bytes.map_err(|e| EngineError::Unsupported { engine: NAME, what: e.to_string() })?;
+        let content = Content { batch, seed, precision: self.precision };
+        let ModelFile { bytes, maps } = ModelFormat::Tflite.write(NAME, graph, content)?;
         self.compile(bytes, batch, seed, Order::of(graph, maps.as_ref()))
     }
 

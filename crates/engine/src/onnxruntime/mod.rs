@@ -7,9 +7,9 @@ mod api;
 mod session;
 
 use crate::library::{Library, LibraryFile};
+use crate::model_file::{Content, ModelFormat};
 use crate::precision::Precision;
-use crate::weights::Weights;
-use crate::{Engine, EngineError, Loaded, onnx};
+use crate::{Engine, EngineError, Loaded};
 use edgezen_core::plainnet::Graph;
 use session::{Environment, Session, Settings, Source};
 use std::path::Path;
@@ -54,17 +54,8 @@ impl OnnxRuntime {
 
     /// The ONNX file of `graph`, in this engine's precision.
     fn file_of(&self, graph: &Graph, batch: u32, seed: u64) -> Result<Vec<u8>, EngineError> {
-        let unsupported = |what: String| EngineError::Unsupported { engine: NAME, what };
-        let weights = Weights::new(graph, seed);
-        let maps = self.precision.maps(NAME, graph, &weights, seed)?;
-        let export = onnx::Export::with_integers(graph, batch.max(1), weights, maps.as_ref())
-            .map_err(|error| unsupported(error.to_string()))?;
-        if !export.fits_one_file() {
-            return Err(unsupported("more than 2 GB of weights in one file".into()));
-        }
-        let mut bytes = Vec::new();
-        export.write(&mut bytes).map_err(|error| unsupported(error.to_string()))?;
-        Ok(bytes)
+        let content = Content { batch, seed, precision: self.precision };
+        Ok(ModelFormat::Onnx.write(NAME, graph, content)?.bytes)
     }
 
     /// Writes `graph` to the file `to` as ONNX Runtime runs it on this computer: after fusing operations and rearranging maps.
@@ -87,8 +78,6 @@ impl Engine for OnnxRuntime {
     }
 
     fn load(&self, graph: &Graph, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError> {
-        crate::check(graph, NAME)?;
-        crate::memory::check(NAME, graph, batch.max(1))?;
         let bytes = self.file_of(graph, batch, seed)?;
         Ok(Box::new(self.session(Source::Bytes(&bytes), None, batch, seed)?))
     }

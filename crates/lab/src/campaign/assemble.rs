@@ -72,6 +72,13 @@ pub fn finish(
     say("sentinel_median_ns", json!(sentinels));
     say("contended_measurements", json!(results.passes.values().filter(|pass| pass.contended()).count()));
     say("repeated_measurements", json!(results.repeated));
+    let first = results.passes.values().next().map(|pass| pass.measured);
+    let timed_by = first.map(|measured| measured.timing.timed_by).unwrap_or_default();
+    let outputs = first.and_then(|measured| measured.outputs);
+    say("timed_by", json!(timed_by));
+    if let Some(outputs) = outputs {
+        say("outputs", json!(outputs));
+    }
     if !modes.is_empty() {
         say("bimodal", json!(modes));
     }
@@ -100,7 +107,8 @@ pub fn finish(
     let usual = stats::median(&sentinels).unwrap_or(0.0);
     let worst = sentinels.iter().fold(usual, |worst, &s| worst.max(s));
     let worst_drift = if usual > 0.0 { worst / usual - 1.0 } else { 0.0 };
-    Ok(CampaignOutcome { dataset, failed, lookup, worst_drift, repeated: results.repeated })
+    let repeated = results.repeated;
+    Ok(CampaignOutcome { dataset, failed, lookup, worst_drift, repeated, timed_by, outputs })
 }
 
 /// What the lines of a journal amount to.
@@ -175,10 +183,10 @@ impl Pass<'_> {
             let probe = timing.probes_ns.get(run)?;
             timing.usual_probe_ns.map(|usual| edgezen_runner::pace::undisturbed(*probe, usual))
         };
-        let first = RawRun { sample, round, run: -1, ns: timing.first_ns, k: 1, undisturbed: None };
+        let first = timing.first_ns.map(|ns| RawRun { sample, round, run: -1, ns, k: 1, undisturbed: None });
         let runs = timing.samples_ns.iter().enumerate().zip(0..);
         let runs = runs.map(|((i, &ns), run)| RawRun { sample, round, run, ns, k, undisturbed: calm(i) });
-        std::iter::once(first).chain(runs).collect()
+        first.into_iter().chain(runs).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::dataset::{Dataset, LookupRow};
 use edgezen_core::measurement::Subject;
+use edgezen_runner::{Outputs, TimedBy};
 
 /// A finished campaign.
 #[derive(Debug)]
@@ -14,4 +15,8 @@ pub struct CampaignOutcome {
     pub worst_drift: f64,
     /// Measurements that were made again.
     pub repeated: usize,
+    /// Whose clock was read.
+    pub timed_by: TimedBy,
+    /// What is known of the outputs. `None` where the device does not tell.
+    pub outputs: Option<Outputs>,
 }

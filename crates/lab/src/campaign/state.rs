@@ -78,7 +78,7 @@ fn lowered(first: &Conditions, launch: &Measured) -> Option<String> {
 mod tests {
     use super::*;
     use edgezen_core::measurement::Use;
-    use edgezen_runner::Timing;
+    use edgezen_runner::{TimedBy, Timing};
     use std::collections::BTreeMap;
 
     fn conditions(busy_ms: f64, own_ms: f64, total_ms: f64, max_khz: u64) -> Conditions {
@@ -94,19 +94,20 @@ mod tests {
 
     fn launch(max_khz: u64) -> Measured {
         let timing = Timing {
-            first_ns: 1,
+            first_ns: Some(1),
             warmup_runs: 3,
             k: 1,
             samples_ns: vec![10; 4],
             probes_ns: vec![100, 104, 108, 150],
             usual_probe_ns: Some(100),
-            checksum: 0.0,
+            checksum: Some(0.0),
             noisy_half_width: 0.05,
             overhead_ns: None,
+            timed_by: TimedBy::Stopwatch,
         };
         let before = conditions(1_000.0, 100.0, 8_000.0, 2_000_000);
         let after = conditions(1_400.0, 300.0, 8_800.0, max_khz);
-        Measured { timing, before, after, load_ns: None, peak_bytes: None }
+        Measured { timing, before, after, load_ns: None, peak_bytes: None, outputs: None }
     }
 
     #[test]

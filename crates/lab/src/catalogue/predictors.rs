@@ -3,6 +3,7 @@
 use super::aliases;
 use crate::device::DeviceName;
 use crate::device::profile::{ProfileError, Profiles};
+use crate::device::tool::with_id;
 use crate::files::home::{data_folder, listed, own_folders};
 use crate::files::location::{Location, Packed};
 use crate::files::{self, Destination};
@@ -81,7 +82,8 @@ impl Predictors {
     /// # Errors
     /// A device without predictors whose profile is unknown or unusable; a folder that cannot be read.
     pub fn find(&self, profiles: &Profiles, name: &str) -> Result<Option<PredictorEntry>, ProfileError> {
-        let resolved = aliases::resolved(name);
+        // The path of a tool's description may stand for its name.
+        let resolved = aliases::resolved(&with_id(name));
         let name = resolved.as_str();
         let entries = self.entries()?;
         let first =

@@ -3,6 +3,7 @@
 use super::adb::LinkError;
 use super::gpu::GpuError;
 use super::profile::{Kind, ProfileError};
+use super::tool::ToolError;
 use super::workload::Workload;
 use edgezen_core::foreign::ForeignText;
 use edgezen_engine::EngineError;
@@ -48,6 +49,16 @@ pub enum DeviceError {
     /// The runtime that was asked for cannot be used here.
     #[error("{device}: {error}")]
     Runtime { device: String, error: EngineError },
+    /// The tool that was to measure does not work; no call of it has given a latency yet.
+    #[error("{tool}{}: {error}", workload.as_ref().map(|name| format!(" with {name}")).unwrap_or_default())]
+    Tool {
+        tool: String,
+        /// What it was called with; `None` where it was opened.
+        workload: Option<String>,
+        /// The file that describes it.
+        description: PathBuf,
+        error: ToolError,
+    },
     /// This workload cannot be measured; others can.
     #[error("{workload}: {reason}")]
     Workload { workload: String, reason: String },
@@ -57,11 +68,7 @@ pub enum DeviceError {
 
 impl DeviceError {
     pub(super) fn workload(workload: Workload<'_>, reason: impl std::fmt::Display) -> DeviceError {
-        let workload = match workload {
-            Workload::Subject(subject) => subject.to_string(),
-            Workload::File(path) | Workload::Written(path) => path.display().to_string(),
-        };
-        DeviceError::Workload { workload, reason: reason.to_string() }
+        DeviceError::Workload { workload: workload.to_string(), reason: reason.to_string() }
     }
 
     pub(super) fn engine(workload: Workload<'_>, error: &EngineError) -> DeviceError {

@@ -1,58 +1,38 @@
-//! Where the libraries of runtimes are looked for, and which are there.
+//! Which runtimes are there: those of this program, those in libraries, and tools that somebody described.
 
-use crate::files::home::data_folder;
+pub use super::runtime_places::{VARIABLE, description_folders, folders};
+
+use super::tool::{Session, Tool, ToolEntry, Tools};
 use edgezen_engine::runtimes::{self, Opening, Runtime};
 use serde::Serialize;
-use std::env;
-use std::ffi::OsString;
 use std::path::PathBuf;
-
-/// The environment variable that names a folder with libraries of runtimes, which is looked through before all others.
-pub const VARIABLE: &str = "EDGEZEN_RUNTIMES";
 
 /// The command that fetches the libraries.
 pub const SETUP: &str = "scripts/setup-runtimes";
 
-/// The folders in which libraries of runtimes are looked for, in this order: the one that [`VARIABLE`] names, `runtimes` in the
-/// user's data folder, and the packages of an active Python environment. The current folder is not among them: a library is a
-/// program, and where somebody works says nothing about whom they trust.
-pub fn folders() -> Vec<PathBuf> {
-    folders_of(&|name| env::var_os(name), data_folder())
-}
-
-fn folders_of(variable: &dyn Fn(&str) -> Option<OsString>, data: Option<PathBuf>) -> Vec<PathBuf> {
-    let folder = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let mut folders: Vec<PathBuf> = folder(VARIABLE).into_iter().collect();
-    folders.extend(data.map(|data| data.join("runtimes")));
-    let versions = folder("VIRTUAL_ENV").and_then(|python| std::fs::read_dir(python.join("lib")).ok());
-    let mut packages: Vec<PathBuf> =
-        versions.into_iter().flatten().flatten().map(|entry| entry.path().join("site-packages")).collect();
-    packages.retain(|path| path.is_dir());
-    packages.sort();
-    folders.extend(packages);
-    folders
-}
-
 /// A runtime, and whether it can be used on this computer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Found {
-    pub name: &'static str,
-    pub about: &'static str,
-    pub precisions: &'static [&'static str],
+    pub name: String,
+    pub about: String,
+    pub precisions: Vec<String>,
     /// `None`: it cannot be used.
     pub version: Option<String>,
     /// Its library; `None` where it is part of this program, or is not there.
     pub library: Option<PathBuf>,
+    /// The file that describes it, if it is a tool.
+    pub description: Option<PathBuf>,
     /// Why it cannot be used; `None` if it can.
     pub missing: Option<String>,
-    /// The command that brings it here, where it is missing.
+    /// What brings it here, where it is missing.
     pub remedy: Option<String>,
 }
 
-/// All runtimes.
+/// All runtimes, the tools last. A tool is called where its version is asked for.
 pub fn found() -> Vec<Found> {
     let folders = folders();
-    runtimes::registry().iter().map(|&runtime| found_in(runtime, &folders)).collect()
+    let of_program = runtimes::registry().iter().map(|&runtime| found_in(runtime, &folders));
+    of_program.chain(Tools::of_user().entries().into_iter().map(found_tool)).collect()
 }
 
 fn found_in(runtime: &dyn Runtime, folders: &[PathBuf]) -> Found {
@@ -60,37 +40,48 @@ fn found_in(runtime: &dyn Runtime, folders: &[PathBuf]) -> Found {
     let precision = runtime.precisions().first().copied().unwrap_or("fp32");
     let opened = runtime.open(&Opening { folders, precision, threads: 1 });
     Found {
-        name: runtime.name(),
-        about: runtime.about(),
-        precisions: runtime.precisions(),
+        name: runtime.name().to_owned(),
+        about: runtime.about().to_owned(),
+        precisions: runtime.precisions().iter().map(|&name| name.to_owned()).collect(),
         version: opened.as_ref().ok().map(|engine| engine.version()),
         library: library.ok().flatten(),
-        remedy: opened.is_err().then(|| SETUP.to_owned()),
+        description: None,
+        remedy: opened.is_err().then(|| format!("{SETUP} fetches it")),
         missing: opened.err().map(|error| error.to_string()),
+    }
+}
+
+fn found_tool(entry: ToolEntry) -> Found {
+    let bare = Found {
+        name: entry.name,
+        about: String::new(),
+        precisions: Vec::new(),
+        version: None,
+        library: None,
+        description: None,
+        missing: None,
+        remedy: None,
+    };
+    let Tool { description, file } = match entry.tool {
+        Ok(tool) => tool,
+        Err(error) => return Found { missing: Some(error.to_string()), ..bare },
+    };
+    let (about, precisions) = (description.about.clone(), description.precisions.clone());
+    let opened = Session::open(Tool { description, file: file.clone() }, 1);
+    Found {
+        about,
+        precisions,
+        version: opened.as_ref().ok().map(|session| session.version.clone()),
+        remedy: opened.as_ref().err().map(|error| error.remedy(&file)),
+        missing: opened.err().map(|error| error.to_string()),
+        description: Some(file),
+        ..bare
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn folders_have_an_order_and_the_current_one_is_not_among_them() {
-        let dir = tempfile::tempdir().unwrap();
-        let packages = dir.path().join("lib/python3.11/site-packages");
-        std::fs::create_dir_all(&packages).unwrap();
-        let of = |given: &str| {
-            let value = |name: &str| match name {
-                VARIABLE => Some(OsString::from(given)),
-                "VIRTUAL_ENV" => Some(dir.path().as_os_str().to_owned()),
-                _ => None,
-            };
-            folders_of(&value, Some("/data/edgezen".into()))
-        };
-        assert_eq!(of("/mine"), [PathBuf::from("/mine"), "/data/edgezen/runtimes".into(), packages.clone()]);
-        assert_eq!(of(""), [PathBuf::from("/data/edgezen/runtimes"), packages]);
-        assert!(folders_of(&|_| None, None).is_empty());
-    }
 
     #[test]
     fn what_is_missing_is_named_with_the_remedy() {
@@ -102,7 +93,7 @@ mod tests {
                 continue;
             }
             assert!(found.missing.unwrap().contains(&empty.path().display().to_string()));
-            assert_eq!((found.version, found.remedy.as_deref()), (None, Some(SETUP)));
+            assert!(found.version.is_none() && found.remedy.unwrap().contains(SETUP));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a device can be asked to measure.
 
 use edgezen_core::measurement::Subject;
+use std::fmt;
 use std::path::Path;
 
 /// What a device can be asked to measure.
@@ -12,6 +13,15 @@ pub enum Workload<'a> {
     /// A network that has no structure string: this program wrote it to an ONNX file, with random weights. A runtime that reads
     /// no ONNX takes its graph from there.
     Written(&'a Path),
+}
+
+impl fmt::Display for Workload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Workload::Subject(subject) => subject.fmt(f),
+            Workload::File(path) | Workload::Written(path) => path.display().fmt(f),
+        }
+    }
 }
 
 impl Workload<'_> {

@@ -1,6 +1,7 @@
 //! What measuring the best networks of a run found.
 
 use edgezen_core::measurement::{MachineState, Quality};
+use edgezen_runner::Outputs;
 use serde::{Deserialize, Serialize};
 
 /// One network, predicted and measured, per image.
@@ -29,6 +30,9 @@ pub struct Verified {
     /// Why the measurement is not good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What is known of the outputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Outputs>,
     /// The state of the machine meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<MachineState>,

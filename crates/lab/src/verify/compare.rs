@@ -83,6 +83,7 @@ impl OnDevice<'_> {
             quality: reading.quality(),
             measured_ci95_ms: Some([low.ms(), high.ms()]),
             launches: Some(reading.launches.len()),
+            outputs: reading.outputs,
             reason: reading.doubt.map(|doubt| doubt.to_string()),
             state: Some(reading.state),
         })

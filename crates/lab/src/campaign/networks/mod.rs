@@ -6,7 +6,7 @@ use crate::device::{Device, DeviceError, Options, Workload};
 use edgezen_core::measurement::{Agreement, Doubt, MachineState, Quality, Summary, launches};
 use edgezen_core::stats;
 use edgezen_core::units::{Bytes, Latency};
-use edgezen_runner::{Measured, Timing};
+use edgezen_runner::{Measured, Outputs, TimedBy, Timing};
 use std::time::{Duration, Instant};
 
 /// Launches of every network.
@@ -26,12 +26,16 @@ pub struct Reading {
     /// later launch; with a single launch, both are those of its runs.
     pub summary: Summary,
     pub p99: Latency,
-    /// The first run of a launch: the median of all launches.
-    pub first: Latency,
+    /// The first run of a launch: the median of all launches. `None` where the device does not tell.
+    pub first: Option<Latency>,
     /// Time that it took to make the network ready: the median of all launches. `None` where the device does not tell.
     pub load: Option<Latency>,
     /// The most memory that the network took in any launch. `None` where the device does not tell.
     pub peak: Option<Bytes>,
+    /// What is known of the outputs. `None` where the device does not tell.
+    pub outputs: Option<Outputs>,
+    /// Whose clock was read.
+    pub timed_by: TimedBy,
     /// The median of each launch, in the order in which they were made.
     pub launches: Vec<Latency>,
     /// `None` for a single launch.
@@ -62,7 +66,7 @@ impl Reading {
         Some(Reading {
             summary,
             p99: stats::quantile(&stats::sorted(&runs), 0.99).map(Latency::from_ns)?,
-            first: median_of(timings().map(|timing| timing.first_ns as f64).collect())?,
+            first: median_of(timings().filter_map(|timing| timing.first_ns).map(|ns| ns as f64).collect()),
             load: median_of(
                 launches.iter().filter_map(|launch| launch.load_ns).map(|ns| ns as f64).collect(),
             ),
@@ -71,6 +75,8 @@ impl Reading {
                 .filter_map(|launch| launch.peak_bytes)
                 .max()
                 .map(|bytes| Bytes(bytes as f64)),
+            outputs: launches.first()?.outputs,
+            timed_by: timings().next()?.timed_by,
             launches: medians.iter().map(|launch| launch.median).collect(),
             agreement,
             state,
@@ -111,7 +117,7 @@ impl Reading {
         Reading {
             summary,
             p99: self.p99 / batch,
-            first: self.first / batch,
+            first: self.first.map(|first| first / batch),
             launches: self.launches.into_iter().map(|median| median / batch).collect(),
             agreement: self.agreement.map(of_image),
             doubt: self.doubt.map(|doubt| match doubt {

@@ -11,7 +11,7 @@ use crate::device::profile::Profiles;
 use crate::device::{Continuity, Device, DeviceError, Workload};
 use edgezen_core::measurement::Subject;
 use edgezen_runner::protocol::{Fault, Reply};
-use edgezen_runner::{Conditions, Measured, Timing};
+use edgezen_runner::{Conditions, Measured, TimedBy, Timing};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -58,15 +58,16 @@ fn broken() -> Result<Finished, LinkError> {
 
 fn done(id: &str, ns: u64) -> String {
     let timing = Timing {
-        first_ns: ns,
+        first_ns: Some(ns),
         warmup_runs: 3,
         k: 1,
         samples_ns: vec![ns; 10],
         probes_ns: vec![],
         usual_probe_ns: None,
-        checksum: 1.0,
+        checksum: Some(1.0),
         noisy_half_width: 0.05,
         overhead_ns: None,
+        timed_by: TimedBy::Stopwatch,
     };
     let measured = Box::new(Measured {
         timing,
@@ -74,6 +75,7 @@ fn done(id: &str, ns: u64) -> String {
         after: Conditions::default(),
         load_ns: None,
         peak_bytes: None,
+        outputs: None,
     });
     serde_json::to_string(&Reply::Done { id: id.into(), measured }).unwrap() + "\n"
 }

@@ -9,7 +9,7 @@ use edgezen_core::plainnet::repeated::Repeated;
 use edgezen_engine::agreement::{self, Tolerance};
 use edgezen_engine::{Engine, EngineError, Loaded, Tract, onnx};
 use edgezen_runner::process;
-use edgezen_runner::{Clock, Measured, Monotonic, Policy, serve};
+use edgezen_runner::{Clock, Measured, Monotonic, Outputs, Policy, serve};
 use std::path::Path;
 
 /// How a workload is run and timed.
@@ -33,11 +33,11 @@ pub fn measure(
     settings: Settings<'_>,
     core: &mut PinnedCore,
 ) -> Result<Measured, DeviceError> {
-    let graph = graph_of(workload, engine)?;
-    let batch = match workload {
-        Workload::Subject(subject) => subject.batch().unwrap_or(settings.batch),
-        Workload::File(_) | Workload::Written(_) => settings.batch,
-    };
+    // tract and ONNX Runtime run an ONNX file as it is; it may hold operations that a graph has only to be predicted. In integers
+    // it has to be written anew.
+    let as_it_is = engine.file_ending() == Some("onnx") && settings.precision == "fp32";
+    let graph = graph_of(workload, as_it_is)?;
+    let batch = batch_of(workload, settings.batch);
     let failed = |error: EngineError| match workload {
         Workload::Subject(_) => DeviceError::engine(workload, &error),
         Workload::File(path) | Workload::Written(path) => {
@@ -63,7 +63,8 @@ pub fn measure(
         agreement::check(engine, load()?.as_mut(), graph, (batch, settings.seed), tolerance)
             .map_err(failed)?;
     }
-    if let Some(repeated) = repeated(workload, graph.as_ref(), engine)
+    if engine.repeats_kernels()
+        && let Some(repeated) = graph.as_ref().and_then(|graph| repeated(workload, graph))
         && let Some(measured) = difference(workload, engine, &repeated, (batch, settings), core)?
     {
         return Ok(measured);
@@ -81,7 +82,9 @@ pub fn measure(
     // The threads of the runtime end before the next network starts others.
     drop(loaded);
     core.gather();
-    Ok(Measured { load_ns, peak_bytes, ..measured.map_err(|e| DeviceError::workload(workload, e))? })
+    let outputs = Some(outputs(engine, graph.is_some()));
+    let measured = measured.map_err(|e| DeviceError::workload(workload, e))?;
+    Ok(Measured { load_ns, peak_bytes, outputs, ..measured })
 }
 
 /// Refuses a file that is not one of the runtime's own, which end with `.ending`.
@@ -99,8 +102,30 @@ pub fn check_file(workload: Workload<'_>, runtime: &str, ending: Option<&str>) -
     Err(DeviceError::Unsupported { device: NAME.into(), what })
 }
 
-/// The graph that a runtime is to run; `None` for a file that it runs as it is.
-fn graph_of(workload: Workload<'_>, engine: &dyn Engine) -> Result<Option<Graph>, DeviceError> {
+/// What is known of the outputs of a network that was timed. One that came `by_graph` was compared, in this measurement or an
+/// earlier one.
+fn outputs(engine: &dyn Engine, by_graph: bool) -> Outputs {
+    match by_graph {
+        _ if engine.name() == Tract.name() => Outputs::Reference,
+        true => Outputs::Compared,
+        false => Outputs::Unchecked,
+    }
+}
+
+/// Images per run; `usual` where the workload does not say.
+pub fn batch_of(workload: Workload<'_>, usual: u32) -> u32 {
+    match workload {
+        Workload::Subject(subject) => subject.batch().unwrap_or(usual),
+        Workload::File(_) | Workload::Written(_) => usual,
+    }
+}
+
+/// The graph to run; `None` for a file that is run as it is: one of the user's, and one that this program wrote where the
+/// runtime takes such files `as_it_is`.
+///
+/// # Errors
+/// A subject without a graph, and a file that cannot be read.
+pub fn graph_of(workload: Workload<'_>, as_it_is: bool) -> Result<Option<Graph>, DeviceError> {
     let read = |path: &Path| {
         let bad = |reason: String| DeviceError::BadFile { path: path.to_owned(), reason };
         onnx::read(path)
@@ -113,17 +138,16 @@ fn graph_of(workload: Workload<'_>, engine: &dyn Engine) -> Result<Option<Graph>
             subject.graph().map(Some).map_err(|error| DeviceError::workload(workload, error))
         }
         Workload::File(_) => Ok(None),
-        // tract and ONNX Runtime run the file as it is; it may hold operations that a graph has only to be predicted.
-        Workload::Written(_) if engine.file_ending() == Some("onnx") => Ok(None),
+        Workload::Written(_) if as_it_is => Ok(None),
         Workload::Written(path) => read(path).map(Some),
     }
 }
 
-/// The workload repeated, where the runtime needs that.
-fn repeated(workload: Workload<'_>, graph: Option<&Graph>, engine: &dyn Engine) -> Option<Repeated> {
+/// The workload, whose graph is `graph`, repeated; `None` for what is measured alone.
+pub fn repeated(workload: Workload<'_>, graph: &Graph) -> Option<Repeated> {
     match workload {
-        Workload::Subject(Subject::Kernel(kernel)) if engine.repeats_kernels() => Repeated::kernel(kernel),
-        Workload::Subject(Subject::Block { .. }) if engine.repeats_kernels() => Repeated::graph(graph?),
+        Workload::Subject(Subject::Kernel(kernel)) => Repeated::kernel(kernel),
+        Workload::Subject(Subject::Block { .. }) => Repeated::graph(graph),
         _ => None,
     }
 }
@@ -151,5 +175,6 @@ fn difference(
     let short = of(&repeated.short)?;
     let long = of(&repeated.long)?;
     let timing = long.timing.clone().repeated(&short.timing, repeated.times);
-    Ok(timing.map(|timing| Measured { timing, before: short.before, ..long }))
+    let outputs = Some(outputs(engine, true));
+    Ok(timing.map(|timing| Measured { timing, before: short.before, outputs, ..long }))
 }

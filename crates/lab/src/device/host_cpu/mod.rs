@@ -2,6 +2,8 @@
 //! several, each of which is pinned to a core. A whole campaign is measured in this process; where launches are asked for, each
 //! measurement has a process of its own.
 
+mod by_tool;
+mod chosen;
 pub mod launch;
 mod measuring;
 mod relaunched;
@@ -16,6 +18,7 @@ use super::name::DeviceName;
 use super::pinned_core::PinnedCore;
 use super::profile::{Kind, Profile, Profiles};
 use super::{Device, DeviceError, DriverOptions, Facts, Workload};
+use by_tool::ByTool;
 use edgezen_core::measurement::Identity;
 use edgezen_engine::Engine;
 use edgezen_runner::{Measured, Monotonic, Policy};
@@ -55,6 +58,9 @@ impl Driver for HostCpuDriver {
     fn open(&self, request: &Request<'_>) -> Result<Box<dyn Device>, DeviceError> {
         let options = request.options;
         let running = Running::of(request.profile, options.threads);
+        if let Some(tool) = chosen::tool(request.name.runtime.unwrap_or(&running.runtime))? {
+            return Ok(Box::new(ByTool::open(tool, &running, options)?));
+        }
         // A launch opens the runtime again; what is wrong with it shows here.
         let engine = running.open()?;
         let HostOptions { launcher } = options.driver.of();

@@ -1,13 +1,14 @@
 //! In which runtime, precision and number of threads networks are run on this computer.
 
 use super::NAME;
+use super::chosen::{Chosen, unknown};
 use crate::device::name::DeviceName;
 use crate::device::pinned_core;
 use crate::device::profile::Profile;
 use crate::device::{DeviceError, runtimes};
 use edgezen_core::foreign::Name;
 use edgezen_core::measurement::Identity;
-use edgezen_engine::runtimes::{Opening, Runtime, by_name, registry};
+use edgezen_engine::runtimes::{Opening, by_name};
 use edgezen_engine::{Engine, EngineError};
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +42,8 @@ impl Running {
         };
         let (folders, precision) = (runtimes::folders(), self.precision.as_str());
         let how = Opening { folders: &folders, precision, threads: self.threads };
-        known(&self.runtime)?.open(&how).map_err(failed)
+        let runtime = by_name(&self.runtime).ok_or_else(|| unknown(&self.runtime))?;
+        runtime.open(&how).map_err(failed)
     }
 
     /// The identity of what is measured so.
@@ -59,21 +61,13 @@ impl Running {
     }
 }
 
-fn known(name: &str) -> Result<&'static dyn Runtime, DeviceError> {
-    by_name(name).ok_or_else(|| {
-        let names: Vec<&str> = registry().iter().map(|runtime| runtime.name()).collect();
-        let what = format!("the runtime {name:?} (there are: {})", names.join(", "));
-        DeviceError::Unsupported { device: NAME.into(), what }
-    })
-}
-
 /// `profile` with the runtime, the precision and the threads of `name`; the profile's own where `name` has none.
 ///
 /// # Errors
 /// A runtime that there is not, and a precision or a number of threads that it does not have.
 pub fn configured(mut profile: Profile, name: DeviceName<'_>) -> Result<Profile, DeviceError> {
     let usual = profile.measured_identity();
-    let runtime = known(name.runtime.unwrap_or(&usual.runtime))?;
+    let runtime = Chosen::called(name.runtime.unwrap_or(&usual.runtime))?;
     let unsupported = |what: String| DeviceError::Unsupported { device: NAME.into(), what };
     if name.has_more {
         return Err(unsupported(format!("measuring as {}", name.text)));

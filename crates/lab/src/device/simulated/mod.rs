@@ -166,7 +166,7 @@ impl Device for Simulated {
         })
         .map_err(|e| DeviceError::workload(workload, e))?;
         let (before, after) = moment.conditions(clock.0.get());
-        Ok(Measured { timing, before, after, load_ns: Some(LOAD_NS), peak_bytes: None })
+        Ok(Measured { timing, before, after, load_ns: Some(LOAD_NS), peak_bytes: None, outputs: None })
     }
 }
 

@@ -248,7 +248,7 @@ impl LibTorch {
             if (first - end).abs() > SAME * first.abs().max(1.0) {
                 return Err(SampleError::Inconsistent);
             }
-            timing.checksum = first;
+            timing.checksum = Some(first);
         }
         Ok(timing)
     }
@@ -327,7 +327,7 @@ impl Device for LibTorch {
             SampleError::Run(error) => trouble(workload, error),
             _ => DeviceError::workload(workload, e),
         })?;
-        Ok(Measured { timing, before, after: self.conditions(), load_ns, peak_bytes: None })
+        Ok(Measured { timing, before, after: self.conditions(), load_ns, peak_bytes: None, outputs: None })
     }
 
     fn rest(&mut self, time: Duration) {

@@ -1,0 +1,73 @@
+//! Which runtime the name of a device means: one that this program opens, or a tool.
+
+use super::NAME;
+use crate::device::DeviceError;
+use crate::device::tool::{Tool, Tools};
+use edgezen_engine::runtimes::{Runtime, by_name, registry};
+use std::path::PathBuf;
+
+/// What runs and times networks: a runtime that this program opens, or a tool that somebody described.
+pub enum Chosen {
+    Engine(&'static dyn Runtime),
+    Tool(Box<Tool>),
+}
+
+impl Chosen {
+    /// What is called `name`, or described by the file with this path.
+    ///
+    /// # Errors
+    /// There is none of that name, or its description cannot be used.
+    pub fn called(name: &str) -> Result<Chosen, DeviceError> {
+        match by_name(name) {
+            Some(runtime) => Ok(Chosen::Engine(runtime)),
+            None => Ok(Chosen::Tool(Box::new(tool(name)?.ok_or_else(|| unknown(name))?))),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        match self {
+            Chosen::Engine(runtime) => runtime.name(),
+            Chosen::Tool(tool) => &tool.description.id,
+        }
+    }
+
+    pub fn precisions(&self) -> Vec<&str> {
+        match self {
+            Chosen::Engine(runtime) => runtime.precisions().to_vec(),
+            Chosen::Tool(tool) => tool.description.precisions.iter().map(String::as_str).collect(),
+        }
+    }
+
+    pub fn most_threads(&self) -> u32 {
+        match self {
+            Chosen::Engine(runtime) => runtime.most_threads(),
+            Chosen::Tool(tool) => tool.description.most_threads,
+        }
+    }
+}
+
+/// The tool called `name`, or the one whose description has this path; `None` for a runtime that this program opens, and where
+/// there is none.
+///
+/// # Errors
+/// A description that cannot be used.
+pub fn tool(name: &str) -> Result<Option<Tool>, DeviceError> {
+    if by_name(name).is_some() {
+        return Ok(None);
+    }
+    Tools::of_user().by_name(name).map_err(|error| DeviceError::Tool {
+        tool: name.to_owned(),
+        workload: None,
+        description: PathBuf::from(name),
+        error,
+    })
+}
+
+/// The refusal of a runtime that there is not, with those that there are.
+pub fn unknown(name: &str) -> DeviceError {
+    let runtimes = registry().iter().map(|runtime| runtime.name().to_owned());
+    let tools = Tools::of_user().entries().into_iter().map(|entry| entry.name);
+    let names: Vec<String> = runtimes.chain(tools).collect();
+    let what = format!("the runtime {name:?} (there are: {})", names.join(", "));
+    DeviceError::Unsupported { device: NAME.into(), what }
+}
