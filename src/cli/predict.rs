@@ -97,6 +97,9 @@ struct Row {
     missing: Vec<Missing>,
     /// Kernels outside the predictor's domain.
     extrapolated: Vec<Extrapolated>,
+    /// Identities of the datasets of other runtimes or devices by which some of these kernels are priced.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lenders: Vec<String>,
     /// Whether `charged_ms` is inside the budget; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     inside_budget: Option<bool>,
@@ -220,8 +223,16 @@ fn predict_whole(
 
 fn row(prediction: prediction::Prediction, args: &Args, throughput: bool) -> Row {
     let missing = prediction.unknown();
-    let prediction::Prediction { net, device, estimate, left_out, coverage_macs, extrapolated, breakdown } =
-        prediction;
+    let prediction::Prediction {
+        net,
+        device,
+        estimate,
+        left_out,
+        coverage_macs,
+        extrapolated,
+        lenders,
+        breakdown,
+    } = prediction;
     let shown = breakdown.filter(|_| args.breakdown.is_some());
     let kernel = |share: &KernelShare| KernelRow {
         kernel: share.kernel.to_string(),
@@ -241,6 +252,7 @@ fn row(prediction: prediction::Prediction, args: &Args, throughput: bool) -> Row
         unknown: missing.iter().map(|missing| missing.name.clone()).collect(),
         missing,
         extrapolated,
+        lenders,
         inside_budget: args.latency.map(|limit| estimate.charged <= limit),
         budget_probability: args.latency.map(|limit| estimate.probability_within(limit)),
         breakdown: shown.as_ref().map(|parts| parts.kernels.iter().map(kernel).collect()),
@@ -252,6 +264,7 @@ fn row(prediction: prediction::Prediction, args: &Args, throughput: bool) -> Row
 fn support(support: Support) -> &'static str {
     match support {
         Support::Inside => "inside",
+        Support::Lent => "lent",
         Support::Outside => "outside",
         Support::Bound => "bound",
     }
@@ -284,6 +297,10 @@ fn text(rows: &[&Row], args: &Args) -> String {
         }
         if !p.extrapolated.is_empty() {
             out += &output::of_table(&tables::extrapolated(&p.extrapolated));
+            if !p.lenders.is_empty() {
+                let lenders = p.lenders.join(", ");
+                out += &output::paragraph(&format!("Prices from other runtimes or devices come from {lenders}."));
+            }
         }
         if let (Some(limit), Some(inside), Some(probability)) =
             (args.latency, p.inside_budget, p.budget_probability)

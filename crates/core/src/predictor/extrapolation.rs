@@ -26,6 +26,8 @@ pub struct Extrapolated {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
+    /// Only networks on other runtimes or devices, which the predictor leant on, have such kernels.
+    Lent,
     /// No model of this kind: the latency is a bound from the device's rates.
     NoModel,
     /// No kernel of this size was measured.
@@ -38,6 +40,7 @@ impl Why {
     /// As part of a sentence about the kernels.
     pub fn phrase(self) -> &'static str {
         match self {
+            Why::Lent => "priced by other runtimes or devices",
             Why::NoModel => "no model of this kind",
             Why::Size => "size never measured",
             Why::Shape => "other shapes than measured",
@@ -78,6 +81,7 @@ pub fn of(predictor: &dyn LatencyPredictor, kernels: &[Kernel]) -> Vec<Extrapola
         (charge, macs) = (charge + own, macs + work);
         let why = match support {
             Support::Inside => continue,
+            Support::Lent => Why::Lent,
             Support::Bound => Why::NoModel,
             Support::Outside if predictor.knows(kernel.kind, kernel.kernel) => Why::Shape,
             Support::Outside => Why::Size,

@@ -198,7 +198,7 @@ fn file(
         siblings - 1
     ));
     let content =
-        Content { features, model: Models { kinds, roofline }, domain, calibration, net_level, metrics };
+        Content { features, model: Models { kinds, roofline }, domain, calibration, net_level, metrics, prior: None };
     let file = PredictorFile::new(request.header(), request.provenance(&set.rows), content);
     file.as_written().map_err(|e| FitError::Unwritable(e.to_string()))
 }
