@@ -14,12 +14,13 @@
 //! | [`transfer`], [`eager`], [`refit`] | predictors from those of other devices, of other runtimes, and from further measurements |
 //!
 //! [`networks`] fits predictors of whole networks; [`siblings`] fits those of many devices that are alike, from few networks
-//! of each.
+//! of each; [`completion`] predicts the networks of a device that its sisters know.
 
 pub mod baselines;
 mod candidate;
 mod choice;
 mod competition;
+pub mod completion;
 pub mod conformal;
 mod data;
 pub mod datasets;
