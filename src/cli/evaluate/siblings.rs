@@ -59,10 +59,9 @@ fn device(latencies: &Latencies, name: &str, data: &Path) -> Result<usize, Failu
     let name = names::device(name);
     latencies.devices.iter().position(|device| *device == name).ok_or_else(|| {
         let message = format!("{}: no device {name:?}", data.display());
-        let known = latencies.devices.iter().map(String::as_str);
-        let meant = spelling::nearest(&name, known).map(|near| format!("did you mean {near}? "));
-        let all = latencies.devices.join(", ");
-        Failure::usage(message).remedy(format!("{}there are {all}", meant.unwrap_or_default()))
+        let near = spelling::similar(&name, latencies.devices.iter().map(String::as_str));
+        let all = || format!("there are {}", latencies.devices.join(", "));
+        Failure::usage(message).remedy(spelling::question(&near).unwrap_or_else(all))
     })
 }
 
