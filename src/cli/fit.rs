@@ -32,11 +32,11 @@ pub struct Args {
     #[arg(long)]
     siblings: bool,
     /// Datasets of networks on other runtimes or devices, to lean on where the data cannot tell prices apart (3x3
-    /// convolutions where all networks are MobileNets): each at a scale of its own, all together with a tenth of the weight of
-    /// --data
+    /// convolutions where all networks are MobileNets): each at a scale of its own, which networks like those of --data must
+    /// tell, and all together with a tenth of the weight of --data
     #[arg(long, num_args = 1.., value_name = "DIR", conflicts_with = "siblings")]
     prior: Vec<PathBuf>,
-    /// Networks of --data that are not fitted, by the beginning of their names
+    /// Networks that are not fitted, by the beginning of their names
     #[arg(long, value_name = "NAME")]
     leave_out: Vec<String>,
     #[command(flatten)]

@@ -153,8 +153,35 @@ mod tests {
             .sum();
         let surcharge = unseen.charged - unseen.latency;
         let factor = 1.0 + surcharge.ns() / guessed.ns();
-        assert!((factor / (2.0 * 0.161_678_f64.exp()) - 1.0).abs() < 1e-6, "{factor}");
+        let margin = predictor.file().calibration.other_kernels.upper_log;
+        assert!((factor / (2.0 * margin.exp()) - 1.0).abs() < 1e-6, "{factor}");
         assert!(unseen.charged <= unseen.upper && unseen.latency < unseen.charged);
+    }
+
+    #[test]
+    fn what_others_lent_is_charged_by_their_factor() {
+        let predictor = pixel2();
+        let prior = predictor.file().prior.clone().unwrap();
+        assert!(prior.factor > 1.0 && prior.factor < 1.5, "{prior:?}");
+        // A residual block of ResNet-50: 1×1 convolutions from 2048 channels are in Paddle Lite's networks alone.
+        let model = Model {
+            name: None,
+            network: notation::parse("SuperConvK3BNRELU(3,32,2,1)SuperResK1K3K1(32,2048,2,512,2)").unwrap(),
+            resolution: 28,
+            classes: 1000,
+            se: false,
+        };
+        let kernels = model.kernels().unwrap();
+        let lent: Vec<KernelEstimate> = kernels.iter().map(|kernel| predictor.kernel(kernel)).collect();
+        let lent: Vec<&KernelEstimate> = lent.iter().filter(|one| one.support == Support::Lent).collect();
+        let margin = predictor.file().calibration.other_kernels.upper_log;
+        assert!(!lent.is_empty());
+        for estimate in lent {
+            let factor = estimate.charge.ns() / estimate.latency.ns();
+            assert!((factor / (prior.factor * margin.exp()) - 1.0).abs() < 1e-6, "{factor}");
+        }
+        let rows = of(&predictor, &kernels);
+        assert!(rows.iter().any(|row| row.why == Why::Lent && row.kernel.starts_with("conv")), "{rows:?}");
     }
 
     #[test]

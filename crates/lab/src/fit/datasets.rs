@@ -51,7 +51,7 @@ impl Datasets {
         let mut request = request.ok_or(DataError::NoFolders)?;
         let mut lent = Vec::new();
         for folder in lenders {
-            let (dataset, _) = read_without(folder, &[], &mut hash)?;
+            let (dataset, _) = read_without(folder, leave_out, &mut hash)?;
             credit(&mut request, &dataset);
             lent.push(dataset);
         }

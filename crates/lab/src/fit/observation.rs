@@ -3,7 +3,7 @@
 use crate::dataset::Dataset;
 use crate::fit::error::FitError;
 use edgezen_core::measurement::{Identity, Sample, Subject, SubjectError};
-use edgezen_core::plainnet::{Kernel, KernelKind};
+use edgezen_core::plainnet::Kernel;
 use edgezen_core::predictor::roofline::Roofline;
 use edgezen_core::stats;
 use edgezen_core::units::Latency;

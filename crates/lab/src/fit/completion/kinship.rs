@@ -5,7 +5,8 @@
 //! their networks do, times as far as their settings do.
 
 use super::latencies::Latencies;
-use ndarray::Array2;
+use crate::fit::solvers::cholesky;
+use ndarray::{Array1, Array2};
 
 /// Rests beyond this count as much: a network may be odd on one device.
 const CLIP: f64 = 0.25;
@@ -17,6 +18,11 @@ const SETTING_BELIEF: f64 = 32.0;
 /// Share of a network's or a setting's rest that is its own.
 const OWN_NETWORK: f64 = 0.3;
 const OWN_SETTING: f64 = 0.3;
+/// What a single measurement varies by, as a share of the variance of its rest.
+pub(super) const NOISE: f64 = 0.1;
+/// Variances of the constants of a sister's sets, and of what they have in common: sets are a factor of some ten apart.
+const SETS: f64 = 4.0;
+const COMMON: f64 = 1.0;
 
 /// What is known of the kin of a device.
 #[derive(Clone, Debug)]
@@ -56,6 +62,40 @@ impl Kinship {
         let usual_variance = mean_square(&by_network).max(f64::MIN_POSITIVE);
         networks.mapv_inplace(|value| value / usual_variance);
         Kinship { usual, networks, settings }
+    }
+
+    /// How much the rests of two networks in two settings vary alike.
+    pub fn alike(&self, one: (usize, usize), other: (usize, usize)) -> f64 {
+        self.networks[(one.0, other.0)] * self.settings[(one.1, other.1)]
+    }
+
+    /// What a sister takes for each network in each setting that any of the kin has: as measured, or else by its other
+    /// networks. `None` of a sister without networks.
+    pub fn filled(&self, latencies: &Latencies, sister: usize) -> Option<Array2<Option<f64>>> {
+        let known: Vec<((usize, usize), f64)> = self
+            .usual
+            .indexed_iter()
+            .filter_map(|(at, usual)| Some((at, latencies.logs[(sister, at.0, at.1)]? - (*usual)?)))
+            .collect();
+        let alike = |one: (usize, usize), other: (usize, usize)| {
+            self.alike(one, other) + COMMON + if one.1 == other.1 { SETS } else { 0.0 }
+        };
+        let mut matrix =
+            Array2::from_shape_fn((known.len(), known.len()), |(i, j)| alike(known[i].0, known[j].0));
+        for (i, (at, _)) in known.iter().enumerate() {
+            matrix[(i, i)] += NOISE * self.alike(*at, *at);
+        }
+        let factor = cholesky::factor(matrix).filter(|_| !known.is_empty())?;
+        let rests: Array1<f64> = known.iter().map(|(_, rest)| *rest).collect();
+        let pulls = cholesky::back(&factor, cholesky::forward(&factor, rests));
+        let fill = |(at, usual): ((usize, usize), &Option<f64>)| {
+            let by_others = |usual: &f64| {
+                usual + known.iter().zip(&pulls).map(|((other, _), pull)| alike(at, *other) * pull).sum::<f64>()
+            };
+            latencies.logs[(sister, at.0, at.1)].or(usual.as_ref().map(by_others))
+        };
+        let filled: Vec<Option<f64>> = self.usual.indexed_iter().map(fill).collect();
+        Array2::from_shape_vec(self.usual.dim(), filled).ok()
     }
 }
 
