@@ -98,7 +98,7 @@ pub(super) fn fit(
     let own: Vec<Equation> = rows.iter().map(|row| own(row, &rows)).collect();
     let mut prices = prices(&columns, &own, belief)?;
     if !training.lenders.is_empty() {
-        let weight = std::env::var("LENT").map_or(WEIGHT, |w| w.parse().unwrap_or(WEIGHT)) * own.iter().map(|equation| equation.weight).sum::<f64>();
+        let weight = WEIGHT * own.iter().map(|equation| equation.weight).sum::<f64>();
         let lent = training.lenders.iter().map(|lender| lender.rows.len()).sum::<usize>();
         for _ in 0..ROUNDS {
             let mut all = own.clone();
