@@ -219,10 +219,10 @@ pub fn guess(table: &KernelTable, space: Space) -> &'static Source {
         }
     } else if has("powersave") {
         "ncnn"
-    } else if has("family") && has("model") {
-        "paddleclas"
     } else if has("inference_ms") && has("primary_unit") {
         "aihub"
+    } else if has("family") && has("model") {
+        "paddleclas"
     } else if has("a100_img_s") {
         "accel-nasbench"
     } else if has("soc") && has("isa") {
