@@ -61,8 +61,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let data = Datasets::read_leaning(&args.data, &args.prior, &args.leave_out)?;
     if let Some(rows) = data.networks() {
         if !args.prior.is_empty() {
-            return Err(Failure::usage("--prior goes with a predictor of kernels, and these networks are priced as a whole")
-                .remedy("edgezen transfer --from P… leans on predictors of whole networks"));
+            return Err(Failure::usage(
+                "--prior goes with a predictor of kernels, and these networks are priced as a whole",
+            )
+            .remedy("edgezen transfer --from P… leans on predictors of whole networks"));
         }
         let predictor = fit::networks::fit(&rows, data.request, &[])?;
         return write_networks(&predictor, &args, global);
@@ -89,7 +91,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
 fn siblings(args: &Args, global: Global) -> Result<(), Failure> {
     let mut sets = Vec::with_capacity(args.data.len());
     for folder in &args.data {
-        let Datasets { datasets, request, .. } = Datasets::read(std::slice::from_ref(folder), &args.leave_out)?;
+        let Datasets { datasets, request, .. } =
+            Datasets::read(std::slice::from_ref(folder), &args.leave_out)?;
         sets.extend(datasets.into_iter().map(|dataset| Set { dataset, request: request.clone() }));
     }
     let folder = args.output.clone().unwrap_or_else(|| PathBuf::from("predictors"));

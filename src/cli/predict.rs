@@ -299,7 +299,9 @@ fn text(rows: &[&Row], args: &Args) -> String {
             out += &output::of_table(&tables::extrapolated(&p.extrapolated));
             if !p.lenders.is_empty() {
                 let lenders = p.lenders.join(", ");
-                out += &output::paragraph(&format!("Prices from other runtimes or devices come from {lenders}."));
+                out += &output::paragraph(&format!(
+                    "Prices from other runtimes or devices come from {lenders}."
+                ));
             }
         }
         if let (Some(limit), Some(inside), Some(probability)) =

@@ -12,7 +12,18 @@ fn table(name: &str) -> String {
 
 fn import(dir: &Path, format: &str, more: &[&str], to: &str) {
     let table = table(format);
-    let args = ["dataset", "import", "--format", format, &table, "--created", "2026-01-01T00:00:00Z", "-o", to, "--json"];
+    let args = [
+        "dataset",
+        "import",
+        "--format",
+        format,
+        &table,
+        "--created",
+        "2026-01-01T00:00:00Z",
+        "-o",
+        to,
+        "--json",
+    ];
     edgezen_json(dir, &[&args[..], more].concat());
 }
 
@@ -50,7 +61,9 @@ fn a_fit_to_mobilenets_leans_on_another_runtime_for_dense_convolutions() {
     // MobileNets stay what the device's own data say of them.
     let same = ms(dir, "lent.json", "mobilenet_v2") / ms(dir, "alone.json", "mobilenet_v2");
     assert!((same - 1.0).abs() < 0.04, "{same}");
-    let predict = |device: &str| edgezen_json(dir, &["predict", "--predictor", device, "resnet50", "--json"])[0].clone();
+    let predict = |device: &str| {
+        edgezen_json(dir, &["predict", "--predictor", device, "resnet50", "--json"])[0].clone()
+    };
     let (lent, alone) = (predict("lent.json"), predict("alone.json"));
     let lent_rows = list(&lent["extrapolated"]).iter().filter(|row| row["why"] == "lent").count();
     assert!(lent_rows > 0 && list(&lent["lenders"]).len() == 2, "{lent}");
@@ -60,9 +73,19 @@ fn a_fit_to_mobilenets_leans_on_another_runtime_for_dense_convolutions() {
     assert!(1.05 < surcharge(&lent) && surcharge(&lent) < surcharge(&alone), "{lent} {alone}");
     let said = edgezen(dir, &["predict", "--predictor", "lent.json", "resnet50"]);
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
-    assert!(said.contains("priced by other runtimes") && said.contains("snapdragon835@paddlelite@fp32"), "{said}");
+    assert!(
+        said.contains("priced by other runtimes") && said.contains("snapdragon835@paddlelite@fp32"),
+        "{said}"
+    );
     // The same data give the same bytes; a prior goes with kernels.
-    let again = edgezen_json(dir, &[&["fit", "--data", "data", "--prior", "paddlelite", "paddlelite-armv7", "-o", "again.json"][..], &mobilenets].concat());
+    let again = edgezen_json(
+        dir,
+        &[
+            &["fit", "--data", "data", "--prior", "paddlelite", "paddlelite-armv7", "-o", "again.json"][..],
+            &mobilenets,
+        ]
+        .concat(),
+    );
     assert_eq!(text(&again, "predictor"), "pixel2@tflite@fp32");
     assert_eq!(std::fs::read(dir.join("lent.json")).unwrap(), std::fs::read(dir.join("again.json")).unwrap());
     refused(dir, &["fit", "--data", "data", "--prior", "nowhere", "-o", "no.json"], 2, &["nowhere"]);
@@ -88,7 +111,12 @@ fn sister_devices_tell_the_networks_of_a_device() {
     let header = "device,network,setting,measured_ms,predicted_ms,lower_ms,upper_ms";
     assert_eq!(out.lines().next(), Some(header));
     assert!(out.lines().any(|line| line.starts_with("galaxy_s25,resnet50@224,qnn@w8a8,")), "{out}");
-    refused(dir, &["evaluate", "--siblings", "--data", &table, "--of", "galaxy_s52"], 2, &["galaxy_s52", "galaxy_s25"]);
+    refused(
+        dir,
+        &["evaluate", "--siblings", "--data", &table, "--of", "galaxy_s52"],
+        2,
+        &["galaxy_s52", "galaxy_s25"],
+    );
     refused(dir, &["evaluate", "--siblings", "--data", &table, "--samples", "500"], 2, &["500 networks"]);
     refused(dir, &["evaluate", "--data", &table], 2, &["--siblings"]);
 }

@@ -214,7 +214,13 @@ fn only_what_needs_the_newest_schema_has_it() {
     by_family.calibration.network.families = Some(Families { depthwise: margin, gated: margin });
     let by_family = by_family.in_its_schema();
     assert_eq!(by_family.schema_version, FAMILIES_SCHEMA);
-    let prior = Prior { from: vec!["a@b@fp32".into()], networks: 4, weight: 0.1, domain: kriged.domain.clone(), factor: 1.2 };
+    let prior = Prior {
+        from: vec!["a@b@fp32".into()],
+        networks: 4,
+        weight: 0.1,
+        domain: kriged.domain.clone(),
+        factor: 1.2,
+    };
     let leaning = PredictorFile { prior: Some(prior.clone()), ..kriged.clone() }.in_its_schema();
     assert_eq!(leaning.schema_version, SCHEMA);
     assert_eq!(parse(&leaning.text().unwrap()).unwrap(), leaning);

@@ -42,13 +42,18 @@ pub fn run(args: &Args, data: &Path, force: Force, global: Global) -> Result<(),
     let place = args.output.as_ref().map(|path| force.place(path, &[data])).transpose()?;
     if let (Some(place), Some(device)) = (place, chosen) {
         completed(&latencies, device).write(&place)?;
-        global.output().note(format!("networks of {} written to {}", latencies.devices[device], place.path().display()));
+        global.output().note(format!(
+            "networks of {} written to {}",
+            latencies.devices[device],
+            place.path().display()
+        ));
     }
     let draws = Draws { samples: args.samples as usize, count: u64::from(args.draws), seed: global.seed };
     let devices = chosen.map_or(0..latencies.devices.len(), |device| device..device + 1);
     let held: Vec<HeldOut> = devices.filter_map(|device| hold_out(&latencies, device, draws)).collect();
     if held.is_empty() && args.output.is_none() {
-        let message = format!("{}: no set of a device has more than {} networks", data.display(), args.samples);
+        let message =
+            format!("{}: no set of a device has more than {} networks", data.display(), args.samples);
         return Err(Failure::usage(message).remedy("--samples N looks at fewer"));
     }
     global.output().result(&held, || text(&held, args))
@@ -107,17 +112,8 @@ fn text(held: &[HeldOut], args: &Args) -> String {
         ]
     };
     let cells: Vec<Vec<String>> = held.iter().map(cells).collect();
-    let header = [
-        "device",
-        "sets",
-        "all",
-        "Spearman",
-        "ratio",
-        "known by name",
-        "Spearman",
-        "ratio",
-        "in interval",
-    ];
+    let header =
+        ["device", "sets", "all", "Spearman", "ratio", "known by name", "Spearman", "ratio", "in interval"];
     format!(
         "error of the networks that were not looked at, from {} of each set ({} draws); \"ratio\": one ratio to the sister that \
          agrees best\n{}",

@@ -74,7 +74,8 @@ pub fn hold_out(latencies: &Latencies, device: usize, draws: Draws) -> Option<He
             }
         }
     }
-    let of = |keep: &dyn Fn(&Row) -> Option<Pair>| Metrics::of(&rows.iter().filter_map(keep).collect::<Vec<_>>());
+    let of =
+        |keep: &dyn Fn(&Row) -> Option<Pair>| Metrics::of(&rows.iter().filter_map(keep).collect::<Vec<_>>());
     Some(HeldOut {
         device: latencies.devices[device].clone(),
         sets: settings.len(),

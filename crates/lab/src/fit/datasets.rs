@@ -68,7 +68,10 @@ impl Datasets {
             let rows = observations(dataset)?;
             if let Some(other) = rows.iter().position(|row| row.level != Level::Network) {
                 let subject = dataset.samples[other].subject.to_string();
-                return Err(FitError::Subject { subject, reason: "a fit leans on whole networks only".into() });
+                return Err(FitError::Subject {
+                    subject,
+                    reason: "a fit leans on whole networks only".into(),
+                });
             }
             Ok(Lender { id: dataset.identity.to_string(), rows })
         };

@@ -45,7 +45,8 @@ impl Winners {
             Domain::of(seen, &data.machine)
         };
         // Kernels of a kind that lenders alone have are in no domain of the device.
-        let own = |kind: &KernelKind| data.observations.iter().flat_map(|o| &o.kernels).any(|k| k.kind == *kind);
+        let own =
+            |kind: &KernelKind| data.observations.iter().flat_map(|o| &o.kernels).any(|k| k.kind == *kind);
         self.kinds.keys().filter(|kind| own(kind)).map(|&kind| (kind, domain(kind))).collect()
     }
 

@@ -90,7 +90,8 @@ impl Kinship {
         let pulls = cholesky::back(&factor, cholesky::forward(&factor, rests));
         let fill = |(at, usual): ((usize, usize), &Option<f64>)| {
             let by_others = |usual: &f64| {
-                usual + known.iter().zip(&pulls).map(|((other, _), pull)| alike(at, *other) * pull).sum::<f64>()
+                usual
+                    + known.iter().zip(&pulls).map(|((other, _), pull)| alike(at, *other) * pull).sum::<f64>()
             };
             latencies.logs[(sister, at.0, at.1)].or(usual.as_ref().map(by_others))
         };

@@ -34,7 +34,8 @@ impl Latencies {
     pub fn of(table: &KernelTable) -> Result<Latencies, DatasetError> {
         let (network, device) = (table.required(NETWORK)?, table.required(DEVICE)?);
         let ms = table.required(LATENCY)?;
-        let cell = |row: usize, name: &str| table.position(name).map(|at| table.row(row)[at].trim().to_owned());
+        let cell =
+            |row: usize, name: &str| table.position(name).map(|at| table.row(row)[at].trim().to_owned());
         let named = |parts: Vec<Option<String>>| -> String {
             let given: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
             given.join("@")
@@ -47,7 +48,8 @@ impl Latencies {
                 named(vec![Some(cells[network].trim().to_owned()), cell(row, "resolution")]),
                 named(["runtime", "precision", "threads"].map(|name| cell(row, name)).to_vec()),
             );
-            let log = latency(&cells[ms]).map_err(|reason| DatasetError::cell(table.path(), row, LATENCY, reason))?;
+            let log = latency(&cells[ms])
+                .map_err(|reason| DatasetError::cell(table.path(), row, LATENCY, reason))?;
             if let Some((first, _)) = rows.insert(key, (row, log)) {
                 let reason = format!("the same network, device and setting as in row {}", first + 1);
                 return Err(DatasetError::cell(table.path(), row, NETWORK, reason));
@@ -59,7 +61,8 @@ impl Latencies {
             all.dedup();
             all
         };
-        let (devices, networks, settings) = (distinct(|key| &key.0), distinct(|key| &key.1), distinct(|key| &key.2));
+        let (devices, networks, settings) =
+            (distinct(|key| &key.0), distinct(|key| &key.1), distinct(|key| &key.2));
         let mut logs = Array3::from_elem((devices.len(), networks.len(), settings.len()), None);
         let at = |all: &[String], one: &String| all.binary_search(one).unwrap_or_default();
         for ((device, network, setting), (_, log)) in &rows {
@@ -71,7 +74,9 @@ impl Latencies {
     /// How many networks of each setting are known of a device.
     pub fn known(&self, device: usize) -> Vec<usize> {
         let of_setting = |setting: usize| {
-            (0..self.networks.len()).filter(|&network| self.logs[(device, network, setting)].is_some()).count()
+            (0..self.networks.len())
+                .filter(|&network| self.logs[(device, network, setting)].is_some())
+                .count()
         };
         (0..self.settings.len()).map(of_setting).collect()
     }

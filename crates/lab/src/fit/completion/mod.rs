@@ -56,7 +56,10 @@ pub fn complete(
     for (at, completed) in completed.indexed_iter_mut() {
         if known.has_setting(at.1) {
             let said = covariance.towards(&known, &kinship, at);
-            let said = opinions.iter().zip(&weights).map(|(opinion, weight)| Some((opinion.said(at, &said)?, *weight)));
+            let said = opinions
+                .iter()
+                .zip(&weights)
+                .map(|(opinion, weight)| Some((opinion.said(at, &said)?, *weight)));
             *completed = said.collect::<Option<Vec<_>>>().and_then(|said| together(&said));
         }
     }
@@ -102,7 +105,8 @@ impl Known {
 
     /// The share of what is measured that `sister` has measured as well.
     fn shared(&self, latencies: &Latencies, sister: usize) -> f64 {
-        let has = |&&(network, setting): &&(usize, usize)| latencies.logs[(sister, network, setting)].is_some();
+        let has =
+            |&&(network, setting): &&(usize, usize)| latencies.logs[(sister, network, setting)].is_some();
         self.at.iter().filter(has).count() as f64 / self.at.len().max(1) as f64
     }
 }
@@ -161,8 +165,7 @@ impl Opinion {
     fn of(centre: Array2<Option<f64>>, known: &Known, covariance: &Covariance) -> Option<Opinion> {
         let rests = known.at.iter().zip(&known.logs).map(|(at, log)| Some(log - centre[*at]?));
         let rests = Array1::from(rests.collect::<Option<Vec<f64>>>()?);
-        let pulls =
-            cholesky::back(&covariance.factor, cholesky::forward(&covariance.factor, rests.clone()));
+        let pulls = cholesky::back(&covariance.factor, cholesky::forward(&covariance.factor, rests.clone()));
         let free = known.at.len().saturating_sub(known.settings()).max(1);
         let variance = (rests.dot(&pulls) / free as f64).max(LEAST_VARIANCE);
         Some(Opinion { centre, pulls, variance })
@@ -190,7 +193,8 @@ fn together(said: &[((f64, f64), f64)]) -> Option<Completed> {
     let log = mean(&|log, _| log);
     let variance = mean(&|own, variance| variance + (own - log).powi(2));
     let margin = stats::normal_quantile(0.95) * variance.sqrt();
-    let completed = Completed { ms: log.exp(), lower_ms: (log - margin).exp(), upper_ms: (log + margin).exp() };
+    let completed =
+        Completed { ms: log.exp(), lower_ms: (log - margin).exp(), upper_ms: (log + margin).exp() };
     (total > 0.0).then_some(completed)
 }
 
@@ -233,14 +237,17 @@ mod tests {
         let latencies = devices();
         // Without a twin: nine networks in the first setting, none in the second.
         let completed = complete(&latencies, 3, |network, setting| setting == 0 && network < 9);
-        assert!(completed.indexed_iter().all(|((_, setting), completed)| completed.is_some() == (setting == 0)));
+        assert!(
+            completed.indexed_iter().all(|((_, setting), completed)| completed.is_some() == (setting == 0))
+        );
         let off = |log: f64, at: (usize, usize)| (completed[at].unwrap().ms.ln() - log).abs();
         let unseen: Vec<f64> =
             (9..20).map(|network| off(latencies.logs[(3, network, 0)].unwrap(), (network, 0))).collect();
         // One ratio to the best sister leaves twice as much.
         let ratio = |sister: usize| {
             let logs = |networks: std::ops::Range<usize>| -> Vec<f64> {
-                let log = |n: usize| latencies.logs[(3, n, 0)].unwrap() - latencies.logs[(sister, n, 0)].unwrap();
+                let log =
+                    |n: usize| latencies.logs[(3, n, 0)].unwrap() - latencies.logs[(sister, n, 0)].unwrap();
                 networks.map(log).collect()
             };
             let scale = stats::median(&logs(0..9)).unwrap();

@@ -47,7 +47,8 @@ impl Columns {
             let heavy = matches!(kind, KernelKind::Conv | KernelKind::Dwconv);
             let alone = training.count(kind);
             if alone >= MIN_ROWS || (heavy && seen >= MIN_ROWS) {
-                let names = if kind == KernelKind::Conv { by_window(costs(kind)) } else { costs(kind).to_vec() };
+                let names =
+                    if kind == KernelKind::Conv { by_window(costs(kind)) } else { costs(kind).to_vec() };
                 priced.extend(features::named(&names).into_iter().map(|feature| (kind, feature)));
             } else if alone > 0 {
                 let few = features::named(features::coarse_costs(kind));

@@ -29,7 +29,7 @@ pub fn registry() -> &'static [&'static dyn Family] {
 mod tests {
     use super::*;
     use crate::fit::observation::Observation;
-use crate::fit::training::Training;
+    use crate::fit::training::Training;
     use edgezen_core::plainnet::graph::Act;
     use edgezen_core::plainnet::{Kernel, KernelKind};
     use edgezen_core::predictor::features::Machine;
