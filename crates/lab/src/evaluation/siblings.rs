@@ -9,6 +9,7 @@ use edgezen_core::zoo::known;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// How a hold-out is drawn.
 #[derive(Clone, Copy, Debug)]
@@ -49,30 +50,7 @@ pub fn hold_out(latencies: &Latencies, device: usize, draws: Draws) -> Option<He
     for draw in 0..draws.count {
         let mut order: Vec<usize> = (0..latencies.networks.len()).collect();
         shuffle(&mut order, &mut Xoshiro256PlusPlus::seed_from_u64(draws.seed + draw));
-        let measured = |setting: usize| -> Vec<usize> {
-            let has = |network: &&usize| latencies.logs[(device, **network, setting)].is_some();
-            order.iter().filter(has).take(draws.samples).copied().collect()
-        };
-        let looked_at: Vec<Vec<usize>> = (0..known.len()).map(measured).collect();
-        let completed = complete(latencies, device, |network, setting| {
-            settings.contains(&setting) && looked_at[setting].contains(&network)
-        });
-        for &setting in &settings {
-            let ratio = best_ratio(latencies, device, setting, &looked_at[setting]);
-            for (network, name) in latencies.networks.iter().enumerate() {
-                let log = latencies.logs[(device, network, setting)];
-                let unseen = log.filter(|_| !looked_at[setting].contains(&network));
-                let (Some(log), Some(completed)) = (unseen, completed[(network, setting)]) else { continue };
-                let Completed { ms, lower_ms, upper_ms } = completed;
-                let measured = log.exp();
-                let sister = ratio.and_then(|ratio| ratio.predicted_ms(latencies, network, setting));
-                rows.push(Row {
-                    named: is_named(name),
-                    pair: Pair { predicted: ms, interval: Some((lower_ms, upper_ms)), measured },
-                    ratio: sister.map(|predicted| Pair { predicted, interval: None, measured }),
-                });
-            }
-        }
+        rows.extend(unseen(latencies, device, &settings, &order, draws.samples));
     }
     let of =
         |keep: &dyn Fn(&Row) -> Option<Pair>| Metrics::of(&rows.iter().filter_map(keep).collect::<Vec<_>>());
@@ -84,6 +62,41 @@ pub fn hold_out(latencies: &Latencies, device: usize, draws: Draws) -> Option<He
         ratio: of(&|row| row.ratio),
         ratio_named: of(&|row| row.ratio.filter(|_| row.named)),
     })
+}
+
+/// The networks of `settings` that are not looked at, where of each setting the first `samples` in this `order` are.
+fn unseen(
+    latencies: &Latencies,
+    device: usize,
+    settings: &[usize],
+    order: &[usize],
+    samples: usize,
+) -> Vec<Row> {
+    let first = |setting: usize| -> Vec<usize> {
+        let has = |network: &&usize| latencies.logs[(device, **network, setting)].is_some();
+        order.iter().filter(has).take(samples).copied().collect()
+    };
+    let looked_at: BTreeMap<usize, Vec<usize>> = settings.iter().map(|&at| (at, first(at))).collect();
+    let completed = complete(latencies, device, |network, setting| {
+        looked_at.get(&setting).is_some_and(|networks| networks.contains(&network))
+    });
+    let mut rows = Vec::new();
+    for (&setting, seen) in &looked_at {
+        let ratio = best_ratio(latencies, device, setting, seen);
+        for (network, name) in latencies.networks.iter().enumerate().filter(|(at, _)| !seen.contains(at)) {
+            let log = latencies.logs[(device, network, setting)];
+            let (Some(log), Some(completed)) = (log, completed[(network, setting)]) else { continue };
+            let Completed { ms, lower_ms, upper_ms } = completed;
+            let measured = log.exp();
+            let sister = ratio.and_then(|ratio| ratio.predicted_ms(latencies, network, setting));
+            rows.push(Row {
+                named: is_named(name),
+                pair: Pair { predicted: ms, interval: Some((lower_ms, upper_ms)), measured },
+                ratio: sister.map(|predicted| Pair { predicted, interval: None, measured }),
+            });
+        }
+    }
+    rows
 }
 
 /// Whether a network, as [`Latencies`] names it, has a graph here.

@@ -32,41 +32,20 @@ impl Latencies {
     /// # Errors
     /// A missing column, a latency that nothing takes, or two rows of one network in one setting of a device.
     pub fn of(table: &KernelTable) -> Result<Latencies, DatasetError> {
-        let (network, device) = (table.required(NETWORK)?, table.required(DEVICE)?);
-        let ms = table.required(LATENCY)?;
-        let cell =
-            |row: usize, name: &str| table.position(name).map(|at| table.row(row)[at].trim().to_owned());
-        let named = |parts: Vec<Option<String>>| -> String {
-            let given: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
-            given.join("@")
-        };
-        let mut rows: BTreeMap<(String, String, String), (usize, Option<f64>)> = BTreeMap::new();
-        for row in 0..table.len() {
-            let cells = table.row(row);
-            let key = (
-                names::device(cells[device].trim()),
-                named(vec![Some(cells[network].trim().to_owned()), cell(row, "resolution")]),
-                named(["runtime", "precision", "threads"].map(|name| cell(row, name)).to_vec()),
-            );
-            let log = latency(&cells[ms])
-                .map_err(|reason| DatasetError::cell(table.path(), row, LATENCY, reason))?;
-            if let Some((first, _)) = rows.insert(key, (row, log)) {
-                let reason = format!("the same network, device and setting as in row {}", first + 1);
-                return Err(DatasetError::cell(table.path(), row, NETWORK, reason));
-            }
-        }
-        let distinct = |of: fn(&(String, String, String)) -> &String| -> Vec<String> {
+        let rows = rows(table)?;
+        let distinct = |of: fn(&Key) -> &String| -> Vec<String> {
             let mut all: Vec<String> = rows.keys().map(|key| of(key).clone()).collect();
             all.sort();
             all.dedup();
             all
         };
-        let (devices, networks, settings) =
-            (distinct(|key| &key.0), distinct(|key| &key.1), distinct(|key| &key.2));
+        let devices = distinct(|key| &key.device);
+        let networks = distinct(|key| &key.network);
+        let settings = distinct(|key| &key.setting);
         let mut logs = Array3::from_elem((devices.len(), networks.len(), settings.len()), None);
         let at = |all: &[String], one: &String| all.binary_search(one).unwrap_or_default();
-        for ((device, network, setting), (_, log)) in &rows {
-            logs[(at(&devices, device), at(&networks, network), at(&settings, setting))] = *log;
+        for (Key { device, network, setting }, row) in &rows {
+            logs[(at(&devices, device), at(&networks, network), at(&settings, setting))] = row.log;
         }
         Ok(Latencies { devices, networks, settings, logs })
     }
@@ -80,6 +59,46 @@ impl Latencies {
         };
         (0..self.settings.len()).map(of_setting).collect()
     }
+}
+
+/// What a row of a table is of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    device: String,
+    network: String,
+    setting: String,
+}
+
+/// A row, counted from 0, with the logarithm of its milliseconds.
+struct Row {
+    at: usize,
+    log: Option<f64>,
+}
+
+/// The rows of a table by what they are of.
+fn rows(table: &KernelTable) -> Result<BTreeMap<Key, Row>, DatasetError> {
+    let (network, device) = (table.required(NETWORK)?, table.required(DEVICE)?);
+    let ms = table.required(LATENCY)?;
+    let named = |row: usize, columns: &[&str]| -> String {
+        let cells = columns.iter().filter_map(|name| Some(table.row(row)[table.position(name)?].trim()));
+        cells.filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("@")
+    };
+    let mut rows: BTreeMap<Key, Row> = BTreeMap::new();
+    for at in 0..table.len() {
+        let cells = table.row(at);
+        let key = Key {
+            device: names::device(cells[device].trim()),
+            network: named(at, &[NETWORK, "resolution"]),
+            setting: named(at, &["runtime", "precision", "threads"]),
+        };
+        let log =
+            latency(&cells[ms]).map_err(|reason| DatasetError::cell(table.path(), at, LATENCY, reason))?;
+        if let Some(first) = rows.insert(key, Row { at, log }) {
+            let reason = format!("the same network, device and setting as in row {}", first.at + 1);
+            return Err(DatasetError::cell(table.path(), at, table.columns()[network].as_str(), reason));
+        }
+    }
+    Ok(rows)
 }
 
 /// The logarithm of a cell's milliseconds; `None` of an empty cell.
