@@ -14,6 +14,7 @@ use edgezen::dataset::import::networks::SOURCES;
 use edgezen::dataset::table::Select;
 use edgezen::fit;
 use edgezen::fit::Request;
+use edgezen::fit::lender::Lender;
 use edgezen::fit::networks as whole;
 use edgezen::fit::networks::MeasuredNetwork;
 use edgezen::fit::networks::rows::pairs;
@@ -198,6 +199,7 @@ fn phones() -> Result<(), Failed> {
             ..Select::default()
         };
         let mut dataset = import("tflite-hosted", &table, &select)?;
+        let lenders = lenders(if device == "pixel2" { "snapdragon835" } else { "snapdragon845" }, precision)?;
         // As shipped: see scripts/fit-network-predictors.
         let odd = |name: &str| {
             name.starts_with("zoo:resnet")
@@ -210,7 +212,7 @@ fn phones() -> Result<(), Failed> {
         for at in 0..all.len() {
             let mut train = all.clone();
             let out = train.remove(at);
-            let estimate = fit::fit(&train, Request::of(&dataset))?.predict(&out.kernels);
+            let estimate = fit::fit_leaning(&train, &lenders, Request::of(&dataset))?.predict(&out.kernels);
             pairs.push(Pair {
                 predicted: estimate.latency.ns(),
                 interval: Some((estimate.lower.ns(), estimate.upper.ns())),
@@ -310,6 +312,22 @@ fn each_left_out(datasets: Vec<Dataset>) -> Result<(), Failed> {
         print(&dataset.identity.to_string(), &pairs);
     }
     Ok(())
+}
+
+/// Networks of Paddle Lite on `chip`.
+fn lenders(chip: &str, precision: &str) -> Result<Vec<Lender>, Failed> {
+    let table = root().join("datasets/tables/paddlelite/networks.csv.gz");
+    let lender = |runtime: &str| {
+        let select = Select {
+            device: Some(chip.into()),
+            runtime: Some(runtime.into()),
+            precision: Some(precision.into()),
+            ..Select::default()
+        };
+        let dataset = import("paddlelite", &table, &select)?;
+        Ok(Lender { id: dataset.identity.to_string(), rows: fit::observations(&dataset)? })
+    };
+    ["paddlelite", "paddlelite-armv7"].into_iter().map(lender).collect()
 }
 
 fn import(format: &str, table: &Path, select: &Select) -> Result<Dataset, Failed> {

@@ -31,6 +31,11 @@ pub struct Args {
     /// are alike. --output is the folder of the files
     #[arg(long)]
     siblings: bool,
+    /// Datasets of networks on other runtimes or devices, to lean on where the data cannot tell prices apart (3x3
+    /// convolutions where all networks are MobileNets): each at a scale of its own, which networks like those of --data must
+    /// tell, and all together with a tenth of the weight of --data
+    #[arg(long, num_args = 1.., value_name = "DIR", conflicts_with = "siblings")]
+    prior: Vec<PathBuf>,
     /// Networks that are not fitted, by the beginning of their names
     #[arg(long, value_name = "NAME")]
     leave_out: Vec<String>,
@@ -48,16 +53,24 @@ struct Report<M> {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
-    let args = Args { data: args.data.iter().map(|dir| dataset::find(dir)).collect(), ..args };
+    let found = |folders: &[PathBuf]| folders.iter().map(|dir| dataset::find(dir)).collect();
+    let args = Args { data: found(&args.data), prior: found(&args.prior), ..args };
     if args.siblings {
         return siblings(&args, global);
     }
-    let data = Datasets::read(&args.data, &args.leave_out)?;
+    let data = Datasets::read_leaning(&args.data, &args.prior, &args.leave_out)?;
     if let Some(rows) = data.networks() {
+        if !args.prior.is_empty() {
+            return Err(Failure::usage(
+                "--prior goes with a predictor of kernels, and these networks are priced as a whole",
+            )
+            .remedy("edgezen transfer --from P… leans on predictors of whole networks"));
+        }
         let predictor = fit::networks::fit(&rows, data.request, &[])?;
         return write_networks(&predictor, &args, global);
     }
-    let predictor = fit::fit(&data.observations()?, data.request)?;
+    let (observations, lenders) = (data.observations()?, data.lenders()?);
+    let predictor = fit::fit_leaning(&observations, &lenders, data.request)?;
     let file = predictor.file();
     let to = args.destination(&file.id)?;
     catalogue::predictors::write(&to, file.text())?;
@@ -78,7 +91,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
 fn siblings(args: &Args, global: Global) -> Result<(), Failure> {
     let mut sets = Vec::with_capacity(args.data.len());
     for folder in &args.data {
-        let Datasets { datasets, request } = Datasets::read(std::slice::from_ref(folder), &args.leave_out)?;
+        let Datasets { datasets, request, .. } =
+            Datasets::read(std::slice::from_ref(folder), &args.leave_out)?;
         sets.extend(datasets.into_iter().map(|dataset| Set { dataset, request: request.clone() }));
     }
     let folder = args.output.clone().unwrap_or_else(|| PathBuf::from("predictors"));
@@ -109,7 +123,8 @@ fn siblings(args: &Args, global: Global) -> Result<(), Failure> {
 
 impl Args {
     fn destination(&self, id: &str) -> Result<Destination, Failure> {
-        let inputs: Vec<PathBuf> = self.data.iter().flat_map(|dir| dataset::files_of(dir)).collect();
+        let folders = self.data.iter().chain(&self.prior);
+        let inputs: Vec<PathBuf> = folders.flat_map(|dir| dataset::files_of(dir)).collect();
         self.force.place(file(self.output.as_deref(), id)?, &inputs)
     }
 }

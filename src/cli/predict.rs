@@ -106,6 +106,9 @@ struct Row {
     missing: Vec<Missing>,
     /// Kernels outside the predictor's domain.
     extrapolated: Vec<Extrapolated>,
+    /// Identities of the datasets of other runtimes or devices by which some of these kernels are priced.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lenders: Vec<String>,
     /// Whether `charged_ms` is inside the budget; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     inside_budget: Option<bool>,
@@ -238,8 +241,16 @@ fn predict_whole(
 
 fn row(prediction: prediction::Prediction, args: &Args, throughput: bool) -> Row {
     let missing = prediction.unknown();
-    let prediction::Prediction { net, device, estimate, left_out, coverage_macs, extrapolated, breakdown } =
-        prediction;
+    let prediction::Prediction {
+        net,
+        device,
+        estimate,
+        left_out,
+        coverage_macs,
+        extrapolated,
+        lenders,
+        breakdown,
+    } = prediction;
     let shown = breakdown.filter(|_| args.breakdown.is_some());
     let rate = |time: Latency| throughput.then(|| Throughput::of(time).0);
     let kernel = |share: &KernelShare| KernelRow {
@@ -262,6 +273,7 @@ fn row(prediction: prediction::Prediction, args: &Args, throughput: bool) -> Row
         unknown: missing.iter().map(|missing| missing.name.clone()).collect(),
         missing,
         extrapolated,
+        lenders,
         inside_budget: args.limit().map(|limit| estimate.charged <= limit),
         budget_probability: args.limit().map(|limit| estimate.probability_within(limit)),
         breakdown: shown.as_ref().map(|parts| parts.kernels.iter().map(kernel).collect()),
@@ -273,6 +285,7 @@ fn row(prediction: prediction::Prediction, args: &Args, throughput: bool) -> Row
 fn support(support: Support) -> &'static str {
     match support {
         Support::Inside => "inside",
+        Support::Lent => "lent",
         Support::Outside => "outside",
         Support::Bound => "bound",
     }
@@ -309,6 +322,12 @@ fn text(rows: &[&Row], args: &Args) -> String {
         }
         if !p.extrapolated.is_empty() {
             out += &output::of_table(&tables::extrapolated(&p.extrapolated));
+            if !p.lenders.is_empty() {
+                let lenders = p.lenders.join(", ");
+                out += &output::paragraph(&format!(
+                    "Prices from other runtimes or devices come from {lenders}."
+                ));
+            }
         }
         let printed = args.bounded().zip(args.limit()).map(|(quantity, limit)| quantity.print(limit.ns()));
         if let (Some(limit), Some(inside), Some(probability)) =

@@ -6,6 +6,7 @@ mod devices;
 mod figures;
 mod info;
 mod keeping;
+mod leaning;
 mod measuring;
 mod names;
 mod networks;

@@ -12,8 +12,9 @@ use edgezen::predictor::LatencyPredictor;
 use edgezen::predictor::calibration::{Families, Margin};
 use edgezen::predictor::file::{PredictorFile, Provenance, signed};
 use edgezen::predictor::fitted::FittedPredictor;
-use edgezen::predictor::layout::{DETAILED_SCHEMA, SCHEMA, SIMPLE_SCHEMA};
+use edgezen::predictor::layout::{DETAILED_SCHEMA, FAMILIES_SCHEMA, SCHEMA, SIMPLE_SCHEMA};
 use edgezen::predictor::model::AnyModel;
+use edgezen::predictor::prior::Prior;
 use edgezen::units::Latency;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -212,7 +213,19 @@ fn only_what_needs_the_newest_schema_has_it() {
     let mut by_family = kriged.clone();
     by_family.calibration.network.families = Some(Families { depthwise: margin, gated: margin });
     let by_family = by_family.in_its_schema();
-    assert_eq!(by_family.schema_version, SCHEMA);
+    assert_eq!(by_family.schema_version, FAMILIES_SCHEMA);
+    let prior = Prior {
+        from: vec!["a@b@fp32".into()],
+        networks: 4,
+        weight: 0.1,
+        domain: kriged.domain.clone(),
+        factor: 1.2,
+    };
+    let leaning = PredictorFile { prior: Some(prior.clone()), ..kriged.clone() }.in_its_schema();
+    assert_eq!(leaning.schema_version, SCHEMA);
+    assert_eq!(parse(&leaning.text().unwrap()).unwrap(), leaning);
+    let careless = PredictorFile { prior: Some(Prior { factor: 0.5, ..prior }), ..leaning };
+    assert!(parse(&careless.text().unwrap()).unwrap_err().to_string().contains("prior"));
     assert_eq!(parse(&by_family.text().unwrap()).unwrap(), by_family);
     assert_eq!(parse(&kriged.text().unwrap()).unwrap(), kriged);
 }

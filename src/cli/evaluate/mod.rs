@@ -1,8 +1,10 @@
-//! `edgezen evaluate`: how good a predictor is on a table or dataset that it has not seen, or how many images a trained
-//! network names right. Which of the two is meant, the command line says by `--predictor` or by NET and `--weights`; each
-//! half has its own options, and those of the other are refused beside them.
+//! `edgezen evaluate`: how good a predictor is on a table or dataset that it has not seen, how well sister devices tell the
+//! networks of a device, or how many images a trained network names right. Which of these is meant, the command line says by
+//! `--predictor`, by `--siblings`, or by NET and `--weights`; each part has its own options, and those of the others are
+//! refused beside them.
 
 mod predictor;
+mod siblings;
 mod trained;
 
 use super::Global;
@@ -18,15 +20,20 @@ pub struct Args {
     #[command(flatten)]
     predictor: predictor::Args,
     #[command(flatten)]
+    siblings: siblings::Args,
+    #[command(flatten)]
     force: Force,
     #[command(flatten)]
     trained: trained::Args,
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    if args.siblings.siblings {
+        return siblings::run(&args.siblings, &args.data, args.force, global);
+    }
     match (args.predictor.predictor.clone(), args.trained.network()) {
         (Some(name), _) => predictor::run(&name, &args.predictor, &args.data, args.force, global),
         (None, Some((net, weights))) => trained::run(&net, &weights, &args.trained, &args.data, global),
-        (None, None) => Err(Failure::usage("--predictor is needed")),
+        (None, None) => Err(Failure::usage("--predictor or --siblings is needed")),
     }
 }

@@ -26,6 +26,8 @@ pub struct Extrapolated {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
+    /// Only networks on other runtimes or devices, which the predictor leant on, have such kernels.
+    Lent,
     /// No model of this kind: the latency is a bound from the device's rates.
     NoModel,
     /// No kernel of this size was measured.
@@ -38,6 +40,7 @@ impl Why {
     /// As part of a sentence about the kernels.
     pub fn phrase(self) -> &'static str {
         match self {
+            Why::Lent => "priced by other runtimes or devices",
             Why::NoModel => "no model of this kind",
             Why::Size => "size never measured",
             Why::Shape => "other shapes than measured",
@@ -78,6 +81,7 @@ pub fn of(predictor: &dyn LatencyPredictor, kernels: &[Kernel]) -> Vec<Extrapola
         (charge, macs) = (charge + own, macs + work);
         let why = match support {
             Support::Inside => continue,
+            Support::Lent => Why::Lent,
             Support::Bound => Why::NoModel,
             Support::Outside if predictor.knows(kernel.kind, kernel.kernel) => Why::Shape,
             Support::Outside => Why::Size,
@@ -149,8 +153,35 @@ mod tests {
             .sum();
         let surcharge = unseen.charged - unseen.latency;
         let factor = 1.0 + surcharge.ns() / guessed.ns();
-        assert!((factor / (2.0 * 0.161_678_f64.exp()) - 1.0).abs() < 1e-6, "{factor}");
+        let margin = predictor.file().calibration.other_kernels.upper_log;
+        assert!((factor / (2.0 * margin.exp()) - 1.0).abs() < 1e-6, "{factor}");
         assert!(unseen.charged <= unseen.upper && unseen.latency < unseen.charged);
+    }
+
+    #[test]
+    fn what_others_lent_is_charged_by_their_factor() {
+        let predictor = pixel2();
+        let prior = predictor.file().prior.clone().unwrap();
+        assert!(prior.factor > 1.0 && prior.factor < 1.5, "{prior:?}");
+        // A residual block of ResNet-50: 1×1 convolutions from 2048 channels are in Paddle Lite's networks alone.
+        let model = Model {
+            name: None,
+            network: notation::parse("SuperConvK3BNRELU(3,32,2,1)SuperResK1K3K1(32,2048,2,512,2)").unwrap(),
+            resolution: 28,
+            classes: 1000,
+            se: false,
+        };
+        let kernels = model.kernels().unwrap();
+        let lent: Vec<KernelEstimate> = kernels.iter().map(|kernel| predictor.kernel(kernel)).collect();
+        let lent: Vec<&KernelEstimate> = lent.iter().filter(|one| one.support == Support::Lent).collect();
+        let margin = predictor.file().calibration.other_kernels.upper_log;
+        assert!(!lent.is_empty());
+        for estimate in lent {
+            let factor = estimate.charge.ns() / estimate.latency.ns();
+            assert!((factor / (prior.factor * margin.exp()) - 1.0).abs() < 1e-6, "{factor}");
+        }
+        let rows = of(&predictor, &kernels);
+        assert!(rows.iter().any(|row| row.why == Why::Lent && row.kernel.starts_with("conv")), "{rows:?}");
     }
 
     #[test]

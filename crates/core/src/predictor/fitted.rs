@@ -106,7 +106,7 @@ impl FittedPredictor {
                 for ((q, &ns), same) in quantities.iter().zip(&ns).zip(behind.by_ref()) {
                     let kernel = &kernels[same[0]];
                     let membership = domain.membership(kernel, q);
-                    let estimate = self.floored(kernel, ns, membership);
+                    let estimate = self.floored(kernel, q, ns, membership);
                     same.iter().for_each(|&i| seen(i, estimate, membership));
                 }
             }
@@ -136,6 +136,10 @@ impl FittedPredictor {
         let outside = calibration.network.outside_factor;
         match support {
             Support::Inside => (low, high),
+            Support::Lent => {
+                let factor = self.file.prior.as_ref().map_or(outside, |prior| prior.factor);
+                (low / factor, high * factor)
+            }
             Support::Outside => (low / outside, high * outside),
             // A bound from below: nothing is quicker.
             Support::Bound => (1.0, high * outside * outside),
@@ -146,17 +150,34 @@ impl FittedPredictor {
     fn charged(&self, kind: KernelKind, latency: Latency, support: Support) -> KernelEstimate {
         let charge = match support {
             Support::Inside => latency,
-            Support::Outside | Support::Bound => {
+            Support::Lent | Support::Outside | Support::Bound => {
                 latency * self.factors(kind, latency, support, Membership::Outside).1
             }
         };
         KernelEstimate { latency, charge, support }
     }
 
-    fn floored(&self, kernel: &Kernel, ns: f64, membership: Membership) -> KernelEstimate {
+    /// The estimate of a kernel that its model predicts to take `ns`.
+    fn floored(&self, kernel: &Kernel, q: &Quantities, ns: f64, membership: Membership) -> KernelEstimate {
         let floor = self.file.model.roofline.floor_ns(kernel, self.bytes_per_element());
-        let support = if membership == Membership::Outside { Support::Outside } else { Support::Inside };
+        let support = match (membership, &self.file.prior) {
+            (Membership::Inside { .. }, _) => Support::Inside,
+            (Membership::Outside, Some(prior)) if prior.holds(kernel, q) => Support::Lent,
+            (Membership::Outside, _) => Support::Outside,
+        };
         self.charged(kernel.kind, Latency::from_ns(ns.max(floor)), support)
+    }
+
+    /// By what factor the share of a network outside the domain may be off: less where other datasets hold it.
+    fn outside_factor(&self, terms: &Terms) -> f64 {
+        let most = self.file.calibration.network.outside_factor;
+        let outside = terms.latency - terms.inside;
+        if self.file.prior.is_none() || outside <= Latency::ZERO {
+            return most;
+        }
+        // What they are charged holds the factor beside the margin.
+        let charge = (outside + terms.surcharge).ns() / outside.ns();
+        (charge / self.file.calibration.other_kernels.upper_log.exp()).clamp(1.0, most)
     }
 
     /// Whether the kernel lies in the predictor's domain.
@@ -167,16 +188,17 @@ impl FittedPredictor {
     fn placed(&self, kernel: &Kernel) -> (KernelEstimate, Membership) {
         let roofline = &self.file.model.roofline;
         let bytes_per_element = self.bytes_per_element();
-        let (Some(model), Some(domain)) =
-            (self.file.model.kinds.get(&kernel.kind), self.file.domain.get(&kernel.kind))
-        else {
+        let Some(model) = self.file.model.kinds.get(&kernel.kind) else {
             let bound = roofline.bound(kernel, bytes_per_element).ns().max(FLOOR_NS);
             let estimate = self.charged(kernel.kind, Latency::from_ns(bound), Support::Bound);
             return (estimate, Membership::Outside);
         };
         let quantities = Quantities::of(kernel, &self.machine);
-        let membership = domain.membership(kernel, &quantities);
-        (self.floored(kernel, model.predict_ns(&quantities), membership), membership)
+        // A kind without a domain is one that other datasets alone hold.
+        let domain = self.file.domain.get(&kernel.kind);
+        let membership = domain.map_or(Membership::Outside, |domain| domain.membership(kernel, &quantities));
+        let ns = model.predict_ns(&quantities);
+        (self.floored(kernel, &quantities, ns, membership), membership)
     }
 }
 
@@ -200,7 +222,7 @@ impl LatencyPredictor for FittedPredictor {
         let latency = total(terms);
         let charged = if terms.surcharge > Latency::ZERO { total(&terms.charged()) } else { latency };
         let coverage = terms.coverage();
-        let outside = 1.0 + (1.0 - coverage) * (self.file.calibration.network.outside_factor - 1.0);
+        let outside = 1.0 + (1.0 - coverage) * (self.outside_factor(terms) - 1.0);
         let (lower, upper) = self.file.calibration.network.factors_of(terms);
         let upper = latency * (upper * outside);
         Estimate {

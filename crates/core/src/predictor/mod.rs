@@ -10,7 +10,7 @@
 //! * [`metrics`], how good predictions are; [`layout`], the version numbers of predictor files; [`roofline`], a bound from
 //!   the device's rates;
 //! * [`features`], quantities of a kernel; [`model`], models that read them; [`domain`], where models were trained;
-//! * [`calibration`], intervals; [`net_level`], from the sum over kernels to the network;
+//! * [`calibration`], intervals; [`net_level`], from the sum over kernels to the network; [`prior`], what other runtimes lend;
 //! * [`file`](mod@file), all of this as a file; [`fitted`], a predictor from such a file; [`breakdown`], where a latency
 //!   goes; [`extrapolation`], what of a network lies outside the training domain;
 //! * [`network`], predictors of whole networks; [`any`], a predictor of either kind;
@@ -32,6 +32,7 @@ pub mod metrics;
 pub mod model;
 pub mod net_level;
 pub mod network;
+pub mod prior;
 pub mod roofline;
 
 use crate::measurement::Identity;
@@ -63,6 +64,8 @@ impl KernelEstimate {
 pub enum Support {
     /// Inside the training domain.
     Inside,
+    /// The device's own data do not hold such a kernel; other runtimes or devices, whose networks the fit leant on, do.
+    Lent,
     /// A model of this kind exists, and the kernel lies outside its training domain.
     Outside,
     /// No model of this kind: the estimate is a bound from the device's roofline.
@@ -94,11 +97,11 @@ impl Terms {
     pub fn of(kernel: &Kernel, estimate: KernelEstimate) -> Terms {
         let inside = match estimate.support {
             Support::Inside => estimate.latency,
-            Support::Outside | Support::Bound => Latency::ZERO,
+            Support::Lent | Support::Outside | Support::Bound => Latency::ZERO,
         };
         let surcharge = match estimate.support {
             Support::Inside => Latency::ZERO,
-            Support::Outside | Support::Bound => estimate.charge - estimate.latency,
+            Support::Lent | Support::Outside | Support::Bound => estimate.charge - estimate.latency,
         };
         let of_kind =
             |kind: KernelKind, latency: Latency| if kernel.kind == kind { latency } else { Latency::ZERO };

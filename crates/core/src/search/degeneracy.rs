@@ -77,7 +77,8 @@ pub fn of(
     for (index, device) in search.budgets.devices().iter().enumerate() {
         let unknown = extrapolated.get(&device.name).into_iter().flatten();
         // Every network has pooling and a classifier; a search chooses convolutions.
-        let chosen = unknown.filter(|row| row.why != Why::Shape && row.kernel.contains("conv"));
+        let chosen =
+            unknown.filter(|row| !matches!(row.why, Why::Shape | Why::Lent) && row.kernel.contains("conv"));
         let names: Vec<String> = chosen.map(|row| format!("{} × {}", row.count, row.kernel)).collect();
         if search.budgets.time_limit(index).is_some() && !names.is_empty() {
             let text = format!(

@@ -15,7 +15,7 @@ mod home;
 pub mod import;
 pub mod keeping;
 mod lookup;
-mod names;
+pub mod names;
 mod parquet;
 mod provenance;
 pub mod raw;

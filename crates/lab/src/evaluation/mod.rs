@@ -1,7 +1,7 @@
 //! Judging predictors on measurements: errors of all of them and of their parts, beside plain baselines.
 //!
 //! [`data`] reads what is judged by. Kernels and blocks are judged by [`kernels`], tables of whole networks by [`networks`];
-//! [`scatter`] draws predicted over measured.
+//! [`scatter`] draws predicted over measured. [`siblings`] judges how a device is completed by its sisters.
 
 pub mod data;
 mod error;
@@ -10,6 +10,7 @@ pub mod kernels;
 pub mod networks;
 mod part;
 pub mod scatter;
+pub mod siblings;
 
 pub use self::error::EvaluationError;
 pub use self::identity::{OtherIdentity, same_identity};

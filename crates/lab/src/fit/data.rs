@@ -1,6 +1,8 @@
 //! The observations that a fit begins with, and what every step of it needs to know of the device.
 
-use crate::fit::observation::{Observation, Training};
+use crate::fit::lender::Lender;
+use crate::fit::observation::Observation;
+use crate::fit::training::Training;
 use edgezen_core::measurement::Identity;
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::predictor::features::{Machine, Quantities};
@@ -12,15 +14,21 @@ pub(super) struct Data<'a> {
     pub observations: &'a [Observation],
     pub machine: Machine,
     pub roofline: &'a Roofline,
+    pub lenders: &'a [Lender],
 }
 
 impl<'a> Data<'a> {
     pub fn new(observations: &'a [Observation], identity: &Identity, roofline: &'a Roofline) -> Data<'a> {
-        Data { observations, machine: Machine::new(&identity.precision, roofline), roofline }
+        Data { observations, machine: Machine::new(&identity.precision, roofline), roofline, lenders: &[] }
+    }
+
+    /// The same, leaning on `lenders`.
+    pub fn leaning_on(self, lenders: &'a [Lender]) -> Data<'a> {
+        Data { lenders, ..self }
     }
 
     pub fn training<'b>(&'b self, observations: &'b [&'b Observation]) -> Training<'b> {
-        Training { observations, machine: self.machine, roofline: self.roofline }
+        Training { observations, machine: self.machine, roofline: self.roofline, lenders: self.lenders }
     }
 
     /// How many kernels of `kind` were measured on their own.

@@ -2,9 +2,10 @@
 
 use crate::dataset::{Dataset, SAMPLES};
 use crate::fit::error::{DataError, FitError};
+use crate::fit::lender::Lender;
 use crate::fit::networks::rows;
 use crate::fit::networks::rows::MeasuredNetwork;
-use crate::fit::observation::{Observation, observations};
+use crate::fit::observation::{Level, Observation, observations};
 use crate::fit::request::Request;
 use edgezen_core::digest::Hasher;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 /// Datasets of one identity, and the request to fit a predictor to them.
 pub struct Datasets {
     pub datasets: Vec<Dataset>,
+    /// Datasets of other runtimes or devices, to lean on.
+    lenders: Vec<Dataset>,
     pub request: Request,
 }
 
@@ -21,6 +24,19 @@ impl Datasets {
     /// # Errors
     /// A folder that is missing or damaged, or datasets of several identities.
     pub fn read(folders: &[PathBuf], leave_out: &[String]) -> Result<Datasets, DataError> {
+        Datasets::read_leaning(folders, &[], leave_out)
+    }
+
+    /// As [`Datasets::read`], with the folders of `lenders`: datasets of networks on other runtimes or devices, whose sources
+    /// and licences are then those of the fit as well.
+    ///
+    /// # Errors
+    /// As [`Datasets::read`].
+    pub fn read_leaning(
+        folders: &[PathBuf],
+        lenders: &[PathBuf],
+        leave_out: &[String],
+    ) -> Result<Datasets, DataError> {
         let mut datasets = Vec::new();
         let mut request: Option<Request> = None;
         let mut hash = Hasher::default();
@@ -33,8 +49,33 @@ impl Datasets {
             datasets.push(dataset);
         }
         let mut request = request.ok_or(DataError::NoFolders)?;
+        let mut lent = Vec::new();
+        for folder in lenders {
+            let (dataset, _) = read_without(folder, leave_out, &mut hash)?;
+            credit(&mut request, &dataset);
+            lent.push(dataset);
+        }
         request.dataset_sha256 = hash.hex();
-        Ok(Datasets { datasets, request })
+        Ok(Datasets { datasets, lenders: lent, request })
+    }
+
+    /// The datasets to lean on.
+    ///
+    /// # Errors
+    /// A sample that is no network, or that cannot be built.
+    pub fn lenders(&self) -> Result<Vec<Lender>, FitError> {
+        let lender = |dataset: &Dataset| {
+            let rows = observations(dataset)?;
+            if let Some(other) = rows.iter().position(|row| row.level != Level::Network) {
+                let subject = dataset.samples[other].subject.to_string();
+                return Err(FitError::Subject {
+                    subject,
+                    reason: "a fit leans on whole networks only".into(),
+                });
+            }
+            Ok(Lender { id: dataset.identity.to_string(), rows })
+        };
+        self.lenders.iter().map(lender).collect()
     }
 
     /// All samples as observations.
@@ -93,15 +134,20 @@ fn extend(request: &mut Request, dataset: &Dataset, notes: Vec<String>) -> Resul
             .map(|id| format!("{id} (batch {}, {} threads, {:?})", id.batch, id.threads, id.runtime_version));
         return Err(DataError::MixedIdentities(first, second));
     }
+    credit(request, dataset);
+    let usual = dataset.environment.usual_probe_ns;
+    request.usual_probe_ns = request.usual_probe_ns.into_iter().chain(usual).min();
+    request.notes.extend(notes);
+    Ok(())
+}
+
+/// Adds the date, licence and source of `dataset` to a request.
+fn credit(request: &mut Request, dataset: &Dataset) {
     request.created = request.created.clone().max(dataset.provenance.created.clone());
-    if request.licence != dataset.provenance.licence {
+    if request.licence.split(" AND ").all(|licence| licence != dataset.provenance.licence) {
         request.licence = format!("{} AND {}", request.licence, dataset.provenance.licence);
     }
     if !request.sources.contains(&dataset.provenance.source) {
         request.sources.push(dataset.provenance.source.clone());
     }
-    let usual = dataset.environment.usual_probe_ns;
-    request.usual_probe_ns = request.usual_probe_ns.into_iter().chain(usual).min();
-    request.notes.extend(notes);
-    Ok(())
 }

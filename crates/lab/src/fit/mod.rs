@@ -5,21 +5,22 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`error`], [`solvers`], [`baselines`], [`conformal`] | why a fit fails; least squares; what a predictor is compared with; intervals from errors |
-//! | [`observation`], `data` | latencies as lists of kernels; what every step knows of them |
+//! | [`observation`], [`lender`], `training`, `data` | latencies as lists of kernels, of the device and of others to lean on; what every step knows of them |
 //! | [`families`] | ways to fit kernels' latencies |
 //! | `candidate`, `choice`, `competition` | cross-validation of each family; which one models which kind |
 //! | `winners`, [`net_level`] | the winning families fitted to everything; the correction of whole networks |
-//! | `grid`, `intervals`, `report` | margins off the grid of the data; all margins; held-out errors |
+//! | `grid`, `intervals`, `prior`, `report` | margins off the grid of the data; all margins; what lenders told; held-out errors |
 //! | [`request`], [`datasets`] | what goes into a file beside the numbers; reading datasets |
 //! | [`transfer`], [`eager`], [`refit`] | predictors from those of other devices, of other runtimes, and from further measurements |
 //!
 //! [`networks`] fits predictors of whole networks; [`siblings`] fits those of many devices that are alike, from few networks
-//! of each.
+//! of each; [`completion`] predicts the networks of a device that its sisters know.
 
 pub mod baselines;
 mod candidate;
 mod choice;
 mod competition;
+pub mod completion;
 pub mod conformal;
 mod data;
 pub mod datasets;
@@ -28,14 +29,17 @@ pub mod error;
 pub mod families;
 mod grid;
 mod intervals;
+pub mod lender;
 pub mod net_level;
 pub mod networks;
 pub mod observation;
+mod prior;
 pub mod refit;
 mod report;
 pub mod request;
 pub mod siblings;
 pub mod solvers;
+mod training;
 pub mod transfer;
 mod winners;
 
@@ -46,6 +50,7 @@ pub use self::request::Request;
 
 use self::competition::Competition;
 use self::data::Data;
+use self::lender::Lender;
 use self::observation::Observation;
 use self::winners::Winners;
 use edgezen_core::predictor::features;
@@ -59,14 +64,29 @@ use edgezen_core::predictor::roofline::Roofline;
 /// # Errors
 /// Too few observations, or a failure of the solver.
 pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredictor, FitError> {
+    fit_leaning(observations, &[], request)
+}
+
+/// As [`fit`]; prices that the observations cannot tell apart lean on those of `lenders`, networks on other runtimes or
+/// devices.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_leaning(
+    observations: &[Observation],
+    lenders: &[Lender],
+    mut request: Request,
+) -> Result<FittedPredictor, FitError> {
     let roofline = roofline(observations, &request);
-    let data = Data::new(observations, &request.identity, &roofline);
+    let data = Data::new(observations, &request.identity, &roofline).leaning_on(lenders);
     let competition = Competition::run(&data)?;
     let winners = Winners::fit(&data, &competition)?;
     let correction = net_level::correction(observations, &competition.held_out, winners.network_ns)?;
     let domain = winners.domains(&data);
     let calibration = intervals::calibrate(&data, &competition, &correction, &domain)?;
     let metrics = report::metrics(&data, &competition, &correction.left_out_ns, &calibration);
+    let prior = prior::prior(&data, &competition, &calibration)?;
+    request.notes.extend(prior.as_ref().map(|_| lender::note(lenders)));
     let content = Content {
         features: winners.units(),
         model: Models { kinds: winners.kinds, roofline },
@@ -74,6 +94,7 @@ pub fn fit(observations: &[Observation], request: Request) -> Result<FittedPredi
         calibration,
         net_level: correction.net_level,
         metrics,
+        prior,
     };
     let file = PredictorFile::new(request.header(), request.provenance(observations), content);
     let file = file.as_written().map_err(|e| FitError::Unwritable(e.to_string()))?;

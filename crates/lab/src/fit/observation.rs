@@ -3,8 +3,7 @@
 use crate::dataset::Dataset;
 use crate::fit::error::FitError;
 use edgezen_core::measurement::{Identity, Sample, Subject, SubjectError};
-use edgezen_core::plainnet::{Kernel, KernelKind};
-use edgezen_core::predictor::features::{Machine, Quantities};
+use edgezen_core::plainnet::Kernel;
 use edgezen_core::predictor::roofline::Roofline;
 use edgezen_core::stats;
 use edgezen_core::units::Latency;
@@ -144,27 +143,5 @@ pub fn roofline(observations: &[Observation], bytes_per_element: f64) -> Rooflin
         launch_ns: if shortest.is_finite() { shortest } else { 0.0 },
         processors: None,
         source: "best rates in the data".into(),
-    }
-}
-
-/// All that a family gets to see.
-#[derive(Clone, Copy)]
-pub struct Training<'a> {
-    pub observations: &'a [&'a Observation],
-    pub machine: Machine,
-    pub roofline: &'a Roofline,
-}
-
-impl Training<'_> {
-    /// Kernels of `kind` measured on their own.
-    pub fn count(&self, kind: KernelKind) -> usize {
-        self.observations.iter().filter_map(|o| o.single()).filter(|k| k.kind == kind).count()
-    }
-
-    /// Those kernels, with their latencies in nanoseconds.
-    pub fn singles(&self, kind: KernelKind) -> Vec<(Quantities, f64)> {
-        let kernels = self.observations.iter().filter_map(|o| Some((o.single()?, o.latency.ns())));
-        let of_kind = kernels.filter(|(kernel, _)| kernel.kind == kind);
-        of_kind.map(|(kernel, ns)| (Quantities::of(kernel, &self.machine), ns)).collect()
     }
 }

@@ -44,7 +44,10 @@ impl Winners {
             let seen = data.observations.iter().flat_map(|o| &o.kernels).filter(|k| k.kind == kind);
             Domain::of(seen, &data.machine)
         };
-        self.kinds.keys().map(|&kind| (kind, domain(kind))).collect()
+        // Kernels of a kind that lenders alone have are in no domain of the device.
+        let own =
+            |kind: &KernelKind| data.observations.iter().flat_map(|o| &o.kernels).any(|k| k.kind == *kind);
+        self.kinds.keys().filter(|kind| own(kind)).map(|&kind| (kind, domain(kind))).collect()
     }
 
     /// Units of the features that the models read.

@@ -4,7 +4,7 @@ use super::PredictionError;
 use crate::catalogue::networks::AnyNetwork;
 use edgezen_core::plainnet::Kernel;
 use edgezen_core::predictor::breakdown::{self, Breakdown};
-use edgezen_core::predictor::extrapolation::{self, Extrapolated};
+use edgezen_core::predictor::extrapolation::{self, Extrapolated, Why};
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_core::predictor::{Estimate, LatencyPredictor};
@@ -27,6 +27,8 @@ pub struct Prediction {
     pub coverage_macs: Option<f64>,
     /// Kernels outside the predictor's domain; none for predictors of whole networks.
     pub extrapolated: Vec<Extrapolated>,
+    /// Identities of the datasets of other runtimes or devices by which some of these kernels are priced.
+    pub lenders: Vec<String>,
     /// Absent for predictors of whole networks.
     pub breakdown: Option<Breakdown>,
 }
@@ -125,6 +127,9 @@ pub fn by_kernels(
     let kernels: Vec<Kernel> = breakdown.kernels.iter().map(|share| share.kernel).collect();
     let priced: f64 = breakdown.kernels.iter().map(|share| share.kernel.macs()).sum();
     let all = imported.map_or(priced, |imported| imported.macs);
+    let extrapolated = extrapolation::of(predictor, &kernels);
+    let lent = extrapolated.iter().any(|row| row.why == Why::Lent);
+    let prior = predictor.file().prior.as_ref().filter(|_| lent);
     Ok(Prediction {
         net: network.name(),
         device: predictor.identity().to_string(),
@@ -132,7 +137,8 @@ pub fn by_kernels(
         left_out: imported.map(|imported| imported.unknown.clone()).unwrap_or_default(),
         // Where nothing is multiplied, nothing is covered.
         coverage_macs: Some(if all > 0.0 { (priced / all).min(1.0) } else { 0.0 }),
-        extrapolated: extrapolation::of(predictor, &kernels),
+        extrapolated,
+        lenders: prior.map(|prior| prior.from.clone()).unwrap_or_default(),
         breakdown: Some(breakdown),
     })
 }
@@ -156,6 +162,7 @@ pub fn as_a_whole(
         left_out: Vec::new(),
         coverage_macs: None,
         extrapolated: Vec::new(),
+        lenders: Vec::new(),
         breakdown: None,
     })
 }

@@ -15,10 +15,11 @@ use crate::measurement::Identity;
 use crate::plainnet::KernelKind;
 use crate::predictor::calibration::{KernelCalibration, Margin, NetworkCalibration};
 use crate::predictor::domain::Domain;
-use crate::predictor::layout::{DETAILED_SCHEMA, SCHEMA, SIMPLE_SCHEMA};
+use crate::predictor::layout::{DETAILED_SCHEMA, FAMILIES_SCHEMA, SCHEMA, SIMPLE_SCHEMA};
 use crate::predictor::metrics::Metrics;
 use crate::predictor::model::{AnyModel, KernelModel};
 use crate::predictor::net_level::NetLevel;
+use crate::predictor::prior::Prior;
 use crate::predictor::roofline::Roofline;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -49,6 +50,9 @@ pub struct PredictorFile {
     pub calibration: Calibration,
     pub net_level: NetLevel,
     pub metrics: FitMetrics,
+    /// What the fit took from other runtimes or devices; absent where it leant on its own data alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<Prior>,
 }
 
 /// Where the numbers come from.
@@ -116,13 +120,14 @@ pub struct Content {
     pub calibration: Calibration,
     pub net_level: NetLevel,
     pub metrics: FitMetrics,
+    pub prior: Option<Prior>,
 }
 
 impl PredictorFile {
     /// Puts a file together, in the oldest layout that holds it.
     pub fn new(header: Header, provenance: Provenance, content: Content) -> PredictorFile {
         let Header { created, tool_version, licence, identity, dataset_sha256 } = header;
-        let Content { features, model, domain, calibration, net_level, metrics } = content;
+        let Content { features, model, domain, calibration, net_level, metrics, prior } = content;
         let file = PredictorFile {
             schema_version: SCHEMA,
             id: identity.to_string(),
@@ -139,6 +144,7 @@ impl PredictorFile {
             calibration,
             net_level,
             metrics,
+            prior,
         };
         file.in_its_schema()
     }
@@ -165,7 +171,8 @@ impl PredictorFile {
             || self.net_level.per_output_ns != 0.0
             || self.provenance.cpu.is_some();
         self.schema_version = match self.calibration.network.families {
-            Some(_) => SCHEMA,
+            _ if self.prior.is_some() => SCHEMA,
+            Some(_) => FAMILIES_SCHEMA,
             None if detailed => models.max(DETAILED_SCHEMA),
             None => models,
         };
@@ -201,7 +208,8 @@ impl PredictorFile {
         check_header(self.schema_version, &self.id, &self.device, &self.identity)?;
         for (kind, model) in &self.model.kinds {
             model.check().map_err(|reason| format!("model of {kind}: {reason}"))?;
-            if !self.domain.contains_key(kind) {
+            let lent = self.prior.as_ref().is_some_and(|prior| prior.domain.contains_key(kind));
+            if !self.domain.contains_key(kind) && !lent {
                 return Err(format!("the model of {kind} has no domain"));
             }
         }
@@ -211,6 +219,7 @@ impl PredictorFile {
         for (kind, calibration) in &self.calibration.kernels {
             calibration.check().map_err(|reason| format!("calibration of {kind}: {reason}"))?;
         }
+        self.prior.iter().try_for_each(Prior::check).map_err(|reason| format!("prior: {reason}"))?;
         self.calibration.network.check()?;
         NetworkCalibration { margin: self.calibration.other_kernels, ..self.calibration.network }.check()?;
         self.net_level.check()?;

@@ -306,6 +306,14 @@ pub fn guess(table: &KernelTable, space: Space) -> &'static Source {
     SOURCES.iter().find(|source| source.name == name).unwrap_or(generic)
 }
 
+/// The rows of `table`, of whatever source it seems to be, in the words of this program.
+///
+/// # Errors
+/// Columns or cells that are not of that source.
+pub fn in_our_words(table: KernelTable) -> Result<KernelTable, NetworkTableError> {
+    (guess(&table, Space::Named).translate)(table, &mut Select::default())
+}
+
 /// Reads `path` as a table of `source`; `select` says which of its identities, `created` is its date.
 ///
 /// # Errors

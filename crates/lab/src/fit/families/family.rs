@@ -1,7 +1,7 @@
 //! What a family of models is.
 
 use crate::fit::error::FitError;
-use crate::fit::observation::Training;
+use crate::fit::training::Training;
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::predictor::model::AnyModel;
 use std::collections::BTreeMap;

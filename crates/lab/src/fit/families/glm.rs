@@ -8,7 +8,7 @@
 use super::family::{Family, Fit, Scope};
 use super::refine::refined;
 use crate::fit::error::FitError;
-use crate::fit::observation::Training;
+use crate::fit::training::Training;
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::predictor::features::{self, Named, Quantities};
 use edgezen_core::predictor::model::glm::{Factor, Glm};

@@ -5,8 +5,9 @@ use super::family::{Family, Fit, Scope};
 use super::linear::Physical;
 use super::refine::refined;
 use crate::fit::error::FitError;
-use crate::fit::observation::{Observation, Training};
+use crate::fit::observation::Observation;
 use crate::fit::solvers::cholesky;
+use crate::fit::training::Training;
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::predictor::features;
 use edgezen_core::predictor::model::kriging::{Axis, Kriging, MAX_POINTS, nearness, place};
@@ -35,7 +36,7 @@ impl Family for Krige {
         // The process refines prices of kernels alone: networks bend prices, and what is bent is not smooth.
         let singles: Vec<&Observation> =
             training.observations.iter().copied().filter(|o| o.single().is_some()).collect();
-        let alone = Physical.fit(&Training { observations: &singles, ..*training })?;
+        let alone = Physical.fit(&Training { observations: &singles, lenders: &[], ..*training })?;
         refined(training, &scope, |kind, _| {
             let Some(AnyModel::Linear(base)) = alone.models.get(&kind) else { return Ok(None) };
             Ok(krige(training, kind, base.clone()).map(AnyModel::Kriging))

@@ -4,18 +4,21 @@
 //! latency is the sum of its kernels', so it is one more linear equation in the same prices. Each row
 //! is divided by its latency, so that relative errors are minimised; non-negativity keeps predictions
 //! positive and growing with the work, inside the training data and beyond.
+//!
+//! With lenders, networks elsewhere, their rows are further equations of little weight, each lender's at the scale that its
+//! networks have by the prices found so far.
 
+use super::columns::Columns;
 use super::family::{Family, Fit, Scope};
 use crate::fit::error::FitError;
-use crate::fit::observation::{Level, Observation, Training};
+use crate::fit::lender::WEIGHT;
+use crate::fit::observation::{Level, Observation};
 use crate::fit::solvers::nnls::{NONE, shrunken};
-use edgezen_core::plainnet::{Kernel, KernelKind};
-use edgezen_core::predictor::features::{self, Named, Quantities};
-use edgezen_core::predictor::model::linear::{Linear, Term};
-use edgezen_core::predictor::model::{AnyModel, KernelModel};
+use crate::fit::training::Training;
+use edgezen_core::plainnet::KernelKind;
+use edgezen_core::predictor::features;
 use edgezen_core::stats;
 use ndarray::{Array1, Array2};
-use std::collections::BTreeMap;
 
 /// Few prices, for few data.
 pub struct Coarse;
@@ -65,12 +68,20 @@ impl Family for Physical {
 
 /// Rows beyond this many are thinned out evenly: a few dozen prices need no more.
 const MAX_ROWS: usize = 12_000;
-/// Kernels of a kind on their own, or else networks with it, that it takes to price a kind.
-const MIN_ROWS: usize = 4;
 /// Rows from which on outliers can be told.
 const ROBUST_ROWS: usize = 50;
 /// How much a network counts beside a kernel: its latency is what is asked for in the end.
 const LEVEL_WEIGHTS: [(Level, f64); 3] = [(Level::Kernel, 1.0), (Level::Block, 2.0), (Level::Network, 4.0)];
+/// Rounds in which prices and the scales of lenders are found one after another.
+const ROUNDS: usize = 12;
+
+/// A latency as the sum of what its kernels take.
+#[derive(Clone)]
+struct Equation<'a> {
+    row: &'a Observation,
+    ns: f64,
+    weight: f64,
+}
 
 /// Fits prices of the costs that `costs` names for each kind, and a constant per network.
 pub(super) fn fit(
@@ -83,72 +94,55 @@ pub(super) fn fit(
     if rows.is_empty() {
         return Err(FitError::NoData);
     }
-    let mut columns: Vec<(KernelKind, Named)> = Vec::new();
-    let mut assumed: BTreeMap<KernelKind, Linear> = BTreeMap::new();
-    for kind in KernelKind::ALL {
-        let seen = rows.iter().filter(|row| row.kernels.iter().any(|k| k.kind == kind)).count();
-        let heavy = matches!(kind, KernelKind::Conv | KernelKind::Dwconv);
-        let alone = training.count(kind);
-        if alone >= MIN_ROWS || (heavy && seen >= MIN_ROWS) {
-            columns.extend(features::named(costs(kind)).into_iter().map(|feature| (kind, feature)));
-        } else if alone > 0 {
-            let few = features::named(features::coarse_costs(kind));
-            columns.extend(few.into_iter().map(|feature| (kind, feature)));
-        } else if seen > 0 {
-            // Too few to price: a light kind inside networks is taken at the memory's speed.
-            let feature = features::named(&["bytes_mb"])[0];
-            let ns = 1e6 / training.roofline.gbytes_per_s;
-            assumed.insert(kind, Linear { terms: vec![Term { feature, ns }] });
-        }
-    }
-    let has_networks = rows.iter().any(|row| row.level == Level::Network);
-    let width = columns.len() + usize::from(has_networks);
-    let mut matrix = Array2::zeros((rows.len(), width));
-    let mut target = Array1::zeros(rows.len());
-    let mut weights = vec![1.0; rows.len()];
-    let quantities = |kernel: &Kernel| Quantities::of(kernel, &training.machine);
-    for (i, row) in rows.iter().enumerate() {
-        let y = row.latency.ns();
-        let known: f64 = row
-            .kernels
-            .iter()
-            .filter_map(|kernel| Some(assumed.get(&kernel.kind)?.predict_ns(&quantities(kernel))))
-            .sum();
-        target[i] = ((y - known) / y).max(0.05);
-        for kernel in &row.kernels {
-            let q = quantities(kernel);
-            for (j, (kind, feature)) in columns.iter().enumerate() {
-                if *kind == kernel.kind {
-                    matrix[(i, j)] += feature.0.of(&q) / y;
-                }
+    let columns = Columns::of(training, &rows, costs);
+    let own: Vec<Equation> = rows.iter().map(|row| own(row, &rows)).collect();
+    let mut prices = prices(&columns, &own, belief)?;
+    if !training.lenders.is_empty() {
+        let weight = WEIGHT * own.iter().map(|equation| equation.weight).sum::<f64>();
+        let lent = training.lenders.iter().map(|lender| lender.rows.len()).sum::<usize>();
+        for _ in 0..ROUNDS {
+            let mut all = own.clone();
+            for lender in training.lenders {
+                let Some(scale) = lender.scale(|row| columns.predicted_ns(row, &prices)) else { continue };
+                all.extend(lender.rows.iter().map(|row| Equation {
+                    row,
+                    ns: scale * row.latency.ns(),
+                    weight: weight / lent as f64,
+                }));
             }
+            prices = self::prices(&columns, &all, belief)?;
         }
-        if row.level == Level::Network {
-            matrix[(i, width - 1)] = 1.0 / y;
-        }
-        let weight = LEVEL_WEIGHTS.iter().find(|(level, _)| *level == row.level).map_or(1.0, |(_, w)| *w);
-        // One network at several resolutions counts once.
-        let alike = match row.level {
-            Level::Network => rows.iter().filter(|other| other.group == row.group).count(),
-            _ => 1,
-        };
-        weights[i] = weight * row.weight / alike as f64;
     }
+    Ok(columns.fit(&prices))
+}
+
+/// A row of the device's own data.
+fn own<'a>(row: &'a Observation, rows: &[&Observation]) -> Equation<'a> {
+    let weight = LEVEL_WEIGHTS.iter().find(|(level, _)| *level == row.level).map_or(1.0, |(_, w)| *w);
+    // One network at several resolutions counts once.
+    let alike = match row.level {
+        Level::Network => rows.iter().filter(|other| other.group == row.group).count(),
+        _ => 1,
+    };
+    Equation { row, ns: row.latency.ns(), weight: weight * row.weight / alike as f64 }
+}
+
+/// The prices that fit `equations` best.
+fn prices(columns: &Columns, equations: &[Equation], belief: f64) -> Result<Vec<f64>, FitError> {
+    let width = columns.width();
+    let mut matrix = Array2::zeros((equations.len(), width));
+    let mut target = Array1::zeros(equations.len());
+    for (i, Equation { row, ns, .. }) in equations.iter().enumerate() {
+        target[i] = ((ns - columns.assumed_ns(row)) / ns).max(0.05);
+        columns.add(row, *ns, matrix.row_mut(i));
+    }
+    let weights: Vec<f64> = equations.iter().map(|equation| equation.weight).collect();
     let mut beliefs = vec![belief; width];
-    if has_networks {
+    if columns.has_networks {
         // The constant is next to free.
         beliefs[width - 1] = 0.01 * belief;
     }
-    let prices = robust_non_negative(&matrix, &target, &weights, &beliefs)?;
-    let mut models = assumed;
-    for ((kind, feature), &ns) in columns.iter().zip(&prices) {
-        if ns > 0.0 {
-            models.entry(*kind).or_default().terms.push(Term { feature: *feature, ns });
-        }
-    }
-    let models = models.into_iter().map(|(kind, model)| (kind, AnyModel::Linear(model))).collect();
-    let network_ns = if has_networks { prices[width - 1] } else { 0.0 };
-    Ok(Fit { models, network_ns })
+    robust_non_negative(&matrix, &target, &weights, &beliefs)
 }
 
 /// Least squares with non-negative coefficients, where rows that stay far off count less and less

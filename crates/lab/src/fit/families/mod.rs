@@ -4,6 +4,7 @@
 //! [`edgezen_core::predictor::model`]; a new form is one file there and one line in the list of that module.
 
 mod boosted;
+mod columns;
 mod family;
 mod glm;
 mod kriging;
@@ -27,7 +28,8 @@ pub fn registry() -> &'static [&'static dyn Family] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fit::observation::{Observation, Training};
+    use crate::fit::observation::Observation;
+    use crate::fit::training::Training;
     use edgezen_core::plainnet::graph::Act;
     use edgezen_core::plainnet::{Kernel, KernelKind};
     use edgezen_core::predictor::features::Machine;
@@ -66,7 +68,7 @@ mod tests {
         let rows: Vec<&Observation> = observations.iter().collect();
         let roofline = crate::fit::observation::roofline(&observations, 4.0);
         let machine = Machine::new("fp32", &roofline);
-        let training = Training { observations: &rows, machine, roofline: &roofline };
+        let training = Training { observations: &rows, machine, roofline: &roofline, lenders: &[] };
         for family in registry() {
             let fit = family.fit(&training).unwrap();
             for (kind, model) in &fit.models {

@@ -10,8 +10,9 @@ use super::family::{Family, Fit, Scope};
 use super::linear;
 use super::refine::refined;
 use crate::fit::error::FitError;
-use crate::fit::observation::{Observation, Training};
+use crate::fit::observation::Observation;
 use crate::fit::solvers::nnls::NONE;
+use crate::fit::training::Training;
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::predictor::features::{self, Named, Quantities};
 use edgezen_core::predictor::model::model_tree::{ModelTree, Node};
@@ -109,7 +110,7 @@ fn prices(
         return Ok(None);
     }
     let observations: Vec<&Observation> = rows.iter().map(|(o, _)| *o).collect();
-    let part = Training { observations: &observations, ..*training };
+    let part = Training { observations: &observations, lenders: &[], ..*training };
     let mut fit = linear::fit(&part, features::costs, NONE)?;
     Ok(match fit.models.remove(&kind) {
         Some(AnyModel::Linear(linear)) if !linear.terms.is_empty() => Some(linear),

@@ -3,7 +3,7 @@
 use super::family::{Family, Fit, Scope};
 use super::linear::Physical;
 use crate::fit::error::FitError;
-use crate::fit::observation::Training;
+use crate::fit::training::Training;
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::predictor::model::{AnyModel, Linear};
 

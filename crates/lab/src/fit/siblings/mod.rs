@@ -197,8 +197,15 @@ fn file(
          out of all of them.",
         siblings - 1
     ));
-    let content =
-        Content { features, model: Models { kinds, roofline }, domain, calibration, net_level, metrics };
+    let content = Content {
+        features,
+        model: Models { kinds, roofline },
+        domain,
+        calibration,
+        net_level,
+        metrics,
+        prior: None,
+    };
     let file = PredictorFile::new(request.header(), request.provenance(&set.rows), content);
     file.as_written().map_err(|e| FitError::Unwritable(e.to_string()))
 }

@@ -186,6 +186,7 @@ fn file(
             networks: source.net_level.networks,
         },
         metrics,
+        prior: source.prior.clone(),
     };
     PredictorFile::new(request.header(), request.provenance(observations), content)
 }

@@ -3,7 +3,7 @@
 use super::binned::{Binned, borders};
 use super::growth::Growth;
 use super::tree::tree;
-use crate::fit::observation::Training;
+use crate::fit::training::Training;
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::predictor::features;
 use edgezen_core::predictor::model::boosted::{Boosted, Borders, LEAF_UNIT, Trees};

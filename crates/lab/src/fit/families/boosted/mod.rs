@@ -12,7 +12,7 @@ use self::growth::Growth;
 use super::family::{Family, Fit, Scope};
 use super::refine::refined;
 use crate::fit::error::FitError;
-use crate::fit::observation::Training;
+use crate::fit::training::Training;
 use edgezen_core::predictor::model::AnyModel;
 
 /// Boosted trees on top of linear models.
