@@ -75,7 +75,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     if networks.is_empty() {
         return asked.then(|_| Ok(())).print(output, |_| String::new())?.map_or(Ok(()), Err);
     }
-    let options = Options { usual_probe_ns: usual, ..args.reach.options(&args.device, LAUNCHES, 0) };
+    let Usual { probe_ns: usual_probe_ns, sentinel_ns: usual_sentinel_ns } = usual;
+    let options = Options { usual_probe_ns, usual_sentinel_ns, ..args.reach.options(&args.device, LAUNCHES, 0) };
     let profiles = shipped::profiles();
     let device = OnDevice { profiles: &profiles, name: &args.device, options };
     let mut shown = verify::Shown::new(output);
@@ -103,17 +104,25 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     worst(refused.into_iter().chain(noisy)).map_or(Ok(()), |worst| Err(Failure::said(worst.exit)))
 }
 
-/// The predictor, and the pace of the core while its data were measured.
-fn predictor(args: &Args, output: Output) -> Result<(Arc<FittedPredictor>, Option<u64>), Failure> {
+/// How fast the device was while the data of a predictor were measured.
+struct Usual {
+    probe_ns: Option<u64>,
+    sentinel_ns: Option<u64>,
+}
+
+/// The predictor, and how fast the device was while its data were measured.
+fn predictor(args: &Args, output: Output) -> Result<(Arc<FittedPredictor>, Usual), Failure> {
     match &args.predictor {
         Some(path) => {
             let predictor = predictors::by_file(path, output)?;
-            let usual = predictor.file().provenance.usual_probe_ns;
-            Ok((predictor, usual))
+            let provenance = &predictor.file().provenance;
+            let (probe_ns, sentinel_ns) = (provenance.usual_probe_ns, provenance.usual_sentinel_ns);
+            Ok((predictor, Usual { probe_ns, sentinel_ns }))
         }
         None => {
             let predictor = predictors::by_device(&args.device, output)?;
-            Ok((predictor, predictors::usual_probe_ns(&args.device)))
+            let probe_ns = predictors::usual_probe_ns(&args.device);
+            Ok((predictor, Usual { probe_ns, sentinel_ns: predictors::usual_sentinel_ns(&args.device) }))
         }
     }
 }
@@ -134,8 +143,9 @@ fn what(args: &Args) -> (Answers<Vec<Model>>, Option<Latency>) {
     (answers, limit)
 }
 
-/// Refuses measurements of which more than half are too noisy.
+/// Refuses measurements of a device that had another speed than usual, and those of which more than half are too noisy.
 fn judge(rows: &[Verified]) -> Result<(), Failure> {
+    verify::usual_speed(rows)?;
     let noisy = rows.iter().filter(|row| row.quality != Quality::Good).count();
     if 2 * noisy <= rows.len() {
         return Ok(());

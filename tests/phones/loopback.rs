@@ -113,6 +113,7 @@ impl Desk {
         command.env("ANDROID_ADB_SERVER_PORT", self.port.to_string());
         command.env("HOME", self.home()).env("XDG_RUNTIME_DIR", self.home());
         command.env("EDGEZEN_RUNNER", runner());
+        command.env_remove("ADB_SERVER_SOCKET");
         command.env_remove("ANDROID_SERIAL").env_remove("EDGEZEN_SIMULATE").env_remove("XDG_DATA_HOME");
         command.stdin(Stdio::null());
         command

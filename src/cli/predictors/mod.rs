@@ -146,6 +146,11 @@ pub fn usual_probe_ns(name: &str) -> Option<u64> {
     shipped::catalogue().usual_probe_ns(name)
 }
 
+/// The median of the sentinel while the data of the device's predictor were measured, in nanoseconds.
+pub fn usual_sentinel_ns(name: &str) -> Option<u64> {
+    shipped::catalogue().usual_sentinel_ns(name)
+}
+
 impl From<OtherIdentity> for Failure {
     fn from(error: OtherIdentity) -> Failure {
         Failure::usage(error.to_string())

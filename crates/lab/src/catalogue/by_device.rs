@@ -7,6 +7,7 @@ use crate::device::profile::{Kind, Profile, ProfileError};
 use crate::spelling;
 use edgezen_core::files::FileError;
 use edgezen_core::predictor::any::AnyPredictor;
+use edgezen_core::predictor::file::Provenance;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -151,10 +152,21 @@ impl Catalogue {
     /// The usual duration of a probe of the core's pace, in nanoseconds, as it was while the data of the device's
     /// predictor were measured. `None` where no predictor tells, or where it was measured on another computer.
     pub fn usual_probe_ns(&self, name: &str) -> Option<u64> {
+        self.provenance(name)?.usual_probe_ns
+    }
+
+    /// The median of the sentinel, in nanoseconds, while the data of the device's predictor were measured; as
+    /// [`Self::usual_probe_ns`].
+    pub fn usual_sentinel_ns(&self, name: &str) -> Option<u64> {
+        self.provenance(name)?.usual_sentinel_ns
+    }
+
+    /// Where the device's predictor comes from, if it is one of kernels that was not measured on another computer.
+    fn provenance(&self, name: &str) -> Option<Provenance> {
         let DevicePredictor { loaded, notes, .. } = self.predictor(name).ok()?;
         let is_other = notes.iter().any(|note| matches!(note, Note::OtherComputer { .. }));
         match loaded {
-            AnyPredictor::Kernels(predictor) if !is_other => predictor.file().provenance.usual_probe_ns,
+            AnyPredictor::Kernels(predictor) if !is_other => Some(predictor.file().provenance.clone()),
             _ => None,
         }
     }
