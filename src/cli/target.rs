@@ -89,10 +89,8 @@ pub fn show_step(bar: &ProgressBar, step: Step<'_>) {
     match step {
         Step::Launch(_) => bar.set_message(""),
         Step::Sentinel => bar.set_message("the sentinel"),
-        Step::Resting { left, reason } => bar.set_message(output::message(&format!(
-            "{reason}: cooling down, {} s left",
-            left.as_secs() + 1
-        ))),
+        Step::Resting { left, reason } => bar
+            .set_message(output::message(&format!("{reason}: cooling down, {} s left", left.as_secs() + 1))),
     }
 }
 

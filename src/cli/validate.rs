@@ -76,7 +76,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         return asked.then(|_| Ok(())).print(output, |_| String::new())?.map_or(Ok(()), Err);
     }
     let Usual { probe_ns: usual_probe_ns, sentinel_ns: usual_sentinel_ns } = usual;
-    let options = Options { usual_probe_ns, usual_sentinel_ns, ..args.reach.options(&args.device, LAUNCHES, 0) };
+    let options =
+        Options { usual_probe_ns, usual_sentinel_ns, ..args.reach.options(&args.device, LAUNCHES, 0) };
     let profiles = shipped::profiles();
     let device = OnDevice { profiles: &profiles, name: &args.device, options };
     let mut shown = verify::Shown::new(output);
@@ -145,7 +146,7 @@ fn what(args: &Args) -> (Answers<Vec<Model>>, Option<Latency>) {
 
 /// Refuses measurements of a device that had another speed than usual, and those of which more than half are too noisy.
 fn judge(rows: &[Verified]) -> Result<(), Failure> {
-    verify::usual_speed(rows)?;
+    verify::usual_speed(rows, None)?;
     let noisy = rows.iter().filter(|row| row.quality != Quality::Good).count();
     if 2 * noisy <= rows.len() {
         return Ok(());

@@ -76,15 +76,20 @@ impl From<VerifyError> for Failure {
     }
 }
 
-/// Refuses measurements of a device that had another speed than usual: they say nothing of its predictor.
-pub fn usual_speed<'a>(rows: impl IntoIterator<Item = &'a Verified>) -> Result<(), Failure> {
+/// Refuses measurements of a device that had another speed than usual: they say nothing of its predictor. `again` is the command
+/// that measures once more.
+pub fn usual_speed<'a>(
+    rows: impl IntoIterator<Item = &'a Verified>,
+    again: Option<&str>,
+) -> Result<(), Failure> {
     let Some(row) = rows.into_iter().find(|row| row.quality.is_of_another_speed()) else { return Ok(()) };
     let reason = row.reason.as_deref().unwrap_or("it is throttled");
     let message = format!("{} was not in the state in which it is predicted: {reason}", row.device);
-    Err(Failure::new(Exit::Quality, message).remedy(
-        "let it cool down, off the charger, close other programs, and measure again; if this is its usual speed now, \
-         profile and fit it anew",
-    ))
+    let again = again.map(|command| format!(": {command}")).unwrap_or_default();
+    Err(Failure::new(Exit::Quality, message).remedy(format!(
+        "let it cool down, off the charger, close other programs, and measure again{again}; if this is its usual speed now, \
+         profile and fit it anew"
+    )))
 }
 
 /// The rows as a table, and the metrics below it.

@@ -92,7 +92,10 @@ fn wireless_debugging_is_connected_again() {
             "adb-39071FDJH00DVL-9pQ2xY._adb-tls-connect._tcp\toffline\n",
             ["host:reconnect-offline", "host:connect:adb-39071FDJH00DVL-9pQ2xY._adb-tls-connect._tcp"],
         ),
-        ("192.168.0.7:5555\toffline\n", ["host:disconnect:192.168.0.7:5555", "host:connect:192.168.0.7:5555"]),
+        (
+            "192.168.0.7:5555\toffline\n",
+            ["host:disconnect:192.168.0.7:5555", "host:connect:192.168.0.7:5555"],
+        ),
     ] {
         let (port, heard) = serve_and_listen(list, "device offline");
         let output = edgezen(port, &["measure", "--device", "pixel2", "resnet18"]);

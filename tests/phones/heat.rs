@@ -135,8 +135,20 @@ fn a_validation_on_a_slow_phone_says_so() {
     assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
     // A search stops at the first round, and calls nothing inside the budget.
     let search = [
-        "search", "--device", "pixel2@tract", "--latency", "10ms", "--layers", "14", "--iterations", "50",
-        "--verify", "2", "--out", "runs/mine", "--json",
+        "search",
+        "--device",
+        "pixel2@tract",
+        "--latency",
+        "10ms",
+        "--layers",
+        "14",
+        "--iterations",
+        "50",
+        "--verify",
+        "2",
+        "--out",
+        "runs/mine",
+        "--json",
     ];
     let (output, _) = Phone { job: at(65_100), ..Phone::honest() }.edgezen(dir.path(), &search);
     assert_eq!(output.status.code(), Some(3), "{}", errors(&output));
@@ -153,8 +165,19 @@ fn notes_of_a_phone_are_told_once() {
     // Networks take far longer than their kernels say, so that there is a second round.
     let network: fn(&str) -> Vec<u8> = |id| taking(id, 100_000_000, &json!({}));
     let search = [
-        "search", "--device", "pixel2@tract", "--latency", "10ms", "--layers", "14", "--iterations", "50",
-        "--verify", "1", "--out", "runs/mine",
+        "search",
+        "--device",
+        "pixel2@tract",
+        "--latency",
+        "10ms",
+        "--layers",
+        "14",
+        "--iterations",
+        "50",
+        "--verify",
+        "1",
+        "--out",
+        "runs/mine",
     ];
     let phone = Phone { network: Some(network), ..Phone::honest() };
     let (output, commands) = phone.edgezen(dir.path(), &search);

@@ -42,7 +42,8 @@ fn a_predictor_is_for_its_cores_and_its_build_of_the_engine() {
     assert!(errors(&output).contains("aarch64-android") && errors(&output).contains("aarch64-linux"));
     // Nor does such a runner go on with what the other one began.
     without_rests(dir.path());
-    let resume = ["profile", "--device", "pixel2", "--samples", "60", "--rounds", "1", "-o", "data", "--resume"];
+    let resume =
+        ["profile", "--device", "pixel2", "--samples", "60", "--rounds", "1", "-o", "data", "--resume"];
     let (output, _) = musl.edgezen(dir.path(), &resume);
     assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
     assert!(errors(&output).contains("runtime version"), "{}", errors(&output));

@@ -202,7 +202,11 @@ impl Phone {
         }
         phone.property("ro.serialno", &format!("LOOP{}", phone.port));
         phone.battery(85, 283);
-        phone.write("dumpsys/thermalservice", "IsStatusOverride: false\nThermal Status: 0\n");
+        phone.write(
+            "dumpsys/thermalservice",
+            "IsStatusOverride: false\nThermal Status: 0\nCurrent temperatures from HAL:\n\
+             \tTemperature{mValue=31.5, mType=3, mName=skin, mStatus=0}\n",
+        );
         phone.write("dumpsys/power", "  mWakefulness=Awake\n");
         phone.write("thermal/thermal_zone0/type", "battery\n");
         phone.write("thermal/thermal_zone0/temp", "28300\n");

@@ -131,7 +131,9 @@ fn phones_are_listed_diagnosed_and_described() {
     let doctor = desk.run(&["devices", "doctor", "--json"], 3);
     let doctor = find(&serde_json::from_slice(&doctor.stdout).unwrap(), &phone.serial());
     let text = doctor["complaints"].to_string();
-    for word in ["battery at 12 %", "charge it", "saver", "screen is off", "surface has 46 °C", "chip has 81 °C"] {
+    for word in
+        ["battery at 12 %", "charge it", "saver", "screen is off", "surface has 46 °C", "chip has 81 °C"]
+    {
         assert!(text.contains(word), "{word}: {text}");
     }
     // What is wrong with the phone ends a measurement before it begins.

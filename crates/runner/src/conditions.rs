@@ -5,9 +5,7 @@
 use super::android::{self, Battery, Thermal};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
-use std::time::Duration;
 
 /// The conditions at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -154,25 +152,6 @@ impl Conditions {
         self.max_clocks_khz.iter().any(lower)
     }
 
-    /// A core whose clock is held below the highest one that it has, and how. The highest clock is that of the hardware, or the
-    /// one in `usual_khz`, by core, where that is lower. `None` where there is no sign of it.
-    pub fn held_down(&self, usual_khz: &BTreeMap<u32, u64>) -> Option<HeldDown> {
-        let highest = |core: u32| {
-            let known = [self.hardware_clocks_khz.get(&core), usual_khz.get(&core)];
-            known.into_iter().flatten().min().copied()
-        };
-        let capped = self.max_clocks_khz.iter().find_map(|(&core, &khz)| {
-            let of_khz = highest(core)?;
-            ((khz as f64) < CAPPED * of_khz as f64).then_some(HeldDown { core, khz, of_khz, by_a_cap: true })
-        });
-        capped.or_else(|| {
-            let core = self.core?;
-            let highest = highest(core).into_iter().chain(self.max_clocks_khz.get(&core).copied()).min();
-            let (khz, of_khz) = (*self.clocks_khz.get(&core)?, highest?);
-            ((khz as f64) < SLOW * of_khz as f64).then_some(HeldDown { core, khz, of_khz, by_a_cap: false })
-        })
-    }
-
     /// The temperature of the GPU, where one was measured; otherwise that of the hottest zone whose type is in `zones`. A
     /// `*` at the end of an entry of `zones` stands for any text.
     pub fn hottest_c(&self, zones: &[String]) -> Option<f64> {
@@ -187,34 +166,6 @@ impl Conditions {
         };
         let found = self.temperatures_c.iter().filter(|(kind, _)| matches(kind)).map(|(_, &c)| c);
         found.max_by(f64::total_cmp)
-    }
-}
-
-/// A clock counts as capped below this share of the highest one. Vendors round the steps of their clocks.
-const CAPPED: f64 = 0.99;
-
-/// A core that has just computed, at less than this share of the highest clock, is held down by something that the system
-/// does not show. Governors leave a busy core a step or two below the highest clock.
-const SLOW: f64 = 0.75;
-
-/// A core whose clock is held down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeldDown {
-    pub core: u32,
-    /// The clock that it is held at, in kHz.
-    pub khz: u64,
-    /// The highest one that it should have, in kHz.
-    pub of_khz: u64,
-    /// Whether the system says that it allows no more; otherwise the clock itself was seen to be low.
-    pub by_a_cap: bool,
-}
-
-impl fmt::Display for HeldDown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let HeldDown { core, khz, of_khz, by_a_cap } = *self;
-        let ghz = |khz: u64| khz as f64 / 1e6;
-        let how = if by_a_cap { "is held down to" } else { "ran at" };
-        write!(f, "core {core} {how} {:.2} of {:.2} GHz", ghz(khz), ghz(of_khz))
     }
 }
 
@@ -296,54 +247,16 @@ pub fn pin(cores: &[u32]) -> Result<(), PinError> {
     if got == asked { Ok(()) } else { Err(PinError::Ignored { asked, got }) }
 }
 
-/// Attempts at pinning to cores of a device that switches cores on and off.
-const ATTEMPTS: u32 = 5;
-/// The pause between them.
-const PAUSE: Duration = Duration::from_millis(40);
-
-/// Pins the calling thread to one of `cores`, the last one that the system grants; where it grants no single one, to those of
-/// them that it grants. Gives the cores that the thread may then run on: at least one, and none that was not asked for.
-///
-/// Phones switch cores off and isolate them, and the kernels of some leave such cores out of what they say of a thread.
-///
-/// # Errors
-/// Cores that do not exist or are not allowed; a system that grants others, also after some attempts.
-pub fn pin_within(cores: &[u32]) -> Result<Vec<u32>, PinError> {
-    let set = |cores: &[u32]| system::set(CALLING, cores);
-    settle_on(cores, &set, &affinity, &|| std::thread::sleep(PAUSE))
-}
-
-fn settle_on(
-    cores: &[u32],
-    set: &dyn Fn(&[u32]) -> Result<(), PinError>,
-    get: &dyn Fn() -> Result<Vec<u32>, PinError>,
-    pause: &dyn Fn(),
-) -> Result<Vec<u32>, PinError> {
-    let within = || -> Result<Vec<u32>, PinError> {
-        set(cores)?;
-        let got = get()?;
-        let fits = !got.is_empty() && got.iter().all(|core| cores.contains(core));
-        if fits { Ok(got) } else { Err(PinError::Ignored { asked: cores.to_vec(), got }) }
-    };
-    let mut left = ATTEMPTS;
-    let granted = loop {
-        left -= 1;
-        match within() {
-            Ok(granted) => break granted,
-            Err(error) if left == 0 => return Err(error),
-            Err(_) => pause(),
-        }
-    };
-    for &core in granted.iter().rev() {
-        if set(&[core]).is_ok() && get()? == [core] {
-            return Ok(vec![core]);
-        }
-    }
-    within()
-}
-
 /// What stands for the calling thread.
 const CALLING: u32 = 0;
+
+/// Asks that the calling thread runs on `cores`, and does not look what became of it.
+///
+/// # Errors
+/// Cores that do not exist or are not allowed.
+pub fn ask_for(cores: &[u32]) -> Result<(), PinError> {
+    system::set(CALLING, cores)
+}
 
 /// Pins a thread of this process, by its number, to one core.
 ///
@@ -557,28 +470,6 @@ mod tests {
     }
 
     #[test]
-    fn a_cap_and_a_low_clock_are_told_from_the_highest_clock() {
-        let at = |allowed: u64, now: u64| Conditions {
-            core: Some(7),
-            clocks_khz: BTreeMap::from([(4, 300_000), (7, now)]),
-            max_clocks_khz: BTreeMap::from([(7, allowed)]),
-            hardware_clocks_khz: BTreeMap::from([(7, 2_000_000)]),
-            ..Conditions::default()
-        };
-        let said = |conditions: &Conditions, usual: &[(u32, u64)]| {
-            conditions.held_down(&usual.iter().copied().collect()).map(|held| held.to_string())
-        };
-        assert_eq!(said(&at(2_000_000, 1_900_000), &[]), None);
-        assert_eq!(said(&at(1_050_000, 1_050_000), &[]).unwrap(), "core 7 is held down to 1.05 of 2.00 GHz");
-        // A Samsung at 1.05 GHz whose cap says nothing.
-        assert_eq!(said(&at(2_000_000, 1_050_000), &[]).unwrap(), "core 7 ran at 1.05 of 2.00 GHz");
-        // The clock that the profile names is enough.
-        assert_eq!(said(&at(1_600_000, 1_600_000), &[(7, 1_600_000)]), None);
-        assert!(said(&at(1_050_000, 1_050_000), &[(7, 1_600_000)]).unwrap().contains("of 1.60 GHz"));
-        assert_eq!(said(&Conditions::default(), &[(7, 1_600_000)]), None);
-    }
-
-    #[test]
     fn zones_give_millidegrees_or_nothing() {
         assert_eq!((celsius(33_000.0), celsius(-5_000.0)), (Some(33.0), Some(-5.0)));
         // Degrees, tenths of a degree, per cent: nobody knows which.
@@ -590,46 +481,6 @@ mod tests {
         }
     }
 
-    /// A kernel that says of a thread only the cores in `shown`, and refuses masks without any of them.
-    fn pinned(asked: &[u32], shown: &[u32], single: bool) -> Result<Vec<u32>, PinError> {
-        let mask = std::cell::RefCell::new(Vec::new());
-        let set = |cores: &[u32]| {
-            let refused = !cores.iter().any(|core| shown.contains(core)) || (cores.len() == 1 && !single);
-            if refused {
-                let error = std::io::Error::from_raw_os_error(libc::EINVAL);
-                return Err(PinError::Refused { cores: cores.to_vec(), error });
-            }
-            *mask.borrow_mut() = cores.to_vec();
-            Ok(())
-        };
-        let get = || Ok(mask.borrow().iter().copied().filter(|core| shown.contains(core)).collect());
-        settle_on(asked, &set, &get, &|| ())
-    }
-
-    #[test]
-    fn a_part_of_the_cores_is_enough() {
-        assert_eq!(pinned(&[4, 5, 6, 7], &[0, 1, 2, 3, 4, 5, 6, 7], true).unwrap(), [7]);
-        // Core 7 is isolated.
-        assert_eq!(pinned(&[4, 5, 6, 7], &[0, 1, 2, 3, 4, 5, 6], true).unwrap(), [6]);
-        assert_eq!(pinned(&[4, 5, 6, 7], &[0, 4, 6], false).unwrap(), [4, 6]);
-        assert!(matches!(pinned(&[4, 5], &[0, 1], true), Err(PinError::Refused { .. })));
-    }
-
-    #[test]
-    fn cores_that_come_back_are_waited_for() {
-        let (tries, pauses) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
-        let get = || {
-            tries.set(tries.get() + 1);
-            Ok(if tries.get() < 3 { vec![] } else { vec![7] })
-        };
-        let pause = || pauses.set(pauses.get() + 1);
-        assert_eq!(settle_on(&[6, 7], &|_| Ok(()), &get, &pause).unwrap(), [7]);
-        assert_eq!(pauses.get(), 2);
-        // A system that does not do what it is told is not believed.
-        let other = settle_on(&[6, 7], &|_| Ok(()), &|| Ok(vec![0, 6]), &|| ());
-        assert!(matches!(other, Err(PinError::Ignored { .. })));
-    }
-
     #[test]
     #[cfg(target_os = "linux")]
     fn pinning_is_read_back() {
@@ -638,9 +489,6 @@ mod tests {
             let allowed = affinity().unwrap();
             let last = *allowed.last().unwrap();
             pin(&[last]).unwrap();
-            assert_eq!(affinity().unwrap(), [last]);
-            pin(&allowed).unwrap();
-            assert_eq!(pin_within(&allowed).unwrap(), [last]);
             assert_eq!(affinity().unwrap(), [last]);
             assert!(matches!(pin(&[100_000]), Err(PinError::Refused { .. })));
             // Going ahead of others may be refused, going back is not.

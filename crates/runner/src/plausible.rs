@@ -165,7 +165,8 @@ fn conditions(conditions: &Conditions) -> Result<(), Implausible> {
     let numbers = [clocks_khz, max_clocks_khz, hardware_clocks_khz]
         .into_iter()
         .flat_map(BTreeMap::keys)
-        .chain(cores).chain(core);
+        .chain(cores)
+        .chain(core);
     if let Some(number) = numbers.into_iter().find(|&&number| number as usize >= MOST_PARTS) {
         return refuse("the number of a core", number, format!("no device has {MOST_PARTS} cores"));
     }

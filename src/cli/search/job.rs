@@ -265,11 +265,8 @@ fn judge(result: &SearchResult, plan: &SearchPlan) -> Result<(), Failure> {
     if let Some(v) = &result.verification
         && v.inside_budget < v.asked
     {
-        verify::usual_speed(v.networks()).map_err(|failure| {
-            let again = format!("edgezen search --resume --verify {} --out {}", v.asked, plan.out.display());
-            let remedy = failure.remedy.clone().map_or(again.clone(), |remedy| format!("{remedy}: {again}"));
-            failure.remedy(remedy)
-        })?;
+        let again = format!("edgezen search --resume --verify {} --out {}", v.asked, plan.out.display());
+        verify::usual_speed(v.networks(), Some(&again))?;
     }
     match &result.verification {
         Some(v) if v.inside_budget < v.asked && plan.limit(&v.device).is_some() => {

@@ -152,11 +152,8 @@ mod tests {
         let locked = Vigilance { usual_khz: BTreeMap::from([(7, 1_100_000)]), ..vigilance() };
         assert_eq!(locked.complaint(&measured(with(1_100_000), with(1_100_000))), None);
         // An idle core has a low clock.
-        let idle = Conditions {
-            core: Some(7),
-            clocks_khz: BTreeMap::from([(7, 300_000)]),
-            ..with(2_400_000)
-        };
+        let idle =
+            Conditions { core: Some(7), clocks_khz: BTreeMap::from([(7, 300_000)]), ..with(2_400_000) };
         assert_eq!(vigilance().complaint(&measured(idle.clone(), with(2_400_000))), None);
         assert_eq!(
             vigilance().complaint(&measured(with(2_400_000), idle)).unwrap(),

@@ -84,14 +84,11 @@ fn why_rest(look: &Look, usual_ns: Option<f64>, vigilance: &Vigilance) -> Option
 
 /// Why measurements between two sentinels are doubtful. `within` is the greatest difference between the two, as a share;
 /// `from_usual` that from the usual one, which was measured on another day.
-fn verdict(
-    before: f64,
-    after: f64,
-    usual: Option<f64>,
-    (within, from_usual): (f64, f64),
-) -> Option<String> {
+fn verdict(before: f64, after: f64, usual: Option<f64>, (within, from_usual): (f64, f64)) -> Option<String> {
     let off = |ns: f64, of: f64| ns / of - 1.0;
-    let than = |share: f64| format!("{:.0} % {}", 100.0 * share.abs(), if share > 0.0 { "slower" } else { "quicker" });
+    let than = |share: f64| {
+        format!("{:.0} % {}", 100.0 * share.abs(), if share > 0.0 { "slower" } else { "quicker" })
+    };
     let drift = off(after, before);
     if drift.abs() > within {
         return Some(format!(
@@ -102,7 +99,8 @@ fn verdict(
         ));
     }
     let usual = usual?;
-    let worst = [before, after].into_iter().max_by(|a, b| off(*a, usual).abs().total_cmp(&off(*b, usual).abs()))?;
+    let worst =
+        [before, after].into_iter().max_by(|a, b| off(*a, usual).abs().total_cmp(&off(*b, usual).abs()))?;
     let share = off(worst, usual);
     (share.abs() > from_usual).then(|| {
         format!(

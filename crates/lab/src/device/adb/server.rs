@@ -124,8 +124,11 @@ impl Server {
         }
         if matches!(self.state_of(serial), Ok(PhoneState::Offline)) {
             // A service that is disconnected would be forgotten until it announces itself again.
-            let request =
-                if is_service(name) { "host:reconnect-offline".to_owned() } else { format!("host:disconnect:{name}") };
+            let request = if is_service(name) {
+                "host:reconnect-offline".to_owned()
+            } else {
+                format!("host:disconnect:{name}")
+            };
             let _ = self.ask(&request);
         }
         // The server looks a service up by its name (adb's `socket_spec_connect`).

@@ -45,10 +45,8 @@ impl Android {
         self.claimed = true;
         self.prepare()?;
         // Results and runners that are older than a month are removed.
-        let old = format!(
-            "find {} -type f -mtime +30 ! -name undo.sh -delete 2>/dev/null",
-            shell_word(&self.dir)
-        );
+        let old =
+            format!("find {} -type f -mtime +30 ! -name undo.sh -delete 2>/dev/null", shell_word(&self.dir));
         self.link.shell(&old, SOON)?;
         Ok(())
     }

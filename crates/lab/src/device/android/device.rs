@@ -59,12 +59,12 @@ impl Device for Android {
 
     fn differs_from(&self, predictor: &Identity) -> Option<String> {
         let ours = &self.identity;
-        let told = |field: fn(&Identity) -> Option<&String>| field(predictor).zip(field(ours));
-        let differ = |pair: Option<(&String, &String)>| pair.filter(|(there, here)| there != here);
-        let cores = differ(told(|identity| identity.cores.as_ref()));
-        let engine = differ(told(|identity| identity.runtime_version.as_ref()));
-        let cores = cores.map(|(there, here)| format!("cores {there} there, {here} here"));
-        cores.or_else(|| engine.map(|(there, here)| format!("engine {there} there, {here} here")))
+        let differ = |what: &str, there: &Option<String>, here: &Option<String>| {
+            let (there, here) = there.as_ref().zip(here.as_ref()).filter(|(there, here)| there != here)?;
+            Some(format!("{what} {there} there, {here} here"))
+        };
+        let cores = differ("cores", &predictor.cores, &ours.cores);
+        cores.or_else(|| differ("engine", &predictor.runtime_version, &ours.runtime_version))
     }
 
     fn vigilance(&self) -> Option<Vigilance> {

@@ -35,7 +35,9 @@ impl Android {
             Err(DeviceError::Implausible { .. }) => self.ask(&again, subject, workload),
             // The watchdog on the phone had undone everything, after a long silence of this side.
             Ok(_) if self.care.is_undone() => {
-                self.notes.push("its settings had been brought back after a long silence; they are changed again".into());
+                self.notes.push(
+                    "its settings had been brought back after a long silence; they are changed again".into(),
+                );
                 self.prepare().map_err(|error| self.lost(error))?;
                 self.ask(&again, subject, workload)
             }
@@ -153,7 +155,8 @@ impl Android {
             Err(error) if error.may_pass() => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let identity = |phone: &Phone| (phone.properties.get("ro.build.fingerprint").cloned(), serial(phone).cloned());
+        let identity =
+            |phone: &Phone| (phone.properties.get("ro.build.fingerprint").cloned(), serial(phone).cloned());
         if identity(&now) != identity(&self.phone) {
             return Err(self.lost("another phone answers now"));
         }

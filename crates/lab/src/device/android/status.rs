@@ -9,6 +9,7 @@ use edgezen_runner::Conditions;
 use edgezen_runner::android;
 use edgezen_runner::android::Battery;
 use edgezen_runner::conditions::celsius;
+use edgezen_runner::held_down::HeldDown;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct PhoneStatus {
     /// Temperature of the surface, in °C.
     pub skin_c: Option<f64>,
     pub temperatures_c: BTreeMap<String, f64>,
+    /// The highest clocks that the system allows now, by core.
+    pub max_clocks_khz: BTreeMap<u32, u64>,
     pub screen_on: Option<bool>,
     pub power_save: Option<bool>,
     pub airplane_mode: Option<bool>,
@@ -44,6 +47,10 @@ const SCRIPT: &str = "echo '#battery'; dumpsys battery 2>/dev/null
     echo '#zones'
     for z in /sys/class/thermal/thermal_zone*; do
         echo \"$(cat $z/temp 2>/dev/null || echo -) $(cat $z/type 2>/dev/null)\"
+    done
+    echo '#clocks'
+    for c in /sys/devices/system/cpu/cpu[0-9]*; do
+        echo \"${c##*/cpu} $(cat $c/cpufreq/scaling_max_freq 2>/dev/null)\"
     done
     echo '#owner'; getprop debug.edgezen.owner 2>/dev/null";
 
@@ -78,12 +85,17 @@ impl PhoneStatus {
             // Files and profiles know a zone by its name as it is.
             (!kind.is_empty()).then_some((String::from(kind), celsius(raw)?))
         };
+        let clock = |line: &str| {
+            let (core, khz) = line.split_once(' ')?;
+            Some((core.parse().ok()?, khz.trim().parse().ok()?))
+        };
         let thermal = android::parse_thermal(section("thermal"));
         PhoneStatus {
             battery: android::parse_battery(section("battery")),
             thermal_status: thermal.status,
             skin_c: thermal.skin_c,
             temperatures_c: section("zones").lines().take(MOST_ZONES).filter_map(zone).collect(),
+            max_clocks_khz: section("clocks").lines().take(MOST_ZONES).filter_map(clock).collect(),
             screen_on: section("power")
                 .lines()
                 .find_map(|line| line.trim().strip_prefix("mWakefulness="))
@@ -151,6 +163,13 @@ impl PhoneStatus {
             let finding = format!("its chip has {hot:.0} °C; measurements end at {most:.0} °C");
             complain(Severity::Unfit, finding, "let it cool down for some minutes");
         }
+        if let Some(held) = self.held_down(phone, profile) {
+            complain(
+                Severity::Caution,
+                format!("{held}: measurements with such a clock count as throttled"),
+                "let it cool down, battery saver off; where this is its usual clock, name it in a profile (max_khz of the cluster)",
+            );
+        }
         if let Some(set) = phone.cpuset.as_ref().filter(|set| is_of_the_background(set.raw())) {
             complain(
                 Severity::Caution,
@@ -206,6 +225,21 @@ impl PhoneStatus {
         }
         complaints.sort_by_key(|complaint| std::cmp::Reverse(complaint.severity));
         complaints
+    }
+}
+
+impl PhoneStatus {
+    /// A core whose clock is held below the highest one that it has and that `profile` expects of it.
+    fn held_down(&self, phone: &Phone, profile: &Profile) -> Option<HeldDown> {
+        let hardware = phone.cores.iter().filter_map(|core| Some((core.id, core.max_khz?)));
+        let clusters = profile.clusters.iter().filter_map(|cluster| Some((cluster, cluster.max_khz?)));
+        let usual = clusters.flat_map(|(cluster, khz)| cluster.cpus.iter().map(move |&cpu| (cpu, khz)));
+        let now = Conditions {
+            max_clocks_khz: self.max_clocks_khz.clone(),
+            hardware_clocks_khz: hardware.collect(),
+            ..Conditions::default()
+        };
+        now.held_down(&usual.collect())
     }
 }
 
@@ -302,6 +336,21 @@ mod tests {
     }
 
     #[test]
+    fn a_cap_is_told_before_anything_is_measured() {
+        let mut profile = Profiles::of_repository().by_name("pixel2").unwrap();
+        let clocks = |khz: u64| ANSWER.replace("#owner", &format!("#clocks\n0 1900800\n4 {khz}\n5 \n#owner"));
+        let said = |answer: &str, profile: &Profile| {
+            let complaints = PhoneStatus::parse(answer).complaints(&pixel2(), profile);
+            complaints.into_iter().map(|complaint| complaint.finding).collect::<Vec<_>>().join("\n")
+        };
+        assert!(!said(&clocks(2_457_600), &profile).contains("held down"));
+        let held = said(&clocks(1_056_000), &profile);
+        assert!(held.contains("core 4 is held down to 1.06 of 2.46 GHz"), "{held}");
+        profile.clusters[0].max_khz = Some(1_056_000);
+        assert!(!said(&clocks(1_056_000), &profile).contains("held down"));
+    }
+
+    #[test]
     fn slow_groups_are_told() {
         let profile = Profiles::of_repository().by_name("pixel2").unwrap();
         let of = |cpuset: &str, uclamp_max_percent| {
@@ -309,7 +358,9 @@ mod tests {
             let complaints = PhoneStatus::parse(ANSWER).complaints(&phone, &profile);
             complaints.into_iter().map(|complaint| complaint.finding).collect::<Vec<_>>().join("\n")
         };
-        assert!(of("/background", None).contains("/background") && !of("/foreground", None).contains("group"));
+        assert!(
+            of("/background", None).contains("/background") && !of("/foreground", None).contains("group")
+        );
         assert!(of("/", Some(50.0)).contains("50 % of a core's speed"));
     }
 

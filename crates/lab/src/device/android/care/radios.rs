@@ -53,6 +53,9 @@ pub fn still_on(settings: &Settings, sdk: Option<u32>) -> Option<String> {
         .map(|(_, radio)| radio)
         .collect();
     (!on.is_empty()).then(|| {
-        format!("radios could not be switched off ({}); by hand: airplane mode in the quick settings", on.join(", "))
+        format!(
+            "radios could not be switched off ({}); by hand: airplane mode in the quick settings",
+            on.join(", ")
+        )
     })
 }

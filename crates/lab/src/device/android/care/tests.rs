@@ -27,8 +27,7 @@ case $3 in enable) on=1 ;; disable) on=0 ;; *) exit 1 ;; esac
 echo $on > "$(dirname "$0")/../values/global.airplane_mode_on""#;
 
 /// That of Android 9 and 10, where the shell lacks the permission.
-const CMD_9: &str =
-    "echo 'Security exception: ConnectivityService: Neither user 2000 nor current process has CONNECTIVITY_INTERNAL' >&2; exit 255";
+const CMD_9: &str = "echo 'Security exception: ConnectivityService: Neither user 2000 nor current process has CONNECTIVITY_INTERNAL' >&2; exit 255";
 
 /// That of Android 8.1 and earlier: AOSP, `Binder.onShellCommand`.
 const CMD_8: &str = "echo 'No shell command implementation.'; exit 0";
@@ -249,10 +248,7 @@ fn a_phone_on_the_network_keeps_its_radio() {
             let phone = Phone::new(sdk);
             let dir = phone.dir();
             let mut link = Named(serial.into(), LocalLink::new(&phone.folder.path().join("bin")));
-            assert_eq!(
-                prepare(&mut link, &dir, &pixel2(), &phone.facts).unwrap().notes,
-                [] as [String; 0]
-            );
+            assert_eq!(prepare(&mut link, &dir, &pixel2(), &phone.facts).unwrap().notes, [] as [String; 0]);
             let now = phone.values();
             assert_eq!((now["global.airplane_mode_on"].as_str(), now["global.wifi_on"].as_str()), ("0", "1"));
             assert_eq!(now["global.low_power"], "0");
@@ -281,11 +277,12 @@ echo "$2" >> "$(dirname "$0")/../values/su"; case $2 in *"cat "*) cat "$(dirname
         // What is read back is not what was asked for: nothing counts as locked.
         assert!(prepared.locked_khz.is_empty());
         assert!(prepared.notes.iter().any(|note| note.contains("gold could not be fixed")), "{prepared:?}");
-        phone.set("bounds", "2035200 2035200");
-        let prepared = prepare(&mut phone.link, &dir, &profile, &phone.facts).unwrap();
-        assert_eq!(prepared.locked_khz, [4, 5, 6, 7].map(|cpu| (cpu, 2_035_200)).into());
         phone.restore();
         assert!(phone.values()["su"].contains("echo 2457600 > "));
+        phone.set("bounds", "2035200 2035200");
+        let prepared = prepare(&mut phone.link, &dir, &profile, &phone.facts).unwrap();
+        assert_eq!(prepared.locked_khz, BTreeMap::from([4, 5, 6, 7].map(|cpu| (cpu, 2_035_200))));
+        phone.restore();
     }
     let mut phone = Phone::new(33);
     phone.program("su", "echo 'Permission denied' >&2; exit 13");
