@@ -5,6 +5,7 @@ use super::output::{self, Output};
 use super::{Global, predictors};
 use crate::shipped;
 use edgezen_lab::campaign::networks::{self, Step};
+use edgezen_lab::catalogue::Usual;
 use edgezen_lab::device;
 use edgezen_lab::device::android::PhoneOptions;
 use edgezen_lab::device::host_cpu::HostOptions;
@@ -49,13 +50,14 @@ impl Reach {
 
     /// The same for the phone with this serial number.
     pub fn options_for(&self, serial: Option<String>, name: &str, rounds: u32, seed: u64) -> Options {
+        let Usual { probe_ns: usual_probe_ns, sentinel_ns: usual_sentinel_ns } = predictors::usual(name);
         let patience = Duration::from_secs(self.patience);
         let phone = PhoneOptions { serial, patience, other_phone: self.other_phone };
         Options {
             seed,
             rounds,
-            usual_probe_ns: predictors::usual_probe_ns(name),
-            usual_sentinel_ns: predictors::usual_sentinel_ns(name),
+            usual_probe_ns,
+            usual_sentinel_ns,
             driver: DriverOptions::default().with(phone).with(self.simulate.clone()).with(host()),
             ..Options::default()
         }

@@ -14,6 +14,7 @@ use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::units::Latency;
 use edgezen_lab::campaign::networks::LAUNCHES;
+use edgezen_lab::catalogue::Usual;
 use edgezen_lab::dataset::{self, Dataset};
 use edgezen_lab::device::Options;
 use edgezen_lab::evaluation::same_identity;
@@ -105,25 +106,17 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     worst(refused.into_iter().chain(noisy)).map_or(Ok(()), |worst| Err(Failure::said(worst.exit)))
 }
 
-/// How fast the device was while the data of a predictor were measured.
-struct Usual {
-    probe_ns: Option<u64>,
-    sentinel_ns: Option<u64>,
-}
-
 /// The predictor, and how fast the device was while its data were measured.
 fn predictor(args: &Args, output: Output) -> Result<(Arc<FittedPredictor>, Usual), Failure> {
     match &args.predictor {
         Some(path) => {
             let predictor = predictors::by_file(path, output)?;
-            let provenance = &predictor.file().provenance;
-            let (probe_ns, sentinel_ns) = (provenance.usual_probe_ns, provenance.usual_sentinel_ns);
-            Ok((predictor, Usual { probe_ns, sentinel_ns }))
+            let usual = Usual::of(&predictor.file().provenance);
+            Ok((predictor, usual))
         }
         None => {
             let predictor = predictors::by_device(&args.device, output)?;
-            let probe_ns = predictors::usual_probe_ns(&args.device);
-            Ok((predictor, Usual { probe_ns, sentinel_ns: predictors::usual_sentinel_ns(&args.device) }))
+            Ok((predictor, predictors::usual(&args.device)))
         }
     }
 }

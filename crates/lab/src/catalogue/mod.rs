@@ -7,7 +7,7 @@ pub mod predictors;
 
 pub use crate::device::profile::Profiles;
 pub use crate::files::location::{Location, Packed, Shipped};
-pub use by_device::{CatalogueError, DevicePredictor, Note};
+pub use by_device::{CatalogueError, DevicePredictor, Note, Usual};
 pub use predictors::Predictors;
 
 /// Devices and predictors by name.
