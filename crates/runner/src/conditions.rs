@@ -18,13 +18,13 @@ pub struct Conditions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub governor: Option<String>,
     /// The clocks of the pinned cores, by number of the core.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "by_core")]
     pub clocks_khz: BTreeMap<u32, u64>,
     /// The highest clocks that the system allows at this moment. A fall of these is the clearest sign of throttling.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "by_core")]
     pub max_clocks_khz: BTreeMap<u32, u64>,
     /// The highest clocks that the cores are made for.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "by_core")]
     pub hardware_clocks_khz: BTreeMap<u32, u64>,
     /// Temperatures in °C, by the type of the thermal zone. The numbers of zones differ between devices; their types are
     /// the stable names.
@@ -55,6 +55,14 @@ pub struct Conditions {
     /// The GPU that was measured, where it was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu: Option<GpuState>,
+}
+
+/// Reads clocks by the number of the core. The keys of JSON are text, and within a reply or a line of a journal serde does not
+/// make numbers of them by itself.
+fn by_core<'de, D: serde::Deserializer<'de>>(input: D) -> Result<BTreeMap<u32, u64>, D::Error> {
+    let by_text = BTreeMap::<String, u64>::deserialize(input)?;
+    let number = |(core, khz): (String, u64)| Ok((core.parse().map_err(serde::de::Error::custom)?, khz));
+    by_text.into_iter().map(number).collect()
 }
 
 /// The state of a GPU at one moment, as its driver reports it.
