@@ -294,10 +294,19 @@ impl From<DeviceError> for Failure {
             DeviceError::Several { .. } => {
                 Failure::usage(message).remedy("--serial S (or ANDROID_SERIAL) says which; edgezen devices lists them")
             }
+            DeviceError::OtherPhone { .. } => Failure::usage(message).remedy(
+                "edgezen devices names the profile of each phone, and edgezen devices describe drafts one; --other-phone measures \
+                 under this name all the same",
+            ),
             DeviceError::NoRunner { triple, .. } => {
-                let ndk = match triple.strip_suffix("-linux-android") {
-                    Some(arch) => format!(", or without the NDK: scripts/build-runner {arch}-unknown-linux-musl"),
-                    None => String::new(),
+                let ndk = match triple.split_once("-linux-android") {
+                    Some((arch, "")) => {
+                        format!(", or without the NDK: scripts/build-runner {arch}-unknown-linux-musl")
+                    }
+                    Some((arch, "eabi")) => {
+                        format!(", or without the NDK: scripts/build-runner {arch}-unknown-linux-musleabihf")
+                    }
+                    _ => String::new(),
                 };
                 Failure::runtime(message).remedy(format!("build it: scripts/build-runner {triple}{ndk}"))
             }

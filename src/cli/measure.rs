@@ -7,7 +7,7 @@ use super::{Exit, Failure, Global, output};
 use edgezen_core::measurement::{Identity, MachineState, Quality};
 use edgezen_core::units::{Latency, three_digits};
 use edgezen_lab::campaign::network_latency::{self, MeasuredNetwork};
-use edgezen_lab::campaign::networks::{LAUNCHES, Reading};
+use edgezen_lab::campaign::networks::{LAUNCHES, Reading, Step};
 use edgezen_lab::catalogue::networks::AnyNetwork;
 use edgezen_runner::{Outputs, TimedBy};
 use serde::Serialize;
@@ -92,9 +92,12 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let bar =
         out.progress(nets.len() as u64 * u64::from(LAUNCHES), "{bar:30} {pos}/{len} {elapsed}  {wide_msg}");
     let mut begun = 0;
-    let readings = network_latency::measure(device.as_mut(), &nets, &mut |i| {
-        bar.set_message(output::message(&labels[i]));
-        output::begin_step(&bar, &mut begun);
+    let readings = network_latency::measure(device.as_mut(), &nets, &mut |step| match step {
+        Step::Launch(i) => {
+            bar.set_message(output::message(&labels[i]));
+            output::begin_step(&bar, &mut begun);
+        }
+        step => target::show_step(&bar, step),
     })?;
     bar.finish_and_clear();
     target::notes(&mut *device, out);

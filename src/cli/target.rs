@@ -1,15 +1,17 @@
 //! The device argument of the commands that measure.
 
 use super::failure::Failure;
-use super::output::Output;
+use super::output::{self, Output};
 use super::{Global, predictors};
 use crate::shipped;
-use edgezen_lab::campaign::networks;
+use edgezen_lab::campaign::networks::{self, Step};
+use edgezen_lab::catalogue::Usual;
 use edgezen_lab::device;
 use edgezen_lab::device::android::PhoneOptions;
 use edgezen_lab::device::host_cpu::HostOptions;
 use edgezen_lab::device::simulated::Simulation;
 use edgezen_lab::device::{Device, DeviceName, DriverOptions, Options};
+use indicatif::ProgressBar;
 use std::time::Duration;
 
 /// Options that say which device to measure on, and how to reach it.
@@ -34,6 +36,9 @@ pub struct Reach {
     /// Longest wait for a phone whose link broke
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub patience: u64,
+    /// Measure although the phone is not the one that the device's profile describes
+    #[arg(long)]
+    pub other_phone: bool,
     /// Behaviour of the simulated device: delay=5ms,noise=0.01,launches=0.02,load=0.3,slow_after=N,lose_after=N,fail_every=N
     #[arg(long, value_name = "SPEC", env = "EDGEZEN_SIMULATE", hide = true, default_value = "")]
     pub simulate: Simulation,
@@ -48,11 +53,14 @@ impl Reach {
 
     /// The same for the phone with this serial number.
     pub fn options_for(&self, serial: Option<String>, name: &str, rounds: u32, seed: u64) -> Options {
-        let phone = PhoneOptions { serial, patience: Duration::from_secs(self.patience) };
+        let Usual { probe_ns: usual_probe_ns, sentinel_ns: usual_sentinel_ns } = predictors::usual(name);
+        let patience = Duration::from_secs(self.patience);
+        let phone = PhoneOptions { serial, patience, other_phone: self.other_phone };
         Options {
             seed,
             rounds,
-            usual_probe_ns: predictors::usual_probe_ns(name),
+            usual_probe_ns,
+            usual_sentinel_ns,
             driver: DriverOptions::default().with(phone).with(self.simulate.clone()).with(host()),
             ..Options::default()
         }
@@ -93,6 +101,16 @@ impl Target {
         let mut device = device::open(&shipped::profiles(), &name, &options)?;
         notes(&mut *device, global.output());
         Ok(device)
+    }
+}
+
+/// Shows beside the bar what happens between the launches.
+pub fn show_step(bar: &ProgressBar, step: Step<'_>) {
+    match step {
+        Step::Launch(_) => bar.set_message(""),
+        Step::Sentinel => bar.set_message("the sentinel"),
+        Step::Resting { left, reason } => bar
+            .set_message(output::message(&format!("{reason}: cooling down, {} s left", left.as_secs() + 1))),
     }
 }
 

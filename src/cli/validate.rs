@@ -14,6 +14,7 @@ use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::units::Latency;
 use edgezen_lab::campaign::networks::LAUNCHES;
+use edgezen_lab::catalogue::Usual;
 use edgezen_lab::dataset::{self, Dataset};
 use edgezen_lab::device::Options;
 use edgezen_lab::evaluation::same_identity;
@@ -75,7 +76,9 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     if networks.is_empty() {
         return asked.then(|_| Ok(())).print(output, |_| String::new())?.map_or(Ok(()), Err);
     }
-    let options = Options { usual_probe_ns: usual, ..args.reach.options(&args.device, LAUNCHES, 0) };
+    let Usual { probe_ns: usual_probe_ns, sentinel_ns: usual_sentinel_ns } = usual;
+    let options =
+        Options { usual_probe_ns, usual_sentinel_ns, ..args.reach.options(&args.device, LAUNCHES, 0) };
     let profiles = shipped::profiles();
     let device = OnDevice { profiles: &profiles, name: &args.device, options };
     let mut shown = verify::Shown::new(output);
@@ -103,17 +106,17 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     worst(refused.into_iter().chain(noisy)).map_or(Ok(()), |worst| Err(Failure::said(worst.exit)))
 }
 
-/// The predictor, and the pace of the core while its data were measured.
-fn predictor(args: &Args, output: Output) -> Result<(Arc<FittedPredictor>, Option<u64>), Failure> {
+/// The predictor, and how fast the device was while its data were measured.
+fn predictor(args: &Args, output: Output) -> Result<(Arc<FittedPredictor>, Usual), Failure> {
     match &args.predictor {
         Some(path) => {
             let predictor = predictors::by_file(path, output)?;
-            let usual = predictor.file().provenance.usual_probe_ns;
+            let usual = Usual::of(&predictor.file().provenance);
             Ok((predictor, usual))
         }
         None => {
             let predictor = predictors::by_device(&args.device, output)?;
-            Ok((predictor, predictors::usual_probe_ns(&args.device)))
+            Ok((predictor, predictors::usual(&args.device)))
         }
     }
 }
@@ -134,8 +137,9 @@ fn what(args: &Args) -> (Answers<Vec<Model>>, Option<Latency>) {
     (answers, limit)
 }
 
-/// Refuses measurements of which more than half are too noisy.
+/// Refuses measurements of a device that had another speed than usual, and those of which more than half are too noisy.
 fn judge(rows: &[Verified]) -> Result<(), Failure> {
+    verify::usual_speed(rows, None)?;
     let noisy = rows.iter().filter(|row| row.quality != Quality::Good).count();
     if 2 * noisy <= rows.len() {
         return Ok(());

@@ -2,7 +2,9 @@
 
 use super::failure::{Exit, Failure};
 use super::output::{self, Output};
+use super::target::show_step;
 use crate::shipped;
+use edgezen_lab::campaign::networks::Step;
 use edgezen_lab::device;
 use edgezen_lab::report::tables::{NOTHING, VerifiedRow};
 use edgezen_lab::runs::Verified;
@@ -24,11 +26,13 @@ pub struct Shown {
     bar: ProgressBar,
     /// Measurements of the round that have begun.
     begun: u64,
+    /// Notes of the device that were shown.
+    told: BTreeSet<String>,
 }
 
 impl Shown {
     pub fn new(output: Output) -> Shown {
-        Shown { output, bar: ProgressBar::hidden(), begun: 0 }
+        Shown { output, bar: ProgressBar::hidden(), begun: 0, told: BTreeSet::new() }
     }
 
     pub fn show(&mut self, event: Event<'_>) {
@@ -36,12 +40,19 @@ impl Shown {
             Event::Round { .. } => {}
             Event::Begin { measurements } => {
                 self.begun = 0;
-                let template = "measuring {bar:30} {pos}/{len} {eta} left";
+                let template = "measuring {bar:30} {pos}/{len} {eta} left  {wide_msg}";
                 self.bar = self.output.progress(measurements as u64, template);
             }
             Event::Measuring { .. } => output::begin_step(&self.bar, &mut self.begun),
+            Event::Sentinel => show_step(&self.bar, Step::Sentinel),
+            Event::Resting { left, reason } => show_step(&self.bar, Step::Resting { left, reason }),
             Event::Measured => self.bar.finish_and_clear(),
-            Event::Note(note) => self.output.note(format!("note: {note}")),
+            // Every round opens the device anew, which says the same again.
+            Event::Note(note) => {
+                if self.told.insert(note.to_owned()) {
+                    self.output.note(format!("note: {note}"));
+                }
+            }
             Event::QuickerCore => self.output.note(
                 "the core is quicker now than while the predictor's data were taken: it predicts too much; profile again",
             ),
@@ -63,6 +74,22 @@ impl From<VerifyError> for Failure {
             VerifyError::Shape(error) => error.into(),
         }
     }
+}
+
+/// Refuses measurements of a device that had another speed than usual: they say nothing of its predictor. `again` is the command
+/// that measures once more.
+pub fn usual_speed<'a>(
+    rows: impl IntoIterator<Item = &'a Verified>,
+    again: Option<&str>,
+) -> Result<(), Failure> {
+    let Some(row) = rows.into_iter().find(|row| row.quality.is_of_another_speed()) else { return Ok(()) };
+    let reason = row.reason.as_deref().unwrap_or("it is throttled");
+    let message = format!("{} was not in the state in which it is predicted: {reason}", row.device);
+    let again = again.map(|command| format!(": {command}")).unwrap_or_default();
+    Err(Failure::new(Exit::Quality, message).remedy(format!(
+        "let it cool down, off the charger, close other programs, and measure again{again}; if this is its usual speed now, \
+         profile and fit it anew"
+    )))
 }
 
 /// The rows as a table, and the metrics below it.

@@ -83,6 +83,7 @@ fn fitted(widths: u32) -> PredictorFile {
         sources: vec!["a \"test\"".into()],
         notes: vec![],
         usual_probe_ns: Some(22_029),
+        usual_sentinel_ns: Some(22_029),
         cpu: None,
         dataset_sha256: String::new(),
     };

@@ -5,25 +5,35 @@ use super::loopback::errors;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
 
 /// Answers the list of phones with `list`, and every transport with `refusal`.
 fn serve(list: &'static str, refusal: &'static str) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || answer(stream, list, refusal));
-        }
-    });
-    port
+    serve_and_listen(list, refusal).0
 }
 
-fn answer(mut stream: TcpStream, list: &str, refusal: &str) -> Option<()> {
+/// The same, with the requests that arrived.
+fn serve_and_listen(list: &'static str, refusal: &'static str) -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&heard);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let log = Arc::clone(&log);
+            std::thread::spawn(move || answer(stream, list, refusal, &log));
+        }
+    });
+    (port, heard)
+}
+
+fn answer(mut stream: TcpStream, list: &str, refusal: &str, log: &Mutex<Vec<String>>) -> Option<()> {
     let mut length = [0; 4];
     stream.read_exact(&mut length).ok()?;
     let length = usize::from_str_radix(std::str::from_utf8(&length).ok()?, 16).ok()?;
     let mut request = vec![0; length];
     stream.read_exact(&mut request).ok()?;
+    log.lock().unwrap().push(String::from_utf8_lossy(&request).into_owned());
     let (status, text) = match std::str::from_utf8(&request).ok()? {
         "host:devices" => ("OKAY", list),
         _ => ("FAIL", refusal),
@@ -36,6 +46,7 @@ fn edgezen(port: u16, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_edgezen"));
     command.args(arguments).current_dir(folder.path()).env("ANDROID_ADB_SERVER_PORT", port.to_string());
     command.env("XDG_RUNTIME_DIR", folder.path()).env("PATH", "").env_remove("ANDROID_SERIAL");
+    command.env_remove("ADB_SERVER_SOCKET");
     command.output().unwrap()
 }
 
@@ -74,6 +85,49 @@ fn every_state_says_what_to_do() {
 }
 
 #[test]
+fn wireless_debugging_is_connected_again() {
+    // As mDNS names it, and as an address.
+    for (list, requests) in [
+        (
+            "adb-39071FDJH00DVL-9pQ2xY._adb-tls-connect._tcp\toffline\n",
+            ["host:reconnect-offline", "host:connect:adb-39071FDJH00DVL-9pQ2xY._adb-tls-connect._tcp"],
+        ),
+        (
+            "192.168.0.7:5555\toffline\n",
+            ["host:disconnect:192.168.0.7:5555", "host:connect:192.168.0.7:5555"],
+        ),
+    ] {
+        let (port, heard) = serve_and_listen(list, "device offline");
+        let output = edgezen(port, &["measure", "--device", "pixel2", "resnet18"]);
+        assert_eq!(output.status.code(), Some(4), "{}", errors(&output));
+        let heard = heard.lock().unwrap();
+        for request in requests {
+            assert!(heard.iter().any(|said| said == request), "{request}: {heard:?}");
+        }
+    }
+    // A phone on a cable is not connected.
+    let (port, heard) = serve_and_listen("39071FDJH00DVL\toffline\n", "device offline");
+    edgezen(port, &["measure", "--device", "pixel2", "resnet18"]);
+    assert!(!heard.lock().unwrap().iter().any(|said| said.contains("connect")));
+}
+
+#[test]
+fn a_server_elsewhere_is_found_as_adb_finds_it() {
+    let port = serve("S1\tunauthorized\n", "device unauthorized.");
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value) in
+        [("ADB_SERVER_SOCKET", format!("tcp:localhost:{port}")), ("ADB_SERVER_SOCKET", format!("tcp:{port}"))]
+    {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_edgezen"));
+        command.args(["devices", "--json"]).current_dir(folder.path()).env(name, value);
+        command.env("ANDROID_ADB_SERVER_PORT", "1").env("PATH", "");
+        let output = command.output().unwrap();
+        let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(list["phones"][0]["state"], "unauthorized", "{list}");
+    }
+}
+
+#[test]
 fn one_bad_phone_does_not_hide_the_others() {
     let port = serve(
         "\u{3f}\u{3f}\u{3f}\tno permissions (user in plugdev group; are your udev rules wrong?); see [docs]\nS1\tunauthorized\n",
@@ -104,6 +158,7 @@ fn without_a_server_the_tools_are_asked_for() {
     for bad in ["none", "99999"] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_edgezen"));
         command.args(["measure", "--device", "pixel2", "resnet18"]).env("ANDROID_ADB_SERVER_PORT", bad);
+        command.env_remove("ADB_SERVER_SOCKET");
         let output = command.output().unwrap();
         assert!(errors(&output).contains(bad), "{}", errors(&output));
     }

@@ -148,8 +148,8 @@ impl Run<'_> {
                 Some(0) => break,
                 // Lost, interrupted, or killed: all of these are resumed.
                 Some(4 | 130) | None => {}
-                // It was hot all the time: complete, and flagged.
-                Some(3) if fault == Fault::Hot => break,
+                // It was hot, or this computer busy, most of the time: complete, and flagged.
+                Some(3) => break,
                 code => panic!("{fault:?}: exit code {code:?}: {text}"),
             }
             resumed += 1;

@@ -23,6 +23,8 @@ pub struct Phone {
     pub greeting: Value,
     /// To a job, by its id: the lines of the runner after its greeting.
     pub job: fn(&str) -> Vec<u8>,
+    /// The same for whole networks, where they are answered in another way.
+    pub network: Option<fn(&str) -> Vec<u8>>,
     /// Commands that contain this are answered without end.
     pub flood: Option<&'static str>,
 }
@@ -51,6 +53,7 @@ impl Phone {
                 "engine_version": "0.23.9", "target": "aarch64-android", "cores": [4, 5, 6, 7]
             }),
             job: |id| done(id, |_| {}),
+            network: None,
             flood: None,
         }
     }
@@ -74,7 +77,7 @@ impl Phone {
         let (port, log) = self.serve(edgezen_core::digest::sha256(b"#!/bin/sh\n"));
         command.current_dir(dir).env("ANDROID_ADB_SERVER_PORT", port.to_string()).env("PATH", "");
         command.env("XDG_RUNTIME_DIR", dir).env("XDG_DATA_HOME", dir).env("EDGEZEN_RUNNER", &runner);
-        let output = command.env_remove("ANDROID_SERIAL").output().unwrap();
+        let output = command.env_remove("ANDROID_SERIAL").env_remove("ADB_SERVER_SOCKET").output().unwrap();
         let commands = log.lock().unwrap().clone();
         (output, commands)
     }
@@ -134,7 +137,9 @@ impl Phone {
         } else if let Some((_, job)) = command.split_once(" --job '") {
             let (_, id) = job.split_once("\"id\":\"").unwrap();
             let mut answer = format!("{}\n", self.greeting).into_bytes();
-            answer.extend((self.job)(id.split('"').next().unwrap()));
+            let is_network = job.contains("\"type\":\"network\"");
+            let reply = self.network.filter(|_| is_network).unwrap_or(self.job);
+            answer.extend(reply(id.split('"').next().unwrap()));
             answer
         } else if command.contains("exit 3") {
             return b"__edgezen_status:3\n".to_vec();

@@ -113,6 +113,7 @@ impl Desk {
         command.env("ANDROID_ADB_SERVER_PORT", self.port.to_string());
         command.env("HOME", self.home()).env("XDG_RUNTIME_DIR", self.home());
         command.env("EDGEZEN_RUNNER", runner());
+        command.env_remove("ADB_SERVER_SOCKET");
         command.env_remove("ANDROID_SERIAL").env_remove("EDGEZEN_SIMULATE").env_remove("XDG_DATA_HOME");
         command.stdin(Stdio::null());
         command
@@ -201,7 +202,11 @@ impl Phone {
         }
         phone.property("ro.serialno", &format!("LOOP{}", phone.port));
         phone.battery(85, 283);
-        phone.write("dumpsys/thermalservice", "IsStatusOverride: false\nThermal Status: 0\n");
+        phone.write(
+            "dumpsys/thermalservice",
+            "IsStatusOverride: false\nThermal Status: 0\nCurrent temperatures from HAL:\n\
+             \tTemperature{mValue=31.5, mType=3, mName=skin, mStatus=0}\n",
+        );
         phone.write("dumpsys/power", "  mWakefulness=Awake\n");
         phone.write("thermal/thermal_zone0/type", "battery\n");
         phone.write("thermal/thermal_zone0/temp", "28300\n");

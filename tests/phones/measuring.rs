@@ -55,6 +55,13 @@ fn from_the_cable_to_a_verified_network() {
     assert_eq!(after["thermal_status"], 0);
     assert_eq!(after["temperatures_c"]["msm_therm"], 33.0);
     assert_eq!(after["cores"].as_array().unwrap().len(), 1);
+    // So is the pace of the core.
+    let timing = &sample["measured"]["timing"];
+    assert!(timing["usual_probe_ns"].as_u64().unwrap() > 0);
+    assert_eq!(timing["probes_ns"].as_array().unwrap().len(), timing["samples_ns"].as_array().unwrap().len());
+    let environment: Value =
+        serde_json::from_str(&std::fs::read_to_string(dir.join("environment.json")).unwrap()).unwrap();
+    assert!(environment["usual_sentinel_ns"].as_u64().unwrap() > 0, "{environment}");
     // Results are safe here, so the phone has forgotten them; the runner stays for the next time.
     let left: Vec<String> = std::fs::read_dir(phone.path("data/local/tmp/edgezen"))
         .unwrap()
@@ -116,11 +123,17 @@ fn phones_are_listed_diagnosed_and_described() {
     phone.battery(12, 283);
     phone.write("settings/global.low_power", "1\n");
     phone.write("dumpsys/power", "  mWakefulness=Asleep\n");
-    phone.temperature(61.0);
+    phone.write(
+        "dumpsys/thermalservice",
+        "Thermal Status: 0\nCurrent temperatures from HAL:\n\tTemperature{mValue=46.0, mType=3, mName=skin, mStatus=0}\n",
+    );
+    phone.temperature(81.0);
     let doctor = desk.run(&["devices", "doctor", "--json"], 3);
     let doctor = find(&serde_json::from_slice(&doctor.stdout).unwrap(), &phone.serial());
     let text = doctor["complaints"].to_string();
-    for word in ["battery at 12 %", "charge it", "saver", "screen is off", "61 °C"] {
+    for word in
+        ["battery at 12 %", "charge it", "saver", "screen is off", "surface has 46 °C", "chip has 81 °C"]
+    {
         assert!(text.contains(word), "{word}: {text}");
     }
     // What is wrong with the phone ends a measurement before it begins.
@@ -157,6 +170,31 @@ fn a_phone_is_used_by_one_at_a_time() {
     phone.property("debug.edgezen.owner", "elsewhere, process 7");
     let output = desk.run(&profile("second", "20"), 4);
     assert!(errors(&output).contains("elsewhere"), "{}", errors(&output));
+}
+
+#[test]
+fn a_phone_on_two_ways_is_one_phone() {
+    if !parts_are_here() {
+        return;
+    }
+    let (desk, phone) = desk_with_phone();
+    desk.hurry();
+    let second = format!("localhost:{}", phone.port);
+    let start = Instant::now();
+    while !String::from_utf8_lossy(&desk.adb(&["-s", &second, "get-state"]).stdout).contains("device") {
+        assert!(start.elapsed() < Duration::from_secs(20), "it does not connect");
+        desk.adb(&["connect", &second]);
+    }
+    let mut first =
+        desk.edgezen(&profile("first", "60")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    await_samples(&desk.folder.path().join("first"), 1);
+    let mut arguments = profile("second", "20");
+    arguments.extend(["--serial", &second]);
+    let output = desk.run(&arguments, 4);
+    assert!(errors(&output).contains("in use by"), "{}", errors(&output));
+    let pid = first.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(first.wait().unwrap().code(), Some(130));
 }
 
 pub fn await_samples(dir: &Path, count: usize) {

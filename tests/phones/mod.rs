@@ -7,6 +7,8 @@ mod arm;
 mod fake_server;
 mod faults;
 mod figures;
+mod heat;
+mod identity;
 mod liar;
 mod lies;
 mod link;

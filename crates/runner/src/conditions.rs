@@ -2,7 +2,7 @@
 //!
 //! They are read from `/proc` and `/sys` of Linux and Android. A value that cannot be read is absent, never guessed.
 
-use super::android::{self, Battery};
+use super::android::{self, Battery, Thermal};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,11 +18,14 @@ pub struct Conditions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub governor: Option<String>,
     /// The clocks of the pinned cores, by number of the core.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "by_core")]
     pub clocks_khz: BTreeMap<u32, u64>,
     /// The highest clocks that the system allows at this moment. A fall of these is the clearest sign of throttling.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "by_core")]
     pub max_clocks_khz: BTreeMap<u32, u64>,
+    /// The highest clocks that the cores are made for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "by_core")]
+    pub hardware_clocks_khz: BTreeMap<u32, u64>,
     /// Temperatures in °C, by the type of the thermal zone. The numbers of zones differ between devices; their types are
     /// the stable names.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -44,11 +47,22 @@ pub struct Conditions {
     /// Android's thermal status, 0 (none) to 6.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thermal_status: Option<u32>,
+    /// Temperature of the surface of an Android device, in °C.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skin_c: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub battery: Option<Battery>,
     /// The GPU that was measured, where it was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu: Option<GpuState>,
+}
+
+/// Reads clocks by the number of the core. The keys of JSON are text, and within a reply or a line of a journal serde does not
+/// make numbers of them by itself.
+fn by_core<'de, D: serde::Deserializer<'de>>(input: D) -> Result<BTreeMap<u32, u64>, D::Error> {
+    let by_text = BTreeMap::<String, u64>::deserialize(input)?;
+    let number = |(core, khz): (String, u64)| Ok((core.parse().map_err(serde::de::Error::custom)?, khz));
+    by_text.into_iter().map(number).collect()
 }
 
 /// The state of a GPU at one moment, as its driver reports it.
@@ -111,9 +125,9 @@ impl Conditions {
         let cores = affinity().unwrap_or_default();
         let (core, scheduling) = (system::current_core(), scheduling());
         let files = Conditions::read(Path::new("/"), &cores);
-        let thermal_status = android::thermal_status();
+        let Thermal { status: thermal_status, skin_c } = android::thermal();
         let battery = android::battery();
-        Conditions { cores, core, scheduling, thermal_status, battery, ..files }
+        Conditions { cores, core, scheduling, thermal_status, skin_c, battery, ..files }
     }
 
     /// The part that is read from files under `root`.
@@ -132,6 +146,7 @@ impl Conditions {
             governor: cores.first().and_then(|&core| frequency(core, "scaling_governor")),
             clocks_khz: frequencies("scaling_cur_freq"),
             max_clocks_khz: frequencies("scaling_max_freq"),
+            hardware_clocks_khz: frequencies("cpuinfo_max_freq"),
             temperatures_c: temperatures(&root.join("sys/class/thermal")),
             cpu_time: stat.as_deref().and_then(|stat| cpu_time(stat, |core| cores.contains(&core))),
             machine_time: stat.as_deref().and_then(|stat| cpu_time(stat, |_| true)),
@@ -198,10 +213,15 @@ fn temperatures(dir: &Path) -> BTreeMap<String, f64> {
     found
 }
 
-/// The temperature in °C for which a thermal zone has the value `raw`. Most zones give millidegrees, some give degrees.
-/// `None`: a sensor that is switched off or broken has a value that is no temperature.
+/// What a die, a board or a battery can have, in °C.
+const ZONE: std::ops::RangeInclusive<f64> = -40.0..=150.0;
+
+/// The temperature in °C for which a thermal zone has the value `raw`, in millidegrees as Linux's
+/// `Documentation/driver-api/thermal/sysfs-api.rst` says. `None`: a value that is no temperature, as of sensors that are
+/// switched off, and a value below 1000. Such zones give degrees, tenths of a degree (`tsens_tz_sensor` of the Pixel 2), or no
+/// temperature at all (`soc` of Qualcomm's battery monitor is the charge in per cent), and nothing tells which.
 pub fn celsius(raw: f64) -> Option<f64> {
-    Some(if raw.abs() > 1_000.0 { raw / 1_000.0 } else { raw }).filter(|&celsius| is_temperature(celsius))
+    Some(raw / 1_000.0).filter(|celsius| raw.abs() >= 1_000.0 && ZONE.contains(celsius))
 }
 
 /// Whether a sensor of a device can read `celsius`, in °C.
@@ -237,6 +257,14 @@ pub fn pin(cores: &[u32]) -> Result<(), PinError> {
 
 /// What stands for the calling thread.
 const CALLING: u32 = 0;
+
+/// Asks that the calling thread runs on `cores`, and does not look what became of it.
+///
+/// # Errors
+/// Cores that do not exist or are not allowed.
+pub fn ask_for(cores: &[u32]) -> Result<(), PinError> {
+    system::set(CALLING, cores)
+}
 
 /// Pins a thread of this process, by its number, to one core.
 ///
@@ -408,6 +436,7 @@ mod tests {
         write("proc/loadavg", "0.50 1.25 2.00 1/93 11273\n");
         write("sys/devices/system/cpu/cpu4/cpufreq/scaling_governor", "schedutil\n");
         write("sys/devices/system/cpu/cpu4/cpufreq/scaling_cur_freq", "2035200\n");
+        write("sys/devices/system/cpu/cpu4/cpufreq/cpuinfo_max_freq", "2457600\n");
         write("sys/class/thermal/thermal_zone9/type", "msm_therm\n");
         write("sys/class/thermal/thermal_zone9/temp", "41500\n");
         write("sys/class/thermal/thermal_zone1/type", "battery\n");
@@ -420,6 +449,7 @@ mod tests {
         assert_eq!(found.governor.as_deref(), Some("schedutil"));
         assert_eq!(found.clocks_khz, BTreeMap::from([(4, 2_035_200)]));
         assert!(found.max_clocks_khz.is_empty());
+        assert_eq!(found.hardware_clocks_khz, BTreeMap::from([(4, 2_457_600)]));
         let zones = [("cpu-0-1".to_owned(), 38.0), ("msm_therm".to_owned(), 41.5)];
         assert_eq!(found.temperatures_c, BTreeMap::from(zones));
         let hottest =
@@ -449,6 +479,18 @@ mod tests {
         assert!(at(1_900_800).throttled_since(&at(2_457_600)));
         assert!(!at(2_457_600).throttled_since(&at(1_900_800)));
         assert!(!at(1_900_800).throttled_since(&Conditions::default()));
+    }
+
+    #[test]
+    fn zones_give_millidegrees_or_nothing() {
+        assert_eq!((celsius(33_000.0), celsius(-5_000.0)), (Some(33.0), Some(-5.0)));
+        // Degrees, tenths of a degree, per cent: nobody knows which.
+        for unknown in [33.0, 352.0, 85.0, 0.0, 999.0] {
+            assert_eq!(celsius(unknown), None, "{unknown}");
+        }
+        for nonsense in [2_147_483_647.0, -274_000.0, f64::NAN, f64::INFINITY, 1e300] {
+            assert_eq!(celsius(nonsense), None, "{nonsense}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //!
 //! 1. `android`, `process`, `clock`: facts about an Android phone; settings of the runner's own process; clocks
 //! 2. `conditions`: clocks, temperatures, the core to run on
-//! 3. `pace`: how fast the core runs at the moment
+//! 3. `pace`, `held_down`, `pinning`: how fast the core runs at the moment; whether its clock is held down; keeping to a core
 //! 4. `sampler`: the stopwatch
 //! 5. `protocol`: jobs and replies as JSON lines
 //! 6. `results`, `plausible`: replies that are kept until they are fetched; whether an answer can be true
@@ -14,7 +14,9 @@
 pub mod android;
 pub mod clock;
 pub mod conditions;
+pub mod held_down;
 pub mod pace;
+pub mod pinning;
 pub mod plausible;
 pub mod process;
 pub mod protocol;

@@ -8,6 +8,7 @@ use super::conditions::{GpuState, is_temperature};
 use super::sampler::TimedBy;
 use super::{Conditions, Measured, Policy, Timing};
 use edgezen_core::foreign::ForeignText;
+use std::collections::BTreeMap;
 
 /// The least time that one run takes in any runtime, in nanoseconds: that of a few hundred instructions.
 const LEAST_RUN_NS: f64 = 50.0;
@@ -144,6 +145,7 @@ fn conditions(conditions: &Conditions) -> Result<(), Implausible> {
         governor,
         clocks_khz,
         max_clocks_khz,
+        hardware_clocks_khz,
         temperatures_c,
         cores,
         core,
@@ -151,6 +153,7 @@ fn conditions(conditions: &Conditions) -> Result<(), Implausible> {
         cpu_time,
         machine_time,
         thermal_status,
+        skin_c,
         battery,
         gpu,
     } = conditions;
@@ -160,12 +163,16 @@ fn conditions(conditions: &Conditions) -> Result<(), Implausible> {
     if let Some(governor) = governor.as_ref().filter(|governor| governor.len() > LONGEST_NAME) {
         return refuse("the name of the clock's governor", length(governor), "that is no name");
     }
-    for (core, khz) in clocks_khz.iter().chain(max_clocks_khz) {
+    for (core, khz) in clocks_khz.iter().chain(max_clocks_khz).chain(hardware_clocks_khz) {
         if *khz > MOST_KHZ {
             return refuse(format!("the clock of core {core}"), format!("{khz} kHz"), "no core is as fast");
         }
     }
-    let numbers = clocks_khz.keys().chain(max_clocks_khz.keys()).chain(cores).chain(core);
+    let numbers = [clocks_khz, max_clocks_khz, hardware_clocks_khz]
+        .into_iter()
+        .flat_map(BTreeMap::keys)
+        .chain(cores)
+        .chain(core);
     if let Some(number) = numbers.into_iter().find(|&&number| number as usize >= MOST_PARTS) {
         return refuse("the number of a core", number, format!("no device has {MOST_PARTS} cores"));
     }
@@ -189,6 +196,9 @@ fn conditions(conditions: &Conditions) -> Result<(), Implausible> {
     }
     if let Some(status) = thermal_status.filter(|&status| status > 10) {
         return refuse("the thermal status", status, "Android has 0 to 6");
+    }
+    if let Some(celsius) = *skin_c {
+        temperature("the temperature of the skin", celsius)?;
     }
     if let Some(battery) = battery {
         if let Some(percent) = battery.percent.filter(|&percent| percent > 100) {
@@ -236,7 +246,6 @@ mod tests {
     use super::*;
     use crate::android::Battery;
     use crate::conditions::CpuTime;
-    use std::collections::BTreeMap;
 
     const ASKED: Asked = Asked { policy: Policy::PHONE, macs: 1e6, within_ns: 60_000_000_000 };
 
@@ -308,7 +317,7 @@ mod tests {
     #[test]
     fn conditions_that_cannot_be_are_refused() {
         type Change = fn(&mut Conditions);
-        let rows: [(Change, &str); 11] = [
+        let rows: [(Change, &str); 13] = [
             (|c| c.temperatures_c = BTreeMap::from([("x\u{1b}".into(), 1e300)]), r"of x\u{1b} is 1e300 °C"),
             (|c| c.temperatures_c = BTreeMap::from([("x".into(), f64::NAN)]), "NaN °C"),
             (|c| c.temperatures_c = BTreeMap::from([("x".repeat(9999), 30.0)]), "9999 bytes"),
@@ -320,6 +329,8 @@ mod tests {
             (|c| c.cpu_time = Some(CpuTime { busy_ms: f64::INFINITY, total_ms: 1.0, own_ms: 0.0 }), "inf ms"),
             (|c| c.battery = Some(Battery { percent: Some(101), ..Battery::default() }), "101 %"),
             (|c| c.thermal_status = Some(99), "thermal status is 99"),
+            (|c| c.skin_c = Some(f64::INFINITY), "the skin is inf"),
+            (|c| c.hardware_clocks_khz = BTreeMap::from([(9999, 1)]), "9999"),
         ];
         for (change, words) in rows {
             let mut lie = measured();

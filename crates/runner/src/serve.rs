@@ -151,7 +151,7 @@ fn answer(engine: &dyn Engine, job: &Job) -> Reply {
     };
     let load_ns = Some(clock.now_ns());
     // Engines assert what they do not expect of a network.
-    let measured = match guarded(|| measure(loaded.as_mut(), &job.policy, None)) {
+    let measured = match guarded(|| measure(loaded.as_mut(), &job.policy, Some(&mut Pace::default()))) {
         Ok(measured) => measured,
         Err(reason) => return failed(Fault::Engine, format!("{} gave up: {reason}", engine.name())),
     };
@@ -210,6 +210,9 @@ mod tests {
         assert_eq!(id, "7");
         assert!(measured.timing.samples_ns.len() >= 30 && measured.timing.samples_ns[0] > 0);
         assert!(measured.load_ns.is_some());
+        // Whether the core was as fast as usual shows on the other side.
+        assert_eq!(measured.timing.probes_ns.len(), measured.timing.samples_ns.len());
+        assert!(measured.timing.usual_probe_ns.is_some());
         let failed: Vec<_> = replies[2..]
             .iter()
             .map(|reply| match reply {

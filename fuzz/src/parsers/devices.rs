@@ -8,7 +8,7 @@ use edgezen_lab::device::android::facts::Phone;
 use edgezen_lab::device::android::status::PhoneStatus;
 use edgezen_lab::device::profile::Profile;
 use edgezen_lab::device::tool::Description;
-use edgezen_runner::android::{parse_battery, parse_thermal_status};
+use edgezen_runner::android::{parse_battery, parse_thermal};
 use std::path::Path;
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ impl Link for Parrot {
 fn phone(input: &[u8]) -> Result<(), String> {
     let said_by_phone = String::from_utf8_lossy(input).into_owned();
     parse_battery(&said_by_phone);
-    parse_thermal_status(&said_by_phone);
+    parse_thermal(&said_by_phone);
     let mut link = Parrot { name: "parrot".into(), said: said_by_phone };
     let status = PhoneStatus::read(&mut link).map_err(said)?;
     drop(format!("{status:?}"));

@@ -19,7 +19,7 @@ use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_core::search::Quantity;
 use edgezen_lab::catalogue::predictors;
 use edgezen_lab::catalogue::predictors::PredictorEntry;
-use edgezen_lab::catalogue::{CatalogueError, DevicePredictor, Note};
+use edgezen_lab::catalogue::{CatalogueError, DevicePredictor, Note, Usual};
 use edgezen_lab::evaluation::OtherIdentity;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -160,9 +160,9 @@ impl From<CatalogueError> for Failure {
     }
 }
 
-/// The usual duration of a probe of the core's pace on the device called `name`, if its predictor tells.
-pub fn usual_probe_ns(name: &str) -> Option<u64> {
-    shipped::catalogue().usual_probe_ns(name)
+/// How fast the device called `name` was while the data of its predictor were measured.
+pub fn usual(name: &str) -> Usual {
+    shipped::catalogue().usual(name)
 }
 
 impl From<OtherIdentity> for Failure {

@@ -33,6 +33,8 @@ pub struct Profile {
     pub outputs: Option<Outputs>,
     /// Measurements that were made again, because the device was hot or slow.
     pub repeated: usize,
+    /// How much slower than usual the slowest sentinel was.
+    pub worst_drift_percent: f64,
     pub seconds: f64,
     pub lookup_table: String,
     pub next: String,
@@ -80,6 +82,7 @@ pub fn report(
         timed_by: outcome.timed_by,
         outputs: outcome.outputs,
         repeated: outcome.repeated,
+        worst_drift_percent: 100.0 * outcome.worst_drift,
         seconds,
         lookup_table: dir.join(edgezen_lab::campaign::folder::LOOKUP_TABLE).display().to_string(),
         // The predictor of the dataset that was refined is there already.
@@ -120,15 +123,24 @@ pub fn text(report: &Profile, lookup: &[LookupRow]) -> String {
     out + &format!("\nin {}\nnext: {}\n", report.dataset, report.next)
 }
 
-/// A profile that is mostly of a throttled device is one, and not good enough.
+/// A profile that is mostly of a throttled device, or of one that was slower than usual, is one, and not good enough.
 pub fn judge(reports: &[Profile]) -> Result<(), Failure> {
-    let Some(bad) = reports.iter().find(|report| 2 * report.throttled > report.configurations) else {
+    let slow = |report: &Profile| report.throttled + report.drifted;
+    let Some(bad) = reports.iter().find(|report| 2 * slow(report) > report.configurations) else {
         return Ok(());
     };
-    let (throttled, all) = (bad.throttled, bad.configurations);
-    Err(Failure::new(
-        Exit::Quality,
-        format!("{}: {throttled} of {all} configurations are throttled", bad.dataset),
-    )
-    .remedy("let the device cool down, out of its case and off the charger, and profile it again"))
+    let counted = [(bad.throttled, "throttled"), (bad.drifted, "drifted")];
+    let counted: Vec<String> = counted
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} of {} configurations are {what}", bad.configurations))
+        .collect();
+    let message = format!(
+        "{}: {} (the sentinel was up to {:.0} % slower than usual)",
+        bad.dataset,
+        counted.join(", "),
+        bad.worst_drift_percent
+    );
+    Err(Failure::new(Exit::Quality, message)
+        .remedy("let the device cool down, out of its case and off the charger, close other programs, and profile it again"))
 }

@@ -262,6 +262,12 @@ fn of_accuracy(prediction: &Prediction) -> String {
 
 /// Fails where too few networks were measured inside the budget.
 fn judge(result: &SearchResult, plan: &SearchPlan) -> Result<(), Failure> {
+    if let Some(v) = &result.verification
+        && v.inside_budget < v.asked
+    {
+        let again = format!("edgezen search --resume --verify {} --out {}", v.asked, plan.out.display());
+        verify::usual_speed(v.networks(), Some(&again))?;
+    }
     match &result.verification {
         Some(v) if v.inside_budget < v.asked && plan.limit(&v.device).is_some() => {
             let message = format!(

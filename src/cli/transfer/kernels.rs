@@ -3,12 +3,13 @@
 use super::{Args, Report, report};
 use crate::cli::failure::Failure;
 use crate::cli::output::begin_step;
+use crate::cli::target::show_step;
 use crate::cli::{Global, target, verify};
 use crate::shipped;
 use edgezen_core::measurement::Quality;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::space;
-use edgezen_lab::campaign::networks::{self, LAUNCHES};
+use edgezen_lab::campaign::networks::{self, LAUNCHES, Step};
 use edgezen_lab::catalogue;
 use edgezen_lab::device;
 use edgezen_lab::device::Options;
@@ -64,7 +65,10 @@ fn from_device(
     let total = subjects.len() as u64 * u64::from(LAUNCHES);
     let bar = output.progress(total, "measuring {bar:30} {pos}/{len} {eta} left");
     let mut begun = 0;
-    let begin = &mut |_: usize| begin_step(&bar, &mut begun);
+    let begin = &mut |step: Step<'_>| match step {
+        Step::Launch(_) => begin_step(&bar, &mut begun),
+        step => show_step(&bar, step),
+    };
     dataset.samples = transfer::device::measure(&mut *device, subjects, begin)?;
     bar.finish_and_clear();
     for sample in dataset.samples.iter().filter(|sample| sample.quality != Quality::Good) {

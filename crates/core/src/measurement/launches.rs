@@ -86,6 +86,8 @@ impl Agreement {
 pub enum Doubt {
     /// The clock was held down.
     Throttled(String),
+    /// The sentinel before or after it was not as fast as usual.
+    Drifted(String),
     /// One launch cannot say how far launches differ.
     OneLaunch,
     /// Hardly a run found the core at its usual speed.
@@ -100,6 +102,7 @@ impl Doubt {
     pub fn quality(&self) -> Quality {
         match self {
             Doubt::Throttled(_) => Quality::Throttled,
+            Doubt::Drifted(_) => Quality::Drifted,
             _ => Quality::Noisy,
         }
     }
@@ -108,7 +111,7 @@ impl Doubt {
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Doubt::Throttled(reason) => write!(f, "{reason}"),
+            Doubt::Throttled(reason) | Doubt::Drifted(reason) => write!(f, "{reason}"),
             Doubt::OneLaunch => f.write_str("one launch does not show how far launches differ"),
             Doubt::Disturbed { percent } => {
                 write!(f, "{percent:.0} % of the runs found the core slower than usual")

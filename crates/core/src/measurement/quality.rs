@@ -11,7 +11,7 @@ pub enum Quality {
     Good,
     /// The interval of the median stayed wider than asked for.
     Noisy,
-    /// The sentinel around it ran slower than at the start: a throttled or busy device.
+    /// The sentinel around it was not as fast as usual: a throttled or busy device.
     Drifted,
     /// The device was too hot or held its clock down, and did not get better by waiting.
     Throttled,
@@ -34,6 +34,11 @@ impl Quality {
     /// Whether something is known to be wrong with it.
     pub fn is_doubtful(self) -> bool {
         !matches!(self, Quality::Good | Quality::Unknown)
+    }
+
+    /// Whether the device had another speed than usual, so that the measurement says nothing of the usual one.
+    pub fn is_of_another_speed(self) -> bool {
+        matches!(self, Quality::Drifted | Quality::Throttled)
     }
 
     pub fn name(self) -> &'static str {

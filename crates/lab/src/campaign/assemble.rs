@@ -68,6 +68,8 @@ pub fn finish(
         .map_err(|e| FileError::damaged(&dir.join(JOURNAL), e))?;
     let usual = results.passes.values().filter_map(|pass| pass.timing().usual_probe_ns).min();
     environment.usual_probe_ns = usual.or(environment.usual_probe_ns);
+    let usual_sentinel = drift::usual_ns(&sentinels);
+    environment.usual_sentinel_ns = usual_sentinel.map(|ns| ns.round() as u64);
     let mut say = |name: &str, fact: serde_json::Value| environment.facts.insert(name.to_owned(), fact);
     say("sentinel_median_ns", json!(sentinels));
     say("contended_measurements", json!(results.passes.values().filter(|pass| pass.contended()).count()));
@@ -104,9 +106,8 @@ pub fn finish(
     dataset::write_raw(dir, &raw)?;
     let lookup = dataset::lookup_table(&dataset, &dir.join(LOOKUP_TABLE))?;
     dataset::write(dir, &dataset)?;
-    let usual = stats::median(&sentinels).unwrap_or(0.0);
-    let worst = sentinels.iter().fold(usual, |worst, &s| worst.max(s));
-    let worst_drift = if usual > 0.0 { worst / usual - 1.0 } else { 0.0 };
+    let worst = sentinels.iter().copied().fold(0.0, f64::max);
+    let worst_drift = usual_sentinel.map_or(0.0, |usual| (worst / usual - 1.0).max(0.0));
     let repeated = results.repeated;
     Ok(CampaignOutcome { dataset, failed, lookup, worst_drift, repeated, timed_by, outputs })
 }

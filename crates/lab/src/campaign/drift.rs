@@ -38,18 +38,34 @@ pub fn sentinels(lines: &[Line]) -> impl Iterator<Item = f64> {
     })
 }
 
-/// How much slower than usual the last sentinel is, as a share. Usual is the median of the earlier sentinels that were
-/// not themselves slower than usual by more than `tolerance`; a hot hour therefore does not become the usual state.
+/// How much slower than usual the last sentinel is, as a share. Usual is the median of the earlier sentinels that were not
+/// themselves slower than usual by more than `tolerance`; a hot hour therefore does not become the usual state.
 pub fn of_last(lines: &[Line], tolerance: f64) -> f64 {
     let mut usual: Vec<f64> = Vec::new();
     let mut drift = 0.0;
     for sentinel in sentinels(lines) {
-        drift = stats::median(&usual).map_or(0.0, |usual| sentinel / usual - 1.0);
-        if drift <= tolerance {
-            usual.push(sentinel);
-        }
+        drift = add(&mut usual, sentinel, tolerance);
     }
     drift
+}
+
+/// Adds `sentinel` to the `usual` ones, if it is one of them. Gives how much slower than those it is, as a share.
+fn add(usual: &mut Vec<f64>, sentinel: f64, tolerance: f64) -> f64 {
+    let drift = stats::median(usual).map_or(0.0, |usual| sentinel / usual - 1.0);
+    if drift <= tolerance {
+        usual.push(sentinel);
+    }
+    drift
+}
+
+/// The latency of the sentinel at the usual speed of the device, in nanoseconds: the median of those sentinels that were not
+/// slower by more than [`DRIFT`] than the ones before them. `None` if there are none.
+pub fn usual_ns(sentinels: &[f64]) -> Option<f64> {
+    let mut usual = Vec::new();
+    for &sentinel in sentinels {
+        add(&mut usual, sentinel, DRIFT);
+    }
+    stats::median(&usual).filter(|&ns| ns > 0.0)
 }
 
 /// For each line, whether the sentinels before and after it both ran slower than the median of all.
@@ -91,6 +107,12 @@ mod tests {
         let hot = [10.0, 10.0, 10.0, 12.0, 12.0, 12.0, 12.0, 12.0, 12.0];
         assert!((of_last(&lines(&hot), 0.05) - 0.2).abs() < 1e-12);
         assert!(of_last(&lines(&[10.0, 10.0, 12.0, 10.1]), 0.05) < 0.05);
+    }
+
+    #[test]
+    fn slow_sentinels_do_not_count_as_usual() {
+        assert_eq!(usual_ns(&[]), None);
+        assert_eq!(usual_ns(&[100.0, 101.0, 102.0, 130.0, 131.0, 130.0, 129.0, 130.0]), Some(101.0));
     }
 
     #[test]

@@ -365,7 +365,7 @@ mod tests {
         }
         let sample = |samples: &str, k: u32, probes: &str| {
             format!(
-                r#"{{"line":"sample","index":0,"round":0,"measured":{{"timing":{{"first_ns":5000,"warmup_runs":1,"k":{k},"samples_ns":{samples},"probes_ns":{probes},"usual_probe_ns":null,"checksum":1.0,"noisy_half_width":0.05}},"before":{{}},"after":{{}}}}}}"#
+                r#"{{"line":"sample","index":0,"round":0,"measured":{{"timing":{{"first_ns":5000,"warmup_runs":1,"k":{k},"samples_ns":{samples},"probes_ns":{probes},"usual_probe_ns":null,"checksum":1.0,"noisy_half_width":0.05}},"before":{{"clocks_khz":{{"4":1900800}}}},"after":{{}}}}}}"#
             )
         };
         assert_eq!(write(&header(), &sample("[5000,6000]", 1, "[]")), Ok(true));

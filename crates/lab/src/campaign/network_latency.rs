@@ -1,6 +1,6 @@
 //! Latencies per image of networks, measured on a device.
 
-use super::networks::{self, Reading};
+use super::networks::{self, Reading, Step};
 use crate::device::{Device, DeviceError, Workload};
 use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::{Graph, Model};
@@ -35,15 +35,15 @@ impl MeasuredNetwork {
     }
 }
 
-/// Measures each network in several launches; latencies are per image. `progress` hears the index of the network that
-/// is measured next. The device is one that was opened with [`networks::options`]. An entry without samples is `None`.
+/// Measures each network in several launches; latencies are per image. The device is one that was opened with
+/// [`networks::options`]. An entry without samples is `None`.
 ///
 /// # Errors
 /// Whatever the device says of the first network that it cannot measure.
 pub fn measure(
     device: &mut dyn Device,
     networks: &[MeasuredNetwork],
-    progress: &mut dyn FnMut(usize),
+    progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<Vec<Option<Reading>>, DeviceError> {
     let batch = device.identity().batch;
     let subjects: Vec<Option<Subject>> = networks

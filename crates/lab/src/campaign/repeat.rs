@@ -1,8 +1,7 @@
 //! Some configurations of a dataset measured once more, on another day: no predictor that is fitted to the dataset can be
 //! more accurate than the two measurements agree.
 
-use super::networks::{self, Reading};
-
+use super::networks::{self, Reading, Step};
 use crate::dataset::Dataset;
 use crate::device::{Device, DeviceError, Workload};
 use crate::files::{open_without_following, rfc3339};
@@ -92,7 +91,10 @@ impl<'a> Repeat<'a> {
         }
         let workloads: Vec<Workload<'_>> =
             self.chosen.iter().map(|sample| Workload::Subject(&sample.subject)).collect();
-        let readings = networks::measure(device, &workloads, &mut |_| progress())?;
+        let readings = networks::measure(device, &workloads, &mut |step| match step {
+            Step::Launch(_) => progress(),
+            Step::Sentinel | Step::Resting { .. } => {}
+        })?;
         device.finished();
         let repeated = self.compared(&readings, now).ok_or(RepeatError::NothingMeasured)?;
         append(&self.dir.join(FILE), &repeated)?;

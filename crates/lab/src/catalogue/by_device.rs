@@ -7,6 +7,7 @@ use crate::device::profile::{Kind, Profile, ProfileError};
 use crate::spelling;
 use edgezen_core::files::FileError;
 use edgezen_core::predictor::any::AnyPredictor;
+use edgezen_core::predictor::file::Provenance;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -27,6 +28,22 @@ pub enum Note {
     OtherComputer { cpu: String },
     /// It is the user's own file, and another predictor of the same identity lies behind it.
     Hides { file: PathBuf, hidden: String },
+}
+
+/// How fast a device was while the data of a predictor were measured; absent where that is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usual {
+    /// Length of a probe of the core's pace, in nanoseconds.
+    pub probe_ns: Option<u64>,
+    /// Median of the sentinel, in nanoseconds.
+    pub sentinel_ns: Option<u64>,
+}
+
+impl Usual {
+    /// What a predictor's file says.
+    pub fn of(provenance: &Provenance) -> Usual {
+        Usual { probe_ns: provenance.usual_probe_ns, sentinel_ns: provenance.usual_sentinel_ns }
+    }
 }
 
 /// Why a name stands for no predictor.
@@ -148,14 +165,14 @@ impl Catalogue {
         ProfileError::Unknown { name, near }
     }
 
-    /// The usual duration of a probe of the core's pace, in nanoseconds, as it was while the data of the device's
-    /// predictor were measured. `None` where no predictor tells, or where it was measured on another computer.
-    pub fn usual_probe_ns(&self, name: &str) -> Option<u64> {
-        let DevicePredictor { loaded, notes, .. } = self.predictor(name).ok()?;
+    /// How fast the device was while the data of its predictor were measured. Nothing is known where no predictor tells, or where
+    /// it was measured on another computer.
+    pub fn usual(&self, name: &str) -> Usual {
+        let Ok(DevicePredictor { loaded, notes, .. }) = self.predictor(name) else { return Usual::default() };
         let is_other = notes.iter().any(|note| matches!(note, Note::OtherComputer { .. }));
         match loaded {
-            AnyPredictor::Kernels(predictor) if !is_other => predictor.file().provenance.usual_probe_ns,
-            _ => None,
+            AnyPredictor::Kernels(predictor) if !is_other => Usual::of(&predictor.file().provenance),
+            _ => Usual::default(),
         }
     }
 
@@ -209,7 +226,7 @@ mod tests {
             other => panic!("{other:?}"),
         }
         assert_eq!(catalogue.predictor("pixel2").unwrap().notes, []);
-        assert_eq!(catalogue.usual_probe_ns("pixel2"), None);
+        assert_eq!(catalogue.usual("pixel2").probe_ns, None);
     }
 
     #[test]
@@ -242,6 +259,6 @@ mod tests {
         let host = catalogue.predictor("host").unwrap();
         let same = host.loaded.cpu() == computer::cpu().as_deref();
         assert_eq!(host.notes.is_empty(), same);
-        assert!(same || catalogue.usual_probe_ns("host").is_none());
+        assert!(same || catalogue.usual("host").probe_ns.is_none());
     }
 }

@@ -8,7 +8,7 @@ pub mod predictors;
 
 pub use crate::device::profile::Profiles;
 pub use crate::files::location::{Location, Packed, Shipped};
-pub use by_device::{CatalogueError, DevicePredictor, Note};
+pub use by_device::{CatalogueError, DevicePredictor, Note, Usual};
 pub use known::KnownDevice;
 pub use predictors::Predictors;
 

@@ -66,6 +66,8 @@ pub struct Environment {
     pub cpu: Option<String>,
     /// Length of a probe at the usual speed of the core, in nanoseconds, where its pace was probed.
     pub usual_probe_ns: Option<u64>,
+    /// Median of the sentinel at the usual speed of the device, in nanoseconds, where it was measured.
+    pub usual_sentinel_ns: Option<u64>,
     /// The device's peak rates, where a source gives them.
     pub roofline: Option<Roofline>,
     /// Everything else: clocks, governor, temperatures, load, sentinels, …
@@ -82,6 +84,7 @@ pub struct FactError {
 
 const CPU: &str = "cpu";
 const USUAL_PROBE: &str = "usual_probe_ns";
+const USUAL_SENTINEL: &str = "usual_sentinel_ns";
 const ROOFLINE: &str = "roofline";
 
 impl TryFrom<Map<String, Value>> for Environment {
@@ -91,6 +94,7 @@ impl TryFrom<Map<String, Value>> for Environment {
         Ok(Environment {
             cpu: take(&mut facts, CPU)?,
             usual_probe_ns: take(&mut facts, USUAL_PROBE)?,
+            usual_sentinel_ns: take(&mut facts, USUAL_SENTINEL)?,
             roofline: take(&mut facts, ROOFLINE)?,
             facts,
         })
@@ -107,10 +111,11 @@ fn take<T: serde::de::DeserializeOwned>(
 
 impl From<Environment> for Map<String, Value> {
     fn from(environment: Environment) -> Map<String, Value> {
-        let Environment { cpu, usual_probe_ns, roofline, mut facts } = environment;
+        let Environment { cpu, usual_probe_ns, usual_sentinel_ns, roofline, mut facts } = environment;
         let named = [
             (CPU, cpu.map(Value::from)),
             (USUAL_PROBE, usual_probe_ns.map(Value::from)),
+            (USUAL_SENTINEL, usual_sentinel_ns.map(Value::from)),
             (ROOFLINE, roofline.map(|roofline| serde_json::json!(roofline))),
         ];
         facts.extend(named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
@@ -123,6 +128,7 @@ impl Environment {
     pub fn merge(&mut self, other: Environment) {
         self.cpu = self.cpu.take().or(other.cpu);
         self.usual_probe_ns = self.usual_probe_ns.or(other.usual_probe_ns);
+        self.usual_sentinel_ns = self.usual_sentinel_ns.or(other.usual_sentinel_ns);
         self.roofline = self.roofline.take().or(other.roofline);
         for (name, fact) in other.facts {
             self.facts.entry(name).or_insert(fact);

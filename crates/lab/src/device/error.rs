@@ -37,6 +37,9 @@ pub enum DeviceError {
     Link(#[from] LinkError),
     #[error("more than one phone is attached: {}", serials.join(", "))]
     Several { serials: Vec<String> },
+    /// The phone is not the one that was asked for.
+    #[error("{device} is not a {profile}: {difference}")]
+    OtherPhone { device: String, profile: String, difference: String },
     #[error("there is no runner for {device} ({triple}); looked in {}", places.join(", "))]
     NoRunner { device: String, triple: String, places: Vec<String> },
     #[error("the runner does not work on {device}: {reason}")]

@@ -66,6 +66,18 @@ pub trait Device {
         None
     }
 
+    /// The sentinel's median while the data of the device's predictor were taken, in nanoseconds; `None` where no predictor
+    /// tells.
+    fn usual_sentinel_ns(&self) -> Option<u64> {
+        None
+    }
+
+    /// In what a predictor that is for the same device, runtime and precision differs from what is measured here, where that
+    /// matters: on phones, other cores and an engine that was built for another target have other latencies.
+    fn differs_from(&self, _predictor: &Identity) -> Option<String> {
+        None
+    }
+
     /// Tells the device which campaign its next measurements belong to.
     fn begin(&mut self, _session: &str) {}
 

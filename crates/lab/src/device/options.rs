@@ -29,6 +29,8 @@ pub struct Options {
     pub time: Option<Duration>,
     /// Usual duration, in nanoseconds, of a probe of the core's pace, as an earlier measurement found it.
     pub usual_probe_ns: Option<u64>,
+    /// Usual median of the sentinel, in nanoseconds, as an earlier measurement found it.
+    pub usual_sentinel_ns: Option<u64>,
     /// Seed of random weights and inputs.
     pub seed: u64,
     /// Options that only one driver understands.
@@ -70,6 +72,7 @@ impl Default for Options {
             launches: false,
             time: None,
             usual_probe_ns: None,
+            usual_sentinel_ns: None,
             seed: 0,
             driver: DriverOptions::default(),
         }

@@ -10,6 +10,13 @@ pub struct OtherIdentity {
     pub measured: String,
 }
 
+impl OtherIdentity {
+    /// Two identities that are called the same, and differ in this.
+    pub fn by(predictor: &Identity, measured: &Identity, difference: &str) -> OtherIdentity {
+        OtherIdentity { predictor: predictor.to_string(), measured: format!("{measured} ({difference})") }
+    }
+}
+
 /// Refuses to judge a predictor by measurements of something else.
 ///
 /// # Errors

@@ -137,6 +137,8 @@ fn extend(request: &mut Request, dataset: &Dataset, notes: Vec<String>) -> Resul
     credit(request, dataset);
     let usual = dataset.environment.usual_probe_ns;
     request.usual_probe_ns = request.usual_probe_ns.into_iter().chain(usual).min();
+    let usual = dataset.environment.usual_sentinel_ns;
+    request.usual_sentinel_ns = request.usual_sentinel_ns.into_iter().chain(usual).min();
     request.notes.extend(notes);
     Ok(())
 }

@@ -18,6 +18,8 @@ pub struct Request {
     pub notes: Vec<String>,
     /// See [`Provenance::usual_probe_ns`].
     pub usual_probe_ns: Option<u64>,
+    /// See [`Provenance::usual_sentinel_ns`].
+    pub usual_sentinel_ns: Option<u64>,
     /// See [`Provenance::cpu`].
     pub cpu: Option<String>,
     pub dataset_sha256: String,
@@ -34,6 +36,7 @@ impl Request {
             sources: vec![dataset.provenance.source.clone()],
             notes: dataset.provenance.notes.clone(),
             usual_probe_ns: dataset.environment.usual_probe_ns,
+            usual_sentinel_ns: dataset.environment.usual_sentinel_ns,
             cpu: dataset.environment.cpu.clone(),
             dataset_sha256: String::new(),
         }
@@ -60,6 +63,7 @@ impl Request {
             networks: level(Level::Network),
             notes: self.notes.clone(),
             usual_probe_ns: self.usual_probe_ns,
+            usual_sentinel_ns: self.usual_sentinel_ns,
             cpu: self.cpu.clone(),
         }
     }

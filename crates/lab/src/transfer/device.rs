@@ -2,6 +2,7 @@
 
 use super::error::TransferError;
 use super::kernels::informative;
+use crate::campaign::networks::Step;
 use crate::campaign::{Plan, networks};
 use crate::dataset::{Dataset, Environment, Provenance};
 use crate::device::{Device, Workload};
@@ -31,14 +32,14 @@ pub fn subjects(
     Ok(chosen.into_iter().map(|i| pool[i].clone()).collect())
 }
 
-/// Measures `subjects` in several launches; `progress` hears of each measurement before it is taken.
+/// Measures `subjects` in several launches.
 ///
 /// # Errors
 /// Whatever the device says; a subject that no samples came back of.
 pub fn measure(
     device: &mut dyn Device,
     subjects: Vec<Subject>,
-    progress: &mut dyn FnMut(usize),
+    progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<Vec<Sample>, TransferError> {
     let workloads: Vec<Workload<'_>> = subjects.iter().map(Workload::Subject).collect();
     let readings = networks::measure(device, &workloads, progress)?;

@@ -1,11 +1,11 @@
 //! Networks measured on a device, beside what a predictor says of them.
 
 use super::{Event, VerifyError};
-use crate::campaign::networks::{self, Reading};
+use crate::campaign::networks::{self, Reading, Step};
 use crate::catalogue::networks::name;
 use crate::device::profile::Profiles;
 use crate::device::{self, Device, Options, Workload};
-use crate::evaluation::same_identity;
+use crate::evaluation::{OtherIdentity, same_identity};
 use crate::runs::Verified;
 use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::Model;
@@ -41,6 +41,9 @@ impl OnDevice<'_> {
         let mut device = device::open(self.profiles, self.name, &options)?;
         pass_on_notes(&mut *device, progress);
         same_identity(predictor.identity(), device.identity())?;
+        if let Some(difference) = device.differs_from(predictor.identity()) {
+            return Err(OtherIdentity::by(predictor.identity(), device.identity(), &difference).into());
+        }
         let batch = device.identity().batch;
         let readings = measure(&mut *device, models, batch, progress)?;
         device.finished();
@@ -100,8 +103,13 @@ fn measure(
     let subjects: Vec<Subject> = models.iter().map(|model| Subject::network(model, batch)).collect();
     let workloads: Vec<Workload<'_>> = subjects.iter().map(Workload::Subject).collect();
     progress(Event::Begin { measurements: models.len() * networks::LAUNCHES as usize });
-    let readings =
-        networks::measure(device, &workloads, &mut |network| progress(Event::Measuring { network }))?;
+    let readings = networks::measure(device, &workloads, &mut |step| {
+        progress(match step {
+            Step::Launch(network) => Event::Measuring { network },
+            Step::Sentinel => Event::Sentinel,
+            Step::Resting { left, reason } => Event::Resting { left, reason },
+        });
+    })?;
     progress(Event::Measured);
     Ok(readings)
 }

@@ -18,6 +18,7 @@ use crate::device::DeviceError;
 use crate::evaluation::OtherIdentity;
 use edgezen_core::plainnet::ShapeError;
 use edgezen_core::search::SearchError;
+use std::time::Duration;
 
 /// What has just happened.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,6 +29,10 @@ pub enum Event<'a> {
     Begin { measurements: usize },
     /// The next measurement begins: that of the network with this index.
     Measuring { network: usize },
+    /// The sentinel is measured, before or after all of them.
+    Sentinel,
+    /// The device rests before anything is measured.
+    Resting { left: Duration, reason: &'a str },
     /// All measurements are made.
     Measured,
     /// What the device has to say to a person.

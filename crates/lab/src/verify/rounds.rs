@@ -39,8 +39,8 @@ pub struct Finding {
 }
 
 impl Verify<'_> {
-    /// Measures networks of `outcome`, which the search gave, until as many as were asked for are inside the budget or
-    /// nothing is left to try. Without a limit for the device, every network counts as inside. `progress` may break off
+    /// Measures networks of `outcome`, which the search gave, until as many as were asked for are inside the budget,
+    /// nothing is left to try, or the device has another speed than usual. Without a limit for the device, every network counts as inside. `progress` may break off
     /// between two rounds.
     ///
     /// # Errors
@@ -145,7 +145,10 @@ impl<'a> Course<'a> {
             return Ok(ControlFlow::Break(()));
         }
         let networks = self.measure(&chosen, &corrected, progress)?;
-        for (network, row) in chosen.iter().zip(&networks) {
+        // What was measured while the device had another speed corrects nothing, and is not known to be inside.
+        let lost = networks.iter().all(|row| row.quality.is_of_another_speed());
+        let usual = |row: &&Verified| !row.quality.is_of_another_speed();
+        for (network, row) in chosen.iter().zip(&networks).filter(|(_, row)| usual(row)) {
             let predicted = Latency::from_ms(row.predicted_ms / self.factor);
             self.measured.push((predicted, Latency::from_ms(row.measured_ms)));
             if row.inside_budget != Some(false) {
@@ -161,7 +164,7 @@ impl<'a> Course<'a> {
         let correction = self.factor;
         self.record.rounds.push(VerifyRound { correction, searched_again: again, networks, refitted });
         self.factor = refitted;
-        Ok(ControlFlow::Continue(()))
+        Ok(if lost { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
     /// The device with the corrected predictor.

@@ -3,7 +3,7 @@
 use edgezen_engine::Tract;
 use edgezen_runner::conditions::{self, Scheduling};
 use edgezen_runner::results::Results;
-use edgezen_runner::{process, serve};
+use edgezen_runner::{pinning, process, serve};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, ErrorKind, Write};
@@ -18,7 +18,7 @@ Reads jobs (JSON lines) from stdin and answers each with a line on stdout.
   --job JSON          one job, here
   --results FILE      keep every reply in this file, too; jobs that are answered there are not run again,
                       and the work goes on when nobody listens any more
-  --cores 4,5,6,7     stay on these cores
+  --cores 4,5,6,7     stay on one of these cores, or on those of them that the system grants
   --time-limit S      end after so many seconds, whatever happens
   --version";
 
@@ -46,7 +46,7 @@ fn run() -> Result<(), (u8, String)> {
                 let list = text(value()?)?;
                 let cores: Result<Vec<u32>, _> = list.split(',').map(|core| core.trim().parse()).collect();
                 let cores = cores.map_err(|_| (2, format!("{list:?} is not a list of cores; {USAGE}")))?;
-                conditions::pin(&cores).map_err(|e| (1, e.to_string()))?;
+                pinning::pin_within(&cores).map_err(|e| (1, e.to_string()))?;
             }
             "--time-limit" => {
                 let seconds = text(value()?)?;

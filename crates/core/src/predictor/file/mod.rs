@@ -69,6 +69,9 @@ pub struct Provenance {
     /// pace was not probed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usual_probe_ns: Option<u64>,
+    /// The median of the sentinel, a kernel that is measured again and again, at that speed; absent where it was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usual_sentinel_ns: Option<u64>,
     /// The CPU of the computer that was measured; absent for other devices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<String>,

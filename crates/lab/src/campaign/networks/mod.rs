@@ -1,6 +1,8 @@
 //! Measuring a few networks well: several launches of each, apart in time, and what they say together. A measurement is
 //! good if a later one will give the same within its interval; `docs/measuring.md` says how that is judged.
 
+mod watch;
+
 use super::state;
 use crate::device::{Device, DeviceError, Options, Workload};
 use edgezen_core::measurement::{Agreement, Doubt, MachineState, Quality, Summary, launches};
@@ -8,6 +10,7 @@ use edgezen_core::stats;
 use edgezen_core::units::{Bytes, Latency};
 use edgezen_runner::{Measured, Outputs, TimedBy, Timing};
 use std::time::{Duration, Instant};
+use watch::Watch;
 
 /// Launches of every network.
 pub const LAUNCHES: u32 = 5;
@@ -93,8 +96,17 @@ impl Reading {
     fn may_improve(&self) -> bool {
         match &self.doubt {
             Some(Doubt::Launches(_) | Doubt::OneLaunch | Doubt::Disturbed { .. }) => true,
-            Some(Doubt::Throttled(_) | Doubt::Others { .. }) | None => false,
+            Some(Doubt::Throttled(_) | Doubt::Drifted(_) | Doubt::Others { .. }) | None => false,
         }
+    }
+
+    /// The same, if the device did not keep its speed for this reason.
+    fn drifted(self, reason: &str) -> Reading {
+        let doubt = match self.doubt {
+            Some(Doubt::Throttled(reason)) => Doubt::Throttled(reason),
+            _ => Doubt::Drifted(reason.to_owned()),
+        };
+        Reading { doubt: Some(doubt), ..self }
     }
 
     /// The same with the latencies of a batch divided by its number of images. How long loading took stays.
@@ -135,19 +147,31 @@ pub fn options(options: Options) -> Options {
     Options { rounds: LAUNCHES, launches: true, ..options }
 }
 
-/// Measures each workload; `progress` is called with the index of the one that comes next. The device is one that was
-/// opened with [`options`].
+/// What happens while networks are measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Step<'a> {
+    /// The next launch begins: that of the workload with this index.
+    Launch(usize),
+    /// The sentinel is measured.
+    Sentinel,
+    /// The device rests before anything is measured. This comes again and again until the rest is over.
+    Resting { left: Duration, reason: &'a str },
+}
+
+/// Measures each workload. The device is one that was opened with [`options`].
 ///
 /// All are launched once before any is launched again, so that the launches of each lie apart. An entry without samples is
-/// `None`.
+/// `None`. On devices whose measurements are watched, the sentinel is measured before and after: where it is not as fast as it
+/// was, or as it was while the data of the device's predictor were taken, no reading is good.
 ///
 /// # Errors
 /// Whatever the device says of the first workload that it cannot measure.
 pub fn measure(
     device: &mut dyn Device,
     workloads: &[Workload<'_>],
-    progress: &mut dyn FnMut(usize),
+    progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<Vec<Option<Reading>>, DeviceError> {
+    let watch = Watch::begin(device, progress)?;
     let vigilance = device.vigilance();
     let throttled = |measured: &Measured| vigilance.as_ref().and_then(|rules| rules.complaint(measured));
     let mut of_each: Vec<Launches> = workloads.iter().map(|_| Launches::default()).collect();
@@ -161,12 +185,17 @@ pub fn measure(
                 device.settle(SETTLE);
             }
             launches.wait(device);
-            progress(i);
+            progress(Step::Launch(i));
             launches.made.push(device.measure(*workload)?);
             launches.ended = Some(Instant::now());
         }
     }
-    Ok(of_each.iter().map(|launches| Reading::of(&launches.made, &throttled)).collect())
+    let drift = watch.map(|watch| watch.end(device, progress)).transpose()?.flatten();
+    let readings = of_each.iter().map(|launches| Reading::of(&launches.made, &throttled));
+    Ok(match drift {
+        Some(reason) => readings.map(|reading| reading.map(|reading| reading.drifted(&reason))).collect(),
+        None => readings.collect(),
+    })
 }
 
 /// The launches of one workload so far.

@@ -4,7 +4,9 @@ use super::*;
 use crate::device::DriverOptions;
 use crate::device::profile::Profiles;
 use crate::device::simulated::Simulation;
-use edgezen_core::measurement::{Subject, Use};
+use crate::device::{Facts, Vigilance};
+use edgezen_core::measurement::{Identity, Subject, Use};
+use std::collections::BTreeMap;
 
 /// About 12 ms by the formula.
 fn subject() -> Subject {
@@ -110,4 +112,93 @@ fn a_reading_per_image() {
     };
     assert_eq!(image.range.0, batch.range.0 / 4.0);
     assert_eq!(image.half_width, batch.half_width);
+}
+
+/// A device that is watched, and slower during some of its measurements.
+struct Watched {
+    inner: Box<dyn Device>,
+    measured: u32,
+    slow: std::ops::Range<u32>,
+    usual_sentinel_ns: Option<u64>,
+    rested: Duration,
+}
+
+impl Device for Watched {
+    fn identity(&self) -> &Identity {
+        self.inner.identity()
+    }
+    fn facts(&self) -> Facts {
+        self.inner.facts()
+    }
+    fn measure(&mut self, workload: Workload<'_>) -> Result<Measured, DeviceError> {
+        let mut measured = self.inner.measure(workload)?;
+        if self.slow.contains(&self.measured) {
+            measured.timing.samples_ns.iter_mut().for_each(|ns| *ns = *ns * 5 / 4);
+        }
+        self.measured += 1;
+        Ok(measured)
+    }
+    fn rest(&mut self, time: Duration) {
+        self.rested += time;
+    }
+    fn usual_sentinel_ns(&self) -> Option<u64> {
+        self.usual_sentinel_ns
+    }
+    fn vigilance(&self) -> Option<Vigilance> {
+        Some(Vigilance {
+            drift: 0.05,
+            throttled: 0.10,
+            rests: vec![Duration::from_secs(30), Duration::from_secs(60)],
+            retries: 2,
+            too_hot_c: None,
+            cool_c: None,
+            zones: vec![],
+            thermal_status: None,
+            usual_khz: BTreeMap::new(),
+        })
+    }
+}
+
+/// The reading of one network on a device that is slow during these measurements, how long the device rested, and the number
+/// of sentinels.
+fn watched(slow: std::ops::Range<u32>, usual_sentinel_ns: Option<u64>) -> (Reading, Duration, usize) {
+    let options = options(Options { seed: 1, ..Options::default() });
+    let inner = crate::device::open(&Profiles::of_repository(), "simulated", &options).unwrap();
+    let mut device = Watched { inner, measured: 0, slow, usual_sentinel_ns, rested: Duration::ZERO };
+    let subject = subject();
+    let mut sentinels = 0;
+    let mut progress = |step: Step<'_>| sentinels += usize::from(step == Step::Sentinel);
+    let readings = measure(&mut device, &[Workload::Subject(&subject)], &mut progress).unwrap();
+    // Pauses between launches are short.
+    let rested = Duration::from_secs(device.rested.as_secs() / 30 * 30);
+    (readings.into_iter().next().flatten().unwrap(), rested, sentinels)
+}
+
+#[test]
+fn sentinels_watch_over_the_launches() {
+    let none = Duration::ZERO;
+    let (reading, rested, sentinels) = watched(0..0, None);
+    assert_eq!((reading.quality(), rested, sentinels), (Quality::Good, none, 6));
+    let usual = sentinel_ns();
+    assert_eq!(watched(0..0, Some(usual)).0.quality(), Quality::Good);
+    // Slower from the fourth measurement on.
+    let (reading, _, _) = watched(3..999, None);
+    assert_eq!(reading.quality(), Quality::Drifted);
+    assert!(reading.doubt.unwrap().to_string().contains("25 % slower"));
+    // Slower all the time: only the predictor's sentinel knows it, and resting does not help.
+    assert_eq!(watched(0..999, None).0.quality(), Quality::Good);
+    let (reading, rested, sentinels) = watched(0..999, Some(usual));
+    assert_eq!((reading.quality(), rested, sentinels), (Quality::Drifted, Duration::from_secs(90), 12));
+    assert!(reading.doubt.unwrap().to_string().contains("25 % slower"));
+    // Slow at first, and rested.
+    let (reading, rested, sentinels) = watched(0..3, Some(usual));
+    assert_eq!((reading.quality(), rested, sentinels), (Quality::Good, Duration::from_secs(30), 9));
+    // Quicker than while the predictor's data were taken: they were taken on a slow phone.
+    assert_eq!(watched(0..0, Some(usual * 2)).0.quality(), Quality::Drifted);
+}
+
+/// The sentinel on the simulated device.
+fn sentinel_ns() -> u64 {
+    let latency = crate::device::simulated::formula(&crate::campaign::drift::SENTINEL);
+    latency.ns().round() as u64
 }

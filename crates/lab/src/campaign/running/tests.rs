@@ -6,6 +6,7 @@ use crate::device::{DeviceError, DriverOptions, Facts, Options, Vigilance, Workl
 use edgezen_core::files::FileError;
 use edgezen_core::measurement::{Identity, Quality, Sample, Subject};
 use edgezen_core::space;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 fn plan(samples: usize) -> Plan {
@@ -217,6 +218,7 @@ impl Device for Hot {
             cool_c: None,
             zones: vec![],
             thermal_status: None,
+            usual_khz: BTreeMap::new(),
         })
     }
     fn take_notes(&mut self) -> Vec<String> {

@@ -35,11 +35,18 @@ pub struct UnderWay<'a> {
     pub(super) finished: usize,
     /// Measured since the last look at the sentinel.
     pub(super) window: Vec<Turn>,
+    /// Measurements that were flagged at once since then.
+    pub(super) unchecked: usize,
     /// Repetitions of each measurement so far.
     pub(super) attempts: FxHashMap<Turn, u32>,
-    /// Whether the device was cool when the sentinel was last measured.
+    /// Whether the device showed that it was cool when the sentinel was last measured.
     pub(super) cool: bool,
-    /// Whether the device was still slow after all rests. From then on only the first rest is tried.
+    /// The sign of throttling when the sentinel was last measured.
+    pub(super) complaint: Option<String>,
+    /// Temperature of the hottest watched zone after the first sentinel of this session, in °C.
+    pub(super) first_c: Option<f64>,
+    /// Whether the device was still slow, or throttled, after all rests. From then on it rests at the looks at the sentinel
+    /// alone, and only once.
     pub(super) hopeless: bool,
 }
 
@@ -76,8 +83,11 @@ impl<'a> UnderWay<'a> {
             lines,
             queue,
             window,
+            unchecked: 0,
             attempts,
             cool: false,
+            complaint: None,
+            first_c: None,
             hopeless: false,
         }
     }
@@ -100,7 +110,8 @@ impl<'a> UnderWay<'a> {
                 continue;
             }
             self.measure(turn)?;
-            if self.window.len() >= SENTINEL_EVERY || (self.queue.is_empty() && !self.window.is_empty()) {
+            let since = self.window.len() + self.unchecked;
+            if since >= SENTINEL_EVERY || (self.queue.is_empty() && since > 0) {
                 self.check()?;
             }
         }
@@ -126,6 +137,13 @@ impl<'a> UnderWay<'a> {
                     self.tell(Event::Measured { subject, summary: &summary, finished })?;
                 }
                 match complaint {
+                    // Neither a rest nor a repetition helps.
+                    Some(reason) if self.hopeless => {
+                        self.window.pop();
+                        self.add(Line::Flagged { of: vec![turn], quality: Quality::Throttled, reason })?;
+                        self.unchecked += 1;
+                        Ok(())
+                    }
                     Some(reason) => {
                         self.window.pop();
                         self.rest(&reason)?;

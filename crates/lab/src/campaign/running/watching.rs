@@ -21,7 +21,11 @@ impl UnderWay<'_> {
         };
         let Some(summary) = measured.timing.summary() else { return Ok(None) };
         self.add(Line::Sentinel { median_ns: summary.median.ns() })?;
-        self.cool = self.vigilance.as_ref().is_some_and(|vigilance| vigilance.is_cool(&measured));
+        if let Some(vigilance) = &self.vigilance {
+            self.complaint = vigilance.complaint(&measured);
+            self.first_c = self.first_c.or_else(|| measured.after.hottest_c(&vigilance.zones));
+            self.cool = vigilance.is_cool(&measured, self.first_c);
+        }
         let tolerance = self.vigilance.as_ref().map_or(drift::DRIFT, |vigilance| vigilance.drift);
         let drift = drift::of_last(&self.lines, tolerance);
         self.tell(Event::Sentinel { drift })?;
@@ -33,8 +37,16 @@ impl UnderWay<'_> {
     pub(super) fn check(&mut self) -> Result<(), CampaignError> {
         let drift = self.look()?;
         let window = std::mem::take(&mut self.window);
+        self.unchecked = 0;
         let (Some(drift), Some(vigilance)) = (drift, self.vigilance.clone()) else { return Ok(()) };
         if drift <= vigilance.drift {
+            // Measured while nothing is done about a sign of throttling, so that its end is noticed.
+            if self.hopeless {
+                match self.complaint.clone() {
+                    Some(reason) => self.rest(&reason)?,
+                    None => self.hopeless = false,
+                }
+            }
             return Ok(());
         }
         // A disturbance of one moment says nothing about the measurements before it: the sentinel is measured twice.
@@ -43,7 +55,7 @@ impl UnderWay<'_> {
             return Ok(());
         }
         let reason = format!("the sentinel is {:.0} % slower than usual", 100.0 * drift);
-        // A device that is slow and cool is busy with something else, and resting would not help.
+        // A device that is slow and shows that it is cool is busy with something else, and resting would not help.
         let throttled = drift > vigilance.throttled && !self.cool;
         if throttled {
             self.rest(&reason)?;
@@ -61,7 +73,9 @@ impl UnderWay<'_> {
                 self.tell(Event::Resting { left, reason })?;
                 std::thread::sleep(left.min(Duration::from_millis(200)));
             }
-            if self.look()?.is_none_or(|drift| drift <= vigilance.drift) {
+            let usual = self.look()?.is_none_or(|drift| drift <= vigilance.drift);
+            if usual && self.complaint.is_none() {
+                self.hopeless = false;
                 return Ok(());
             }
         }

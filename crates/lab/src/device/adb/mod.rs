@@ -10,6 +10,7 @@ mod lock;
 mod output;
 mod phone_state;
 mod remote;
+mod serial;
 mod server;
 
 #[cfg(test)]
@@ -20,4 +21,5 @@ pub use link::{Finished, Link};
 pub use lock::{Lock, LockError};
 pub use phone_state::PhoneState;
 pub use remote::AdbLink;
+pub use serial::over_network;
 pub use server::{AttachedPhone, Server};

@@ -6,14 +6,33 @@
 
 use super::error::LinkError;
 use super::phone_state::PhoneState;
+use super::serial::{is_service, over_network};
 use edgezen_core::foreign::ForeignText;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream, ToSocketAddrs};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longest wait for an answer of the server.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The port of the server, where none is named.
+const PORT: u16 = 5037;
+
+/// The host of the server, where none is named.
+const LOCAL: &str = "localhost";
+
+/// The first IPv4 address of `host`, a name or an address.
+fn resolve(host: &str, port: u16) -> std::io::Result<Option<SocketAddrV4>> {
+    if host == LOCAL {
+        return Ok(Some(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)));
+    }
+    let found = (host, port).to_socket_addrs()?;
+    Ok(found.into_iter().find_map(|address| match address {
+        SocketAddr::V4(address) => Some(address),
+        SocketAddr::V6(_) => None,
+    }))
+}
 
 /// The adb server, by its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,27 +48,45 @@ pub struct AttachedPhone {
 }
 
 impl Server {
-    /// The server that the environment names: `ANDROID_ADB_SERVER_ADDRESS` and `ANDROID_ADB_SERVER_PORT`,
-    /// else 127.0.0.1:5037.
+    /// The server that the environment names, in the way of adb itself: `ADB_SERVER_SOCKET`, else `ANDROID_ADB_SERVER_ADDRESS`
+    /// and `ANDROID_ADB_SERVER_PORT`, else 127.0.0.1:5037. A host may be given by its name.
     ///
     /// # Errors
-    /// A variable that holds no address or port.
+    /// A variable that holds no address or port, and a host that is not known or has no IPv4 address.
     pub fn from_environment() -> Result<Server, LinkError> {
-        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let bad = |name: &str, value: &str| LinkError::NoServer {
+        Server::of(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    fn of(set: &dyn Fn(&str) -> Option<String>) -> Result<Server, LinkError> {
+        let bad = |name: &str, value: &str, reason: &str| LinkError::NoServer {
             address: format!("{name}={value}"),
-            reason: "not a number of a port, or not an IPv4 address".into(),
+            reason: reason.into(),
         };
-        let (address, port) = ("ANDROID_ADB_SERVER_ADDRESS", "ANDROID_ADB_SERVER_PORT");
-        let ip = match set(address) {
-            Some(value) if value != "localhost" => value.parse().map_err(|_| bad(address, &value))?,
-            _ => Ipv4Addr::LOCALHOST,
+        let number = |name: &str, value: &str, port: &str| {
+            port.parse::<u16>().map_err(|_| bad(name, value, "the port is no number up to 65535"))
         };
+        let found = |name: &str, value: &str, host: &str, port: u16| match resolve(host, port) {
+            Ok(Some(address)) => Ok(Server { address }),
+            Ok(None) => Err(bad(name, value, "this host has no IPv4 address")),
+            Err(error) => Err(bad(name, value, &error.to_string())),
+        };
+        let (socket, address, port) =
+            ("ADB_SERVER_SOCKET", "ANDROID_ADB_SERVER_ADDRESS", "ANDROID_ADB_SERVER_PORT");
+        if let Some(value) = set(socket) {
+            let Some(tcp) = value.strip_prefix("tcp:") else {
+                return Err(bad(socket, &value, "only tcp:PORT and tcp:HOST:PORT are supported"));
+            };
+            let (host, text) = tcp.rsplit_once(':').unwrap_or((LOCAL, tcp));
+            return found(socket, &value, host, number(socket, &value, text)?);
+        }
         let port = match set(port) {
-            Some(value) => value.parse().map_err(|_| bad(port, &value))?,
-            None => 5037,
+            Some(value) => number(port, &value, &value)?,
+            None => PORT,
         };
-        Ok(Server { address: SocketAddrV4::new(ip, port) })
+        match set(address) {
+            Some(value) => found(address, &value, &value, port),
+            None => Ok(Server { address: SocketAddrV4::new(Ipv4Addr::LOCALHOST, port) }),
+        }
     }
 
     /// All phones that the server knows of. Starts the server where there is none on this computer.
@@ -79,18 +116,23 @@ impl Server {
         }
     }
 
-    /// Connects again to a phone on the network, where `serial` is an address. The server's answer is ignored; the phone's
-    /// state shows whether it worked.
+    /// Connects again to a phone on the network. The server's answer is ignored; the phone's state shows whether it worked.
     pub fn reconnect(&self, serial: &ForeignText) {
-        let address = serial.raw();
-        if address.parse::<SocketAddr>().is_ok()
-            || address.rsplit_once(':').is_some_and(|(_, p)| p.parse::<u16>().is_ok())
-        {
-            if matches!(self.state_of(serial), Ok(PhoneState::Offline)) {
-                let _ = self.ask(&format!("host:disconnect:{address}"));
-            }
-            let _ = self.ask(&format!("host:connect:{address}"));
+        let name = serial.raw();
+        if !over_network(name) {
+            return;
         }
+        if matches!(self.state_of(serial), Ok(PhoneState::Offline)) {
+            // A service that is disconnected would be forgotten until it announces itself again.
+            let request = if is_service(name) {
+                "host:reconnect-offline".to_owned()
+            } else {
+                format!("host:disconnect:{name}")
+            };
+            let _ = self.ask(&request);
+        }
+        // The server looks a service up by its name (adb's `socket_spec_connect`).
+        let _ = self.ask(&format!("host:connect:{}", name.trim_end_matches('.')));
     }
 
     /// Sends a request to the server itself, and reads the text that it answers with.
@@ -177,4 +219,44 @@ fn read_text(end: Instant, stream: &mut TcpStream) -> std::io::Result<String> {
     let mut text = vec![0; length.ok_or_else(|| bad("an answer without its length"))?];
     read_until(end, stream, &mut text)?;
     String::from_utf8(text).map_err(|_| bad("an answer that is no text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(variables: &[(&str, &str)]) -> Result<String, String> {
+        let set = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        Server::of(&set).map(|server| server.address.to_string()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_server_is_the_one_that_adb_would_ask() {
+        let (socket, address, port) =
+            ("ADB_SERVER_SOCKET", "ANDROID_ADB_SERVER_ADDRESS", "ANDROID_ADB_SERVER_PORT");
+        for (variables, want) in [
+            (&[][..], "127.0.0.1:5037"),
+            (&[(port, "5038")], "127.0.0.1:5038"),
+            (&[(address, "10.0.0.7"), (port, "5038")], "10.0.0.7:5038"),
+            (&[(address, "localhost")], "127.0.0.1:5037"),
+            (&[(socket, "tcp:5039")], "127.0.0.1:5039"),
+            (&[(socket, "tcp:localhost:5039"), (address, "10.0.0.7"), (port, "5038")], "127.0.0.1:5039"),
+            (&[(socket, "tcp:172.20.96.1:5037")], "172.20.96.1:5037"),
+        ] {
+            assert_eq!(server(variables).as_deref(), Ok(want), "{variables:?}");
+        }
+        for (variables, word) in [
+            (&[(port, "none")], "ANDROID_ADB_SERVER_PORT=none"),
+            (&[(port, "99999")], "65535"),
+            (&[(socket, "localabstract:adb")], "only tcp"),
+            (&[(socket, "tcp:host:x")], "ADB_SERVER_SOCKET=tcp:host:x"),
+            (&[(address, "no such host")], "no such host"),
+        ] {
+            let error = server(variables).unwrap_err();
+            assert!(error.contains(word), "{word}: {error}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Taking a phone for measuring: the check that it is fit and free, the change of its settings, and the way back.
 
+use super::care::{self, Care};
 use super::open_phone::{Android, SOON};
-use super::settings;
 use super::status::PhoneStatus;
 use crate::device::DeviceError;
 use crate::device::adb::LinkError;
@@ -29,7 +29,7 @@ impl Android {
         if let Some(owner) = status.owner.as_ref().filter(|owner| !owner.raw().starts_with(host)) {
             return Err(DeviceError::Busy { device: self.name(), owner: owner.to_string() });
         }
-        if settings::restore(&mut *self.link, &self.dir)? {
+        if care::restore(&mut *self.link, &self.dir)? {
             self.notes.push("an earlier run had left its settings changed; they are back".into());
         }
         let complaints = status.complaints(&self.phone, &self.profile);
@@ -43,17 +43,24 @@ impl Android {
         }
         self.facts.insert("status_at_start".into(), json!(status));
         self.claimed = true;
-        let root = self.phone.uid == Some(0);
-        let notes = settings::prepare(&mut *self.link, &self.dir, &self.profile, root)?;
-        self.facts.insert("not_prepared".into(), json!(notes));
-        self.notes.extend(notes);
+        self.prepare()?;
         // Results and runners that are older than a month are removed.
-        let old = format!(
-            "setprop {OWNER} {} 2>/dev/null; find {} -type f -mtime +30 ! -name undo.sh -delete 2>/dev/null",
-            shell_word(&me()),
-            shell_word(&self.dir)
-        );
+        let old =
+            format!("find {} -type f -mtime +30 ! -name undo.sh -delete 2>/dev/null", shell_word(&self.dir));
         self.link.shell(&old, SOON)?;
+        Ok(())
+    }
+
+    /// Changes the phone's settings for measurements, and marks it as used by this process.
+    pub fn prepare(&mut self) -> Result<(), LinkError> {
+        let notes = self.care.prepare(&mut *self.link, &self.dir, &self.profile, &self.phone)?;
+        self.facts.insert("not_prepared".into(), json!(notes));
+        for note in notes {
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
+        self.link.shell(&format!("setprop {OWNER} {} 2>/dev/null", shell_word(&me())), SOON)?;
         Ok(())
     }
 
@@ -62,9 +69,10 @@ impl Android {
         if !self.claimed {
             return Ok(());
         }
-        settings::restore(&mut *self.link, &self.dir)?;
+        care::restore(&mut *self.link, &self.dir)?;
         self.link.shell(&format!("setprop {OWNER} '' 2>/dev/null"), SOON)?;
         self.claimed = false;
+        self.care = Care::default();
         Ok(())
     }
 }

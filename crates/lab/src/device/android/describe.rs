@@ -107,12 +107,16 @@ fn clusters(phone: &Phone) -> Vec<(&'static str, Vec<&PhoneCore>)> {
     names.iter().copied().zip(groups).collect()
 }
 
-/// Thermal zones of the chip, by the beginnings of their names; usual patterns where the phone lists none.
+/// Thermal zones of the chip, by the beginnings of their names; usual patterns where the phone lists none. `soc` alone is the
+/// charge of the battery in per cent (`bcl_soc` of Qualcomm's kernels).
 fn zones(phone: &Phone) -> Vec<String> {
     let of_the_chip = ["cpu", "gpu", "soc", "tsens", "msm", "big", "little", "mid"];
-    let matching = |zone: &String| of_the_chip.iter().any(|start| zone.to_lowercase().starts_with(start));
+    let matching = |zone: &String| {
+        let zone = zone.to_lowercase();
+        zone != "soc" && of_the_chip.iter().any(|start| zone.starts_with(start))
+    };
     let found: Vec<String> = phone.zones.iter().map(ToString::to_string).filter(matching).collect();
-    if found.is_empty() { vec!["cpu*".into(), "soc*".into()] } else { found }
+    if found.is_empty() { vec!["cpu*".into()] } else { found }
 }
 
 #[cfg(test)]
@@ -131,6 +135,10 @@ mod tests {
         assert_eq!(profile.clusters.len(), 2, "{:?}", profile.clusters);
         assert!(profile.facts().iter().all(|fact| fact.source.is_some()));
         assert_eq!(matching::differences(&phone, &profile), [] as [String; 0]);
+        // The charge in per cent is no temperature.
+        phone.zones = ["battery", "cpu-0-0-usr", "soc", "soc_thermal"].map(Into::into).to_vec();
+        let profile = Profile::parse(&draft(&phone), "draft.toml").unwrap();
+        assert_eq!(profile.thermal.unwrap().zones_by_type, ["cpu-0-0-usr", "soc_thermal"]);
     }
 
     #[test]

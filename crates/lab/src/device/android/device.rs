@@ -45,10 +45,35 @@ impl Device for Android {
         }
     }
 
+    fn rest(&mut self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
+    fn usual_probe_ns(&self) -> Option<u64> {
+        self.usual_probe_ns
+    }
+
+    fn usual_sentinel_ns(&self) -> Option<u64> {
+        self.usual_sentinel_ns
+    }
+
+    fn differs_from(&self, predictor: &Identity) -> Option<String> {
+        let ours = &self.identity;
+        let differ = |what: &str, there: &Option<String>, here: &Option<String>| {
+            let (there, here) = there.as_ref().zip(here.as_ref()).filter(|(there, here)| there != here)?;
+            Some(format!("{what} {there} there, {here} here"))
+        };
+        let cores = differ("cores", &predictor.cores, &ours.cores);
+        cores.or_else(|| differ("engine", &predictor.runtime_version, &ours.runtime_version))
+    }
+
     fn vigilance(&self) -> Option<Vigilance> {
         let drift = self.profile.require.sentinel_drift_max?;
         let thermal = self.profile.thermal.as_ref();
         let seconds = |&s: &u32| Duration::from_secs(u64::from(s));
+        let clusters = self.profile.clusters.iter().filter_map(|cluster| Some((cluster, cluster.max_khz?)));
+        let usual = clusters.flat_map(|(cluster, khz)| cluster.cpus.iter().map(move |&cpu| (cpu, khz)));
+        let locked = self.care.locked_khz.iter().map(|(&cpu, &khz)| (cpu, khz));
         Some(Vigilance {
             drift,
             throttled: 2.0 * drift,
@@ -58,6 +83,7 @@ impl Device for Android {
             cool_c: self.profile.require.start_temp_max_c,
             zones: thermal.map_or_else(Vec::new, |thermal| thermal.zones_by_type.clone()),
             thermal_status: self.profile.require.thermal_status_max,
+            usual_khz: usual.chain(locked).collect(),
         })
     }
 

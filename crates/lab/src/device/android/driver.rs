@@ -2,9 +2,11 @@
 
 use super::claim::me;
 use super::facts::Phone;
-use super::open_phone::{Android, SOON};
+use super::open_phone::{Android, SOON, serial as own_serial};
 use super::{matching, survey};
-use crate::device::adb::{AdbLink, AttachedPhone, Link, LinkError, Lock, LockError, PhoneState, Server};
+use crate::device::adb::{
+    AdbLink, AttachedPhone, Link, LinkError, Lock, LockError, PhoneState, Server, over_network,
+};
 use crate::device::attached::Attached;
 use crate::device::driver::{Driver, Request, only_one_thread};
 use crate::device::profile::{Kind, Profile, Profiles};
@@ -22,11 +24,13 @@ pub struct PhoneOptions {
     pub serial: Option<String>,
     /// Longest wait for the phone after the link to it broke.
     pub patience: Duration,
+    /// Whether a phone is measured under the name of another one.
+    pub other_phone: bool,
 }
 
 impl Default for PhoneOptions {
     fn default() -> PhoneOptions {
-        PhoneOptions { serial: None, patience: Duration::from_secs(60) }
+        PhoneOptions { serial: None, patience: Duration::from_secs(60), other_phone: false }
     }
 }
 
@@ -52,20 +56,22 @@ impl Driver for AndroidDriver {
     fn open(&self, request: &Request<'_>) -> Result<Box<dyn Device>, DeviceError> {
         let Request { profile, options, .. } = *request;
         only_one_thread(&profile.id, options)?;
-        let PhoneOptions { serial, patience } = options.driver.of();
+        let phone_options: PhoneOptions = options.driver.of();
         let server = Server::from_environment()?;
-        let serial = choose(&server, serial.as_deref(), profile)?;
-        let lock = Lock::take(serial.raw(), &format!("{}, which measures on it", me()));
+        let serial = choose(&server, phone_options.serial.as_deref(), profile)?;
+        let mut link = AdbLink::new(server, &serial);
+        link.await_ready(SOON)?;
+        let phone = Phone::read(&mut link)?;
+        // A phone on a cable and in the network has two serial numbers for adb, and one from its maker.
+        let owner = format!("{}, which measures on it", me());
+        let lock = Lock::take(own_serial(&phone).unwrap_or(&serial).raw(), &owner);
         let lock = lock.map_err(|error| match error {
             LockError::Held { owner } => DeviceError::Busy { device: format!("phone {serial}"), owner },
             LockError::Io { .. } => {
                 DeviceError::Lost { device: serial.to_string(), reason: error.to_string() }
             }
         })?;
-        let mut link = AdbLink::new(server, &serial);
-        link.await_ready(SOON)?;
-        let phone = Phone::read(&mut link)?;
-        let mut android = Android::new(Box::new(link), profile, phone, lock, options, patience)?;
+        let mut android = Android::new(Box::new(link), profile, phone, lock, options, &phone_options)?;
         android.check_and_claim()?;
         Ok(Box::new(android))
     }
@@ -91,18 +97,71 @@ fn choose(server: &Server, wanted: Option<&str>, profile: &Profile) -> Result<Fo
         [] => Err(LinkError::NoPhone.into()),
         [one] => Ok(one.serial.clone()),
         several => {
-            let fits = |phone: &&AttachedPhone| {
-                phone.state == PhoneState::Ready
-                    && Phone::read(&mut AdbLink::new(*server, &phone.serial))
-                        .is_ok_and(|phone| matching::best(&phone, std::iter::once(profile)).is_some())
+            let asked = |phone: &AttachedPhone| {
+                let ready = phone.state == PhoneState::Ready;
+                let phone = ready.then(|| Phone::read(&mut AdbLink::new(*server, &phone.serial)).ok());
+                phone.flatten()
             };
-            let fitting: Vec<&AttachedPhone> = several.iter().filter(fits).collect();
-            match fitting[..] {
-                [one] => Ok(one.serial.clone()),
-                _ => Err(DeviceError::Several {
-                    serials: several.iter().map(|phone| phone.serial.to_string()).collect(),
-                }),
-            }
+            let asked: Vec<(ForeignText, Option<Phone>)> =
+                several.iter().map(|phone| (phone.serial.clone(), asked(phone))).collect();
+            only(&asked, profile).ok_or_else(|| DeviceError::Several {
+                serials: several.iter().map(|phone| phone.serial.to_string()).collect(),
+            })
         }
+    }
+}
+
+/// The only one of the phones, by the serial numbers of adb and what they say of themselves (`None`: they cannot be asked), or the
+/// only one that fits `profile`. One that has two serial numbers is reached through the cable.
+fn only(asked: &[(ForeignText, Option<Phone>)], profile: &Profile) -> Option<ForeignText> {
+    let mut different: Vec<(&ForeignText, Option<&Phone>)> = Vec::new();
+    for (serial, phone) in asked {
+        let same = |known: &&mut (&ForeignText, Option<&Phone>)| {
+            known.1.zip(phone.as_ref()).is_some_and(|(a, b)| a.boot_id.is_some() && a.boot_id == b.boot_id)
+        };
+        match different.iter_mut().find(same) {
+            Some(known) if over_network(known.0.raw()) => *known = (serial, phone.as_ref()),
+            Some(_) => {}
+            None => different.push((serial, phone.as_ref())),
+        }
+    }
+    if let [(serial, _)] = different[..] {
+        return Some(serial.clone());
+    }
+    let fits = |phone: &Phone| matching::best(phone, std::iter::once(profile)).is_some();
+    let fitting: Vec<&ForeignText> =
+        different.iter().filter(|(_, phone)| phone.is_some_and(fits)).map(|(serial, _)| *serial).collect();
+    match fitting[..] {
+        [one] => Some(one.clone()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::tests::pixel2;
+    use super::*;
+
+    #[test]
+    fn a_phone_with_two_serial_numbers_is_one_phone() {
+        let profile = Profiles::of_repository().by_name("pixel2").unwrap();
+        let named = |name: &str, boot: &str, device: &str| {
+            let mut phone = pixel2();
+            phone.boot_id = Some(boot.into());
+            phone.properties.insert("ro.product.device".into(), device.into());
+            (ForeignText::from(name), Some(phone))
+        };
+        let air = named("adb-FA81-x._adb-tls-connect._tcp", "1", "walleye");
+        let cable = named("FA81", "1", "walleye");
+        for both in [[air.clone(), cable.clone()], [cable.clone(), air.clone()]] {
+            assert_eq!(only(&both, &profile).unwrap(), "FA81");
+        }
+        // Another phone beside it, which does not fit, and one that does.
+        let other = named("R5", "2", "sunfish");
+        assert_eq!(only(&[air.clone(), other.clone(), cable.clone()], &profile).unwrap(), "FA81");
+        assert_eq!(only(&[cable.clone(), named("FA82", "3", "walleye")], &profile), None);
+        // One that cannot be asked may be the one that is meant.
+        assert_eq!(only(&[other.clone(), ("R6".into(), None)], &profile), None);
+        assert_eq!(only(&[cable, ("R6".into(), None)], &profile).unwrap(), "FA81");
     }
 }

@@ -24,7 +24,7 @@ const PROPERTIES: [&str; 10] = [
 const MOST_PARTS: usize = 1024;
 
 /// What a phone reports about itself. Absent: the phone does not tell.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Phone {
     pub properties: BTreeMap<String, ForeignText>,
     /// Changes whenever the phone is restarted.
@@ -39,6 +39,10 @@ pub struct Phone {
     pub memory_kib: Option<u64>,
     /// Types of the thermal zones.
     pub zones: Vec<ForeignText>,
+    /// The group of cores that commands are in: `/foreground`.
+    pub cpuset: Option<ForeignText>,
+    /// Most of a core's speed that commands are given, in per cent, where the group that they are in bounds it.
+    pub uclamp_max_percent: Option<f64>,
 }
 
 /// A core, as `/sys` and `/proc/cpuinfo` describe it.
@@ -69,6 +73,11 @@ impl Phone {
     /// The device name, by which profiles recognise the phone.
     pub fn device(&self) -> Option<&str> {
         self.property("ro.product.device")
+    }
+
+    /// The API level of its Android: 30 for Android 11.
+    pub fn sdk(&self) -> Option<u32> {
+        self.property("ro.build.version.sdk")?.parse().ok()
     }
 
     /// One line that describes the phone, which can be printed.
@@ -127,6 +136,12 @@ impl Phone {
                 "machine" => phone.machine = given()?,
                 "uid" => phone.uid = rest.parse().ok(),
                 "zone" => phone.zones.extend(given()?),
+                "cpuset" => phone.cpuset = given()?,
+                // `max` is no bound.
+                "uclamp" => {
+                    phone.uclamp_max_percent =
+                        rest.trim().parse().ok().filter(|percent| (0.0..100.0).contains(percent));
+                }
                 "allowed" => phone.allowed = cores(rest)?,
                 "memory" => {
                     phone.memory_kib = rest.split_whitespace().find_map(|word| word.parse().ok());
@@ -180,6 +195,9 @@ fn script() -> String {
             echo \"core ${{c##*/cpu}} $(cat $c/cpufreq/cpuinfo_max_freq 2>/dev/null || echo -) \\
                 $(cat $c/cpufreq/scaling_governor 2>/dev/null || echo -)\"
         done
+        echo \"cpuset $(cat /proc/self/cpuset 2>/dev/null)\"
+        g=$(sed -n 's/^[0-9]*:cpu[^:s]*://p' /proc/self/cgroup 2>/dev/null | head -n 1)
+        echo \"uclamp $(cat /dev/cpuctl$g/cpu.uclamp.max 2>/dev/null)\"
         for z in /sys/class/thermal/thermal_zone*; do echo \"zone $(cat $z/type 2>/dev/null)\"; done
         cat /proc/cpuinfo",
         PROPERTIES.join(" ")
@@ -227,7 +245,7 @@ pub(super) mod tests {
             prop ro.build.fingerprint=google/walleye/walleye:11/RP1A.201005.004.A1/6934943:user/release-keys\n\
             boot 3f1b0c2e-0000-4000-8000-000000000001\nmachine aarch64\nuid 2000\n\
             allowed Cpus_allowed_list:\t0-7\nmemory MemTotal:        3743488 kB\n\
-            zone msm_therm\nzone battery\nzone battery\n",
+            cpuset /foreground\nuclamp max\nzone msm_therm\nzone battery\nzone battery\n",
         );
         for id in 0..8 {
             let khz = if id < 4 { 1_900_800 } else { 2_457_600 };

@@ -29,13 +29,40 @@ impl Android {
         subject: &Subject,
         workload: Workload<'_>,
     ) -> Result<Measured, DeviceError> {
-        match self.ask(id, subject, workload) {
-            Err(DeviceError::Implausible { .. }) => {
-                let again = format!("{id}-{}", self.run);
+        self.care.keep_awake(&mut *self.link, &self.profile);
+        let again = format!("{id}-{}", self.run);
+        let measured = match self.ask(id, subject, workload) {
+            Err(DeviceError::Implausible { .. }) => self.ask(&again, subject, workload),
+            // The watchdog on the phone had undone everything, after a long silence of this side.
+            Ok(_) if self.care.is_undone() => {
+                self.notes.push(
+                    "its settings had been brought back after a long silence; they are changed again".into(),
+                );
+                self.prepare().map_err(|error| self.lost(error))?;
                 self.ask(&again, subject, workload)
             }
+            Ok(measured) if self.moved(&measured) => self.ask(&again, subject, workload),
             answer => answer,
+        }?;
+        Ok(self.at_its_pace(measured))
+    }
+
+    /// Whether the profile wants a process that stays on one of its cores, and this one did not.
+    fn moved(&self, measured: &Measured) -> bool {
+        let cores = measured.before.core.zip(measured.after.core);
+        let stays = |(before, after): (u32, u32)| before == after && self.cores.contains(&after);
+        self.profile.require.same_core_verified && !self.cores.is_empty() && !cores.is_none_or(stays)
+    }
+
+    /// What was measured, beside the usual pace of the core as everything so far shows it: a single process cannot know whether
+    /// the core is slower than it was in others.
+    fn at_its_pace(&mut self, mut measured: Measured) -> Measured {
+        if let Some(learnt) = measured.timing.usual_probe_ns {
+            let usual = self.usual_probe_ns.map_or(learnt, |known| known.min(learnt));
+            self.usual_probe_ns = Some(usual);
+            measured.timing.usual_probe_ns = Some(usual);
         }
+        measured
     }
 
     fn ask(&mut self, id: &str, subject: &Subject, workload: Workload<'_>) -> Result<Measured, DeviceError> {
@@ -55,7 +82,8 @@ impl Android {
         };
         let json = serde_json::to_string(&job).map_err(|e| DeviceError::workload(workload, e))?;
         let command = format!(
-            "{} --time-limit {} --results {} --job {}",
+            "{}{} --time-limit {} --results {} --job {}",
+            self.care.before_job(&self.dir, &self.phone, limit),
             self.command(),
             limit.as_secs(),
             shell_word(&self.results()),
@@ -65,6 +93,7 @@ impl Android {
         loop {
             match self.link.shell(&command, limit + Duration::from_secs(15)) {
                 Ok(finished) => {
+                    self.care.heard(&finished.stdout);
                     let replies = replies(&finished.stdout);
                     if let Some(reason) = warning(&replies).map(|reason| reason.to_string())
                         && !self.notes.contains(&reason)
@@ -126,7 +155,8 @@ impl Android {
             Err(error) if error.may_pass() => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let identity = |phone: &Phone| (phone.properties.get("ro.build.fingerprint").cloned(), serial(phone));
+        let identity =
+            |phone: &Phone| (phone.properties.get("ro.build.fingerprint").cloned(), serial(phone).cloned());
         if identity(&now) != identity(&self.phone) {
             return Err(self.lost("another phone answers now"));
         }

@@ -19,16 +19,25 @@ pub fn best<'a>(phone: &Phone, profiles: impl Iterator<Item = &'a Profile> + Clo
     })
 }
 
+/// Why the phone is another one than `profile` describes; `None` where it is that one, does not tell, or the profile describes no
+/// special one.
+pub fn other(phone: &Phone, profile: &Profile) -> Option<String> {
+    let names = &profile.matching.product_device;
+    let told = |name: &str| phone.properties.get(name);
+    if names.is_empty() {
+        let (here, there) = (told("ro.board.platform")?, profile.matching.platform.as_deref()?);
+        return (*here != there).then(|| format!("platform {here}, in the profile {there}"));
+    }
+    let device = told("ro.product.device")?;
+    let fits = names.iter().any(|name| device == name.as_str());
+    (!fits).then(|| format!("the phone is a {device}, the profile is of {}", names.join(", ")))
+}
+
 /// The facts in which the phone and the profile disagree, one line each.
 pub fn differences(phone: &Phone, profile: &Profile) -> Vec<String> {
     let mut found = Vec::new();
-    let names = &profile.matching.product_device;
-    if let Some(device) = phone.properties.get("ro.product.device")
-        && !names.is_empty()
-        && !names.iter().any(|name| device == name.as_str())
-    {
-        found.push(format!("the phone is a {device}, the profile is of {}", names.join(", ")));
-    }
+    let is_named = !profile.matching.product_device.is_empty();
+    found.extend(other(phone, profile).filter(|_| is_named));
     let platform = phone.properties.get("ro.board.platform").zip(profile.matching.platform.as_deref());
     if let Some((here, there)) = platform.filter(|(here, there)| *here != there) {
         found.push(format!("platform {here}, in the profile {there}"));
@@ -132,6 +141,24 @@ mod tests {
         // The platform alone does not make it a Pixel.
         phone.properties.insert("ro.product.device".into(), "cheeseburger".into());
         assert_eq!(best(&phone, profiles.iter()), None);
+    }
+
+    #[test]
+    fn another_phone_is_known_by_its_name_or_its_platform() {
+        let profiles = shipped();
+        let find = |id: &str| profiles.iter().find(|profile| profile.id == id).unwrap().clone();
+        let mut phone = pixel2();
+        assert_eq!(other(&phone, &find("pixel2")), None);
+        assert!(other(&phone, &find("pixel3")).unwrap().contains("is a walleye, the profile is of blueline"));
+        assert_eq!(other(&phone, &find("android-generic")), None);
+        let mut of_platform = find("pixel2");
+        of_platform.matching.product_device.clear();
+        assert_eq!(other(&phone, &of_platform), None);
+        of_platform.matching.platform = Some("sdm845".into());
+        assert!(other(&phone, &of_platform).unwrap().contains("sdm845"));
+        // A phone that does not tell is not accused.
+        phone.properties.remove("ro.product.device");
+        assert_eq!(other(&phone, &find("pixel3")), None);
     }
 
     #[test]

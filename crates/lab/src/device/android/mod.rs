@@ -7,8 +7,10 @@
 //!
 //! [`survey`] lists the attached phones with their [`facts`] and [`status`]; `driver` chooses one of them, `opening` puts a
 //! runner onto it, `claim` takes and releases it, and `job` measures on it. `open_phone` holds the data that these share,
-//! and `device` is the interface for campaigns.
+//! and `device` is the interface for campaigns. What is special of Android as a system to measure on is in `care` and
+//! [`status`]; jobs and results are the same on every remote device.
 
+mod care;
 mod claim;
 pub mod describe;
 mod device;
@@ -20,7 +22,6 @@ pub mod matching;
 mod open_phone;
 mod opening;
 mod runners;
-mod settings;
 pub mod status;
 pub mod survey;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! An open phone: what is known of it while it is measured.
 
+use super::care::Care;
 use super::facts::Phone;
 use super::launch::runner_command;
 use super::runners::Pushed;
@@ -39,6 +40,11 @@ pub(super) struct Android {
     pub notes: Vec<String>,
     /// Whether the settings are changed and the phone's property says that it is in use by this process.
     pub claimed: bool,
+    pub care: Care,
+    /// Usual length of a probe of the core's pace, in nanoseconds, as earlier sessions and the launches so far found it.
+    pub usual_probe_ns: Option<u64>,
+    /// See [`crate::device::Device::usual_sentinel_ns`].
+    pub usual_sentinel_ns: Option<u64>,
     pub _lock: Option<Lock>,
 }
 
@@ -65,6 +71,6 @@ impl Android {
 }
 
 /// The serial number that the manufacturer gave the phone.
-pub(super) fn serial(phone: &Phone) -> Option<ForeignText> {
-    phone.properties.get("ro.serialno").cloned()
+pub(super) fn serial(phone: &Phone) -> Option<&ForeignText> {
+    phone.properties.get("ro.serialno")
 }

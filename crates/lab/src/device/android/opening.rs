@@ -1,5 +1,7 @@
 //! Opening a phone: a runner that works there, the cores to measure on, and the identity of what is measured.
 
+use super::PhoneOptions;
+use super::care::Care;
 use super::facts::Phone;
 use super::launch::{Greeting, Refusal, greet};
 use super::open_phone::{Android, serial};
@@ -12,7 +14,6 @@ use edgezen_core::foreign::{ForeignText, Name};
 use edgezen_core::measurement::Identity;
 use edgezen_runner::Policy;
 use serde_json::json;
-use std::time::Duration;
 
 /// The measuring policy that a profile asks for. Its runs are those of all launches together.
 pub(super) fn policy(measure: &Measure) -> Policy {
@@ -35,8 +36,15 @@ impl Android {
         phone: Phone,
         lock: Lock,
         options: &Options,
-        patience: Duration,
+        phone_options: &PhoneOptions,
     ) -> Result<Android, DeviceError> {
+        if let Some(difference) = matching::other(&phone, profile).filter(|_| !phone_options.other_phone) {
+            return Err(DeviceError::OtherPhone {
+                device: format!("phone {}", link.name()),
+                profile: profile.id.clone(),
+                difference,
+            });
+        }
         let mut notes: Vec<String> = matching::differences(&phone, profile)
             .into_iter()
             .map(|difference| format!("profile {}: {difference}", profile.id))
@@ -76,7 +84,8 @@ impl Android {
         };
         let identity = Identity {
             runtime: greeting.engine.clone(),
-            runtime_version: Some(greeting.engine_version.raw().to_owned()),
+            // An engine chooses its kernels by the target that it was built for.
+            runtime_version: Some(format!("{} {}", greeting.engine_version.raw(), greeting.target.raw())),
             batch: options.batch.max(1),
             threads: options.threads,
             cores: (!cores.is_empty()).then(|| matching::mask(&cores)),
@@ -93,7 +102,7 @@ impl Android {
             policy: options.launch_policy(usual),
             cores,
             seed: options.seed,
-            patience,
+            patience: phone_options.patience,
             dir,
             session: Name::resembling(&unique_name()),
             run: unique_name(),
@@ -101,6 +110,9 @@ impl Android {
             facts,
             notes,
             claimed: false,
+            care: Care::default(),
+            usual_probe_ns: options.usual_probe_ns,
+            usual_sentinel_ns: options.usual_sentinel_ns,
             _lock: Some(lock),
         })
     }
@@ -115,7 +127,7 @@ pub(super) fn facts_of(
     differences: &[String],
 ) -> Facts {
     let mut facts = Facts::new();
-    facts.insert("serial".into(), json!(serial(phone).unwrap_or_else(|| link.clone())));
+    facts.insert("serial".into(), json!(serial(phone).unwrap_or(link)));
     facts.insert("build_fingerprint".into(), json!(phone.property("ro.build.fingerprint")));
     facts.insert("boot_id".into(), json!(phone.boot_id));
     facts.insert("runner_sha256".into(), json!(runner.sha256));

@@ -31,8 +31,11 @@ pub fn triples(phone: &Phone, profile: &Profile) -> Vec<String> {
     let fits = |triple: &String| {
         architectures.is_empty() || architectures.contains(&triple.split('-').next().unwrap_or_default())
     };
-    let systems = ["linux-android", "unknown-linux-musl", "unknown-linux-gnu"];
-    let own = architectures.iter().flat_map(|arch| systems.map(|system| format!("{arch}-{system}")));
+    let systems = |arch: &str| match arch {
+        "armv7" => ["linux-androideabi", "unknown-linux-musleabihf", "unknown-linux-gnueabihf"],
+        _ => ["linux-android", "unknown-linux-musl", "unknown-linux-gnu"],
+    };
+    let own = architectures.iter().flat_map(|arch| systems(arch).map(|system| format!("{arch}-{system}")));
     let mut triples: Vec<String> = named.into_iter().filter(fits).chain(own).collect();
     let mut seen = Vec::new();
     triples.retain(|triple| {
@@ -136,6 +139,14 @@ mod tests {
         phone.machine = Some("x86_64".into());
         let both = triples(&phone, &profile);
         assert!(both[0].starts_with("aarch64") && both.iter().any(|t| t == "x86_64-unknown-linux-gnu"));
+        // Those of 32 bit have targets of other names.
+        let mut old = pixel2();
+        old.properties.insert("ro.product.cpu.abi".into(), "armeabi-v7a".into());
+        old.machine = Some("armv7l".into());
+        assert_eq!(
+            triples(&old, &profile),
+            ["armv7-linux-androideabi", "armv7-unknown-linux-musleabihf", "armv7-unknown-linux-gnueabihf"]
+        );
         phone.properties.remove("ro.product.cpu.abi");
         assert!(triples(&phone, &profile).iter().all(|triple| triple.starts_with("x86_64")));
     }

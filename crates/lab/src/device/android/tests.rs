@@ -1,5 +1,6 @@
 //! The open phone, at the end of a link with prepared answers.
 
+use super::care::Care;
 use super::facts::tests::{pixel2, pixel2_answer};
 use super::launch::Greeting;
 use super::open_phone::Android;
@@ -9,10 +10,11 @@ use crate::device::adb::fake::ScriptedLink;
 use crate::device::adb::{Finished, LinkError};
 use crate::device::profile::Profiles;
 use crate::device::{Continuity, Device, DeviceError, Workload};
-use edgezen_core::measurement::Subject;
+use edgezen_core::measurement::{Identity, Subject};
 use edgezen_runner::protocol::{Fault, Reply};
 use edgezen_runner::{Conditions, Measured, TimedBy, Timing};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,6 +46,9 @@ fn phone(answers: Vec<Result<Finished, LinkError>>) -> Android {
         facts,
         notes: Vec::new(),
         claimed: false,
+        care: Care::default(),
+        usual_probe_ns: None,
+        usual_sentinel_ns: None,
         _lock: None,
     }
 }
@@ -175,4 +180,81 @@ fn restarts_and_swaps_are_told_apart() {
     for name in ["serial", "build_fingerprint", "runner_sha256"] {
         assert!(matches!(with(name), Continuity::Other(_)), "{name}");
     }
+}
+
+/// The answer to a job, whose runner probed its core at this pace and began and ended on these cores.
+fn at(id: &str, usual_probe_ns: u64, cores: (u32, u32)) -> Result<Finished, LinkError> {
+    let line = done(id, 5_000);
+    let Ok(Reply::Done { id, mut measured }) = serde_json::from_str(&line) else { panic!("{line}") };
+    measured.timing.probes_ns = vec![usual_probe_ns; 10];
+    measured.timing.usual_probe_ns = Some(usual_probe_ns);
+    (measured.before.core, measured.after.core) = (Some(cores.0), Some(cores.1));
+    says(&(serde_json::to_string(&Reply::Done { id, measured }).unwrap() + "\n"), 0)
+}
+
+#[test]
+fn the_usual_pace_is_that_of_all_launches() {
+    let still = (4, 4);
+    let mut phone = phone(vec![at("a", 40_000, still), at("b", 60_000, still), at("c", 30_000, still)]);
+    phone.usual_probe_ns = Some(50_000);
+    for (name, usual) in [("a", 40_000), ("b", 40_000), ("c", 30_000)] {
+        let measured = phone.measure_as(name, Workload::Subject(&subject())).unwrap();
+        assert_eq!(measured.timing.usual_probe_ns, Some(usual), "{name}");
+        assert_eq!(phone.usual_probe_ns(), Some(usual));
+    }
+}
+
+#[test]
+fn a_process_that_moved_to_another_core_is_asked_again() {
+    // The profile of the Pixel 2 wants it to stay.
+    for moved in [(4, 6), (2, 2)] {
+        let mut phone = phone(vec![at("a", 40_000, moved), at("a-r", 40_000, (7, 7))]);
+        let measured = phone.measure_as("a", Workload::Subject(&subject())).unwrap();
+        assert_eq!(measured.after.core, Some(7));
+    }
+}
+
+#[test]
+fn what_the_watchdog_has_undone_is_done_again() {
+    let undone = says(&format!("{}\n{}", "__edgezen_undone", done("a", 9_000)), 0);
+    let settings = || says("low_power=1\nairplane_mode_on=1\n", 0);
+    let nothing = || says("", 0);
+    // Settings are read, root is looked for twice, the script is written, the watchdog started, one setting changed and the
+    // screen woken; all is read back, and the phone marked.
+    let mut answers = vec![undone, settings()];
+    answers.extend((0..6).map(|_| nothing()));
+    answers.extend([settings(), nothing(), says(&done("a-r", 5_000), 0)]);
+    let mut phone = phone(answers);
+    phone.care = Care::undoable();
+    let measured = phone.measure_as("a", Workload::Subject(&subject())).unwrap();
+    assert_eq!(measured.timing.samples_ns, vec![5_000; 10]);
+    let notes = phone.take_notes().join("\n");
+    assert!(notes.contains("brought back after a long silence"), "{notes}");
+}
+
+#[test]
+fn a_predictor_of_other_cores_or_another_build_is_for_something_else() {
+    let phone = phone(vec![]);
+    let mut theirs = phone.identity.clone();
+    theirs.cores = Some("f0".into());
+    let mut ours = phone;
+    ours.identity = Identity { runtime_version: Some("1 aarch64-android".into()), ..theirs.clone() };
+    theirs.runtime_version.clone_from(&ours.identity.runtime_version);
+    assert_eq!(ours.differs_from(&theirs), None);
+    let other = Identity { cores: Some("80".into()), ..theirs.clone() };
+    assert_eq!(ours.differs_from(&other).unwrap(), "cores 80 there, f0 here");
+    let other = Identity { runtime_version: Some("1 aarch64-linux".into()), ..theirs.clone() };
+    assert!(ours.differs_from(&other).unwrap().contains("aarch64-linux there"));
+    // Predictors that do not tell are believed.
+    let silent = Identity { cores: None, runtime_version: None, ..theirs };
+    assert_eq!(ours.differs_from(&silent), None);
+}
+
+#[test]
+fn clocks_that_are_locked_on_purpose_are_usual() {
+    let mut phone = phone(vec![]);
+    assert_eq!(phone.vigilance().unwrap().usual_khz[&4], 2_457_600);
+    phone.care.locked_khz = BTreeMap::from([(4, 2_035_200)]);
+    let usual = phone.vigilance().unwrap().usual_khz;
+    assert_eq!((usual[&4], usual[&0]), (2_035_200, 1_900_800));
 }

@@ -154,6 +154,10 @@ pub struct Measure {
     /// The clock at which each cluster, by its name, is locked; this needs root. Absent: it is not locked.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub lock_khz: BTreeMap<String, u64>,
+    /// Whether Android's fixed performance mode is switched on meanwhile: clocks that the phone can hold, since Android 11.
+    /// Absent: no.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fixed_performance: bool,
     /// Thermal state that results are meant for: `warm`, `sustained`. Absent: not controlled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
@@ -174,6 +178,7 @@ impl Default for Measure {
             max_ms: 10_000,
             launches: 1,
             lock_khz: BTreeMap::new(),
+            fixed_performance: false,
             state: None,
         }
     }
@@ -196,13 +201,13 @@ pub struct Require {
     /// Highest thermal status of Android, 0 (none) to 6.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thermal_status_max: Option<u32>,
-    /// Highest temperature at the start.
+    /// Highest temperature of the surface, the battery, or (of a GPU) the chip at the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_temp_max_c: Option<f64>,
     /// Greatest share by which the sentinel kernel may be slower than usual.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sentinel_drift_max: Option<f64>,
-    /// Whether the process must be seen to stay on its cores.
+    /// Whether the process must be seen to stay on its core.
     pub same_core_verified: bool,
 }
 

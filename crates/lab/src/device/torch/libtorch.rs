@@ -21,6 +21,7 @@ use edgezen_runner::sampler;
 use edgezen_runner::sampler::SampleError;
 use edgezen_runner::{Clock, Conditions, Measured, Monotonic, Policy, Timing};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use tch::Kind as Element;
@@ -151,6 +152,7 @@ fn vigilance(profile: &Profile) -> Vigilance {
         cool_c: profile.require.start_temp_max_c,
         zones: Vec::new(),
         thermal_status: None,
+        usual_khz: BTreeMap::new(),
     }
 }
 

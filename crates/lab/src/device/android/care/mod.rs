@@ -1,0 +1,100 @@
+//! The care of Android: what is changed on a phone for measurements, and how it comes back. Everything here needs a link, a
+//! profile and what the phone says of itself, and nothing of jobs, runners and results.
+//!
+//! Before anything is changed, a script that undoes it is written to the phone. It runs when the device is closed. If this
+//! program is killed or the link breaks, a watchdog on the phone runs it after some minutes without a sign of life, and the next
+//! start does, even from another computer.
+
+mod plan;
+mod prepare;
+mod radios;
+mod root;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod undo;
+
+pub use undo::restore;
+
+use super::facts::Phone;
+use crate::device::adb::{Link, LinkError};
+use crate::device::profile::Profile;
+use prepare::Prepared;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How often a phone is kept from falling asleep.
+const WAKE_EVERY: Duration = Duration::from_secs(600);
+
+/// Time limit of the command that does.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Moves the shell, and what it starts, to the group of the program that is on the screen, whose cores are not held back (AOSP,
+/// `init.rc` and `task_profiles.json`). Only root may.
+const TO_THE_FOREGROUND: &str =
+    "for g in cpuset cpuctl; do { echo 0 > /dev/$g/top-app/cgroup.procs; } 2>/dev/null; done; ";
+
+/// The care of one phone.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Care {
+    /// Whether a script on the phone undoes what was changed.
+    undoable: bool,
+    /// Whether the watchdog on the phone has run it.
+    undone: bool,
+    /// The clocks in kHz that cores are locked at.
+    pub locked_khz: BTreeMap<u32, u64>,
+    /// When the phone was last kept from falling asleep.
+    awake_since: Option<Instant>,
+}
+
+impl Care {
+    /// Changes the phone as `profile` requires; `dir` is a folder of it. Gives what could not be done, one line each.
+    ///
+    /// # Errors
+    /// An error of the link. [`restore`] undoes whatever was changed before it.
+    pub fn prepare(
+        &mut self,
+        link: &mut dyn Link,
+        dir: &str,
+        profile: &Profile,
+        phone: &Phone,
+    ) -> Result<Vec<String>, LinkError> {
+        let Prepared { notes, undoable, locked_khz } = prepare::prepare(link, dir, profile, phone)?;
+        *self = Care { undoable, undone: false, locked_khz, awake_since: Some(Instant::now()) };
+        Ok(notes)
+    }
+
+    /// What a shell does before a job that takes `limit` at most.
+    pub fn before_job(&self, dir: &str, phone: &Phone, limit: Duration) -> String {
+        let foreground = if phone.uid == Some(0) { TO_THE_FOREGROUND } else { "" };
+        let alive = if self.undoable { undo::sign_of_life(dir, limit) + "; " } else { String::new() };
+        format!("{foreground}{alive}")
+    }
+
+    /// Reads what the shell said before the job.
+    pub fn heard(&mut self, stdout: &str) {
+        self.undone |= self.undoable && stdout.lines().any(|line| line == undo::UNDONE);
+    }
+
+    /// Whether everything has been undone by the phone, so that it has to be prepared again.
+    pub fn is_undone(&self) -> bool {
+        self.undone
+    }
+
+    /// Keeps the screen of a phone on that `profile` wants to be awake, whatever the phone makes of its settings.
+    pub fn keep_awake(&mut self, link: &mut dyn Link, profile: &Profile) {
+        let Some(since) = self.awake_since else { return };
+        let wanted = profile.require.screen.as_deref().is_some_and(|screen| screen != "off");
+        if wanted && since.elapsed() >= WAKE_EVERY {
+            self.awake_since = Some(Instant::now());
+            // A link that breaks now breaks in the job, too, where the phone is regained.
+            let _ = link.shell("input keyevent KEYCODE_WAKEUP", SOON);
+        }
+    }
+
+    /// One whose script is on the phone.
+    #[cfg(test)]
+    pub fn undoable() -> Care {
+        Care { undoable: true, ..Care::default() }
+    }
+}
