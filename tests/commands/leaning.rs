@@ -40,7 +40,7 @@ fn a_fit_to_mobilenets_leans_on_another_runtime_for_dense_convolutions() {
     for runtime in ["paddlelite", "paddlelite-armv7"] {
         import(dir, "paddlelite", &["--device", "snapdragon835", "--runtime", runtime], runtime);
     }
-    let mobilenets = ["--leave-out", "zoo:resnet", "zoo:inception", "--json"];
+    let mobilenets = ["--leave-out", "zoo:resnet_v2", "--leave-out", "zoo:inception", "--json"];
     let lent = ["fit", "--data", "data", "--prior", "paddlelite", "paddlelite-armv7", "-o", "lent.json"];
     let report = edgezen_json(dir, &[&lent[..], &mobilenets].concat());
     edgezen_json(dir, &[&["fit", "--data", "data", "-o", "alone.json"][..], &mobilenets].concat());
@@ -96,7 +96,7 @@ fn sister_devices_tell_the_networks_of_a_device() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let table = table("aihub");
-    let args = ["evaluate", "--siblings", "--data", &table, "--of", "Samsung Galaxy S25", "--draws", "2"];
+    let args = ["evaluate", "--siblings", "--data", &table, "--of", "galaxy_s25", "--draws", "2"];
     let held = edgezen_json(dir, &[&args[..], &["--json"]].concat());
     assert_eq!(list(&held).len(), 1);
     let held = &held[0];
