@@ -326,12 +326,11 @@ impl From<DeviceError> for Failure {
             DeviceError::Runtime { .. } => {
                 Failure::runtime(message).remedy(format!("fetch it anew: {}", runtimes::SETUP))
             }
-            DeviceError::Tool { error: ToolError::Description(error), .. } => {
-                Failure::from(error).remedy_for_bad_file("docs/runtimes.md lists the fields of a description")
-            }
-            DeviceError::Tool { description, error, .. } => {
-                Failure::runtime(message).remedy(error.remedy(&description))
-            }
+            DeviceError::Tool { description, error, .. } => match *error {
+                ToolError::Description(error) => Failure::from(error)
+                    .remedy_for_bad_file("docs/runtimes.md lists the fields of a description"),
+                error => Failure::runtime(message).remedy(error.remedy(&description)),
+            },
             DeviceError::Launch { .. } | DeviceError::Pin { .. } | DeviceError::Workload { .. } => {
                 Failure::runtime(message)
             }

@@ -19,7 +19,7 @@ fn without(dir: &Path, args: &[&str]) -> Output {
 /// The names of the runtimes that are opened as libraries and are here.
 fn installed() -> Vec<String> {
     let names: Vec<String> =
-        found().iter().filter(|found| found.library.is_some()).map(|found| found.name).collect();
+        found().iter().filter(|found| found.library.is_some()).map(|found| found.name.clone()).collect();
     if names.is_empty() {
         assert!(std::env::var_os("EDGEZEN_REQUIRE_RUNTIMES").is_none(), "no runtime is installed");
         println!("skipped: no runtime is installed");

@@ -60,7 +60,7 @@ pub enum DeviceError {
         workload: Option<String>,
         /// The file that describes it.
         description: PathBuf,
-        error: ToolError,
+        error: Box<ToolError>,
     },
     /// This workload cannot be measured; others can.
     #[error("{workload}: {reason}")]

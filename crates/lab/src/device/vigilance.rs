@@ -74,7 +74,7 @@ impl Vigilance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use edgezen_runner::Timing;
+    use edgezen_runner::{TimedBy, Timing};
 
     fn vigilance() -> Vigilance {
         Vigilance {
@@ -92,17 +92,18 @@ mod tests {
 
     fn measured(before: Conditions, after: Conditions) -> Measured {
         let timing = Timing {
-            first_ns: 1,
+            first_ns: Some(1),
             warmup_runs: 3,
             k: 1,
             samples_ns: vec![10],
             probes_ns: vec![],
             usual_probe_ns: None,
-            checksum: 0.0,
+            checksum: Some(0.0),
             noisy_half_width: 0.05,
             overhead_ns: None,
+            timed_by: TimedBy::Stopwatch,
         };
-        Measured { timing, before, after, load_ns: None, peak_bytes: None }
+        Measured { timing, before, after, load_ns: None, peak_bytes: None, outputs: None }
     }
 
     fn after(change: impl Fn(&mut Conditions)) -> Measured {

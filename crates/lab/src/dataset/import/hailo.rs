@@ -7,6 +7,9 @@ use super::column::Column;
 use crate::dataset::DatasetError;
 use crate::dataset::table::{KernelTable, NetworkTableError, Select};
 
+/// A row of the table: its number there, the network, the side of its images, and the time of one in milliseconds.
+type Row = (usize, String, u32, f64);
+
 /// The runtime of these identities.
 pub const RUNTIME: &str = "hailo-throughput";
 
@@ -66,9 +69,7 @@ pub(super) fn translate(table: KernelTable, select: &mut Select) -> Result<Kerne
         };
         rows.push((row, network, side, f64::from(batch) * rate.time_of_one(row)?));
     }
-    let column = |value: &dyn Fn(&(usize, String, u32, f64)) -> String| -> Vec<String> {
-        rows.iter().map(value).collect()
-    };
+    let column = |value: &dyn Fn(&Row) -> String| -> Vec<String> { rows.iter().map(value).collect() };
     let same = |value: &str| vec![value.to_owned(); rows.len()];
     Ok(table.translated([
         ("network", column(&|row| row.1.clone())),
@@ -150,7 +151,9 @@ mod tests {
             let error = read(&text, &chosen("hailo8", None, None)).unwrap_err().to_string();
             assert!(error.contains("row 5") && error.contains(column), "{to}: {error}");
         }
-        let error = read("task,network\nclassification,resnet_v1_18\n", &chosen("hailo8", None, None)).unwrap_err().to_string();
+        let error = read("task,network\nclassification,resnet_v1_18\n", &chosen("hailo8", None, None))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("chip"), "{error}");
     }
 

@@ -6,6 +6,9 @@
 use super::column::Column;
 use crate::dataset::table::{KernelTable, NetworkTableError, Select};
 
+/// A row of the table: its number there, the network, the side of its images, and the time of one in milliseconds.
+type Row = (usize, String, u32, f64);
+
 /// The runtime of these identities.
 pub const RUNTIME: &str = "rknn-throughput";
 
@@ -45,9 +48,7 @@ pub(super) fn translate(table: KernelTable, select: &mut Select) -> Result<Kerne
         };
         rows.push((row, network, high, rate.time_of_one(row)?));
     }
-    let column = |value: &dyn Fn(&(usize, String, u32, f64)) -> String| -> Vec<String> {
-        rows.iter().map(value).collect()
-    };
+    let column = |value: &dyn Fn(&Row) -> String| -> Vec<String> { rows.iter().map(value).collect() };
     Ok(table.translated([
         ("network", column(&|row| row.1.clone())),
         ("resolution", column(&|row| row.2.to_string())),

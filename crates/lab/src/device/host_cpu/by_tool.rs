@@ -47,7 +47,7 @@ impl ByTool {
             tool: id.clone(),
             workload: None,
             description: file,
-            error,
+            error: Box::new(error),
         })?;
         let cores = PinnedCore::choose(options.cores.as_deref(), running.threads)
             .and_then(|cores| PinnedCore::learning(cores.as_deref(), None, Duration::ZERO))
@@ -82,7 +82,7 @@ impl ByTool {
             tool: description.id.to_string(),
             workload: Some(workload.to_string()),
             description: file.clone(),
-            error,
+            error: Box::new(error),
         }
     }
 

@@ -59,7 +59,7 @@ pub fn tool(name: &str) -> Result<Option<Tool>, DeviceError> {
         tool: name.to_owned(),
         workload: None,
         description: PathBuf::from(name),
-        error,
+        error: Box::new(error),
     })
 }
 

@@ -173,7 +173,8 @@ fn scratch() -> Result<TempDir, ToolError> {
     tempfile::tempdir().map_err(|error| ToolError::Io { path: std::env::temp_dir(), error })
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::super::description::Description;
     use super::*;
