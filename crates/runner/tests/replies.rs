@@ -1,7 +1,7 @@
 //! Replies come back as they were sent.
 
 use edgezen_runner::protocol::Reply;
-use edgezen_runner::{Conditions, Measured, Timing};
+use edgezen_runner::{Conditions, Measured, TimedBy, Timing};
 use std::collections::BTreeMap;
 
 /// On a device that tells its clocks, as phones and most computers do.
@@ -15,18 +15,20 @@ fn clocks_of_cores_survive_a_reply() {
         ..Conditions::default()
     };
     let timing = Timing {
-        first_ns: 1,
+        first_ns: Some(1),
         warmup_runs: 3,
         k: 1,
         samples_ns: vec![10],
         probes_ns: vec![],
         usual_probe_ns: None,
-        checksum: 0.0,
+        checksum: Some(0.0),
         noisy_half_width: 0.05,
         overhead_ns: None,
+        timed_by: TimedBy::Stopwatch,
     };
     let (before, after) = (conditions.clone(), conditions);
-    let measured = Box::new(Measured { timing, before, after, load_ns: None, peak_bytes: None });
+    let measured =
+        Box::new(Measured { timing, before, after, load_ns: None, peak_bytes: None, outputs: None });
     let reply = Reply::Done { id: "7".into(), measured };
     let text = serde_json::to_string(&reply).unwrap();
     assert_eq!(serde_json::from_str::<Reply>(&text).unwrap(), reply);
