@@ -335,7 +335,7 @@ fn list(profiles: &Profiles) -> Result<List, Failure> {
             year: year(&name),
             kind: None,
             description: Some(title.map_or(what.to_owned(), |title| format!("{title}; {what}"))),
-            origin: if predictors.is_empty() { "device-facts" } else { "predictors" }.to_owned(),
+            origin: if predictors.is_empty() { "facts" } else { "predictors" }.to_owned(),
             identity: None,
             predictors,
             error: None,

@@ -1,5 +1,5 @@
 //! Facts about devices that no profile describes, and the years of those that one does: what they are, since when there are
-//! any, and what computes in them, each with its source (`device-facts/devices.toml`).
+//! any, and what computes in them, each with its source (`device-profiles/facts/devices.toml`).
 
 use crate::device::profile::Fact;
 use edgezen_core::files::FileError;
