@@ -155,7 +155,7 @@ mod tests {
         let said = |before, after, usual| verdict(before, after, usual, (0.05, 0.10));
         assert_eq!(said(100.0, 104.0, None), None);
         let drift = said(100_000.0, 127_000.0, None).unwrap();
-        assert!(drift.contains("27 % slower") && drift.contains("100 µs"), "{drift}");
+        assert!(drift.contains("27 % slower") && drift.contains("0.100 ms"), "{drift}");
         assert!(said(100.0, 90.0, None).unwrap().contains("10 % quicker"));
         // Another day, within a tenth.
         assert_eq!(said(108.0, 109.0, Some(100.0)), None);
