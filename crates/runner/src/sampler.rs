@@ -318,9 +318,8 @@ impl Timing {
         let (long, short) = (run(&self)?, run(shorter)?);
         let (more, fewer) = (f64::from(times.0), f64::from(times.1));
         let slope = (long - short) / (more - fewer);
-        if !(slope.is_finite() && slope > 0.0) {
-            return None;
-        }
+        // Too small a difference is noise, and no latency that could be read back.
+        Latency::measured_ns(slope).ok()?;
         // A negative intercept is noise, and nothing is subtracted.
         let overhead = (long - slope * more).clamp(0.0, short);
         // A run so fast that nothing would be left of it was cut short by noise as well.

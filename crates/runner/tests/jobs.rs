@@ -43,7 +43,8 @@ fn a_job_comes_back_timed() {
         panic!("{replies:?}");
     };
     assert_eq!((engine.as_str(), id.as_str()), ("tract", "5"));
-    assert_eq!(measured.timing.samples_ns.len(), 3);
+    // Samples that were taken while the core was slow are repeated.
+    assert!(measured.timing.samples_ns.len() >= 3);
     assert!(measured.timing.checksum.is_some_and(|sum| sum.is_finite() && sum != 0.0));
 }
 

@@ -297,7 +297,7 @@ mod tests {
         assert_eq!(found("raspberrypi4"), "raspberrypi4@ncnn@fp32");
         let none = |name: &str| catalogue.predictors.find(&catalogue.profiles, name);
         assert_eq!(none("v100@onnx").unwrap(), None);
-        assert_eq!(none("pixel4").unwrap(), None);
+        assert_eq!(none("pixel4@tract").unwrap(), None);
         assert!(matches!(none("toaster"), Err(ProfileError::Unknown { .. })));
     }
 }
