@@ -11,7 +11,8 @@ pub static DIGITS: (&str, &[u8]) =
     ("datasets/images/digits/digits.csv.gz", include_bytes!("../datasets/images/digits/digits.csv.gz"));
 
 /// Facts about devices, with the path of their file.
-static FACTS: (&str, &str) = ("device-profiles/facts/devices.toml", include_str!("../device-profiles/facts/devices.toml"));
+static FACTS: (&str, &str) =
+    ("device-profiles/facts/devices.toml", include_str!("../device-profiles/facts/devices.toml"));
 
 /// What is known of devices beside their profiles. It is read when it is asked for, since few commands do.
 ///
