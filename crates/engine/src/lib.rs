@@ -23,7 +23,6 @@ pub mod guard;
 pub mod imported;
 pub mod input;
 pub mod library;
-#[cfg(feature = "onnx")]
 pub mod litert;
 pub mod memory;
 #[cfg(feature = "torch")]
@@ -36,12 +35,10 @@ pub mod onnx;
 #[cfg(feature = "onnx")]
 pub mod onnxruntime;
 
-#[cfg(feature = "onnx")]
 pub mod agreement;
 pub mod precision;
 pub mod pytorch;
 pub mod quantisation;
-#[cfg(feature = "onnx")]
 pub mod runtimes;
 pub mod safetensors;
 pub mod tflite;

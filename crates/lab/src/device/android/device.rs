@@ -68,7 +68,8 @@ impl Device for Android {
             let (then, now) = (text(earlier, name)?, text(&self.facts, name)?);
             (then != now).then(|| format!("{name} {then} then, {now} now"))
         };
-        let other = ["serial", "build_fingerprint", "runner_sha256"].into_iter().find_map(changed);
+        let other = ["serial", "build_fingerprint", "runner_sha256", "c_library_sha256", "runtime_library_sha256"]
+            .into_iter().find_map(changed);
         match (other, changed("boot_id")) {
             (Some(why), _) => Continuity::Other(why),
             (None, Some(why)) => Continuity::Restarted(why),

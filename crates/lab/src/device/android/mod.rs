@@ -5,8 +5,8 @@
 //! phone before it sends it, under a name that is unique within the campaign. So when the link breaks, the same job is
 //! sent again, and a result that was measured already comes back unchanged.
 //!
-//! [`survey`] lists the attached phones with their [`facts`] and [`status`]; `driver` chooses one of them, `opening` puts a
-//! runner onto it, `claim` takes and releases it, and `job` measures on it. `open_phone` holds the data that these share,
+//! [`survey`] lists the attached phones with their [`facts`] and [`status`]; `driver` chooses one of them, `outfit` puts a
+//! runner onto it with all that its runtime needs (`kit`), `opening` opens it, `claim` takes and releases it, and `job` measures on it. `open_phone` holds the data that these share,
 //! and `device` is the interface for campaigns.
 
 mod claim;
@@ -15,10 +15,13 @@ mod device;
 mod driver;
 pub mod facts;
 mod job;
+mod kit;
 mod launch;
 pub mod matching;
 mod open_phone;
 mod opening;
+mod outfit;
+mod pushing;
 mod runners;
 mod settings;
 pub mod status;

@@ -1,15 +1,12 @@
-//! One measurement on this computer: the network is loaded, compared with tract, and timed.
+//! One measurement on this computer.
 
 use super::NAME;
 use crate::device::pinned_core::PinnedCore;
 use crate::device::{DeviceError, Workload};
-use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::Graph;
-use edgezen_core::plainnet::repeated::Repeated;
-use edgezen_engine::agreement::{self, Tolerance};
-use edgezen_engine::{Engine, EngineError, Loaded, Tract, onnx};
-use edgezen_runner::process;
-use edgezen_runner::{Clock, Measured, Monotonic, Policy, serve};
+use edgezen_engine::{Engine, onnx};
+use edgezen_runner::trial::{Network, Trial, TrialError};
+use edgezen_runner::{Measured, Policy};
 use std::path::Path;
 
 /// How a workload is run and timed.
@@ -34,54 +31,24 @@ pub fn measure(
     core: &mut PinnedCore,
 ) -> Result<Measured, DeviceError> {
     let graph = graph_of(workload, engine)?;
-    let batch = match workload {
-        Workload::Subject(subject) => subject.batch().unwrap_or(settings.batch),
-        Workload::File(_) | Workload::Written(_) => settings.batch,
+    let network = match (&graph, workload) {
+        (Some(graph), _) => Network::Graph(graph),
+        (None, Workload::File(path) | Workload::Written(path)) => Network::File(path),
+        (None, Workload::Subject(_)) => return Err(DeviceError::workload(workload, "it has no graph")),
     };
-    let failed = |error: EngineError| match workload {
-        Workload::Subject(_) => DeviceError::engine(workload, &error),
-        Workload::File(path) | Workload::Written(path) => {
+    let (subject, batch) = match workload {
+        Workload::Subject(subject) => (Some(subject), subject.batch().unwrap_or(settings.batch)),
+        Workload::File(_) | Workload::Written(_) => (None, settings.batch),
+    };
+    let Settings { seed, precision, policy, compare, .. } = settings;
+    let cores = core.cores.as_deref().unwrap_or_default();
+    let trial = Trial { engine, network, subject, batch, seed, precision, policy, compare, cores };
+    trial.measure(Some(&mut core.pace)).map_err(|error| match (error, workload) {
+        (TrialError::Load(error), Workload::File(path) | Workload::Written(path)) => {
             DeviceError::BadFile { path: path.to_owned(), reason: error.to_string() }
         }
-    };
-    let load = || -> Result<Box<dyn Loaded>, DeviceError> {
-        match (&graph, workload) {
-            (Some(graph), _) => engine.load(graph, batch, settings.seed),
-            (None, Workload::File(path) | Workload::Written(path)) => {
-                engine.load_file(path, batch, settings.seed)
-            }
-            (None, Workload::Subject(_)) => {
-                let reason = "it has no graph".to_owned();
-                Err(EngineError::Failed { engine: engine.name(), reason })
-            }
-        }
-        .map_err(failed)
-    };
-    // A network of its own is compared, so that the first run of the one that is timed stays the first.
-    if let Some(graph) = graph.as_ref().filter(|_| settings.compare && engine.name() != Tract.name()) {
-        let tolerance = Tolerance::of(settings.precision);
-        agreement::check(engine, load()?.as_mut(), graph, (batch, settings.seed), tolerance)
-            .map_err(failed)?;
-    }
-    if let Some(repeated) = repeated(workload, graph.as_ref(), engine)
-        && let Some(measured) = difference(workload, engine, &repeated, (batch, settings), core)?
-    {
-        return Ok(measured);
-    }
-    process::forget_peak();
-    let before = process::resident();
-    let threads = core.threads();
-    let clock = Monotonic::start();
-    let mut loaded = load()?;
-    let load_ns = Some(clock.now_ns());
-    core.spread(&threads);
-    let measured = serve::measure(loaded.as_mut(), settings.policy, Some(&mut core.pace));
-    let peak_bytes = before.zip(process::resident());
-    let peak_bytes = peak_bytes.map(|(before, after)| after.peak_bytes.saturating_sub(before.now_bytes));
-    // The threads of the runtime end before the next network starts others.
-    drop(loaded);
-    core.gather();
-    Ok(Measured { load_ns, peak_bytes, ..measured.map_err(|e| DeviceError::workload(workload, e))? })
+        (error, _) => DeviceError::workload(workload, error),
+    })
 }
 
 /// Refuses a file that is not one of the runtime's own, which end with `.ending`.
@@ -117,39 +84,4 @@ fn graph_of(workload: Workload<'_>, engine: &dyn Engine) -> Result<Option<Graph>
         Workload::Written(_) if engine.file_ending() == Some("onnx") => Ok(None),
         Workload::Written(path) => read(path).map(Some),
     }
-}
-
-/// The workload repeated, where the runtime needs that.
-fn repeated(workload: Workload<'_>, graph: Option<&Graph>, engine: &dyn Engine) -> Option<Repeated> {
-    match workload {
-        Workload::Subject(Subject::Kernel(kernel)) if engine.repeats_kernels() => Repeated::kernel(kernel),
-        Workload::Subject(Subject::Block { .. }) if engine.repeats_kernels() => Repeated::graph(graph?),
-        _ => None,
-    }
-}
-
-/// Times the long and the short graph; what the long one holds more often takes the difference. `None` where that is too
-/// small to be seen.
-fn difference(
-    workload: Workload<'_>,
-    engine: &dyn Engine,
-    repeated: &Repeated,
-    (batch, settings): (u32, Settings<'_>),
-    core: &mut PinnedCore,
-) -> Result<Option<Measured>, DeviceError> {
-    let policy = settings.policy.split(2);
-    let mut of = |graph: &Graph| -> Result<Measured, DeviceError> {
-        let threads = core.threads();
-        let loaded = engine.load(graph, batch, settings.seed);
-        let mut loaded = loaded.map_err(|error| DeviceError::engine(workload, &error))?;
-        core.spread(&threads);
-        let measured = serve::measure(loaded.as_mut(), &policy, Some(&mut core.pace));
-        drop(loaded);
-        core.gather();
-        measured.map_err(|e| DeviceError::workload(workload, e))
-    };
-    let short = of(&repeated.short)?;
-    let long = of(&repeated.long)?;
-    let timing = long.timing.clone().repeated(&short.timing, repeated.times);
-    Ok(timing.map(|timing| Measured { timing, before: short.before, ..long }))
 }
