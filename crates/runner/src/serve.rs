@@ -262,9 +262,15 @@ mod tests {
         serve(&mut tract(), &input[..], &mut out, None).unwrap();
         let replies = replies(out);
         assert_eq!(replies.len(), 8);
-        for (reply, word) in
-            replies[1..].iter().zip(["more than", "not text", "min_runs", "max_ns", "noisy", "batch", "100000 threads"])
-        {
+        for (reply, word) in replies[1..].iter().zip([
+            "more than",
+            "not text",
+            "min_runs",
+            "max_ns",
+            "noisy",
+            "batch",
+            "100000 threads",
+        ]) {
             let Reply::Failed { fault: Fault::BadJob, reason, .. } = reply else { panic!("{reply:?}") };
             assert!(reason.contains(word), "{reason}");
         }

@@ -4,8 +4,8 @@
 
 use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::published;
-use edgezen_runner::{Policy, Running};
 use edgezen_runner::protocol::{Job, Reply, VERSION};
+use edgezen_runner::{Policy, Running};
 use std::io::Write;
 use std::process::{Command, Stdio};
 

@@ -10,15 +10,13 @@ use super::runners::PROGRAM;
 use crate::device::adb::{Link, LinkError};
 use edgezen_core::foreign::shell_word;
 use edgezen_engine::library::version_file;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The folder beside a runner that holds the files of its C library.
 pub const C_LIBRARY: &str = "glibc";
 
 /// A runner on this computer, with the files beside it.
 pub struct LocalRunner {
-    /// Where it is.
-    pub path: PathBuf,
     program: LocalFile,
     c_library: Vec<LocalFile>,
 }
@@ -31,7 +29,7 @@ impl LocalRunner {
     pub fn read(path: &Path) -> std::io::Result<LocalRunner> {
         let beside = path.parent().unwrap_or(Path::new("")).join(C_LIBRARY);
         let c_library = LocalFile::all_in(&beside)?;
-        Ok(LocalRunner { path: path.to_owned(), program: LocalFile::read(path)?, c_library })
+        Ok(LocalRunner { program: LocalFile::read(path)?, c_library })
     }
 
     /// The kind of processor that it runs on, as Rust calls it; `None` where its file does not say.
@@ -58,9 +56,7 @@ impl LocalRunner {
         let runner = format!("{dir}/{PROGRAM}-{}", &self.program.sha256[..12]);
         push_file(link, &self.program, &runner)?;
         let loader = match self.loader() {
-            Some(loader) => {
-                Some((loader.name.clone(), push_folder(link, &self.c_library, dir, C_LIBRARY)?))
-            }
+            Some(loader) => Some((loader.name.clone(), push_folder(link, &self.c_library, dir, C_LIBRARY)?)),
             None => None,
         };
         let libraries = match libraries {

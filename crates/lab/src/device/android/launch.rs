@@ -51,7 +51,8 @@ pub fn greet(
 }
 
 fn understood(finished: &Finished, runtime: &str) -> Result<Greeting, Refusal> {
-    let Some(Reply::Ready { protocol, runtimes, target, .. }) = replies(&finished.stdout).into_iter().next() else {
+    let Some(Reply::Ready { protocol, runtimes, target, .. }) = replies(&finished.stdout).into_iter().next()
+    else {
         return Err(Refusal::DoesNotWork(finished.complaint()));
     };
     if protocol != protocol::VERSION {
@@ -116,7 +117,8 @@ mod tests {
     use super::*;
 
     fn greeted(line: &str, runtime: &str) -> Result<Greeting, Refusal> {
-        let finished = Finished { stdout: format!("WARNING: linker\n{line}\n"), stderr: String::new(), status: 0 };
+        let finished =
+            Finished { stdout: format!("WARNING: linker\n{line}\n"), stderr: String::new(), status: 0 };
         understood(&finished, runtime)
     }
 

@@ -106,7 +106,11 @@ pub fn cores(
     };
     let reason = wanted.map(|wanted| {
         let missing = if wanted.len() < threads { "are fewer than the threads" } else { "are not all there" };
-        format!("the profile measures on cores {}, which {missing}; measuring on {}", list(&wanted), list(&cores))
+        format!(
+            "the profile measures on cores {}, which {missing}; measuring on {}",
+            list(&wanted),
+            list(&cores)
+        )
     });
     (cores, reason)
 }

@@ -153,7 +153,9 @@ impl Outfit<'_> {
             match unfit {
                 Unfit::DoesNotWork(reason) | Unfit::NoRuntime(reason) => format!("{path}: {reason}"),
                 Unfit::NotStarted(complaint) => {
-                    format!("{path}: its system does not start a program through the loader of glibc: {complaint}")
+                    format!(
+                        "{path}: its system does not start a program through the loader of glibc: {complaint}"
+                    )
                 }
             }
         });
@@ -222,8 +224,9 @@ mod tests {
                 )
             };
             let with = greeting(&format!(r#"{tract},{{"name":"litert","version":"2.3.0"}}"#));
-            let without =
-                greeting(&format!(r#"{tract},{{"name":"litert","missing":"Dynamic loading not supported"}}"#));
+            let without = greeting(&format!(
+                r#"{tract},{{"name":"litert","missing":"Dynamic loading not supported"}}"#
+            ));
             let with = if litert { &with } else { &without };
             let text = format!(
                 "[ \"$1\" = --version ] && echo device-runner 1 && exit\n\

@@ -1,8 +1,8 @@
 //! The CPU of this computer, where every measurement is a launch: a process is started for it and ends with it.
 
-use super::{NAME, identity};
 use super::launch::{Job, Launcher};
 use super::measuring;
+use super::{NAME, identity};
 use crate::device::pinned_core::{LEARN, PinnedCore};
 use crate::device::{Device, DeviceError, Facts, Options, Workload, computer};
 use edgezen_core::measurement::Identity;
