@@ -25,10 +25,10 @@ pub fn of(profile: &Profile, threads: u32) -> Running {
 /// # Errors
 /// There is none of that name, or it cannot be used here in this way.
 pub fn open(running: &Running, device: &str) -> Result<Box<dyn Engine>, DeviceError> {
+    let unsupported = |what: String| DeviceError::Unsupported { device: device.into(), what };
     running.open(registry(), &runtimes::folders()).map_err(|error| match error {
-        OpenError::Engine(error @ EngineError::Unsupported { .. }) | error @ OpenError::Unknown { .. } => {
-            DeviceError::Unsupported { device: device.into(), what: error.to_string() }
-        }
+        OpenError::Unknown { .. } => unsupported(error.to_string()),
+        OpenError::Engine(error @ EngineError::Unsupported { .. }) => unsupported(error.to_string()),
         OpenError::Engine(error) => DeviceError::Runtime { device: device.into(), error },
     })
 }

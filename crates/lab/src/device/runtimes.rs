@@ -98,9 +98,10 @@ pub fn for_phones() -> Vec<ForPhones> {
 }
 
 fn for_phones_in(runtime: &dyn Runtime, folders: &[PathBuf]) -> ForPhones {
-    let library = match OF_PHONES == env::consts::ARCH {
-        true => runtimes::library_path(runtime, folders),
-        false => runtimes::library_path_for(runtime, OF_PHONES, folders),
+    let library = if env::consts::ARCH == OF_PHONES {
+        runtimes::library_path(runtime, folders)
+    } else {
+        runtimes::library_path_for(runtime, OF_PHONES, folders)
     };
     let path = library.as_ref().ok().cloned().flatten();
     ForPhones {
