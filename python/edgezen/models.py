@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import tempfile
@@ -44,8 +45,6 @@ def as_text(model: Any, shape: tuple[int, int, int, int] | None) -> Iterator[str
 
 def _export(module: Any, shape: tuple[int, int, int, int], path: str) -> None:
     """Writes ``module`` as ONNX, in evaluation mode, which it is taken out of again."""
-    import inspect
-
     import torch
 
     # The exporter by tracing: the other one needs more packages, and older versions of torch do not have it.

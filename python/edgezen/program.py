@@ -19,11 +19,7 @@ from .errors import EdgezenError, by_code
 @lru_cache(maxsize=1)
 def path() -> str:
     """The program's file: beside the scripts of this environment, or else on the search path."""
-    schemes = [None, "posix_user", "nt_user"]
-    for scheme in schemes:
-        if scheme is not None and scheme not in sysconfig.get_scheme_names():
-            continue
-        folder = sysconfig.get_path("scripts", scheme) if scheme else sysconfig.get_path("scripts")
+    for folder in (sysconfig.get_path("scripts"), sysconfig.get_path("scripts", f"{os.name}_user")):
         for name in ("edgezen", "edgezen.exe"):
             if (file := Path(folder) / name).is_file():
                 return str(file)

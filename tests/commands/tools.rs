@@ -127,7 +127,7 @@ num_threads = 2
 powersave = 0
 gpu_device = -1
 cooling_down = 0
-/tmp/x/net.ncnn.param  min =    1.60  max =   77.94  avg =    1.75";
+net.ncnn.param  min =    1.60  max =   77.94  avg =    1.75";
 
 #[test]
 fn the_shipped_descriptions_call_their_programs_and_read_what_these_print() {

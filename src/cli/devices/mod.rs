@@ -13,7 +13,7 @@ use edgezen_lab::device;
 use edgezen_lab::device::adb::LinkError;
 use edgezen_lab::device::attached::{Attached, Details};
 use edgezen_lab::device::complaint::{Complaint, Severity};
-use edgezen_lab::device::profile::{Fact, Kind, Peaks, Profile, Profiles};
+use edgezen_lab::device::profile::{Fact, Kind, Peaks, Profile, ProfileEntry, Profiles};
 use edgezen_lab::device::runtimes::{self, Found};
 use edgezen_lab::device::{DeviceError, DriverOptions};
 use edgezen_lab::files::Destination;
@@ -296,7 +296,7 @@ fn known_of(id: &str) -> Result<Option<KnownDevice>, Failure> {
 fn list(profiles: &Profiles) -> Result<List, Failure> {
     let known = shipped::known_devices()?;
     let year = |id: &str| known.iter().find(|known| known.id == id).and_then(|known| known.year);
-    let rows = profiles.entries().into_iter().map(|entry| {
+    let row = |entry: ProfileEntry| {
         let origin = entry.location.to_string();
         match entry.profile {
             Ok(profile) => Row {
@@ -322,7 +322,8 @@ fn list(profiles: &Profiles) -> Result<List, Failure> {
                 error: Some(error.to_string()),
             },
         }
-    });
+    };
+    let profiled: Vec<Row> = profiles.entries().into_iter().map(row).collect();
     let without = |name: String, predictors: Vec<String>| {
         let title = known.iter().find(|known| known.id == name).map(KnownDevice::title);
         let what = if predictors.is_empty() {
@@ -343,7 +344,8 @@ fn list(profiles: &Profiles) -> Result<List, Failure> {
         }
     };
     let predicted_only = shipped::catalogue().without_profile()?;
-    let told = |id: &String| profiles.by_name(id).is_err() && !predicted_only.contains_key(id);
+    let has_profile = |id: &String| profiled.iter().any(|row| row.name == *id || row.aliases.contains(id));
+    let told = |id: &String| !has_profile(id) && !predicted_only.contains_key(id);
     let facts_only: Vec<String> = known.iter().map(|known| known.id.clone()).filter(told).collect();
     let predicted_only = predicted_only.into_iter().map(|(name, predictors)| without(name, predictors));
     let facts_only = facts_only.into_iter().map(|name| without(name, Vec::new()));
@@ -352,7 +354,7 @@ fn list(profiles: &Profiles) -> Result<List, Failure> {
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
     let (computer, _) = this_computer(profiles)?;
-    let devices = rows.chain(predicted_only).chain(facts_only).collect();
+    let devices = profiled.into_iter().chain(predicted_only).chain(facts_only).collect();
     Ok(List { devices, computer, runtimes: runtimes::found(), phones, no_phones_because })
 }
 
