@@ -304,7 +304,12 @@ impl Timing {
             && long > short
         {
             let slope = (of_long - of_short) / (long - short);
-            self.overhead_ns = Some((of_long - slope * long).clamp(0.0, of_short));
+            let overhead = (of_long - slope * long).clamp(0.0, of_short);
+            let before = self.overhead_ns.replace(overhead);
+            // Of each sample a latency must be left that can be read back.
+            if self.check().is_err() {
+                self.overhead_ns = before;
+            }
         }
         self
     }
@@ -322,15 +327,11 @@ impl Timing {
         Latency::measured_ns(slope).ok()?;
         // A negative intercept is noise, and nothing is subtracted.
         let overhead = (long - slope * more).clamp(0.0, short);
-        // A run so fast that nothing would be left of it was cut short by noise as well.
-        let least = self.samples_ns.iter().min().map(|&ns| ns as f64 / f64::from(self.k.max(1)))?;
-        if least <= overhead {
-            return None;
-        }
         self.overhead_ns = Some(overhead * f64::from(self.k));
         self.k = self.k.checked_mul(times.0)?;
         self.first_ns = self.first_ns.map(|ns| (ns / u64::from(times.0)).max(1));
-        Some(self)
+        // Of each sample a latency must be left that can be read back; where too little is left of the fastest, noise decided.
+        self.check().is_ok().then_some(self)
     }
 
     /// `None` if there are no samples.
@@ -582,6 +583,26 @@ mod tests {
         assert_eq!(timing.summary().unwrap().median.ns(), 5_000.0);
         // One chain says nothing.
         assert_eq!(chain(200).less_overhead_of(&chain(200)).overhead_ns, None);
+    }
+
+    #[test]
+    fn what_is_left_of_each_sample_can_be_read_back() {
+        let steady = |ns: u64| timing(&Policy::HOST, move |_| ns);
+        let (long, short) = (steady(4_000_000), steady(1_600_000));
+        let of_kernel = long.clone().repeated(&short, (8, 2)).unwrap();
+        assert_eq!((of_kernel.overhead_ns, of_kernel.k), (Some(800_000.0), 8));
+        assert_eq!(of_kernel.summary().unwrap().median.ns(), 400_000.0);
+        // One sample of the long graph took hardly more than what both graphs have in common: 5 ns for a kernel.
+        let mut dip = long.clone();
+        dip.samples_ns[7] = 800_040;
+        assert_eq!(dip.repeated(&short, (8, 2)), None);
+        // In a chain, nothing is subtracted then.
+        let chain = |k: u64| Timing { k: k as u32, samples_ns: vec![100_000 + 5_000 * k; 30], ..steady(1_000_000) };
+        let mut dip = chain(200);
+        dip.samples_ns[7] = 101_000;
+        let dip = dip.less_overhead_of(&chain(50));
+        assert_eq!(dip.overhead_ns, None);
+        dip.check().unwrap();
     }
 
     #[test]
