@@ -151,14 +151,14 @@ fn files_run_as_they_are_and_bad_ones_are_refused() {
 }
 
 /// ONNX Runtime on this kind of processor, whose graphs `Lowering::OnnxRuntime` describes.
-fn onnx_runtime() -> Option<OnnxRuntime> {
+fn onnx_runtime(precision: Precision) -> Option<OnnxRuntime> {
     if !cfg!(target_arch = "x86_64") {
         skipped("ONNX Runtime's graphs are described for x86-64");
         return None;
     }
     let runtime = runtimes::by_name("onnxruntime").unwrap();
     match runtimes::library_path(runtime, &folders()) {
-        Ok(path) => Some(OnnxRuntime::open(&path.unwrap(), 1, Precision::Fp32).unwrap()),
+        Ok(path) => Some(OnnxRuntime::open(&path.unwrap(), 1, precision).unwrap()),
         Err(error) => {
             skipped(&error.to_string());
             None
@@ -176,7 +176,7 @@ fn optimised(engine: &OnnxRuntime, graph: &Graph) -> Vec<(String, Option<String>
 
 #[test]
 fn what_onnx_runtime_fuses_is_what_its_lowering_says() {
-    let Some(engine) = onnx_runtime() else { return };
+    let Some(engine) = onnx_runtime(Precision::Fp32) else { return };
     let conv = |graph: &mut Graph, at| {
         graph.push(Op::Conv { in_c: 16, out_c: 16, kernel: 3, stride: 1, groups: 1, bias: true }, vec![at])
     };
@@ -210,10 +210,44 @@ fn what_onnx_runtime_fuses_is_what_its_lowering_says() {
     assert_eq!(kernels.iter().filter(|kernel| kernel.act == Act::Relu).count(), 35);
 }
 
+/// In 8-bit integers the sum and most activations are operators of their own, between conversions from and to integers where
+/// there is none that works on integers.
+#[test]
+fn what_onnx_runtime_fuses_in_integers_is_what_its_lowering_says() {
+    let Some(engine) = onnx_runtime(Precision::Int8) else { return };
+    let conv = |graph: &mut Graph, at| {
+        graph.push(Op::Conv { in_c: 16, out_c: 16, kernel: 3, stride: 1, groups: 1, bias: true }, vec![at])
+    };
+    let mut wrong = Vec::new();
+    for act in Act::ALL {
+        for residual in [false, true] {
+            let mut graph = Graph::new(Shape::square(16, 14));
+            let first = conv(&mut graph, 0);
+            let mut at = conv(&mut graph, first);
+            if residual {
+                at = graph.push(Op::Add, vec![at, first]);
+            }
+            let acted = graph.push(Op::Act(act), vec![at]);
+            conv(&mut graph, acted);
+            let operators = optimised(&engine, &graph);
+            // What moves a map or changes the type of its numbers belongs to the kernel behind it.
+            let between = ["QuantizeLinear", "DequantizeLinear", "Transpose"];
+            let computing = operators.iter().filter(|(name, ..)| !between.contains(&name.as_str())).count();
+            // Two operators, of which neither occurs without the other: one kernel.
+            let products = usize::from(matches!(act, Act::Swish | Act::HardSwish));
+            let kernels = Lowering::OnnxRuntimeInt8.kernels(&graph);
+            if computing != kernels.len() + products {
+                wrong.push(format!("{act:?} {residual} {operators:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// The maps of repeated kernels stay in the order of the convolutions, so that nothing is rearranged between them.
 #[test]
 fn repeated_convolutions_are_not_rearranged_one_by_one() {
-    let Some(engine) = onnx_runtime() else { return };
+    let Some(engine) = onnx_runtime(Precision::Fp32) else { return };
     let conv = Kernel { stride: 1, in_c: 16, out_c: 16, ..kernel(KernelKind::Conv, Act::Relu, false) };
     for kernel in [conv, Kernel { out_c: 32, ..conv }, Kernel { stride: 2, residual: true, ..conv }] {
         let repeated = Repeated::kernel(&kernel).unwrap();

@@ -597,7 +597,8 @@ mod tests {
         dip.samples_ns[7] = 800_040;
         assert_eq!(dip.repeated(&short, (8, 2)), None);
         // In a chain, nothing is subtracted then.
-        let chain = |k: u64| Timing { k: k as u32, samples_ns: vec![100_000 + 5_000 * k; 30], ..steady(1_000_000) };
+        let chain =
+            |k: u64| Timing { k: k as u32, samples_ns: vec![100_000 + 5_000 * k; 30], ..steady(1_000_000) };
         let mut dip = chain(200);
         dip.samples_ns[7] = 101_000;
         let dip = dip.less_overhead_of(&chain(50));

@@ -25,6 +25,13 @@ impl Fusion {
         sums: true,
     };
 
+    /// The same in 8-bit integers: a convolution clamps its result, and that is all.
+    pub const ONNX_RUNTIME_INT8: Fusion = Fusion {
+        acts: &[Act::None, Act::Relu, Act::Relu6],
+        acts_after_sums: &[Act::None, Act::Relu, Act::Relu6],
+        sums: false,
+    };
+
     /// LiteRT with XNNPACK: a convolution or a sum clamps its result, and that is all.
     pub const LITERT: Fusion = Fusion {
         acts: &[Act::None, Act::Relu, Act::Relu6],

@@ -15,6 +15,8 @@ pub enum Lowering {
     Fused,
     /// What ONNX Runtime fuses ([`Fusion::ONNX_RUNTIME`]).
     OnnxRuntime,
+    /// What ONNX Runtime fuses in 8-bit integers ([`Fusion::ONNX_RUNTIME_INT8`]).
+    OnnxRuntimeInt8,
     /// What LiteRT fuses ([`Fusion::LITERT`]).
     LiteRt,
     /// Each operation is a kernel of its own, as eager PyTorch runs them.
@@ -26,9 +28,10 @@ pub enum Lowering {
 }
 
 impl Lowering {
-    pub const ALL: [Lowering; 5] = [
+    pub const ALL: [Lowering; 6] = [
         Lowering::Fused,
         Lowering::OnnxRuntime,
+        Lowering::OnnxRuntimeInt8,
         Lowering::LiteRt,
         Lowering::Eager,
         Lowering::EagerRearranged,
@@ -39,6 +42,7 @@ impl Lowering {
     /// Runtime come with are known. If latencies of convolutions were `measured` in that runtime, they contain the rearranging.
     pub fn of_runtime(runtime: &str, precision: &str, measured: bool) -> Lowering {
         match (runtime.split('+').next().unwrap_or(runtime), precision) {
+            ("onnxruntime" | "onnxruntime_perf_test", "int8") => Lowering::OnnxRuntimeInt8,
             ("onnxruntime" | "onnxruntime_perf_test", _) => Lowering::OnnxRuntime,
             ("litert" | "benchmark_model", _) => Lowering::LiteRt,
             (torch, "fp16") if torch.starts_with("torch") && !measured => Lowering::EagerRearranged,
@@ -52,6 +56,7 @@ impl Lowering {
         match self {
             Lowering::Fused => Some(Fusion::ALL),
             Lowering::OnnxRuntime => Some(Fusion::ONNX_RUNTIME),
+            Lowering::OnnxRuntimeInt8 => Some(Fusion::ONNX_RUNTIME_INT8),
             Lowering::LiteRt => Some(Fusion::LITERT),
             Lowering::Eager | Lowering::EagerRearranged => None,
         }

@@ -2,7 +2,9 @@
 //!
 //! Random networks of the space are drawn; some are measured as they are, some of their blocks, and
 //! kernels that cover what the networks use. To these come dense convolutions of the sizes that
-//! ResNets and MobileNets are made of, so that predictions do not end at the border of the space.
+//! ResNets and MobileNets are made of, and the activations of MobileNetV3 and EfficientNet where the
+//! runtime does not run them inside convolutions, so that predictions do not end at the border of the
+//! space.
 
 use super::choose::{Judged, Point, approach, choose, position};
 use super::{FORMAT, MAX_SAMPLES, MIN_SAMPLES, Plan, PlanError};
@@ -37,16 +39,20 @@ impl Plan {
             return Err(PlanError::Samples(samples));
         }
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-        // A tenth whole networks, a twelfth blocks, a fifth dense anchors; both only as many as help.
+        // A tenth whole networks, a twelfth blocks, a fifth dense anchors, a thirtieth activations; all only as many as
+        // help.
         let wanted = Wanted {
             networks: (samples / 10).clamp(2, 24),
             blocks: (samples / 12).clamp(2, 24),
             anchors: (samples / 5).clamp(2, 60),
+            activations: (samples / 30).min(8),
         };
         let pool = Pool::draw(spaces, wanted.networks, &mut rng);
         let mut subjects = Subjects::default();
-        for model in pool.models.iter().take(wanted.networks) {
-            subjects.add(Subject::network(model, batch));
+        for (i, model) in pool.models.iter().take(wanted.networks).enumerate() {
+            // What squeeze-excite costs inside a network is seen in networks alone.
+            let model = Model { se: i % SE_EVERY == SE_EVERY - 1, ..model.clone() };
+            subjects.add(Subject::network(&model, batch));
         }
         for subject in pool.blocks(wanted.blocks, &mut rng) {
             subjects.add(subject);
@@ -56,6 +62,9 @@ impl Plan {
                 Some(fusion) => Kernel { residual: kernel.residual && fusion.sums, ..kernel },
                 None => Kernel { act: Act::None, residual: false, ..kernel },
             };
+            subjects.add(Subject::Kernel(kernel.with_batch(batch)));
+        }
+        for kernel in activations(lowering, &mut rng).into_iter().take(wanted.activations) {
             subjects.add(Subject::Kernel(kernel.with_batch(batch)));
         }
         for kernel in pool.kernels(lowering, &mut rng) {
@@ -118,7 +127,11 @@ struct Wanted {
     networks: usize,
     blocks: usize,
     anchors: usize,
+    activations: usize,
 }
+
+/// One in so many of the whole networks has squeeze-excite.
+const SE_EVERY: usize = 4;
 
 /// Subjects in order, each once.
 #[derive(Default)]
@@ -411,6 +424,36 @@ fn anchors(count: usize, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
     if count < out.len() {
         let step = out.len() as f64 / count as f64;
         return (0..count).map(|i| out[(i as f64 * step) as usize]).collect();
+    }
+    out
+}
+
+/// Activations that `lowering` leaves outside convolutions, over maps of the sizes that MobileNetV3 and EfficientNet have; the
+/// most useful first. None where every operation is a kernel: those of the space are measured then.
+fn activations(lowering: Lowering, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
+    let Some(fusion) = lowering.fusion() else { return Vec::new() };
+    let mut out = Vec::new();
+    for (channels, side) in [(64, 56), (240, 14), (16, 112), (960, 7)] {
+        for act in [Act::HardSwish, Act::Swish] {
+            if fusion.fuses(act, false) {
+                continue;
+            }
+            let channels = smart_round(f64::from(channels) * rng.random_range(0.75..1.3), 8).unsigned_abs();
+            out.push(Kernel {
+                kind: KernelKind::Act,
+                batch: 1,
+                in_c: channels,
+                out_c: channels,
+                in_h: side,
+                in_w: side,
+                kernel: 1,
+                stride: 1,
+                groups: 1,
+                act,
+                residual: false,
+                window: None,
+            });
+        }
     }
     out
 }

@@ -130,6 +130,26 @@ mod tests {
     }
 
     #[test]
+    fn squeeze_excite_is_measured_in_networks_and_slow_activations_where_they_stand_alone() {
+        let space = space::by_name("mobilenet").unwrap();
+        for (lowering, swish, hard_swish) in [
+            (Lowering::Fused, 0, 0),
+            (Lowering::OnnxRuntime, 4, 0),
+            (Lowering::LiteRt, 3, 3),
+            (Lowering::OnnxRuntimeInt8, 3, 3),
+        ] {
+            let plan = Plan::draw(&[space], 200, 1, lowering, 1).unwrap();
+            let se = plan.subjects.iter().filter(|s| matches!(s, Subject::Network { se: true, .. })).count();
+            assert_eq!((count(&plan, "network"), se), (20, 5));
+            let acts = |act: Act| {
+                let of = |s: &&Subject| matches!(s, Subject::Kernel(k) if k.kind == KernelKind::Act && k.act == act);
+                plan.subjects.iter().filter(of).count()
+            };
+            assert_eq!((acts(Act::Swish), acts(Act::HardSwish)), (swish, hard_swish), "{lowering:?}");
+        }
+    }
+
+    #[test]
     fn eager_plans_have_kernels_of_one_operation() {
         let space = space::by_name("mobilenet").unwrap();
         let plan = Plan::draw(&[space], 200, 4, Lowering::Eager, 1).unwrap();
