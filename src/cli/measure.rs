@@ -6,9 +6,8 @@ use super::target::{self, Target};
 use super::{Exit, Failure, Global, output};
 use edgezen_core::measurement::{Identity, MachineState, Quality};
 use edgezen_core::units::{Latency, three_digits};
-use edgezen_lab::campaign::network_latency::{self, MeasuredNetwork};
+use edgezen_lab::campaign::network_latency::{self, MeasuredNetwork, NotMeasurable};
 use edgezen_lab::campaign::networks::{LAUNCHES, Reading, Step};
-use edgezen_lab::catalogue::networks::AnyNetwork;
 use edgezen_runner::{Outputs, TimedBy};
 use serde::Serialize;
 use std::path::Path;
@@ -138,21 +137,17 @@ fn read(net: &str, options: NetOptions) -> Result<Read, Failure> {
         return Ok(Read { label: net.to_owned(), network: MeasuredNetwork::File(path.to_owned()) });
     }
     let network = net::any(net, options)?;
-    let label = network.name();
-    let network = match network {
-        AnyNetwork::PlainNet(model) => MeasuredNetwork::PlainNet(Box::new(model)),
-        other => {
-            let mut graphs = other.graphs()?;
-            let (Some(graph), true) = (graphs.pop(), graphs.is_empty()) else {
-                // The blocks of a code are graphs of their own.
-                other.into_model("measuring needs")?;
-                return Err(Failure::usage(format!("{net}: there is nothing to measure")));
-            };
-            MeasuredNetwork::of_graph(label.clone(), graph)
-                .map_err(|error| Failure::runtime(format!("{label} cannot be measured: {error}")))?
+    Ok(Read { label: network.name(), network: MeasuredNetwork::of(network)? })
+}
+
+impl From<NotMeasurable> for Failure {
+    fn from(error: NotMeasurable) -> Failure {
+        match error {
+            NotMeasurable::Blocks(error) => error.into(),
+            NotMeasurable::Shape(error) => error.into(),
+            NotMeasurable::NoFile { .. } => Failure::runtime(error.to_string()),
         }
-    };
-    Ok(Read { label, network })
+    }
 }
 
 fn row(read: Read, reading: Option<Reading>, identity: &Identity) -> Result<Row, Failure> {

@@ -8,29 +8,33 @@ use super::target::Reach;
 use super::{Exit, Failure, Global, fit, predictors, verify};
 use crate::shipped;
 use edgezen_core::measurement::{Identity, Quality};
-use edgezen_core::plainnet::Model;
 use edgezen_core::predictor::LatencyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::units::Latency;
+use edgezen_lab::campaign::network_latency::MeasuredNetwork;
 use edgezen_lab::campaign::networks::LAUNCHES;
 use edgezen_lab::catalogue::Usual;
+use edgezen_lab::catalogue::networks::Kind;
 use edgezen_lab::dataset::{self, Dataset};
 use edgezen_lab::device::Options;
 use edgezen_lab::evaluation::same_identity;
 use edgezen_lab::files::lock_folder;
+use edgezen_lab::prediction::network;
 use edgezen_lab::runs;
 use edgezen_lab::runs::Verified;
-use edgezen_lab::verify::{OnDevice, metrics, networks_of, samples};
+use edgezen_lab::verify::{OnDevice, Predicted, metrics, networks_of, samples};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// What is measured.
+const WHAT: &str = "Run folders (their best and others of the front), names (edgezen networks lists them), structure strings, \
+    files that begin with one, and .onnx and .tflite files";
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Run folders (their best and others of the front), structure strings, files that begin with one, or names of
-    /// networks that have a structure (edgezen networks shows which)
-    #[arg(value_name = "RUN|NET", required = true)]
+    #[arg(value_name = "RUN|NET", required = true, help = WHAT)]
     what: Vec<String>,
     /// Device to measure on
     #[arg(long, value_name = "NAME")]
@@ -71,8 +75,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let output = global.output();
     verify::check(Some(&args.device))?;
     let (predictor, usual) = predictor(&args, output)?;
-    let (asked, limit) = what(&args);
-    let networks: Vec<Model> = asked.given().into_iter().flatten().cloned().collect();
+    let (asked, limit) = what(&args, &predictor);
+    let networks: Vec<Predicted> = asked.given().into_iter().flatten().cloned().collect();
     if networks.is_empty() {
         return asked.then(|_| Ok(())).print(output, |_| String::new())?.map_or(Ok(()), Err);
     }
@@ -122,19 +126,33 @@ fn predictor(args: &Args, output: Output) -> Result<(Arc<FittedPredictor>, Usual
 }
 
 /// The networks to measure, and the budget: the one that was given, else that of the first run with one for the device.
-fn what(args: &Args) -> (Answers<Vec<Model>>, Option<Latency>) {
+fn what(args: &Args, predictor: &FittedPredictor) -> (Answers<Vec<Predicted>>, Option<Latency>) {
     let mut limit = args.latency;
     let answers = Answers::each(&args.what, |what| {
         let folder = Path::new(what);
         if !folder.join("run.toml").exists() {
-            return Ok(vec![net::model(what, args.options, "validating needs")?]);
+            return Ok(vec![predicted(what, args, predictor)?]);
         }
         let run = runs::read(folder)?;
         let of_run = run.manifest.device.iter().find(|device| device.name == args.device);
         limit = limit.or(of_run.and_then(|device| device.limit_ms).map(Latency::from_ms));
-        Ok(networks_of(&run, args.top)?)
+        let models = networks_of(&run, args.top)?;
+        Ok(models.iter().map(|model| Predicted::of_model(model, predictor)).collect::<Result<_, _>>()?)
     });
     (answers, limit)
+}
+
+/// The network that an argument means, as the predictor sees it.
+fn predicted(what: &str, args: &Args, predictor: &FittedPredictor) -> Result<Predicted, Failure> {
+    let network = net::any(what, args.options)?;
+    if args.refit && network.kind() != Kind::Structure {
+        // A dataset holds structures.
+        network.into_model("--refit needs")?;
+        return Err(Failure::usage(format!("{what} cannot be added to a dataset")));
+    }
+    let prediction = network::by_kernels(predictor, &network, None, false)?;
+    let (net, estimate) = (prediction.net, prediction.estimate);
+    Ok(Predicted { net, network: MeasuredNetwork::of(network)?, estimate })
 }
 
 /// Refuses measurements of a device that had another speed than usual, and those of which more than half are too noisy.
@@ -155,7 +173,7 @@ fn judge(rows: &[Verified]) -> Result<(), Failure> {
 fn refit(
     data: Option<&Path>,
     identity: &Identity,
-    networks: &[Model],
+    networks: &[Predicted],
     rows: &[Verified],
 ) -> Result<String, Failure> {
     let usual = Path::new("datasets").join(format!("{}@{}", identity.device, identity.runtime));

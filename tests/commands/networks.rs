@@ -276,6 +276,26 @@ fn measured_networks_are_fed_back() {
     assert!(text(&report, "refitted").ends_with("simulated@formula@fp32.json"));
     let after = edgezen_json(dir, &["dataset", "info", "datasets/simulated@formula", "--json"]);
     assert_eq!(number(&after, "networks"), number(&before, "networks") + 3.0);
+    // Of networks without a structure string, latencies are compared; a dataset does not hold them.
+    edgezen_json(dir, &["export", "resnet18", "-o", "mine.onnx", "--json"]);
+    let others = ["mobilenet_v3_small", "mine.onnx", "resnet18"];
+    let args_of = |more: &[&'static str]| {
+        [&["validate"], &others[..], &["--device", "simulated", "--json"], more].concat()
+    };
+    let report = edgezen_json(dir, &args_of(&[]));
+    let rows = list(&report["rows"]);
+    assert_eq!(rows.iter().map(|row| text(row, "net")).collect::<Vec<_>>(), others);
+    let of = |row: usize, key: &str| number(&rows[row], key);
+    for key in ["measured_ms", "predicted_ms"] {
+        assert!((of(1, key) / of(2, key) - 1.0).abs() < 0.03, "{key}: {report}");
+        assert!(of(0, key) < 0.5 * of(2, key), "{key}: {report}");
+    }
+    let refused = edgezen(dir, &args_of(&["--refit"]));
+    let said: serde_json::Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(text(&said["rows"][0]["error"], "message").contains("mobilenet_v3_small"), "{said}");
+    let still = edgezen_json(dir, &["dataset", "info", "datasets/simulated@formula", "--json"]);
+    assert_eq!(number(&still, "networks"), number(&after, "networks"));
     // The same networks again replace themselves.
     edgezen_json(dir, &args);
     assert_eq!(

@@ -1,16 +1,16 @@
 //! Networks measured on a device, beside what a predictor says of them.
 
 use super::{Event, VerifyError};
+use crate::campaign::network_latency::{self, MeasuredNetwork};
 use crate::campaign::networks::{self, Reading, Step};
 use crate::catalogue::networks::name;
 use crate::device::profile::Profiles;
-use crate::device::{self, Device, Options, Workload};
+use crate::device::{self, Device, Options};
 use crate::evaluation::{OtherIdentity, same_identity};
 use crate::runs::Verified;
-use edgezen_core::measurement::Subject;
-use edgezen_core::plainnet::Model;
-use edgezen_core::predictor::LatencyPredictor;
+use edgezen_core::plainnet::{Model, ShapeError};
 use edgezen_core::predictor::metrics::{Metrics, Pair};
+use edgezen_core::predictor::{Estimate, LatencyPredictor};
 use edgezen_core::units::Latency;
 use edgezen_runner::pace;
 
@@ -25,14 +25,36 @@ pub struct OnDevice<'a> {
     pub options: Options,
 }
 
+/// A network to measure, with what a predictor says of it, per image.
+#[derive(Clone, Debug)]
+pub struct Predicted {
+    /// The name under which it is reported.
+    pub net: String,
+    pub network: MeasuredNetwork,
+    pub estimate: Estimate,
+}
+
+impl Predicted {
+    /// `model`, as `predictor` sees it.
+    ///
+    /// # Errors
+    /// A structure that does not fit its resolution.
+    pub fn of_model(model: &Model, predictor: &dyn LatencyPredictor) -> Result<Predicted, ShapeError> {
+        let estimate = predictor.predict(&model.lowered(predictor.lowering())?);
+        let network = MeasuredNetwork::PlainNet(Box::new(model.clone()));
+        Ok(Predicted { net: name(model), network, estimate })
+    }
+}
+
 impl OnDevice<'_> {
-    /// Measures `models`, and gives one row for each, per image. `limit` is the budget that they are held against.
+    /// Measures what is `compared`, and gives one row for each, per image. `predictor` is the one that predicted them; `limit` is the
+    /// budget that they are held against.
     ///
     /// # Errors
     /// A predictor of something else than this device measures, whatever the device says, and networks without samples.
     pub fn compare(
         &self,
-        models: &[Model],
+        compared: &[Predicted],
         predictor: &dyn LatencyPredictor,
         limit: Option<Latency>,
         progress: &mut dyn FnMut(Event<'_>),
@@ -44,34 +66,24 @@ impl OnDevice<'_> {
         if let Some(difference) = device.differs_from(predictor.identity()) {
             return Err(OtherIdentity::by(predictor.identity(), device.identity(), &difference).into());
         }
-        let batch = device.identity().batch;
-        let readings = measure(&mut *device, models, batch, progress)?;
-        device.finished();
+        let readings = measure(&mut *device, compared, progress)?;
         pass_on_notes(&mut *device, progress);
         if let Some((known, now)) = options.usual_probe_ns.zip(device.usual_probe_ns())
             && !pace::undisturbed(known, now)
         {
             progress(Event::QuickerCore);
         }
-        models
-            .iter()
-            .zip(readings)
-            .map(|(model, reading)| self.row(model, reading, batch, predictor, limit))
-            .collect()
+        compared.iter().zip(readings).map(|(network, reading)| self.row(network, reading, limit)).collect()
     }
 
     fn row(
         &self,
-        model: &Model,
+        Predicted { net, estimate, .. }: &Predicted,
         reading: Option<Reading>,
-        batch: u32,
-        predictor: &dyn LatencyPredictor,
         limit: Option<Latency>,
     ) -> Result<Verified, VerifyError> {
-        let estimate = predictor.predict(&model.lowered(predictor.lowering())?);
-        let net = name(model);
+        let net = net.clone();
         let Some(reading) = reading else { return Err(VerifyError::NoSamples { net }) };
-        let reading = reading.per_image(batch);
         let (latency, (low, high)) = (reading.summary.median, reading.summary.ci95);
         Ok(Verified {
             device: self.name.to_owned(),
@@ -93,17 +105,15 @@ impl OnDevice<'_> {
     }
 }
 
-/// Measures each network in several launches; the latencies are those of the whole batch.
+/// Measures each network in several launches; the latencies are those of an image.
 fn measure(
     device: &mut dyn Device,
-    models: &[Model],
-    batch: u32,
+    compared: &[Predicted],
     progress: &mut dyn FnMut(Event<'_>),
 ) -> Result<Vec<Option<Reading>>, VerifyError> {
-    let subjects: Vec<Subject> = models.iter().map(|model| Subject::network(model, batch)).collect();
-    let workloads: Vec<Workload<'_>> = subjects.iter().map(Workload::Subject).collect();
-    progress(Event::Begin { measurements: models.len() * networks::LAUNCHES as usize });
-    let readings = networks::measure(device, &workloads, &mut |step| {
+    let measured: Vec<MeasuredNetwork> = compared.iter().map(|one| one.network.clone()).collect();
+    progress(Event::Begin { measurements: compared.len() * networks::LAUNCHES as usize });
+    let readings = network_latency::measure(device, &measured, &mut |step| {
         progress(match step {
             Step::Launch(network) => Event::Measuring { network },
             Step::Sentinel => Event::Sentinel,

@@ -9,7 +9,7 @@ mod feedback;
 mod of_run;
 mod rounds;
 
-pub use compare::{OnDevice, metrics};
+pub use compare::{OnDevice, Predicted, metrics};
 pub use feedback::samples;
 pub use of_run::networks_of;
 pub use rounds::{Finding, Verify};

@@ -1,7 +1,7 @@
 //! Verifying a search: the best networks of its front are measured on the device, what they show corrects the
 //! predictor, and the next networks are chosen by the corrected predictor, until enough of them keep the budget.
 
-use super::{Event, OnDevice, VerifyError};
+use super::{Event, OnDevice, Predicted, VerifyError};
 use crate::runs::{Verification, Verified, VerifyRound};
 use edgezen_core::plainnet::{Model, Network, SuperBlock};
 use edgezen_core::predictor::corrected::{Corrected, refit};
@@ -222,8 +222,11 @@ impl<'a> Course<'a> {
         device: &TrackedDevice,
         progress: &mut dyn FnMut(Event<'_>),
     ) -> Result<Vec<Verified>, VerifyError> {
-        let models: Vec<Model> = networks.iter().map(|n| self.verify.model(&n.blocks)).collect();
-        let mut rows = self.verify.device.compare(&models, &*device.predictor, self.limit, progress)?;
+        let predictor = &*device.predictor;
+        let predicted =
+            networks.iter().map(|n| Predicted::of_model(&self.verify.model(&n.blocks), predictor));
+        let predicted = predicted.collect::<Result<Vec<_>, _>>()?;
+        let mut rows = self.verify.device.compare(&predicted, predictor, self.limit, progress)?;
         for (row, network) in rows.iter_mut().zip(networks) {
             row.score = Some(network.score);
         }
