@@ -288,8 +288,10 @@ fn measured_networks_are_fed_back() {
     let of = |row: usize, key: &str| number(&rows[row], key);
     for key in ["measured_ms", "predicted_ms"] {
         assert!((of(1, key) / of(2, key) - 1.0).abs() < 0.03, "{key}: {report}");
-        assert!(of(0, key) < 0.5 * of(2, key), "{key}: {report}");
     }
+    // Its activations are none of the space's; a profile of 40 holds two of them.
+    let ratio = of(0, "predicted_ms") / of(0, "measured_ms");
+    assert!((0.6..1.7).contains(&ratio), "{ratio}: {report}");
     let refused = edgezen(dir, &args_of(&["--refit"]));
     let said: serde_json::Value = serde_json::from_slice(&refused.stdout).unwrap();
     assert_eq!(refused.status.code(), Some(2), "{said}");

@@ -2,9 +2,8 @@
 //!
 //! Random networks of the space are drawn; some are measured as they are, some of their blocks, and
 //! kernels that cover what the networks use. To these come dense convolutions of the sizes that
-//! ResNets and MobileNets are made of, and the activations of MobileNetV3 and EfficientNet where the
-//! runtime does not run them inside convolutions, so that predictions do not end at the border of the
-//! space.
+//! ResNets and MobileNets are made of, and the activations of MobileNetV3 and EfficientNet, so that
+//! predictions do not end at the border of the space.
 
 use super::choose::{Judged, Point, approach, choose, position};
 use super::{FORMAT, MAX_SAMPLES, MIN_SAMPLES, Plan, PlanError};
@@ -39,13 +38,13 @@ impl Plan {
             return Err(PlanError::Samples(samples));
         }
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-        // A tenth whole networks, a twelfth blocks, a fifth dense anchors, a thirtieth activations; all only as many as
-        // help.
+        // A tenth whole networks, a twelfth blocks, a fifth dense anchors, a twentieth slow activations; all only as many
+        // as help.
         let wanted = Wanted {
             networks: (samples / 10).clamp(2, 24),
             blocks: (samples / 12).clamp(2, 24),
             anchors: (samples / 5).clamp(2, 60),
-            activations: (samples / 30).min(8),
+            activations: (samples / 20).min(8),
         };
         let pool = Pool::draw(spaces, wanted.networks, &mut rng);
         let mut subjects = Subjects::default();
@@ -428,18 +427,16 @@ fn anchors(count: usize, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
     out
 }
 
-/// Activations that `lowering` leaves outside convolutions, over maps of the sizes that MobileNetV3 and EfficientNet have; the
-/// most useful first. None where every operation is a kernel: those of the space are measured then.
+/// Slow activations over maps of the sizes that MobileNetV3 and EfficientNet have, the most useful first: inside a convolution
+/// where `lowering` runs them there, else by themselves. The spaces have such activations on maps of a single pixel only, whose
+/// price says nothing of larger ones. None where every operation is a kernel: those of the space are measured then.
 fn activations(lowering: Lowering, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> {
     let Some(fusion) = lowering.fusion() else { return Vec::new() };
     let mut out = Vec::new();
-    for (channels, side) in [(64, 56), (240, 14), (16, 112), (960, 7)] {
+    for (channels, side) in [(72, 56), (240, 14), (16, 112), (960, 7)] {
         for act in [Act::HardSwish, Act::Swish] {
-            if fusion.fuses(act, false) {
-                continue;
-            }
             let channels = smart_round(f64::from(channels) * rng.random_range(0.75..1.3), 8).unsigned_abs();
-            out.push(Kernel {
+            let alone = Kernel {
                 kind: KernelKind::Act,
                 batch: 1,
                 in_c: channels,
@@ -452,7 +449,14 @@ fn activations(lowering: Lowering, rng: &mut Xoshiro256PlusPlus) -> Vec<Kernel> 
                 act,
                 residual: false,
                 window: None,
-            });
+            };
+            if fusion.fuses(act, false) {
+                let in_c = smart_round(f64::from(channels) / 3.0, 8).unsigned_abs();
+                out.push(Kernel { kind: KernelKind::Conv, in_c, ..alone });
+                out.push(Kernel { kind: KernelKind::Dwconv, kernel: 3, groups: channels, ..alone });
+            } else {
+                out.push(alone);
+            }
         }
     }
     out

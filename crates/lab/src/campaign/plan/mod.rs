@@ -130,23 +130,32 @@ mod tests {
     }
 
     #[test]
-    fn squeeze_excite_is_measured_in_networks_and_slow_activations_where_they_stand_alone() {
+    fn squeeze_excite_is_measured_in_networks_and_slow_activations_on_large_maps() {
         let space = space::by_name("mobilenet").unwrap();
-        for (lowering, swish, hard_swish) in [
-            (Lowering::Fused, 0, 0),
-            (Lowering::OnnxRuntime, 4, 0),
-            (Lowering::LiteRt, 3, 3),
-            (Lowering::OnnxRuntimeInt8, 3, 3),
-        ] {
+        let lowerings = [Lowering::Fused, Lowering::OnnxRuntime, Lowering::OnnxRuntimeInt8, Lowering::LiteRt];
+        for lowering in lowerings {
             let plan = Plan::draw(&[space], 200, 1, lowering, 1).unwrap();
             let se = plan.subjects.iter().filter(|s| matches!(s, Subject::Network { se: true, .. })).count();
             assert_eq!((count(&plan, "network"), se), (20, 5));
-            let acts = |act: Act| {
-                let of = |s: &&Subject| matches!(s, Subject::Kernel(k) if k.kind == KernelKind::Act && k.act == act);
-                plan.subjects.iter().filter(of).count()
-            };
-            assert_eq!((acts(Act::Swish), acts(Act::HardSwish)), (swish, hard_swish), "{lowering:?}");
+            for act in [Act::Swish, Act::HardSwish] {
+                let of = |s: &Subject| match s {
+                    Subject::Kernel(k) if k.act == act && k.in_h > 1 => Some(k.kind),
+                    _ => None,
+                };
+                let kinds: Vec<KernelKind> = plan.subjects.iter().filter_map(of).collect();
+                let fused = lowering.fusion().unwrap().fuses(act, false);
+                let expected: &[KernelKind] =
+                    if fused { &[KernelKind::Conv, KernelKind::Dwconv] } else { &[KernelKind::Act] };
+                for kind in expected {
+                    assert!(kinds.contains(kind), "{lowering:?} {act:?} {kinds:?}");
+                }
+                assert!(kinds.iter().all(|kind| expected.contains(kind)), "{lowering:?} {act:?} {kinds:?}");
+            }
         }
+        // Few samples hold one of each.
+        let few = Plan::draw(&[space], 40, 1, Lowering::Fused, 1).unwrap();
+        let slow = |s: &&Subject| matches!(s, Subject::Kernel(k) if k.act == Act::HardSwish);
+        assert_eq!(few.subjects.iter().filter(slow).count(), 2);
     }
 
     #[test]
