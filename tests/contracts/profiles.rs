@@ -29,7 +29,9 @@ fn shipped() -> Vec<Profile> {
 #[test]
 fn all_announced_devices_are_shipped() {
     let ids: BTreeSet<String> = shipped().into_iter().map(|profile| profile.id).collect();
-    for id in ["host", "simulated", "pixel2", "pixel3", "pixel4", "v100", "v100-pcie", "t4", "raspberrypi4"] {
+    let phones = ["pixel2", "pixel3", "pixel4", "pixel5", "pixel6", "pixel7", "pixel8", "pixel9"];
+    let others = ["host", "simulated", "v100", "v100-pcie", "t4", "raspberrypi4", "raspberrypi5"];
+    for id in phones.into_iter().chain(others) {
         assert!(ids.contains(id), "{id}");
     }
 }
@@ -159,7 +161,8 @@ fn damaged_files_are_errors_and_never_panics() {
 #[test]
 fn facts_without_a_profile_are_of_devices_that_people_ask_for() {
     // Phones of a series whose others are predicted.
-    const ASKED_FOR: [&str; 2] = ["galaxy_s23", "galaxy_s24"];
+    const ASKED_FOR: [&str; 7] =
+        ["galaxy_s23", "galaxy_s24", "pixel5", "pixel6", "pixel7", "pixel8", "pixel9"];
     let predicted: BTreeSet<&str> =
         edgezen::shipped::PREDICTORS.iter().filter_map(|(id, _)| id.split('@').next()).collect();
     let profiles = profiles_in(Path::new("no such folder"));
@@ -171,10 +174,34 @@ fn facts_without_a_profile_are_of_devices_that_people_ask_for() {
         assert!(!has_profile || device.facts().iter().all(|fact| fact.path == "year"), "{}", device.id);
     }
     for of_today in
-        ["galaxy_s22_5g", "galaxy_s25", "galaxy_s26", "raspberrypi5", "hailo10h", "snapdragon_x_elite_crd"]
+        ["galaxy_s22_5g", "galaxy_s25", "galaxy_s26", "orangepi5", "hailo10h", "snapdragon_x_elite_crd"]
     {
         let device = known.iter().find(|device| device.id == of_today).unwrap();
         assert!(device.year.is_some_and(|year| year >= 2022) && device.facts().len() > 2, "{of_today}");
+    }
+}
+
+#[test]
+fn many_devices_of_today_have_a_predictor_and_a_year_with_a_source() {
+    let predicted: BTreeSet<&str> =
+        edgezen::shipped::PREDICTORS.iter().filter_map(|(id, _)| id.split('@').next()).collect();
+    let known = edgezen::shipped::known_devices().unwrap();
+    let of_today = |device: &&edgezen::catalogue::KnownDevice| {
+        predicted.contains(&*device.id) && device.year.is_some_and(|year| year >= 2022)
+    };
+    assert!(known.iter().filter(of_today).count() >= 25);
+}
+
+#[test]
+fn phones_with_a_profile_are_measured_on_the_cores_of_their_first_cluster() {
+    for profile in shipped().into_iter().filter(|profile| profile.kind == Kind::AndroidCpu) {
+        let (Some(mask), Some(first)) = (&profile.measure.taskset, profile.clusters.first()) else {
+            continue;
+        };
+        let cores = first.cpus.iter().fold(0_u64, |mask, cpu| mask | (1_u64 << *cpu));
+        assert_eq!(u64::from_str_radix(mask, 16).unwrap(), cores, "{}", profile.id);
+        let all: Vec<u32> = profile.clusters.iter().flat_map(|cluster| cluster.cpus.clone()).collect();
+        assert_eq!(BTreeSet::from_iter(all.clone()), (0..all.len() as u32).collect(), "{}", profile.id);
     }
 }
 

@@ -64,23 +64,29 @@ fn intro<'a>(devices: &BTreeMap<String, Vec<Line>>, of: impl Fn(&str) -> Option<
         lines.iter().flat_map(|line| &line.sources).filter_map(|s| year(s)?.parse::<u16>().ok()).max()
     };
     let is_recent = |year: Option<u16>| year.is_some_and(|year| year >= RECENT);
+    let came_out = |device: &str| is_recent(of(device).and_then(|known| known.year));
     // The year of a table stands for that of the devices of which no source says it: those of its day.
-    let recent = devices.iter().filter(|(device, lines)| {
-        is_recent(of(device).and_then(|known| known.year)) || is_recent(of_data(lines))
-    });
-    let recent: Vec<&String> = recent.map(|(device, _)| device).collect();
-    let copies: usize = recent.iter().map(|device| aliases::copies(device).len()).sum();
+    let (sourced, rest): (Vec<&String>, Vec<&String>) = devices.keys().partition(|device| came_out(device));
+    let in_recent_data = |device: &&String| {
+        of(device).and_then(|known| known.year).is_none()
+            && devices.get(*device).is_some_and(|lines| is_recent(of_data(lines)))
+    };
+    let of_its_day: Vec<&String> = rest.into_iter().filter(in_recent_data).collect();
+    let recent = sourced.iter().chain(&of_its_day);
+    let copies: usize = recent.map(|device| aliases::copies(device).len()).sum();
     format!(
         "# Devices with a shipped predictor\n\n\
          `edgezen predictors page` writes this page from the shipped files, and a test compares both. There are {} devices with {predictors}\n\
-         predictors. {} of them came out in {RECENT} or later, or were measured for a table of such a year; {copies} more are devices for which\n\
-         the source lists the measurements of one of these. *Error* is the mean error on networks that the fit did not see (on kernels, where it\n\
-         says so), beside that of a line through the multiply-accumulates on the same rows; *inside* is the share of them inside the 90 %\n\
-         intervals. *Year* is the year that the source of the data names. \"Throughput\" marks identities whose numbers are the time of an image\n\
-         while others are under way: they are no latencies. [predictors.md](predictors.md) says how each figure is found; `edgezen devices\n\
-         show NAME` gives the source of each fact about a device.\n",
+         predictors. {} of them came out in {RECENT} or later; {} more, of which no source says when they came out, were measured for a\n\
+         table of such a year; and {copies} more are devices for which the source lists the measurements of one of these. *Error* is the\n\
+         mean error on networks that the fit did not see (on kernels, where it says so), beside that of a line through the\n\
+         multiply-accumulates on the same rows; *inside* is the share of them inside the 90 % intervals. *Year* is the year that the\n\
+         source of the data names. \"Throughput\" marks identities whose numbers are the time of an image while others are under way:\n\
+         they are no latencies. [predictors.md](predictors.md) says how each figure is found; `edgezen devices show NAME` gives the\n\
+         source of each fact about a device.\n",
         devices.len(),
-        recent.len()
+        sourced.len(),
+        of_its_day.len()
     )
 }
 

@@ -3,6 +3,7 @@
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::predictor::features::{self, Machine, Quantities};
 use edgezen_core::predictor::model::linear::{Linear, Term};
+use edgezen_core::predictor::roofline::Roofline;
 use std::collections::BTreeMap;
 
 /// A part of a column: a feature of kernels of one kind, and how often it counts.
@@ -41,10 +42,24 @@ pub(super) fn columns() -> Vec<Vec<Part>> {
     ]
 }
 
-/// The sums of `columns` over a network, and one for the constant.
-pub(super) fn sums(columns: &[Vec<Part>], kernels: &[Kernel], machine: &Machine) -> Vec<f64> {
+/// A precision of one byte an element, in which networks of all precisions are summed: prices that precisions share are those of
+/// elements.
+const PER_ELEMENT: &str = "int8";
+/// The unit of features that count bytes.
+const MEGABYTES: &str = "MB";
+
+/// The sums of `columns` over a network, with a byte for each element, and one for the constant.
+pub(super) fn sums(columns: &[Vec<Part>], kernels: &[Kernel]) -> Vec<f64> {
+    let unbounded = Roofline {
+        peak_gmacs_per_s: 1.0,
+        gbytes_per_s: 1.0,
+        launch_ns: 0.0,
+        processors: None,
+        source: String::new(),
+    };
+    let machine = Machine::new(PER_ELEMENT, &unbounded);
     let quantities: Vec<(KernelKind, Quantities)> =
-        kernels.iter().map(|kernel| (kernel.kind, Quantities::of(kernel, machine))).collect();
+        kernels.iter().map(|kernel| (kernel.kind, Quantities::of(kernel, &machine))).collect();
     let of = |column: &Vec<Part>| -> f64 {
         let parts = column.iter().filter_map(|&(kind, name, times)| {
             let feature = features::by_name(name)?;
@@ -59,14 +74,19 @@ pub(super) fn sums(columns: &[Vec<Part>], kernels: &[Kernel], machine: &Machine)
 /// The least price of a kernel: there is none that takes no time.
 const LEAST_NS: f64 = 10.0;
 
-/// Prices of the columns as models of the kinds of kernel.
-pub(super) fn models(columns: &[Vec<Part>], prices: &[f64]) -> BTreeMap<KernelKind, Linear> {
+/// Prices of the columns as models of the kinds of kernel, whose elements take so many bytes.
+pub(super) fn models(
+    columns: &[Vec<Part>],
+    prices: &[f64],
+    bytes_per_element: f64,
+) -> BTreeMap<KernelKind, Linear> {
     let mut models: BTreeMap<KernelKind, Linear> = BTreeMap::new();
     for (column, price) in columns.iter().zip(prices) {
         for &(kind, name, times) in column {
             let Some(feature) = features::named(&[name]).pop() else { continue };
             let least = if name == "launch" { LEAST_NS } else { 0.0 };
-            let ns = (times * price).max(least);
+            let per_unit = if feature.0.unit == MEGABYTES { bytes_per_element } else { 1.0 };
+            let ns = (times * price / per_unit).max(least);
             let terms = &mut models.entry(kind).or_default().terms;
             match terms.iter_mut().find(|term| term.feature == feature) {
                 Some(term) => term.ns += ns,

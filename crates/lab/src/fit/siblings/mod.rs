@@ -1,14 +1,14 @@
 //! Predictors of devices of which few networks are known each, and which are alike: accelerators of one maker.
 //!
-//! The datasets of one precision are a *pool*. Its sets share the prices of a few quantities of kernels, up to a factor for
-//! each set; then each set moves the prices as far as its own networks outweigh the belief in the common ones. Networks
-//! that are left out are left out of all sets, so that the errors and intervals are those of networks that no sibling
-//! knows either (docs/decisions/100-few-networks-many-siblings.md).
+//! All datasets share the prices of a few quantities of kernels, up to a factor for each set. Those of one precision are a *pool*,
+//! which moves the prices as far as its networks outweigh the belief in the common ones; and so does each set with those of its
+//! pool. Networks that are left out are left out of all sets, so that the errors and intervals are those of networks that no
+//! sibling knows either (docs/decisions/100-few-networks-many-siblings.md, 123-precisions-lean-on-each-other.md).
 
 mod columns;
 mod pool;
 
-use self::pool::{Row, dot};
+use self::pool::{Common, Row, dot};
 use crate::dataset::Dataset;
 use crate::fit::baselines::FlopsOnly;
 use crate::fit::conformal;
@@ -44,6 +44,12 @@ struct Networks<'a> {
     rows: Vec<Observation>,
 }
 
+impl Networks<'_> {
+    fn precision(&self) -> &str {
+        &self.request.identity.precision
+    }
+}
+
 /// Fits a predictor to each of `sets`, in their order.
 ///
 /// # Errors
@@ -63,79 +69,100 @@ pub fn fit(sets: &[Set]) -> Result<Vec<PredictorFile>, FitError> {
         }
         networks.push(Networks { request: &set.request, rows });
     }
-    let mut pools: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (i, of) in networks.iter().enumerate() {
-        pools.entry(&of.request.identity.precision).or_default().push(i);
-    }
-    let mut files: Vec<(usize, PredictorFile)> = Vec::with_capacity(sets.len());
-    for members in pools.values() {
-        let pool: Vec<&Networks> = members.iter().map(|&i| &networks[i]).collect();
-        files.extend(members.iter().copied().zip(of_pool(&pool)?));
-    }
-    files.sort_by_key(|(i, _)| *i);
-    Ok(files.into_iter().map(|(_, file)| file).collect())
-}
-
-/// The files of sets of one precision.
-fn of_pool(sets: &[&Networks]) -> Result<Vec<PredictorFile>, FitError> {
     let columns = columns::columns();
-    let unbounded = Roofline {
-        peak_gmacs_per_s: 1.0,
-        gbytes_per_s: 1.0,
-        launch_ns: 0.0,
-        processors: None,
-        source: String::new(),
-    };
-    let precision = sets.first().map_or("", |set| &*set.request.identity.precision);
-    let machine = Machine::new(precision, &unbounded);
     let mut rows = Vec::new();
-    for (set, of) in sets.iter().enumerate() {
+    for (set, of) in networks.iter().enumerate() {
         rows.extend(of.rows.iter().map(|observation| Row {
             set,
             network: observation.group,
-            sums: columns::sums(&columns, &observation.kernels, &machine),
+            sums: columns::sums(&columns, &observation.kernels),
             ns: observation.latency.ns(),
         }));
     }
-    let names: BTreeSet<u64> = rows.iter().map(|row| row.network).collect();
-    if names.len() < POOL_NETWORKS {
-        return Err(FitError::TooFew { found: names.len(), needed: POOL_NETWORKS });
+    let pools = Pools::of(&networks);
+    for members in &pools.members {
+        let names: BTreeSet<u64> =
+            members.iter().flat_map(|&set| &networks[set].rows).map(|row| row.group).collect();
+        if names.len() < POOL_NETWORKS {
+            return Err(FitError::TooFew { found: names.len(), needed: POOL_NETWORKS });
+        }
     }
     // Each network left out of all sets.
+    let names: BTreeSet<u64> = rows.iter().map(|row| row.network).collect();
     let mut left_out = vec![0.0; rows.len()];
     for &network in &names {
         let kept: Vec<&Row> = rows.iter().filter(|row| row.network != network).collect();
-        let common = pool::common(&kept, sets.len())?;
+        let common = pools.common(&kept)?;
         for (i, row) in rows.iter().enumerate().filter(|(_, row)| row.network == network) {
-            left_out[i] = dot(&row.sums, &pool::of_set(&kept, row.set, &common)?);
+            left_out[i] = dot(&row.sums, &pool::of_set(&kept, row.set, &common[pools.of_set[row.set]])?);
         }
     }
     let all: Vec<&Row> = rows.iter().collect();
-    let common = pool::common(&all, sets.len())?;
-    // Networks that all sets err on alike count once.
-    let mut counts: BTreeMap<u64, f64> = BTreeMap::new();
-    rows.iter().for_each(|row| *counts.entry(row.network).or_default() += 1.0);
-    let log = |(row, predicted): (&Row, &f64)| ((row.ns / predicted).ln(), 1.0 / counts[&row.network]);
-    let logs: Vec<(f64, f64)> = rows.iter().zip(&left_out).map(log).collect();
-    let margin = conformal::weighted(&logs).ok_or(FitError::NoData)?;
-    let kernels: Vec<Kernel> =
-        sets.iter().flat_map(|set| &set.rows).flat_map(|row| row.kernels.clone()).collect();
-    let mut files = Vec::with_capacity(sets.len());
-    for (set, of) in sets.iter().enumerate() {
-        let prices = pool::of_set(&all, set, &common)?;
-        let calibration = NetworkCalibration {
-            basis: Basis::Networks,
-            networks: names.len() as u32,
-            margin,
-            families: None,
-            outside_factor: OUTSIDE_FACTOR,
-        };
+    let common = pools.common(&all)?;
+    let mut files = Vec::with_capacity(networks.len());
+    for (set, of) in networks.iter().enumerate() {
+        let pool = pools.of_set[set];
+        let members = &pools.members[pool];
         let own: Vec<(&Row, f64)> =
-            rows.iter().zip(left_out.iter().copied()).filter(|(row, _)| row.set == set).collect();
-        let fitted = Fitted { prices, calibration, left_out: own };
-        files.push(file(of, &columns, &kernels, sets.len(), &fitted)?);
+            rows.iter().zip(left_out.iter().copied()).filter(|(row, _)| members.contains(&row.set)).collect();
+        let kernels: Vec<Kernel> =
+            members.iter().flat_map(|&set| &networks[set].rows).flat_map(|row| row.kernels.clone()).collect();
+        let fitted = Fitted {
+            prices: pool::of_set(&all, set, &common[pool])?,
+            calibration: calibration(&own)?,
+            left_out: own.into_iter().filter(|(row, _)| row.set == set).collect(),
+            siblings: members.len() - 1,
+            of_other_precisions: networks.len() - members.len(),
+        };
+        files.push(file(of, &columns, &kernels, &fitted)?);
     }
     Ok(files)
+}
+
+/// The sets of each precision.
+struct Pools {
+    members: Vec<Vec<usize>>,
+    /// The pool of each set.
+    of_set: Vec<usize>,
+}
+
+impl Pools {
+    fn of(networks: &[Networks]) -> Pools {
+        let precisions: BTreeSet<&str> = networks.iter().map(Networks::precision).collect();
+        let precisions: Vec<&str> = precisions.into_iter().collect();
+        let place = |of: &Networks| precisions.iter().position(|other| *other == of.precision());
+        let of_set: Vec<usize> = networks.iter().filter_map(place).collect();
+        let members =
+            |pool: usize| of_set.iter().enumerate().filter(|(_, of)| **of == pool).map(|(i, _)| i).collect();
+        Pools { members: (0..precisions.len()).map(members).collect(), of_set }
+    }
+
+    /// What each pool has in common, near what all have in common.
+    fn common(&self, rows: &[&Row]) -> Result<Vec<Common>, FitError> {
+        let all = pool::common(rows, self.of_set.len())?;
+        if self.members.len() == 1 {
+            return Ok(vec![all]);
+        }
+        let of_pool = |pool: usize| -> Vec<&Row> {
+            rows.iter().copied().filter(|row| self.of_set[row.set] == pool).collect()
+        };
+        (0..self.members.len()).map(|pool| pool::near(&of_pool(pool), &all)).collect()
+    }
+}
+
+/// The interval of a pool, from the errors of networks that were left out. Networks that all sets err on alike count once.
+fn calibration(left_out: &[(&Row, f64)]) -> Result<NetworkCalibration, FitError> {
+    let mut counts: BTreeMap<u64, f64> = BTreeMap::new();
+    left_out.iter().for_each(|(row, _)| *counts.entry(row.network).or_default() += 1.0);
+    let log = |(row, predicted): &(&Row, f64)| ((row.ns / predicted).ln(), 1.0 / counts[&row.network]);
+    let logs: Vec<(f64, f64)> = left_out.iter().map(log).collect();
+    Ok(NetworkCalibration {
+        basis: Basis::Networks,
+        networks: counts.len() as u32,
+        margin: conformal::weighted(&logs).ok_or(FitError::NoData)?,
+        families: None,
+        outside_factor: OUTSIDE_FACTOR,
+    })
 }
 
 /// What was found of a set.
@@ -143,20 +170,22 @@ struct Fitted<'a> {
     prices: Vec<f64>,
     calibration: NetworkCalibration,
     left_out: Vec<(&'a Row, f64)>,
+    /// The other sets of the pool.
+    siblings: usize,
+    of_other_precisions: usize,
 }
 
 fn file(
     set: &Networks,
     columns: &[Vec<(KernelKind, &'static str, f64)>],
     kernels: &[Kernel],
-    siblings: usize,
     fitted: &Fitted,
 ) -> Result<PredictorFile, FitError> {
     let identity = &set.request.identity;
     let roofline = set.request.roofline.clone().unwrap_or_else(|| peaks(&set.rows, &identity.precision));
     let machine = Machine::new(&identity.precision, &roofline);
     let seen: BTreeSet<KernelKind> = kernels.iter().map(|kernel| kernel.kind).collect();
-    let models = columns::models(columns, &fitted.prices);
+    let models = columns::models(columns, &fitted.prices, machine.bytes_per_element);
     let kinds: BTreeMap<KernelKind, AnyModel> = models
         .into_iter()
         .filter(|(kind, _)| seen.contains(kind))
@@ -192,10 +221,14 @@ fn file(
         ..FitMetrics::default()
     };
     let mut request = set.request.clone();
+    let others = match fitted.of_other_precisions {
+        0 => String::new(),
+        others => format!(", and those on {others} of other precisions"),
+    };
     request.notes.push(format!(
-        "Prices lean on {} other datasets of this precision, each at a scale of its own; networks that were left out were left \
-         out of all of them.",
-        siblings - 1
+        "Prices lean on {} other datasets of this precision{others}, each at a scale of its own; networks that were left out were \
+         left out of all of them.",
+        fitted.siblings
     ));
     let content = Content {
         features,

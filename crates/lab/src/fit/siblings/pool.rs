@@ -1,4 +1,5 @@
-//! Prices that a pool of sets has in common, up to one factor for each set, and the prices of one set near them.
+//! Prices that all sets have in common, up to one factor for each set; those of the sets of one precision near them; and those of
+//! one set near these.
 
 use crate::fit::error::FitError;
 use crate::fit::solvers::nnls::non_negative;
@@ -28,8 +29,12 @@ pub(super) struct Common {
 const ROUNDS: usize = 6;
 /// Belief in nothing of each common price, as a share of the networks.
 const BELIEF: f64 = 0.05;
-/// Belief of a set in the common prices, as a share of its networks.
-const SET_BELIEF: f64 = 0.1;
+/// Belief of a precision in the prices of all, as a share of its networks; and of a set in those of its precision.
+const NEAR_BELIEF: f64 = 0.1;
+/// Rounds in which prices near others, factors and weights are found.
+const NEAR_ROUNDS: usize = 4;
+/// Least share of a column in the time of networks that belief reckons with.
+const LEAST_SHARE: f64 = 1e-3;
 /// Logarithmic errors beyond this count less and less.
 const USUAL: f64 = 0.12;
 
@@ -39,15 +44,11 @@ const USUAL: f64 = 0.12;
 /// A failure of the solver.
 pub(super) fn common(rows: &[&Row], sets: usize) -> Result<Common, FitError> {
     let width = rows.first().ok_or(FitError::NoData)?.sums.len();
-    let mut counts: BTreeMap<u64, f64> = BTreeMap::new();
-    rows.iter().for_each(|row| *counts.entry(row.network).or_default() += 1.0);
-    let shares: Vec<f64> = rows.iter().map(|row| 1.0 / counts[&row.network]).collect();
+    let shares = shares(rows);
     let total: f64 = shares.iter().sum();
-    let per_set = |value: &dyn Fn(&Row) -> f64, middle: &dyn Fn(&[f64]) -> Option<f64>| -> Vec<f64> {
-        let of = |set: usize| rows.iter().filter(|row| row.set == set).map(|row| value(row)).collect();
-        (0..sets).map(|set| middle(&Vec::from_iter::<Vec<f64>>(of(set))).map_or(1.0, f64::exp)).collect()
-    };
-    let mut factors = per_set(&|row| row.ns.ln(), &stats::mean);
+    let per_set = |logs: &[f64], middle: &dyn Fn(&[f64]) -> Option<f64>| factors_of(rows, sets, logs, middle);
+    let logs = |of: &dyn Fn(&Row) -> f64| -> Vec<f64> { rows.iter().map(|row| of(row).ln()).collect() };
+    let mut factors = per_set(&logs(&|row| row.ns), &stats::mean);
     let usual = stats::mean(&factors).unwrap_or(1.0);
     factors.iter_mut().for_each(|factor| *factor /= usual);
     let mut weights = vec![1.0; rows.len()];
@@ -72,9 +73,72 @@ pub(super) fn common(rows: &[&Row], sets: usize) -> Result<Common, FitError> {
         let sum = |row: &Row| dot(&row.sums, &prices).max(f64::MIN_POSITIVE);
         weights = rows.iter().map(|row| weight((factors[row.set] * sum(row) / row.ns).ln())).collect();
         let middle = if round == 0 { stats::mean } else { stats::median };
-        factors = per_set(&|row| (row.ns / sum(row)).ln(), &middle);
+        factors = per_set(&logs(&|row| row.ns / sum(row)), &middle);
     }
     Ok(Common { prices, factors })
+}
+
+/// The prices that `rows`, those of one precision, have in common, near those of all precisions.
+///
+/// # Errors
+/// A failure of the solver.
+pub(super) fn near(rows: &[&Row], all: &Common) -> Result<Common, FitError> {
+    let (count, width, sets) = (rows.len(), all.prices.len(), all.factors.len());
+    let shares = shares(rows);
+    let total: f64 = shares.iter().sum();
+    // What each column stands for in the time of a row, at the prices of all.
+    let parts: Vec<Vec<f64>> = rows
+        .iter()
+        .map(|row| (0..width).map(|j| row.sums[j] * all.prices[j] * all.factors[row.set] / row.ns).collect())
+        .collect();
+    let usual = |j: usize| -> f64 {
+        let sum: f64 = parts.iter().zip(&shares).map(|(part, share)| part[j] * share).sum();
+        (sum / total).hypot(LEAST_SHARE)
+    };
+    let usual: Vec<f64> = (0..width).map(usual).collect();
+    let mut factors = vec![1.0; sets];
+    let mut weights = vec![1.0; count];
+    let mut times = vec![1.0; width];
+    for _ in 0..NEAR_ROUNDS {
+        let mut a = Array2::zeros((count + width, width));
+        let mut b = Array1::zeros(count + width);
+        for (i, row) in rows.iter().enumerate() {
+            let root = (shares[i] * weights[i]).sqrt();
+            for j in 0..width {
+                a[(i, j)] = root * parts[i][j] * factors[row.set];
+            }
+            b[i] = root;
+        }
+        for (j, usual) in usual.iter().enumerate() {
+            let belief = (NEAR_BELIEF * total).sqrt() * usual;
+            a[(count + j, j)] = belief;
+            b[count + j] = belief;
+        }
+        times = non_negative(&a, &b)?;
+        let logs: Vec<f64> = parts.iter().map(|part| dot(part, &times).max(LEAST_SHARE).ln()).collect();
+        let over: Vec<f64> = logs.iter().map(|log| -log).collect();
+        factors = factors_of(rows, sets, &over, &stats::median);
+        weights = rows.iter().zip(&logs).map(|(row, log)| weight(log + factors[row.set].ln())).collect();
+    }
+    Ok(Common {
+        prices: all.prices.iter().zip(&times).map(|(price, times)| price * times).collect(),
+        factors: all.factors.iter().zip(&factors).map(|(of_all, own)| of_all * own).collect(),
+    })
+}
+
+/// The weight of each row if each network counts once, however many sets have it.
+fn shares(rows: &[&Row]) -> Vec<f64> {
+    let mut counts: BTreeMap<u64, f64> = BTreeMap::new();
+    rows.iter().for_each(|row| *counts.entry(row.network).or_default() += 1.0);
+    rows.iter().map(|row| 1.0 / counts[&row.network]).collect()
+}
+
+/// The middle of the logarithms of the rows of each set, as a factor; 1 for a set without rows.
+fn factors_of(rows: &[&Row], sets: usize, logs: &[f64], middle: &dyn Fn(&[f64]) -> Option<f64>) -> Vec<f64> {
+    let of = |set: usize| -> Vec<f64> {
+        rows.iter().zip(logs).filter(|(row, _)| row.set == set).map(|(_, log)| *log).collect()
+    };
+    (0..sets).map(|set| middle(&of(set)).map_or(1.0, f64::exp)).collect()
 }
 
 /// The prices of one set, near those that it has in common with its siblings.
@@ -95,7 +159,7 @@ pub(super) fn of_set(rows: &[&Row], set: usize, common: &Common) -> Result<Vec<f
     let shares: Vec<f64> = (0..width).map(share).collect();
     let mut weights = vec![1.0; count];
     let mut times = vec![1.0; width];
-    for _ in 0..4 {
+    for _ in 0..NEAR_ROUNDS {
         let mut a = Array2::zeros((count + width, width));
         let mut b = Array1::zeros(count + width);
         for (i, row) in rows.iter().enumerate() {
@@ -106,13 +170,13 @@ pub(super) fn of_set(rows: &[&Row], set: usize, common: &Common) -> Result<Vec<f
             b[i] = root;
         }
         for (j, share) in shares.iter().enumerate() {
-            let belief = (SET_BELIEF * count as f64).sqrt() * share.hypot(1e-3);
+            let belief = (NEAR_BELIEF * count as f64).sqrt() * share.hypot(LEAST_SHARE);
             a[(count + j, j)] = belief;
             b[count + j] = belief;
         }
         times = non_negative(&a, &b)?;
         let sum = |row: &Row| -> f64 { (0..width).map(|j| row.sums[j] * near[j] * times[j]).sum() };
-        weights = rows.iter().map(|row| weight((sum(row).max(1e-3) / row.ns).ln()).sqrt()).collect();
+        weights = rows.iter().map(|row| weight((sum(row).max(LEAST_SHARE) / row.ns).ln()).sqrt()).collect();
     }
     Ok(near.iter().zip(&times).map(|(near, times)| near * times).collect())
 }
@@ -158,6 +222,31 @@ mod tests {
                 assert!(error.abs() < most, "set {set}: {error}");
             }
         }
+    }
+
+    #[test]
+    fn a_precision_keeps_near_the_others_what_it_cannot_tell() {
+        // The second precision, sets 2 and 3, is twice as quick at the first quantity, and has four networks.
+        let all = rows(&[1.0, 2.5, 0.4, 0.8], 1.0);
+        let quick = |row: &Row| match row.set {
+            0 | 1 => row.clone(),
+            set => Row { ns: row.ns - [0.4, 0.8][set - 2] * 1.5 * row.sums[0], ..row.clone() },
+        };
+        let truth: Vec<Row> = all.iter().map(quick).collect();
+        let known: Vec<&Row> = truth.iter().filter(|row| row.set < 2 || row.network % 3 == 0).collect();
+        let of_second: Vec<&Row> = known.iter().copied().filter(|row| row.set >= 2).collect();
+        let worst = |common: &Common| {
+            let errors = truth
+                .iter()
+                .filter(|row| row.set >= 2)
+                .map(|row| (dot(&row.sums, &of_set(&known, row.set, common).unwrap()) / row.ns - 1.0).abs());
+            errors.fold(0.0, f64::max)
+        };
+        let of_all = common(&known, 4).unwrap();
+        let alone = worst(&common(&of_second, 4).unwrap());
+        let leaning = worst(&near(&of_second, &of_all).unwrap());
+        assert!(leaning < 0.1, "{leaning}; all alike {}, alone {alone}", worst(&of_all));
+        assert!(leaning < alone && leaning < worst(&of_all));
     }
 
     #[test]
