@@ -112,7 +112,8 @@ fn plan(args: PlanArgs, global: Global) -> Result<(), Failure> {
 /// Scores of the networks that were named, each of which is checked now rather than on many computers later.
 fn of_scores(args: &PlanArgs, options: Vec<String>) -> Result<Work, Failure> {
     if args.seeds.is_some() {
-        return Err(Failure::usage("--seeds goes with searches").remedy("leave it out; score --repeats N draws several times"));
+        return Err(Failure::usage("--seeds goes with searches")
+            .remedy("leave it out; score --repeats N draws several times"));
     }
     let mut nets = args.nets.clone();
     if let Some(path) = &args.nets_from {
@@ -122,8 +123,10 @@ fn of_scores(args: &PlanArgs, options: Vec<String>) -> Result<Work, Failure> {
     let Some(first) = nets.first() else { return Err(JobError::Nothing.into()) };
     let parsed = scored(&options, first)?;
     if parsed.proxy.contains('+') {
-        return Err(Failure::usage("an ensemble of proxies ranks all networks among one another, which no part of them can")
-            .remedy("plan each proxy by itself"));
+        return Err(Failure::usage(
+            "an ensemble of proxies ranks all networks among one another, which no part of them can",
+        )
+        .remedy("plan each proxy by itself"));
     }
     for net in &nets {
         if !net.contains('(') && Path::new(net).exists() {
@@ -242,7 +245,7 @@ fn searches(
     threads: Option<u16>,
     global: Global,
 ) -> Result<Vec<String>, Failure> {
-    let now = search::meaning(&*searched(options)?, Global { json: true, ..global })?;
+    let now = search::meaning(&searched(options)?, Global { json: true, ..global })?;
     if now != meaning {
         return Err(Failure::usage("the options stand for another search here than where it was planned")
             .remedy("the predictors that were there: edgezen predictors where; or plan anew"));
@@ -325,14 +328,14 @@ impl From<JobError> for Failure {
         let message = error.to_string();
         match error {
             JobError::File(error) => error.into(),
-            JobError::Nothing => Failure::usage(message)
-                .remedy("name networks, or --nets-from FILE; searches take --seeds N"),
+            JobError::Nothing => {
+                Failure::usage(message).remedy("name networks, or --nets-from FILE; searches take --seeds N")
+            }
             JobError::NoPlan { .. } => {
                 Failure::usage(message).remedy("leave it in the folder that edgezen jobs plan wrote")
             }
-            JobError::Changed { .. } => {
-                Failure::new(Exit::BadFile, message).remedy("edgezen jobs plan writes it anew, by the same words")
-            }
+            JobError::Changed { .. } => Failure::new(Exit::BadFile, message)
+                .remedy("edgezen jobs plan writes it anew, by the same words"),
             JobError::Version { .. } => {
                 Failure::usage(message).remedy("the version that planned it, or plan anew in another folder")
             }

@@ -125,7 +125,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
 pub fn timeless(args: Args, global: Global) -> Result<Vec<String>, Failure> {
     let timeless = answers(args, global)?.then(|row| {
         let row = Row { seconds: None, ..row };
-        serde_json::to_string(&row).map_err(|error| Failure::runtime(format!("cannot write a score: {error}")))
+        serde_json::to_string(&row)
+            .map_err(|error| Failure::runtime(format!("cannot write a score: {error}")))
     });
     timeless.all()
 }

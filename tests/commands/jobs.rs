@@ -13,8 +13,7 @@ const NETS: [&str; 5] = [
     "SuperConvK3BNRELU(3,24,1,1)SuperResIDWE2K3(24,24,2,24,1)",
 ];
 const EXACT: [&str; 7] = ["--", "score", "--engine", "exact", "--repeats", "2", "--resolution"];
-const SEARCH: [&str; 8] =
-    ["--", "search", "--device", "pixel2", "--latency", "80ms", "--iterations", "300"];
+const SEARCH: [&str; 8] = ["--", "search", "--device", "pixel2", "--latency", "80ms", "--iterations", "300"];
 
 fn jobs(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
@@ -48,7 +47,8 @@ fn scores_in_parts_are_those_of_the_command_to_the_last_digit() {
     assert_eq!(merged(dir.path(), "three", "3", &words), whole);
     assert_eq!(merged(dir.path(), "many", "64", &words), whole);
     assert_eq!(jobs(&dir.path().join("three")).len(), 3);
-    let line = [&["score", "--json", "--engine", "exact", "--repeats", "2", "--resolution", "32"][..], &NETS].concat();
+    let line = [&["score", "--json", "--engine", "exact", "--repeats", "2", "--resolution", "32"][..], &NETS]
+        .concat();
     let printed = String::from_utf8(edgezen(dir.path(), &line).stdout).unwrap();
     for row in serde_json::from_str::<Vec<Value>>(&whole).unwrap() {
         assert!(row.get("seconds").is_none(), "{row}");
@@ -86,7 +86,10 @@ fn what_has_no_meaning_elsewhere_is_refused() {
         (&["resnet18", "--", "measure"], "no work for jobs"),
         (&["--", "score"], "nothing to do"),
         (&["--seeds", "2", "--", "search", "--device", "pixel2", "--latency", "80ms", "--out", "x"], "--out"),
-        (&["--seeds", "2", "--", "search", "--device", "pixel2", "--latency", "80ms", "--seed", "3"], "--seed"),
+        (
+            &["--seeds", "2", "--", "search", "--device", "pixel2", "--latency", "80ms", "--seed", "3"],
+            "--seed",
+        ),
         (&["--seeds", "2", "--", "search", "--device", "pixel22", "--latency", "80ms"], "pixel22"),
         (&["--", "search", "--device", "pixel2", "--latency", "80ms"], "--seeds"),
     ] {
@@ -114,6 +117,7 @@ fn a_merge_waits_for_all_and_another_plan_does_not_take_the_place() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let other = fs::read_to_string(root.join("predictors/pixel2@tflite@fp32.json")).unwrap();
     assert!(other.contains("pixel2"));
-    fs::copy(root.join("predictors/pixel3@tflite@fp32.json"), dir.join("predictors/pixel2@tflite@fp32.json")).unwrap();
+    fs::copy(root.join("predictors/pixel3@tflite@fp32.json"), dir.join("predictors/pixel2@tflite@fp32.json"))
+        .unwrap();
     refused(dir, &["jobs", "run", "searches/job-00000.json"], 2, &["another search", "predictors where"]);
 }

@@ -75,7 +75,8 @@ fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
         Some(c"main"),
         Some(c"main(line, program, words): the command line"),
         |arguments: &Bound<'_, PyTuple>, _| {
-            let (line, program, words): (Vec<OsString>, Option<PathBuf>, Vec<OsString>) = arguments.extract()?;
+            let (line, program, words): (Vec<OsString>, Option<PathBuf>, Vec<OsString>) =
+                arguments.extract()?;
             Ok::<u8, PyErr>(calling::main(arguments.py(), line, program, words))
         },
     )?)?;

@@ -7,8 +7,8 @@
 //! runs/CHECKSUM-seedN/    the folder of a search of that job
 //! ```
 
-use super::job::{self, Job, Work};
 use super::JobError;
+use super::job::{self, Job, Work};
 use crate::files::{read, read_json, write_atomically};
 use edgezen_core::digest::sha256;
 use edgezen_core::files::{FileError, Format};
@@ -87,7 +87,8 @@ impl JobFolder {
             .enumerate()
             .map(|(index, work)| Ok((format!("job-{index:05}.json"), text(&Job::new(work))?)))
             .collect::<Result<_, FileError>>()?;
-        let planned = |(file, bytes): &(String, Vec<u8>)| Planned { file: file.clone(), sha256: sha256(bytes) };
+        let planned =
+            |(file, bytes): &(String, Vec<u8>)| Planned { file: file.clone(), sha256: sha256(bytes) };
         let plan = Plan { plan_version: PLAN.newest, jobs: jobs.iter().map(planned).collect() };
         let list = text(&plan)?;
         let place = path.join(PLAN_FILE);
@@ -111,7 +112,8 @@ impl JobFolder {
     pub fn open(path: &Path) -> Result<JobFolder, JobError> {
         let plan: Plan = read_json(&PLAN, &path.join(PLAN_FILE))?;
         let place = path.join(PLAN_FILE);
-        let is_plain = |planned: &Planned| Path::new(&planned.file).file_name() == Some(planned.file.as_ref());
+        let is_plain =
+            |planned: &Planned| Path::new(&planned.file).file_name() == Some(planned.file.as_ref());
         if let Some(foreign) = plan.jobs.iter().find(|planned| !is_plain(planned)) {
             let reason = format!("{:?} is no name of a file beside it", foreign.file);
             return Err(FileError::damaged(&place, reason).into());
@@ -221,7 +223,8 @@ impl JobFolder {
 
 /// The text of a value as files hold it.
 fn text(value: &impl Serialize) -> Result<Vec<u8>, FileError> {
-    let mut text = serde_json::to_vec_pretty(value).map_err(|error| FileError::damaged(Path::new("JSON"), error))?;
+    let mut text =
+        serde_json::to_vec_pretty(value).map_err(|error| FileError::damaged(Path::new("JSON"), error))?;
     text.push(b'\n');
     Ok(text)
 }
@@ -245,7 +248,9 @@ mod tests {
     fn run(file: &Path) -> Result<Made, JobError> {
         let (folder, job, id) = JobFolder::of_job(file)?;
         let Work::Score { nets, .. } = job.work else { panic!("another command") };
-        folder.make(&id, || Ok(nets.iter().map(|net| json!({"net": net, "score": 0.1 + 0.2}).to_string()).collect()))
+        folder.make(&id, || {
+            Ok(nets.iter().map(|net| json!({"net": net, "score": 0.1 + 0.2}).to_string()).collect())
+        })
     }
 
     #[test]
@@ -296,7 +301,10 @@ mod tests {
         fs::create_dir(&alone).unwrap();
         fs::copy(third, alone.join("job-00002.json")).unwrap();
         assert!(matches!(run(&alone.join("job-00002.json")), Err(JobError::NoPlan { .. })));
-        assert!(matches!(JobFolder::plan(&alone, &Work::Score { options: vec![], nets: vec![] }, 2), Err(JobError::Nothing)));
+        assert!(matches!(
+            JobFolder::plan(&alone, &Work::Score { options: vec![], nets: vec![] }, 2),
+            Err(JobError::Nothing)
+        ));
         let list = fs::read_to_string(dir.path().join(PLAN_FILE)).unwrap();
         fs::write(dir.path().join(PLAN_FILE), list.replace("job-00001", "../job-00001")).unwrap();
         assert!(matches!(JobFolder::open(dir.path()), Err(JobError::File(FileError::Damaged { .. }))));

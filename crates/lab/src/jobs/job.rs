@@ -76,7 +76,8 @@ mod tests {
     fn parts_hold_every_item_once_and_in_order() {
         for (items, parts, expected) in [(10, 3, 3), (10, 1, 1), (3, 8, 3), (1, 1, 1), (7, 7, 7), (5, 0, 1)] {
             let seeds: Vec<u64> = (100..100 + items).collect();
-            let work = Work::Search { options: vec!["--x".into()], seeds: seeds.clone(), meaning: "m".into() };
+            let work =
+                Work::Search { options: vec!["--x".into()], seeds: seeds.clone(), meaning: "m".into() };
             let cut = work.cut(parts);
             assert_eq!(cut.len(), expected);
             let sizes: Vec<usize> = cut.iter().map(Work::items).collect();

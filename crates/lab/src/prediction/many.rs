@@ -178,9 +178,6 @@ mod tests {
         // Predictors of whole networks take those of their space alone.
         let code = format!("anb:{}", ["e1k3l1s1"; 7].join("_"));
         let answers = many("a100@anb").estimates(&[code, "resnet18".into()], Overrides::default(), false);
-        assert!(matches!(
-            &answers[..],
-            [Ok(_), Err(TextError::Prediction(PredictionError::Foreign { .. }))]
-        ));
+        assert!(matches!(&answers[..], [Ok(_), Err(TextError::Prediction(PredictionError::Foreign { .. }))]));
     }
 }

@@ -147,11 +147,7 @@ pub fn by_kernels(
 ///
 /// # Errors
 /// A text that stands for nothing, and a network that is not of the predictor's space.
-pub fn whole(
-    predictor: &NetworkPredictor,
-    net: &str,
-    overrides: Overrides,
-) -> Result<Prediction, TextError> {
+pub fn whole(predictor: &NetworkPredictor, net: &str, overrides: Overrides) -> Result<Prediction, TextError> {
     let encoded = networks::encoded(net, overrides)?;
     if encoded.is_none() {
         // A text that stands for nothing is an error of its own.
