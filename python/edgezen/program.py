@@ -52,7 +52,7 @@ def measure(*line: str | os.PathLike[str], progress: bool = False) -> Any:
     import signal
     import subprocess
 
-    command = [sys.executable, "-m", "edgezen", *map(os.fspath, line), "--json"]
+    command = [sys.executable, "-m", "edgezen", "--json", *map(os.fspath, line)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=None if progress else subprocess.PIPE) as child:
         try:
             out, err = child.communicate()

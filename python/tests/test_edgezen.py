@@ -19,7 +19,7 @@ SMALL = "zennet_cifar10_model_size05M_res32"
 
 def command_line(*words):
     """What the command line of the package prints."""
-    return json.loads(subprocess.check_output([sys.executable, "-m", "edgezen", *words, "--json"]))
+    return json.loads(subprocess.check_output([sys.executable, "-m", "edgezen", "--json", *words]))
 
 
 def in_python(code, **options):
