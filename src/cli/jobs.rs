@@ -245,8 +245,8 @@ fn searches(
     threads: Option<u16>,
     global: Global,
 ) -> Result<Vec<String>, Failure> {
-    let now = search::meaning(&searched(options)?, Global { json: true, ..global })?;
-    if now != meaning {
+    let parsed = searched(options)?;
+    if search::meaning(&parsed, Global { json: true, ..global })? != meaning {
         return Err(Failure::usage("the options stand for another search here than where it was planned")
             .remedy("the predictors that were there: edgezen predictors where; or plan anew"));
     }
