@@ -283,7 +283,8 @@ mod tests {
     fn what_is_missing_changed_or_damaged_is_said() {
         let dir = tempfile::tempdir().unwrap();
         let folder = JobFolder::plan(dir.path(), &work(), 3).unwrap();
-        let [first, second, third] = &folder.jobs()[..] else { panic!("three jobs") };
+        let files = folder.jobs();
+        let [first, second, third] = &files[..] else { panic!("three jobs") };
         run(first).unwrap();
         run(third).unwrap();
         match folder.merged() {
