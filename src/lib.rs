@@ -7,7 +7,7 @@
 //! * `edgezen-engine`, what makes a network run: [`engine`];
 //! * `edgezen-runner`, the only stopwatch: [`runner`];
 //! * `edgezen-lab`, what an engineer's computer does: [`dataset`], [`fit`], [`device`], [`campaign`], [`runs`],
-//!   [`verify`], [`scoring`], [`rescoring`], [`report`], [`prediction`], [`evaluation`], [`experiment`], [`catalogue`];
+//!   [`verify`], [`scoring`], [`rescoring`], [`report`], [`prediction`], [`evaluation`], [`experiment`], [`catalogue`], [`jobs`];
 //! * here: the data files that are [`shipped`], and [`cli`], the only place that prints.
 //!
 //! `docs/architecture.md` is the map. The rooms of this package, lowest first; a room imports only rooms with a smaller
@@ -29,7 +29,7 @@ pub use edgezen_engine as engine;
 #[cfg(feature = "torch")]
 pub use edgezen_lab::train;
 pub use edgezen_lab::{
-    campaign, catalogue, dataset, device, evaluation, experiment, files, fit, prediction, report, rescoring,
-    runs, scoring, transfer, verify,
+    campaign, catalogue, dataset, device, evaluation, experiment, files, fit, jobs, prediction, report,
+    rescoring, runs, scoring, transfer, verify,
 };
 pub use edgezen_runner as runner;

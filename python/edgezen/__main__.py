@@ -1,21 +1,24 @@
-"""``python -m edgezen``: the program that comes with this package."""
+"""``python -m edgezen``, and the script ``edgezen``: the command line."""
 
 from __future__ import annotations
 
 import os
-import subprocess
+import signal
 import sys
 
-from . import program
+from .extension import extension
+
+#: Starts the command line again, as measurements do, each in a process of its own: without the rest of the package, and without
+#: whatever lies in the current folder.
+_AGAIN = "import sys; sys.path[:0] = sys.argv[1:2]; import _edgezen as e; sys.exit(e.main(['edgezen', *sys.argv[2:]], None, []))"
 
 
 def main() -> int:
-    """Runs the program with the words of this command line, and gives its exit code."""
-    line = [program.path(), *sys.argv[1:]]
-    if os.name == "posix":
-        # The program takes the place of this process, and hears its signals.
-        os.execv(line[0], line)
-    return subprocess.call(line)
+    """Runs the command of this command line, and gives its exit code."""
+    # The command line treats Ctrl-C itself, or is ended by it as any program.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    folder = os.path.dirname(os.path.abspath(__file__))
+    return extension.main(["edgezen", *sys.argv[1:]], sys.executable, ["-I", "-c", _AGAIN, folder])
 
 
 if __name__ == "__main__":

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .errors import UsageError
 from .network import Network
+
+if TYPE_CHECKING:
+    from torch import nn
+
+#: The shape of images: batch, channels, height, width.
+Input: TypeAlias = "tuple[int, int, int, int]"
+
+#: What stands for a network: a name, a structure string, a path, a Network, or a module of PyTorch.
+Model: TypeAlias = "str | os.PathLike[str] | Network | nn.Module"
+
+#: Files of other programs, by the ends of their names.
+_ENDINGS = (".onnx", ".tflite")
 
 
 def is_module(model: Any) -> bool:
@@ -20,17 +30,30 @@ def is_module(model: Any) -> bool:
     return torch is not None and isinstance(model, torch.nn.Module)
 
 
+def is_structure(model: Any) -> bool:
+    """Whether it is known by its text alone: a name, a structure string, a code of another search space, or a file that begins with a
+    structure, but no file of another program."""
+    if not isinstance(model, (str, os.PathLike, Network)):
+        return False
+    return not text(model).strip().lower().endswith(_ENDINGS)
+
+
+def text(model: str | os.PathLike[str] | Network) -> str:
+    """The text that stands for a network which is no module."""
+    return model.net if isinstance(model, Network) else os.fspath(model)
+
+
 @contextmanager
-def as_text(model: Any, shape: tuple[int, int, int, int] | None) -> Iterator[str]:
+def as_text(model: Any, shape: Input | None) -> Iterator[str]:
     """The text that stands for ``model``; that of a ``torch.nn.Module`` names a file which is there inside the block only.
 
     ``shape`` is that of the input of a module, as batch, channels, height, width.
     """
-    if isinstance(model, Network):
-        yield model.net
-    elif isinstance(model, (str, os.PathLike)):
-        yield os.fspath(model)
+    if isinstance(model, (str, os.PathLike, Network)):
+        yield text(model)
     elif is_module(model):
+        import tempfile
+
         with tempfile.TemporaryDirectory(prefix="edgezen-") as folder:
             path = os.path.join(folder, f"{type(model).__name__}.onnx")
             _export(model, shape or (1, 3, 224, 224), path)
@@ -43,8 +66,10 @@ def as_text(model: Any, shape: tuple[int, int, int, int] | None) -> Iterator[str
         )
 
 
-def _export(module: Any, shape: tuple[int, int, int, int], path: str) -> None:
+def _export(module: Any, shape: Input, path: str) -> None:
     """Writes ``module`` as ONNX, in evaluation mode, which it is taken out of again."""
+    import inspect
+
     import torch
 
     # The exporter by tracing: the other one needs more packages, and older versions of torch do not have it.
@@ -67,3 +92,20 @@ def options(model: Any, shape: tuple[int, ...] | None, classes: int | None, se: 
     if isinstance(model, Network):
         return {"resolution": size or model.resolution, "classes": classes or model.classes, "se": se or model.se}
     return {"resolution": size, "classes": classes, "se": se}
+
+
+def alike(
+    asked: Sequence[Any], shape: Input | None, classes: int | None, se: bool
+) -> Iterator[tuple[dict[str, Any], list[Any]]]:
+    """Runs of networks that have the same options and are of one kind, in their order: the options, and the networks."""
+    group: list[Any] = []
+    common: tuple[dict[str, Any], bool] | None = None
+    for model in asked:
+        kind = options(model, shape, classes, se), is_structure(model)
+        if common is not None and kind != common:
+            yield common[0], group
+            group = []
+        common = kind
+        group.append(model)
+    if common is not None:
+        yield common[0], group

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,8 +35,8 @@ class Network:
         return {"resolution": self.resolution, "classes": self.classes, "se": self.se}
 
     def info(self) -> dict[str, Any]:
-        """Layers, parameters, multiply-accumulates, memory and kernels."""
-        return program.run("info", self.net, *program.words(self.options()))
+        """Layers, parameters, multiply-accumulates (for one image), memory (bytes) and blocks."""
+        return program.run("info", *program.words(self.options()), "--", self.net)
 
     def to_onnx(self, path: str | os.PathLike[str], **options: Any) -> Path:
         """Writes an ONNX file with random weights (``seed``), or in 8-bit integers with ``int8=True``."""
@@ -50,6 +48,9 @@ class Network:
 
     def to_torch(self) -> Any:
         """The network as a ``torch.nn.Module``, with PyTorch's initial weights. Needs torch."""
+        import importlib.util
+        import tempfile
+
         with tempfile.TemporaryDirectory() as folder:
             path = self._export(Path(folder) / "network.py", "pytorch", {})
             spec = importlib.util.spec_from_file_location("edgezen_network", path)
@@ -59,5 +60,5 @@ class Network:
 
     def _export(self, path: str | os.PathLike[str], kind: str, options: dict[str, Any]) -> Path:
         line = program.words({**self.options(), "format": kind, "output": path, **options})
-        program.run("export", self.net, *line)
+        program.run("export", *line, "--", self.net)
         return Path(path)

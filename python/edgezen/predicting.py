@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from itertools import islice
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, overload
 
 from . import models, program
+from .errors import UsageError
+from .extension import extension
 
-#: Networks of one call of the program: a command line has room for their structures.
+#: Files that are read in one call: each is parsed, and held in memory until the call ends.
 AT_ONCE = 1_000
 
 
@@ -32,19 +34,98 @@ class Latency:
     upper_ms: float
     charged_ms: float
     coverage: float
-    coverage_macs: float | None
-    images_per_s: float | None
-    missing: list[dict[str, Any]]
-    blocks: list[dict[str, Any]] | None
+    coverage_macs: float | None = None
+    images_per_s: float | None = None
+    blocks: list[dict[str, Any]] | None = None
+    _missing: Callable[[], list[dict[str, Any]]] = field(default=list, repr=False, compare=False)
+
+    @property
+    def missing(self) -> list[dict[str, Any]]:
+        """What the predictor has no model for: ``name``, ``count``, ``macs`` (for one image) and ``left_out`` of each kind."""
+        return self._missing()
 
     def __float__(self) -> float:
         return self.ms
 
 
+class Latencies(Sequence[Latency]):
+    """The predicted latencies of several networks, in their order: a sequence of :class:`Latency`.
+
+    ``ms``, ``lower_ms``, ``upper_ms``, ``charged_ms`` and ``coverage`` are arrays of as many floats as there are networks, which
+    ``numpy.asarray`` takes without copying; ``images_per_s`` is one where the identity states throughputs, else None.
+    """
+
+    def __init__(self, nets: list[str], device: str, arrays: dict[str, array[float]], again: Callable[[str], Latency]) -> None:
+        self.nets = nets
+        self.device = device
+        self.ms = arrays["ms"]
+        self.lower_ms = arrays["lower_ms"]
+        self.upper_ms = arrays["upper_ms"]
+        self.charged_ms = arrays["charged_ms"]
+        self.coverage = arrays["coverage"]
+        self.images_per_s = arrays.get("images_per_s")
+        self._again = again
+
+    def __len__(self) -> int:
+        return len(self.nets)
+
+    @overload
+    def __getitem__(self, index: int) -> Latency: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Latency]: ...
+    def __getitem__(self, index: int | slice) -> Latency | list[Latency]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        net = self.nets[index]
+        return Latency(
+            net,
+            self.device,
+            self.ms[index],
+            self.lower_ms[index],
+            self.upper_ms[index],
+            self.charged_ms[index],
+            self.coverage[index],
+            images_per_s=self.images_per_s[index] if self.images_per_s is not None else None,
+            _missing=lambda: self._again(net).missing,
+        )
+
+    def __iter__(self) -> Iterator[Latency]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"<Latencies of {len(self)} networks on {self.device}>"
+
+
+@overload
+def predict(
+    model: models.Model,
+    device: str | None = None,
+    input: models.Input | None = None,
+    *,
+    predictor: str | os.PathLike[str] | None = None,
+    classes: int | None = None,
+    se: bool = False,
+    batch: int | None = None,
+    partial: bool = False,
+    breakdown: bool = False,
+) -> Latency: ...
+@overload
+def predict(
+    model: Sequence[models.Model],
+    device: str | None = None,
+    input: models.Input | None = None,
+    *,
+    predictor: str | os.PathLike[str] | None = None,
+    classes: int | None = None,
+    se: bool = False,
+    batch: int | None = None,
+    partial: bool = False,
+    breakdown: bool = False,
+) -> Sequence[Latency]: ...
 def predict(
     model: Any,
     device: str | None = None,
-    input: tuple[int, int, int, int] | None = None,
+    input: models.Input | None = None,
     *,
     predictor: str | os.PathLike[str] | None = None,
     classes: int | None = None,
@@ -53,58 +134,77 @@ def predict(
     partial: bool = False,
     breakdown: bool = False,
 ) -> Any:
-    """The latency of a network on a device, per image, with its 90 % interval; of a list of networks, a list.
+    """The latency of a network on a device, per image, with its 90 % interval; of a list of networks, a sequence.
 
     ``model`` is a name, a structure string, a path (.onnx, .tflite), an :class:`edgezen.Network`, or a ``torch.nn.Module``, which is
     exported as ONNX first. ``device`` is the name of a device (``"pixel2"``, ``"galaxy_s25@qnn@w8a8"``), or ``predictor`` the file of one.
-    ``input`` is the shape of the images as batch, channels, height, width; None leaves the network's own, or 224 pixels. ``batch`` is
+    ``input`` is the shape of the images as (batch, channels, height, width); None leaves the network's own, or 224 pixels. ``batch`` is
     the number of images of a run, where the predictor knows several. ``partial`` gives a number although more than 5 % of the
     multiply-accumulates of a file are missing from it. ``breakdown`` adds the shares of the blocks.
 
-    Raises UsageError for a device or a network that does not exist, OutsideDomainError for a file that cannot be priced.
+    Of a list of names and structures alone, the result is :class:`Latencies`: it is made on all cores, a hundred thousand networks in a
+    second or more, and has its numbers as arrays, too.
+
+    Raises UsageError for a device or a network that does not exist, OutsideDomainError for a file that cannot be priced, BadFileError for a
+    damaged one.
     """
     several = isinstance(model, (list, tuple))
     asked = model if several else [model]
-    common = {
-        "device": device,
-        "predictor": predictor,
-        "batch": batch,
-        "partial": partial,
-        "breakdown": breakdown,
-    }
-    latencies: list[Latency] = []
-    for options, group in _alike(asked, input, classes, se):
-        latencies += _of(group, input, program.words({**common, **options}))
-    return latencies if several else latencies[0]
+    if (device is None) == (predictor is None):
+        raise UsageError("a prediction needs either a device or a predictor", 'device="pixel2", or predictor="file.json"', 2)
+    source = _Source(device, os.fspath(predictor) if predictor is not None else None, batch, partial, breakdown)
+    groups = [source.of(group, input, options) for options, group in models.alike(asked, input, classes, se)]
+    if not several:
+        return groups[0][0]
+    if len(groups) == 1:
+        return groups[0]
+    return [latency for group in groups for latency in group]
 
 
-def _alike(asked: Sequence[Any], input: Any, classes: int | None, se: bool) -> Any:
-    """Runs of networks that have the same options, in their order."""
-    group: list[Any] = []
-    common: dict[str, Any] = {}
-    for model in asked:
-        options = models.options(model, input, classes, se)
-        if group and options != common:
-            yield common, group
-            group = []
-        common = options
-        group.append(model)
-    if group:
-        yield common, group
+@dataclass(frozen=True)
+class _Source:
+    """What predicts, and how."""
 
+    device: str | None
+    predictor: str | None
+    batch: int | None
+    partial: bool
+    breakdown: bool
 
-def _of(group: list[Any], shape: Any, line: list[str]) -> list[Latency]:
-    found: list[Latency] = []
-    rest = iter(group)
-    while part := list(islice(rest, AT_ONCE)):
-        with ExitStack() as stack:
-            texts = [stack.enter_context(models.as_text(model, shape)) for model in part]
-            rows = program.run("predict", *line, *texts)
-        found += [_latency(row) for row in rows]
-    return found
+    def of(self, group: list[Any], shape: models.Input | None, options: dict[str, Any]) -> Sequence[Latency]:
+        """The latencies of networks that have the same options."""
+        if self.breakdown or not all(models.is_structure(model) for model in group):
+            return self._one_by_one(group, shape, options)
+        nets = [models.text(model) for model in group]
+        loaded, identity, remarks = extension.load(self.device, self.predictor, self.batch)
+        program.heard(remarks)
+        size = options.get("resolution")
+        arrays = extension.predict_many(
+            loaded, nets, None if size is None else str(size), options.get("classes"), bool(options.get("se")), self.partial
+        )
+        numbers = {name: array("d", content) for name, content in arrays.items()}
+        return Latencies(nets, identity, numbers, lambda net: self._one_by_one([net], shape, options)[0])
+
+    def _one_by_one(self, group: list[Any], shape: models.Input | None, options: dict[str, Any]) -> list[Latency]:
+        """The same with all that edgezen can say of each network."""
+        given = {
+            "device": self.device,
+            "predictor": self.predictor,
+            "batch": self.batch,
+            "partial": self.partial,
+            "breakdown": self.breakdown,
+        }
+        line = program.words({**given, **options})
+        found: list[Latency] = []
+        for start in range(0, len(group), AT_ONCE):
+            with ExitStack() as stack:
+                part = group[start : start + AT_ONCE]
+                texts = [stack.enter_context(models.as_text(model, shape)) for model in part]
+                found += [_latency(row) for row in program.run("predict", *line, "--", *texts)]
+        return found
 
 
 def _latency(row: dict[str, Any]) -> Latency:
-    named = {name: row[name] for name in ("net", "device", "ms", "lower_ms", "upper_ms", "charged_ms", "coverage", "missing")}
+    named = {name: row[name] for name in ("net", "device", "ms", "lower_ms", "upper_ms", "charged_ms", "coverage")}
     rest = {name: row.get(name) for name in ("coverage_macs", "images_per_s", "blocks")}
-    return Latency(**named, **rest)
+    return Latency(**named, **rest, _missing=lambda: row["missing"])

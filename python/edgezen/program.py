@@ -1,31 +1,19 @@
-"""The program ``edgezen``, which comes with this package, called from Python."""
+"""Commands of edgezen, called from Python: in this process, or in one of their own where they measure."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
-import shutil
-import signal
-import subprocess
-import sysconfig
-from collections.abc import Mapping
-from functools import lru_cache
-from pathlib import Path
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .errors import EdgezenError, by_code
+from .extension import extension
 
-
-@lru_cache(maxsize=1)
-def path() -> str:
-    """The program's file: beside the scripts of this environment, or else on the search path."""
-    for folder in (sysconfig.get_path("scripts"), sysconfig.get_path("scripts", f"{os.name}_user")):
-        for name in ("edgezen", "edgezen.exe"):
-            if (file := Path(folder) / name).is_file():
-                return str(file)
-    if (found := shutil.which("edgezen")) is not None:
-        return found
-    raise EdgezenError("the program edgezen is not there", "install the package anew: pip install --force-reinstall edgezen")
+#: Hears the remarks of edgezen, such as that a predictor was measured on another computer.
+LOGGER = logging.getLogger("edgezen")
 
 
 def words(options: Mapping[str, Any]) -> list[str]:
@@ -45,13 +33,26 @@ def words(options: Mapping[str, Any]) -> list[str]:
     return line
 
 
-def run(*line: str | os.PathLike[str], progress: bool = False) -> Any:
-    """Runs ``edgezen`` with these words and ``--json``, and gives what it printed.
+def run(*line: str | os.PathLike[str], callback: Callable[[int, int, float | None, int], object] | None = None) -> Any:
+    """Runs ``edgezen`` with these words in this process, and gives its result.
 
-    ``progress``: remarks and progress go to stderr. Raises an :class:`EdgezenError` where the program fails. Ctrl-C reaches the
-    program, which writes its checkpoint, and is raised here.
+    ``callback`` hears how far a search is: the iteration, how many there are, the best score so far, and how many networks were scored.
+    Raises an :class:`EdgezenError` where the command fails. Ctrl-C stops a search after a checkpoint.
     """
-    command = [path(), *map(os.fspath, line), "--json"]
+    result, failure, remarks = extension.call([os.fspath(word) for word in line], callback)
+    if failure is None:
+        heard(remarks)
+        return json.loads(result)
+    raise _error(*failure, result, "\n".join(remarks))
+
+
+def measure(*line: str | os.PathLike[str], progress: bool = False) -> Any:
+    """As :func:`run`, for commands that measure: in a process of its own, which is quiet. ``progress``: remarks and progress go to
+    stderr."""
+    import signal
+    import subprocess
+
+    command = [sys.executable, "-m", "edgezen", "--json", *map(os.fspath, line)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=None if progress else subprocess.PIPE) as child:
         try:
             out, err = child.communicate()
@@ -61,13 +62,21 @@ def run(*line: str | os.PathLike[str], progress: bool = False) -> Any:
             raise
     if child.returncode == 0:
         return json.loads(out)
-    raise _error(child.returncode, out, err)
+    raise _error(child.returncode, "", None, out.decode(errors="replace"), (err or b"").decode(errors="replace"))
 
 
-def _error(code: int, out: bytes, err: bytes | None) -> EdgezenError:
-    """What the program said of its failure: as JSON, or else on stderr."""
+def heard(remarks: list[str]) -> None:
+    """Passes on what edgezen remarked."""
+    for remark in remarks:
+        LOGGER.info("%s", remark.removeprefix("note: "))
+
+
+def _error(code: int, message: str, remedy: str | None, result: str | None, said: str) -> EdgezenError:
+    """The exception of a command that failed: what it gave as its failure, or what stands in its result, or what it said."""
+    if message:
+        return by_code(code, message, remedy)
     try:
-        printed = json.loads(out)
+        printed = json.loads(result or "")
     except ValueError:
         printed = None
     # Of a list of networks, the failures stand among the answers.
@@ -75,7 +84,6 @@ def _error(code: int, out: bytes, err: bytes | None) -> EdgezenError:
         if isinstance(item, dict) and isinstance(item.get("error"), dict):
             error = item["error"]
             return by_code(error["code"], error["message"], error.get("remedy"))
-    said = (err or b"").decode(errors="replace").strip()
-    error = by_code(code, said or f"edgezen ended with exit code {code}", None)
+    error = by_code(code, said.strip() or f"edgezen ended with exit code {code}", None)
     error.printed = printed
     return error

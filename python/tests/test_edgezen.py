@@ -1,22 +1,30 @@
 """The installed package, as its users call it. Run with: python -m unittest discover python/tests"""
 
+import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 
 import edgezen
-from edgezen import program
+from edgezen import _edgezen, program
 
 SMALL = "zennet_cifar10_model_size05M_res32"
 
 
 def command_line(*words):
     """What the command line of the package prints."""
-    return json.loads(subprocess.check_output([program.path(), *words, "--json"]))
+    return json.loads(subprocess.check_output([sys.executable, "-m", "edgezen", "--json", *words]))
+
+
+def in_python(code, **options):
+    """What another Python prints that runs this."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **options)
 
 
 class Predicting(unittest.TestCase):
@@ -26,6 +34,84 @@ class Predicting(unittest.TestCase):
         for name in ["ms", "lower_ms", "upper_ms", "charged_ms", "coverage", "coverage_macs", "device", "blocks"]:
             self.assertEqual(getattr(latency, name), row[name], name)
         self.assertTrue(latency.lower_ms < float(latency) < latency.upper_ms)
+
+    def test_names_and_structures_have_the_latencies_of_the_command_line(self):
+        nets = ["mobilenet_v2", "efficientnet_b0", "resnet50", SMALL, *edgezen.sample("mobilenet", 20)]
+        for device in ["pixel2", "v100", "host", "t4@torch2.1", "galaxy_s25@qnn@w8a8"]:
+            rows = command_line("predict", "--device", device, "--", *nets)
+            latencies = edgezen.predict(nets, device)
+            self.assertEqual(latencies.device, rows[0]["device"])
+            for latency, row in zip(latencies, rows, strict=True):
+                # Sums over blocks are rounded otherwise than sums over kernels.
+                for name in ["ms", "lower_ms", "upper_ms", "charged_ms", "coverage"]:
+                    self.assertAlmostEqual(getattr(latency, name) / row[name], 1.0, places=11, msg=name)
+                self.assertEqual(latency.missing, row["missing"])
+
+    def test_the_numbers_of_a_list_are_arrays(self):
+        nets = edgezen.sample("resnet", 50, seed=3)
+        latencies = edgezen.predict(nets, "v100")
+        self.assertEqual([latency.ms for latency in latencies], list(latencies.ms))
+        self.assertEqual([latency.net for latency in latencies[-3:]], nets[-3:])
+        self.assertEqual(latencies[-1], edgezen.predict(nets[-1], "v100"))
+        self.assertEqual(memoryview(latencies.upper_ms).format, "d")
+        self.assertIsNone(latencies.images_per_s)
+        with self.assertRaises(IndexError):
+            latencies[50]
+        self.assertEqual(list(edgezen.predict([], "v100")), [])
+
+    def test_files_and_names_may_stand_in_one_list(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = edgezen.Network(SMALL).to_onnx(Path(folder) / "a.onnx")
+            mixed = edgezen.predict([SMALL, file, "resnet18"], "v100")
+            alone = [edgezen.predict(model, "v100").ms for model in [SMALL, file, "resnet18"]]
+            self.assertEqual([latency.ms for latency in mixed], alone)
+
+    def test_a_predictor_is_read_again_when_its_file_changes(self):
+        folder = Path(__file__).parents[2] / "predictors"
+        with tempfile.TemporaryDirectory() as temporary:
+            file = Path(temporary) / "mine.json"
+            for name in ["pixel2@tflite@fp32", "pixel3@tflite@fp32"]:
+                shutil.copyfile(folder / f"{name}.json", file)
+                self.assertEqual(edgezen.predict(SMALL, predictor=file).ms, edgezen.predict(SMALL, name).ms)
+            file.write_text("no predictor")
+            with self.assertRaises(edgezen.BadFileError):
+                edgezen.predict(SMALL, predictor=file)
+
+    def test_what_was_measured_elsewhere_is_logged(self):
+        with self.assertLogs("edgezen", "INFO") as logged:
+            program.heard(["note: a remark with 100 %"])
+        self.assertEqual(logged.output, ["INFO:edgezen:a remark with 100 %"])
+
+    def test_a_forked_process_predicts_too(self):
+        code = (
+            "import os, edgezen\n"
+            "nets = edgezen.sample('mobilenet', 600)\n"
+            "expected = edgezen.predict(nets, 'pixel2').ms\n"
+            "child = os.fork()\n"
+            "if child == 0:\n"
+            "    os._exit(0 if edgezen.predict(nets, 'pixel2').ms == expected and edgezen.info('resnet18') else 1)\n"
+            "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        )
+        done = in_python(code, timeout=300)
+        self.assertEqual((done.stdout, done.returncode), ("0\n", 0), done.stderr)
+
+    def test_other_threads_of_python_go_on(self):
+        ticks, done = [0], threading.Event()
+
+        def tick():
+            while not done.is_set():
+                ticks[0] += 1
+
+        counting = threading.Thread(target=tick)
+        nets = edgezen.sample("mobilenet", 2_000)
+        counting.start()
+        try:
+            before = ticks[0]
+            edgezen.predict(nets, "pixel2")
+            self.assertGreater(ticks[0], before)
+        finally:
+            done.set()
+            counting.join()
 
     def test_a_list_is_predicted_in_its_order(self):
         names = ["resnet50", "resnet18", "mobilenet_v2"] * 50
@@ -75,8 +161,26 @@ class Refusing(unittest.TestCase):
             edgezen.search(device="pixel2", latency="1us", iterations=10)
         with self.assertRaises(edgezen.UsageError):
             edgezen.predict(3.5, "pixel2")
-        with self.assertRaisesRegex(edgezen.UsageError, "--device"):
+        with self.assertRaisesRegex(edgezen.UsageError, "device"):
             edgezen.predict("mobilenet_v2")
+        with self.assertRaisesRegex(edgezen.UsageError, "device"):
+            edgezen.predict("mobilenet_v2", "pixel2", predictor="file.json")
+        for batch in [0, 1 << 20]:
+            with self.assertRaisesRegex(edgezen.UsageError, "images"):
+                edgezen.predict("mobilenet_v2", "v100", batch=batch)
+        with self.assertRaisesRegex(edgezen.UsageError, "batches"):
+            edgezen.predict("anb:" + "_".join(["e1k3l1s1"] * 7), "a100@anb", batch=2)
+        with self.assertRaisesRegex(edgezen.UsageError, "zenn"):
+            edgezen.score(SMALL, proxy="zenn")
+        with self.assertRaisesRegex(edgezen.UsageError, "mobilenet") as caught:
+            edgezen.sample("mobilenets", 3)
+        self.assertIn("mobilenet", caught.exception.remedy)
+        with self.assertRaisesRegex(edgezen.UsageError, "no_such_net"):
+            edgezen.score(["resnet18", "no_such_net"])
+        with self.assertRaises(TypeError):
+            _edgezen.sample("mobilenet", "3", 0)
+        with self.assertRaises(ValueError):
+            _edgezen.predict_many(_edgezen, [], None, None, False, False)
         with self.assertRaises(ValueError):
             edgezen.search(space="no-space")
 
@@ -88,7 +192,85 @@ class Refusing(unittest.TestCase):
                 edgezen.predict(path, "pixel2")
 
 
+    def test_an_extension_that_cannot_be_loaded_is_no_small_matter(self):
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / "edgezen"
+            shutil.copytree(Path(edgezen.__file__).parent, copy, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+            for content in [None, b"no module"]:
+                if content is not None:
+                    (copy / "_edgezen.abi3.so").write_bytes(content)
+                failed = subprocess.run(
+                    [sys.executable, "-c", "import edgezen"], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": folder}
+                )
+                self.assertEqual(failed.returncode, 1)
+                self.assertIn("cannot load its extension module", failed.stderr)
+                self.assertIn("try: pip install", failed.stderr)
+
+    def test_what_measures_is_no_command_of_this_process(self):
+        for command in ["measure", "profile", "validate"]:
+            with self.assertRaisesRegex(edgezen.UsageError, "process"):
+                program.run(command, *(["--device", "host"] if command != "validate" else ["resnet18", "--device", "host"]),
+                            *(["resnet18"] if command == "measure" else []))
+
+
 class Searching(unittest.TestCase):
+    def test_progress_is_heard(self):
+        heard = []
+        run = edgezen.search(device="pixel2", latency="80ms", iterations=3_000, callback=heard.append)
+        self.assertTrue(heard)
+        self.assertEqual(heard, sorted(heard))
+        self.assertEqual((heard[-1].iteration, heard[-1].iterations), (3_000, 3_000))
+        self.assertLessEqual(heard[-1].scored, 3_000)
+        # The winner is searched further, so that its score may be less than the greatest.
+        self.assertIsInstance(heard[-1].best, float)
+        self.assertEqual({row["net"] for row in run.rows()}, {network.net for network in run.front})
+        self.assertIn("pixel2_upper_ms", run.rows()[0])
+
+    def test_what_the_callback_raises_stops_the_search_and_it_can_go_on(self):
+        def stop(progress):
+            raise KeyError(progress.iteration)
+
+        with tempfile.TemporaryDirectory() as folder:
+            asked = {"device": "pixel2", "latency": "80ms", "iterations": 40_000, "seed": 5}
+            out = Path(folder) / "run"
+            with self.assertRaises(KeyError):
+                edgezen.search(**asked, out=out, callback=stop)
+            with self.assertRaises(edgezen.UsageError):
+                edgezen.search(**asked, out=out)
+            again = edgezen.search(resume=True, out=out)
+            whole = edgezen.search(**asked, out=Path(folder) / "whole")
+            self.assertEqual(again.best.net, whole.best.net)
+
+    @unittest.skipUnless(os.name == "posix", "SKIPPED: signals of POSIX")
+    def test_ctrl_c_stops_a_search_and_nothing_else(self):
+        code = (
+            "import os, signal, edgezen\n"
+            "def press(progress): os.kill(os.getpid(), signal.SIGINT)\n"
+            "try:\n"
+            "    edgezen.search(device='pixel2', latency='80ms', iterations=5_000_000, callback=press)\n"
+            "except KeyboardInterrupt:\n"
+            "    print('stopped', round(edgezen.predict('resnet18', 'v100').ms, 3) > 0)\n"
+        )
+        done = in_python(code, timeout=300)
+        self.assertEqual(done.stdout, "stopped True\n", done.stderr)
+
+    def test_searches_of_two_threads_do_not_disturb_each_other(self):
+        def run(seed):
+            found[seed] = edgezen.search(device="pixel2", latency="80ms", iterations=500, seed=seed).best.net
+
+        found = {}
+        threads = [threading.Thread(target=run, args=[seed]) for seed in range(3)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        for seed in range(3):
+            alone = edgezen.search(device="pixel2", latency="80ms", iterations=500, seed=seed)
+            self.assertEqual(found[seed], alone.best.net)
+
+    def test_a_verified_search_has_a_process_of_its_own(self):
+        with self.assertRaises(edgezen.EdgezenError) as caught:
+            edgezen.search(device="raspberrypi5", latency="80ms", iterations=50, verify=1)
+        self.assertNotIn("process", caught.exception.message)
+
     def test_a_search_finds_what_the_command_line_finds(self):
         with tempfile.TemporaryDirectory() as folder:
             run = edgezen.search(device="pixel2", latency="80ms", iterations=300, seed=3, out=Path(folder) / "run")
@@ -121,10 +303,39 @@ class Turning(unittest.TestCase):
         network = edgezen.Network(SMALL)
         self.assertEqual(edgezen.score(network), edgezen.score(network.net))
         self.assertEqual(len(edgezen.score([network, network.net], proxy="params")), 2)
+        nets = ["resnet18", SMALL, *edgezen.sample("mobilenet", 5)]
+        for options in [{}, {"proxy": "macs"}, {"mode": "reference"}, {"input": (1, 3, 64, 64)}]:
+            size = {"resolution": 64} if "input" in options else {}
+            line = {name: value for name, value in options.items() if name != "input"} | size
+            rows = command_line("score", *program.words(line), "--", *nets)
+            self.assertEqual(edgezen.score(nets, **options), [row["score"] for row in rows], options)
+        exact = command_line("score", "--engine", "exact", "--seed", "3", SMALL)
+        self.assertEqual(edgezen.score(SMALL, engine="exact", seed=3), exact[0]["score"])
+        ranked = command_line("score", "--proxy", "zen+params", *nets)
+        self.assertEqual(edgezen.score(nets, proxy="zen+params"), [row["score"] for row in ranked])
         self.assertEqual(network.info()["exact"]["params"], 500_466)
         self.assertEqual(edgezen.info(network)["exact"]["params"], 500_466)
         self.assertIn("resnet18", [row["name"] for row in edgezen.networks()])
         self.assertIn("pixel2", [row["name"] for row in edgezen.devices()["devices"]])
+
+    def test_samples_are_of_the_space_and_of_their_seed(self):
+        nets = edgezen.sample("mobilenet", 30, seed=1)
+        self.assertEqual(nets, edgezen.sample("mobilenet", 30, seed=1))
+        self.assertNotEqual(nets, edgezen.sample("mobilenet", 30, seed=2))
+        self.assertGreater(len(set(nets)), 25)
+        self.assertTrue(all("SuperResIDW" in net for net in nets))
+
+    def test_the_stubs_tell_all_and_nothing_else(self):
+        folder = Path(edgezen.__file__).parent
+        self.assertTrue((folder / "py.typed").exists())
+        stubs = ast.parse((folder / "_edgezen.pyi").read_text())
+        told = {node.name for node in stubs.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+        told |= {node.target.id for node in stubs.body if isinstance(node, ast.AnnAssign)}
+        there = {name for name in vars(_edgezen) if not name.startswith("__")}
+        self.assertEqual(told - {"Predictor"}, there)
+        for name in edgezen.__all__:
+            value = getattr(edgezen, name)
+            self.assertTrue(isinstance(value, str) or value.__doc__, name)
 
     def test_options_become_words(self):
         given = {"iterations": 96_000, "any_shape": True, "se": False, "init": None, "kernel_sizes": [3, 5]}

@@ -30,6 +30,16 @@ impl<T> Answers<T> {
         self.items.iter().filter_map(|(_, answer)| answer.as_ref().ok()).collect()
     }
 
+    /// All answers, where there is one for each item.
+    ///
+    /// # Errors
+    /// The failure of the first item that has none.
+    pub fn all(self) -> Result<Vec<T>, Failure> {
+        let count = self.items.len();
+        let items = self.items.into_iter();
+        items.map(|(net, answer)| answer.map_err(|failure| named(failure, &net, count))).collect()
+    }
+
     /// Another answer for each one that there is, in the same places; `answer` hears them in their order.
     pub fn then<U>(self, mut answer: impl FnMut(T) -> Result<U, Failure>) -> Answers<U> {
         let items = self.items.into_iter();
@@ -99,18 +109,22 @@ impl<T> Answers<T> {
 
     /// Says the errors on stderr, and gives the worst.
     pub fn complain(self, output: Output) -> Option<Failure> {
-        let several = self.items.len() > 1;
+        let count = self.items.len();
         let mut failures = Vec::new();
         for (net, answer) in self.items {
             let Err(failure) = answer else { continue };
-            // A message that does not name the network would not say which one is meant.
-            let named = failure.message.contains(net.trim());
-            let failure = if several && !named { failure.of(&shortened(&net)) } else { failure };
+            let failure = named(failure, &net, count);
             output.failure(&failure);
             failures.push(failure);
         }
         worst(failures).map(|failure| Failure::said(failure.exit))
     }
+}
+
+/// The failure of one of `count` networks. A message that does not name the network would not say which one is meant.
+pub fn named(failure: Failure, net: &str, count: usize) -> Failure {
+    let is_named = failure.message.contains(net.trim());
+    if count > 1 && !is_named { failure.of(&shortened(net)) } else { failure }
 }
 
 /// A text that may be a long structure, short enough for a message.

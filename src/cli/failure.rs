@@ -108,6 +108,12 @@ impl Failure {
             .remedy(BUILD_TORCH)
     }
 
+    /// A command that measures, or that listens for Ctrl-C, where another program runs it in its own process.
+    pub fn measures(command: &str) -> Failure {
+        Failure::usage(format!("{command} needs a process of its own"))
+            .remedy(format!("the program, as edgezen {command}"))
+    }
+
     /// A file that could not be read or written.
     pub fn io(path: &Path, error: &std::io::Error) -> Failure {
         let exit = match error.kind() {

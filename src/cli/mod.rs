@@ -5,6 +5,7 @@
 mod answers;
 mod breakdown;
 mod calibrate;
+pub mod caller;
 mod completions;
 mod dataset;
 mod devices;
@@ -15,8 +16,10 @@ mod export;
 mod failure;
 mod fit;
 mod force;
+pub mod in_process;
 mod info;
-mod launch;
+mod jobs;
+pub mod launch;
 mod measure;
 mod missing;
 mod net;
@@ -40,9 +43,11 @@ mod verify;
 
 pub use failure::{Exit, Failure};
 
+use caller::Caller;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 use output::Output;
+use std::ffi::OsString;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -75,6 +80,20 @@ struct Global {
     /// Say more on stderr: which predictors are used, how long the command took
     #[arg(short, long, global = true)]
     verbose: bool,
+}
+
+impl Cli {
+    /// The command line whose words these are, without the name of the program.
+    fn of_words(words: &[String]) -> Result<Cli, Failure> {
+        let line: Vec<OsString> =
+            std::iter::once(OsString::from("edgezen")).chain(words.iter().map(OsString::from)).collect();
+        let mut cli = Cli::try_parse_from(&line).map_err(|error| match needs_torch(&error) {
+            Some(what) => Failure::needs_torch(what),
+            None => misunderstood(&error, commands_beside(&error, &line)),
+        })?;
+        cli.global.seed = cli.global.given_seed.unwrap_or_default();
+        Ok(cli)
+    }
 }
 
 impl Global {
@@ -139,6 +158,9 @@ enum Command {
     Train(Box<train::Args>),
     /// Figures and tables of the paper, as csv and svg
     Experiment(experiment::Args),
+    /// Slow work in parts that run on many computers
+    #[command(after_help = examples::JOBS)]
+    Jobs(jobs::Args),
     /// Measure once for another command that started this one
     #[command(hide = true)]
     Launch,
@@ -148,21 +170,26 @@ enum Command {
 
 /// Parses the command line and runs the command.
 pub fn run() -> Result<(), Failure> {
+    run_line(&std::env::args_os().collect::<Vec<_>>())
+}
+
+/// Runs the command of a command line, which begins with the name of the program.
+pub fn run_line(line: &[OsString]) -> Result<(), Failure> {
     let started = Instant::now();
-    let mut cli = match Cli::try_parse() {
+    let mut cli = match Cli::try_parse_from(line) {
         Ok(cli) => cli,
         Err(error) => {
-            JSON.store(std::env::args_os().any(|argument| argument == "--json"), Ordering::Relaxed);
+            JSON.store(line.iter().any(|argument| argument == "--json"), Ordering::Relaxed);
             return match needs_torch(&error) {
                 Some(what) => Err(Failure::needs_torch(what)),
-                None => parsed(&error),
+                None => parsed(&error, line),
             };
         }
     };
     cli.global.seed = cli.global.given_seed.unwrap_or_default();
     JSON.store(cli.global.json, Ordering::Relaxed);
     let output = cli.global.output();
-    let done = command(cli);
+    let done = command(cli, None);
     output.detail(format!("finished in {:.2} s", started.elapsed().as_secs_f64()));
     done
 }
@@ -170,7 +197,8 @@ pub fn run() -> Result<(), Failure> {
 /// Whether `--json` was given, for errors that end the program.
 static JSON: AtomicBool = AtomicBool::new(false);
 
-fn command(cli: Cli) -> Result<(), Failure> {
+/// Runs a command. `caller` is the program that does so in its own process, and is absent for the command line.
+fn command(cli: Cli, caller: Option<&dyn Caller>) -> Result<(), Failure> {
     match cli.command {
         Command::Devices(args) => devices::run(args, cli.global),
         Command::Profile(args) => profile::run(args, cli.global),
@@ -184,7 +212,7 @@ fn command(cli: Cli) -> Result<(), Failure> {
         Command::Info(args) => info::run(args, cli.global),
         Command::Calibrate(args) => calibrate::run(&args, cli.global),
         Command::Score(args) => score::run(args, cli.global),
-        Command::Search(args) => search::run(&args, cli.global),
+        Command::Search(args) => search::run(&args, cli.global, caller),
         Command::Measure(args) => measure::run(args, cli.global),
         Command::Validate(args) => validate::run(args, cli.global),
         Command::Report(args) => report::run(args, cli.global),
@@ -192,42 +220,46 @@ fn command(cli: Cli) -> Result<(), Failure> {
         #[cfg(feature = "torch")]
         Command::Train(args) => train::run(*args, cli.global),
         Command::Experiment(args) => experiment::run(args, cli.global),
+        Command::Jobs(args) => jobs::run(args, cli.global),
         Command::Launch => launch::run(),
         Command::Completions(args) => completions::run(args, cli.global),
     }
 }
 
 /// Prints what the parser says: help and version on stdout, and that is no failure; anything else is a usage error.
-fn parsed(error: &clap::Error) -> Result<(), Failure> {
+fn parsed(error: &clap::Error, line: &[OsString]) -> Result<(), Failure> {
     if !error.use_stderr() {
         return output::written(error.print().and_then(|()| std::io::stdout().flush()));
     }
     // Where stderr is full or closed, there is nobody to tell.
     let _ = error.print();
-    let names = commands_beside(error);
+    let names = commands_beside(error, line);
     if let Some(names) = &names {
         let _ = writeln!(std::io::stderr(), "  {names}");
     }
     if JSON.load(Ordering::Relaxed) {
-        let text = error.render().to_string();
-        // All of the message, up to the usage and the hints behind it.
-        let lines = text.lines().take_while(|line| !line.starts_with("Usage:")).map(str::trim);
-        let message = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-        let mut message = message.trim_start_matches("error: ").to_owned();
-        if let Some(names) = names {
-            message = format!("{message}; {names}");
-        }
-        let failure =
-            Failure::usage(message).remedy("edgezen --help, or --help behind a command, lists the options");
-        Output { json: true, ..Output::default() }.only_error(&failure);
+        Output { json: true, ..Output::default() }.only_error(&misunderstood(error, names));
     }
     Err(Failure::said(Exit::Usage))
 }
 
+/// The failure of a command line that is none. `names` are the commands that could stand where it went wrong.
+fn misunderstood(error: &clap::Error, names: Option<String>) -> Failure {
+    let text = error.render().to_string();
+    // All of the message, up to the usage and the hints behind it.
+    let lines = text.lines().take_while(|line| !line.starts_with("Usage:")).map(str::trim);
+    let message = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    let mut message = message.trim_start_matches("error: ").to_owned();
+    if let Some(names) = names {
+        message = format!("{message}; {names}");
+    }
+    Failure::usage(message).remedy("edgezen --help, or --help behind a command, lists the options")
+}
+
 /// Where a command inside another one is not known, such as an experiment: those that there are.
-fn commands_beside(error: &clap::Error) -> Option<String> {
+fn commands_beside(error: &clap::Error, line: &[OsString]) -> Option<String> {
     let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidSubcommand) else { return None };
-    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let words = line.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
     let words = words.take_while(|word| word != unknown);
     let top = Cli::command();
     let mut at = &top;

@@ -60,12 +60,13 @@ pub fn model(net: &str, options: NetOptions, need: &'static str) -> Result<Model
 
 /// Reads a NET argument as what a zero-shot score looks at, with its name: a PlainNet, or the chain of convolutions of a
 /// network of another search space.
-pub fn scored(net: &str, options: NetOptions) -> Result<(String, Model), Failure> {
+pub fn scored(net: &str, options: impl Into<Overrides>) -> Result<(String, Model), Failure> {
+    let overrides = options.into();
     if !Encoded::is_code(net.trim()) {
-        let model = model(net, options, "a score needs")?;
+        let model = networks::model(net, overrides, "a score needs")?;
         return Ok((networks::name(&model), model));
     }
-    let network = networks::any(net, options.into())?;
+    let network = networks::any(net, overrides)?;
     let chain = trained::chain(&network).map_err(|error| Failure::usage(error.to_string()))?;
     Ok((network.name(), chain.vanilla()))
 }

@@ -10,6 +10,7 @@ use edgezen_lab::files::Destination;
 use edgezen_lab::report::tables::Table;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
+use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,6 +23,46 @@ pub struct Output {
     pub quiet: bool,
     /// Also what is of interest to those who look for the reason of something.
     pub verbose: bool,
+}
+
+/// What a command said that another program runs in its own process.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// The result, as JSON.
+    pub result: Option<String>,
+    /// Remarks and errors, in their order.
+    pub remarks: Vec<String>,
+}
+
+thread_local! {
+    /// What the command of this thread has said so far; absent where it talks to a terminal.
+    static HEARD: RefCell<Option<Heard>> = const { RefCell::new(None) };
+}
+
+/// Does `work`, and gives what it said on this thread in place of printing it.
+pub fn heard<T>(work: impl FnOnce() -> T) -> (T, Heard) {
+    /// Whatever becomes of the work, what follows it talks to the terminal again.
+    struct Listening(Option<Heard>);
+    impl Drop for Listening {
+        fn drop(&mut self) {
+            HEARD.set(self.0.take());
+        }
+    }
+    let listening = Listening(HEARD.replace(Some(Heard::default())));
+    let done = work();
+    let heard = HEARD.take().unwrap_or_default();
+    drop(listening);
+    (done, heard)
+}
+
+/// Whether what this thread says is heard by another program.
+fn is_heard() -> bool {
+    HEARD.with_borrow(Option::is_some)
+}
+
+/// Has the listener of this thread take note of something.
+fn told(note: impl FnOnce(&mut Heard)) {
+    HEARD.with_borrow_mut(|heard| heard.as_mut().map(note));
 }
 
 /// Whether a result was printed. stdout holds one JSON value at most: an error that comes after a result is on stderr
@@ -46,6 +87,10 @@ impl Output {
                 std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
             for_terminal(&text(), colours)
         };
+        if is_heard() {
+            told(|heard| heard.result = Some(out));
+            return Ok(());
+        }
         PRINTED.store(true, Ordering::Relaxed);
         let mut stdout = std::io::stdout().lock();
         written(writeln!(stdout, "{}", out.trim_end()).and_then(|()| stdout.flush()))
@@ -108,7 +153,7 @@ impl Output {
     /// A progress bar of `total` steps; hidden where stderr is not a terminal. `{rate}` in the template is the steps in a
     /// second with three digits.
     pub fn progress(self, total: u64, template: &str) -> ProgressBar {
-        if self.quiet || !std::io::stderr().is_terminal() {
+        if self.quiet || is_heard() || !std::io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
         let bar = ProgressBar::new(total);
@@ -123,7 +168,12 @@ impl Output {
 
 /// Writes one remark to stderr, without what could control the terminal.
 fn say(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "{}", for_terminal(&text.to_string(), false));
+    let text = for_terminal(&text.to_string(), false);
+    if is_heard() {
+        told(|heard| heard.remarks.push(text));
+        return;
+    }
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// The message of a progress bar, which goes to the terminal by another way than the rest.
@@ -260,6 +310,24 @@ mod tests {
         assert_eq!(for_terminal(&text, true), "a\\u{1b}[31m\\u{9b}2J\\r\u{1b}[36mbar\u{1b}[0m\tb\nc");
         assert_eq!(for_terminal(&text, false), "a\\u{1b}[31m\\u{9b}2J\\rbar\tb\nc");
         assert_eq!(painted("", Colour::Red), "");
+    }
+
+    #[test]
+    fn what_a_command_says_can_be_heard_in_place_of_being_printed() {
+        let output = Output { json: true, ..Output::default() };
+        let (done, heard) = heard(|| {
+            output.note("one");
+            output.detail("not of interest");
+            output.failure(&Failure::usage("two").remedy("three"));
+            assert!(output.progress(5, "{pos}").is_hidden());
+            output.result(&[1, 2], String::new)
+        });
+        assert!(done.is_ok() && !is_heard());
+        assert_eq!(heard.remarks, ["one", "error: two", "  try: three"]);
+        assert_eq!(serde_json::from_str::<Vec<i32>>(&heard.result.unwrap()).unwrap(), [1, 2]);
+        // Work that panics leaves nothing behind.
+        assert!(std::panic::catch_unwind(|| super::heard(|| "no number".parse::<u8>().unwrap())).is_err());
+        assert!(!is_heard());
     }
 
     #[test]

@@ -14,12 +14,15 @@ use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_core::search::Quantity;
 use edgezen_core::units::{Latency, Throughput, three_digits};
-use edgezen_lab::catalogue::networks;
 use edgezen_lab::files::Destination;
-use edgezen_lab::prediction::{self, INSIDE, Missing, PredictionError, network, table};
+use edgezen_lab::prediction::{self, INSIDE, Missing, PredictionError, TextError, network, table};
 use edgezen_lab::report::{caveats, tables};
 use serde::Serialize;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+
+/// Images that a run may have.
+pub const BATCHES: RangeInclusive<u32> = 1..=65_536;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -41,7 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "RATE", conflicts_with = "latency")]
     throughput: Option<Throughput>,
     /// Images per run [default: the predictor's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(i64::from(*BATCHES.start())..=i64::from(*BATCHES.end())))]
     batch: Option<u32>,
     /// Give a number although more than 5 % of a file's multiply-accumulates are missing from it, or it is no
     /// convolutional network
@@ -224,19 +227,22 @@ fn predict_whole(
     net: &str,
     args: &Args,
 ) -> Result<prediction::Prediction, Failure> {
-    let batch = predictor.identity.batch;
-    if args.batch.is_some_and(|asked| asked != batch) {
-        return Err(PredictionError::OtherBatch { predictor: predictor.id.clone(), batch }.into());
+    if let Some(asked) = args.batch {
+        check_batch(predictor, asked)?;
     }
     if args.breakdown.is_some() {
         return Err(PredictionError::NoBreakdown { predictor: predictor.id.clone() }.into());
     }
-    let encoded = networks::encoded(net, args.options.into())?;
-    if encoded.is_none() {
-        // A text that stands for nothing is an error of its own.
-        net::any(net, args.options)?;
+    Ok(network::whole(predictor, net, args.options.into())?)
+}
+
+/// Refuses batches that a predictor of whole networks does not know.
+pub fn check_batch(predictor: &NetworkPredictor, asked: u32) -> Result<(), Failure> {
+    let batch = predictor.identity.batch;
+    if asked == batch {
+        return Ok(());
     }
-    Ok(network::as_a_whole(predictor, net, encoded.as_ref())?)
+    Err(PredictionError::OtherBatch { predictor: predictor.id.clone(), batch }.into())
 }
 
 fn row(prediction: prediction::Prediction, args: &Args, throughput: bool) -> Row {
@@ -362,6 +368,15 @@ fn text(rows: &[&Row], args: &Args) -> String {
         }
     }
     out
+}
+
+impl From<TextError> for Failure {
+    fn from(error: TextError) -> Failure {
+        match error {
+            TextError::Network(error) => error.into(),
+            TextError::Prediction(error) => error.into(),
+        }
+    }
 }
 
 impl From<PredictionError> for Failure {

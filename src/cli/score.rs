@@ -17,10 +17,10 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[arg(value_name = "NET", required = true, help = net::NET)]
-    nets: Vec<String>,
+    pub nets: Vec<String>,
     /// Proxy; several with + between them: the sum of the logarithms of a network's ranks among those given
     #[arg(long, default_value = "zen")]
-    proxy: String,
+    pub proxy: String,
     /// Calibration file: adds the accuracy that it foretells, in percent, with its interval
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
@@ -49,7 +49,7 @@ pub struct Args {
     #[arg(long)]
     built: bool,
     #[command(flatten)]
-    options: NetOptions,
+    pub options: NetOptions,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -87,7 +87,9 @@ struct Row {
     /// Images per forward pass; the closed form has no forward pass.
     batch: Option<u32>,
     resolution: u32,
-    seconds: f64,
+    /// Of one score; absent where the time does not matter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
     /// Residual links and squeeze-excite were left in.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     built: bool,
@@ -109,6 +111,28 @@ struct Foretold {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    let proxy = args.proxy.clone();
+    let refused = answers(args, global)?
+        .told_apart(|row| &mut row.net)
+        .print(global.output(), |rows| text(rows, &proxy))?;
+    refused.map_or(Ok(()), Err)
+}
+
+/// Scores networks by the words of this command, and gives a row of JSON for each, without the time that it took.
+///
+/// # Errors
+/// The failure of the first network that has no score.
+pub fn timeless(args: Args, global: Global) -> Result<Vec<String>, Failure> {
+    let timeless = answers(args, global)?.then(|row| {
+        let row = Row { seconds: None, ..row };
+        serde_json::to_string(&row)
+            .map_err(|error| Failure::runtime(format!("cannot write a score: {error}")))
+    });
+    timeless.all()
+}
+
+/// What the command says of each network.
+fn answers(args: Args, global: Global) -> Result<Answers<Row>, Failure> {
     let scoring = |entry| {
         let scoring = Scoring {
             proxy: entry,
@@ -168,22 +192,19 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             repeats: scored.repeats,
             batch: scored.batch,
             resolution: model.resolution,
-            seconds,
+            seconds: Some(seconds),
             built: args.built,
             of: if scorings.len() > 1 { of } else { BTreeMap::new() },
             foretold,
         })
     });
     let mut sums = ensemble_of(&scorings, &answers.given()).into_iter();
-    let answers = answers.then(|row| {
+    Ok(answers.then(|row| {
         Ok(match sums.next() {
             Some(sum) => Row { score: sum, std: None, ..row },
             None => row,
         })
-    });
-    let refused =
-        answers.told_apart(|row| &mut row.net).print(global.output(), |rows| text(rows, &args.proxy))?;
-    refused.map_or(Ok(()), Err)
+    }))
 }
 
 /// The scores of the rows by an ensemble; none for a single proxy.
@@ -196,6 +217,10 @@ fn ensemble_of(scorings: &[Scoring], rows: &[&Row]) -> Vec<f64> {
     ensemble::log_ranks(&scorings.iter().map(of).collect::<Vec<Vec<f64>>>())
 }
 
+fn seconds(seconds: f64) -> String {
+    if seconds < 1e-3 { format!("{seconds:.1e}") } else { format!("{seconds:.3}") }
+}
+
 fn text(rows: &[&Row], proxy: &str) -> String {
     let cells = |row: &&Row| {
         let mut cells = vec![
@@ -204,7 +229,7 @@ fn text(rows: &[&Row], proxy: &str) -> String {
             row.mode.to_owned(),
             format!("{:.2}", row.score),
             row.std.map_or_else(|| "-".to_owned(), |std| format!("{std:.2}")),
-            if row.seconds < 1e-3 { format!("{:.1e}", row.seconds) } else { format!("{:.3}", row.seconds) },
+            row.seconds.map_or_else(|| "-".to_owned(), seconds),
         ];
         cells.extend(row.foretold.as_ref().map(|foretold| {
             let Foretold { accuracy, accuracy_lower, accuracy_upper, accuracy_outside } = foretold;

@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The packages, lowest first: their names and folders. A package may depend only on those before it.
-pub const PACKAGES: [(&str, &str); 5] = [
+pub const PACKAGES: [(&str, &str); 6] = [
     ("edgezen-core", "crates/core"),
     ("edgezen-engine", "crates/engine"),
     ("edgezen-runner", "crates/runner"),
     ("edgezen-lab", "crates/lab"),
     ("edgezen", "."),
+    ("edgezen-python", "crates/python"),
 ];
 
 pub fn root() -> PathBuf {

@@ -5,6 +5,7 @@ mod attack;
 mod devices;
 mod figures;
 mod info;
+mod jobs;
 mod keeping;
 mod leaning;
 mod measuring;

@@ -5,8 +5,8 @@
 //!
 //! 1. `files`, `tables`, `scoring`, `spelling`: writing, locking and keeping files, time stamps; plain tables and their Parquet
 //!    files; zero-shot scores of single networks; what may have been meant by an unknown name
-//! 2. `dataset`, `runs`, `images`: measurements as tables, and imports of public ones; the folder of a search; folders of images
-//!    as inputs of networks
+//! 2. `dataset`, `runs`, `images`, `jobs`: measurements as tables, and imports of public ones; the folder of a search; folders of images
+//!    as inputs of networks; slow work in parts that run anywhere
 //! 3. `device`: computers, GPUs and phones that measure; their profiles
 //! 4. `fit`, `campaign`: predictors from datasets, datasets from devices
 //! 5. `catalogue`, `evaluation`, `transfer`: devices, predictors and networks by name; how well predictors do; predictors for other
@@ -26,6 +26,7 @@ pub mod experiment;
 pub mod files;
 pub mod fit;
 pub mod images;
+pub mod jobs;
 pub mod prediction;
 pub mod report;
 pub mod rescoring;

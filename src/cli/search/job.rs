@@ -2,8 +2,9 @@
 //! one that goes on.
 
 use super::plan::{Earlier, SearchPlan};
-use super::watch::{self, Watch};
+use super::watch::{self, Session, Watch};
 use super::{Args, text};
+use crate::cli::caller::Caller;
 use crate::cli::output::Output;
 use crate::cli::{Exit, Failure, verify};
 use crate::shipped;
@@ -29,6 +30,8 @@ pub struct Job<'a> {
     pub proxy: &'a dyn Proxy,
     pub search: &'a Search<'a>,
     pub output: Output,
+    /// The program that runs the search in its own process; absent for the command line.
+    pub caller: Option<&'a dyn Caller>,
 }
 
 /// What a search found.
@@ -203,7 +206,9 @@ impl Job<'_> {
         };
         let from = checkpoint.as_ref().map(Checkpoint::iteration);
         let iterations = plan.rules.iterations;
-        let watch = Watch::new(home, &plan.out, iterations, spent, from, args.checkpoint_every, self.output)?;
+        let pause = args.checkpoint_every;
+        let session = Session { home, run: &plan.out, iterations, spent, from, pause };
+        let watch = Watch::new(session, self.output, self.caller)?;
         let ensemble = plan.make_winner()?;
         let outcome = self.search.observed(&watch, checkpoint.as_ref());
         let done = outcome.as_ref().is_ok_and(|outcome| outcome.iterations >= iterations);
@@ -239,7 +244,7 @@ impl Job<'_> {
         let verify = Verify { search: self.search, device, winner: winning, asked };
         let finding = verify.run(outcome, &mut |event| {
             shown.show(event);
-            if watch::stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if watch::stopped(self.caller) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         Ok((Some(finding.verification), finding.best.unwrap_or_else(|| winning.clone())))
     }

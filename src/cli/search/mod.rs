@@ -6,17 +6,19 @@ mod plan;
 mod text;
 mod watch;
 
+use super::caller::Caller;
 use super::net;
 use super::target::Reach;
 use super::{Failure, Global, rescore, verify};
 use clap::builder::PossibleValuesParser;
+use edgezen_core::digest::sha256;
 use edgezen_core::proxy::Mode;
 use edgezen_core::search::{Quantity, optimiser};
 use edgezen_core::space;
 use edgezen_core::units::{Latency, Throughput, UnitError};
 use edgezen_lab::rescoring;
 use edgezen_lab::runs;
-use edgezen_lab::runs::RunFolder;
+use edgezen_lab::runs::{Manifest, RunFolder};
 use job::Job;
 use limits::Limits;
 use plan::{Planned, SearchPlan};
@@ -146,15 +148,36 @@ impl<T: FromStr<Err = UnitError>> FromStr for OnDevice<T> {
     }
 }
 
-pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
+impl Args {
+    /// Refuses what belongs to one computer, or to one run: searches on many computers have places and results of their own.
+    pub fn is_portable(&self) -> Result<(), Failure> {
+        let refused = [
+            (self.out.is_some(), "--out"),
+            (self.resume, "--resume"),
+            (self.force, "--force"),
+            (self.verify > 0, "--verify"),
+        ];
+        match refused.iter().find(|(given, _)| *given) {
+            Some((_, option)) => Err(Failure::usage(format!("{option} is not for searches that are cut into jobs"))
+                .remedy(format!("leave out {option}; each search gets a folder of its own, and edgezen search --resume --out works on it later"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Searches. `caller` is the program that does so in its own process, and is absent for the command line.
+pub fn run(args: &Args, global: Global, caller: Option<&dyn Caller>) -> Result<(), Failure> {
     let output = global.output();
     let Planned { plan, earlier } = plan::plan(args, global, output)?;
     check(args, &plan)?;
+    if caller.is_some() && plan.verify > 0 {
+        return Err(Failure::measures("search --verify"));
+    }
     // Whether there is anything to find shows before anything is written.
     let proxy = plan.make_proxy()?;
     let search = plan.search(&*proxy);
     search.start()?;
-    let job = Job { args, plan: &plan, proxy: &*proxy, search: &search, output };
+    let job = Job { args, plan: &plan, proxy: &*proxy, search: &search, output, caller };
     match earlier {
         None => {
             let mut folder = RunFolder::lock(&plan.out)?;
@@ -163,6 +186,18 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
         }
         Some(earlier) => job.go_on(earlier),
     }
+}
+
+/// Checksum of all that these options stand for, predictors included, but for the seed: where it is the same, the same seed finds the
+/// same networks.
+///
+/// # Errors
+/// Options that make no sense.
+pub fn meaning(args: &Args, global: Global) -> Result<String, Failure> {
+    let manifest = Manifest { seed: 0, ..plan::plan(args, global, global.output())?.plan.manifest() };
+    let text = serde_json::to_string(&manifest)
+        .map_err(|error| Failure::runtime(format!("cannot write what is searched: {error}")))?;
+    Ok(sha256(text))
 }
 
 /// Refuses what cannot be done after the search.

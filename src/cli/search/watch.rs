@@ -4,6 +4,7 @@
 //! therefore waits a little, and then ends the program itself. The last checkpoint is on the disk by then; the round
 //! that was running is lost.
 
+use crate::cli::caller::Caller;
 use crate::cli::output::Output;
 use crate::cli::{Exit, Failure};
 use edgezen_core::search::{Checkpoint, Instruction, Observer, SearchProgress};
@@ -21,24 +22,41 @@ const SHARE: u32 = 100;
 /// How long a search may take to stop before the program ends it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Whether the search is to stop: Ctrl-C was pressed, or a checkpoint could not be written.
+/// Whether Ctrl-C was pressed.
 static STOP: AtomicBool = AtomicBool::new(false);
 /// Whether the search is running, so that ending the program loses its last round and nothing else.
 static RUNNING: AtomicBool = AtomicBool::new(false);
 /// Iterations of the last checkpoint; `None` before the first one.
 static SAVED: Mutex<Option<u64>> = Mutex::new(None);
 
-/// Whether Ctrl-C was pressed since [`Watch::new`].
-pub fn stopped() -> bool {
-    STOP.load(Ordering::Relaxed)
+/// Whether the search is to stop: the caller wants it to, or, where there is none, Ctrl-C was pressed since [`Watch::new`].
+pub fn stopped(caller: Option<&dyn Caller>) -> bool {
+    caller.map_or_else(|| STOP.load(Ordering::Relaxed), Caller::wants_to_stop)
 }
 
 fn saved() -> MutexGuard<'static, Option<u64>> {
     SAVED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Watches a search: tells it the time and when to save or stop, and shows a person how far it is.
-pub struct Watch {
+/// A search from its start, or from where it was interrupted, to its end.
+pub struct Session<'a> {
+    /// Where checkpoints go.
+    pub home: &'a Path,
+    /// How the user calls the run.
+    pub run: &'a Path,
+    pub iterations: u64,
+    /// Seconds of the sessions before this one.
+    pub spent: f64,
+    /// The iteration at which an interrupted search goes on.
+    pub from: Option<u64>,
+    /// Least time between two checkpoints.
+    pub pause: Latency,
+}
+
+/// Watches a search: tells it the time and when to save or stop, and shows a person or the caller how far it is.
+pub struct Watch<'a> {
+    /// The program that runs the search in its own process, and hears Ctrl-C itself.
+    caller: Option<&'a dyn Caller>,
     started: Instant,
     /// Seconds of the sessions before this one.
     spent: f64,
@@ -47,53 +65,37 @@ pub struct Watch {
     pause: Duration,
     /// When the next checkpoint is due, in nanoseconds since `started`.
     due: AtomicU64,
-    /// Why a checkpoint could not be written.
+    /// Whether a checkpoint could not be written, so that the search stops.
+    unsaved: AtomicBool,
+    /// Why.
     failed: Mutex<Option<RunError>>,
     bar: ProgressBar,
 }
 
-impl Watch {
-    /// Listens for Ctrl-C from now on. The first one ends the search after a checkpoint, the second one ends the
-    /// program at once. Checkpoints go to `home`; `run` is how the user calls the run. `from` is the iteration at which an
-    /// interrupted search goes on.
+impl<'a> Watch<'a> {
+    /// Listens for Ctrl-C from now on, where there is no `caller` who does. The first one ends the search after a checkpoint,
+    /// the second one ends the program at once.
     pub fn new(
-        home: &Path,
-        run: &Path,
-        iterations: u64,
-        spent: f64,
-        from: Option<u64>,
-        pause: Latency,
+        session: Session<'_>,
         output: Output,
-    ) -> Result<Watch, Failure> {
+        caller: Option<&'a dyn Caller>,
+    ) -> Result<Watch<'a>, Failure> {
+        let Session { home, run, iterations, spent, from, pause } = session;
         let bar = output.progress(iterations, "{bar:16} {percent:>3} %  {msg}  {rate}  {eta} left");
         bar.set_position(from.unwrap_or(0));
         bar.reset_eta();
-        *saved() = from;
-        RUNNING.store(true, Ordering::SeqCst);
-        let (run, shown) = (run.to_owned(), bar.clone());
-        ctrlc::set_handler(move || {
-            if STOP.swap(true, Ordering::Relaxed) {
-                std::process::exit(Exit::Interrupted as i32);
-            }
-            let (run, shown) = (run.clone(), shown.clone());
-            // Waiting on another thread leaves this one free to hear the second Ctrl-C.
-            std::thread::spawn(move || {
-                std::thread::sleep(PATIENCE);
-                if RUNNING.swap(false, Ordering::SeqCst) {
-                    shown.finish_and_clear();
-                    crate::cli::report(&interrupted(&run, *saved(), iterations));
-                    std::process::exit(Exit::Interrupted as i32);
-                }
-            });
-        })
-        .map_err(|e| Failure::runtime(format!("cannot listen for Ctrl-C: {e}")))?;
+        if caller.is_none() {
+            listen(run, from, iterations, &bar)?;
+        }
         let pause = Duration::from_nanos(pause.ns() as u64);
         Ok(Watch {
+            caller,
             started: Instant::now(),
             spent,
             dir: home.to_owned(),
             pause,
             due: AtomicU64::new(nanos(pause)),
+            unsaved: AtomicBool::new(false),
             failed: Mutex::new(None),
             bar,
         })
@@ -101,7 +103,7 @@ impl Watch {
 
     /// Clears the bar, and gives the seconds of all sessions.
     pub fn finish(&self) -> Result<f64, Failure> {
-        if !RUNNING.swap(false, Ordering::SeqCst) {
+        if self.caller.is_none() && !RUNNING.swap(false, Ordering::SeqCst) {
             // The thread that heard Ctrl-C is about to end the program.
             std::thread::sleep(PATIENCE);
         }
@@ -115,6 +117,29 @@ impl Watch {
     fn seconds(&self) -> f64 {
         self.spent + self.started.elapsed().as_secs_f64()
     }
+}
+
+/// Listens for Ctrl-C from now on: it ends the search in `run`, or the program.
+fn listen(run: &Path, from: Option<u64>, iterations: u64, bar: &ProgressBar) -> Result<(), Failure> {
+    *saved() = from;
+    RUNNING.store(true, Ordering::SeqCst);
+    let (run, shown) = (run.to_owned(), bar.clone());
+    ctrlc::set_handler(move || {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        let (run, shown) = (run.clone(), shown.clone());
+        // Waiting on another thread leaves this one free to hear the second Ctrl-C.
+        std::thread::spawn(move || {
+            std::thread::sleep(PATIENCE);
+            if RUNNING.swap(false, Ordering::SeqCst) {
+                shown.finish_and_clear();
+                crate::cli::report(&interrupted(&run, *saved(), iterations));
+                std::process::exit(Exit::Interrupted as i32);
+            }
+        });
+    })
+    .map_err(|e| Failure::runtime(format!("cannot listen for Ctrl-C: {e}")))
 }
 
 /// The failure of a search that stopped before its end; `saved` is the iteration of its last checkpoint.
@@ -134,7 +159,7 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 /// Watches a search that is quick to repeat: it can be stopped, and leaves no checkpoint.
-pub struct Unsaved<'a>(pub &'a Watch);
+pub struct Unsaved<'a>(pub &'a Watch<'a>);
 
 impl Observer for Unsaved<'_> {
     fn now(&self) -> Duration {
@@ -144,16 +169,19 @@ impl Observer for Unsaved<'_> {
     fn progress(&self, _: SearchProgress) {}
 
     fn instruction(&self) -> Instruction {
-        if stopped() { Instruction::Stop } else { Instruction::GoOn }
+        if stopped(self.0.caller) { Instruction::Stop } else { Instruction::GoOn }
     }
 }
 
-impl Observer for Watch {
+impl Observer for Watch<'_> {
     fn now(&self) -> Duration {
         self.started.elapsed()
     }
 
     fn progress(&self, progress: SearchProgress) {
+        if let Some(caller) = self.caller {
+            caller.progress(&progress);
+        }
         self.bar.set_position(progress.iteration);
         if let Some(best) = progress.best {
             let share = 100.0 * progress.scored as f64 / progress.iteration.max(1) as f64;
@@ -162,7 +190,7 @@ impl Observer for Watch {
     }
 
     fn instruction(&self) -> Instruction {
-        if stopped() {
+        if stopped(self.caller) || self.unsaved.load(Ordering::Relaxed) {
             Instruction::Stop
         } else if nanos(self.started.elapsed()) >= self.due.load(Ordering::Relaxed) {
             Instruction::Save
@@ -181,7 +209,7 @@ impl Observer for Watch {
             Err(error) => {
                 // Where a checkpoint cannot be written, the results could not be written either.
                 *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                STOP.store(true, Ordering::Relaxed);
+                self.unsaved.store(true, Ordering::Relaxed);
             }
         }
     }

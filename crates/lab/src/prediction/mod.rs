@@ -1,11 +1,14 @@
 //! Predicting: the latency of networks of any kind, and of the rows of a table, by a predictor of either kind.
 
+pub mod many;
 pub mod network;
 pub mod table;
 
+pub use many::Many;
 pub use network::{Missing, Prediction};
 pub use table::PredictedTable;
 
+use crate::catalogue::networks::NetworkError;
 use crate::dataset::DatasetError;
 use crate::dataset::table::NetworkTableError;
 use edgezen_core::plainnet::ShapeError;
@@ -36,6 +39,16 @@ pub enum PredictionError {
     Table(#[from] DatasetError),
     #[error(transparent)]
     NetworkTable(#[from] NetworkTableError),
+}
+
+/// Why the network that a text stands for has no latency.
+#[derive(Debug, thiserror::Error)]
+pub enum TextError {
+    /// It stands for none.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Prediction(#[from] PredictionError),
 }
 
 impl PredictionError {

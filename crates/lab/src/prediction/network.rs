@@ -1,7 +1,7 @@
 //! The latency of one network, and where it goes.
 
-use super::PredictionError;
-use crate::catalogue::networks::AnyNetwork;
+use super::{PredictionError, TextError};
+use crate::catalogue::networks::{self, AnyNetwork, Overrides};
 use edgezen_core::plainnet::Kernel;
 use edgezen_core::predictor::breakdown::{self, Breakdown};
 use edgezen_core::predictor::extrapolation::{self, Extrapolated, Why};
@@ -143,12 +143,25 @@ pub fn by_kernels(
     })
 }
 
+/// The latency of the network that `net` stands for, by a predictor of whole networks.
+///
+/// # Errors
+/// A text that stands for nothing, and a network that is not of the predictor's space.
+pub fn whole(predictor: &NetworkPredictor, net: &str, overrides: Overrides) -> Result<Prediction, TextError> {
+    let encoded = networks::encoded(net, overrides)?;
+    if encoded.is_none() {
+        // A text that stands for nothing is an error of its own.
+        networks::any(net, overrides)?;
+    }
+    Ok(as_a_whole(predictor, net, encoded.as_ref())?)
+}
+
 /// The latency of a network by a predictor of whole networks. `net` is the text that named it; `encoded` is absent
 /// where the text is no code of a search space.
 ///
 /// # Errors
 /// A network that is not of the predictor's space.
-pub fn as_a_whole(
+fn as_a_whole(
     predictor: &NetworkPredictor,
     net: &str,
     encoded: Option<&Encoded>,

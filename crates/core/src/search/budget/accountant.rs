@@ -7,7 +7,7 @@ use super::{Amounts, Budget, Budgets, Costs, Quantity, TrackedDevice};
 use crate::plainnet::cost::{self, Official};
 use crate::plainnet::lowering::Lowering;
 use crate::plainnet::{Block, Graph, Kernel, Shape, ShapeError, SuperBlock, Variant, graph};
-use crate::predictor::Terms;
+use crate::predictor::{Estimate, Terms};
 use crate::units::{Macs, Params};
 use rustc_hash::{FxHashMap, FxHasher};
 use std::hash::{Hash, Hasher};
@@ -125,6 +125,19 @@ impl<'a> Accountant<'a> {
         let devices = self.budgets.devices.iter().zip(&self.sums);
         let latencies = devices.map(|(device, terms)| device.predictor.network(terms)).collect();
         Ok(Costs { amounts, latencies })
+    }
+
+    /// The estimates of the tracked devices alone, in their order, whatever the budgets say.
+    ///
+    /// # Errors
+    /// A structure that has no shape.
+    pub fn latencies(
+        &mut self,
+        blocks: &[SuperBlock],
+    ) -> Result<impl Iterator<Item = Estimate> + use<'_, 'a>, ShapeError> {
+        self.sum_up(blocks)?;
+        let devices = self.budgets.devices.iter().zip(&self.sums);
+        Ok(devices.map(|(device, terms)| device.predictor.network(terms)))
     }
 
     /// Writes to `amounts` what one pass over `blocks` gives. The pass over the network as built also sums up the

@@ -91,6 +91,12 @@ impl fmt::Display for Kind {
 /// A text that stands for no network, and files that are unreadable or damaged.
 pub fn any(net: &str, overrides: Overrides) -> Result<AnyNetwork, NetworkError> {
     let net = net.trim();
+    // Structures are asked about by the thousand. A text with a parenthesis that is none may be a file.
+    if net.ends_with(')')
+        && let Ok(network) = notation::parse_spaced(net)
+    {
+        return Ok(AnyNetwork::PlainNet(overrides.applied(with_usual_input(None, network))?));
+    }
     let kind = file_kind(net);
     if kind == Some(Kind::Onnx) {
         overrides.without_effect(net, Kind::Onnx)?;

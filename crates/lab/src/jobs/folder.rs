@@ -1,0 +1,313 @@
+//! The folder of a plan:
+//!
+//! ```text
+//! plan.json            the jobs in their order, with their checksums
+//! job-00000.json …     one job each
+//! results/CHECKSUM.json   the result of the job with this checksum
+//! runs/CHECKSUM-seedN/    the folder of a search of that job
+//! ```
+
+use super::JobError;
+use super::job::{self, Job, Work};
+use crate::files::{read, read_json, write_atomically};
+use edgezen_core::digest::sha256;
+use edgezen_core::files::{FileError, Format};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What lists the jobs of a plan.
+pub const PLAN_FILE: &str = "plan.json";
+/// Where results lie.
+const RESULTS: &str = "results";
+/// Where searches lie.
+const RUNS: &str = "runs";
+
+const PLAN: Format =
+    Format { name: "plan of jobs", field: "plan_version", oldest: 1, newest: 1, most_bytes: 1 << 28 };
+const RESULT: Format =
+    Format { name: "result of a job", field: "result_version", oldest: 1, newest: 1, most_bytes: 1 << 31 };
+
+/// The jobs of a plan.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plan {
+    plan_version: u32,
+    jobs: Vec<Planned>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Planned {
+    /// The name of its file.
+    file: String,
+    sha256: String,
+}
+
+/// What a job gave.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JobResult {
+    result_version: u32,
+    /// Checksum of the job.
+    job: String,
+    /// Checksum of the rows, one a line.
+    sha256: String,
+    /// One for each item of the job, in their order: JSON as text, so that no number is read and written again.
+    rows: Vec<String>,
+}
+
+/// Whether a result was made, or there already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Made {
+    Now,
+    Before,
+}
+
+/// The folder of a plan.
+#[derive(Clone, Debug)]
+pub struct JobFolder {
+    path: PathBuf,
+    plan: Plan,
+}
+
+impl JobFolder {
+    /// Writes the plan of `work` in `parts` into the folder at `path`, which is made. The same plan may be there already.
+    ///
+    /// # Errors
+    /// No work; another plan is there; whatever the disk says.
+    pub fn plan(path: &Path, work: &Work, parts: usize) -> Result<JobFolder, JobError> {
+        if work.items() == 0 {
+            return Err(JobError::Nothing);
+        }
+        let jobs: Vec<(String, Vec<u8>)> = work
+            .cut(parts)
+            .into_iter()
+            .enumerate()
+            .map(|(index, work)| Ok((format!("job-{index:05}.json"), text(&Job::new(work))?)))
+            .collect::<Result<_, FileError>>()?;
+        let planned =
+            |(file, bytes): &(String, Vec<u8>)| Planned { file: file.clone(), sha256: sha256(bytes) };
+        let plan = Plan { plan_version: PLAN.newest, jobs: jobs.iter().map(planned).collect() };
+        let list = text(&plan)?;
+        let place = path.join(PLAN_FILE);
+        if place.exists() && read(&PLAN, &place)? != list {
+            let what = "holds another plan".into();
+            return Err(FileError::InTheWay { path: place, what }.into());
+        }
+        fs::create_dir_all(path).map_err(FileError::io(path))?;
+        for (file, bytes) in &jobs {
+            write_atomically(&path.join(file), bytes)?;
+        }
+        // The plan last: where it is, all of its jobs are.
+        write_atomically(&place, &list)?;
+        Ok(JobFolder { path: path.to_owned(), plan })
+    }
+
+    /// The folder at `path`.
+    ///
+    /// # Errors
+    /// It holds no plan, or a damaged one.
+    pub fn open(path: &Path) -> Result<JobFolder, JobError> {
+        let plan: Plan = read_json(&PLAN, &path.join(PLAN_FILE))?;
+        let place = path.join(PLAN_FILE);
+        let is_plain =
+            |planned: &Planned| Path::new(&planned.file).file_name() == Some(planned.file.as_ref());
+        if let Some(foreign) = plan.jobs.iter().find(|planned| !is_plain(planned)) {
+            let reason = format!("{:?} is no name of a file beside it", foreign.file);
+            return Err(FileError::damaged(&place, reason).into());
+        }
+        Ok(JobFolder { path: path.to_owned(), plan })
+    }
+
+    /// The folder that the job in `file` belongs to, and the job with its checksum.
+    ///
+    /// # Errors
+    /// No job; one that is in no plan, was changed since, or was planned by another version of the program.
+    pub fn of_job(file: &Path) -> Result<(JobFolder, Job, String), JobError> {
+        let job: Job = read_json(&job::FORMAT, file)?;
+        let beside = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !beside.join(PLAN_FILE).is_file() {
+            return Err(JobError::NoPlan { path: file.to_owned() });
+        }
+        let folder = JobFolder::open(beside)?;
+        let found = sha256(read(&job::FORMAT, file)?);
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        match folder.plan.jobs.iter().find(|planned| planned.file == name) {
+            None => return Err(JobError::NoPlan { path: file.to_owned() }),
+            Some(planned) if planned.sha256 != found => {
+                let planned = planned.sha256.clone();
+                return Err(JobError::Changed { path: file.to_owned(), found, planned });
+            }
+            Some(_) => {}
+        }
+        let own = env!("CARGO_PKG_VERSION");
+        if job.tool_version != own {
+            let planned = job.tool_version;
+            return Err(JobError::Version { path: file.to_owned(), planned, own });
+        }
+        Ok((folder, job, found))
+    }
+
+    /// The files of the jobs, in their order.
+    pub fn jobs(&self) -> Vec<PathBuf> {
+        self.plan.jobs.iter().map(|planned| self.path.join(&planned.file)).collect()
+    }
+
+    /// Where the search with `seed` of the job with this checksum lies.
+    pub fn run(&self, job: &str, seed: u64) -> PathBuf {
+        self.path.join(RUNS).join(format!("{job}-seed{seed}"))
+    }
+
+    /// The file of the result of the job with this checksum.
+    pub fn result(&self, job: &str) -> PathBuf {
+        self.path.join(RESULTS).join(format!("{job}.json"))
+    }
+
+    /// Has `work` make the rows of the job with this checksum, unless its result is there.
+    ///
+    /// # Errors
+    /// A result that is damaged; whatever `work` or the disk says.
+    pub fn make<E: From<JobError>>(
+        &self,
+        job: &str,
+        work: impl FnOnce() -> Result<Vec<String>, E>,
+    ) -> Result<Made, E> {
+        if self.rows(job)?.is_some() {
+            return Ok(Made::Before);
+        }
+        let rows = work()?;
+        let sha256 = checksum(&rows);
+        let result = JobResult { result_version: RESULT.newest, job: job.to_owned(), sha256, rows };
+        let place = self.result(job);
+        let folder = self.path.join(RESULTS);
+        fs::create_dir_all(&folder).map_err(FileError::io(&folder)).map_err(JobError::from)?;
+        let bytes = text(&result).map_err(JobError::from)?;
+        write_atomically(&place, &bytes).map_err(JobError::from)?;
+        Ok(Made::Now)
+    }
+
+    /// The rows of the job with this checksum; `None` where it was not run.
+    fn rows(&self, job: &str) -> Result<Option<Vec<String>>, JobError> {
+        let place = self.result(job);
+        if !place.exists() {
+            return Ok(None);
+        }
+        let result: JobResult = read_json(&RESULT, &place)?;
+        if result.job != job || checksum(&result.rows) != result.sha256 {
+            return Err(FileError::Checksum { path: place }.into());
+        }
+        Ok(Some(result.rows))
+    }
+
+    /// The rows of all jobs, in the order of the plan: the text of a JSON list, which is the same for any number of parts and wherever
+    /// they were made.
+    ///
+    /// # Errors
+    /// Jobs without a result, and damaged results.
+    pub fn merged(&self) -> Result<Vec<u8>, JobError> {
+        let (mut rows, mut missing) = (Vec::new(), Vec::new());
+        for planned in &self.plan.jobs {
+            match self.rows(&planned.sha256)? {
+                Some(found) => rows.extend(found),
+                None => missing.push(self.path.join(&planned.file)),
+            }
+        }
+        if !missing.is_empty() {
+            return Err(JobError::Missing { missing, of: self.plan.jobs.len() });
+        }
+        Ok(format!("[\n{}\n]\n", rows.join(",\n")).into_bytes())
+    }
+}
+
+/// The text of a value as files hold it.
+fn text(value: &impl Serialize) -> Result<Vec<u8>, FileError> {
+    let mut text =
+        serde_json::to_vec_pretty(value).map_err(|error| FileError::damaged(Path::new("JSON"), error))?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// The checksum of rows, one a line.
+fn checksum(rows: &[String]) -> String {
+    sha256(rows.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn work() -> Work {
+        let nets = (0..7).map(|net| format!("net{net}")).collect();
+        Work::Score { options: vec!["--engine".into(), "exact".into()], nets }
+    }
+
+    /// Runs one job: each net becomes a row.
+    fn run(file: &Path) -> Result<Made, JobError> {
+        let (folder, job, id) = JobFolder::of_job(file)?;
+        let Work::Score { nets, .. } = job.work else { panic!("another command") };
+        folder.make(&id, || {
+            Ok(nets.iter().map(|net| json!({"net": net, "score": 0.1 + 0.2}).to_string()).collect())
+        })
+    }
+
+    #[test]
+    fn any_number_of_parts_in_any_order_gives_the_same_bytes() {
+        let mut texts = Vec::new();
+        for parts in [1, 2, 3, 7, 100] {
+            let dir = tempfile::tempdir().unwrap();
+            let folder = JobFolder::plan(dir.path(), &work(), parts).unwrap();
+            assert_eq!(folder.jobs().len(), parts.min(7));
+            for file in folder.jobs().iter().rev() {
+                assert_eq!(run(file).unwrap(), Made::Now);
+                assert_eq!(run(file).unwrap(), Made::Before);
+            }
+            // The same plan again changes nothing; another one is refused.
+            JobFolder::plan(dir.path(), &work(), parts).unwrap();
+            let other = Work::Score { options: Vec::new(), nets: vec!["x".into()] };
+            assert!(matches!(
+                JobFolder::plan(dir.path(), &other, parts),
+                Err(JobError::File(FileError::InTheWay { .. }))
+            ));
+            texts.push(JobFolder::open(dir.path()).unwrap().merged().unwrap());
+        }
+        assert!(texts.windows(2).all(|pair| pair[0] == pair[1]));
+        let rows: Vec<Value> = serde_json::from_slice(&texts[0]).unwrap();
+        assert_eq!(rows.len(), 7);
+        assert_eq!(rows[3], json!({"net": "net3", "score": 0.1 + 0.2}));
+    }
+
+    #[test]
+    fn what_is_missing_changed_or_damaged_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = JobFolder::plan(dir.path(), &work(), 3).unwrap();
+        let files = folder.jobs();
+        let [first, second, third] = &files[..] else { panic!("three jobs") };
+        run(first).unwrap();
+        run(third).unwrap();
+        match folder.merged() {
+            Err(JobError::Missing { missing, of: 3 }) => assert_eq!(missing, std::slice::from_ref(second)),
+            other => panic!("{other:?}"),
+        }
+        let changed = fs::read_to_string(second).unwrap().replace("net2", "net1");
+        fs::write(second, changed).unwrap();
+        assert!(matches!(run(second), Err(JobError::Changed { .. })));
+        let (folder, _, id) = JobFolder::of_job(first).unwrap();
+        let place = folder.result(&id);
+        fs::write(&place, fs::read_to_string(&place).unwrap().replace("0.3", "0.4")).unwrap();
+        assert!(matches!(run(first), Err(JobError::File(FileError::Checksum { .. }))));
+        let alone = dir.path().join("elsewhere");
+        fs::create_dir(&alone).unwrap();
+        fs::copy(third, alone.join("job-00002.json")).unwrap();
+        assert!(matches!(run(&alone.join("job-00002.json")), Err(JobError::NoPlan { .. })));
+        assert!(matches!(
+            JobFolder::plan(&alone, &Work::Score { options: vec![], nets: vec![] }, 2),
+            Err(JobError::Nothing)
+        ));
+        let list = fs::read_to_string(dir.path().join(PLAN_FILE)).unwrap();
+        fs::write(dir.path().join(PLAN_FILE), list.replace("job-00001", "../job-00001")).unwrap();
+        assert!(matches!(JobFolder::open(dir.path()), Err(JobError::File(FileError::Damaged { .. }))));
+    }
+}

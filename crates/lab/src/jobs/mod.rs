@@ -1,0 +1,38 @@
+//! Slow work in parts that run anywhere and in any order: a folder with a plan, a file for each job, and a result for each job that
+//! was run. Results carry nothing of the time or the place at which they were made, and are named by the checksum of their job, so that
+//! parts of one plan, made on many computers, add up to what one computer makes of it.
+
+mod folder;
+mod job;
+
+pub use folder::{JobFolder, Made};
+pub use job::{Job, Work};
+
+use edgezen_core::files::FileError;
+use std::path::PathBuf;
+
+/// Why jobs could not be planned, run or merged.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("there is nothing to do: no networks and no seeds")]
+    Nothing,
+    #[error("{}: no job of a plan: there is no {} beside it", path.display(), folder::PLAN_FILE)]
+    NoPlan { path: PathBuf },
+    #[error("{}: the job is not the one that was planned: its checksum is {found}, not {planned}", path.display())]
+    Changed { path: PathBuf, found: String, planned: String },
+    #[error("{}: it was planned by version {planned}, and this is version {own}", path.display())]
+    Version { path: PathBuf, planned: String, own: &'static str },
+    /// Jobs of a plan without a result.
+    #[error("{} of {of} jobs have no result yet: {}", missing.len(), listed(missing))]
+    Missing { missing: Vec<PathBuf>, of: usize },
+}
+
+/// The first of `paths`, for a message.
+fn listed(paths: &[PathBuf]) -> String {
+    const SHOWN: usize = 4;
+    let shown: Vec<String> = paths.iter().take(SHOWN).map(|path| path.display().to_string()).collect();
+    let more = if paths.len() > SHOWN { ", …" } else { "" };
+    shown.join(", ") + more
+}

@@ -1,0 +1,348 @@
+//! `edgezen jobs plan|run|merge`: slow work in parts that run on many computers.
+
+use super::caller::Caller;
+use super::force::Force;
+use super::{Cli, Command, Exit, Failure, Global, net, output, score, search};
+use edgezen_core::search::SearchProgress;
+use edgezen_lab::files;
+use edgezen_lab::jobs::{JobError, JobFolder, Made, Work};
+use edgezen_lab::runs;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Most jobs that are planned where nothing else is said.
+const USUAL: usize = 1_000;
+/// Most bytes of a list of networks.
+const MOST_BYTES: u64 = 1 << 28;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Cut work into files, one for each job
+    Plan(PlanArgs),
+    /// Do jobs; what was done before is not done again
+    Run {
+        /// Files of jobs
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Threads; they do not change the results [default: one per core]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+        threads: Option<u16>,
+    },
+    /// Put the results of all jobs together: the same bytes for any number of jobs and computers
+    Merge {
+        /// The folder of the plan
+        folder: PathBuf,
+        /// The file
+        #[arg(short, long, alias = "out", value_name = "FILE")]
+        output: PathBuf,
+        #[command(flatten)]
+        force: Force,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct PlanArgs {
+    /// Networks to score: names, structure strings, or codes of other search spaces
+    #[arg(value_name = "NET")]
+    nets: Vec<String>,
+    /// More of them, one a line
+    #[arg(long, value_name = "FILE")]
+    nets_from: Option<PathBuf>,
+    /// Searches, with the seeds from --seed on
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    seeds: Option<u64>,
+    /// Jobs [default: one for each network or seed, and 1000 at most]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    parts: Option<u32>,
+    /// The folder of the plan
+    #[arg(short, long, alias = "output", value_name = "DIR")]
+    out: PathBuf,
+    /// The command with its options: `score …` or `search …`
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    match args.action {
+        Action::Plan(args) => plan(args, global),
+        Action::Run { files, threads } => run_all(&files, threads, global),
+        Action::Merge { folder, output, force } => merge(&folder, &output, force, global),
+    }
+}
+
+#[derive(Serialize)]
+struct Planned {
+    folder: PathBuf,
+    /// Networks or seeds.
+    items: usize,
+    jobs: Vec<PathBuf>,
+}
+
+fn plan(args: PlanArgs, global: Global) -> Result<(), Failure> {
+    let command = args.command.first().map_or("", String::as_str);
+    let options = args.command.get(1..).unwrap_or_default().to_vec();
+    let work = match command {
+        "score" => of_scores(&args, options)?,
+        "search" => of_searches(&args, options, global)?,
+        other => {
+            return Err(Failure::usage(format!("{other:?} is no work for jobs"))
+                .remedy("-- score OPTIONS, or -- search OPTIONS"));
+        }
+    };
+    let parts = args.parts.map_or(work.items().min(USUAL), |parts| parts as usize);
+    let folder = JobFolder::plan(&args.out, &work, parts)?;
+    let planned = Planned { folder: args.out, items: work.items(), jobs: folder.jobs() };
+    global.output().result(&planned, || {
+        let folder = planned.folder.display();
+        format!(
+            "{} jobs in {folder}: edgezen jobs run {folder}/job-*.json, anywhere and in any order, then edgezen jobs merge \
+             {folder} -o FILE",
+            planned.jobs.len()
+        )
+    })
+}
+
+/// Scores of the networks that were named, each of which is checked now rather than on many computers later.
+fn of_scores(args: &PlanArgs, options: Vec<String>) -> Result<Work, Failure> {
+    if args.seeds.is_some() {
+        return Err(Failure::usage("--seeds goes with searches")
+            .remedy("leave it out; score --repeats N draws several times"));
+    }
+    let mut nets = args.nets.clone();
+    if let Some(path) = &args.nets_from {
+        let text = files::read_text(path, MOST_BYTES)?;
+        nets.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
+    }
+    let Some(first) = nets.first() else { return Err(JobError::Nothing.into()) };
+    let parsed = scored(&options, first)?;
+    if parsed.proxy.contains('+') {
+        return Err(Failure::usage(
+            "an ensemble of proxies ranks all networks among one another, which no part of them can",
+        )
+        .remedy("plan each proxy by itself"));
+    }
+    for net in &nets {
+        if !net.contains('(') && Path::new(net).exists() {
+            return Err(Failure::usage(format!("{net} is a file, which other computers may not have"))
+                .remedy("the structure string that edgezen info prints of it"));
+        }
+        net::scored(net, parsed.options)?;
+    }
+    Ok(Work::Score { options, nets })
+}
+
+/// The words of `score` for one network.
+fn scored(options: &[String], net: &str) -> Result<score::Args, Failure> {
+    let words = [&["score".to_owned()], options, &["--".to_owned(), net.to_owned()]].concat();
+    match Cli::of_words(&words)? {
+        Cli { command: Command::Score(args), .. } if args.nets.len() == 1 => Ok(args),
+        _ => Err(Failure::usage("networks stand before the words of the command")
+            .remedy("edgezen jobs plan NET… -o DIR -- score --engine exact")),
+    }
+}
+
+fn of_searches(args: &PlanArgs, options: Vec<String>, global: Global) -> Result<Work, Failure> {
+    if !args.nets.is_empty() || args.nets_from.is_some() {
+        return Err(Failure::usage("a search takes no networks").remedy("search --init NET starts from one"));
+    }
+    let Some(count) = args.seeds else {
+        return Err(Failure::usage("how many searches are planned is not said")
+            .remedy("--seeds N plans one for each seed from --seed on"));
+    };
+    let seeds: Vec<u64> = (global.seed..).take(usize::try_from(count).unwrap_or(usize::MAX)).collect();
+    let parsed = searched(&options)?;
+    parsed.is_portable()?;
+    Ok(Work::Search { options, seeds, meaning: search::meaning(&parsed, Global { json: true, ..global })? })
+}
+
+/// The words of `search`.
+fn searched(options: &[String]) -> Result<Box<search::Args>, Failure> {
+    let cli = Cli::of_words(&[&["search".to_owned()], options].concat())?;
+    match cli {
+        Cli { command: Command::Search(args), global: Global { given_seed: None, .. } } => Ok(args),
+        _ => Err(Failure::usage("--seed stands before the words of the command")
+            .remedy("edgezen jobs plan --seed 7 --seeds 20 -o DIR -- search …")),
+    }
+}
+
+#[derive(Serialize)]
+struct Ran {
+    job: PathBuf,
+    result: PathBuf,
+    made: Made,
+}
+
+fn run_all(files: &[PathBuf], threads: Option<u16>, global: Global) -> Result<(), Failure> {
+    listen()?;
+    let mut ran = Vec::new();
+    for file in files {
+        let (folder, job, id) = JobFolder::of_job(file)?;
+        let work = || match &job.work {
+            Work::Score { options, nets } => scores(options, nets, threads, global),
+            Work::Search { options, seeds, meaning } => {
+                let place = |seed| folder.run(&id, seed);
+                searches(options, seeds, meaning, place, threads, global)
+            }
+        };
+        let made = folder.make(&id, work)?;
+        ran.push(Ran { job: file.clone(), result: folder.result(&id), made });
+    }
+    global.output().result(&ran, || {
+        let line = |ran: &Ran| {
+            let (job, result) = (ran.job.display(), ran.result.display());
+            match ran.made {
+                Made::Now => format!("{job}: {result}\n"),
+                Made::Before => format!("{job}: done before, {result}\n"),
+            }
+        };
+        ran.iter().map(line).collect()
+    })
+}
+
+/// Words that do not change results.
+fn with_threads(options: &[String], threads: Option<u16>) -> Vec<String> {
+    let threads = threads.into_iter().flat_map(|threads| ["--threads".to_owned(), threads.to_string()]);
+    options.iter().cloned().chain(threads).collect()
+}
+
+/// The row of each network.
+fn scores(
+    options: &[String],
+    nets: &[String],
+    threads: Option<u16>,
+    global: Global,
+) -> Result<Vec<String>, Failure> {
+    let options = with_threads(options, threads);
+    let bar = global.output().progress(nets.len() as u64, "{bar:16} {pos}/{len} {eta} left");
+    let mut rows = Vec::with_capacity(nets.len());
+    for net in nets {
+        let words = [&["score".to_owned()], &options[..], &["--".to_owned(), net.clone()]].concat();
+        let seed = Cli::of_words(&words)?.global.seed;
+        rows.extend(score::timeless(scored(&options, net)?, Global { seed, ..global })?);
+        bar.inc(1);
+        if STOP.load(Ordering::Relaxed) {
+            bar.finish_and_clear();
+            return Err(interrupted());
+        }
+    }
+    bar.finish_and_clear();
+    Ok(rows)
+}
+
+/// The result of each search, without its times and its place. A search that was interrupted goes on.
+fn searches(
+    options: &[String],
+    seeds: &[u64],
+    meaning: &str,
+    place: impl Fn(u64) -> PathBuf,
+    threads: Option<u16>,
+    global: Global,
+) -> Result<Vec<String>, Failure> {
+    let parsed = searched(options)?;
+    if search::meaning(&parsed, Global { json: true, ..global })? != meaning {
+        return Err(Failure::usage("the options stand for another search here than where it was planned")
+            .remedy("the predictors that were there: edgezen predictors where; or plan anew"));
+    }
+    let options = with_threads(options, threads);
+    seeds
+        .iter()
+        .map(|&seed| {
+            let out = place(seed);
+            let own = ["--resume".to_owned(), "--out".to_owned(), out.display().to_string()];
+            let words = [&["search".to_owned()], &options[..], &own].concat();
+            let Command::Search(args) = Cli::of_words(&words)?.command else {
+                return Err(Failure::usage("the job is no search"));
+            };
+            let global = Global { seed, given_seed: Some(seed), ..global };
+            // Its result is in its folder.
+            output::heard(|| search::run(&args, global, Some(&Keyboard))).0?;
+            timeless(&out)
+        })
+        .collect()
+}
+
+/// The result in the folder of a search, without its times and its place.
+fn timeless(run: &Path) -> Result<String, Failure> {
+    let unwritten = |error| Failure::runtime(format!("cannot write the result of a search: {error}"));
+    let mut value = serde_json::to_value(runs::read_result(run)?).map_err(unwritten)?;
+    if let Some(fields) = value.as_object_mut() {
+        for name in ["seconds", "seconds_by_phase", "run_dir"] {
+            fields.remove(name);
+        }
+    }
+    Ok(value.to_string())
+}
+
+/// Whether Ctrl-C was pressed.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Listens for Ctrl-C: the first one ends the job, and what a search has found so far is kept; the second one ends the program.
+fn listen() -> Result<(), Failure> {
+    ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+    })
+    .map_err(|error| Failure::runtime(format!("cannot listen for Ctrl-C: {error}")))
+}
+
+/// A person who may press Ctrl-C.
+struct Keyboard;
+
+impl Caller for Keyboard {
+    fn progress(&self, _: &SearchProgress) {}
+
+    fn wants_to_stop(&self) -> bool {
+        STOP.load(Ordering::Relaxed)
+    }
+}
+
+fn interrupted() -> Failure {
+    Failure::new(Exit::Interrupted, "interrupted; the job has no result yet")
+        .remedy("the same command again; what was finished before stays")
+}
+
+#[derive(Serialize)]
+struct Merged {
+    folder: PathBuf,
+    file: PathBuf,
+}
+
+fn merge(folder: &Path, output: &Path, force: Force, global: Global) -> Result<(), Failure> {
+    let jobs = JobFolder::open(folder)?;
+    let place = force.place(output, &jobs.jobs())?;
+    place.write(&jobs.merged()?)?;
+    let merged = Merged { folder: folder.to_owned(), file: output.to_owned() };
+    global.output().written(&place, &merged, || format!("{} jobs: {}", jobs.jobs().len(), output.display()))
+}
+
+impl From<JobError> for Failure {
+    fn from(error: JobError) -> Failure {
+        let message = error.to_string();
+        match error {
+            JobError::File(error) => error.into(),
+            JobError::Nothing => {
+                Failure::usage(message).remedy("name networks, or --nets-from FILE; searches take --seeds N")
+            }
+            JobError::NoPlan { .. } => {
+                Failure::usage(message).remedy("leave it in the folder that edgezen jobs plan wrote")
+            }
+            JobError::Changed { .. } => Failure::new(Exit::BadFile, message)
+                .remedy("edgezen jobs plan writes it anew, by the same words"),
+            JobError::Version { .. } => {
+                Failure::usage(message).remedy("the version that planned it, or plan anew in another folder")
+            }
+            JobError::Missing { missing, .. } => {
+                let first = missing.first().map(|path| path.display().to_string()).unwrap_or_default();
+                Failure::runtime(message).remedy(format!("edgezen jobs run {first}, and so on"))
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `jobs`: work in parts gives the bytes of the whole, whatever happens to the parts.
+
+use super::{edgezen, edgezen_json, refused};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const NETS: [&str; 5] = [
+    "zennet_cifar10_model_size05M_res32",
+    "zennet_cifar10_model_size1M_res32",
+    "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)",
+    "SuperConvK3BNRELU(3,16,1,1)SuperResK1K3K1(16,32,2,16,2)",
+    "SuperConvK3BNRELU(3,24,1,1)SuperResIDWE2K3(24,24,2,24,1)",
+];
+const EXACT: [&str; 7] = ["--", "score", "--engine", "exact", "--repeats", "2", "--resolution"];
+const SEARCH: [&str; 8] = ["--", "search", "--device", "pixel2", "--latency", "80ms", "--iterations", "300"];
+
+fn jobs(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("job-"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Plans work in a folder of this name, runs its jobs from the last to the first, and gives what they amount to.
+fn merged(dir: &Path, name: &str, parts: &str, words: &[&str]) -> String {
+    let plan = [&["jobs", "plan", "-o", name, "--parts", parts][..], words].concat();
+    edgezen_json(dir, &[&plan[..1], &["--json"], &plan[1..]].concat());
+    for file in jobs(&dir.join(name)).iter().rev() {
+        let line = ["jobs", "run", file.to_str().unwrap(), "--json"];
+        assert_eq!(edgezen_json(dir, &line)[0]["made"], "now");
+        assert_eq!(edgezen_json(dir, &line)[0]["made"], "before");
+    }
+    let merged = format!("{name}-merged.json");
+    edgezen_json(dir, &["jobs", "merge", name, "-o", &merged, "--json"]);
+    fs::read_to_string(dir.join(merged)).unwrap()
+}
+
+#[test]
+fn scores_in_parts_are_those_of_the_command_to_the_last_digit() {
+    let dir = tempfile::tempdir().unwrap();
+    let words = [&NETS[..], &EXACT[..], &["32"]].concat();
+    let whole = merged(dir.path(), "one", "1", &words);
+    assert_eq!(merged(dir.path(), "three", "3", &words), whole);
+    assert_eq!(merged(dir.path(), "many", "64", &words), whole);
+    assert_eq!(jobs(&dir.path().join("three")).len(), 3);
+    let line = [&["score", "--json", "--engine", "exact", "--repeats", "2", "--resolution", "32"][..], &NETS]
+        .concat();
+    let printed = String::from_utf8(edgezen(dir.path(), &line).stdout).unwrap();
+    for row in serde_json::from_str::<Vec<Value>>(&whole).unwrap() {
+        assert!(row.get("seconds").is_none(), "{row}");
+        // The digits, not the number that they are read as.
+        let text = row.to_string();
+        let score = text.split("\"score\":").nth(1).unwrap().split([',', '}']).next().unwrap();
+        assert!(whole.contains(&format!("\"score\":{score}")) && printed.contains(score), "{score}");
+    }
+}
+
+#[test]
+fn searches_in_parts_are_those_of_one_computer() {
+    let dir = tempfile::tempdir().unwrap();
+    let words = [&["--seed", "7", "--seeds", "3"][..], &SEARCH].concat();
+    let whole = merged(dir.path(), "one", "1", &words);
+    assert_eq!(merged(dir.path(), "three", "3", &words), whole);
+    let rows: Vec<Value> = serde_json::from_str(&whole).unwrap();
+    let seeds: Vec<u64> = rows.iter().map(|row| row["seed"].as_u64().unwrap()).collect();
+    assert_eq!(seeds, [7, 8, 9]);
+    let line = [&["search", "--json", "--seed", "8", "--out", "alone"][..], &SEARCH[2..]].concat();
+    assert_eq!(edgezen_json(dir.path(), &line)["best"]["net"], rows[1]["best"]["net"]);
+}
+
+#[test]
+fn what_has_no_meaning_elsewhere_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("mine.txt"), NETS[2]).unwrap();
+    for (words, said) in [
+        (&["mine.txt", "--", "score"][..], "is a file"),
+        (&["resnet1888", "--", "score"], "resnet1888"),
+        (&["resnet18", "--", "score", "resnet50"], "before"),
+        (&["resnet18", "--", "score", "--proxy", "zen+params"], "ensemble"),
+        (&["resnet18", "--", "score", "--engin", "exact"], "--engin"),
+        (&["resnet18", "--", "measure"], "no work for jobs"),
+        (&["--", "score"], "nothing to do"),
+        (&["--seeds", "2", "--", "search", "--device", "pixel2", "--latency", "80ms", "--out", "x"], "--out"),
+        (
+            &["--seeds", "2", "--", "search", "--device", "pixel2", "--latency", "80ms", "--seed", "3"],
+            "--seed",
+        ),
+        (&["--seeds", "2", "--", "search", "--device", "pixel22", "--latency", "80ms"], "pixel22"),
+        (&["--", "search", "--device", "pixel2", "--latency", "80ms"], "--seeds"),
+    ] {
+        refused(dir, &[&["jobs", "plan", "-o", "plan"][..], words].concat(), 2, &[said]);
+        assert!(!dir.join("plan").exists(), "{words:?}");
+    }
+    refused(dir, &["jobs", "merge", "nowhere", "-o", "all.json"], 2, &["nowhere"]);
+    refused(dir, &["jobs", "run", "mine.txt"], 7, &["mine.txt"]);
+}
+
+#[test]
+fn a_merge_waits_for_all_and_another_plan_does_not_take_the_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let plan = ["jobs", "plan", "-o", "plan", "--parts", "2", NETS[0], NETS[2]];
+    edgezen_json(dir, &[&plan[..], &["--json", "--", "score"]].concat());
+    edgezen_json(dir, &["jobs", "run", "plan/job-00001.json", "--json"]);
+    refused(dir, &["jobs", "merge", "plan", "-o", "all.json"], 1, &["1 of 2", "job-00000.json", "jobs run"]);
+    assert!(!dir.join("all.json").exists());
+    refused(dir, &[&plan[..], &["--", "score", "--engine", "exact"]].concat(), 2, &["another plan"]);
+    // A predictor that another computer has under the same name is another search.
+    let searches = [&["jobs", "plan", "--json", "--seeds", "1", "-o", "searches"][..], &SEARCH].concat();
+    edgezen_json(dir, &searches);
+    fs::create_dir(dir.join("predictors")).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let other = fs::read_to_string(root.join("predictors/pixel2@tflite@fp32.json")).unwrap();
+    assert!(other.contains("pixel2"));
+    fs::copy(root.join("predictors/pixel3@tflite@fp32.json"), dir.join("predictors/pixel2@tflite@fp32.json"))
+        .unwrap();
+    refused(dir, &["jobs", "run", "searches/job-00000.json"], 2, &["another search", "predictors where"]);
+}
