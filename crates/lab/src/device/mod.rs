@@ -18,6 +18,7 @@ mod pinned_core;
 pub mod profile;
 mod registry;
 mod runtime_places;
+mod running;
 pub mod runtimes;
 pub mod simulated;
 pub mod tool;
