@@ -1,11 +1,11 @@
 //! A graph of this program as the file of a runtime: ONNX or TensorFlow Lite, with weights drawn from a seed, in floats or in
 //! 8-bit integers. Runtimes that are libraries get its bytes, programs a file.
 
+#[cfg(feature = "onnx")]
+use super::onnx;
 use super::precision::Precision;
 use super::quantisation::Maps;
 use super::weights::Weights;
-#[cfg(feature = "onnx")]
-use super::onnx;
 use super::{EngineError, tflite};
 use edgezen_core::plainnet::Graph;
 

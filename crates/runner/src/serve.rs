@@ -285,10 +285,18 @@ mod tests {
         let path = dir.path().join("results.jsonl");
         let line = line(&job("7", "SuperResK3K3(8,16,2,8,1)"));
         assert!(serve(&mut tract(), &Cores::default(), line.as_bytes(), Closed, None).is_err());
-        serve(&mut tract(), &Cores::default(), line.as_bytes(), Closed, Some(Results::open(&path).unwrap())).unwrap();
+        serve(&mut tract(), &Cores::default(), line.as_bytes(), Closed, Some(Results::open(&path).unwrap()))
+            .unwrap();
         let kept = std::fs::read_to_string(&path).unwrap();
         let mut out = Vec::new();
-        serve(&mut tract(), &Cores::default(), line.as_bytes(), &mut out, Some(Results::open(&path).unwrap())).unwrap();
+        serve(
+            &mut tract(),
+            &Cores::default(),
+            line.as_bytes(),
+            &mut out,
+            Some(Results::open(&path).unwrap()),
+        )
+        .unwrap();
         let again = replies(out);
         assert_eq!(again[1], serde_json::from_str(kept.trim()).unwrap());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), kept);

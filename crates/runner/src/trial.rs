@@ -145,7 +145,12 @@ impl Trial<'_> {
         let short = of(&repeated.short)?;
         let long = of(&repeated.long)?;
         let timing = long.timing.clone().repeated(&short.timing, repeated.times);
-        Ok(timing.map(|timing| Measured { timing, before: short.before, outputs: Some(self.outputs()), ..long }))
+        Ok(timing.map(|timing| Measured {
+            timing,
+            before: short.before,
+            outputs: Some(self.outputs()),
+            ..long
+        }))
     }
 }
 

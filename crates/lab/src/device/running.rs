@@ -114,7 +114,8 @@ mod tests {
         let named = |text: &str| {
             let name = DeviceName::parse(text);
             let profile = profiles.by_name(name.device).unwrap();
-            let runtime = name.runtime.map_or_else(|| profile.measured_identity().runtime.to_string(), str::to_owned);
+            let runtime =
+                name.runtime.map_or_else(|| profile.measured_identity().runtime.to_string(), str::to_owned);
             let can = registered(&profile.id, &runtime)?;
             configured(profile, name, &can).map(|profile| of(&profile, 1))
         };
