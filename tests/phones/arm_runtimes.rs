@@ -75,7 +75,7 @@ impl Parts {
         std::fs::write(&jobs, lines.collect::<String>()).unwrap();
         let output = self.start().arg("--jobs").arg(&jobs).output().unwrap();
         assert!(output.status.success(), "{running:?}: {}", errors(&output));
-        let lines = String::from_utf8(output.stdout).unwrap();
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
         let mut replies = lines.lines().map(|line| serde_json::from_str::<Reply>(line).unwrap());
         let Some(Reply::Ready { runtimes, target, .. }) = replies.next() else { panic!("{lines}") };
         assert_eq!(target, "aarch64-linux");
