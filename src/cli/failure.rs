@@ -318,6 +318,13 @@ impl From<DeviceError> for Failure {
             }
             DeviceError::Runner { .. } => Failure::runtime(message)
                 .remedy("build it anew for this phone: scripts/build-runner, or name one: EDGEZEN_RUNNER=FILE"),
+            DeviceError::NoLibrary { architecture, instead, .. } => Failure::runtime(message).remedy(format!(
+                "{} {architecture} fetches it; or name a folder that holds it in DIR/{architecture}: {}=DIR; or measure with \
+                 tract: --device {instead}",
+                runtimes::SETUP,
+                runtimes::VARIABLE
+            )),
+            DeviceError::NoRuntime { remedy, .. } => Failure::runtime(message).remedy(remedy),
             DeviceError::Unfit { remedies, .. } => {
                 Failure::new(Exit::Quality, message).remedy(remedies.join("; "))
             }

@@ -54,6 +54,10 @@ fn a_missing_runtime_is_named_with_the_command_that_fetches_it() {
     };
     assert!(of("tract")["version"].is_string() && of("tract")["missing"].is_null());
     assert!(of("litert")["version"].is_null() && of("litert")["missing"].is_string());
+    let for_phones = list["phone_runtimes"].as_array().unwrap();
+    let missing: Vec<&Value> = for_phones.iter().filter(|found| found["missing"].is_string()).collect();
+    assert_eq!((for_phones.len(), missing.len()), (3, 2), "{for_phones:?}");
+    assert!(missing.iter().all(|found| found["remedy"] == "scripts/setup-runtimes aarch64"), "{missing:?}");
 }
 
 #[test]

@@ -3,15 +3,29 @@
 
 use super::loopback::{Desk, Phone, errors, parts_are_here};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const TARGET: &str = "aarch64-unknown-linux-musl";
+/// The target of the Arm runner: glibc, whose loader comes along and starts it.
+pub const TARGET: &str = "aarch64-unknown-linux-gnu";
+
+/// Where the Arm runner is.
+pub fn arm_runner() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("runners").join(TARGET).join("device-runner")
+}
+
+/// The command that starts the Arm runner through its loader.
+pub fn started(runner: &Path) -> Command {
+    let glibc = runner.with_file_name("glibc");
+    let mut command = Command::new(glibc.join("ld-linux-aarch64.so.1"));
+    command.arg("--library-path").arg(&glibc).arg(runner);
+    command
+}
 
 /// The Arm runner, if it is here and can be started here; says so if not.
-fn arm_runner() -> Option<PathBuf> {
-    let runner = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("runners").join(TARGET).join("device-runner");
-    if Command::new(&runner).arg("--version").output().is_ok_and(|output| output.status.success()) {
+fn arm_runner_is_here() -> Option<PathBuf> {
+    let runner = arm_runner();
+    if started(&runner).arg("--version").output().is_ok_and(|output| output.status.success()) {
         return Some(runner);
     }
     let message = "skipped: no Arm runner, or nothing that runs it (scripts/setup-arm)";
@@ -21,7 +35,7 @@ fn arm_runner() -> Option<PathBuf> {
 }
 
 /// One of each sort of work, small ones: qemu is slow.
-const PLAN: &str = r#"{"version": 1, "subjects": [
+pub const PLAN: &str = r#"{"version": 1, "subjects": [
     {"type": "kernel", "kind": "conv", "batch": 1, "in_c": 8, "out_c": 16, "in_h": 14, "in_w": 14, "kernel": 1,
      "stride": 1, "groups": 1, "act": "relu", "residual": true},
     {"type": "kernel", "kind": "conv", "batch": 1, "in_c": 16, "out_c": 16, "in_h": 14, "in_w": 14, "kernel": 5,
@@ -31,9 +45,27 @@ const PLAN: &str = r#"{"version": 1, "subjects": [
      "resolution": 32, "classes": 10, "se": true, "batch": 1}
 ]}"#;
 
+/// Puts a runner, and the C library that it may bring along, where edgezen looks for those of `target`.
+pub fn copy_runner(runner: &Path, desk: &Desk, target: &str) {
+    let place = desk.folder.path().join("runners").join(target);
+    std::fs::create_dir_all(&place).unwrap();
+    std::fs::copy(runner, place.join("device-runner")).unwrap();
+    if let Ok(files) = std::fs::read_dir(runner.with_file_name("glibc")) {
+        std::fs::create_dir(place.join("glibc")).unwrap();
+        for file in files.flatten() {
+            std::fs::copy(file.path(), place.join("glibc").join(file.file_name())).unwrap();
+        }
+    }
+}
+
+/// The journal of the campaign in a folder of the desk.
+pub fn journal_of(desk: &Desk, dir: &str) -> Vec<Value> {
+    super::measuring::journal(&desk.folder.path().join(dir))
+}
+
 /// Sums of the outputs that were computed on the phone, by configuration.
 fn checksums(desk: &Desk, dir: &str) -> Vec<(u64, f64)> {
-    let journal = super::measuring::journal(&desk.folder.path().join(dir));
+    let journal = journal_of(desk, dir);
     let samples = journal.iter().filter(|line| line["line"] == "sample");
     let mut sums: Vec<(u64, f64)> = samples
         .map(|line| {
@@ -50,7 +82,7 @@ fn arm_phones_run_the_arm_runner() {
     if !parts_are_here() {
         return;
     }
-    let Some(runner) = arm_runner() else { return };
+    let Some(runner) = arm_runner_is_here() else { return };
     let (desk, mut phone) = (Desk::new(), Phone::pixel2());
     phone.architecture("arm64-v8a", "aarch64");
     phone.start();
@@ -72,16 +104,14 @@ fn arm_phones_run_the_arm_runner() {
     let complaint = errors(&output);
     assert!(complaint.contains("scripts/build-runner aarch64-unknown-linux-musl"), "{complaint}");
 
-    let place = desk.folder.path().join("runners").join(TARGET);
-    std::fs::create_dir_all(&place).unwrap();
-    std::fs::copy(&runner, place.join("device-runner")).unwrap();
+    copy_runner(&runner, &desk, TARGET);
     let settings = phone.settings();
     let output = profile(&desk, true);
     assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&report["identity"], &report["configurations"]), (&"pixel2@tract@fp32".into(), &4.into()));
     assert_eq!(phone.settings(), settings, "settings were not brought back");
-    let environment = &super::measuring::journal(&desk.folder.path().join("data"))[0]["environment"];
+    let environment = &journal_of(&desk, "data")[0]["environment"];
     assert!(environment["runner_target"].as_str().unwrap().contains("aarch64"), "{environment}");
 
     // The same kernels with the same weights on a phone like this computer give the same outputs.

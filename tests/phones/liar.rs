@@ -49,8 +49,9 @@ impl Phone {
             facts,
             status: status.into(),
             greeting: json!({
-                "reply": "ready", "protocol": 2, "runner_version": "0.1.0", "engine": "tract",
-                "engine_version": "0.23.9", "target": "aarch64-android", "cores": [4, 5, 6, 7]
+                "reply": "ready", "protocol": 3, "runner_version": "0.1.0",
+                "runtimes": [{"name": "tract", "version": "0.23.9"}],
+                "target": "aarch64-android", "cores": [4, 5, 6, 7]
             }),
             job: |id| done(id, |_| {}),
             network: None,

@@ -50,9 +50,9 @@ fn a_name_from_the_phone_leads_nowhere() {
     let dir = root.path().join("a/b/c");
     std::fs::create_dir_all(&dir).unwrap();
     let mut phone = Phone::honest();
-    phone.greeting["engine"] = json!("x/../../../escaped/evil");
+    phone.greeting["runtimes"][0]["name"] = json!("x/../../../escaped/evil");
     let (output, _) = phone.edgezen(&dir, &PROFILE[..7]);
-    assert_eq!(output.status.code(), Some(3), "{}", errors(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
     assert!(errors(&output).contains("phone S1") && errors(&output).contains("x/../../../escaped/evil"));
     phone = Phone { serial: "../../../escaped/evil".into(), ..Phone::honest() };
     let (output, _) = phone.edgezen(&dir, &PROFILE);
@@ -121,9 +121,11 @@ fn escape_sequences_do_not_reach_the_terminal() {
     let model = honest.facts.replace("Pixel 2", &format!("Pix{EVIL}el"));
     let device = model.replace("walleye\n", &format!("wall{EVIL}\n")).replace("walleye:11", EVIL);
     let mut greeting = honest.greeting.clone();
-    greeting["engine"] = json!(format!("tract{EVIL}"));
+    greeting["runtimes"][0]["name"] = json!(format!("tract{EVIL}"));
     let mut version = honest.greeting.clone();
-    version["engine_version"] = json!(EVIL);
+    version["runtimes"][0]["version"] = json!(EVIL);
+    let mut missing = honest.greeting.clone();
+    missing["runtimes"][0] = json!({"name": "tract", "missing": EVIL});
     let failed: fn(&str) -> Vec<u8> = |id| {
         let reason = format!("bad {EVIL}\n fake line: ok\r");
         format!("{}\n", json!({"reply": "failed", "id": id, "fault": "engine", "reason": reason}))
@@ -154,6 +156,7 @@ fn escape_sequences_do_not_reach_the_terminal() {
         ),
         ("the engine", Phone { greeting, ..honest.clone() }),
         ("the engine's version", Phone { greeting: version, ..honest.clone() }),
+        ("why it cannot be used", Phone { greeting: missing, ..honest.clone() }),
         ("a failure", Phone { job: failed, ..honest.clone() }),
         ("a warning", Phone { job: warned, ..honest.clone() }),
         ("garbage", Phone { job: garbage, ..honest }),

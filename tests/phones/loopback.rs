@@ -312,8 +312,9 @@ impl Phone {
         let of_this_phone = |pid: &u32| {
             let read =
                 |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
-            // The phone's folder shows in the list of what is mounted for the process.
-            read("comm").starts_with("device-runner")
+            // The phone's folder shows in the list of what is mounted for the process. A loader that starts the runner gives
+            // it its own name.
+            (read("comm").starts_with("device-runner") || read("comm").starts_with("ld-linux"))
                 && read("mountinfo").contains(mine.trim_start_matches("/tmp"))
         };
         let pids = std::fs::read_dir("/proc").unwrap().flatten();

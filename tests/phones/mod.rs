@@ -4,6 +4,7 @@
 //! said by servers of these tests: `fake_server` shows states, and `liar` is a phone that lies.
 
 mod arm;
+mod arm_runtimes;
 mod fake_server;
 mod faults;
 mod figures;
@@ -14,3 +15,4 @@ mod lies;
 mod link;
 mod loopback;
 mod measuring;
+mod runtimes;

@@ -15,7 +15,7 @@
 
 #[cfg(feature = "decisions")]
 pub mod accuracy;
-#[cfg(feature = "decisions")]
+#[cfg(feature = "digest")]
 pub mod digest;
 pub mod files;
 pub mod foreign;

@@ -24,10 +24,8 @@ pub mod guard;
 pub mod imported;
 pub mod input;
 pub mod library;
-#[cfg(feature = "onnx")]
 pub mod litert;
 pub mod memory;
-#[cfg(feature = "onnx")]
 pub mod model_file;
 #[cfg(feature = "torch")]
 pub mod torch;
@@ -39,12 +37,10 @@ pub mod onnx;
 #[cfg(feature = "onnx")]
 pub mod onnxruntime;
 
-#[cfg(feature = "onnx")]
 pub mod agreement;
 pub mod precision;
 pub mod pytorch;
 pub mod quantisation;
-#[cfg(feature = "onnx")]
 pub mod runtimes;
 pub mod safetensors;
 pub mod tflite;

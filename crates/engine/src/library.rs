@@ -22,6 +22,12 @@ impl LibraryFile {
         folders.iter().flat_map(places).find_map(|folder| self.in_folder(&folder))
     }
 
+    /// The first of these libraries for another device, whose kind of processor is called `architecture` (`aarch64`): in a
+    /// folder of that name in one of `folders`. Elsewhere lie those for this computer.
+    pub fn find_for(&self, architecture: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+        folders.iter().find_map(|folder| self.in_folder(&folder.join(architecture)))
+    }
+
     /// The library in this very folder; of several versions the one whose name is the last.
     fn in_folder(&self, folder: &Path) -> Option<PathBuf> {
         let is_it = |name: &str| {
@@ -33,6 +39,21 @@ impl LibraryFile {
         let files = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_it));
         files.map(|entry| entry.path()).filter(|path| path.is_file()).max()
     }
+}
+
+/// The file beside the library at `path` that tells its version, where the library itself does not.
+pub fn version_file(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".version");
+    beside.into()
+}
+
+/// The version in the [`version_file`] of the library at `path`; `None` where there is no such file, or no version in it.
+pub fn version_beside(path: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(version_file(path)).ok()?;
+    let text = text.trim();
+    let is_version = !text.is_empty() && text.len() < 40 && text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_version.then(|| text.to_owned())
 }
 
 /// An open library. It stays open until the program ends, because what it started (threads, caches) does not end before.
@@ -120,6 +141,10 @@ mod tests {
         assert_eq!(FILE.find(&folders), Some(second.join(std::env::consts::ARCH).join("libthing.so")));
         write(first.join("libthing.so"));
         assert_eq!(FILE.find(&folders), Some(first.join("libthing.so")));
+        // For another processor only its own folders count.
+        assert_eq!(FILE.find_for("pdp11", &folders), None);
+        write(second.join("pdp11/libthing.so.2"));
+        assert_eq!(FILE.find_for("pdp11", &folders), Some(second.join("pdp11/libthing.so.2")));
     }
 
     #[test]

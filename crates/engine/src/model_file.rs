@@ -1,15 +1,18 @@
 //! A graph of this program as the file of a runtime: ONNX or TensorFlow Lite, with weights drawn from a seed, in floats or in
 //! 8-bit integers. Runtimes that are libraries get its bytes, programs a file.
 
+#[cfg(feature = "onnx")]
+use super::onnx;
 use super::precision::Precision;
 use super::quantisation::Maps;
 use super::weights::Weights;
-use super::{EngineError, onnx, tflite};
+use super::{EngineError, tflite};
 use edgezen_core::plainnet::Graph;
 
 /// Which format a file has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelFormat {
+    #[cfg(feature = "onnx")]
     Onnx,
     Tflite,
 }
@@ -31,11 +34,16 @@ pub struct Content {
 }
 
 impl ModelFormat {
-    pub const ALL: [ModelFormat; 2] = [ModelFormat::Onnx, ModelFormat::Tflite];
+    pub const ALL: &[ModelFormat] = &[
+        #[cfg(feature = "onnx")]
+        ModelFormat::Onnx,
+        ModelFormat::Tflite,
+    ];
 
     /// The ending of its files: `onnx`, `tflite`.
     pub fn ending(self) -> &'static str {
         match self {
+            #[cfg(feature = "onnx")]
             ModelFormat::Onnx => "onnx",
             ModelFormat::Tflite => "tflite",
         }
@@ -59,6 +67,7 @@ impl ModelFormat {
         let weights = Weights::new(graph, seed);
         let maps = precision.maps(engine, graph, &weights, seed)?;
         let bytes = match (self, &maps) {
+            #[cfg(feature = "onnx")]
             (ModelFormat::Onnx, _) => {
                 let export = onnx::Export::with_integers(graph, batch, weights, maps.as_ref())
                     .map_err(|error| unsupported(error.to_string()))?;
@@ -91,7 +100,7 @@ mod tests {
         let conv = Op::Conv { in_c: 4, out_c: 64, kernel: 3, stride: 1, groups: 1, bias: true };
         let conv = graph.push(conv, vec![0]);
         graph.push(Op::Act(Act::Relu), vec![conv]);
-        for format in ModelFormat::ALL {
+        for &format in ModelFormat::ALL {
             let file =
                 |precision| format.write("test", &graph, Content { batch: 1, seed: 3, precision }).unwrap();
             let (floats, integers) = (file(Precision::Fp32), file(Precision::Int8));

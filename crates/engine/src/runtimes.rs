@@ -2,12 +2,16 @@
 
 use super::library::LibraryFile;
 use super::litert::{self, LiteRt};
+#[cfg(feature = "onnx")]
 use super::onnx;
+#[cfg(feature = "onnx")]
 use super::onnxruntime::{self, OnnxRuntime};
 use super::precision::Precision;
 use super::{Engine, EngineError, Loaded, Tract};
 use edgezen_core::plainnet::Graph;
-use std::path::{Path, PathBuf};
+#[cfg(feature = "onnx")]
+use std::path::Path;
+use std::path::PathBuf;
 
 /// A runtime, not opened yet.
 pub trait Runtime: Sync {
@@ -51,7 +55,12 @@ pub struct Opening<'a> {
 
 /// All runtimes.
 pub fn registry() -> &'static [&'static dyn Runtime] {
-    &[&TractRuntime, &OnnxRuntimeLibrary, &LiteRtLibrary]
+    &[
+        &TractRuntime,
+        #[cfg(feature = "onnx")]
+        &OnnxRuntimeLibrary,
+        &LiteRtLibrary,
+    ]
 }
 
 /// The runtime called `name`.
@@ -69,6 +78,24 @@ pub fn library_path(runtime: &dyn Runtime, folders: &[PathBuf]) -> Result<Option
         engine: runtime.name(),
         file: library.name,
         places: folders.iter().map(|folder| folder.display().to_string()).collect(),
+    })
+}
+
+/// Where the library of a runtime for another device lies, whose kind of processor is called `architecture`; `None` for a
+/// runtime that is part of this program.
+///
+/// # Errors
+/// [`EngineError::Absent`].
+pub fn library_path_for(
+    runtime: &dyn Runtime,
+    architecture: &str,
+    folders: &[PathBuf],
+) -> Result<Option<PathBuf>, EngineError> {
+    let Some(library) = runtime.library() else { return Ok(None) };
+    library.find_for(architecture, folders).map(Some).ok_or_else(|| EngineError::Absent {
+        engine: runtime.name(),
+        file: library.name,
+        places: folders.iter().map(|folder| folder.join(architecture).display().to_string()).collect(),
     })
 }
 
@@ -124,18 +151,22 @@ impl Engine for TractWithFiles {
         Tract.load(graph, batch, seed)
     }
 
+    #[cfg(feature = "onnx")]
     fn file_ending(&self) -> Option<&'static str> {
         Some("onnx")
     }
 
+    #[cfg(feature = "onnx")]
     fn load_file(&self, path: &Path, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError> {
         onnx::load(path, batch, seed)
             .map_err(|e| EngineError::Failed { engine: self.name(), reason: e.to_string() })
     }
 }
 
+#[cfg(feature = "onnx")]
 struct OnnxRuntimeLibrary;
 
+#[cfg(feature = "onnx")]
 impl Runtime for OnnxRuntimeLibrary {
     fn name(&self) -> &'static str {
         onnxruntime::NAME

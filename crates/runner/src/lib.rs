@@ -7,13 +7,17 @@
 //! 2. `conditions`: clocks, temperatures, the core to run on
 //! 3. `pace`, `held_down`, `pinning`: how fast the core runs at the moment; whether its clock is held down; keeping to a core
 //! 4. `sampler`: the stopwatch
-//! 5. `protocol`: jobs and replies as JSON lines
-//! 6. `results`, `plausible`: replies that are kept until they are fetched; whether an answer can be true
-//! 7. `serve`: answers jobs
+//! 5. `running`: which runtime runs a network, in which precision and with how many threads
+//! 6. `protocol`: jobs and replies as JSON lines
+//! 7. `results`, `plausible`: replies that are kept until they are fetched; whether an answer can be true
+//! 8. `spread`, `engines`: threads on cores of their own; the runtimes of a process
+//! 9. `trial`: one measurement
+//! 10. `serve`: answers jobs
 
 pub mod android;
 pub mod clock;
 pub mod conditions;
+pub mod engines;
 pub mod held_down;
 pub mod pace;
 pub mod pinning;
@@ -21,12 +25,16 @@ pub mod plausible;
 pub mod process;
 pub mod protocol;
 pub mod results;
+pub mod running;
 pub mod sampler;
 pub mod serve;
+pub mod spread;
+pub mod trial;
 
 pub use clock::{Clock, Monotonic};
 pub use conditions::Conditions;
 pub use pace::Pace;
 pub use plausible::{Asked, Implausible};
 pub use protocol::{Measured, Outputs};
+pub use running::Running;
 pub use sampler::{Policy, TimedBy, Timing, launch_medians, pooled};

@@ -25,6 +25,9 @@ const MOST_PARTS: usize = 1024;
 /// A clock above this is none, in kHz.
 const MOST_KHZ: u64 = 100_000_000;
 
+/// More memory than any device has, in bytes.
+const MOST_BYTES: u64 = 1 << 44;
+
 /// The longest name of a thermal zone, a governor or a reason for slow clocks, in bytes.
 const LONGEST_NAME: usize = 200;
 
@@ -64,6 +67,9 @@ fn refuse(
 pub fn check(measured: &Measured, asked: &Asked) -> Result<(), Implausible> {
     if let Some(ns) = measured.load_ns.filter(|&ns| ns > asked.within_ns) {
         return refuse("the time of loading", format!("{ns} ns"), late(asked.within_ns));
+    }
+    if let Some(bytes) = measured.peak_bytes.filter(|&bytes| bytes > MOST_BYTES) {
+        return refuse("the memory that it took", format!("{bytes} bytes"), "no device has as much");
     }
     timing(&measured.timing, asked)?;
     conditions(&measured.before)?;
@@ -312,6 +318,15 @@ mod tests {
         // A network of 10^12 MACs takes longer than a kernel.
         let error = check(&measured(), &Asked { macs: 1e12, ..ASKED }).unwrap_err().to_string();
         assert!(error.contains("10000000 ns for a run"), "{error}");
+    }
+
+    #[test]
+    fn loads_that_cannot_be_are_refused() {
+        let late = Measured { load_ns: Some(61_000_000_000), ..measured() };
+        assert!(check(&late, &ASKED).unwrap_err().to_string().contains("time of loading"));
+        let large = Measured { peak_bytes: Some(u64::MAX), ..measured() };
+        assert!(check(&large, &ASKED).unwrap_err().to_string().contains("memory"));
+        check(&Measured { load_ns: Some(1), peak_bytes: Some(1 << 30), ..measured() }, &ASKED).unwrap();
     }
 
     #[test]

@@ -3,14 +3,14 @@
 //! The runner first sends [`Reply::Ready`]. Then it answers each [`Job`] line with one [`Reply`] line, in order. It also
 //! answers a line that it cannot read, so that the other side never waits for a reply that does not come.
 
-use super::{Conditions, Policy, Timing};
+use super::{Conditions, Policy, Running, Timing};
 use edgezen_core::files::Format;
 use edgezen_core::measurement::Subject;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Increment when a job or a reply changes its meaning; either side refuses another version.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What a line with a job must say of its version.
 pub const FORMAT: Format =
@@ -25,6 +25,9 @@ pub struct Job {
     /// reply is sent once more (see [`super::results`]).
     pub id: String,
     pub subject: Subject,
+    pub running: Running,
+    /// Whether the runtime's outputs are compared with tract's before anything is timed.
+    pub compare: bool,
     /// Images per run.
     pub batch: u32,
     /// The seed of weights and inputs.
@@ -40,8 +43,9 @@ pub enum Reply {
     Ready {
         protocol: u32,
         runner_version: String,
-        engine: String,
-        engine_version: String,
+        /// What networks can be run in. Runners of version 2 of this protocol had one runtime, and named it otherwise.
+        #[serde(default)]
+        runtimes: Vec<RuntimeHere>,
         /// Architecture and system that the runner was built for.
         target: String,
         cores: Vec<u32>,
@@ -63,6 +67,18 @@ pub enum Reply {
     },
 }
 
+/// A runtime that the runner knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuntimeHere {
+    pub name: String,
+    /// `None`: it cannot be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Why it cannot be used; `None` if it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+}
+
 /// What sort of failure a job ended with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -73,7 +89,9 @@ pub enum Fault {
     Protocol,
     /// The structure cannot be read, or does not fit its input.
     Subject,
-    /// The inference engine refuses it or fails at it.
+    /// The runtime is not there, or cannot be used in this precision or with so many threads.
+    Runtime,
+    /// The runtime refuses the network, fails at it, or computes something else than tract does.
     Engine,
     /// The same input gave another output.
     Inconsistent,
@@ -87,6 +105,7 @@ impl fmt::Display for Fault {
             Fault::BadJob => "not a job",
             Fault::Protocol => "another protocol",
             Fault::Subject => "not a network",
+            Fault::Runtime => "the runtime cannot be used",
             Fault::Engine => "the engine failed",
             Fault::Inconsistent => "outputs differ",
             Fault::Clock => "the clock is wrong",

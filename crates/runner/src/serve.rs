@@ -1,49 +1,36 @@
 //! The runner's loop: it reads a job from each line, runs it, and writes a line with the reply.
 
-use super::protocol::{FORMAT, Fault, Job, Measured, Reply, VERSION};
+use super::conditions;
+use super::engines::Engines;
+use super::pace::Pace;
+use super::pinning::Cores;
+use super::protocol::{FORMAT, Fault, Job, Reply, VERSION};
 use super::results::Results;
-use super::sampler::{self, SampleError};
-use super::{Clock, Conditions, Monotonic, Pace, Policy};
+use super::sampler::SampleError;
+use super::trial::{Network, Trial, TrialError};
 use edgezen_core::plainnet::kernel::MAX_BATCH;
 use edgezen_engine::guard::guarded;
-use edgezen_engine::{Engine, EngineError, Loaded};
 use std::io::{self, BufRead, Read, Write};
 
-/// Times `loaded` under `policy`, with the conditions before and after; probes the core's `pace` where
-/// there is one.
-///
-/// # Errors
-/// The engine's, and the clock's.
-pub fn measure(
-    loaded: &mut dyn Loaded,
-    policy: &Policy,
-    pace: Option<&mut Pace<'_>>,
-) -> Result<Measured, SampleError<EngineError>> {
-    let before = Conditions::observe();
-    let timing = sampler::sample(&Monotonic::start(), policy, pace, || loaded.run_once())?;
-    let after = Conditions::observe();
-    Ok(Measured { timing, before, after, load_ns: None, peak_bytes: None, outputs: None })
-}
-
 /// What the runner says before it reads any job.
-pub fn greeting(engine: &dyn Engine) -> Reply {
+pub fn greeting(engines: &Engines) -> Reply {
     Reply::Ready {
         protocol: VERSION,
         runner_version: env!("CARGO_PKG_VERSION").to_owned(),
-        engine: engine.name().to_owned(),
-        engine_version: engine.version(),
+        runtimes: engines.here(),
         target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
-        cores: super::conditions::affinity().unwrap_or_default(),
+        cores: conditions::affinity().unwrap_or_default(),
     }
 }
 
-/// Answers the jobs of `input` on `output` until the input ends. With a record of `results`, each reply is first
+/// Answers the jobs of `input` on `output` until the input ends, each on its part of the `cores`. With a record of `results`, each reply is first
 /// written there, a job whose reply is there already is not run again, and the work goes on when the output is closed.
 ///
 /// # Errors
 /// Input or output that fails. Jobs that fail are answered, not errors.
 pub fn serve(
-    engine: &dyn Engine,
+    engines: &mut Engines,
+    cores: &Cores,
     mut input: impl BufRead,
     mut output: impl Write,
     mut results: Option<Results>,
@@ -53,7 +40,7 @@ pub fn serve(
         Err(_) if recorded => Ok(()),
         written => written,
     };
-    send(&greeting(engine))?;
+    send(&greeting(engines))?;
     while let Some(line) = next_line(&mut input)? {
         if matches!(&line, Ok(line) if line.trim().is_empty()) {
             continue;
@@ -69,7 +56,7 @@ pub fn serve(
             send(&known)?;
             continue;
         }
-        let reply = answer(engine, &job);
+        let reply = answer(engines, cores, &job);
         if let Some(Err(e)) = results.as_mut().map(|results| results.add(&reply)) {
             send(&Reply::Warning { reason: format!("the result of {} is not on the device: {e}", job.id) })?;
         }
@@ -132,7 +119,7 @@ fn refusal(reason: String) -> Reply {
     Reply::Failed { id: None, fault: Fault::BadJob, reason: format!("not a job: {reason}") }
 }
 
-fn answer(engine: &dyn Engine, job: &Job) -> Reply {
+fn answer(engines: &mut Engines, cores: &Cores, job: &Job) -> Reply {
     let failed = |fault, reason: String| Reply::Failed { id: Some(job.id.clone()), fault, reason };
     if let Err(e) = job.policy.check() {
         return failed(Fault::BadJob, e.to_string());
@@ -140,30 +127,41 @@ fn answer(engine: &dyn Engine, job: &Job) -> Reply {
     if !(1..=MAX_BATCH).contains(&job.batch) {
         return failed(Fault::BadJob, format!("batch {} is out of range; use 1 to {MAX_BATCH}", job.batch));
     }
+    let cores = match cores.place(job.running.threads) {
+        Ok(cores) => cores,
+        Err(e) => return failed(Fault::BadJob, e.to_string()),
+    };
     let graph = match job.subject.graph() {
         Ok(graph) => graph,
         Err(e) => return failed(Fault::Subject, e.to_string()),
     };
-    let clock = Monotonic::start();
-    let mut loaded = match engine.load(&graph, job.batch, job.seed) {
-        Ok(loaded) => loaded,
-        Err(e) => return failed(Fault::Engine, e.to_string()),
+    let engine = match engines.open(&job.running) {
+        Ok(engine) => engine,
+        Err(e) => return failed(Fault::Runtime, e.to_string()),
     };
-    let load_ns = Some(clock.now_ns());
+    let trial = Trial {
+        engine,
+        network: Network::Graph(&graph),
+        subject: Some(&job.subject),
+        batch: job.batch,
+        seed: job.seed,
+        precision: &job.running.precision,
+        policy: &job.policy,
+        compare: job.compare,
+        cores: &cores,
+    };
     // Engines assert what they do not expect of a network.
-    let measured = match guarded(|| measure(loaded.as_mut(), &job.policy, Some(&mut Pace::default()))) {
+    let measured = match guarded(|| trial.measure(Some(&mut Pace::default()))) {
         Ok(measured) => measured,
         Err(reason) => return failed(Fault::Engine, format!("{} gave up: {reason}", engine.name())),
     };
     match measured {
-        Ok(measured) => {
-            Reply::Done { id: job.id.clone(), measured: Box::new(Measured { load_ns, ..measured }) }
-        }
+        Ok(measured) => Reply::Done { id: job.id.clone(), measured: Box::new(measured) },
         Err(e) => {
             let fault = match e {
-                SampleError::Run(_) => Fault::Engine,
-                SampleError::Inconsistent => Fault::Inconsistent,
-                SampleError::Clock => Fault::Clock,
+                TrialError::Load(_) | TrialError::Run(SampleError::Run(_)) => Fault::Engine,
+                TrialError::Run(SampleError::Inconsistent) => Fault::Inconsistent,
+                TrialError::Run(SampleError::Clock) => Fault::Clock,
             };
             failed(fault, e.to_string())
         }
@@ -173,14 +171,20 @@ fn answer(engine: &dyn Engine, job: &Job) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Policy, Running};
     use edgezen_core::measurement::Subject;
-    use edgezen_engine::Tract;
+
+    fn tract() -> Engines {
+        Engines::new(Vec::new())
+    }
 
     fn job(id: &str, structure: &str) -> Job {
         Job {
             protocol: VERSION,
             id: id.into(),
             subject: Subject::Block { structure: structure.into(), resolution: 8 },
+            running: Running::tract(),
+            compare: true,
             batch: 1,
             seed: 1,
             policy: Policy { warmup_min_ns: 0, max_ns: 0, ..Policy::HOST },
@@ -200,11 +204,13 @@ mod tests {
         let mut lines = line(&job("7", "SuperResK3K3(8,16,2,8,1)"));
         lines += "garbage\n\n";
         lines += &line(&job("8", "SuperResK3K3(8,16,0,8,1)"));
+        let running = Running { runtime: "litert".into(), ..Running::tract() };
+        lines += &line(&Job { running, ..job("10", "SuperResK3K3(8,16,2,8,1)") });
         lines += "{\"protocol\":99,\"id\":\"9\",\"weight\":3}\n";
         let mut out = Vec::new();
-        serve(&Tract, lines.as_bytes(), &mut out, None).unwrap();
+        serve(&mut tract(), &Cores::default(), lines.as_bytes(), &mut out, None).unwrap();
         let replies = replies(out);
-        assert_eq!(replies.len(), 5);
+        assert_eq!(replies.len(), 6);
         assert!(matches!(&replies[0], Reply::Ready { protocol: VERSION, .. }));
         let Reply::Done { id, measured } = &replies[1] else { panic!("{:?}", replies[1]) };
         assert_eq!(id, "7");
@@ -222,7 +228,12 @@ mod tests {
             .collect();
         assert_eq!(
             failed,
-            [(None, Fault::BadJob), (Some("8"), Fault::Subject), (Some("9"), Fault::Protocol)]
+            [
+                (None, Fault::BadJob),
+                (Some("8"), Fault::Subject),
+                (Some("10"), Fault::Runtime),
+                (Some("9"), Fault::Protocol)
+            ]
         );
     }
 
@@ -238,14 +249,22 @@ mod tests {
         ] {
             input.extend(line(&Job { policy, ..good.clone() }).bytes());
         }
-        input.extend(line(&Job { batch: 1 << 31, ..good }).bytes());
+        input.extend(line(&Job { batch: 1 << 31, ..good.clone() }).bytes());
+        let running = Running { threads: 100_000, ..Running::tract() };
+        input.extend(line(&Job { running, ..good }).bytes());
         let mut out = Vec::new();
-        serve(&Tract, &input[..], &mut out, None).unwrap();
+        serve(&mut tract(), &Cores::default(), &input[..], &mut out, None).unwrap();
         let replies = replies(out);
-        assert_eq!(replies.len(), 7);
-        for (reply, word) in
-            replies[1..].iter().zip(["more than", "not text", "min_runs", "max_ns", "noisy", "batch"])
-        {
+        assert_eq!(replies.len(), 8);
+        for (reply, word) in replies[1..].iter().zip([
+            "more than",
+            "not text",
+            "min_runs",
+            "max_ns",
+            "noisy",
+            "batch",
+            "100000 threads",
+        ]) {
             let Reply::Failed { fault: Fault::BadJob, reason, .. } = reply else { panic!("{reply:?}") };
             assert!(reason.contains(word), "{reason}");
         }
@@ -265,11 +284,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("results.jsonl");
         let line = line(&job("7", "SuperResK3K3(8,16,2,8,1)"));
-        assert!(serve(&Tract, line.as_bytes(), Closed, None).is_err());
-        serve(&Tract, line.as_bytes(), Closed, Some(Results::open(&path).unwrap())).unwrap();
+        assert!(serve(&mut tract(), &Cores::default(), line.as_bytes(), Closed, None).is_err());
+        serve(&mut tract(), &Cores::default(), line.as_bytes(), Closed, Some(Results::open(&path).unwrap()))
+            .unwrap();
         let kept = std::fs::read_to_string(&path).unwrap();
         let mut out = Vec::new();
-        serve(&Tract, line.as_bytes(), &mut out, Some(Results::open(&path).unwrap())).unwrap();
+        serve(
+            &mut tract(),
+            &Cores::default(),
+            line.as_bytes(),
+            &mut out,
+            Some(Results::open(&path).unwrap()),
+        )
+        .unwrap();
         let again = replies(out);
         assert_eq!(again[1], serde_json::from_str(kept.trim()).unwrap());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), kept);

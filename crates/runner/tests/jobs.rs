@@ -4,8 +4,8 @@
 
 use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::published;
-use edgezen_runner::Policy;
 use edgezen_runner::protocol::{Job, Reply, VERSION};
+use edgezen_runner::{Policy, Running};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -23,6 +23,8 @@ fn a_job_comes_back_timed() {
     let mut child = runner().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let job = Job {
         protocol: VERSION,
+        running: Running::tract(),
+        compare: true,
         id: "5".into(),
         subject: Subject::network(&published::by_name("zennet_cifar10_model_size05M_res32").unwrap(), 2),
         batch: 2,
@@ -37,12 +39,15 @@ fn a_job_comes_back_timed() {
     assert!(output.status.success());
     let replies: Vec<Reply> =
         String::from_utf8(output.stdout).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    let [Reply::Ready { engine, .. }, Reply::Done { id, measured }, Reply::Failed { id: None, .. }] =
+    let [Reply::Ready { runtimes, .. }, Reply::Done { id, measured }, Reply::Failed { id: None, .. }] =
         &replies[..]
     else {
         panic!("{replies:?}");
     };
-    assert_eq!((engine.as_str(), id.as_str()), ("tract", "5"));
+    // It is given no folder with libraries.
+    let usable: Vec<&str> =
+        runtimes.iter().filter(|here| here.version.is_some()).map(|here| here.name.as_str()).collect();
+    assert_eq!((usable, runtimes.len() > 1, id.as_str()), (vec!["tract"], true, "5"));
     // Samples that were taken while the core was slow are repeated.
     assert!(measured.timing.samples_ns.len() >= 3);
     assert!(measured.timing.checksum.is_some_and(|sum| sum.is_finite() && sum != 0.0));

@@ -2,7 +2,10 @@
 
 use super::{Parser, Seeds, as_it_is, files, said, text};
 use edgezen_core::plainnet::Graph;
+use edgezen_engine::runtimes::{Opening, Runtime};
 use edgezen_engine::{Engine, EngineError, Loaded};
+use edgezen_runner::engines::Engines;
+use edgezen_runner::pinning::Cores;
 use edgezen_runner::protocol::Reply;
 use edgezen_runner::serve;
 
@@ -32,10 +35,26 @@ impl Engine for Unwilling {
     }
 }
 
+impl Runtime for Unwilling {
+    /// As the jobs call it.
+    fn name(&self) -> &'static str {
+        "tract"
+    }
+
+    fn about(&self) -> &'static str {
+        "runs nothing"
+    }
+
+    fn open(&self, _: &Opening<'_>) -> Result<Box<dyn Engine>, EngineError> {
+        Ok(Box::new(Unwilling))
+    }
+}
+
 /// Every line has its answer. Accepted is what got as far as the engine.
 fn answered(input: &[u8]) -> Result<(), String> {
     let mut output = Vec::new();
-    serve::serve(&Unwilling, input, &mut output, None).map_err(said)?;
+    let mut engines = Engines::of(&[&Unwilling], Vec::new());
+    serve::serve(&mut engines, &Cores::default(), input, &mut output, None).map_err(said)?;
     let lines = text(input)?.lines().filter(|line| !line.trim().is_empty()).count();
     let answers = text(&output)?.lines().count() - 1;
     assert_eq!(answers, lines, "as many answers as jobs");

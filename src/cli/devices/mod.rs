@@ -14,10 +14,11 @@ use edgezen_lab::device::adb::LinkError;
 use edgezen_lab::device::attached::{Attached, Details};
 use edgezen_lab::device::complaint::{Complaint, Severity};
 use edgezen_lab::device::profile::{Fact, Kind, Peaks, Profile, ProfileEntry, Profiles};
-use edgezen_lab::device::runtimes::{self, Found};
+use edgezen_lab::device::runtimes::{self, ForPhones, Found};
 use edgezen_lab::device::{DeviceError, DriverOptions};
 use edgezen_lab::files::Destination;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -60,6 +61,8 @@ struct List {
     computer: ThisComputer,
     /// What this computer's CPU can be measured with: host@NAME.
     runtimes: Vec<Found>,
+    /// What phones with 64-bit Arm cores can be measured with: pixel2@NAME.
+    phone_runtimes: Vec<ForPhones>,
     phones: Vec<Phone>,
     /// Why it is not known which phones are attached. Absent: it is known.
     no_phones_because: Option<String>,
@@ -355,7 +358,8 @@ fn list(profiles: &Profiles) -> Result<List, Failure> {
     };
     let (computer, _) = this_computer(profiles)?;
     let devices = profiled.into_iter().chain(predicted_only).chain(facts_only).collect();
-    Ok(List { devices, computer, runtimes: runtimes::found(), phones, no_phones_because })
+    let (runtimes, phone_runtimes) = (runtimes::found(), runtimes::for_phones());
+    Ok(List { devices, computer, runtimes, phone_runtimes, phones, no_phones_because })
 }
 
 fn list_text(list: &List) -> String {
@@ -390,6 +394,7 @@ fn list_text(list: &List) -> String {
     for found in &list.runtimes {
         out += &runtime_text(found);
     }
+    out += &phone_runtimes_text(&list.phone_runtimes);
     match &list.no_phones_because {
         Some(reason) => out += &format!("phones: {reason}\n"),
         None if list.phones.is_empty() => out += "phones: none attached\n",
@@ -412,6 +417,24 @@ fn runtime_text(found: &Found) -> String {
         (None, Some(missing), Some(remedy)) => format!("{name}: {missing}\n  try: {remedy}\n"),
         (None, missing, _) => format!("{name}: {}\n", missing.as_deref().unwrap_or("not usable")),
     }
+}
+
+/// What phones can be measured with: one line for what is here, and one for each command that fetches the rest.
+fn phone_runtimes_text(runtimes: &[ForPhones]) -> String {
+    let (here, missing): (Vec<_>, Vec<_>) = runtimes.iter().partition(|found| found.missing.is_none());
+    let name = |found: &&ForPhones| match &found.version {
+        Some(version) => format!("@{} {version}", found.name),
+        None => format!("@{}", found.name),
+    };
+    let names = |found: &[&ForPhones]| found.iter().map(name).collect::<Vec<_>>().join(", ");
+    let mut out = format!("phones can be measured with: {}\n", names(&here));
+    let remedies: BTreeSet<&String> = missing.iter().filter_map(|found| found.remedy.as_ref()).collect();
+    for remedy in remedies {
+        let of: Vec<&ForPhones> =
+            missing.iter().copied().filter(|found| found.remedy.as_ref() == Some(remedy)).collect();
+        out += &format!("phones with {}: {remedy} fetches the libraries\n", names(&of));
+    }
+    out
 }
 
 /// One line for an attached phone.

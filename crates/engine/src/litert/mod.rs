@@ -6,7 +6,7 @@
 mod api;
 mod model;
 
-use crate::library::{Library, LibraryFile};
+use crate::library::{self, Library, LibraryFile};
 use crate::model_file::{Content, ModelFile, ModelFormat};
 use crate::precision::Precision;
 use crate::{Engine, EngineError, Loaded, input};
@@ -60,13 +60,8 @@ impl LiteRt {
 /// The library does not tell its version. It stands in a file beside the library, or in the name of the Python package's
 /// folder of facts; otherwise the first digits of the library's own checksum stand for it.
 fn version(path: &Path) -> std::io::Result<String> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".version");
-    if let Ok(text) = std::fs::read_to_string(&beside) {
-        let text = text.trim();
-        if !text.is_empty() && text.len() < 40 && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Ok(text.to_owned());
-        }
+    if let Some(version) = library::version_beside(path) {
+        return Ok(version);
     }
     let packages = path.parent().filter(|folder| folder.ends_with(FILE.package)).and_then(Path::parent);
     let names = packages.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();

@@ -84,15 +84,3 @@ pub struct Request<'a> {
     pub profiles: &'a Profiles,
     pub options: &'a Options,
 }
-
-/// Refuses to measure with several threads, on a device whose runtime uses them for a few operations only.
-///
-/// # Errors
-/// More than one thread.
-pub(super) fn only_one_thread(device: &str, options: &Options) -> Result<(), DeviceError> {
-    if options.threads == 1 {
-        return Ok(());
-    }
-    let what = format!("measuring with {} threads", options.threads);
-    Err(DeviceError::Unsupported { device: device.to_owned(), what })
-}

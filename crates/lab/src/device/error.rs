@@ -44,6 +44,12 @@ pub enum DeviceError {
     NoRunner { device: String, triple: String, places: Vec<String> },
     #[error("the runner does not work on {device}: {reason}")]
     Runner { device: String, reason: String },
+    /// The library of the runtime, for a device of another kind than this computer, is not on this computer.
+    #[error("{device}: {error}")]
+    NoLibrary { device: String, architecture: String, error: EngineError, instead: String },
+    /// No runner on the device can use the runtime.
+    #[error("{device} cannot be measured with {runtime}: {reason}")]
+    NoRuntime { device: String, runtime: String, reason: String, remedy: String },
     #[error("{device} is not fit to measure: {}", findings.join("; "))]
     Unfit { device: String, findings: Vec<String>, remedies: Vec<String> },
     /// A process that was to measure could not be started, or is not one that measures.
@@ -72,9 +78,5 @@ pub enum DeviceError {
 impl DeviceError {
     pub(super) fn workload(workload: Workload<'_>, reason: impl std::fmt::Display) -> DeviceError {
         DeviceError::Workload { workload: workload.to_string(), reason: reason.to_string() }
-    }
-
-    pub(super) fn engine(workload: Workload<'_>, error: &EngineError) -> DeviceError {
-        DeviceError::workload(workload, error)
     }
 }

@@ -17,6 +17,7 @@ mod options;
 mod pinned_core;
 pub mod profile;
 mod registry;
+mod running;
 mod runtime_places;
 pub mod runtimes;
 pub mod simulated;

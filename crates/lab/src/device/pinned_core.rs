@@ -83,33 +83,6 @@ impl PinnedCore {
             Err(error) => Err(error),
         }
     }
-
-    /// The threads of this process.
-    pub fn threads(&self) -> Vec<u32> {
-        conditions::threads()
-    }
-
-    /// Pins every thread to one core, where there are several: the calling thread to the first, and those that were started
-    /// since the list `earlier` was made to the others in turn. Where the system refuses, they share the cores.
-    pub fn spread(&self, earlier: &[u32]) {
-        let Some([first, others @ ..]) = self.cores.as_deref() else { return };
-        if others.is_empty() {
-            return;
-        }
-        let started = conditions::threads().into_iter().filter(|thread| !earlier.contains(thread));
-        for (thread, core) in started.zip(others.iter().cycle()) {
-            let _ = conditions::pin_thread(thread, *core);
-        }
-        let _ = conditions::pin(&[*first]);
-    }
-
-    /// Lets the calling thread, and those that it starts from now on, use all of the cores again.
-    pub fn gather(&self) {
-        if let Some(cores) = self.cores.as_deref().filter(|cores| cores.len() > 1) {
-            // It was allowed before.
-            let _ = conditions::pin(cores);
-        }
-    }
 }
 
 /// Cores as an identity writes them: `3` or `2,3`.

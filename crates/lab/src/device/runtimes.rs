@@ -3,9 +3,11 @@
 pub use super::runtime_places::{VARIABLE, description_folders, folders};
 
 use super::tool::{Session, Tool, ToolEntry, Tools};
+use edgezen_engine::library::version_beside;
 use edgezen_engine::runtimes::{self, Opening, Runtime};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::env;
+use std::path::{Path, PathBuf};
 
 /// The command that fetches the libraries.
 pub const SETUP: &str = "scripts/setup-runtimes";
@@ -79,6 +81,56 @@ fn found_tool(entry: ToolEntry) -> Found {
     }
 }
 
+/// The processors of phones that runtimes are fetched for, as Rust and the folders of libraries call them.
+pub const OF_PHONES: &str = "aarch64";
+
+/// A runtime whose library lies on this computer to be copied to a phone.
+#[derive(Clone, Debug, Serialize)]
+pub struct ForPhones {
+    pub name: &'static str,
+    /// The processors that the library is for.
+    pub architecture: &'static str,
+    pub precisions: &'static [&'static str],
+    /// `None`: part of every runner, or not there.
+    pub library: Option<PathBuf>,
+    /// As its file or the one beside it says; `None` where neither does. The library cannot be opened here.
+    pub version: Option<String>,
+    /// Why phones cannot be measured with it; `None`: nothing is missing on this computer.
+    pub missing: Option<String>,
+    /// The command that brings it here, where it is missing.
+    pub remedy: Option<String>,
+}
+
+/// All runtimes that phones can be measured with.
+pub fn for_phones() -> Vec<ForPhones> {
+    let folders = folders();
+    runtimes::registry().iter().map(|&runtime| for_phones_in(runtime, &folders)).collect()
+}
+
+fn for_phones_in(runtime: &dyn Runtime, folders: &[PathBuf]) -> ForPhones {
+    let library = if env::consts::ARCH == OF_PHONES {
+        runtimes::library_path(runtime, folders)
+    } else {
+        runtimes::library_path_for(runtime, OF_PHONES, folders)
+    };
+    let path = library.as_ref().ok().cloned().flatten();
+    ForPhones {
+        name: runtime.name(),
+        architecture: OF_PHONES,
+        precisions: runtime.precisions(),
+        version: path.as_deref().and_then(|path| version_beside(path).or_else(|| version_in_name(path))),
+        library: path,
+        remedy: library.is_err().then(|| format!("{SETUP} {OF_PHONES}")),
+        missing: library.err().map(|error| error.to_string()),
+    }
+}
+
+/// `1.32.0` in `libonnxruntime.so.1.32.0`.
+fn version_in_name(path: &Path) -> Option<String> {
+    let (_, version) = path.file_name()?.to_str()?.split_once(".so.")?;
+    Some(version.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +146,26 @@ mod tests {
             }
             assert!(found.missing.unwrap().contains(&empty.path().display().to_string()));
             assert!(found.version.is_none() && found.remedy.unwrap().contains(SETUP));
+        }
+    }
+
+    #[test]
+    fn libraries_for_phones_lie_in_a_folder_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let folders = [dir.path().to_owned()];
+        let of = |name: &str| for_phones_in(runtimes::by_name(name).unwrap(), &folders);
+        assert!(of("tract").missing.is_none() && of("tract").library.is_none());
+        let missing = of("litert");
+        assert!(missing.missing.unwrap().contains(OF_PHONES));
+        assert_eq!(missing.remedy.as_deref(), Some("scripts/setup-runtimes aarch64"));
+        let own = dir.path().join(OF_PHONES);
+        std::fs::create_dir(&own).unwrap();
+        std::fs::write(own.join("libLiteRt.so"), "").unwrap();
+        std::fs::write(own.join("libLiteRt.so.version"), "2.3.0\n").unwrap();
+        std::fs::write(own.join("libonnxruntime.so.1.32.0"), "").unwrap();
+        for (name, version) in [("litert", "2.3.0"), ("onnxruntime", "1.32.0")] {
+            let found = of(name);
+            assert_eq!((found.version.as_deref(), found.missing), (Some(version), None));
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The program that runs on the device: jobs in, results out, one JSON object a line.
 
-use edgezen_engine::Tract;
 use edgezen_runner::conditions::{self, Scheduling};
+use edgezen_runner::engines::Engines;
+use edgezen_runner::pinning::Cores;
 use edgezen_runner::results::Results;
-use edgezen_runner::{pinning, process, serve};
+use edgezen_runner::{process, serve};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, ErrorKind, Write};
@@ -18,7 +19,9 @@ Reads jobs (JSON lines) from stdin and answers each with a line on stdout.
   --job JSON          one job, here
   --results FILE      keep every reply in this file, too; jobs that are answered there are not run again,
                       and the work goes on when nobody listens any more
-  --cores 4,5,6,7     stay on one of these cores, or on those of them that the system grants
+  --libraries DIR     the folder with the libraries of runtimes that are not part of this program
+  --cores 4,5,6,7     stay on one of these cores, or on those of them that the system grants; a job with several
+                      threads has a core for each
   --time-limit S      end after so many seconds, whatever happens
   --version";
 
@@ -36,6 +39,8 @@ fn main() -> ExitCode {
 fn run() -> Result<(), (u8, String)> {
     let mut input: Option<Box<dyn BufRead>> = None;
     let mut results = None;
+    let mut libraries = Vec::new();
+    let mut keep_to = Cores::default();
     let mut arguments = std::env::args_os().skip(1);
     while let Some(argument) = arguments.next() {
         let argument = text(argument)?;
@@ -46,7 +51,7 @@ fn run() -> Result<(), (u8, String)> {
                 let list = text(value()?)?;
                 let cores: Result<Vec<u32>, _> = list.split(',').map(|core| core.trim().parse()).collect();
                 let cores = cores.map_err(|_| (2, format!("{list:?} is not a list of cores; {USAGE}")))?;
-                pinning::pin_within(&cores).map_err(|e| (1, e.to_string()))?;
+                keep_to = Cores::within(&cores).map_err(|e| (1, e.to_string()))?;
             }
             "--time-limit" => {
                 let seconds = text(value()?)?;
@@ -60,6 +65,7 @@ fn run() -> Result<(), (u8, String)> {
                 let file = File::open(&path).map_err(|e| (1, format!("{}: {e}", path.display())))?;
                 input = Some(Box::new(BufReader::new(file)));
             }
+            "--libraries" => libraries.push(PathBuf::from(value()?)),
             "--results" => results = Some(PathBuf::from(value()?)),
             other => return Err((2, format!("unknown argument {other:?}; {USAGE}"))),
         }
@@ -71,10 +77,12 @@ fn run() -> Result<(), (u8, String)> {
         }
         None => None,
     };
+    // What libraries print must not come between the replies.
+    let output = process::take_stdout().map_err(|e| (1, format!("cannot write to stdout: {e}")))?;
     // Whoever may, measures ahead of everything else on the core; the conditions tell.
     conditions::schedule(Scheduling::Realtime);
     let input = input.unwrap_or_else(|| Box::new(std::io::stdin().lock()));
-    match serve::serve(&Tract, input, std::io::stdout().lock(), results) {
+    match serve::serve(&mut Engines::new(libraries), &keep_to, input, output, results) {
         // Whoever read the replies has seen enough.
         Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
         served => served.map_err(|e| (1, e.to_string())),

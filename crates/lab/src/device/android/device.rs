@@ -30,7 +30,7 @@ impl Device for Android {
         match workload {
             Workload::Subject(subject) => self.job(name, subject, workload),
             Workload::File(_) | Workload::Written(_) => {
-                let what = "measuring ONNX files (give the network's structure)".to_owned();
+                let what = "measuring networks in files (give the structure of the network)".to_owned();
                 Err(DeviceError::Unsupported { device: self.identity.device.to_string(), what })
             }
         }
@@ -94,7 +94,10 @@ impl Device for Android {
             let (then, now) = (text(earlier, name)?, text(&self.facts, name)?);
             (then != now).then(|| format!("{name} {then} then, {now} now"))
         };
-        let other = ["serial", "build_fingerprint", "runner_sha256"].into_iter().find_map(changed);
+        let other =
+            ["serial", "build_fingerprint", "runner_sha256", "c_library_sha256", "runtime_library_sha256"]
+                .into_iter()
+                .find_map(changed);
         match (other, changed("boot_id")) {
             (Some(why), _) => Continuity::Other(why),
             (None, Some(why)) => Continuity::Restarted(why),

@@ -8,10 +8,12 @@ use crate::device::adb::{
     AdbLink, AttachedPhone, Link, LinkError, Lock, LockError, PhoneState, Server, over_network,
 };
 use crate::device::attached::Attached;
-use crate::device::driver::{Driver, Request, only_one_thread};
+use crate::device::driver::{Driver, Request};
+use crate::device::name::DeviceName;
 use crate::device::profile::{Kind, Profile, Profiles};
-use crate::device::{Device, DeviceError, DriverOptions};
+use crate::device::{Device, DeviceError, DriverOptions, running};
 use edgezen_core::foreign::ForeignText;
+use edgezen_engine::runtimes::by_name;
 use std::time::Duration;
 
 /// Measures on Android phones.
@@ -40,7 +42,7 @@ impl Driver for AndroidDriver {
     }
 
     fn about(&self) -> &'static str {
-        "the CPU of an Android phone, through a runner pushed over adb"
+        "the CPU of an Android phone, through a runner pushed over adb, in tract, ONNX Runtime or LiteRT"
     }
 
     fn kind(&self) -> Kind {
@@ -53,9 +55,23 @@ impl Driver for AndroidDriver {
         Ok(survey::phones(profiles, options.serial.as_deref())?)
     }
 
+    /// A name without a runtime means the profile's own.
+    fn configured(&self, profile: Profile, name: DeviceName<'_>) -> Result<Profile, DeviceError> {
+        if name.runtime.is_none() && name.precision.is_none() && name.threads.is_none() && !name.has_more {
+            return Ok(profile);
+        }
+        let usual = profile.measured_identity();
+        let can = running::registered(&profile.id, name.runtime.unwrap_or(&usual.runtime))?;
+        running::configured(profile, name, &can)
+    }
+
     fn open(&self, request: &Request<'_>) -> Result<Box<dyn Device>, DeviceError> {
         let Request { profile, options, .. } = *request;
-        only_one_thread(&profile.id, options)?;
+        let running = running::of_registered(profile, options.threads);
+        if by_name(&running.runtime).is_none_or(|runtime| running.threads > runtime.most_threads()) {
+            let what = format!("measuring with {} threads with {}", running.threads, running.runtime);
+            return Err(DeviceError::Unsupported { device: profile.id.clone(), what });
+        }
         let phone_options: PhoneOptions = options.driver.of();
         let server = Server::from_environment()?;
         let serial = choose(&server, phone_options.serial.as_deref(), profile)?;

@@ -7,10 +7,10 @@ use crate::device::adb::LinkError;
 use crate::device::{DeviceError, Workload};
 use edgezen_core::foreign::{ForeignText, shell_word};
 use edgezen_core::measurement::Subject;
-use edgezen_core::plainnet::lowering;
+use edgezen_core::plainnet::{Graph, lowering};
 use edgezen_runner::protocol;
 use edgezen_runner::protocol::Job;
-use edgezen_runner::{Asked, Measured, plausible};
+use edgezen_runner::{Asked, Measured, Running, plausible, trial};
 use std::time::Duration;
 
 /// Attempts at one job: a runner that ends without a result is started again, each time after a longer pause.
@@ -19,6 +19,37 @@ const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(300);
 /// Number of broken links within one job after which it is given up.
 const BREAKS: u32 = 8;
+
+/// How long a job may take, and what can be true of its answer.
+struct Plan {
+    limit: Duration,
+    asked: Asked,
+}
+
+impl Plan {
+    /// For `job`, whose subject has this graph.
+    fn of(job: &Job, graph: &Graph) -> Plan {
+        let macs = |graph: &Graph| -> f64 {
+            lowering::fused(graph).iter().map(|kernel| kernel.with_batch(job.batch).macs()).sum()
+        };
+        // The slowest phones compute a fifth of a MAC per nanosecond.
+        let run_ns = |macs: f64| (5.0 * macs) as u64 + 10_000_000;
+        let once = macs(graph);
+        // The other runtimes find out what work takes inside a network by repeating it.
+        let own = job.running == Running::tract();
+        let repeated = trial::repeated(&job.subject, graph, !own);
+        let longest = repeated.as_ref().map_or(once, |repeated| macs(&repeated.long).max(once));
+        // Where the difference between two graphs is too small to be seen, the work is timed by itself as well.
+        let times = if repeated.is_some() { 2 } else { 1 };
+        // Comparing the outputs takes a run in each runtime; the ranges of integers take a run each time that it is loaded.
+        let besides = if own { 0 } else { run_ns(longest).saturating_mul(8) };
+        let timing = job.policy.at_most_ns(run_ns(longest)).saturating_mul(times);
+        let limit = Duration::from_nanos(timing.saturating_add(besides)) + Duration::from_secs(30);
+        let policy = if repeated.is_some() { job.policy.split(2) } else { job.policy };
+        let within_ns = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        Plan { limit, asked: Asked { policy, macs: once, within_ns } }
+    }
+}
 
 impl Android {
     /// Runs one job until it has a result, even if the link breaks or the runner is killed in between. A result that
@@ -68,18 +99,19 @@ impl Android {
     fn ask(&mut self, id: &str, subject: &Subject, workload: Workload<'_>) -> Result<Measured, DeviceError> {
         let batch = subject.batch().unwrap_or(self.identity.batch);
         let graph = subject.graph().map_err(|e| DeviceError::workload(workload, e))?;
-        let macs: f64 = lowering::fused(&graph).iter().map(|k| k.with_batch(batch).macs()).sum();
-        // The slowest phones compute a fifth of a MAC per nanosecond.
-        let longest = Duration::from_nanos(self.policy.at_most_ns((5.0 * macs) as u64 + 10_000_000));
-        let limit = longest + Duration::from_secs(30);
+        let key = workload.key();
         let job = Job {
             protocol: protocol::VERSION,
             id: id.to_owned(),
             subject: subject.clone(),
+            running: self.running.clone(),
+            compare: !self.compared.contains(&key),
             batch,
             seed: self.seed,
             policy: self.policy,
         };
+        let plan = Plan::of(&job, &graph);
+        let limit = plan.limit;
         let json = serde_json::to_string(&job).map_err(|e| DeviceError::workload(workload, e))?;
         let command = format!(
             "{}{} --time-limit {} --results {} --job {}",
@@ -102,13 +134,11 @@ impl Android {
                     }
                     match outcome(replies, id) {
                         Some(Ok(measured)) => {
-                            let asked = Asked {
-                                policy: self.policy,
-                                macs,
-                                within_ns: u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX),
-                            };
-                            return match plausible::check(&measured, &asked) {
-                                Ok(()) => Ok(measured),
+                            return match plausible::check(&measured, &plan.asked) {
+                                Ok(()) => {
+                                    self.compared.insert(key);
+                                    Ok(measured)
+                                }
                                 Err(lie) => Err(DeviceError::Implausible {
                                     device: self.name(),
                                     reason: ForeignText::message(format_args!("of {subject}, {lie}")),

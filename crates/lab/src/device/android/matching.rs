@@ -73,29 +73,50 @@ fn cluster_differences(phone: &Phone, cluster: &Cluster) -> Vec<String> {
     found
 }
 
-/// The cores to measure on: `asked` if given; otherwise those of the profile, if they may all be used; otherwise the
-/// fastest; otherwise the last that may be used, because interrupts and most daemons prefer the first. The text says why
-/// they are not the profile's.
-pub fn cores(phone: &Phone, profile: &Profile, asked: Option<&[u32]>) -> (Vec<u32>, Option<String>) {
+/// The cores to measure on with so many `threads`: `asked` if given; otherwise those of the profile, if they may all be used and
+/// are enough; otherwise the fastest; otherwise the last that may be used, because interrupts and most daemons prefer the
+/// first. A single thread moves between all of these, and several have one each. The text says why they are not the profile's.
+pub fn cores(
+    phone: &Phone,
+    profile: &Profile,
+    asked: Option<&[u32]>,
+    threads: u32,
+) -> (Vec<u32>, Option<String>) {
     let usable = |id: &u32| phone.allowed.is_empty() || phone.allowed.contains(id);
+    let threads = threads.max(1) as usize;
     if let Some(asked) = asked {
         return (asked.to_vec(), None);
     }
+    let one_each = |mut cores: Vec<u32>| {
+        if threads > 1 {
+            cores.truncate(threads);
+        }
+        cores
+    };
     let wanted = profile.measure.taskset.as_deref().and_then(mask_cores);
     if let Some(wanted) = &wanted
         && wanted.iter().all(usable)
+        && wanted.len() >= threads
     {
-        return (wanted.clone(), None);
+        return (one_each(wanted.clone()), None);
     }
     let clock = |id: u32| phone.cores.iter().find(|core| core.id == id).and_then(|core| core.max_khz);
-    let fastest = phone.allowed.iter().filter_map(|&id| clock(id)).max();
-    let cores: Vec<u32> = match fastest {
-        Some(fastest) => phone.allowed.iter().copied().filter(|&id| clock(id) == Some(fastest)).collect(),
-        None => phone.allowed.last().copied().into_iter().collect(),
+    let cores = match phone.allowed.iter().filter_map(|&id| clock(id)).max() {
+        Some(fastest) => {
+            let mut by_clock = phone.allowed.clone();
+            by_clock.sort_by_key(|&id| std::cmp::Reverse(clock(id)));
+            let alike = by_clock.iter().filter(|&&id| clock(id) == Some(fastest)).count();
+            by_clock.truncate(alike.max(threads));
+            let mut cores = one_each(by_clock);
+            cores.sort_unstable();
+            cores
+        }
+        None => phone.allowed[phone.allowed.len().saturating_sub(threads)..].to_vec(),
     };
     let reason = wanted.map(|wanted| {
+        let missing = if wanted.len() < threads { "are fewer than the threads" } else { "are not all there" };
         format!(
-            "the profile measures on cores {}, which are not all there; measuring on {}",
+            "the profile measures on cores {}, which {missing}; measuring on {}",
             list(&wanted),
             list(&cores)
         )
@@ -182,15 +203,22 @@ mod tests {
         let profiles = shipped();
         let find = |id: &str| profiles.iter().find(|profile| profile.id == id).unwrap();
         let mut phone = pixel2();
-        assert_eq!(cores(&phone, find("pixel2"), None), (vec![4, 5, 6, 7], None));
-        assert_eq!(cores(&phone, find("pixel2"), Some(&[2])).0, [2]);
+        assert_eq!(cores(&phone, find("pixel2"), None, 1), (vec![4, 5, 6, 7], None));
+        assert_eq!(cores(&phone, find("pixel2"), Some(&[2]), 1).0, [2]);
         // No mask in the profile: the fastest cluster.
-        assert_eq!(cores(&phone, find("android-generic"), None), (vec![4, 5, 6, 7], None));
+        assert_eq!(cores(&phone, find("android-generic"), None, 1), (vec![4, 5, 6, 7], None));
+        // Several threads have a core each.
+        assert_eq!(cores(&phone, find("pixel2"), None, 2), (vec![4, 5], None));
+        assert_eq!(cores(&phone, find("android-generic"), None, 3).0, [4, 5, 6]);
+        let (found, reason) = cores(&phone, find("pixel2"), None, 5);
+        assert_eq!(found, [0, 4, 5, 6, 7]);
+        assert!(reason.unwrap().contains("fewer than the threads"));
         phone.allowed = vec![0, 1];
         phone.cores.truncate(2);
         phone.cores.iter_mut().for_each(|core| core.max_khz = None);
-        let (found, reason) = cores(&phone, find("pixel2"), None);
+        let (found, reason) = cores(&phone, find("pixel2"), None, 1);
         assert_eq!(found, [1]);
+        assert_eq!(cores(&phone, find("pixel2"), None, 2).0, [0, 1]);
         assert!(reason.unwrap().contains("4, 5, 6, 7"));
         assert_eq!(mask(&[4, 5, 6, 7]), "f0");
         assert_eq!(mask_cores("f0"), Some(vec![4, 5, 6, 7]));

@@ -5,10 +5,10 @@
 //! phone before it sends it, under a name that is unique within the campaign. So when the link breaks, the same job is
 //! sent again, and a result that was measured already comes back unchanged.
 //!
-//! [`survey`] lists the attached phones with their [`facts`] and [`status`]; `driver` chooses one of them, `opening` puts a
-//! runner onto it, `claim` takes and releases it, and `job` measures on it. `open_phone` holds the data that these share,
-//! and `device` is the interface for campaigns. What is special of Android as a system to measure on is in `care` and
-//! [`status`]; jobs and results are the same on every remote device.
+//! [`survey`] lists the attached phones with their [`facts`] and [`status`]; `driver` chooses one of them, `outfit` puts a
+//! runner onto it with all that its runtime needs (`kit`), `opening` opens it, `claim` takes and releases it, and `job`
+//! measures on it. `open_phone` holds the data that these share, and `device` is the interface for campaigns. What is special
+//! of Android as a system to measure on is in `care` and [`status`]; jobs and results are the same on every remote device.
 
 mod care;
 mod claim;
@@ -17,10 +17,13 @@ mod device;
 mod driver;
 pub mod facts;
 mod job;
+mod kit;
 mod launch;
 pub mod matching;
 mod open_phone;
 mod opening;
+mod outfit;
+mod pushing;
 mod runners;
 pub mod status;
 pub mod survey;

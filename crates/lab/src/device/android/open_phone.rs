@@ -2,14 +2,15 @@
 
 use super::care::Care;
 use super::facts::Phone;
+use super::kit::Kit;
 use super::launch::runner_command;
-use super::runners::Pushed;
 use crate::device::adb::{Link, Lock};
 use crate::device::profile::Profile;
 use crate::device::{DeviceError, Facts};
 use edgezen_core::foreign::{ForeignText, Name};
 use edgezen_core::measurement::Identity;
-use edgezen_runner::Policy;
+use edgezen_runner::{Policy, Running};
+use rustc_hash::FxHashSet;
 use std::time::Duration;
 
 /// Longest wait for a small command, or for a phone that should be there.
@@ -21,7 +22,12 @@ pub(super) struct Android {
     pub profile: Profile,
     pub identity: Identity,
     pub phone: Phone,
-    pub runner: Pushed,
+    /// The runner on the phone, with what it needs.
+    pub kit: Kit,
+    /// How networks are run.
+    pub running: Running,
+    /// Workloads whose outputs agree with tract's, as an earlier job found.
+    pub compared: FxHashSet<String>,
     pub policy: Policy,
     pub cores: Vec<u32>,
     /// Seed of weights and inputs.
@@ -66,7 +72,7 @@ impl Android {
 
     /// The command that starts the runner, with the options that all its calls share.
     pub fn command(&self) -> String {
-        runner_command(&self.runner, &self.cores, self.profile.runner.as_ref().map(|runner| &runner.env))
+        runner_command(&self.kit, &self.cores, self.profile.runner.as_ref().map(|runner| &runner.env))
     }
 }
 

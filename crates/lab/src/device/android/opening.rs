@@ -3,16 +3,19 @@
 use super::PhoneOptions;
 use super::care::Care;
 use super::facts::Phone;
-use super::launch::{Greeting, Refusal, greet};
+use super::kit::Kit;
+use super::launch::Greeting;
+use super::matching;
 use super::open_phone::{Android, serial};
-use super::runners::Pushed;
-use super::{matching, runners};
+use super::outfit::Outfit;
 use crate::device::adb::{Link, Lock};
 use crate::device::profile::{Measure, Profile};
-use crate::device::{DeviceError, Facts, Options, unique_name};
+use crate::device::{DeviceError, Facts, Options, running, unique_name};
 use edgezen_core::foreign::{ForeignText, Name};
 use edgezen_core::measurement::Identity;
-use edgezen_runner::Policy;
+use edgezen_runner::conditions::PinError;
+use edgezen_runner::{Policy, Running};
+use rustc_hash::FxHashSet;
 use serde_json::json;
 
 /// The measuring policy that a profile asks for. Its runs are those of all launches together.
@@ -49,56 +52,34 @@ impl Android {
             .into_iter()
             .map(|difference| format!("profile {}: {difference}", profile.id))
             .collect();
-        let (cores, reason) = matching::cores(&phone, profile, options.cores.as_deref());
+        let running = running::of_registered(profile, options.threads);
+        let (cores, reason) = cores_of(&phone, profile, options, &running)?;
         notes.extend(reason);
         let push_dir = profile.runner.as_ref().map_or("/data/local/tmp", |runner| runner.push_dir.as_str());
         let dir = format!("{push_dir}/edgezen");
         let device = format!("phone {}", link.name());
-        let triples = runners::triples(&phone, profile);
-        let candidates = runners::find(&phone, &triples).map_err(|places| DeviceError::NoRunner {
-            device: device.clone(),
-            triple: triples.first().cloned().unwrap_or_else(|| "aarch64-linux-android".into()),
-            places,
-        })?;
-        let mut reasons = Vec::new();
-        let mut working = None;
-        for local in candidates {
-            match runners::push(&mut *link, &local, &dir)? {
-                Ok(runner) => match greet(&mut *link, &runner, &cores)? {
-                    Ok(greeting) => {
-                        working = Some((runner, greeting));
-                        break;
-                    }
-                    Err(Refusal::DoesNotWork(reason)) => {
-                        reasons.push(format!("{}: {reason}", local.display()));
-                    }
-                    Err(Refusal::Nonsense(reason)) => {
-                        return Err(DeviceError::Implausible { device, reason });
-                    }
-                },
-                Err(e) => reasons.push(format!("{}: {e}", local.display())),
-            }
-        }
-        let Some((runner, greeting)) = working else {
-            return Err(DeviceError::Runner { device, reason: reasons.join("; ") });
-        };
+        let outfit = Outfit { phone: &phone, profile, running: &running, cores: &cores, dir: &dir, device };
+        let (kit, greeting) = outfit.put_on(&mut *link)?;
         let identity = Identity {
-            runtime: greeting.engine.clone(),
+            runtime: Name::resembling(&running.runtime),
             // An engine chooses its kernels by the target that it was built for.
-            runtime_version: Some(format!("{} {}", greeting.engine_version.raw(), greeting.target.raw())),
+            runtime_version: Some(format!("{} {}", greeting.runtime_version.raw(), greeting.target.raw())),
+            precision: Name::resembling(&running.precision),
             batch: options.batch.max(1),
-            threads: options.threads,
+            threads: running.threads,
             cores: (!cores.is_empty()).then(|| matching::mask(&cores)),
             ..profile.measured_identity()
         };
-        let facts = facts_of(link.name(), &phone, &runner, &greeting, &notes);
+        let facts = facts_of(link.name(), &phone, &kit, &greeting, &notes);
         let usual = policy(&profile.measure);
         Ok(Android {
             link,
             profile: profile.clone(),
             identity,
             phone,
-            runner,
+            kit,
+            running,
+            compared: FxHashSet::default(),
             policy: options.launch_policy(usual),
             cores,
             seed: options.seed,
@@ -118,11 +99,31 @@ impl Android {
     }
 }
 
+/// The cores to measure on; the text says why they are not the profile's.
+///
+/// # Errors
+/// Fewer cores than threads.
+fn cores_of(
+    phone: &Phone,
+    profile: &Profile,
+    options: &Options,
+    running: &Running,
+) -> Result<(Vec<u32>, Option<String>), DeviceError> {
+    let threads = running.threads;
+    let (cores, reason) = matching::cores(phone, profile, options.cores.as_deref(), threads);
+    // A phone that does not tell its cores places its threads itself.
+    if !cores.is_empty() && cores.len() < threads as usize {
+        let error = PinError::Few { threads, cores };
+        return Err(DeviceError::Pin { device: profile.id.clone(), error });
+    }
+    Ok((cores, reason))
+}
+
 /// What the environment of a dataset records about the phone.
 pub(super) fn facts_of(
     link: &ForeignText,
     phone: &Phone,
-    runner: &Pushed,
+    kit: &Kit,
     greeting: &Greeting,
     differences: &[String],
 ) -> Facts {
@@ -130,7 +131,13 @@ pub(super) fn facts_of(
     facts.insert("serial".into(), json!(serial(phone).unwrap_or(link)));
     facts.insert("build_fingerprint".into(), json!(phone.property("ro.build.fingerprint")));
     facts.insert("boot_id".into(), json!(phone.boot_id));
-    facts.insert("runner_sha256".into(), json!(runner.sha256));
+    facts.insert("runner_sha256".into(), json!(kit.sha256));
+    if let Some((_, folder)) = &kit.loader {
+        facts.insert("c_library_sha256".into(), json!(folder.sha256));
+    }
+    if let Some(folder) = &kit.libraries {
+        facts.insert("runtime_library_sha256".into(), json!(folder.sha256));
+    }
     facts.insert("runner_target".into(), json!(greeting.target));
     facts.insert("phone".into(), json!(phone));
     facts.insert("differs_from_profile".into(), json!(differences));

@@ -1,27 +1,14 @@
-//! The runner program of a phone: where it is on this computer, and how it is copied to the phone.
+//! The runner program of a phone: where it is on this computer.
 
 use super::facts::Phone;
-use crate::device::adb::{Link, LinkError};
 use crate::device::profile::Profile;
-use edgezen_core::digest;
-use edgezen_core::foreign::shell_word;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// The environment variable that names the file of the runner to use, before all others.
 pub const VARIABLE: &str = "EDGEZEN_RUNNER";
 
-const PROGRAM: &str = "device-runner";
-
-/// A runner on the phone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pushed {
-    /// Path on the phone.
-    pub remote: String,
-    pub sha256: String,
-    /// Where it came from.
-    pub local: PathBuf,
-}
+/// What the file of a runner is called.
+pub const PROGRAM: &str = "device-runner";
 
 /// Rust targets whose programs the phone can run, the best first: the one that its profile names, then those of the
 /// architecture that Android reports, then those of the architecture that the Linux kernel reports.
@@ -81,52 +68,10 @@ pub fn find(phone: &Phone, triples: &[String]) -> Result<Vec<PathBuf>, Vec<Strin
     Ok(found)
 }
 
-/// Copies the runner `local` into the folder `dir` of the phone, unless it is there already.
-///
-/// # Errors
-/// The inner error is that of a file that cannot be read on this computer; the outer one is the link's.
-pub fn push(
-    link: &mut dyn Link,
-    local: &Path,
-    dir: &str,
-) -> Result<Result<Pushed, std::io::Error>, LinkError> {
-    let bytes = match std::fs::read(local) {
-        Ok(bytes) => bytes,
-        Err(e) => return Ok(Err(e)),
-    };
-    let sha256 = digest::sha256(&bytes);
-    let remote = format!("{dir}/{PROGRAM}-{}", &sha256[..12]);
-    let pushed = Pushed { remote: remote.clone(), sha256: sha256.clone(), local: local.to_owned() };
-    let there = |link: &mut dyn Link, path: &str| -> Result<bool, LinkError> {
-        // Old phones have no sha256sum; on them only the length is compared.
-        let path = shell_word(path);
-        let command = format!("[ -f {path} ] && {{ sha256sum {path} 2>/dev/null || wc -c < {path}; }}");
-        let finished = link.shell(&command, Duration::from_secs(30))?;
-        let word = finished.stdout.split_whitespace().next().unwrap_or_default().to_owned();
-        Ok(finished.ok() && (word == sha256 || word == bytes.len().to_string()))
-    };
-    if there(link, &remote)? {
-        return Ok(Ok(pushed));
-    }
-    // The file has another name at first, because a link that breaks leaves an incomplete file.
-    let half = format!("{remote}.part");
-    link.push(&bytes, &half, Duration::from_secs(120))?;
-    let whole = there(link, &half)?;
-    let (from, to) = (shell_word(&half), shell_word(&remote));
-    let moved = link.shell(&format!("chmod 755 {from} && mv -f {from} {to}"), Duration::from_secs(30))?;
-    if !whole || !moved.ok() {
-        let reason = if whole { moved.complaint() } else { "the file arrived damaged".into() };
-        let what = format!("writing {remote}");
-        return Err(LinkError::Refused { serial: link.name().clone(), what, reason });
-    }
-    Ok(Ok(pushed))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::facts::tests::pixel2;
     use super::*;
-    use crate::device::adb::fake::LocalLink;
     use crate::device::profile::Profiles;
 
     #[test]
@@ -149,25 +94,5 @@ mod tests {
         );
         phone.properties.remove("ro.product.cpu.abi");
         assert!(triples(&phone, &profile).iter().all(|triple| triple.starts_with("x86_64")));
-    }
-
-    #[test]
-    fn a_runner_is_pushed_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let local = folder.path().join("runner");
-        std::fs::write(&local, b"#!/bin/sh\n").unwrap();
-        let dir = folder.path().join("phone").display().to_string();
-        let mut link = LocalLink::new(folder.path());
-        let first = push(&mut link, &local, &dir).unwrap().unwrap();
-        let commands = link.log.len();
-        assert_eq!(push(&mut link, &local, &dir).unwrap().unwrap(), first);
-        assert_eq!(link.log.len(), commands + 1);
-        // Damaged on the phone: pushed again.
-        std::fs::write(&first.remote, b"#!/bin/s").unwrap();
-        push(&mut link, &local, &dir).unwrap().unwrap();
-        assert_eq!(std::fs::read(&first.remote).unwrap(), b"#!/bin/sh\n");
-        let error = push(&mut link, &local, "/proc/nowhere").unwrap_err();
-        assert!(!error.may_pass(), "{error}");
-        assert!(push(&mut link, &folder.path().join("none"), &dir).unwrap().is_err());
     }
 }

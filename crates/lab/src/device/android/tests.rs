@@ -2,20 +2,21 @@
 
 use super::care::Care;
 use super::facts::tests::{pixel2, pixel2_answer};
+use super::kit::Kit;
 use super::launch::Greeting;
 use super::open_phone::Android;
 use super::opening::{facts_of, policy};
-use super::runners::Pushed;
 use crate::device::adb::fake::ScriptedLink;
 use crate::device::adb::{Finished, LinkError};
 use crate::device::profile::Profiles;
 use crate::device::{Continuity, Device, DeviceError, Workload};
 use edgezen_core::measurement::{Identity, Subject};
 use edgezen_runner::protocol::{Fault, Reply};
-use edgezen_runner::{Conditions, Measured, TimedBy, Timing};
+use edgezen_runner::{Conditions, Measured, Running, TimedBy, Timing};
+use rustc_hash::FxHashSet;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 fn subject() -> Subject {
@@ -24,17 +25,18 @@ fn subject() -> Subject {
 
 fn phone(answers: Vec<Result<Finished, LinkError>>) -> Android {
     let profile = Profiles::of_repository().by_name("pixel2").unwrap();
-    let runner = Pushed { remote: "/tmp/runner".into(), sha256: "ab".into(), local: PathBuf::from("runner") };
-    let greeting =
-        Greeting { engine: "tract".into(), engine_version: "1".into(), target: "aarch64-android".into() };
-    let facts = facts_of(&"S".into(), &pixel2(), &runner, &greeting, &[]);
+    let kit = Kit { runner: "/tmp/runner".into(), sha256: "ab".into(), loader: None, libraries: None };
+    let greeting = Greeting { runtime_version: "1".into(), target: "aarch64-android".into() };
+    let facts = facts_of(&"S".into(), &pixel2(), &kit, &greeting, &[]);
     let link = ScriptedLink { answers: answers.into(), ..ScriptedLink::default() };
     Android {
         link: Box::new(link),
         identity: profile.measured_identity(),
         policy: policy(&profile.measure).launch(3),
         phone: pixel2(),
-        runner,
+        kit,
+        running: Running::tract(),
+        compared: FxHashSet::default(),
         profile,
         cores: vec![4, 5, 6, 7],
         seed: 0,

@@ -1,8 +1,7 @@
 //! The CPU of this computer, measured by a tool: a program of others that runs the network and times it itself.
 
-use super::NAME;
 use super::measuring;
-use super::running::Running;
+use super::{NAME, identity};
 use crate::device::pinned_core::PinnedCore;
 use crate::device::tool::{Session, Subject, Tool, ToolError};
 use crate::device::{Device, DeviceError, Facts, Options, Workload, computer};
@@ -11,7 +10,7 @@ use edgezen_core::plainnet::{Graph, Shape};
 use edgezen_engine::model_file::{Content, ModelFormat};
 use edgezen_engine::precision::Precision;
 use edgezen_engine::{onnx, tflite};
-use edgezen_runner::{Measured, Policy};
+use edgezen_runner::{Measured, Policy, Running};
 use serde_json::json;
 use std::io::Write;
 use std::path::Path;
@@ -54,7 +53,7 @@ impl ByTool {
             .map_err(|error| DeviceError::Pin { device: NAME.into(), error })?;
         let runs = session.tool.description.runs;
         Ok(ByTool {
-            identity: running.identity(session.version.clone(), options.batch, cores.cores.as_deref()),
+            identity: identity(running, session.version.clone(), options.batch, cores.cores.as_deref()),
             session,
             precision: Precision::by_name(&running.precision).unwrap_or(Precision::Fp32),
             _core: cores,
@@ -117,7 +116,7 @@ impl ByTool {
     ) -> Result<Measured, DeviceError> {
         let content = Content { batch, seed: self.seed, precision: self.precision };
         let file = self.format().write(WRITER, graph, content);
-        let file = file.map_err(|error| DeviceError::engine(workload, &error))?;
+        let file = file.map_err(|error| DeviceError::workload(workload, error))?;
         let written = self.written(&file.bytes).map_err(|error| DeviceError::workload(workload, error))?;
         drop(file);
         let input = graph.nodes.first().map(|node| node.shape);

@@ -2,6 +2,7 @@
 
 use super::NAME;
 use crate::device::DeviceError;
+use crate::device::running::Abilities;
 use crate::device::tool::{Tool, Tools};
 use edgezen_engine::runtimes::{Runtime, by_name, registry};
 use std::path::PathBuf;
@@ -24,24 +25,14 @@ impl Chosen {
         }
     }
 
-    pub fn name(&self) -> &str {
+    pub fn abilities(&self) -> Abilities<'_> {
         match self {
-            Chosen::Engine(runtime) => runtime.name(),
-            Chosen::Tool(tool) => &tool.description.id,
-        }
-    }
-
-    pub fn precisions(&self) -> Vec<&str> {
-        match self {
-            Chosen::Engine(runtime) => runtime.precisions().to_vec(),
-            Chosen::Tool(tool) => tool.description.precisions.iter().map(String::as_str).collect(),
-        }
-    }
-
-    pub fn most_threads(&self) -> u32 {
-        match self {
-            Chosen::Engine(runtime) => runtime.most_threads(),
-            Chosen::Tool(tool) => tool.description.most_threads,
+            Chosen::Engine(runtime) => Abilities::of(*runtime),
+            Chosen::Tool(tool) => Abilities {
+                name: &tool.description.id,
+                precisions: tool.description.precisions.iter().map(String::as_str).collect(),
+                most_threads: tool.description.most_threads,
+            },
         }
     }
 }

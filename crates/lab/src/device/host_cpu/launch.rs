@@ -3,11 +3,10 @@
 
 use super::NAME;
 use super::measuring::{self, Settings};
-use super::running::Running;
 use crate::device::pinned_core::PinnedCore;
-use crate::device::{DeviceError, Workload};
+use crate::device::{DeviceError, Workload, running};
 use edgezen_core::measurement::Subject;
-use edgezen_runner::{Measured, Monotonic, Policy};
+use edgezen_runner::{Measured, Monotonic, Policy, Running};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -93,7 +92,7 @@ impl Job {
             return Reply::Failed(format!("it is of version {ours}, this program of {}", self.version));
         }
         // The library is opened by a thread that is not pinned yet; its initialisers may start threads.
-        let engine = match self.running.open() {
+        let engine = match running::open(&self.running, NAME) {
             Ok(engine) => engine,
             Err(error) => return Reply::Failed(error.to_string()),
         };
@@ -204,13 +203,9 @@ mod tests {
         Policy { warmup_min_ns: 0, warmup_max_ns: 0, max_ns: 0, min_runs: 3, patience_ns: 0, ..Policy::HOST }
     }
 
-    fn tract() -> Running {
-        Running { runtime: "tract".into(), precision: "fp32".into(), threads: 1 }
-    }
-
     fn job(structure: &str) -> Job {
         let subject = Subject::Block { structure: structure.into(), resolution: 8 };
-        Job::new(Workload::Subject(&subject), tract(), policy())
+        Job::new(Workload::Subject(&subject), Running::tract(), policy())
     }
 
     fn reply(input: &[u8]) -> Reply {
@@ -229,7 +224,7 @@ mod tests {
             assert!(measured.timing.samples_ns.len() >= 3 && measured.load_ns.is_some());
             assert!(matches!(reply(&text(&job("SuperResK3K3(8,16"))), Reply::Workload(_)));
             let missing =
-                Job::new(Workload::File(std::path::Path::new("/nowhere/x.onnx")), tract(), policy());
+                Job::new(Workload::File(std::path::Path::new("/nowhere/x.onnx")), Running::tract(), policy());
             assert!(matches!(reply(&text(&missing)), Reply::File(_)));
             let other = Job { version: "0".into(), ..job("SuperResK3K3(8,16,2,8,1)") };
             let Reply::Failed(reason) = reply(&text(&other)) else { panic!() };
@@ -248,7 +243,7 @@ mod tests {
                 Launcher { program: "/bin/sh".into(), arguments: vec!["-c".into(), script.into()] };
             let subject = Subject::Block { structure: "SuperResK3K3(8,16,2,8,1)".into(), resolution: 8 };
             let workload = Workload::Subject(&subject);
-            launcher.run(&Job::new(workload, tract(), policy()), workload).unwrap_err().to_string()
+            launcher.run(&Job::new(workload, Running::tract(), policy()), workload).unwrap_err().to_string()
         };
         let killed = run("kill -9 $$");
         assert!(killed.contains("signal 9") && killed.contains("memory"), "{killed}");
@@ -259,7 +254,7 @@ mod tests {
         let missing = Launcher { program: "/nowhere/edgezen".into(), arguments: vec![] };
         let subject = Subject::Block { structure: "SuperResK3K3(8,16,2,8,1)".into(), resolution: 8 };
         let workload = Workload::Subject(&subject);
-        let error = missing.run(&Job::new(workload, tract(), policy()), workload).unwrap_err();
+        let error = missing.run(&Job::new(workload, Running::tract(), policy()), workload).unwrap_err();
         assert!(matches!(error, DeviceError::Launch { .. }), "{error}");
     }
 }

@@ -7,7 +7,6 @@ mod chosen;
 pub mod launch;
 mod measuring;
 mod relaunched;
-mod running;
 
 pub use launch::Launcher;
 
@@ -15,16 +14,17 @@ use super::attached::Attached;
 use super::computer;
 use super::driver::{Driver, Request};
 use super::name::DeviceName;
-use super::pinned_core::PinnedCore;
+use super::pinned_core::{self, PinnedCore};
 use super::profile::{Kind, Profile, Profiles};
-use super::{Device, DeviceError, DriverOptions, Facts, Workload};
+use super::{Device, DeviceError, DriverOptions, Facts, Workload, running};
 use by_tool::ByTool;
+use chosen::Chosen;
+use edgezen_core::foreign::Name;
 use edgezen_core::measurement::Identity;
 use edgezen_engine::Engine;
-use edgezen_runner::{Measured, Monotonic, Policy};
+use edgezen_runner::{Measured, Monotonic, Policy, Running};
 use measuring::Settings;
 use relaunched::Relaunched;
-use running::Running;
 use rustc_hash::FxHashSet;
 use std::time::Duration;
 
@@ -51,27 +51,43 @@ impl Driver for HostCpuDriver {
     }
 
     fn configured(&self, profile: Profile, name: DeviceName<'_>) -> Result<Profile, DeviceError> {
-        running::configured(profile, name)
+        let usual = profile.measured_identity();
+        let chosen = Chosen::called(name.runtime.unwrap_or(&usual.runtime))?;
+        running::configured(profile, name, &chosen.abilities())
     }
 
     /// Pins the calling thread until the device is dropped.
     fn open(&self, request: &Request<'_>) -> Result<Box<dyn Device>, DeviceError> {
         let options = request.options;
-        let running = Running::of(request.profile, options.threads);
+        let running = running::of(request.profile, options.threads);
         if let Some(tool) = chosen::tool(request.name.runtime.unwrap_or(&running.runtime))? {
             return Ok(Box::new(ByTool::open(tool, &running, options)?));
         }
         // A launch opens the runtime again; what is wrong with it shows here.
-        let engine = running.open()?;
+        let engine = running::open(&running, NAME)?;
         let HostOptions { launcher } = options.driver.of();
         if let Some(launcher) = launcher.filter(|_| options.launches) {
             return Ok(Box::new(Relaunched::new(launcher, running, engine.as_ref(), options)?));
         }
         let policy = options.policy(Policy::HOST);
         let core = PinnedCore::claim(NAME, options, running.threads, &policy)?;
-        let identity = running.identity(engine.version(), options.batch, core.cores.as_deref());
+        let identity = identity(&running, engine.version(), options.batch, core.cores.as_deref());
         let compared = FxHashSet::default();
         Ok(Box::new(HostCpu { identity, engine, policy, core, seed: options.seed, compared }))
+    }
+}
+
+/// The identity of what is measured on this computer in this way.
+fn identity(running: &Running, version: String, batch: u32, cores: Option<&[u32]>) -> Identity {
+    Identity {
+        device: NAME.into(),
+        runtime: Name::resembling(&running.runtime),
+        runtime_version: Some(version),
+        precision: Name::resembling(&running.precision),
+        batch: batch.max(1),
+        threads: running.threads,
+        cores: cores.map(pinned_core::text),
+        thermal_state: None,
     }
 }
 

@@ -1,14 +1,13 @@
 //! The CPU of this computer, where every measurement is a launch: a process is started for it and ends with it.
 
-use super::NAME;
 use super::launch::{Job, Launcher};
 use super::measuring;
-use super::running::Running;
+use super::{NAME, identity};
 use crate::device::pinned_core::{LEARN, PinnedCore};
 use crate::device::{Device, DeviceError, Facts, Options, Workload, computer};
 use edgezen_core::measurement::Identity;
 use edgezen_engine::Engine;
-use edgezen_runner::{Measured, Policy};
+use edgezen_runner::{Measured, Policy, Running};
 use rustc_hash::FxHashSet;
 use std::time::Duration;
 
@@ -54,7 +53,7 @@ impl Relaunched {
             Policy { max_ns: SAMPLING.as_nanos() as u64 * u64::from(options.rounds.max(1)), ..Policy::HOST };
         let policy = options.launch_policy(usual);
         Ok(Relaunched {
-            identity: running.identity(engine.version(), options.batch, cores.as_deref()),
+            identity: identity(&running, engine.version(), options.batch, cores.as_deref()),
             running,
             ending: engine.file_ending(),
             launcher,

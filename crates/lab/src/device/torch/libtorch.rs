@@ -8,11 +8,11 @@
 use super::names;
 use crate::device::complaint::{Complaint, Severity};
 use crate::device::computer;
-use crate::device::driver::{Request, only_one_thread};
+use crate::device::driver::Request;
 use crate::device::gpu::{self, Gpu};
 use crate::device::pinned_core::{self, PinnedCore};
 use crate::device::profile::Profile;
-use crate::device::{Continuity, Device, DeviceError, Facts, Vigilance, Workload};
+use crate::device::{Continuity, Device, DeviceError, Facts, Options, Vigilance, Workload};
 use edgezen_core::measurement::{Identity, Subject};
 use edgezen_core::plainnet::Graph;
 use edgezen_engine::torch::{Torch, TorchModel};
@@ -83,6 +83,18 @@ pub fn open_gpu(request: &Request<'_>, index: Option<u32>) -> Result<Box<dyn Dev
     let policy = request.options.policy(Policy::GPU);
     let notes = draft.into_iter().collect();
     Ok(Box::new(LibTorch::new(request, Processor::Cuda(Box::new(gpu)), policy, notes)))
+}
+
+/// Refuses to measure with several threads, on a device whose runtime uses them for a few operations only.
+///
+/// # Errors
+/// More than one thread.
+fn only_one_thread(device: &str, options: &Options) -> Result<(), DeviceError> {
+    if options.threads == 1 {
+        return Ok(());
+    }
+    let what = format!("measuring with {} threads", options.threads);
+    Err(DeviceError::Unsupported { device: device.to_owned(), what })
 }
 
 /// Why libtorch cannot use the GPU; `None` where it can.
@@ -288,7 +300,7 @@ fn trouble(workload: Workload<'_>, error: &EngineError) -> DeviceError {
             workload,
             format!("{error}; a smaller batch would fit (see measure.batch of the profile)"),
         ),
-        _ => DeviceError::engine(workload, error),
+        _ => DeviceError::workload(workload, error),
     }
 }
 
