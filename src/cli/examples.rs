@@ -17,10 +17,11 @@ pub const MEASURE: &str = "Examples:\n  edgezen measure --device host resnet18 m
 pub const VALIDATE: &str = "Examples:\n  edgezen validate --device host resnet18 mobilenet_v2\n  edgezen validate --device host runs/mine --top 5";
 pub const REPORT: &str = "Examples:\n  edgezen report runs/mine\n  edgezen report runs/mine -o mine.html";
 pub const EXPORT: &str = "Examples:\n  edgezen export mobilenet_v2 -o mobilenet_v2.onnx\n  edgezen export mobilenet_v2 -o mobilenet_v2.tflite --int8\n  edgezen export runs/mine -o mine.py\n  edgezen export efficientnet_b0 -o efficientnet_b0.json";
+pub const DEPLOY: &str = "Examples:\n  edgezen deploy runs/mine --weights runs/train/best.safetensors --device host@litert@int8 --data pictures -o deployed\n  edgezen deploy resnet18 --weights best.safetensors --device host@onnxruntime --data pictures -o deployed";
 
 /// All of them, for the test that tries them.
 #[cfg(test)]
 pub const ALL: &[&str] = &[
     DEVICES, PROFILE, FIT, TRANSFER, PREDICTORS, NETWORKS, PREDICT, EVALUATE, INFO, SCORE, SEARCH, MEASURE,
-    VALIDATE, REPORT, EXPORT,
+    VALIDATE, REPORT, EXPORT, DEPLOY,
 ];

@@ -2,6 +2,7 @@
 
 use super::library::LibraryFile;
 use super::litert::{self, LiteRt};
+use super::model_file::ModelFile;
 use super::onnx;
 use super::onnxruntime::{self, OnnxRuntime};
 use super::precision::Precision;
@@ -130,6 +131,16 @@ impl Engine for TractWithFiles {
 
     fn load_file(&self, path: &Path, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError> {
         onnx::load(path, batch, seed)
+            .map_err(|e| EngineError::Failed { engine: self.name(), reason: e.to_string() })
+    }
+
+    fn load_written(
+        &self,
+        _graph: &Graph,
+        file: &ModelFile,
+        batch: u32,
+    ) -> Result<Box<dyn Loaded>, EngineError> {
+        onnx::load_bytes(&file.bytes, batch, 0)
             .map_err(|e| EngineError::Failed { engine: self.name(), reason: e.to_string() })
     }
 }
