@@ -3,6 +3,7 @@
 use crate::commands::deploying::png;
 use crate::commands::{edgezen, edgezen_json, refused};
 use crate::golden::{list, number};
+use edgezen::plainnet::published;
 use edgezen::train::digits;
 use edgezen_lab::device::runtimes::found;
 use std::path::{Path, PathBuf};
@@ -25,31 +26,29 @@ fn write_digits(dir: &Path, count: usize) {
     }
 }
 
-const SEARCH: [&str; 16] = [
-    "search",
-    "--space",
-    "resnet",
-    "--params",
-    "40k",
-    "--flops",
-    "4M",
-    "--resolution",
-    "16",
-    "--classes",
-    "10",
-    "--iterations",
-    "2000",
-    "--out",
-    "run",
-    "--json",
-];
+/// Searches a small network for the digits.
+fn search(dir: &Path) {
+    let args = [
+        "search",
+        "--space",
+        "resnet",
+        "--init",
+        published::INIT_CIFAR,
+        "--params",
+        "40k",
+        "--iterations",
+        "2000",
+    ];
+    let images = ["--resolution", "16", "--classes", "10", "--out", "run", "--json"];
+    edgezen_json(dir, &[&args[..], &images].concat());
+}
 
 #[test]
 fn digits_are_searched_trained_and_deployed() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     write_digits(&dir.join("pictures"), 1797);
-    edgezen_json(dir, &SEARCH);
+    search(dir);
     let train = ["train", "run", "--data", "pictures", "--recipe", "short", "--no-mirror", "--epochs", "12"];
     let trained =
         edgezen_json(dir, &[&train[..], &["--threads", "2", "--out", "trained", "--json"]].concat());
@@ -84,7 +83,7 @@ fn finalists_are_trained_by_halves_and_go_on_where_they_were() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     write_digits(&dir.join("pictures"), 600);
-    edgezen_json(dir, &SEARCH);
+    search(dir);
     let args =
         ["finalists", "run", "-k", "3", "--data", "pictures", "--epochs", "4", "--threads", "1", "--json"];
     let report = edgezen_json(dir, &[&args[..], &["--out", "three", "--no-mirror"]].concat());

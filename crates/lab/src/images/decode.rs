@@ -14,6 +14,9 @@ const LONGEST: usize = 16_384;
 /// Most pixels.
 const MOST_PIXELS: usize = 100_000_000;
 
+/// What is wrong with a file that is shorter than it says.
+const CUT_OFF: &str = "it is cut off";
+
 /// Endings of the names of files that are read as images.
 pub const ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "webp", "bmp", "jfif"];
 
@@ -101,6 +104,10 @@ fn jpeg(bytes: &[u8]) -> Result<(Pixels, Orientation), String> {
 
 /// The first image, where several follow one another.
 fn webp(bytes: &[u8]) -> Result<(Pixels, Orientation), String> {
+    let length = bytes.get(4..8).and_then(|length| length.try_into().ok()).map_or(0, u32::from_le_bytes);
+    if bytes.len() < length as usize {
+        return Err(CUT_OFF.into());
+    }
     let mut decoder = image_webp::WebPDecoder::new(Cursor::new(bytes)).map_err(|error| error.to_string())?;
     let (width, height) = decoder.dimensions();
     let (width, height) = (width as usize, height as usize);
@@ -119,6 +126,9 @@ fn bmp(bytes: &[u8]) -> Result<(Pixels, Orientation), String> {
     decoder.decode_headers().map_err(|error| format!("{error:?}"))?;
     let (width, height) = decoder.dimensions().ok_or("it has no header")?;
     check(width, height)?;
+    if bytes.len() < least_bmp(bytes, width, height) {
+        return Err(CUT_OFF.into());
+    }
     let colours = decoder.colorspace().ok_or("it has no header")?;
     let buffer = decoder.decode().map_err(|error| format!("{error:?}"))?;
     let rgb = match colours {
@@ -128,6 +138,20 @@ fn bmp(bytes: &[u8]) -> Result<(Pixels, Orientation), String> {
         other => return Err(format!("its colours are of an unknown kind ({other:?})")),
     };
     Ok((Pixels { width, height, rgb }, Orientation::default()))
+}
+
+/// The least length of a BMP file; zero where its pixels are compressed.
+fn least_bmp(bytes: &[u8], width: usize, height: usize) -> usize {
+    let long =
+        |at: usize| bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map(u32::from_le_bytes);
+    let bits = bytes.get(28..30).and_then(|two| two.try_into().ok()).map(u16::from_le_bytes);
+    match (long(10), long(14), bits, long(30)) {
+        (Some(offset), Some(40..), Some(bits), Some(0 | 3)) => {
+            let row = (usize::from(bits) * width).div_ceil(32) * 4;
+            row.saturating_mul(height).saturating_add(offset as usize)
+        }
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
