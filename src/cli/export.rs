@@ -10,7 +10,7 @@ use edgezen_engine::weights::Weights;
 use edgezen_engine::{onnx, pytorch, tflite};
 use edgezen_lab::catalogue::networks::{AnyNetwork, Kind};
 use edgezen_lab::files::Destination;
-use edgezen_lab::images::{self, ImagesError};
+use edgezen_lab::images;
 use serde::Serialize;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -216,7 +216,7 @@ pub fn weights(path: &Path) -> Result<Tensors, Failure> {
 }
 
 /// What a network was trained with holds where the command line says nothing.
-fn as_trained(model: &mut Model, file: &Tensors, options: NetOptions) {
+pub fn as_trained(model: &mut Model, file: &Tensors, options: NetOptions) {
     let number = |name: &str| file.metadata.get(name).and_then(|text| text.parse::<u32>().ok());
     if let (None, Some(resolution)) = (options.resolution, number("resolution")) {
         model.resolution = resolution;
@@ -337,16 +337,6 @@ fn pytorch_failure(error: pytorch::PytorchError) -> Failure {
 
 fn tflite_failure(error: tflite::TfliteError) -> Failure {
     Failure::usage(error.to_string()).remedy("--format onnx")
-}
-
-impl From<ImagesError> for Failure {
-    fn from(error: ImagesError) -> Failure {
-        match error {
-            ImagesError::File(error) => error.into(),
-            ImagesError::Damaged { path, reason } => Failure::bad_file(&path, reason),
-            other => Failure::usage(other.to_string()),
-        }
-    }
 }
 
 fn quantisation_failure(error: QuantisationError) -> Failure {

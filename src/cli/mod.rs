@@ -8,12 +8,15 @@ mod calibrate;
 pub mod caller;
 mod completions;
 mod dataset;
+mod deploy;
 mod devices;
 mod evaluate;
 mod examples;
 mod experiment;
 mod export;
 mod failure;
+#[cfg(feature = "torch")]
+mod finalists;
 mod fit;
 mod force;
 pub mod in_process;
@@ -25,10 +28,13 @@ mod missing;
 mod net;
 mod networks;
 mod output;
+mod pictures;
 mod predict;
 mod predict_table;
 mod predictors;
 mod profile;
+#[cfg(feature = "torch")]
+mod recipe;
 mod report;
 mod rescore;
 mod rows;
@@ -153,9 +159,15 @@ enum Command {
     /// Write a network as a file for other programs
     #[command(after_help = examples::EXPORT)]
     Export(export::Args),
-    /// Train a network on CIFAR-10 or CIFAR-100
+    /// Train a network on a folder of images, or on CIFAR
     #[cfg(feature = "torch")]
     Train(Box<train::Args>),
+    /// Train the most different networks that a search found, and name the best
+    #[cfg(feature = "torch")]
+    Finalists(Box<finalists::Args>),
+    /// A trained network as the file of a runtime, with its accuracy and latency there, on one card
+    #[command(after_help = examples::DEPLOY)]
+    Deploy(Box<deploy::Args>),
     /// Figures and tables of the paper, as csv and svg
     Experiment(experiment::Args),
     /// Slow work in parts that run on many computers
@@ -219,6 +231,9 @@ fn command(cli: Cli, caller: Option<&dyn Caller>) -> Result<(), Failure> {
         Command::Export(args) => export::run(args, cli.global),
         #[cfg(feature = "torch")]
         Command::Train(args) => train::run(*args, cli.global),
+        #[cfg(feature = "torch")]
+        Command::Finalists(args) => finalists::run(*args, cli.global),
+        Command::Deploy(args) => deploy::run(*args, cli.global),
         Command::Experiment(args) => experiment::run(args, cli.global),
         Command::Jobs(args) => jobs::run(args, cli.global),
         Command::Launch => launch::run(),
@@ -279,7 +294,12 @@ fn needs_torch(error: &clap::Error) -> Option<&'static str> {
         return None;
     }
     let is = |kind: ContextKind, text: &str| matches!(error.get(kind), Some(ContextValue::String(found)) if found == text);
-    let commands = [("train", "train"), ("table1", "experiment table1"), ("random", "experiment random")];
+    let commands = [
+        ("train", "train"),
+        ("finalists", "finalists"),
+        ("table1", "experiment table1"),
+        ("random", "experiment random"),
+    ];
     if let Some((_, what)) = commands.iter().find(|(name, _)| is(ContextKind::InvalidSubcommand, name)) {
         return Some(what);
     }

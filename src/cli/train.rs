@@ -1,18 +1,22 @@
-//! `edgezen train NET`: trains a network on CIFAR-10 or CIFAR-100 (feature `torch`).
+//! `edgezen train NET`: trains a network on a folder of images, or on CIFAR-10 or CIFAR-100 (feature `torch`).
 
 use super::net::{self, NetOptions};
+use super::output::Output;
+use super::pictures::{self, PictureOptions};
+use super::recipe::RecipeOptions;
 use super::{Exit, Failure, Global};
 use edgezen_core::digest::sha256;
 use edgezen_core::plainnet::Model;
 use edgezen_engine::onnx::Size;
 use edgezen_lab::files::lock_folder;
+use edgezen_lab::images::answers::Share;
+use edgezen_lab::images::{Answers, ImageFolder};
 use edgezen_lab::train::TrainError;
-use edgezen_lab::train::checkpoint;
-use edgezen_lab::train::checkpoint::{Best, TrainingState};
+use edgezen_lab::train::checkpoint::{self, Best, TrainingState};
 use edgezen_lab::train::cifar::{Cifar, SIDE};
-use edgezen_lab::train::course::{BEST, CHECKPOINT, Course, Epoch, LAST, METRICS};
+use edgezen_lab::train::course::{BEST, CHECKPOINT, CLASSES, CONFUSION, Course, Epoch, LAST, METRICS};
+use edgezen_lab::train::data::{Reading, TrainingData};
 use edgezen_lab::train::network::Network;
-use edgezen_lab::train::recipe::Recipe;
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -26,43 +30,23 @@ pub struct Args {
     net: String,
     #[command(flatten)]
     options: NetOptions,
-    /// Folder with the binary files of CIFAR-10 or CIFAR-100
+    /// Folder of images: DIR/train/CLASS/IMAGE and DIR/val/CLASS/IMAGE, or DIR/CLASS/IMAGE, of which a fifth is held back. Or a
+    /// folder with the binary files of CIFAR-10 or CIFAR-100
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    #[command(flatten)]
+    pictures: PictureOptions,
     /// Folder of checkpoint, metrics and weights
     #[arg(long, value_name = "DIR", default_value = "runs/train")]
     out: PathBuf,
     /// Go on with the run in --out
     #[arg(long)]
     resume: bool,
-    #[arg(long, value_name = "N", default_value_t = Recipe::default().epochs, value_parser = clap::value_parser!(u32).range(1..))]
-    epochs: u32,
-    /// Images of one step
-    #[arg(long, value_name = "N", default_value_t = Recipe::default().batch, value_parser = clap::value_parser!(u32).range(2..=65_536))]
-    batch: u32,
-    /// Learning rate for 256 images a step
-    #[arg(long, value_name = "X", default_value_t = Recipe::default().rate_per_256)]
-    lr: f64,
-    /// Epochs until the learning rate is at its highest
-    #[arg(long, value_name = "N", default_value_t = Recipe::default().warmup_epochs)]
-    warmup: f64,
-    #[arg(long, value_name = "X", default_value_t = Recipe::default().weight_decay)]
-    weight_decay: f64,
-    /// Cut gradients to ± this
-    #[arg(long, value_name = "X")]
-    clip: Option<f64>,
-    /// Leave AutoAugment out, as short runs should
-    #[arg(long)]
-    no_auto_augment: bool,
-    /// Leave mixing of images out
-    #[arg(long)]
-    no_mixup: bool,
-    /// Leave random erasing out
-    #[arg(long)]
-    no_erasing: bool,
-    /// Leave random crops and mirror images out
-    #[arg(long)]
-    no_crop: bool,
+    #[command(flatten)]
+    recipe: RecipeOptions,
+    /// Begin with the weights in this file, as far as they are of the same name and shape, in place of random ones
+    #[arg(long, value_name = "FILE")]
+    start: Option<PathBuf>,
     /// A TorchScript file whose logits are learnt as well
     #[arg(long, value_name = "FILE")]
     teacher: Option<PathBuf>,
@@ -106,6 +90,8 @@ struct Trained {
     epochs: u32,
     top1: Option<f64>,
     best: Option<Best>,
+    /// Of the network of the best epoch on the test images, which were looked at once; absent where they chose the epoch.
+    test: Option<Tested>,
     train_loss: Option<f64>,
     test_loss: Option<f64>,
     seconds: f64,
@@ -114,15 +100,47 @@ struct Trained {
     history: Vec<Epoch>,
 }
 
+#[derive(Serialize)]
+struct Tested {
+    images: usize,
+    /// With the interval of 95 % (bootstrap).
+    top1: Share,
+    confusion: PathBuf,
+    classes: PathBuf,
+}
+
 static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Has Ctrl-C end the training at the next step, where a checkpoint is written; the second one ends the program.
+pub fn stop_at_interrupt() -> Result<(), Failure> {
+    ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+    })
+    .map_err(|e| Failure::runtime(format!("cannot listen for Ctrl-C: {e}")))
+}
+
+/// Whether somebody wants it to end.
+pub fn stops() -> ControlFlow<()> {
+    if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
     let started = Instant::now();
-    let recipe = recipe(&args)?;
-    let data = Cifar::read(&args.data)?;
-    data.notes.iter().for_each(|note| out.note(format!("note: {note}")));
-    let model = model(&args.net, args.options, data.classes)?;
+    let cifar = TrainingData::is_cifar(&args.data);
+    let recipe = args.recipe.recipe(if cifar { "paper" } else { "short" })?;
+    let (model, data) = if cifar {
+        let data = TrainingData::of_cifar(Cifar::read(&args.data)?);
+        (model_of_cifar(&args.net, args.options, data.classes.len() as u32)?, data)
+    } else {
+        let folder = ImageFolder::list(&args.data, args.pictures.split_seed.unwrap_or(0))?;
+        let model = model_of_classes(&args.net, args.options, folder.classes.len() as u32)?;
+        let data = read(&folder, &model, args.pictures, out)?;
+        (model, data)
+    };
+    pictures::tell(&data.broken, &data.notes, out);
     if (data.training.len() as u64) < u64::from(recipe.batch) {
         return Err(Failure::usage(format!(
             "{} images make no step of {}",
@@ -134,9 +152,19 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let device = args.place.device()?;
     let teacher = args.teacher.as_deref().map(|path| teacher(path, device)).transpose()?;
     let (hash, teacher) = teacher.unzip();
-    let network = Network::new(&model, device, global.seed)?;
+    let mut network = Network::new(&model, device, global.seed)?;
+    if let Some(momentum) = recipe.bn_momentum {
+        network.bn_momentum = momentum;
+    }
+    let start = args.start.as_deref().map(|path| adopt(&mut network, path, out)).transpose()?;
+    if recipe.ema.is_some() {
+        network.begin_averages().map_err(TrainError::from)?;
+    }
+    let (epochs, batch) = (recipe.epochs, recipe.batch);
     let state = TrainingState::new(&model, recipe, global.seed, &data.sha256, hash);
-    let mut course = Course { data: &data, network, state, device, teacher, dir: args.out.clone() };
+    let state = TrainingState { start, ..state };
+    let mut course =
+        Course { data: &data, network, state, device, teacher, dir: args.out.clone(), until: None };
     std::fs::create_dir_all(&args.out).map_err(|e| Failure::io(&args.out, &e))?;
     let _lock = lock_folder(&args.out)?;
     let path = args.out.join(CHECKPOINT);
@@ -158,22 +186,17 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         ))
         .remedy("another folder: --out DIR"));
     }
-    ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(Exit::Interrupted as i32);
-        }
-    })
-    .map_err(|e| Failure::runtime(format!("cannot listen for Ctrl-C: {e}")))?;
-    let steps = data.training.len() as u64 / u64::from(args.batch);
-    let bar =
-        out.progress(steps * u64::from(args.epochs), "{bar:30} {pos}/{len} {elapsed} ETA {eta}  {wide_msg}");
+    stop_at_interrupt()?;
+    let steps = data.training.len() as u64 / u64::from(batch);
+    let bar = out.progress(steps * u64::from(epochs), "{bar:30} {pos}/{len} {elapsed} ETA {eta}  {wide_msg}");
+    let judged = if data.test.is_some() { "validation" } else { "test" };
     let history = course.run(&mut |now| {
         bar.set_position(u64::from(now.epoch - 1) * now.steps + now.step);
         bar.set_message(format!("epoch {} loss {:.3}", now.epoch, now.loss));
         if let Some(e) = now.finished {
             bar.suspend(|| {
                 out.note(format!(
-                    "epoch {}: loss {:.4}, test loss {:.4}, top-1 {:.2} %",
+                    "epoch {}: loss {:.4}, {judged} loss {:.4}, top-1 {:.2} %",
                     e.epoch,
                     e.train_loss,
                     e.test_loss,
@@ -181,16 +204,18 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
                 ));
             });
         }
-        if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        stops()
     });
     bar.finish_and_clear();
     let history = history?;
+    let answers = course.judge_best()?;
     let last = history.last();
     let trained = Trained {
         net: model.network.to_string(),
-        epochs: args.epochs,
+        epochs,
         top1: last.map(|e| e.top1),
         best: course.state.best,
+        test: answers.as_ref().map(|answers| tested(answers, &args.out, global.seed)),
         train_loss: last.map(|e| e.train_loss),
         test_loss: last.map(|e| e.test_loss),
         seconds: started.elapsed().as_secs_f64(),
@@ -199,49 +224,84 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         history,
     };
     out.result(&trained, || {
+        let chosen = if trained.test.is_some() { "validation images" } else { "test set" };
         let best = trained.best.map_or_else(String::new, |best| {
-            format!("top-1 {:.2} % in epoch {}, chosen on the test set\n", 100.0 * best.top1, best.epoch)
+            format!("top-1 {:.2} % in epoch {}, chosen on the {chosen}\n", 100.0 * best.top1, best.epoch)
+        });
+        let test = trained.test.as_ref().map_or_else(String::new, |test| {
+            let Share { share, lower, upper } = test.top1;
+            format!(
+                "top-1 {:.2} % of {} test images ({:.2} to {:.2} %), looked at once; {}\n",
+                100.0 * share,
+                test.images,
+                100.0 * lower,
+                100.0 * upper,
+                test.confusion.display()
+            )
         });
         format!(
-            "{best}{} (the last epoch's: {LAST}), {}",
+            "{best}{test}{} (the last epoch's: {LAST}), {}",
             trained.weights.display(),
             trained.metrics.display()
         )
     })
 }
 
-fn recipe(args: &Args) -> Result<Recipe, Failure> {
-    let usual = Recipe::default();
-    let positive = [("--lr", args.lr), ("--clip", args.clip.unwrap_or(1.0))];
-    let natural = [("--warmup", args.warmup), ("--weight-decay", args.weight_decay)];
-    let wrong = positive.iter().find(|(_, v)| !(v.is_finite() && *v > 0.0));
-    let wrong = wrong.or_else(|| natural.iter().find(|(_, v)| !(v.is_finite() && *v >= 0.0)));
-    if let Some((name, value)) = wrong {
-        return Err(Failure::usage(format!("{name} {value} makes no sense")));
+fn tested(answers: &Answers, dir: &Path, seed: u64) -> Tested {
+    Tested {
+        images: answers.len(),
+        top1: answers.top1_interval(seed),
+        confusion: dir.join(CONFUSION),
+        classes: dir.join(CLASSES),
     }
-    Ok(Recipe {
-        epochs: args.epochs,
-        batch: args.batch,
-        rate_per_256: args.lr,
-        warmup_epochs: args.warmup,
-        weight_decay: args.weight_decay,
-        clip: args.clip,
-        auto_augment: !args.no_auto_augment,
-        mixup: if args.no_mixup { 0.0 } else { usual.mixup },
-        erasing: if args.no_erasing { 0.0 } else { usual.erasing },
-        crop_and_flip: !args.no_crop,
-        ..usual
-    })
 }
 
-/// The network for images of the data set.
-pub fn model(net: &str, options: NetOptions, classes: u32) -> Result<Model, Failure> {
+/// The images of a folder for this network, divided and decoded.
+pub fn read(
+    folder: &ImageFolder,
+    model: &Model,
+    options: PictureOptions,
+    out: Output,
+) -> Result<TrainingData, Failure> {
+    let reading = Reading {
+        side: model.resolution,
+        split_seed: options.split_seed.unwrap_or(0),
+        on_broken: options.on_broken(),
+    };
+    let files = (folder.training.len() + folder.test.len()) as u64;
+    let bar = out.progress(files, "{bar:30} {pos}/{len} images {elapsed} ETA {eta}");
+    let data = TrainingData::of_folder(folder, reading, &|| bar.inc(1));
+    bar.finish_and_clear();
+    Ok(data?)
+}
+
+/// Has the network begin with the weights of a file; gives the file's digest.
+fn adopt(network: &mut Network, path: &Path, out: Output) -> Result<String, Failure> {
+    let bytes = std::fs::read(path).map_err(|e| Failure::io(path, &e))?;
+    let left = network.adopt(&super::export::weights(path)?)?;
+    // Vectors are of the same name and shape by chance.
+    let mut layers = network.parameters.iter().filter(|parameter| parameter.decays);
+    if layers.all(|parameter| left.contains(&parameter.name)) {
+        return Err(Failure::bad_file(path, "none of its weights is one of this network"));
+    }
+    if let Some(first) = left.first() {
+        out.note(format!("{} tensors begin at random; the first is {first}", left.len()));
+    }
+    Ok(sha256(&bytes))
+}
+
+/// The network for images of CIFAR.
+pub fn model_of_cifar(net: &str, options: NetOptions, classes: u32) -> Result<Model, Failure> {
     let side = Size { h: SIDE, w: SIDE };
     if let Some(resolution) = options.resolution.filter(|&resolution| resolution != side) {
         return Err(Failure::usage(format!("--resolution {resolution}: images of CIFAR are {side}")));
     }
-    let options =
-        NetOptions { resolution: Some(side), classes: Some(options.classes.unwrap_or(classes)), ..options };
+    model_of_classes(net, NetOptions { resolution: Some(side), ..options }, classes)
+}
+
+/// The network for images of so many classes.
+pub fn model_of_classes(net: &str, options: NetOptions, classes: u32) -> Result<Model, Failure> {
+    let options = NetOptions { classes: Some(options.classes.unwrap_or(classes)), ..options };
     let model = net::model(net, options, "training needs")?;
     if model.classes < classes {
         return Err(Failure::usage(format!("--classes {}: the data have {classes}", model.classes)));
@@ -263,6 +323,7 @@ impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Failure {
         let message = error.to_string();
         match error {
+            TrainError::Images(error) => error.into(),
             TrainError::Data { path, .. } if path.is_dir() => Failure::new(Exit::BadFile, message)
                 .remedy("--data DIR: the folder that cifar-10-binary.tar.gz unpacks to"),
             TrainError::Data { .. } => {

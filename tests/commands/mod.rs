@@ -2,6 +2,7 @@
 
 mod accuracies;
 mod attack;
+pub mod deploying;
 mod devices;
 mod figures;
 mod info;

@@ -3,14 +3,18 @@
 //! `scripts/test`.
 
 use edgezen::engine::agreement::{self, Tolerance};
+use edgezen::engine::fusion::Fusion;
+use edgezen::engine::model_file::ModelFormat;
 use edgezen::engine::onnxruntime::OnnxRuntime;
 use edgezen::engine::precision::Precision;
+use edgezen::engine::quantisation::{Images, Maps, Ranges};
 use edgezen::engine::runtimes::{self, Opening, Runtime};
-use edgezen::engine::{Engine, EngineError, onnx};
+use edgezen::engine::weights::Weights;
+use edgezen::engine::{Engine, EngineError, Tract, onnx, weights};
 use edgezen::plainnet::graph::{Act, Op};
 use edgezen::plainnet::lowering::Lowering;
 use edgezen::plainnet::repeated::Repeated;
-use edgezen::plainnet::{Graph, Kernel, KernelKind, Model, Shape, published};
+use edgezen::plainnet::{Graph, Kernel, KernelKind, Model, Shape, notation, published};
 use edgezen_lab::device::runtimes::folders;
 use std::path::Path;
 
@@ -46,6 +50,56 @@ fn agrees(engine: &dyn Engine, graph: &Graph, batch: u32, tolerance: Tolerance) 
     let sum = loaded.run_once()?;
     assert!(sum.is_finite() && loaded.run_once()? == sum);
     Ok(())
+}
+
+/// How far numbers are from others, relative to the length of these.
+fn deviation(numbers: &[f32], others: &[f32]) -> f64 {
+    let square = |pair: (&f32, &f32)| f64::from(pair.0 - pair.1).powi(2);
+    let length: f64 = others.iter().map(|&other| f64::from(other).powi(2)).sum();
+    (numbers.iter().zip(others).map(square).sum::<f64>() / length).sqrt()
+}
+
+#[test]
+fn operators_may_stay_in_floats_in_files_of_integers() {
+    let structure = "SuperConvK3BNRELU(3,8,2,1)SuperResIDWE2K3(8,16,2,8,2)SuperConvK1BNRELU(16,32,1,1)";
+    let network = notation::parse(structure).unwrap();
+    let model = Model { name: None, network, resolution: 16, classes: 4, se: true };
+    let graph = model.graph().unwrap();
+    let weights = || Weights::new(&graph, SEED);
+    let inputs = [weights::input(&graph, 0, 1, SEED)];
+    let expected = Tract.load(&graph, 1, SEED).unwrap().run(&inputs).unwrap().remove(0).data;
+    let images = Images::Random { count: 8, seed: SEED };
+    let maps = Maps::of(&graph, &Ranges::observe(&graph, &weights(), &images).unwrap());
+    let layers: Vec<usize> = (0..graph.nodes.len())
+        .filter(|&index| matches!(graph.nodes[index].op, Op::Conv { .. } | Op::Linear { .. }))
+        .collect();
+    let mut engines = opened("int8");
+    engines.extend(open(runtimes::by_name("tract").unwrap(), "fp32", 1));
+    for engine in engines {
+        let ending = engine.file_ending().unwrap();
+        let format = ModelFormat::ALL.into_iter().find(|format| format.ending() == ending).unwrap();
+        let error = |maps: Option<Maps>| {
+            let file = format.write_with(engine.name(), &graph, 1, weights(), maps).unwrap();
+            let mut loaded = engine.load_written(&graph, &file, 1).unwrap();
+            let output = loaded.run(&inputs).unwrap().remove(0);
+            assert_eq!(output.data.len(), 4, "{}", engine.name());
+            deviation(&output.data, &expected)
+        };
+        let name = engine.name();
+        assert!(error(None) < 1e-5, "{name}");
+        let nothing = error(Some(maps.keeping(0..graph.nodes.len())));
+        assert!(nothing < 1e-5, "{name}: {nothing}");
+        let whole = error(Some(maps.clone()));
+        let layers_kept = error(Some(maps.keeping(layers.iter().copied())));
+        assert!((1e-4..0.3).contains(&whole) && layers_kept < whole, "{name}: {layers_kept} of {whole}");
+        for &layer in &layers {
+            let root = |index: usize| Fusion::of(&graph).root[index];
+            let others = (0..graph.nodes.len()).filter(|&index| root(index) != root(layer));
+            let alone = error(Some(maps.keeping(others)));
+            assert!(alone > 0.0 && alone < 1.5 * whole + 0.02, "{name}, node {layer}: {alone} of {whole}");
+            assert!(error(Some(maps.keeping([layer]))) < 2.0 * whole + 0.02, "{name}, node {layer}");
+        }
+    }
 }
 
 fn kernel(kind: KernelKind, act: Act, residual: bool) -> Kernel {

@@ -1,5 +1,6 @@
 //! What the feature `torch` adds, on CPU tensors.
 
+mod deploying;
 mod devices;
 mod forward;
 mod recipe;

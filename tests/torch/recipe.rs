@@ -1,7 +1,9 @@
 //! Images and targets as the recipe changes them.
 
+use edgezen::images::{Picture, View};
+use edgezen::plainnet::Shape;
 use edgezen::train::augment::Operation::*;
-use edgezen::train::augment::{PADDING, crop, erase};
+use edgezen::train::augment::{augmented, erase};
 use edgezen::train::cifar::{IMAGE, SIDE};
 use edgezen::train::recipe::Recipe;
 use rand::SeedableRng;
@@ -46,11 +48,28 @@ fn operations_do_what_they_are_called() {
 }
 
 #[test]
-fn crops_have_a_black_border_and_erased_parts_are_zero() {
-    let image = vec![9; IMAGE];
-    let moved = crop(&image, 0, 2 * PADDING);
-    assert_eq!((moved[0], moved[4], moved[27 * SIDE + 4], moved[28 * SIDE + 4]), (0, 9, 9, 0));
-    assert_eq!(crop(&image, PADDING, PADDING), image);
+fn crops_reach_beyond_the_edge_and_erased_parts_are_zero() {
+    let view = View::of(Shape::square(3, SIDE as u32));
+    let picture =
+        Picture { height: SIDE, width: SIDE, planes: (0..IMAGE).map(|at| 1 + (at % 200) as u8).collect() };
+    let plain = Recipe { auto_augment: false, mirror: false, ..Recipe::default() };
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
+    let (mut shifted, mut most) = (0, 0);
+    for _ in 0..200 {
+        let seen = augmented(&view, &picture, &plain, &mut rng);
+        let dark = seen[..PLANE].chunks(SIDE).take_while(|row| row.iter().all(|&v| v == 0)).count();
+        shifted += usize::from(seen != picture.planes);
+        most = most.max(dark);
+    }
+    assert!(shifted > 190 && most == 4, "{shifted} {most}");
+    let whole = Recipe { crop_and_flip: false, ..plain };
+    assert_eq!(augmented(&view, &picture, &whole, &mut rng), picture.planes);
+    // Of larger images a network sees a part, and nothing beyond the edge.
+    let large = View::of(Shape::square(3, 112));
+    let picture = Picture { height: 128, width: 200, planes: vec![7; 3 * 128 * 200] };
+    for _ in 0..20 {
+        assert!(augmented(&large, &picture, &plain_of_large(), &mut rng).iter().all(|&value| value == 7));
+    }
     let recipe = Recipe { erasing: 1.0, ..Recipe::default() };
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
     let mut share = 0.0;
@@ -60,6 +79,17 @@ fn crops_have_a_black_border_and_erased_parts_are_zero() {
         share += values.iter().filter(|&&v| v == 0.0).count() as f64 / IMAGE as f64 / 200.0;
     }
     assert!((0.14..0.2).contains(&share), "{share}");
+}
+
+fn plain_of_large() -> Recipe {
+    Recipe { auto_augment: false, ..Recipe::default() }
+}
+
+#[test]
+fn means_of_weights_forget_the_beginning() {
+    let recipe = Recipe { ema: Some(0.99), ..Recipe::default() };
+    assert_eq!(Recipe::default().kept_in_mean(5), None);
+    assert_eq!([0, 90, 100_000].map(|steps| recipe.kept_in_mean(steps).unwrap()), [0.1, 0.91, 0.99]);
 }
 
 #[test]

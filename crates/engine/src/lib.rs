@@ -90,6 +90,20 @@ pub trait Engine: Send + Sync {
         let what = format!("networks in files, such as {}", path.display());
         Err(EngineError::Unsupported { engine: self.name(), what })
     }
+
+    /// Prepares a file that this program wrote of `graph`. Its inputs and outputs are given as those of [`Engine::load`] are,
+    /// whatever their order and their numbers in the file.
+    ///
+    /// # Errors
+    /// A file that cannot be run; an engine that reads no such files.
+    fn load_written(
+        &self,
+        _graph: &Graph,
+        _file: &model_file::ModelFile,
+        _batch: u32,
+    ) -> Result<Box<dyn Loaded>, EngineError> {
+        Err(EngineError::Unsupported { engine: self.name(), what: "networks in files".into() })
+    }
 }
 
 /// A network that is ready to run.

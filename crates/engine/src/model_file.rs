@@ -60,12 +60,29 @@ impl ModelFormat {
         content: Content,
     ) -> Result<ModelFile, EngineError> {
         let Content { batch, seed, precision } = content;
+        super::check(graph, engine)?;
+        super::memory::check(engine, graph, batch.max(1))?;
+        let weights = Weights::new(graph, seed);
+        let maps = precision.maps(engine, graph, &weights, seed)?;
+        self.write_with(engine, graph, batch, weights, maps)
+    }
+
+    /// `graph` with these weights as a file for `engine`; in integers that mean `maps`, where there are any.
+    ///
+    /// # Errors
+    /// A graph that no such file can hold, or that does not fit into the memory that is free.
+    pub fn write_with(
+        self,
+        engine: &'static str,
+        graph: &Graph,
+        batch: u32,
+        weights: Weights<'_>,
+        maps: Option<Maps>,
+    ) -> Result<ModelFile, EngineError> {
         let batch = batch.max(1);
         super::check(graph, engine)?;
         super::memory::check(engine, graph, batch)?;
         let unsupported = |what: String| EngineError::Unsupported { engine, what };
-        let weights = Weights::new(graph, seed);
-        let maps = precision.maps(engine, graph, &weights, seed)?;
         let bytes = match (self, &maps) {
             #[cfg(feature = "onnx")]
             (ModelFormat::Onnx, _) => {

@@ -3,6 +3,8 @@
 use super::library::LibraryFile;
 use super::litert::{self, LiteRt};
 #[cfg(feature = "onnx")]
+use super::model_file::ModelFile;
+#[cfg(feature = "onnx")]
 use super::onnx;
 #[cfg(feature = "onnx")]
 use super::onnxruntime::{self, OnnxRuntime};
@@ -159,6 +161,17 @@ impl Engine for TractWithFiles {
     #[cfg(feature = "onnx")]
     fn load_file(&self, path: &Path, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError> {
         onnx::load(path, batch, seed)
+            .map_err(|e| EngineError::Failed { engine: self.name(), reason: e.to_string() })
+    }
+
+    #[cfg(feature = "onnx")]
+    fn load_written(
+        &self,
+        _graph: &Graph,
+        file: &ModelFile,
+        batch: u32,
+    ) -> Result<Box<dyn Loaded>, EngineError> {
+        onnx::load_bytes(&file.bytes, batch, 0)
             .map_err(|e| EngineError::Failed { engine: self.name(), reason: e.to_string() })
     }
 }

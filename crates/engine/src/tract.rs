@@ -132,6 +132,28 @@ impl Observer {
         Ok(Observer(model.unwrap_or_else(|reason| Err(failed(reason)))?))
     }
 
+    /// As [`Observer::new`], for looking at all values of the nodes.
+    pub(super) fn of_values(
+        graph: &Graph,
+        weights: &Weights<'_>,
+        nodes: &[usize],
+    ) -> Result<Observer, EngineError> {
+        super::check(graph, NAME)?;
+        super::memory::check(NAME, graph, 1)?;
+        let inputs = graph.nodes.iter().enumerate().filter(|(_, node)| node.op == Op::Input);
+        let inputs = inputs.map(|(index, _)| weights::input(graph, index, 1, 0)).collect();
+        let model = guarded(|| {
+            let model = Lowering::new(graph, 1, weights).with_values(nodes)?;
+            TractModel::new(model, inputs)
+        });
+        Ok(Observer(model.unwrap_or_else(|reason| Err(failed(reason)))?))
+    }
+
+    /// Runs once on `inputs`; gives the values of each of the nodes.
+    pub(super) fn values(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EngineError> {
+        self.0.run(inputs)
+    }
+
     /// Runs once on `inputs`; gives the smallest and the largest value of each of the nodes.
     pub(super) fn ranges(&mut self, inputs: &[Tensor]) -> Result<Vec<(f32, f32)>, EngineError> {
         let ends = self.0.run(inputs)?;
@@ -170,6 +192,17 @@ impl<'a> Lowering<'a> {
         }
         let last = self.outlets.last().copied().ok_or_else(|| failed("the graph is empty"))?;
         self.model.select_output_outlets(&[last]).map_err(failed)?;
+        Ok(self.model)
+    }
+
+    /// A model whose outputs are the values of `nodes`.
+    fn with_values(mut self, nodes: &[usize]) -> Result<TypedModel, EngineError> {
+        for (index, node) in self.graph.nodes.iter().enumerate() {
+            let outlet = self.node(index, node)?;
+            self.outlets.push(outlet);
+        }
+        let outlets: Vec<OutletId> = nodes.iter().map(|&node| self.outlets[node]).collect();
+        self.model.select_output_outlets(&outlets).map_err(failed)?;
         Ok(self.model)
     }
 

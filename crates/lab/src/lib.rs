@@ -13,13 +13,15 @@
 //!    devices from a few measurements
 //! 6. `prediction`, `accuracy`: latencies of networks and tables; accuracies of trained networks, and what is fitted to
 //!    them
-//! 7. `verify`, `rescoring`, `report`, `train`: what a search found, measured, scored again, drawn, and trained
+//! 7. `verify`, `rescoring`, `report`, `train`, `deploy`: what a search found, measured, scored again, drawn, trained, and
+//!    written as a file whose accuracy is known
 //! 8. `experiment`: figures and tables of the paper
 
 pub mod accuracy;
 pub mod campaign;
 pub mod catalogue;
 pub mod dataset;
+pub mod deploy;
 pub mod device;
 pub mod evaluation;
 pub mod experiment;

@@ -11,13 +11,13 @@ const HIDDEN: bool = cfg!(not(feature = "torch"));
 #[derive(Debug, clap::Args)]
 #[group(id = "judging a trained network", multiple = true)]
 pub struct Args {
-    /// A trained network, with --weights: how many images of the data set in --data it names right
+    /// A trained network, with --weights: how many images of the folder, or the set of CIFAR, in --data it names right
     #[arg(value_name = "NET", requires = "weights", hide = HIDDEN)]
     net: Option<String>,
     /// Its weights, as `train` writes them
     #[arg(long, value_name = "FILE", requires = "net", hide = HIDDEN)]
     weights: Option<PathBuf>,
-    /// Side of the square input image [default: 32]
+    /// Side of the square input image [default: the network's own; 32 of CIFAR]
     #[arg(long, value_name = "R", requires = "net", hide = HIDDEN)]
     resolution: Option<u32>,
     /// Classes of the classifier [default: those of the data set]
@@ -32,6 +32,12 @@ pub struct Args {
     /// Threads on the CPU [default: one per core]
     #[arg(long, value_name = "N", requires = "net", hide = HIDDEN, value_parser = clap::value_parser!(i32).range(1..=1024))]
     threads: Option<i32>,
+    /// Leave out images that cannot be read, in place of refusing the folder
+    #[arg(long, requires = "net", hide = HIDDEN)]
+    skip_broken: bool,
+    /// Seed that divides the images, where no folders do [default: 0]
+    #[arg(long, value_name = "N", requires = "net", hide = HIDDEN)]
+    split_seed: Option<u64>,
 }
 
 impl Args {
@@ -50,29 +56,41 @@ pub fn run(_: &str, _: &Path, _: &Args, _: &Path, _: Global) -> Result<(), Failu
 #[cfg(feature = "torch")]
 pub fn run(net: &str, weights: &Path, args: &Args, data: &Path, global: Global) -> Result<(), Failure> {
     use crate::cli::net::NetOptions;
+    use crate::cli::pictures::{self, PictureOptions};
     use crate::cli::train::{self, Place};
     use edgezen_engine::onnx::Size;
+    use edgezen_lab::images::ImageFolder;
     use edgezen_lab::train::cifar::Cifar;
-    use edgezen_lab::train::course::test;
+    use edgezen_lab::train::course::judge;
+    use edgezen_lab::train::data::TrainingData;
     use edgezen_lab::train::network::Network;
 
     let out = global.output();
-    let data = Cifar::read(data)?;
-    data.notes.iter().for_each(|note| out.note(format!("note: {note}")));
     let options = NetOptions {
         resolution: args.resolution.map(|side| Size { h: side as usize, w: side as usize }),
         classes: args.classes,
         se: args.se,
     };
-    let model = train::model(net, options, data.classes)?;
+    let (model, data) = if TrainingData::is_cifar(data) {
+        let data = TrainingData::of_cifar(Cifar::read(data)?);
+        (train::model_of_cifar(net, options, data.classes.len() as u32)?, data)
+    } else {
+        let pictures = PictureOptions { skip_broken: args.skip_broken, split_seed: args.split_seed };
+        let folder = ImageFolder::list(data, args.split_seed.unwrap_or(0))?;
+        let model = train::model_of_classes(net, options, folder.classes.len() as u32)?;
+        let data = train::read(&folder, &model, pictures, out)?;
+        (model, data)
+    };
+    pictures::tell(&data.broken, &data.notes, out);
     let device = Place { device: args.device.clone(), threads: args.threads }.device()?;
     let mut network = Network::new(&model, device, 0)?;
     let file = crate::cli::export::weights(weights)?;
     network
         .load(&file, false)
         .map_err(|reason| Failure::bad_file(weights, format!("of another network: {reason}")))?;
-    let (loss, top1) = test(&network, &data.test, device)?;
-    let report = Evaluated { net: model.network.to_string(), images: data.test.len(), top1, loss };
+    let (loss, answers) = judge(&network, data.test.as_ref().unwrap_or(&data.judged), &data.view, device)?;
+    let top1 = answers.top1();
+    let report = Evaluated { net: model.network.to_string(), images: answers.len(), top1, loss };
     out.result(&report, || {
         format!("top-1 {:.2} % of {} images, cross entropy {:.4}", 100.0 * top1, report.images, loss)
     })

@@ -104,6 +104,15 @@ impl Engine for LiteRt {
         let bytes = input::read_at_most(path, MOST_BYTES).map_err(|error| failed(error.to_string()))?;
         self.compile(bytes, batch, seed, Order::AsInFile)
     }
+
+    fn load_written(
+        &self,
+        graph: &Graph,
+        file: &ModelFile,
+        batch: u32,
+    ) -> Result<Box<dyn Loaded>, EngineError> {
+        self.compile(file.bytes.clone(), batch, 0, Order::of(graph, file.maps.as_ref()))
+    }
 }
 
 fn failed(reason: String) -> EngineError {

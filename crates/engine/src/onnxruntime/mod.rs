@@ -7,7 +7,7 @@ mod api;
 mod session;
 
 use crate::library::{Library, LibraryFile};
-use crate::model_file::{Content, ModelFormat};
+use crate::model_file::{Content, ModelFile, ModelFormat};
 use crate::precision::Precision;
 use crate::{Engine, EngineError, Loaded};
 use edgezen_core::plainnet::Graph;
@@ -94,6 +94,15 @@ impl Engine for OnnxRuntime {
 
     fn load_file(&self, path: &Path, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, EngineError> {
         Ok(Box::new(self.session(Source::File(path), None, batch, seed)?))
+    }
+
+    fn load_written(
+        &self,
+        _graph: &Graph,
+        file: &ModelFile,
+        batch: u32,
+    ) -> Result<Box<dyn Loaded>, EngineError> {
+        Ok(Box::new(self.session(Source::Bytes(&file.bytes), None, batch, 0)?))
     }
 }
 

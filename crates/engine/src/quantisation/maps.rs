@@ -4,12 +4,17 @@ use super::{Affine, Ranges};
 use crate::fusion::Fusion;
 use edgezen_core::plainnet::Graph;
 use edgezen_core::plainnet::graph::{Act, Op};
+use std::collections::BTreeSet;
 
 /// The integers of the value that each operator of a network writes.
 #[derive(Clone, Debug)]
 pub struct Maps {
     /// By the node at which the operator begins.
     of: Vec<Affine>,
+    /// The operator of each node: the node at which it begins.
+    roots: Vec<usize>,
+    /// The operators that are computed in floats, by the node at which each begins.
+    in_floats: BTreeSet<usize>,
     /// What the ranges are from, as a sentence for whoever opens the file.
     pub note: String,
 }
@@ -53,7 +58,23 @@ impl Maps {
             fixed[index].unwrap_or_else(|| Affine::of_range(low, high))
         };
         let of = (0..nodes).map(|index| affine(fusion.root[index])).collect();
-        Maps { of, note: ranges.note() }
+        Maps { of, roots: fusion.root, in_floats: BTreeSet::new(), note: ranges.note() }
+    }
+
+    /// The same, where the operators of these nodes are computed in floats.
+    #[must_use]
+    pub fn keeping(&self, nodes: impl IntoIterator<Item = usize>) -> Maps {
+        let in_floats: BTreeSet<usize> = nodes.into_iter().map(|node| self.roots[node]).collect();
+        let floats = match in_floats.len() {
+            0 => String::new(),
+            count => format!("; {count} operators in floats"),
+        };
+        Maps { in_floats, note: format!("{}{floats}", self.note), ..self.clone() }
+    }
+
+    /// Whether the operator of node `index` is computed in floats.
+    pub fn in_floats(&self, index: usize) -> bool {
+        self.in_floats.contains(&self.roots[index])
     }
 
     /// The integers of the value that the operator of node `index` writes.

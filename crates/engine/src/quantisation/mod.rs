@@ -5,11 +5,13 @@
 //! * Biases: 32-bit integers; their scale is the product of those of the map and of the weight.
 
 mod affine;
+mod histogram;
 mod maps;
 mod ranges;
 mod weights;
 
 pub use affine::Affine;
+pub use histogram::Method;
 pub use maps::Maps;
 pub use ranges::{Images, Ranges};
 pub use weights::{IntegerWeights, WeightRange, integers};

@@ -1,6 +1,7 @@
 //! The ranges of the values that a network computes.
 
 use super::QuantisationError;
+use super::histogram::{Histogram, Method};
 use crate::Tensor;
 use crate::fusion::Fusion;
 use crate::tract::Observer;
@@ -23,6 +24,7 @@ pub struct Ranges {
     of: Vec<(f32, f32)>,
     images: usize,
     random: bool,
+    method: Method,
 }
 
 impl Ranges {
@@ -72,13 +74,52 @@ impl Ranges {
         if count == 0 {
             return Err(QuantisationError::NoImage);
         }
-        Ok(Ranges { of, images: count, random: matches!(images, Images::Random { .. }) })
+        let random = matches!(images, Images::Random { .. });
+        Ok(Ranges { of, images: count, random, method: Method::MinMax })
+    }
+
+    /// As [`Ranges::observe`], where `method` chooses which of the values the integers stand for. The ends of the network's input
+    /// and of its output are never cut off.
+    ///
+    /// # Errors
+    /// As [`Ranges::observe`].
+    pub fn observe_by(
+        graph: &Graph,
+        weights: &Weights<'_>,
+        images: &[Tensor],
+        method: Method,
+    ) -> Result<Ranges, QuantisationError> {
+        let given = Images::Given(images.to_vec());
+        let mut ranges = Ranges::observe(graph, weights, &given)?;
+        ranges.method = method;
+        if method == Method::MinMax {
+            return Ok(ranges);
+        }
+        let last = graph.nodes.len() - 1;
+        let fusion = Fusion::of(graph);
+        let cut: Vec<usize> = (0..graph.nodes.len())
+            .filter(|&i| fusion.begins(i) && graph.nodes[i].op != Op::Input && fusion.last[i] != last)
+            .map(|i| fusion.last[i])
+            .collect();
+        let mut histograms: Vec<Histogram> =
+            cut.iter().map(|&node| Histogram::new(ranges.of[node].0, ranges.of[node].1)).collect();
+        let mut observer = Observer::of_values(graph, weights, &cut)?;
+        for image in images {
+            let values = observer.values(std::slice::from_ref(image))?;
+            for (histogram, value) in histograms.iter_mut().zip(values) {
+                histogram.add(&value.data);
+            }
+        }
+        for (node, histogram) in cut.into_iter().zip(histograms) {
+            ranges.of[node] = histogram.range(method);
+        }
+        Ok(ranges)
     }
 
     /// Ranges that are known.
     #[cfg(test)]
     pub(super) fn given(of: Vec<(f32, f32)>) -> Ranges {
-        Ranges { of, images: 1, random: false }
+        Ranges { of, images: 1, random: false, method: Method::MinMax }
     }
 
     /// The smallest and the largest value that node `index` computes, if an operator writes its value.
@@ -96,7 +137,14 @@ impl Ranges {
         if self.random {
             "ranges from random images: for latency only".into()
         } else {
-            format!("ranges from {} images", self.images)
+            let images = self.images;
+            match self.method {
+                Method::MinMax => format!("ranges from {images} images"),
+                Method::Percentile(percent) => {
+                    format!("ranges of {percent} % of the values of {images} images")
+                }
+                Method::Entropy => format!("ranges of least divergence from {images} images"),
+            }
         }
     }
 }
@@ -130,6 +178,18 @@ mod tests {
             Ranges::observe(&graph, &weights, &infinite),
             Err(QuantisationError::Range { node: 0, .. })
         ));
+        // A value in a thousand is far away: the percentile cuts it off, except at the input.
+        let mut deep = Graph::new(Shape::square(1, 32));
+        let relu = deep.push(Op::Act(Act::Relu), vec![0]);
+        deep.push(Op::GlobalAvgPool, vec![relu]);
+        let mut data: Vec<f32> = (0..1024_u16).map(|i| f32::from(i) / 1024.0).collect();
+        data[77] = 50.0;
+        let images = [Tensor { shape: vec![1, 1, 32, 32], data }];
+        let weights = Weights::new(&deep, 0);
+        let cut = Ranges::observe_by(&deep, &weights, &images, Method::Percentile(99.0)).unwrap();
+        assert_eq!(cut.of(0).1, 50.0);
+        assert!(cut.of(relu).1 > 0.98 && cut.of(relu).1 < 1.05, "{:?}", cut.of(relu));
+        assert_eq!(cut.note(), "ranges of 99 % of the values of 1 images");
         let small = Images::Given(vec![Tensor { shape: vec![1, 2, 2, 2], data: vec![0.0; 8] }]);
         assert!(Ranges::observe(&graph, &weights, &small).is_err());
     }

@@ -1,7 +1,23 @@
-//! Folders of images as inputs of networks.
+//! Folders of images: their files, decoded and resized as networks see them.
+//!
+//! * [`inputs`]: images of any folder as inputs of a network;
+//! * [`folder`]: a folder of images by class, and which of them are learnt from;
+//! * [`pictures`]: its images, decoded in parallel;
+//! * [`view`]: what a network sees of an image;
+//! * [`answers`]: what a network answered for images whose classes are known.
 
+pub mod answers;
 mod decode;
+pub mod folder;
+mod orientation;
+pub mod pictures;
 mod resize;
+pub mod view;
+
+pub use answers::Answers;
+pub use folder::{ImageFolder, Item};
+pub use pictures::{Broken, OnBroken, Pictures};
+pub use view::{Normalisation, Picture, View};
 
 use decode::Pixels;
 use edgezen_core::files::FileError;
@@ -11,40 +27,48 @@ use std::path::{Path, PathBuf};
 
 /// Larger files are no images that a network was trained on.
 const MOST_BYTES: u64 = 64 << 20;
+/// Most files that a message names.
+const NAMED: usize = 10;
 
 /// Why a folder gives no inputs.
 #[derive(Debug, thiserror::Error)]
 pub enum ImagesError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{}: there is no .png, .jpg or .jpeg file in it, nor in the folders in it", path.display())]
+    #[error("{}: there is no image (.png, .jpg, .webp, .bmp) in it, nor in the folders in it", path.display())]
     None { path: PathBuf },
     #[error("{}: {reason}", path.display())]
     Damaged { path: PathBuf, reason: String },
+    #[error("{} files are no images that can be read: {}", files.len(), named(files))]
+    Broken { files: Vec<Broken> },
+    #[error("{}: there is no folder in it; images lie in one folder for each class", path.display())]
+    NoClass { path: PathBuf },
+    #[error("{}: there is a single class ({class}) in it, and nothing to tell it from", path.display())]
+    OneClass { path: PathBuf, class: String },
+    #[error("{}: this class has no image; {classes} classes have none", path.display())]
+    EmptyClass { path: PathBuf, classes: usize },
+    #[error("{}: class {class} has images there, and none in {}", folder.display(), training.display())]
+    OnlyThere { class: String, folder: PathBuf, training: PathBuf },
+    #[error("{}: there are too few images to hold some of them back for judging", path.display())]
+    TooFew { path: PathBuf },
+    #[error("{}: the name of this class is not in UTF-8", path.display())]
+    Name { path: PathBuf },
     #[error("the network reads maps of {0} channels, and images have 3")]
     Channels(u32),
 }
 
-/// How pixels become numbers: (value / 255 − mean) / deviation, channel by channel.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Normalisation {
-    pub mean: [f32; 3],
-    pub deviation: [f32; 3],
+/// The first of the files, with what is wrong with each.
+fn named(files: &[Broken]) -> String {
+    let one = |file: &Broken| format!("{} ({})", file.path.display(), file.reason);
+    let mut text = files.iter().take(NAMED).map(one).collect::<Vec<_>>().join(", ");
+    if files.len() > NAMED {
+        text.push_str(", …");
+    }
+    text
 }
-
-impl Normalisation {
-    pub const IMAGENET: Normalisation =
-        Normalisation { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
-    pub const CIFAR: Normalisation =
-        Normalisation { mean: [0.4914, 0.4822, 0.4465], deviation: [0.2023, 0.1994, 0.2010] };
-}
-
-/// Longest side of networks for small images, which see whole images; others see the middle 7/8.
-const SMALL: u32 = 64;
 
 /// Up to `most` images of the folder, evenly spaced in the order of their names, as inputs `[1, 3, height, width]` of a network that
-/// reads maps of `shape`. Images are resized so that the network's sides cut the middle out of them, and normalised as those of
-/// ImageNet; for networks of small images, as those of CIFAR.
+/// reads maps of `shape`, as [`View`] says.
 ///
 /// # Errors
 /// A folder without images; files that cannot be read or are damaged; a network that reads other maps.
@@ -52,9 +76,7 @@ pub fn inputs(folder: &Path, shape: Shape, most: usize) -> Result<Vec<Tensor>, I
     if shape.c != 3 {
         return Err(ImagesError::Channels(shape.c));
     }
-    let small = shape.h.max(shape.w) <= SMALL;
-    let (kept, normalisation) =
-        if small { (1.0, Normalisation::CIFAR) } else { (0.875, Normalisation::IMAGENET) };
+    let view = View::of(shape);
     let paths = paths(folder)?;
     let count = paths.len().min(most);
     let chosen = (0..count).map(|index| &paths[index * paths.len() / count]);
@@ -63,17 +85,16 @@ pub fn inputs(folder: &Path, shape: Shape, most: usize) -> Result<Vec<Tensor>, I
         let bytes = input::read_at_most(path, MOST_BYTES)?;
         let pixels =
             Pixels::decode(&bytes).map_err(|reason| ImagesError::Damaged { path: path.clone(), reason })?;
-        let planes = resize::centre(&pixels, [shape.h, shape.w].map(|side| side as usize), kept);
-        let dims = [1, 3, shape.h, shape.w].map(|side| side as usize).to_vec();
-        let area = planes.len() / 3;
-        let number = |(index, value): (usize, f32)| {
-            let channel = index / area;
-            (value / 255.0 - normalisation.mean[channel]) / normalisation.deviation[channel]
-        };
-        let data = planes.into_iter().enumerate().map(number).collect();
-        tensors.push(Tensor { shape: dims, data });
+        tensors.push(tensor(&view, &view.picture(&pixels)));
     }
     Ok(tensors)
+}
+
+/// A picture as the input of a network that is judged.
+pub fn tensor(view: &View, picture: &Picture) -> Tensor {
+    let mut data = vec![0.0; view.elements()];
+    view.numbers(&view.middle(picture), &mut data);
+    Tensor { shape: vec![1, 3, view.height, view.width], data }
 }
 
 /// The images of a folder, and of the folders in it, which may be one for each class; in the order of their names.
@@ -89,11 +110,7 @@ fn paths(folder: &Path) -> Result<Vec<PathBuf>, ImagesError> {
             found.push(entry.map_err(FileError::io(&folder))?.path());
         }
     }
-    let endings = ["png", "jpg", "jpeg"];
-    found.retain(|path| {
-        let ending = path.extension();
-        ending.is_some_and(|ending| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
-    });
+    found.retain(|path| folder::is_image(path));
     found.sort();
     if found.is_empty() { Err(ImagesError::None { path: folder.to_owned() }) } else { Ok(found) }
 }

@@ -1,16 +1,26 @@
 //! What is done to an image before a network sees it: crop, mirror, AutoAugment (the policy that was found
-//! for CIFAR-10: Cubuk et al., CVPR 2019), erasing. Operations on pixels compute what Pillow computes.
+//! for CIFAR-10: Cubuk et al., CVPR 2019), erasing. Operations on pixels compute what Pillow computes. Images are square, of
+//! three channels one after another.
 
-use super::cifar::{IMAGE, SIDE};
 use super::recipe::Recipe;
+use crate::images::{Picture, View};
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-/// Pixels around an image that crops may reach into.
-pub const PADDING: usize = 4;
+/// Crops of images that networks see whole reach so far beyond the edge, as a share of the side.
+const PADDING: usize = 8;
 /// What stands beyond the edge of moved images.
 const GREY: u8 = 128;
-const PLANE: usize = SIDE * SIDE;
+
+/// Pixels of a channel of an image.
+fn area<T>(image: &[T]) -> usize {
+    image.len() / 3
+}
+
+/// Side of an image.
+fn side<T>(image: &[T]) -> usize {
+    area(image).isqrt()
+}
 
 /// An operation of AutoAugment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,11 +94,11 @@ impl Operation {
         match self {
             ShearX => affine(image, [1.0, signed, 0.0, 0.0, 1.0, 0.0], bicubic),
             ShearY => affine(image, [1.0, 0.0, 0.0, signed, 1.0, 0.0], bicubic),
-            TranslateX => affine(image, [1.0, 0.0, signed * SIDE as f64, 0.0, 1.0, 0.0], nearest),
-            TranslateY => affine(image, [1.0, 0.0, 0.0, 0.0, 1.0, signed * SIDE as f64], nearest),
+            TranslateX => affine(image, [1.0, 0.0, signed * side(image) as f64, 0.0, 1.0, 0.0], nearest),
+            TranslateY => affine(image, [1.0, 0.0, 0.0, 0.0, 1.0, signed * side(image) as f64], nearest),
             Rotate => {
                 let (sin, cos) = m.to_radians().sin_cos();
-                let centre = SIDE as f64 / 2.0;
+                let centre = side(image) as f64 / 2.0;
                 let (sin, cos) = (-sin, cos);
                 // Counter-clockwise round the middle.
                 let c = centre - cos * centre - sin * centre;
@@ -98,10 +108,11 @@ impl Operation {
             Color => blend(&grey(image), image, 1.0 + signed),
             Contrast => {
                 let grey = grey(image);
-                let mean = grey[..PLANE].iter().map(|&v| f64::from(v)).sum::<f64>() / PLANE as f64;
-                blend(&[(mean + 0.5) as u8; IMAGE], image, 1.0 + signed)
+                let area = area(image);
+                let mean = grey[..area].iter().map(|&v| f64::from(v)).sum::<f64>() / area as f64;
+                blend(&vec![(mean + 0.5) as u8; image.len()], image, 1.0 + signed)
             }
-            Brightness => blend(&[0; IMAGE], image, 1.0 + signed),
+            Brightness => blend(&vec![0; image.len()], image, 1.0 + signed),
             Sharpness => blend(&smooth(image), image, 1.0 + signed),
             Posterize => {
                 let mask = !0_u8 << (8 - m.round() as u32).min(8);
@@ -115,14 +126,11 @@ impl Operation {
     }
 }
 
-/// The image as `recipe` changes it, before its values are normalised.
-pub fn augmented(image: &[u8], recipe: &Recipe, rng: &mut Xoshiro256PlusPlus) -> Vec<u8> {
-    let mut image = image.to_vec();
-    if recipe.crop_and_flip {
-        image = crop(&image, rng.random_range(0..=2 * PADDING), rng.random_range(0..=2 * PADDING));
-        if rng.random::<bool>() {
-            image.chunks_mut(SIDE).for_each(<[u8]>::reverse);
-        }
+/// What a network that learns sees of a picture: a part of it, as `recipe` changes it, before its values are normalised.
+pub fn augmented(view: &View, picture: &Picture, recipe: &Recipe, rng: &mut Xoshiro256PlusPlus) -> Vec<u8> {
+    let mut image = if recipe.crop_and_flip { crop(view, picture, rng) } else { view.middle(picture) };
+    if recipe.crop_and_flip && recipe.mirror && rng.random::<bool>() {
+        image.chunks_mut(view.width.max(1)).for_each(<[u8]>::reverse);
     }
     if recipe.auto_augment {
         for (operation, probability, magnitude) in POLICY[rng.random_range(0..POLICY.len())] {
@@ -140,68 +148,64 @@ pub fn erase(values: &mut [f32], recipe: &Recipe, rng: &mut Xoshiro256PlusPlus) 
     if rng.random::<f64>() >= recipe.erasing {
         return;
     }
+    let (plane, side) = (area(values), side(values));
     for _ in 0..10 {
-        let area = PLANE as f64 * rng.random_range(0.02..0.33);
+        let area = plane as f64 * rng.random_range(0.02..0.33);
         let aspect = rng.random_range(0.3..3.3_f64);
         let (h, w) = ((area * aspect).sqrt().round() as usize, (area / aspect).sqrt().round() as usize);
-        if h < SIDE && w < SIDE {
-            let (top, left) = (rng.random_range(0..=SIDE - h), rng.random_range(0..=SIDE - w));
-            for plane in values.chunks_mut(PLANE) {
-                plane.chunks_mut(SIDE).skip(top).take(h).for_each(|row| row[left..left + w].fill(0.0));
+        if h < side && w < side {
+            let (top, left) = (rng.random_range(0..=side - h), rng.random_range(0..=side - w));
+            for plane in values.chunks_mut(plane) {
+                plane.chunks_mut(side).skip(top).take(h).for_each(|row| row[left..left + w].fill(0.0));
             }
             return;
         }
     }
 }
 
-/// A part of the image that begins so many pixels right of and below the corner of its black border.
-pub fn crop(image: &[u8], left: usize, top: usize) -> Vec<u8> {
-    let mut out = vec![0; IMAGE];
-    for (to, from) in out.chunks_mut(PLANE).zip(image.chunks(PLANE)) {
-        for (y, row) in to.chunks_mut(SIDE).enumerate() {
-            let Some(from) = (y + top).checked_sub(PADDING).and_then(|y| from.chunks(SIDE).nth(y)) else {
-                continue;
-            };
-            for (x, value) in row.iter_mut().enumerate() {
-                let source = (x + left).checked_sub(PADDING).and_then(|x| from.get(x));
-                *value = source.copied().unwrap_or(0);
-            }
-        }
-    }
-    out
+/// A random part of the picture. Where the network sees whole images, it reaches beyond the edge.
+fn crop(view: &View, picture: &Picture, rng: &mut Xoshiro256PlusPlus) -> Vec<u8> {
+    let (across, down) = if view.sees_all() { (view.width / PADDING, view.height / PADDING) } else { (0, 0) };
+    let mut place = |spare: usize, beyond: usize| {
+        rng.random_range(0..=spare + 2 * beyond).cast_signed() - beyond.cast_signed()
+    };
+    let left = place(picture.width.saturating_sub(view.width), across);
+    let top = place(picture.height.saturating_sub(view.height), down);
+    view.part(picture, top, left)
 }
 
 /// Each pixel from where `matrix` sends its middle; grey beyond the edge.
-fn affine(image: &[u8], matrix: [f64; 6], sample: fn(&[u8], f64, f64) -> Option<u8>) -> Vec<u8> {
+fn affine(image: &[u8], matrix: [f64; 6], sample: fn(&[u8], usize, f64, f64) -> Option<u8>) -> Vec<u8> {
     let [a, b, c, d, e, f] = matrix;
-    let mut out = Vec::with_capacity(IMAGE);
-    for plane in image.chunks(PLANE) {
-        for at in 0..PLANE {
-            let (x, y) = ((at % SIDE) as f64 + 0.5, (at / SIDE) as f64 + 0.5);
-            out.push(sample(plane, a * x + b * y + c, d * x + e * y + f).unwrap_or(GREY));
+    let side = side(image);
+    let mut out = Vec::with_capacity(image.len());
+    for plane in image.chunks(area(image)) {
+        for at in 0..plane.len() {
+            let (x, y) = ((at % side) as f64 + 0.5, (at / side) as f64 + 0.5);
+            out.push(sample(plane, side, a * x + b * y + c, d * x + e * y + f).unwrap_or(GREY));
         }
     }
     out
 }
 
-fn inside(x: f64, y: f64) -> bool {
-    let side = SIDE as f64;
+fn inside(side: usize, x: f64, y: f64) -> bool {
+    let side = side as f64;
     (0.0..side).contains(&x) && (0.0..side).contains(&y)
 }
 
-fn nearest(plane: &[u8], x: f64, y: f64) -> Option<u8> {
-    inside(x, y).then(|| plane[y as usize * SIDE + x as usize])
+fn nearest(plane: &[u8], side: usize, x: f64, y: f64) -> Option<u8> {
+    inside(side, x, y).then(|| plane[y as usize * side + x as usize])
 }
 
-fn bicubic(plane: &[u8], x: f64, y: f64) -> Option<u8> {
-    if !inside(x, y) {
+fn bicubic(plane: &[u8], side: usize, x: f64, y: f64) -> Option<u8> {
+    if !inside(side, x, y) {
         return None;
     }
     let (x, y) = (x - 0.5, y - 0.5);
     let (left, top) = (x.floor(), y.floor());
     let at = |row: f64, column: f64| {
-        let clip = |v: f64| v.clamp(0.0, (SIDE - 1) as f64) as usize;
-        f64::from(plane[clip(row) * SIDE + clip(column)])
+        let clip = |v: f64| v.clamp(0.0, (side - 1) as f64) as usize;
+        f64::from(plane[clip(row) * side + clip(column)])
     };
     // The cubic through four values with slope −½.
     let cubic = |v: [f64; 4], d: f64| {
@@ -232,25 +236,28 @@ fn blend(base: &[u8], image: &[u8], share: f64) -> Vec<u8> {
 
 /// Luma in all three channels.
 fn grey(image: &[u8]) -> Vec<u8> {
+    let area = area(image);
     let luma = |at: usize| {
-        let [r, g, b] = [0, 1, 2].map(|channel| u32::from(image[channel * PLANE + at]));
+        let [r, g, b] = [0, 1, 2].map(|channel| u32::from(image[channel * area + at]));
         ((19_595 * r + 38_470 * g + 7_471 * b + 0x8000) >> 16) as u8
     };
-    let plane: Vec<u8> = (0..PLANE).map(luma).collect();
+    let plane: Vec<u8> = (0..area).map(luma).collect();
     plane.repeat(3)
 }
 
 /// Each pixel with five shares of itself and one of each neighbour; the edge stays.
 fn smooth(image: &[u8]) -> Vec<u8> {
     let mut out = image.to_vec();
-    for (to, from) in out.chunks_mut(PLANE).zip(image.chunks(PLANE)) {
-        for (y, x) in (1..SIDE - 1).flat_map(|y| (1..SIDE - 1).map(move |x| (y, x))) {
-            let mut sum = 4.0 * f32::from(from[y * SIDE + x]);
+    let (area, side) = (area(image), side(image));
+    let inner = 1..side.saturating_sub(1);
+    for (to, from) in out.chunks_mut(area).zip(image.chunks(area)) {
+        for (y, x) in inner.clone().flat_map(|y| inner.clone().map(move |x| (y, x))) {
+            let mut sum = 4.0 * f32::from(from[y * side + x]);
             for row in [y - 1, y, y + 1] {
                 sum +=
-                    from[row * SIDE + x - 1..=row * SIDE + x + 1].iter().map(|&v| f32::from(v)).sum::<f32>();
+                    from[row * side + x - 1..=row * side + x + 1].iter().map(|&v| f32::from(v)).sum::<f32>();
             }
-            to[y * SIDE + x] = (sum / 13.0 + 0.5) as u8;
+            to[y * side + x] = (sum / 13.0 + 0.5) as u8;
         }
     }
     out
@@ -259,7 +266,7 @@ fn smooth(image: &[u8]) -> Vec<u8> {
 /// The image with the values of each channel looked up in a table made from the channel.
 fn by_channel(image: &[u8], table: fn(&[u8]) -> [u8; 256]) -> Vec<u8> {
     image
-        .chunks(PLANE)
+        .chunks(area(image))
         .flat_map(|plane| {
             let table = table(plane);
             plane.iter().map(move |&v| table[usize::from(v)])
@@ -283,7 +290,7 @@ fn equalize(plane: &[u8]) -> [u8; 256] {
     let mut counts = [0_usize; 256];
     plane.iter().for_each(|&v| counts[usize::from(v)] += 1);
     let last = counts.iter().rev().find(|&&count| count > 0).copied().unwrap_or(0);
-    let step = (PLANE - last) / 255;
+    let step = (plane.len() - last) / 255;
     if counts.iter().filter(|&&count| count > 0).count() <= 1 || step == 0 {
         return std::array::from_fn(|v| v as u8);
     }

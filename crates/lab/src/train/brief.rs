@@ -1,12 +1,12 @@
 //! A short training of a small network, all in memory. The validation images choose the epoch; the test images judge the
 //! network of that epoch, and nothing else.
 
-use super::cifar;
-use super::network::Network;
+use super::network::{Network, Step};
 use super::recipe::Recipe;
 use super::split::{Part, Split};
 use super::{Purpose, TrainError, augment, stream};
-use edgezen_core::plainnet::Model;
+use crate::images::{Picture, View};
+use edgezen_core::plainnet::{Model, Shape};
 use edgezen_core::random::shuffle;
 use edgezen_engine::safetensors::Tensors;
 use serde::Serialize;
@@ -77,9 +77,8 @@ pub fn train(
         let reason = format!("{} images make no step of {}", data.training.len(), recipe.batch);
         return Err(TrainError::Network(reason));
     }
-    let changes = recipe.crop_and_flip || recipe.auto_augment;
-    if recipe.mixup > 0.0 || recipe.erasing > 0.0 || (changes && data.side != cifar::SIDE) {
-        let reason = "a short training neither mixes nor erases images, and crops only those of CIFAR";
+    if recipe.mixup > 0.0 || recipe.erasing > 0.0 {
+        let reason = "a short training neither mixes nor erases images";
         return Err(TrainError::Network(reason.into()));
     }
     let mut network = Network::new(model, device, seed)?;
@@ -130,39 +129,44 @@ impl Run<'_> {
         let batch = recipe.batch as usize;
         let rows = &order[step * batch..][..batch];
         let bytes = data.image_bytes();
+        let view = View::of(Shape::square(3, data.side as u32));
         let mut values = vec![0_f32; batch * bytes];
         for (out, &row) in values.chunks_mut(bytes).zip(rows) {
             let mut rng = stream(seed, Purpose::Image, epoch, row as u64);
-            let image = &data.training.pixels[row * bytes..][..bytes];
-            data.normalised(&augment::augmented(image, recipe, &mut rng), out);
+            let planes = data.training.pixels[row * bytes..][..bytes].to_vec();
+            let picture = Picture { height: data.side, width: data.side, planes };
+            data.normalised(&augment::augmented(&view, &picture, recipe, &mut rng), out);
         }
         let classes = data.classes as usize;
-        let targets: Vec<f32> =
-            rows.iter().flat_map(|&row| recipe.target(data.training.labels[row], classes)).collect();
+        let targets: Vec<f32> = rows
+            .iter()
+            .flat_map(|&row| recipe.target(u32::from(data.training.labels[row]), classes))
+            .collect();
         let images = data.training.len() as u64;
         let consumed = (u64::from(epoch) * (images / batch as u64) + step as u64 + 1) * batch as u64;
         let rate = recipe.rate(consumed, images);
         let x = self.tensor(&values, batch)?;
         let y = Tensor::f_from_slice(&targets)?.f_reshape([batch as i64, classes as i64])?;
-        Ok(self.network.learn(x, &[y.f_to_device(self.device)?], rate, recipe)?)
+        Ok(self.network.learn(x, &[y.f_to_device(self.device)?], Step { rate, ..Step::default() }, recipe)?)
     }
 
     /// The mean cross entropy of `part`, and the share of it that the network names right.
     fn judge(&self, part: &Part) -> Result<(f64, f64), TrainError> {
         let _guard = tch::no_grad_guard();
         let bytes = self.data.image_bytes();
-        let (mut loss, mut right) = (0.0, 0.0);
+        let (mut loss, mut right) = (0.0, 0);
         for (images, labels) in part.pixels.chunks(JUDGED * bytes).zip(part.labels.chunks(JUDGED)) {
             let mut values = vec![0_f32; images.len()];
             for (image, out) in images.chunks(bytes).zip(values.chunks_mut(bytes)) {
                 self.data.normalised(image, out);
             }
-            let (entropy, hits) = self.network.judge(self.tensor(&values, labels.len())?, labels)?;
+            let labels: Vec<u32> = labels.iter().map(|&label| u32::from(label)).collect();
+            let (entropy, given) = self.network.judge(self.tensor(&values, labels.len())?, &labels)?;
             loss += entropy;
-            right += hits;
+            right += given.iter().zip(&labels).filter(|(given, label)| given == label).count();
         }
         let count = part.len().max(1) as f64;
-        Ok((loss / count, right / count))
+        Ok((loss / count, right as f64 / count))
     }
 
     fn tensor(&self, values: &[f32], count: usize) -> Result<Tensor, TrainError> {

@@ -9,6 +9,7 @@ use edgezen_core::files::Format;
 use edgezen_core::plainnet::Model;
 use edgezen_engine::safetensors::Tensors;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What the state says of its version.
@@ -38,6 +39,9 @@ pub struct TrainingState {
     /// SHA-256 of the teacher's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<String>,
+    /// SHA-256 of the file with the weights that it began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
     /// The epoch that is under way, from 0, and the steps of it that are done.
     pub epoch: u32,
     pub step: u64,
@@ -46,7 +50,7 @@ pub struct TrainingState {
     pub best: Option<Best>,
 }
 
-/// The epoch with the most test images right.
+/// The epoch with the most images right, of those that choose it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Best {
@@ -73,6 +77,7 @@ impl TrainingState {
             seed,
             data: data.to_owned(),
             teacher,
+            start: None,
             epoch: 0,
             step: 0,
             loss: 0.0,
@@ -89,6 +94,7 @@ impl TrainingState {
             (self.recipe != other.recipe, "another recipe"),
             (self.seed != other.seed, "another seed"),
             (self.teacher != other.teacher, "another teacher"),
+            (self.start != other.start, "other weights to begin with"),
         ]
         .into_iter()
         .find_map(|(differs, what)| differs.then_some(what))
@@ -115,6 +121,7 @@ pub fn write_weights(
     network: &Network,
     state: &TrainingState,
     top1: f64,
+    about_data: &BTreeMap<String, String>,
 ) -> Result<(), TrainError> {
     let mut file = Tensors { tensors: network.tensors(false)?, ..Tensors::default() };
     for (name, value) in [
@@ -127,6 +134,7 @@ pub fn write_weights(
     ] {
         file.metadata.insert(name.into(), value);
     }
+    file.metadata.extend(about_data.iter().map(|(name, value)| (name.clone(), value.clone())));
     save(path, &file)
 }
 

@@ -77,6 +77,14 @@ const LAYOUTS: [Layout; 2] = [
     Layout { classes: 100, skip: 1, training: &["train.bin"], test: "test.bin" },
 ];
 
+/// Whether `dir` holds files of one of the sets.
+pub fn is_there(dir: &Path) -> bool {
+    LAYOUTS.iter().any(|layout| {
+        let mut names = layout.training.iter().chain([&layout.test]);
+        names.any(|name| dir.join(name).is_file())
+    })
+}
+
 impl Cifar {
     /// Reads the set in `dir`, whichever of the two it is.
     ///

@@ -1,12 +1,15 @@
-//! A training run: epochs of steps, a test after each, a checkpoint after each and whenever it is broken off.
+//! A training run: epochs of steps, a test after each, a checkpoint after each and whenever it is broken off. Where the data
+//! say so, one part of the images chooses the epoch, and another one judges the network of that epoch once.
 
 use super::checkpoint::{self, Best, TrainingState};
-use super::cifar::{self, Cifar, IMAGE, Images, SIDE};
-use super::network::Network;
+use super::data::TrainingData;
+use super::network::{Network, Step};
 use super::{Purpose, TrainError, augment, stream};
 use crate::files::write_atomically;
+use crate::images::{Answers, Pictures, View};
 use edgezen_core::files::FileError;
 use edgezen_core::random::shuffle;
+use edgezen_engine::safetensors::Tensors;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -19,6 +22,9 @@ pub const CHECKPOINT: &str = "checkpoint.safetensors";
 pub const METRICS: &str = "metrics.csv";
 pub const BEST: &str = "best.safetensors";
 pub const LAST: &str = "last.safetensors";
+/// How often images of one class were taken for another one, and how each class was answered, on the test images.
+pub const CONFUSION: &str = "confusion.csv";
+pub const CLASSES: &str = "classes.csv";
 
 /// Images that are tested at once.
 const TEST_BATCH: usize = 256;
@@ -31,9 +37,9 @@ pub struct Epoch {
     pub rate: f64,
     /// Mean over the steps.
     pub train_loss: f64,
-    /// Cross entropy of the test images, without smoothing.
+    /// Cross entropy of the images that choose the epoch, without smoothing.
     pub test_loss: f64,
-    /// Share of the test images that are right.
+    /// Share of them that are right.
     pub top1: f64,
 }
 
@@ -49,13 +55,15 @@ pub struct Progress {
 
 /// A run, ready to go on.
 pub struct Course<'a> {
-    pub data: &'a Cifar,
+    pub data: &'a TrainingData,
     pub network: Network,
     pub state: TrainingState,
     pub device: Device,
     pub teacher: Option<CModule>,
     /// Folder of what it leaves behind.
     pub dir: PathBuf,
+    /// Epochs after which it pauses; `None`: it goes on to the end.
+    pub until: Option<u32>,
 }
 
 impl Course<'_> {
@@ -73,7 +81,7 @@ impl Course<'_> {
     ) -> Result<Vec<Epoch>, TrainError> {
         let mut epochs = self.epochs_so_far()?;
         let steps = self.steps();
-        while self.state.epoch < self.state.recipe.epochs {
+        while !self.is_over() {
             let epoch = self.state.epoch;
             let order = self.order(epoch);
             while self.state.step < steps {
@@ -89,25 +97,65 @@ impl Course<'_> {
                     return Err(TrainError::Interrupted { epoch: epoch + 1 });
                 }
             }
-            let (test_loss, top1) = self.test()?;
+            self.network.exchange();
+            let judged = judge(&self.network, &self.data.judged, &self.data.view, self.device);
+            let (test_loss, top1) = judged.map(|(loss, answers)| (loss, answers.top1()))?;
             let train_loss = self.state.loss / steps as f64;
             let line = Epoch { epoch: epoch + 1, rate: self.rate(), train_loss, test_loss, top1 };
             if self.state.best.is_none_or(|best| top1 > best.top1) {
                 self.state.best = Some(Best { epoch: epoch + 1, top1 });
-                checkpoint::write_weights(&self.dir.join(BEST), &self.network, &self.state, top1)?;
+                self.write_weights(BEST, top1)?;
             }
-            checkpoint::write_weights(&self.dir.join(LAST), &self.network, &self.state, top1)?;
+            self.write_weights(LAST, top1)?;
+            self.network.exchange();
             epochs.push(line);
             self.write_metrics(&epochs)?;
             self.state = TrainingState { epoch: epoch + 1, step: 0, loss: 0.0, ..self.state.clone() };
             checkpoint::write(&self.dir.join(CHECKPOINT), &self.network, &self.state)?;
             let done =
                 Progress { epoch: epoch + 1, step: steps, steps, loss: train_loss, finished: Some(line) };
-            if progress(done).is_break() && self.state.epoch < self.state.recipe.epochs {
+            if progress(done).is_break() && !self.is_over() {
                 return Err(TrainError::Interrupted { epoch: epoch + 1 });
             }
         }
         Ok(epochs)
+    }
+
+    /// Whether all epochs are done that it is asked for, or no better one came for long.
+    fn is_over(&self) -> bool {
+        let TrainingState { epoch, recipe, best, .. } = &self.state;
+        if self.until.is_some_and(|until| *epoch >= until) {
+            return true;
+        }
+        let waited = best.map_or(0, |best| epoch - best.epoch);
+        *epoch >= recipe.epochs || recipe.patience.is_some_and(|patience| waited >= patience)
+    }
+
+    fn write_weights(&self, name: &str, top1: f64) -> Result<(), TrainError> {
+        let path = self.dir.join(name);
+        checkpoint::write_weights(&path, &self.network, &self.state, top1, &self.data.about)
+    }
+
+    /// Judges the network of the best epoch by the test images, and writes how each class was answered. `None` where the test
+    /// images chose the epoch.
+    ///
+    /// # Errors
+    /// A file of weights that is no longer what was written; the disk's, libtorch's.
+    pub fn judge_best(&mut self) -> Result<Option<Answers>, TrainError> {
+        let Some(test) = &self.data.test else { return Ok(None) };
+        let path = self.dir.join(BEST);
+        let bad = |reason: String| TrainError::Checkpoint { path: path.clone(), reason };
+        let best = Tensors::read(&path).map_err(|error| bad(error.to_string()))?;
+        self.network.load(&best, false).map_err(bad)?;
+        let (_, answers) = judge(&self.network, test, &self.data.view, self.device)?;
+        for (name, table) in [
+            (CONFUSION, answers.confusion_csv(&self.data.classes)),
+            (CLASSES, answers.classes_csv(&self.data.classes)),
+        ] {
+            let path = self.dir.join(name);
+            write_atomically(&path, &table.map_err(|error| FileError::damaged(&path, error))?)?;
+        }
+        Ok(Some(answers))
     }
 
     fn rate(&self) -> f64 {
@@ -129,15 +177,19 @@ impl Course<'_> {
         let batch = recipe.batch as usize;
         let indices = &order[step as usize * batch..][..batch];
         let classes = self.state.classes as usize;
-        let data = self.data;
-        let mut images = vec![0_f32; batch * IMAGE];
-        images.par_chunks_mut(IMAGE).zip(indices).for_each(|(out, &index)| {
+        let TrainingData { view, training, .. } = self.data;
+        let elements = view.elements();
+        let mut images = vec![0_f32; batch * elements];
+        images.par_chunks_mut(elements).zip(indices).try_for_each(|(out, &index)| {
             let mut rng = stream(seed, Purpose::Image, epoch, index as u64);
-            cifar::normalised(&augment::augmented(data.training.image(index), &recipe, &mut rng), out);
+            let picture = training.picture(index)?;
+            view.numbers(&augment::augmented(view, &picture, &recipe, &mut rng), out);
             augment::erase(out, &recipe, &mut rng);
-        });
+            Ok::<(), TrainError>(())
+        })?;
+        let labels = training.labels();
         let targets: Vec<f32> =
-            indices.iter().flat_map(|&index| recipe.target(data.training.labels[index], classes)).collect();
+            indices.iter().flat_map(|&index| recipe.target(labels[index], classes)).collect();
         let rate = self.rate();
         let mut rng = stream(seed, Purpose::Mixup, epoch, step);
         let share = recipe.mixture(&mut rng);
@@ -160,11 +212,17 @@ impl Course<'_> {
         rate: f64,
     ) -> Result<f64, tch::TchError> {
         let recipe = &self.state.recipe;
-        let (batch, side) = (partners.len() as i64, SIDE as i64);
+        let batch = partners.len() as i64;
+        let View { height, width, .. } = self.data.view;
+        let step = Step {
+            rate,
+            kept_in_mean: recipe.kept_in_mean(u64::from(self.state.epoch) * self.steps() + self.state.step),
+            head_alone: self.state.epoch < recipe.head_epochs,
+        };
         let place = |values: &[f32], shape: &[i64]| {
             Tensor::f_from_slice(values)?.f_reshape(shape)?.f_to_device(self.device)
         };
-        let mut x = place(images, &[batch, 3, side, side])?;
+        let mut x = place(images, &[batch, 3, height as i64, width as i64])?;
         let mut y = place(targets, &[batch, targets.len() as i64 / batch])?;
         if share < 1.0 {
             let partners = Tensor::f_from_slice(partners)?.f_to_device(self.device)?;
@@ -179,15 +237,14 @@ impl Course<'_> {
         });
         let mut targets = vec![y];
         targets.extend(taught.transpose()?);
-        self.network.learn(x, &targets, rate, recipe)
-    }
-
-    fn test(&self) -> Result<(f64, f64), TrainError> {
-        test(&self.network, &self.data.test, self.device)
+        self.network.learn(x, &targets, step, recipe)
     }
 
     /// The lines of the epochs before this one.
-    fn epochs_so_far(&self) -> Result<Vec<Epoch>, TrainError> {
+    ///
+    /// # Errors
+    /// A file of metrics that cannot be read, or is not of this run.
+    pub fn epochs_so_far(&self) -> Result<Vec<Epoch>, TrainError> {
         if self.state.epoch == 0 {
             return Ok(Vec::new());
         }
@@ -230,28 +287,32 @@ fn shuffled(count: usize, rng: &mut Xoshiro256PlusPlus) -> Vec<usize> {
     order
 }
 
-/// Cross entropy of `images`, and the share that the network names right.
+/// Mean cross entropy of `pictures`, and what the network takes each of them for.
 ///
 /// # Errors
-/// libtorch's.
-pub fn test(network: &Network, images: &Images, device: Device) -> Result<(f64, f64), TrainError> {
+/// libtorch's; a file that can no longer be read.
+pub fn judge(
+    network: &Network,
+    pictures: &Pictures,
+    view: &View,
+    device: Device,
+) -> Result<(f64, Answers), TrainError> {
     let _guard = tch::no_grad_guard();
-    let (mut loss, mut right) = (0.0, 0.0);
-    let indices: Vec<usize> = (0..images.len()).collect();
+    let (mut loss, mut answers) = (0.0, Answers::default());
+    let indices: Vec<usize> = (0..pictures.len()).collect();
+    let elements = view.elements();
     for indices in indices.chunks(TEST_BATCH) {
-        let mut values = vec![0_f32; indices.len() * IMAGE];
-        for (out, &index) in values.chunks_mut(IMAGE).zip(indices) {
-            cifar::normalised(images.image(index), out);
-        }
-        let side = SIDE as i64;
-        let x = Tensor::f_from_slice(&values)?
-            .f_reshape([indices.len() as i64, 3, side, side])?
-            .f_to_device(device)?;
-        let labels: Vec<u8> = indices.iter().map(|&index| images.labels[index]).collect();
-        let (entropy, hits) = network.judge(x, &labels)?;
+        let mut values = vec![0_f32; indices.len() * elements];
+        values.par_chunks_mut(elements).zip(indices).try_for_each(|(out, &index)| {
+            view.numbers(&view.middle(pictures.picture(index)?.as_ref()), out);
+            Ok::<(), TrainError>(())
+        })?;
+        let shape = [indices.len() as i64, 3, view.height as i64, view.width as i64];
+        let x = Tensor::f_from_slice(&values)?.f_reshape(shape)?.f_to_device(device)?;
+        let labels: Vec<u32> = indices.iter().map(|&index| pictures.labels()[index]).collect();
+        let (entropy, given) = network.judge(x, &labels)?;
         loss += entropy;
-        right += hits;
+        labels.iter().zip(given).for_each(|(&label, given)| answers.push(label, given));
     }
-    let count = images.len() as f64;
-    Ok((loss / count, right / count))
+    Ok((loss / pictures.len().max(1) as f64, answers))
 }

@@ -1,5 +1,5 @@
-//! Training on CIFAR-10 and CIFAR-100 in libtorch, by the recipe of the released code (docs/plainnet.md,
-//! section 7).
+//! Training on folders of images, CIFAR-10 and CIFAR-100 in libtorch, by the recipe of the released code (docs/plainnet.md,
+//! section 7) or another one.
 //!
 //! All randomness follows from the seed, the epoch and the number of the image or batch: a run that was
 //! interrupted anywhere and goes on computes what it would have computed, to the bit on one CPU.
@@ -9,9 +9,12 @@ pub mod brief;
 pub mod checkpoint;
 pub mod cifar;
 pub mod course;
+pub mod data;
 pub mod digits;
+pub mod finalists;
 pub mod network;
 pub mod recipe;
+pub mod recipes;
 pub mod split;
 
 use rand::SeedableRng;
@@ -23,6 +26,8 @@ use std::path::PathBuf;
 pub enum TrainError {
     #[error(transparent)]
     File(#[from] edgezen_core::files::FileError),
+    #[error(transparent)]
+    Images(#[from] crate::images::ImagesError),
     #[error("{path}: {reason}")]
     Data { path: PathBuf, reason: String },
     #[error("{path}: {reason}")]

@@ -23,6 +23,8 @@ pub struct Parameter {
     pub name: String,
     pub value: Tensor,
     pub velocity: Tensor,
+    /// Whether it is one of the classifier.
+    pub is_head: bool,
     /// Weights of convolutions and linear layers decay; biases and normalisations do not.
     pub decays: bool,
 }
@@ -43,7 +45,20 @@ pub struct Network {
     statistics: Vec<(String, Tensor, Tensor)>,
     /// What a new batch counts in them.
     pub bn_momentum: f64,
+    /// The means over the steps of all parameters, and then of the two parts of all statistics; empty where nobody asks for
+    /// them.
+    averages: Vec<Tensor>,
     device: Device,
+}
+
+/// How a step changes the weights.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Step {
+    pub rate: f64,
+    /// What the means of the weights keep of themselves; `None`: there are none.
+    pub kept_in_mean: Option<f64>,
+    /// Whether only the classifier learns.
+    pub head_alone: bool,
 }
 
 impl Network {
@@ -63,8 +78,10 @@ impl Network {
             parameters: Vec::new(),
             statistics: Vec::new(),
             bn_momentum: BN_MOMENTUM,
+            averages: Vec::new(),
             device,
         };
+        let head = graph.nodes.iter().rposition(|node| matches!(node.op, Op::Linear { .. }));
         let mut drawn = 0;
         let source = Seeded { seed, repeat: 0, salt: 0, scaling: Scaling::Unit };
         let mut normal = |count: usize, fans: f64| {
@@ -109,6 +126,11 @@ impl Network {
             }
             network.layers.push(layer);
         }
+        if let Some(layer) = head.and_then(|head| network.layers.get(head).copied()) {
+            for at in layer.weight.into_iter().chain(layer.bias) {
+                network.parameters[at].is_head = true;
+            }
+        }
         Ok(network)
     }
 
@@ -127,7 +149,8 @@ impl Network {
     ) -> Result<usize, TrainError> {
         let value = self.tensor(shape, values)?.f_set_requires_grad(true)?;
         let velocity = self.tensor(shape, &vec![0.0; values.len()])?;
-        self.parameters.push(Parameter { name: format!("n{node}.{name}"), value, velocity, decays });
+        let name = format!("n{node}.{name}");
+        self.parameters.push(Parameter { name, value, velocity, is_head: false, decays });
         Ok(self.parameters.len() - 1)
     }
 
@@ -164,7 +187,7 @@ impl Network {
         &mut self,
         images: Tensor,
         targets: &[Tensor],
-        rate: f64,
+        step: Step,
         recipe: &Recipe,
     ) -> Result<f64, tch::TchError> {
         let log = self.forward(images, true)?.f_log_softmax(-1, Kind::Float)?;
@@ -179,32 +202,97 @@ impl Network {
         }
         let Some(loss) = loss else { return Ok(0.0) };
         loss.f_backward()?;
-        self.step(rate, recipe.momentum, recipe.weight_decay, recipe.clip)?;
+        self.step(step, recipe.momentum, recipe.weight_decay, recipe.clip)?;
+        if let Some(kept) = step.kept_in_mean {
+            self.average(kept)?;
+        }
         loss.f_double_value(&[])
     }
 
-    /// The sum of the cross entropies of `images`, and how many of them are named right. Needs no gradients: callers
+    /// The sum of the cross entropies of `images`, and the class that each of them is taken for. Needs no gradients: callers
     /// hold a guard against them.
     ///
     /// # Errors
     /// libtorch's.
-    pub fn judge(&self, images: Tensor, labels: &[u8]) -> Result<(f64, f64), tch::TchError> {
+    pub fn judge(&self, images: Tensor, labels: &[u32]) -> Result<(f64, Vec<u32>), tch::TchError> {
         let labels: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
         let labels = Tensor::f_from_slice(&labels)?.f_to_device(self.device)?;
         let logits = self.forward(images, false)?;
         let log = logits.f_log_softmax(-1, Kind::Float)?.f_gather(1, &labels.f_unsqueeze(1)?, false)?;
         let loss = -log.f_sum(Kind::Double)?.f_double_value(&[])?;
-        let hits = logits.f_argmax(-1, false)?.f_eq_tensor(&labels)?;
-        Ok((loss, hits.f_sum(Kind::Double)?.f_double_value(&[])?))
+        let given = Vec::<i64>::try_from(logits.f_argmax(-1, false)?.f_to_device(Device::Cpu)?)?;
+        Ok((loss, given.into_iter().map(|class| class.unsigned_abs() as u32).collect()))
+    }
+
+    /// The values that learn or are observed, in the order of the averages.
+    fn values(&self) -> impl Iterator<Item = &Tensor> {
+        let statistics = self.statistics.iter().flat_map(|(_, mean, variance)| [mean, variance]);
+        self.parameters.iter().map(|parameter| &parameter.value).chain(statistics)
+    }
+
+    /// Begins the means over the steps with the values as they are.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn begin_averages(&mut self) -> Result<(), tch::TchError> {
+        let _guard = tch::no_grad_guard();
+        let copy = |value: &Tensor| {
+            let mut copy = value.f_detach()?.f_zeros_like()?;
+            copy.f_copy_(value)?;
+            Ok(copy)
+        };
+        let copies: Result<Vec<Tensor>, tch::TchError> = self.values().map(copy).collect();
+        self.averages = copies?;
+        Ok(())
+    }
+
+    /// Moves the means towards the values; they keep the share `kept` of themselves.
+    fn average(&mut self, kept: f64) -> Result<(), tch::TchError> {
+        let _guard = tch::no_grad_guard();
+        let mut averages = std::mem::take(&mut self.averages);
+        for (average, value) in averages.iter_mut().zip(self.values()) {
+            let moved = average.f_mul_scalar(kept)?.f_add(&value.f_mul_scalar(1.0 - kept)?)?;
+            average.f_copy_(&moved)?;
+        }
+        self.averages = averages;
+        Ok(())
+    }
+
+    /// Exchanges the values with their means, where there are any: a network is judged and kept with the means, and goes on
+    /// learning after a second exchange.
+    pub fn exchange(&mut self) {
+        let mut averages = self.averages.iter_mut();
+        for parameter in &mut self.parameters {
+            if let Some(average) = averages.next() {
+                std::mem::swap(&mut parameter.value, average);
+            }
+        }
+        for (_, mean, variance) in &mut self.statistics {
+            for part in [mean, variance] {
+                if let Some(average) = averages.next() {
+                    std::mem::swap(part, average);
+                }
+            }
+        }
     }
 
     /// One step of stochastic gradient descent with Nesterov's momentum.
     ///
     /// # Errors
     /// libtorch's.
-    fn step(&mut self, rate: f64, momentum: f64, decay: f64, clip: Option<f64>) -> Result<(), tch::TchError> {
+    fn step(
+        &mut self,
+        step: Step,
+        momentum: f64,
+        decay: f64,
+        clip: Option<f64>,
+    ) -> Result<(), tch::TchError> {
         let _guard = tch::no_grad_guard();
         for parameter in &mut self.parameters {
+            if step.head_alone && !parameter.is_head {
+                parameter.value.zero_grad();
+                continue;
+            }
             let mut gradient = parameter.value.f_grad()?;
             if let Some(clip) = clip {
                 gradient = gradient.f_clamp(-clip, clip)?;
@@ -213,8 +301,8 @@ impl Network {
                 gradient = gradient.f_add(&parameter.value.f_mul_scalar(decay)?)?;
             }
             parameter.velocity = parameter.velocity.f_mul_scalar(momentum)?.f_add(&gradient)?;
-            let step = gradient.f_add(&parameter.velocity.f_mul_scalar(momentum)?)?;
-            let _ = parameter.value.f_sub_(&step.f_mul_scalar(rate)?)?;
+            let change = gradient.f_add(&parameter.velocity.f_mul_scalar(momentum)?)?;
+            let _ = parameter.value.f_sub_(&change.f_mul_scalar(step.rate)?)?;
             parameter.value.zero_grad();
         }
         Ok(())
@@ -242,7 +330,51 @@ impl Network {
             put(format!("{name}.running_mean"), mean)?;
             put(format!("{name}.running_var"), variance)?;
         }
+        if velocities {
+            for (name, average) in self.average_names().into_iter().zip(&self.averages) {
+                put(name, average)?;
+            }
+        }
         Ok(out)
+    }
+
+    /// The names of the means in files.
+    fn average_names(&self) -> Vec<String> {
+        let parameters = self.parameters.iter().map(|parameter| format!("{}.average", parameter.name));
+        let statistics = self.statistics.iter().flat_map(|(name, ..)| {
+            ["running_mean", "running_var"].map(|part| format!("{name}.{part}.average"))
+        });
+        parameters.chain(statistics).collect()
+    }
+
+    /// Takes over those tensors of a file that are of the same name and shape: the beginning of a training that goes on from
+    /// another one. Gives the names of the others.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn adopt(&mut self, file: &Tensors) -> Result<Vec<String>, TrainError> {
+        let _guard = tch::no_grad_guard();
+        let mut left = Vec::new();
+        let mut copy = |name: String, to: &mut Tensor| -> Result<(), TrainError> {
+            let found = file.tensors.get(&name);
+            let shape = |found: &Values| found.shape.iter().map(|&n| n as i64).collect::<Vec<i64>>();
+            match found.filter(|found| shape(found) == to.size()) {
+                Some(found) => {
+                    let values = Tensor::f_from_slice(&found.data)?.f_reshape(shape(found))?;
+                    to.f_copy_(&values)?;
+                }
+                None => left.push(name),
+            }
+            Ok(())
+        };
+        for parameter in &mut self.parameters {
+            copy(parameter.name.clone(), &mut parameter.value)?;
+        }
+        for (name, mean, variance) in &mut self.statistics {
+            copy(format!("{name}.running_mean"), mean)?;
+            copy(format!("{name}.running_var"), variance)?;
+        }
+        Ok(left)
     }
 
     /// Takes over the tensors of a file; it must hold all of them, of the same shapes.
@@ -269,6 +401,11 @@ impl Network {
         for (name, mean, variance) in &mut self.statistics {
             find(&format!("{name}.running_mean"), mean)?;
             find(&format!("{name}.running_var"), variance)?;
+        }
+        if velocities {
+            for (name, average) in self.average_names().iter().zip(&mut self.averages) {
+                find(name, average)?;
+            }
         }
         Ok(())
     }

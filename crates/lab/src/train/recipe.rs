@@ -24,11 +24,43 @@ pub struct Recipe {
     /// Share of images of which a rectangle is erased.
     pub erasing: f64,
     pub auto_augment: bool,
-    /// Random crops and mirror images.
+    /// Random crops, and mirror images unless `mirror` is false.
     pub crop_and_flip: bool,
+    /// Whether a mirror image shows the same thing.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub mirror: bool,
     /// Gradients are cut to ± this; absent: they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip: Option<f64>,
+    /// What a new batch counts in running means and variances; absent: 0.01, as in the released code, whose trainings have
+    /// many steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bn_momentum: Option<f64>,
+    /// What the mean of the weights over the steps keeps of itself in each; absent: the weights themselves are judged and kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema: Option<f64>,
+    /// Epochs in which only the classifier learns, for networks that begin with weights of others.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub head_epochs: u32,
+    /// Epochs without a better one after which the training ends; absent: it takes all epochs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u32>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+// What is usual stays out of files, so that those of earlier versions are the same.
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }
 
 impl Default for Recipe {
@@ -46,7 +78,12 @@ impl Default for Recipe {
             erasing: 0.5,
             auto_augment: true,
             crop_and_flip: true,
+            mirror: true,
             clip: None,
+            bn_momentum: None,
+            ema: None,
+            head_epochs: 0,
+            patience: None,
         }
     }
 }
@@ -66,16 +103,56 @@ impl Recipe {
         peak * (1.0 + (PI * share).cos()) / 2.0
     }
 
+    /// How much the mean of the weights keeps of itself in a step, of which `steps` were before: less in the beginning, so that
+    /// it does not hold on to random weights.
+    pub fn kept_in_mean(&self, steps: u64) -> Option<f64> {
+        let steps = steps as f64;
+        self.ema.map(|ema| ema.min((1.0 + steps) / (10.0 + steps)))
+    }
+
+    /// What makes no sense in it, for files that somebody wrote.
+    ///
+    /// # Errors
+    /// The name of the field, and what it is.
+    pub fn check(&self) -> Result<(), String> {
+        let positive = [("rate_per_256", self.rate_per_256), ("clip", self.clip.unwrap_or(1.0))];
+        let natural = [
+            ("warmup_epochs", self.warmup_epochs),
+            ("weight_decay", self.weight_decay),
+            ("mixup", self.mixup),
+        ];
+        let shares = [
+            ("momentum", self.momentum),
+            ("label_smoothing", self.label_smoothing),
+            ("erasing", self.erasing),
+            ("bn_momentum", self.bn_momentum.unwrap_or(0.0)),
+            ("ema", self.ema.unwrap_or(0.0)),
+        ];
+        let wrong = positive.into_iter().find(|(_, v)| !(v.is_finite() && *v > 0.0));
+        let wrong = wrong.or_else(|| natural.into_iter().find(|(_, v)| !(v.is_finite() && *v >= 0.0)));
+        let wrong = wrong.or_else(|| shares.into_iter().find(|(_, v)| !(0.0..=1.0).contains(v)));
+        if let Some((name, value)) = wrong {
+            return Err(format!("{name} = {value} makes no sense"));
+        }
+        if self.epochs == 0 || self.batch < 2 {
+            return Err(format!("{} epochs of steps of {} images make no sense", self.epochs, self.batch));
+        }
+        if self.patience == Some(0) {
+            return Err("patience = 0 makes no sense".into());
+        }
+        Ok(())
+    }
+
     /// The share of each image in a mixture with another one.
     pub fn mixture(&self, rng: &mut Xoshiro256PlusPlus) -> f64 {
         if self.mixup <= 0.0 { 1.0 } else { beta(self.mixup, rng) }
     }
 
     /// What a network should say of an image of class `label`.
-    pub fn target(&self, label: u8, classes: usize) -> Vec<f32> {
+    pub fn target(&self, label: u32, classes: usize) -> Vec<f32> {
         let smooth = self.label_smoothing / classes as f64;
         let mut target = vec![smooth as f32; classes];
-        target[usize::from(label)] = (1.0 - self.label_smoothing + smooth) as f32;
+        target[label as usize] = (1.0 - self.label_smoothing + smooth) as f32;
         target
     }
 }

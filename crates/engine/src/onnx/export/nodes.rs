@@ -64,7 +64,21 @@ impl<'a> Exporter<'a> {
     /// one operator computes both.
     fn read(&self, index: usize, reader: usize) -> String {
         let inside = self.fusion.root[index] == self.fusion.root[reader];
-        if self.maps.is_none() || inside { self.value(index) } else { self.float(index) }
+        let floats = self.in_floats(index) && self.in_floats(reader);
+        if self.maps.is_none() || inside || floats { self.value(index) } else { self.float(index) }
+    }
+
+    /// Whether node `index` is computed in floats, in a file that holds integers otherwise.
+    fn in_floats(&self, index: usize) -> bool {
+        self.maps.is_some_and(|maps| maps.in_floats(index))
+    }
+
+    /// Whether an operator in integers reads the value of the operator that begins at `root`.
+    fn is_read_in_integers(&self, root: usize) -> bool {
+        let nodes = self.graph.nodes.iter().enumerate();
+        let mut readers =
+            nodes.filter(|(index, _)| self.fusion.root[*index] != root && !self.in_floats(*index));
+        readers.any(|(_, node)| node.inputs.iter().any(|&input| self.fusion.root[input] == root))
     }
 
     /// The operation whose value node `index` passes on.
@@ -83,7 +97,7 @@ impl<'a> Exporter<'a> {
         if self.graph.nodes[root].op == Op::Input {
             let earlier = self.graph.nodes[..root].iter().filter(|node| node.op == Op::Input).count();
             if earlier == 0 { "input".into() } else { format!("input_{earlier}") }
-        } else if self.is_output(index) && self.maps.is_none() {
+        } else if self.is_output(index) && (self.maps.is_none() || self.in_floats(index)) {
             "logits".into()
         } else {
             format!("n{root}")
@@ -102,9 +116,19 @@ impl<'a> Exporter<'a> {
         if self.root[index] != index {
             return Ok(());
         }
-        self.operator(index, node, inputs, &ranks)?;
+        let in_floats = self.in_floats(index);
+        let maps = self.maps;
+        if in_floats {
+            // Everything that belongs to the operator is written as in a file without integers.
+            self.maps = None;
+        }
+        let written = self.operator(index, node, inputs, &ranks);
+        self.maps = maps;
+        written?;
+        let operator = self.fusion.root[index];
         if let Some(maps) = self.maps
-            && self.root[self.fusion.last[self.fusion.root[index]]] == index
+            && self.root[self.fusion.last[operator]] == index
+            && (!in_floats || self.is_read_in_integers(operator))
         {
             let to = self.float(index);
             self.quantised(self.value(index), to, maps.affine(index));
@@ -320,7 +344,8 @@ impl<'a> Exporter<'a> {
         // A graph that is nothing but its input still has an output.
         if self.graph.nodes[self.root[last]].op == Op::Input {
             let input = self.value(last);
-            let input = if self.maps.is_some() { self.float(last) } else { input };
+            let integers = self.maps.is_some() && !self.in_floats(last);
+            let input = if integers { self.float(last) } else { input };
             self.push("Identity", vec![input], "logits".into(), vec![]);
         }
         self.proto.output.push(info("logits", &dims[..self.rank[last]]));

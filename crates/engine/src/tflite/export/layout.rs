@@ -7,6 +7,7 @@ use crate::tflite::TfliteError;
 use crate::weights::Weights;
 use edgezen_core::plainnet::graph::{Act, Node, Op};
 use edgezen_core::plainnet::{Graph, Shape};
+use std::collections::BTreeMap;
 
 /// Lays out a graph node by node.
 pub struct Layout<'a> {
@@ -24,6 +25,8 @@ pub struct Layout<'a> {
     pub flattened: Vec<Option<Shape>>,
     /// The tensor of each node.
     pub tensors: Vec<usize>,
+    /// The tensors that were made of others, of floats for integers or the other way round.
+    conversions: BTreeMap<usize, usize>,
     pub model: Model,
 }
 
@@ -40,6 +43,7 @@ impl<'a> Layout<'a> {
             nonnegative: Vec::with_capacity(nodes),
             flattened: Vec::with_capacity(nodes),
             tensors: Vec::with_capacity(nodes),
+            conversions: BTreeMap::new(),
             model: Model::default(),
         }
     }
@@ -68,9 +72,50 @@ impl<'a> Layout<'a> {
             _ => node.inputs.iter().map(|&input| self.rank[input]).max().unwrap_or(4),
         });
         self.flattened.push(None);
-        let tensor = self.operator(index, node)?;
+        let tensor = match self.maps {
+            Some(maps) => self.mixed_operator(index, node, maps)?,
+            None => self.operator(index, node)?,
+        };
         self.tensors.push(tensor);
         Ok(())
+    }
+
+    /// The operator of a node, in floats where `maps` say so: what it reads is converted before it.
+    fn mixed_operator(&mut self, index: usize, node: &Node, maps: &'a Maps) -> Result<usize, TfliteError> {
+        let before: Vec<usize> = node.inputs.iter().map(|&input| self.tensors[input]).collect();
+        let in_floats = maps.in_floats(index);
+        for &input in &node.inputs {
+            self.tensors[input] = self.in_numbers_of(input, in_floats, maps);
+        }
+        self.maps = (!in_floats).then_some(maps);
+        let tensor = self.operator(index, node);
+        self.maps = Some(maps);
+        for (&input, tensor) in node.inputs.iter().zip(before) {
+            self.tensors[input] = tensor;
+        }
+        tensor
+    }
+
+    /// The tensor of node `index` in floats, or in its integers.
+    fn in_numbers_of(&mut self, index: usize, floats: bool, maps: &Maps) -> usize {
+        let tensor = self.tensors[index];
+        if floats == self.integers_of(tensor).is_none() {
+            return tensor;
+        }
+        if let Some(&converted) = self.conversions.get(&tensor) {
+            return converted;
+        }
+        let Tensor { name, shape, .. } = &self.model.tensors[tensor];
+        let (what, operator, options) = if floats {
+            ("floats", "DEQUANTIZE", Options::None)
+        } else {
+            ("integers", "QUANTIZE", Options::Empty(89))
+        };
+        let (name, shape) = (format!("{name}.{what}"), shape.clone());
+        let output = self.value(name, shape, (!floats).then(|| maps.affine(index)));
+        self.step(operator, vec![tensor], options, output);
+        self.conversions.insert(tensor, output);
+        output
     }
 
     /// Closes the graph and gives the contents of the file.

@@ -1,0 +1,192 @@
+//! From a search to a trained network in a runtime, on handwritten digits as PNG files.
+
+use crate::commands::deploying::png;
+use crate::commands::{edgezen, edgezen_json, refused};
+use crate::golden::{list, number};
+use edgezen::plainnet::published;
+use edgezen::train::digits;
+use edgezen_lab::device::runtimes::found;
+use std::path::{Path, PathBuf};
+
+const SIDE: usize = digits::SIDE;
+
+/// Writes the first `count` digits as PNG files, in a folder for each class.
+fn write_digits(dir: &Path, count: usize) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/images/digits/digits.csv.gz");
+    let digits = digits::read(&std::fs::read(&path).unwrap(), &path).unwrap();
+    let area = SIDE * SIDE;
+    for (index, (planes, label)) in digits.pixels.chunks(3 * area).zip(&digits.labels).take(count).enumerate()
+    {
+        let folder = dir.join(format!("digit-{label}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let rgb: Vec<u8> =
+            (0..area).flat_map(|at| [0, 1, 2].map(|channel| planes[channel * area + at])).collect();
+        let bytes = png(SIDE as u32, SIDE as u32, &rgb);
+        std::fs::write(folder.join(format!("{index:04}.png")), bytes).unwrap();
+    }
+}
+
+/// Searches a small network for the digits.
+fn search(dir: &Path) {
+    let args = [
+        "search",
+        "--space",
+        "resnet",
+        "--init",
+        published::INIT_CIFAR,
+        "--params",
+        "40k",
+        "--iterations",
+        "2000",
+    ];
+    let images = ["--resolution", "16", "--classes", "10", "--out", "run", "--json"];
+    edgezen_json(dir, &[&args[..], &images].concat());
+}
+
+#[test]
+fn digits_are_searched_trained_and_deployed() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write_digits(&dir.join("pictures"), 1797);
+    search(dir);
+    let train = ["train", "run", "--data", "pictures", "--recipe", "short", "--no-mirror", "--epochs", "12"];
+    let trained =
+        edgezen_json(dir, &[&train[..], &["--threads", "2", "--out", "trained", "--json"]].concat());
+    let test = number(&trained["test"]["top1"], "share");
+    assert!(test > 0.9, "{trained}");
+    assert_eq!(trained["test"]["images"], 359);
+    let confusion = std::fs::read_to_string(dir.join("trained/confusion.csv")).unwrap();
+    let counted: usize = confusion
+        .lines()
+        .skip(1)
+        .map(|line| line.rsplit(',').next().unwrap().parse::<usize>().unwrap())
+        .sum();
+    assert_eq!(counted, 359);
+    assert_eq!(std::fs::read_to_string(dir.join("trained/classes.csv")).unwrap().lines().count(), 11);
+    let deploy = |device: &str, out: &str| {
+        let args = ["deploy", "run", "--weights", "trained/best.safetensors", "--data", "pictures"];
+        edgezen_json(dir, &[&args[..], &["--device", device, "-o", out, "--json"]].concat())
+    };
+    let share = |card: &serde_json::Value, what: &str| number(&card["accuracy"][what], "share");
+    let card = deploy("host", "tract");
+    assert!((share(&card, "top1") - test).abs() <= 0.005, "{} {test}", card["accuracy"]);
+    for found in found().iter().filter(|found| found.library.is_some()) {
+        let card = deploy(&format!("host@{}@int8", found.name), &found.name);
+        assert!((share(&card, "top1_in_floats") - test).abs() <= 0.005, "{} {test}", card["accuracy"]);
+        assert!(share(&card, "gain_over_floats") >= -0.015, "{}", card["accuracy"]);
+        println!("{}: {}", found.name, card["accuracy"]);
+    }
+}
+
+#[test]
+fn finalists_are_trained_by_halves_and_go_on_where_they_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write_digits(&dir.join("pictures"), 600);
+    search(dir);
+    let args =
+        ["finalists", "run", "-k", "3", "--data", "pictures", "--epochs", "4", "--threads", "1", "--json"];
+    let report = edgezen_json(dir, &[&args[..], &["--out", "three", "--no-mirror"]].concat());
+    let rounds: Vec<(i64, i64)> = list(&report["rounds"])
+        .iter()
+        .map(|round| (round["networks"].as_i64().unwrap(), round["epochs"].as_i64().unwrap()))
+        .collect();
+    assert_eq!(rounds, [(3, 2), (2, 4)]);
+    let epochs: Vec<i64> =
+        list(&report["networks"]).iter().map(|of| of["epochs"].as_i64().unwrap()).collect();
+    assert_eq!(epochs.iter().filter(|&&epochs| epochs == 4).count(), 2, "{epochs:?}");
+    assert!(number(&report["test"], "lower") <= number(&report["test"], "share"));
+    let winner = std::fs::read_to_string(dir.join("three/winner.txt")).unwrap();
+    assert_eq!(Some(winner.trim()), report["winner"].as_str());
+    let weights = PathBuf::from(report["weights"].as_str().unwrap());
+    assert!(dir.join(&weights).exists());
+    // The table is one that calibrations are fitted to.
+    let table = std::fs::read_to_string(dir.join("three/accuracies.csv")).unwrap();
+    assert!(table.starts_with("net,accuracy") && table.lines().count() == 4, "{table}");
+    let out = edgezen(dir, &["calibrate", "--accuracies", "three/accuracies.csv", "-o", "c.json"]);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success() || said.contains("networks"), "{said}");
+    // Again, the same comes out without training.
+    let again = edgezen_json(dir, &[&args[..], &["--out", "three", "--no-mirror", "--resume"]].concat());
+    assert_eq!(
+        (&again["winner"], &again["networks"], &again["test"]),
+        (&report["winner"], &report["networks"], &report["test"])
+    );
+    refused(dir, &[&args[..], &["--out", "three", "--no-mirror"]].concat(), 2, &["--resume"]);
+}
+
+#[test]
+fn a_training_on_a_folder_goes_on_with_the_same_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write_digits(&dir.join("pictures"), 300);
+    let net = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,16,1)";
+    let args = [
+        "train",
+        net,
+        "--resolution",
+        "16",
+        "--data",
+        "pictures",
+        "--threads",
+        "1",
+        "--epochs",
+        "3",
+        "--ema",
+        "0.9",
+        "--mixup",
+        "0.2",
+        "--label-smoothing",
+        "0.05",
+        "--head-epochs",
+        "1",
+        "--no-mirror",
+    ];
+    edgezen_json(dir, &[&args[..], &["--out", "whole", "--json"]].concat());
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_edgezen"))
+        .args([&args[..], &["--out", "parts"]].concat())
+        .current_dir(dir)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !dir.join("parts/checkpoint.safetensors").exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    // SAFETY: a signal to our own child.
+    unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGINT) };
+    child.wait().unwrap();
+    edgezen_json(dir, &[&args[..], &["--out", "parts", "--resume", "--json"]].concat());
+    for file in
+        ["last.safetensors", "best.safetensors", "metrics.csv", "checkpoint.safetensors", "confusion.csv"]
+    {
+        let read = |run: &str| std::fs::read(dir.join(run).join(file)).unwrap();
+        assert!(read("whole") == read("parts"), "{file} differs");
+    }
+    // Weights of the first training are where a second one begins.
+    let start = ["--start", "whole/best.safetensors", "--recipe", "fine-tune", "--out", "tuned", "--json"];
+    let tuned = edgezen_json(dir, &[&args[..], &start].concat());
+    assert_eq!(list(&tuned["history"]).len(), 3);
+    refused(dir, &[&args[..], &["--recipe", "papr", "--out", "x"]].concat(), 2, &["paper, short, fine-tune"]);
+    let other =
+        ["train", "SuperConvK3BNRELU(3,16,1,1)", "--resolution", "16", "--data", "pictures", "--out", "y"];
+    refused(dir, &[&other[..], &["--start", "whole/best.safetensors"]].concat(), 7, &["none of its weights"]);
+}
+
+#[test]
+fn folders_that_nothing_can_be_learnt_from_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write_digits(&dir.join("pictures"), 200);
+    let args =
+        ["train", "SuperConvK3BNRELU(3,8,1,1)", "--resolution", "16", "--data", "pictures", "--epochs", "1"];
+    std::fs::create_dir(dir.join("pictures/none")).unwrap();
+    refused(dir, &args, 2, &["pictures/none", "no image"]);
+    std::fs::remove_dir(dir.join("pictures/none")).unwrap();
+    std::fs::write(dir.join("pictures/digit-3/note.png"), "a text").unwrap();
+    std::fs::write(dir.join("pictures/digit-4/empty.jpg"), "").unwrap();
+    refused(dir, &args, 7, &["note.png", "empty.jpg", "--skip-broken"]);
+    assert!(!dir.join("runs").exists());
+    let trained = edgezen_json(dir, &[&args[..], &["--skip-broken", "--json", "--threads", "1"]].concat());
+    assert_eq!(list(&trained["history"]).len(), 1);
+    refused(dir, &[&args[..5], &["nowhere"]].concat(), 2, &["nowhere"]);
+}
