@@ -44,7 +44,8 @@ pub fn costs(kind: KernelKind) -> &'static [&'static str] {
         KernelKind::Pool => &["launch", "channels", "input_mb"],
         // Each channel has a factor of its own, and is begun anew.
         KernelKind::Scale => &["launch", "channels", "bytes_mb", "slow_act_mb"],
-        KernelKind::Add | KernelKind::Act | KernelKind::Concat => &["launch", "bytes_mb", "slow_act_mb"],
+        KernelKind::Act => &["launch", "bytes_mb", "slow_act_mb", "hard_swish_mb"],
+        KernelKind::Add | KernelKind::Concat => &["launch", "bytes_mb", "slow_act_mb"],
     }
 }
 

@@ -277,6 +277,8 @@ pub static ALL: &[Feature] = features! {
     "residual_mb" ["MB"] = |q| when(q.kernel.residual, q.mb(q.output));
     "unfused_act_mb" ["MB"] = |q| when(q.is_spatial() && q.kernel.act != Act::None, q.mb(q.output));
     "slow_act_mb" ["MB"] = |q| when(q.has_slow_act(), q.mb(q.output));
+    // Runtimes that compute other activations on integers by a table have none for this one.
+    "hard_swish_mb" ["MB"] = |q| when(q.kernel.act == Act::HardSwish, q.mb(q.output));
     // Beyond what accelerators keep on the chip from one kernel to the next.
     "spilled_melements" ["10^6"] = |q| (q.input + q.output - ON_CHIP).max(0.0) * MEGA;
     // Layer normalisations, activations without a name here, and other passes over a map.
