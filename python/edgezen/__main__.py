@@ -10,7 +10,13 @@ from .extension import extension
 
 #: Starts the command line again, as measurements do, each in a process of its own: without the rest of the package, and without
 #: whatever lies in the current folder.
-_AGAIN = "import sys; sys.path[:0] = sys.argv[1:2]; import _edgezen as e; sys.exit(e.main(['edgezen', *sys.argv[2:]], None, []))"
+_AGAIN = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+sys.path[:0] = sys.argv[1:2]
+import _edgezen
+sys.exit(_edgezen.main(["edgezen", *sys.argv[2:]], None, []))
+"""
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """The installed package, as its users call it. Run with: python -m unittest discover python/tests"""
 
 import ast
+import datetime
 import json
 import os
 import shutil
@@ -179,8 +180,11 @@ class Refusing(unittest.TestCase):
             edgezen.score(["resnet18", "no_such_net"])
         with self.assertRaises(TypeError):
             _edgezen.sample("mobilenet", "3", 0)
-        with self.assertRaises(ValueError):
+        with self.assertRaises(TypeError):
             _edgezen.predict_many(_edgezen, [], None, None, False, False)
+        with self.assertRaises(ValueError):
+            # A capsule of another module.
+            _edgezen.predict_many(datetime.datetime_CAPI, [], None, None, False, False)
         with self.assertRaises(ValueError):
             edgezen.search(space="no-space")
 
@@ -207,10 +211,9 @@ class Refusing(unittest.TestCase):
                 self.assertIn("try: pip install", failed.stderr)
 
     def test_what_measures_is_no_command_of_this_process(self):
-        for command in ["measure", "profile", "validate"]:
+        for line in [["measure", "--device", "host", "resnet18"], ["profile", "--device", "host"], ["jobs", "run", "a.json"]]:
             with self.assertRaisesRegex(edgezen.UsageError, "process"):
-                program.run(command, *(["--device", "host"] if command != "validate" else ["resnet18", "--device", "host"]),
-                            *(["resnet18"] if command == "measure" else []))
+                program.run(*line)
 
 
 class Searching(unittest.TestCase):

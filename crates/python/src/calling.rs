@@ -10,6 +10,7 @@ use edgezen::search::SearchProgress;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -120,11 +121,16 @@ pub fn main(py: Python<'_>, line: Vec<OsString>, program: Option<PathBuf>, words
     if let Some(program) = program {
         launch::started_by(program, words);
     }
-    py.detach(|| match cli::run_line(&line) {
-        Ok(()) => 0,
-        Err(failure) => {
-            cli::report(&failure);
-            failure.exit as u8
-        }
+    py.detach(|| {
+        let code = match cli::run_line(&line) {
+            Ok(()) => 0,
+            Err(failure) => {
+                cli::report(&failure);
+                failure.exit as u8
+            }
+        };
+        // Nobody does so when the interpreter ends. Where stdout is full or closed, there is nobody to tell.
+        let _ = std::io::stdout().flush();
+        code
     })
 }
