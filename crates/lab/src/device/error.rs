@@ -46,7 +46,7 @@ pub enum DeviceError {
     Runner { device: String, reason: String },
     /// The library of the runtime, for a device of another kind than this computer, is not on this computer.
     #[error("{device}: {error}")]
-    NoLibrary { device: String, architecture: String, error: EngineError, instead: String },
+    NoLibrary { device: String, architecture: String, error: Box<EngineError>, instead: String },
     /// No runner on the device can use the runtime.
     #[error("{device} cannot be measured with {runtime}: {reason}")]
     NoRuntime { device: String, runtime: String, reason: String, remedy: String },

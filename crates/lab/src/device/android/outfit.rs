@@ -135,7 +135,7 @@ impl Outfit<'_> {
         let path = path.map_err(|error| DeviceError::NoLibrary {
             device: self.device.clone(),
             architecture: architecture.into(),
-            error,
+            error: Box::new(error),
             instead: self.instead(),
         })?;
         Ok(path.map_or_else(|| Ok(Vec::new()), |path| kit::library_files(&path)))
