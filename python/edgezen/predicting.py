@@ -142,8 +142,8 @@ def predict(
     the number of images of a run, where the predictor knows several. ``partial`` gives a number although more than 5 % of the
     multiply-accumulates of a file are missing from it. ``breakdown`` adds the shares of the blocks.
 
-    Of a list of names and structures alone, the result is :class:`Latencies`: it is made on all cores, a hundred thousand networks in a
-    second or more, and has its numbers as arrays, too.
+    Of a list of names and structures alone, the result is :class:`Latencies`: it is made on all cores, and has its numbers as
+    arrays, too.
 
     Raises UsageError for a device or a network that does not exist, OutsideDomainError for a file that cannot be priced, BadFileError for a
     damaged one.
