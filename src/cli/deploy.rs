@@ -213,7 +213,7 @@ fn runtime(name: &str) -> Result<Runtime, Failure> {
         error => DeviceError::Runtime { device: HOST.into(), error }.into(),
     })?;
     let ending = engine.file_ending();
-    let format = ModelFormat::ALL.into_iter().find(|format| Some(format.ending()) == ending);
+    let format = ModelFormat::ALL.iter().copied().find(|format| Some(format.ending()) == ending);
     let format = format.ok_or_else(|| Failure::usage(format!("{name}: {wanted} reads no files")))?;
     Ok(Runtime { engine, format, precision: precision.to_owned() })
 }

@@ -46,6 +46,9 @@ impl Command {
             Command::Experiment(_) => Some("experiment"),
             #[cfg(feature = "torch")]
             Command::Train(_) => Some("train"),
+            #[cfg(feature = "torch")]
+            Command::Finalists(_) => Some("finalists"),
+            Command::Deploy(_) => Some("deploy"),
             Command::Jobs(_) => Some("jobs"),
             Command::Launch => Some("launch"),
             Command::Completions(_) => Some("completions"),

@@ -80,7 +80,7 @@ fn operators_may_stay_in_floats_in_files_of_integers() {
     engines.extend(open(runtimes::by_name("tract").unwrap(), "fp32", 1));
     for engine in engines {
         let ending = engine.file_ending().unwrap();
-        let format = ModelFormat::ALL.into_iter().find(|format| format.ending() == ending).unwrap();
+        let format = ModelFormat::ALL.iter().find(|format| format.ending() == ending).unwrap();
         let error = |maps: Option<Maps>| {
             let file = format.write_with(engine.name(), &graph, 1, weights(), maps).unwrap();
             let mut loaded = engine.load_written(&graph, &file, 1).unwrap();

@@ -121,6 +121,9 @@ impl Input {
     }
 }
 
+/// What of a latency an array holds.
+type Column = fn(&Estimate) -> f64;
+
 /// The latencies of `nets` by a predictor of [`load`]: arrays of numbers in double precision, by name. Milliseconds are per image.
 ///
 /// # Errors
@@ -135,7 +138,7 @@ pub fn latencies<'py>(
     let many = predictor(capsule)?;
     let work = || pool()?.install(|| in_process::latencies(&many, &nets, input.overrides()?, partial));
     let estimates = py.detach(work).map_err(|failure| raised(py, &failure))?;
-    let columns: [(&str, fn(&Estimate) -> f64); 5] = [
+    let columns: [(&str, Column); 5] = [
         ("ms", |estimate| estimate.latency.ms()),
         ("lower_ms", |estimate| estimate.lower.ms()),
         ("upper_ms", |estimate| estimate.upper.ms()),
