@@ -29,7 +29,7 @@ pub use edgezen_engine as engine;
 #[cfg(feature = "torch")]
 pub use edgezen_lab::train;
 pub use edgezen_lab::{
-    campaign, catalogue, dataset, device, evaluation, experiment, files, fit, images, jobs, prediction, report,
-    rescoring, runs, scoring, transfer, verify,
+    campaign, catalogue, dataset, device, evaluation, experiment, files, fit, images, jobs, prediction,
+    report, rescoring, runs, scoring, transfer, verify,
 };
 pub use edgezen_runner as runner;
