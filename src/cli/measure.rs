@@ -6,7 +6,8 @@ use super::target::{self, Target};
 use super::{Exit, Failure, Global, output};
 use edgezen_core::measurement::{Identity, MachineState, Quality};
 use edgezen_core::units::{Latency, three_digits};
-use edgezen_lab::campaign::network_latency::{self, MeasuredNetwork, NotMeasurable};
+use edgezen_lab::campaign::network_latency::{self, MeasuredNetwork};
+use edgezen_lab::catalogue::networks::NotMeasurable;
 use edgezen_lab::campaign::networks::{LAUNCHES, Reading, Step};
 use edgezen_runner::{Outputs, TimedBy};
 use serde::Serialize;
@@ -137,7 +138,7 @@ fn read(net: &str, options: NetOptions) -> Result<Read, Failure> {
         return Ok(Read { label: net.to_owned(), network: MeasuredNetwork::File(path.to_owned()) });
     }
     let network = net::any(net, options)?;
-    Ok(Read { label: network.name(), network: MeasuredNetwork::of(network)? })
+    Ok(Read { label: network.name(), network: network.measured()? })
 }
 
 impl From<NotMeasurable> for Failure {

@@ -12,7 +12,6 @@ use edgezen_core::predictor::LatencyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::units::Latency;
-use edgezen_lab::campaign::network_latency::MeasuredNetwork;
 use edgezen_lab::campaign::networks::LAUNCHES;
 use edgezen_lab::catalogue::Usual;
 use edgezen_lab::catalogue::networks::Kind;
@@ -152,7 +151,7 @@ fn predicted(what: &str, args: &Args, predictor: &FittedPredictor) -> Result<Pre
     }
     let prediction = network::by_kernels(predictor, &network, None, false)?;
     let (net, estimate) = (prediction.net, prediction.estimate);
-    Ok(Predicted { net, network: MeasuredNetwork::of(network)?, estimate })
+    Ok(Predicted { net, network: network.measured()?, estimate })
 }
 
 /// Refuses measurements of a device that had another speed than usual, and those of which more than half are too noisy.

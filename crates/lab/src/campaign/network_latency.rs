@@ -1,10 +1,9 @@
 //! Latencies per image of networks, measured on a device.
 
 use super::networks::{self, Reading, Step};
-use crate::catalogue::networks::{AnyNetwork, NetworkError};
 use crate::device::{Device, DeviceError, Workload};
 use edgezen_core::measurement::Subject;
-use edgezen_core::plainnet::{Graph, Model, ShapeError};
+use edgezen_core::plainnet::{Graph, Model};
 use edgezen_engine::onnx::{self, OnnxError};
 use edgezen_engine::weights::Weights;
 use std::io::BufWriter;
@@ -25,42 +24,7 @@ pub enum MeasuredNetwork {
     },
 }
 
-/// Why a network cannot be measured.
-#[derive(Debug, thiserror::Error)]
-pub enum NotMeasurable {
-    /// A code of another search space, whose blocks are graphs of their own.
-    #[error(transparent)]
-    Blocks(#[from] NetworkError),
-    #[error(transparent)]
-    Shape(#[from] ShapeError),
-    #[error("{name} cannot be measured: {error}")]
-    NoFile { name: String, error: OnnxError },
-}
-
 impl MeasuredNetwork {
-    /// What is measured of a network of any kind: a file as it is, a structure or a graph with random
-    /// weights.
-    ///
-    /// # Errors
-    /// Codes of other search spaces, and graphs that cannot be written as one file.
-    pub fn of(network: AnyNetwork) -> Result<MeasuredNetwork, NotMeasurable> {
-        match network {
-            AnyNetwork::PlainNet(model) => Ok(MeasuredNetwork::PlainNet(Box::new(model))),
-            AnyNetwork::Onnx(path, _) | AnyNetwork::Tflite(path, _) => Ok(MeasuredNetwork::File(path.into())),
-            AnyNetwork::Encoded(..) => {
-                let (name, mut graphs) = (network.name(), network.graphs()?);
-                match (graphs.pop(), graphs.is_empty()) {
-                    (Some(graph), true) => MeasuredNetwork::of_graph(name.clone(), graph)
-                        .map_err(|error| NotMeasurable::NoFile { name, error }),
-                    _ => {
-                        let model = network.into_model("measuring needs")?;
-                        Ok(MeasuredNetwork::PlainNet(Box::new(model)))
-                    }
-                }
-            }
-        }
-    }
-
     /// A network by its graph.
     ///
     /// # Errors

@@ -5,9 +5,11 @@
 
 mod error;
 mod file;
+mod measured;
 pub mod names;
 
 pub use error::NetworkError;
+pub use measured::NotMeasurable;
 pub use names::NamedNetwork;
 
 use edgezen_core::plainnet::graph_cost::{self, GraphCost};
