@@ -62,6 +62,22 @@ fn deviation(numbers: &[f32], others: &[f32]) -> f64 {
 /// The seed of weights whose ranges XNNPACK takes; it refuses some that are far apart.
 const WEIGHTS: u64 = 0;
 
+/// With some random weights all results of the first convolution of a gate are negative, and zero behind its ReLU.
+#[test]
+fn gates_of_zeros_run_in_integers() {
+    let structure = "SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,2,8,1)";
+    let network = notation::parse(structure).unwrap();
+    let model = Model { name: None, network, resolution: 32, classes: 10, se: true };
+    let graph = model.graph().unwrap();
+    for engine in opened("int8") {
+        for seed in 0..12 {
+            let output = engine.load(&graph, 1, seed).unwrap().run(&[weights::input(&graph, 0, 1, seed)]);
+            let output = output.unwrap_or_else(|error| panic!("{}, seed {seed}: {error}", engine.name()));
+            assert!(output[0].data.iter().all(|number| number.is_finite()), "{}, seed {seed}", engine.name());
+        }
+    }
+}
+
 #[test]
 fn operators_may_stay_in_floats_in_files_of_integers() {
     let structure = "SuperConvK3BNRELU(3,8,2,1)SuperResIDWE2K3(8,16,2,8,2)SuperConvK1BNRELU(16,32,1,1)";

@@ -19,6 +19,13 @@ pub struct Maps {
     pub note: String,
 }
 
+/// How much finer than the product of its inputs' steps the step of a product may be. XNNPACK multiplies integers up to a
+/// factor of 256, and below one step of the gate nothing is left to be finer about.
+const FINER: f32 = 128.0;
+/// The least step of what a convolution writes, relative to that of what it reads, for the same reason: where all results are zero
+/// behind an activation, their range says nothing.
+const SMALLER: f32 = 1e-3;
+
 impl Maps {
     /// The integers of the maps of `graph` for values in these `ranges`. Operators that only move or select numbers have the same
     /// integers before and after them, because runtimes do not convert there.
@@ -53,10 +60,32 @@ impl Maps {
             let all = &mut together[leader(&group, index)];
             *all = (all.0.min(low), all.1.max(high));
         }
-        let affine = |index: usize| {
+        let affine = |together: &[(f32, f32)], index: usize| {
             let (low, high) = together[leader(&group, index)];
             fixed[index].unwrap_or_else(|| Affine::of_range(low, high))
         };
+        for index in (0..nodes).filter(|&index| fusion.begins(index)) {
+            let node = &graph.nodes[index];
+            let inputs = || node.inputs.iter().map(|&input| affine(&together, fusion.root[input]).scale);
+            let least = match node.op {
+                Op::Scale => inputs().product::<f32>() / FINER,
+                Op::Conv { .. } | Op::AnyConv { .. } | Op::Linear { .. } => {
+                    inputs().fold(0.0, f32::max) * SMALLER
+                }
+                _ => continue,
+            };
+            let range = &mut together[leader(&group, index)];
+            let width = range.1 - range.0;
+            if width < 255.0 * least {
+                *range = if width > 0.0 {
+                    let wider = 255.0 * least / width;
+                    (range.0 * wider, range.1 * wider)
+                } else {
+                    (0.0, 255.0 * least)
+                };
+            }
+        }
+        let affine = |index: usize| affine(&together, index);
         let of = (0..nodes).map(|index| affine(fusion.root[index])).collect();
         Maps { of, roots: fusion.root, in_floats: BTreeSet::new(), note: ranges.note() }
     }
