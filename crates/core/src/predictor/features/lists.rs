@@ -49,6 +49,10 @@ pub fn costs(kind: KernelKind) -> &'static [&'static str] {
     }
 }
 
+/// Costs that few data have. They are priced where a kernel has them; elsewhere, a price without a kernel would only take part in
+/// the regularisation of the others.
+pub const RARE: &[&str] = &["hard_swish_mb"];
+
 /// The few costs that a handful of whole networks can price.
 pub fn coarse_costs(kind: KernelKind) -> &'static [&'static str] {
     match kind {

@@ -8,7 +8,7 @@
 mod lists;
 mod tract_kernels;
 
-pub use lists::{coarse_costs, costs, mobile_costs, positions, powers, shapes};
+pub use lists::{RARE, coarse_costs, costs, mobile_costs, positions, powers, shapes};
 
 use crate::plainnet::Kernel;
 use crate::plainnet::graph::Act;

@@ -49,7 +49,14 @@ impl Columns {
             if alone >= MIN_ROWS || (heavy && seen >= MIN_ROWS) {
                 let names =
                     if kind == KernelKind::Conv { by_window(costs(kind)) } else { costs(kind).to_vec() };
-                priced.extend(features::named(&names).into_iter().map(|feature| (kind, feature)));
+                let has = |feature: &Named| {
+                    let kernels = rows.iter().chain(&lent).flat_map(|row| &row.kernels);
+                    let mut of_kind = kernels.filter(|kernel| kernel.kind == kind);
+                    of_kind.any(|kernel| feature.0.of(&Quantities::of(kernel, &training.machine)) > 0.0)
+                };
+                let kept = |feature: &Named| !features::RARE.contains(&feature.0.name) || has(feature);
+                priced
+                    .extend(features::named(&names).into_iter().filter(kept).map(|feature| (kind, feature)));
             } else if alone > 0 {
                 let few = features::named(features::coarse_costs(kind));
                 priced.extend(few.into_iter().map(|feature| (kind, feature)));
