@@ -122,11 +122,12 @@ class Predicting(unittest.TestCase):
 
     def test_the_input_is_what_was_asked_for(self):
         [row] = command_line("predict", "--device", "pixel2", SMALL, "--resolution", "64")
-        self.assertEqual(edgezen.predict(SMALL, "pixel2", (1, 3, 64, 64)).ms, row["ms"])
+        # The sums over blocks and over kernels differ in the last digit.
+        self.assertAlmostEqual(edgezen.predict(SMALL, "pixel2", (1, 3, 64, 64)).ms / row["ms"], 1, places=12)
         larger = edgezen.Network(SMALL, resolution=64)
-        self.assertEqual(edgezen.predict(larger, "pixel2").ms, row["ms"])
+        self.assertAlmostEqual(edgezen.predict(larger, "pixel2").ms / row["ms"], 1, places=12)
         mixed = edgezen.predict([larger, SMALL], "pixel2")
-        self.assertEqual(mixed[0].ms, row["ms"])
+        self.assertAlmostEqual(mixed[0].ms / row["ms"], 1, places=12)
         self.assertLess(mixed[1].ms, row["ms"])
 
     def test_throughputs_are_no_latencies(self):
