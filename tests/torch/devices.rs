@@ -68,7 +68,7 @@ fn without_cuda_a_gpu_is_not_measured() {
     with_gpu(dir, &other, &["profile", "--device", "nvidia-x9000"]);
     assert!(std::fs::read_to_string(&draft).unwrap().ends_with("# looked over\n"));
     let missing = ["train", "resnet18", "--data", ".", "--device", "cuda:0"];
-    refused(dir, &missing, 7, &["no data set"]);
+    refused(dir, &missing, 2, &["device-profiles", "no image"]);
 }
 
 fn quick() -> Options {
