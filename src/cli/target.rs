@@ -9,6 +9,7 @@ use edgezen_lab::catalogue::Usual;
 use edgezen_lab::device;
 use edgezen_lab::device::android::PhoneOptions;
 use edgezen_lab::device::host_cpu::HostOptions;
+use edgezen_lab::device::linux::BoardOptions;
 use edgezen_lab::device::simulated::Simulation;
 use edgezen_lab::device::{Device, DeviceName, DriverOptions, Options};
 use indicatif::ProgressBar;
@@ -33,11 +34,14 @@ pub struct Reach {
     /// Serial number of the phone, where several are attached
     #[arg(long, value_name = "S", env = "ANDROID_SERIAL")]
     pub serial: Option<String>,
-    /// Longest wait for a phone whose link broke
+    /// The board, as ssh knows it: pi@board, or a name of your ssh configuration
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Longest wait for a phone or board whose link broke
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub patience: u64,
-    /// Measure although the phone is not the one that the device's profile describes
-    #[arg(long)]
+    /// Measure although the phone or board is not the one that the device's profile describes
+    #[arg(long, visible_alias = "other-board")]
     pub other_phone: bool,
     /// Behaviour of the simulated device: delay=5ms,noise=0.01,launches=0.02,load=0.3,slow_after=N,lose_after=N,fail_every=N
     #[arg(long, value_name = "SPEC", env = "EDGEZEN_SIMULATE", hide = true, default_value = "")]
@@ -56,12 +60,17 @@ impl Reach {
         let Usual { probe_ns: usual_probe_ns, sentinel_ns: usual_sentinel_ns } = predictors::usual(name);
         let patience = Duration::from_secs(self.patience);
         let phone = PhoneOptions { serial, patience, other_phone: self.other_phone };
+        let board = BoardOptions { host: self.host.clone(), patience, other_board: self.other_phone };
         Options {
             seed,
             rounds,
             usual_probe_ns,
             usual_sentinel_ns,
-            driver: DriverOptions::default().with(phone).with(self.simulate.clone()).with(host()),
+            driver: DriverOptions::default()
+                .with(phone)
+                .with(board)
+                .with(self.simulate.clone())
+                .with(host()),
             ..Options::default()
         }
     }
@@ -75,6 +84,12 @@ pub fn host() -> HostOptions {
 /// Options for drivers that only list devices: those of phones, with this serial number if there is one.
 pub fn phone(serial: Option<String>) -> DriverOptions {
     DriverOptions::default().with(PhoneOptions { serial, ..PhoneOptions::default() })
+}
+
+/// Options for drivers that only list devices, or measure in the usual way: those of the board that `ssh` knows by this name, if
+/// there is one.
+pub fn board(host: Option<String>) -> BoardOptions {
+    BoardOptions { host, ..BoardOptions::default() }
 }
 
 impl Target {

@@ -103,6 +103,32 @@ pub fn configured(
     Ok(profile)
 }
 
+/// As [`configured`], for a device on which a runner measures. A name without a runtime means the profile's own.
+///
+/// # Errors
+/// A runtime that this program does not have, and what [`configured`] refuses.
+pub fn configured_remote(profile: Profile, name: DeviceName<'_>) -> Result<Profile, DeviceError> {
+    if name.runtime.is_none() && name.precision.is_none() && name.threads.is_none() && !name.has_more {
+        return Ok(profile);
+    }
+    let usual = profile.measured_identity();
+    let can = registered(&profile.id, name.runtime.unwrap_or(&usual.runtime))?;
+    configured(profile, name, &can)
+}
+
+/// Refuses more threads than the runtime of `profile` has, on a device on which a runner measures.
+///
+/// # Errors
+/// Such a number of threads.
+pub fn check_threads(profile: &Profile, threads: u32) -> Result<(), DeviceError> {
+    let Running { runtime, threads, .. } = of_registered(profile, threads);
+    if by_name(&runtime).is_some_and(|runtime| threads <= runtime.most_threads()) {
+        return Ok(());
+    }
+    let what = format!("measuring with {threads} threads with {runtime}");
+    Err(DeviceError::Unsupported { device: profile.id.clone(), what })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
