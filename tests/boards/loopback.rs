@@ -128,7 +128,11 @@ impl Board {
     pub fn run(&self, arguments: &[&str], codes: &[i32]) -> Output {
         let output = self.edgezen(arguments).output().unwrap();
         let code = output.status.code();
-        assert!(code.is_some_and(|code| codes.contains(&code)), "{arguments:?}: {code:?} {}", errors(&output));
+        assert!(
+            code.is_some_and(|code| codes.contains(&code)),
+            "{arguments:?}: {code:?} {}",
+            errors(&output)
+        );
         assert!(!errors(&output).contains("panicked"), "{arguments:?}: {}", errors(&output));
         output
     }
@@ -171,12 +175,16 @@ fn profile(push_dir: &str) -> String {
 fn sessions(daemon: u32) -> Vec<u32> {
     let mut found = Vec::new();
     let mut parents = vec![daemon];
-    let all: Vec<(u32, u32)> = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
-        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-        let (comm, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
-        comm.starts_with("sshd").then_some((pid, rest.split_whitespace().nth(1)?.parse().ok()?))
-    }).collect();
+    let all: Vec<(u32, u32)> = std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| {
+            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+            let (comm, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+            comm.starts_with("sshd").then_some((pid, rest.split_whitespace().nth(1)?.parse().ok()?))
+        })
+        .collect();
     while let Some(parent) = parents.pop() {
         let children = all.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid);
         let children: Vec<u32> = children.collect();

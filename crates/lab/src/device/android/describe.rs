@@ -91,8 +91,7 @@ fn ids(cores: &[&Core]) -> Vec<u32> {
 fn clusters(phone: &Machine) -> Vec<(&'static str, Vec<&Core>)> {
     let mut groups: Vec<Vec<&Core>> = Vec::new();
     for core in &phone.cores {
-        let same =
-            |group: &&mut Vec<&Core>| group[0].max_khz == core.max_khz && group[0].midr == core.midr;
+        let same = |group: &&mut Vec<&Core>| group[0].max_khz == core.max_khz && group[0].midr == core.midr;
         match groups.iter_mut().find(same) {
             Some(group) => group.push(core),
             None => groups.push(vec![core]),
@@ -122,10 +121,10 @@ fn zones(phone: &Machine) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::device::android::matching;
-    use crate::device::remote::machine::tests::pixel2;
     use super::*;
+    use crate::device::android::matching;
     use crate::device::profile::Profile;
+    use crate::device::remote::machine::tests::pixel2;
 
     #[test]
     fn a_draft_is_a_profile() {

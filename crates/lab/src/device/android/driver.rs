@@ -105,7 +105,8 @@ fn choose(server: &Server, wanted: Option<&str>, profile: &Profile) -> Result<Fo
         several => {
             let asked = |phone: &AttachedPhone| {
                 let ready = phone.state == PhoneState::Ready;
-                let phone = ready.then(|| Machine::read(&mut AdbLink::new(*server, &phone.serial), &questions()).ok());
+                let phone = ready
+                    .then(|| Machine::read(&mut AdbLink::new(*server, &phone.serial), &questions()).ok());
                 phone.flatten()
             };
             let asked: Vec<(ForeignText, Option<Machine>)> =
@@ -145,8 +146,8 @@ fn only(asked: &[(ForeignText, Option<Machine>)], profile: &Profile) -> Option<F
 
 #[cfg(test)]
 mod tests {
-    use crate::device::remote::machine::tests::pixel2;
     use super::*;
+    use crate::device::remote::machine::tests::pixel2;
 
     #[test]
     fn a_phone_with_two_serial_numbers_is_one_phone() {

@@ -57,9 +57,9 @@ pub fn differences(phone: &Machine, profile: &Profile) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::device::remote::machine::tests::pixel2;
     use super::*;
     use crate::device::profile::Profiles;
+    use crate::device::remote::machine::tests::pixel2;
 
     fn shipped() -> Vec<Profile> {
         Profiles::of_repository().entries().into_iter().map(|entry| entry.profile.unwrap()).collect()

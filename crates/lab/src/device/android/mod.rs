@@ -12,8 +12,8 @@ pub mod status;
 pub mod survey;
 mod system;
 
-pub use driver::{AndroidDriver, PhoneOptions};
 #[cfg(test)]
 pub use care::Care;
+pub use driver::{AndroidDriver, PhoneOptions};
 #[cfg(test)]
 pub use system::AndroidSystem;

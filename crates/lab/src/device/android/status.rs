@@ -250,9 +250,9 @@ fn is_of_the_background(cpuset: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::device::remote::machine::tests::pixel2;
     use super::*;
     use crate::device::profile::Profiles;
+    use crate::device::remote::machine::tests::pixel2;
 
     const ANSWER: &str = "#battery\nCurrent Battery Service state:\n  USB powered: true\n  level: 85\n  scale: 100\n  \
         temperature: 283\n#thermal\nThermal Status: 0\nCurrent temperatures from HAL:\n\

@@ -48,7 +48,8 @@ fn look(server: Server, attached: &AttachedPhone, profiles: &[Profile]) -> Attac
         return Attached { complaints: vec![complaint], ..seen };
     }
     let mut link = AdbLink::new(server, &attached.serial);
-    let asked = Machine::read(&mut link, &questions()).and_then(|phone| Ok((phone, PhoneStatus::read(&mut link)?)));
+    let asked =
+        Machine::read(&mut link, &questions()).and_then(|phone| Ok((phone, PhoneStatus::read(&mut link)?)));
     let (phone, status) = match asked {
         Ok(answers) => answers,
         Err(error) => {

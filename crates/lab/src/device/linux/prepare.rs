@@ -42,7 +42,8 @@ pub fn prepare(
     let root = Root::find(link, board.uid, &SUDO)?;
     if root == Root::Absent {
         notes.push(
-            "it gives no root without a password: its clock follows load and temperature (governor stays)".into(),
+            "it gives no root without a password: its clock follows load and temperature (governor stays)"
+                .into(),
         );
         return Ok(Prepared { notes, ..Prepared::default() });
     }

@@ -106,7 +106,11 @@ impl BoardStatus {
                 complain(Severity::Unfit, finding, remedy);
             } else if throttled.had_low_voltage() {
                 let finding = "its voltage was too low since it was started (vcgencmd get_throttled)".into();
-                complain(Severity::Caution, finding, "a power supply that is strong enough, and a short cable");
+                complain(
+                    Severity::Caution,
+                    finding,
+                    "a power supply that is strong enough, and a short cable",
+                );
             }
         }
         let zones = profile.thermal.as_ref().map_or(&[][..], |thermal| &thermal.zones_by_type);

@@ -46,11 +46,7 @@ impl Clock {
 ///
 /// # Errors
 /// The link's.
-pub fn clocks_to_lock(
-    link: &mut dyn Link,
-    profile: &Profile,
-    root: Root,
-) -> Result<Vec<Clock>, LinkError> {
+pub fn clocks_to_lock(link: &mut dyn Link, profile: &Profile, root: Root) -> Result<Vec<Clock>, LinkError> {
     let mut found = Vec::new();
     if root == Root::Absent {
         return Ok(found);

@@ -85,7 +85,9 @@ impl LinkError {
             ),
             LinkError::Broken { serial, .. } => match serial.way {
                 Way::Adb => format!("check the cable, then: adb -s {} get-state", word(serial)),
-                Way::Ssh => format!("see whether the board is on and in the network: {}", serial.by_hand("true")),
+                Way::Ssh => {
+                    format!("see whether the board is on and in the network: {}", serial.by_hand("true"))
+                }
             },
             LinkError::TooLong { serial, .. } => {
                 format!("see what keeps it busy: {}", serial.by_hand("top -b -n 1"))

@@ -1,8 +1,8 @@
 //! Links for tests: one that really runs commands, on this computer, and one that gives prepared answers.
 
+use super::address::Address;
 use super::error::LinkError;
 use super::link::{Finished, Link, marked, unmarked};
-use super::address::Address;
 use super::state::PhoneState;
 use edgezen_core::foreign::ForeignText;
 use std::collections::VecDeque;

@@ -1,7 +1,7 @@
 //! Starting the runner once: its command line, and what it prints.
 
-use super::kit::Kit;
 use super::cores;
+use super::kit::Kit;
 use super::{Finished, Link, LinkError};
 use edgezen_core::foreign::{ForeignText, shell_word};
 use edgezen_runner::Measured;

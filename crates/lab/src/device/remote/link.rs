@@ -1,7 +1,7 @@
 //! A link to a device: it runs commands, moves files, and gets the device back after the connection broke.
 
-use super::error::LinkError;
 use super::address::Address;
+use super::error::LinkError;
 use super::state::PhoneState;
 use edgezen_core::foreign::ForeignText;
 use std::time::{Duration, Instant};

@@ -246,8 +246,7 @@ pub(in crate::device) mod tests {
         assert_eq!((machine.uid, machine.memory_kib), (Some(2000), Some(3_743_488)));
         assert_eq!(machine.allowed, (0..8).collect::<Vec<_>>());
         assert_eq!(machine.property("ro.soc.model"), None);
-        let gold =
-            Core { id: 7, max_khz: Some(2_457_600), governor: None, midr: Some("0x51/0x800".into()) };
+        let gold = Core { id: 7, max_khz: Some(2_457_600), governor: None, midr: Some("0x51/0x800".into()) };
         assert_eq!(machine.cores[7], gold);
         assert_eq!(machine.cores[0].midr, Some("0x51/0x801".into()));
         assert_eq!(machine.zones, ["battery", "msm_therm"]);

@@ -50,7 +50,6 @@ pub use opening::Reached;
 pub use output::{Bounded, MOST_BYTES, is_too_much};
 pub use plan::Plan;
 pub use root::Root;
-pub use runners::VARIABLE;
 pub use state::PhoneState;
 pub use system::{State, System};
 pub use undo::{LIMIT, UNDONE, keep, restore, sign_of_life};

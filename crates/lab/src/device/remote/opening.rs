@@ -61,7 +61,8 @@ impl Remote {
         let (cores, reason) = cores_of(&machine, profile, options, &running)?;
         notes.extend(reason);
         let dir = system.dir(&machine, profile);
-        let outfit = Outfit { machine: &machine, profile, running: &running, cores: &cores, dir: &dir, device };
+        let outfit =
+            Outfit { machine: &machine, profile, running: &running, cores: &cores, dir: &dir, device };
         let (kit, greeting) = outfit.put_on(&mut *link)?;
         let identity = Identity {
             runtime: Name::resembling(&running.runtime),

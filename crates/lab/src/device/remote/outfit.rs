@@ -1,11 +1,11 @@
 //! Finding a runner that works on a device and can use the runtime, among those on this computer.
 
-use super::machine::Machine;
+use super::Link;
 use super::kit::{self, Kit, LocalRunner, brings_c_library};
 use super::launch::{Greeting, Refusal, greet, probe};
+use super::machine::Machine;
 use super::pushing::LocalFile;
 use super::runners;
-use super::Link;
 use crate::device::profile::Profile;
 use crate::device::{DeviceError, runtimes};
 use edgezen_core::foreign::ForeignText;
@@ -183,9 +183,9 @@ impl Outfit<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fake::LocalLink;
     use super::super::machine::tests::pixel2;
     use super::*;
-    use super::super::fake::LocalLink;
     use crate::device::profile::Profiles;
     use edgezen_runner::protocol;
     use std::os::unix::fs::PermissionsExt;

@@ -102,8 +102,8 @@ pub fn push_folder(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::fake::LocalLink;
+    use super::*;
 
     #[test]
     fn a_file_is_pushed_once() {
@@ -145,7 +145,8 @@ mod tests {
     #[test]
     fn a_folder_is_called_after_its_content() {
         let folder = tempfile::tempdir().unwrap();
-        let (here, machine) = (folder.path().join("here"), folder.path().join("machine").display().to_string());
+        let (here, machine) =
+            (folder.path().join("here"), folder.path().join("machine").display().to_string());
         std::fs::create_dir(&here).unwrap();
         std::fs::write(here.join("libb.so"), "b").unwrap();
         std::fs::write(here.join("liba.so"), "a").unwrap();

@@ -24,17 +24,14 @@ impl Root {
     ///
     /// # Errors
     /// The link broke. A program that does not answer is no way.
-    pub fn find(
-        link: &mut dyn Link,
-        uid: Option<u32>,
-        forms: &[&'static str],
-    ) -> Result<Root, LinkError> {
+    pub fn find(link: &mut dyn Link, uid: Option<u32>, forms: &[&'static str]) -> Result<Root, LinkError> {
         if uid == Some(0) {
             return Ok(Root::Itself);
         }
         for &form in forms {
             let program = form.split(' ').next().unwrap_or_default();
-            let asked = format!("command -v {program} >/dev/null || exit 1; {form} 'id -u' </dev/null 2>/dev/null");
+            let asked =
+                format!("command -v {program} >/dev/null || exit 1; {form} 'id -u' </dev/null 2>/dev/null");
             match link.shell(&asked, LIMIT) {
                 Ok(said) if said.ok() && said.stdout.trim() == "0" => return Ok(Root::Through(form)),
                 Ok(_) => {}

@@ -23,9 +23,9 @@ pub fn triples(machine: &Machine, profile: &Profile) -> Vec<String> {
         _ => ["linux-android", "unknown-linux-musl", "unknown-linux-gnu"],
     };
     let runs = |system: &&str| profile.kind != Kind::LinuxCpu || !system.contains("android");
-    let own = architectures
-        .iter()
-        .flat_map(|arch| systems(arch).into_iter().filter(runs).map(move |system| format!("{arch}-{system}")));
+    let own = architectures.iter().flat_map(|arch| {
+        systems(arch).into_iter().filter(runs).map(move |system| format!("{arch}-{system}"))
+    });
     let mut triples: Vec<String> = named.into_iter().filter(fits).chain(own).collect();
     let mut seen = Vec::new();
     triples.retain(|triple| {

@@ -1,11 +1,11 @@
 //! The open device, at the end of a link with prepared answers.
 
-use super::machine::tests::{pixel2, pixel2_answer};
+use super::fake::ScriptedLink;
 use super::kit::Kit;
 use super::launch::Greeting;
+use super::machine::tests::{pixel2, pixel2_answer};
 use super::open::Remote;
 use super::opening::{facts_of, policy};
-use super::fake::ScriptedLink;
 use super::{Finished, LinkError};
 use crate::device::android::{AndroidSystem, Care};
 use crate::device::profile::Profiles;

@@ -115,8 +115,8 @@ fn start(script: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::fake::LocalLink;
+    use super::*;
     use std::path::Path;
     use std::time::Instant;
 

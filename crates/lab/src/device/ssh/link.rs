@@ -47,7 +47,9 @@ impl SshLink {
         let serial = || self.host.clone();
         process::run(&mut command, input, limit).map_err(|failure| match failure {
             process::Failure::Start(error) => no_ssh(&error),
-            process::Failure::TooLong => LinkError::TooLong { serial: serial(), what: what.to_owned(), limit },
+            process::Failure::TooLong => {
+                LinkError::TooLong { serial: serial(), what: what.to_owned(), limit }
+            }
             process::Failure::TooMuch => {
                 LinkError::TooMuch { serial: serial(), what: what.to_owned(), limit: MOST_BYTES }
             }

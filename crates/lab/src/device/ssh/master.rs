@@ -41,9 +41,13 @@ impl Master {
     /// seconds that the other side is gone.
     pub fn ssh(&self) -> Command {
         let mut command = Command::new("ssh");
-        for option in
-            ["BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=5", "ServerAliveCountMax=3", "ControlMaster=no"]
-        {
+        for option in [
+            "BatchMode=yes",
+            "ConnectTimeout=10",
+            "ServerAliveInterval=5",
+            "ServerAliveCountMax=3",
+            "ControlMaster=no",
+        ] {
             command.args(["-o", option]);
         }
         let path = self.socket().map_or("none".into(), |path| path.display().to_string());
@@ -71,7 +75,15 @@ impl Master {
         let mut said = tempfile::tempfile().map_err(broken)?;
         let mut command = Command::new("ssh");
         // Before the others: the first value of an option counts.
-        command.args(["-M", "-N", "-f", "-o", "ControlMaster=yes", "-o", &format!("ControlPersist={IDLE_S}")]);
+        command.args([
+            "-M",
+            "-N",
+            "-f",
+            "-o",
+            "ControlMaster=yes",
+            "-o",
+            &format!("ControlPersist={IDLE_S}"),
+        ]);
         command.args(self.ssh().get_args()).arg("--").arg(self.host.raw());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone().map_err(broken)?);
         let mut child = command.spawn().map_err(|error| no_ssh(&error))?;

@@ -1,7 +1,7 @@
 //! Preparing a phone for measurements.
 
-use super::{mark, radios};
 use super::settings::Settings;
+use super::{mark, radios};
 use crate::device::adb::over_network;
 use crate::device::android::facts::sdk;
 use crate::device::profile::Profile;
@@ -49,7 +49,8 @@ pub fn prepare(
         let mode = |word: &str| vec![format!("cmd power set-fixed-performance-mode-enabled {word}")];
         plan.then(Plan { changes: mode("true"), undo: mode("false") });
     }
-    let root = if profile.measure.lock_khz.is_empty() { Root::Absent } else { Root::find(link, phone.uid, &SU)? };
+    let root =
+        if profile.measure.lock_khz.is_empty() { Root::Absent } else { Root::find(link, phone.uid, &SU)? };
     let clocks = clocks_to_lock(link, profile, root)?;
     if clocks.is_empty() && !profile.measure.lock_khz.is_empty() {
         notes.push("without root the clock cannot be fixed; it follows load and temperature".into());
