@@ -115,21 +115,13 @@ impl Loaded for TractModel {
 pub(super) struct Observer(TractModel);
 
 impl Observer {
-    /// Prepares `graph` for single images; `nodes` are looked at.
+    /// Prepares `graph` for single images; of each of `nodes` the range is looked at.
     pub(super) fn new(
         graph: &Graph,
         weights: &Weights<'_>,
         nodes: &[usize],
     ) -> Result<Observer, EngineError> {
-        super::check(graph, NAME)?;
-        super::memory::check(NAME, graph, 1)?;
-        let inputs = graph.nodes.iter().enumerate().filter(|(_, node)| node.op == Op::Input);
-        let inputs = inputs.map(|(index, _)| weights::input(graph, index, 1, 0)).collect();
-        let model = guarded(|| {
-            let model = Lowering::new(graph, 1, weights).observed(nodes)?;
-            TractModel::new(model, inputs)
-        });
-        Ok(Observer(model.unwrap_or_else(|reason| Err(failed(reason)))?))
+        Observer::by(graph, weights, |lowering| lowering.observed(nodes))
     }
 
     /// As [`Observer::new`], for looking at all values of the nodes.
@@ -138,14 +130,19 @@ impl Observer {
         weights: &Weights<'_>,
         nodes: &[usize],
     ) -> Result<Observer, EngineError> {
+        Observer::by(graph, weights, |lowering| lowering.with_values(nodes))
+    }
+
+    fn by(
+        graph: &Graph,
+        weights: &Weights<'_>,
+        lower: impl FnOnce(Lowering<'_>) -> Result<TypedModel, EngineError>,
+    ) -> Result<Observer, EngineError> {
         super::check(graph, NAME)?;
         super::memory::check(NAME, graph, 1)?;
         let inputs = graph.nodes.iter().enumerate().filter(|(_, node)| node.op == Op::Input);
         let inputs = inputs.map(|(index, _)| weights::input(graph, index, 1, 0)).collect();
-        let model = guarded(|| {
-            let model = Lowering::new(graph, 1, weights).with_values(nodes)?;
-            TractModel::new(model, inputs)
-        });
+        let model = guarded(|| TractModel::new(lower(Lowering::new(graph, 1, weights))?, inputs));
         Ok(Observer(model.unwrap_or_else(|reason| Err(failed(reason)))?))
     }
 
