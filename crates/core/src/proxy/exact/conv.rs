@@ -10,13 +10,14 @@ use super::kernel::{BLOCK, Offsets, Product, Run, packed_len};
 use super::map::Map;
 use super::real::{MAX_LANES, Real};
 use super::source::Source;
+use super::winograd::{self, Scheme};
 use crate::plainnet::Shape;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 use std::sync::Mutex;
 
 /// A convolution with padding (kernel − 1)/2; a linear layer is one on maps of side 1.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv {
     pub input: Shape,
     pub output: Shape,
@@ -52,11 +53,12 @@ struct Scratch<T> {
 pub struct Workspace<T> {
     weights: Vec<T>,
     scratch: Mutex<Vec<Scratch<T>>>,
+    short: Mutex<Vec<winograd::Scratch<T>>>,
 }
 
 impl<T> Default for Workspace<T> {
     fn default() -> Self {
-        Workspace { weights: Vec::new(), scratch: Mutex::new(Vec::new()) }
+        Workspace { weights: Vec::new(), scratch: Mutex::default(), short: Mutex::default() }
     }
 }
 
@@ -79,8 +81,19 @@ impl Conv {
         self.output.c as usize * self.fan_in()
     }
 
-    /// Draws the weights of layer `index`.
-    pub fn draw<T: Real>(&self, index: usize, source: &dyn Source<T>, work: &mut Workspace<T>) {
+    /// Draws the weights of layer `index`, in the order in which a run on `images` images that fall into `parts` reads
+    /// them.
+    pub fn draw<T: Real>(
+        &self,
+        index: usize,
+        source: &dyn Source<T>,
+        work: &mut Workspace<T>,
+        images: usize,
+        parts: usize,
+    ) {
+        if let Some(scheme) = Scheme::choose::<T>(self, images, parts) {
+            return scheme.draw(index, source, &mut work.weights);
+        }
         let (rows, k) = (self.group_out(), self.fan_in());
         work.weights.resize(self.groups * packed_len(rows, k), T::default());
         let blocks = rows.div_ceil(BLOCK);
@@ -94,8 +107,13 @@ impl Conv {
     /// Convolves `map` with the weights that were drawn last; the statistics are those of each part of
     /// the batch and channel.
     pub fn run<T: Real>(&self, map: &Map<T>, out: &mut [T], work: &Workspace<T>) -> Vec<Sums> {
-        let plan = Plan::new(self, map.images / map.parts);
         let channels = self.output.c as usize;
+        if let Some(scheme) = Scheme::choose::<T>(self, map.images, map.parts) {
+            let take = || lock(&work.short).pop().unwrap_or_default();
+            let give = |scratch| lock(&work.short).push(scratch);
+            return by_part(map.parts, channels, scheme.run(map, out, &work.weights, &take, &give));
+        }
+        let plan = Plan::new(self, map.images / map.parts);
         let image = channels * plan.area;
         let per_part = map.images / map.parts;
         // Tiles do not straddle the parts of the batch, and do not depend on the number of threads.
@@ -127,15 +145,20 @@ impl Conv {
                 (first / per_part, sums)
             })
             .collect();
-        let mut sums = vec![Sums::default(); map.parts * channels];
-        for (part, tile) in partial {
-            for (sum, tile) in sums[part * channels..].iter_mut().zip(tile) {
-                sum.sum += tile.sum;
-                sum.squares += tile.squares;
-            }
-        }
-        sums
+        by_part(map.parts, channels, partial)
     }
+}
+
+/// The sums of each part of the batch and channel, from those of tasks with their part.
+fn by_part(parts: usize, channels: usize, tasks: Vec<(usize, Vec<Sums>)>) -> Vec<Sums> {
+    let mut sums = vec![Sums::default(); parts * channels];
+    for (part, task) in tasks {
+        for (sum, task) in sums[part * channels..].iter_mut().zip(task) {
+            sum.sum += task.sum;
+            sum.squares += task.squares;
+        }
+    }
+    sums
 }
 
 /// Locks `mutex` even if a thread panicked while it held it: there is only scratch memory inside.
@@ -287,6 +310,7 @@ impl<T: Real> WithSimd for Task<'_, T> {
                     let last_k = (first_k + DEPTH).min(k);
                     Product {
                         weights: &weights[group * packed_len(rows_out, k)..],
+                        block_stride: k * BLOCK,
                         rows: rows_out,
                         depth: k,
                         first_k,
@@ -345,7 +369,13 @@ fn stage_points<S: Simd, T: Real>(
 
 /// Copies values and does their pending work.
 #[inline(always)]
-fn copy_finished<S: Simd, T: Real>(simd: S, map: &Map<T>, affine: [T; 2], from: &[T], to: &mut [T]) {
+pub(super) fn copy_finished<S: Simd, T: Real>(
+    simd: S,
+    map: &Map<T>,
+    affine: [T; 2],
+    from: &[T],
+    to: &mut [T],
+) {
     // No closures here: they would not be compiled for the registers of `S`.
     let (scale, shift) = (T::splat(simd, affine[0]), T::splat(simd, affine[1]));
     let zero = T::splat(simd, T::default());

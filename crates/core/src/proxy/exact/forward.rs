@@ -158,7 +158,7 @@ impl<T: Real> Engine<T> {
                 (Op::Input, ..) => first.take().map(|map| (map, None)),
                 (Op::Conv { .. } | Op::Linear { .. }, Some((map, _)), _) => {
                     let Some(conv) = as_conv(graph, node) else { continue };
-                    conv.draw(weighted, source, &mut self.work);
+                    conv.draw(weighted, source, &mut self.work, map.images, map.parts);
                     weighted += 1;
                     let mut data = self.pool.take(map.images * node.shape.elements() as usize);
                     let sums = conv.run(&map, &mut data, &self.work);

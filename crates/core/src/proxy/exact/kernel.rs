@@ -44,6 +44,8 @@ impl<'a> Offsets<'a> {
 pub struct Product<'a, T> {
     /// Blocks of weights, each `depth` × [`BLOCK`].
     pub weights: &'a [T],
+    /// Distance of two blocks of weights.
+    pub block_stride: usize,
     pub rows: usize,
     /// All k of the weights.
     pub depth: usize,
@@ -85,7 +87,11 @@ impl<T: Real> Product<'_, T> {
         for run in self.runs {
             let mut at = 0;
             while at < run.len {
-                let vectors = (run.len - at).div_ceil(lanes).min(3);
+                // Four registers are two and two, rather than three and one: a single one waits for the weights.
+                let vectors = match (run.len - at).div_ceil(lanes) {
+                    4 => 2,
+                    left => left.min(3),
+                };
                 for block in 0..blocks {
                     // Sums that do not fit into the registers are split into rows, not into columns.
                     if S::REGISTER_COUNT >= 32 {
@@ -114,7 +120,9 @@ impl<T: Real> Product<'_, T> {
         let rows = if self.rows == 1 { 1 } else { self.rows.div_ceil(BLOCK) * BLOCK };
         let far = self.offsets.far;
         assert!(self.first_k + self.offsets.values.len() <= self.depth);
-        assert!(self.weights.len() >= packed_len(self.rows, self.depth));
+        assert!(self.block_stride >= self.depth * BLOCK);
+        let blocks = self.rows.div_ceil(BLOCK);
+        assert!(self.weights.len() >= (blocks - 1) * self.block_stride + self.depth * BLOCK);
         for run in self.runs {
             let len = run.len.next_multiple_of(MAX_LANES);
             assert!(run.input + far + len <= self.input.len());
@@ -138,7 +146,8 @@ impl<T: Real> Product<'_, T> {
         // SAFETY: `check` holds for `offsets`, the rows of `weights` and this run; `at` lies within it.
         unsafe {
             let input = self.input.as_ptr().add(run.input + at);
-            let mut weights = self.weights.as_ptr().add((block * self.depth + self.first_k) * BLOCK + half);
+            let mut weights =
+                self.weights.as_ptr().add(block * self.block_stride + self.first_k * BLOCK + half);
             for &offset in self.offsets.values {
                 let mut values = [T::splat(simd, T::default()); N];
                 for (n, value) in values.iter_mut().enumerate() {

@@ -10,6 +10,7 @@ pub mod map;
 pub mod real;
 pub mod rescore;
 pub mod source;
+pub mod winograd;
 
 pub use forward::ForwardError;
 

@@ -23,6 +23,8 @@ pub trait Real:
     type Vector<S: Simd>: Copy;
 
     const ONE: Self;
+    /// Whether convolutions may be computed by short algorithms, which round more.
+    const SHORT: bool;
 
     fn of(value: f64) -> Self;
     fn to_f64(self) -> f64;
@@ -65,11 +67,12 @@ pub trait Real:
 pub const MAX_LANES: usize = 16;
 
 macro_rules! real {
-    ($scalar:ty, $vector:ident, $splat:ident, $mul_add:ident, $add:ident, $max:ident, $total:ident,
+    ($scalar:ty, $short:expr, $vector:ident, $splat:ident, $mul_add:ident, $add:ident, $max:ident, $total:ident,
      $vectors:ident, $vectors_mut:ident, $load:ident, $store:ident) => {
         impl Real for $scalar {
             type Vector<S: Simd> = S::$vector;
             const ONE: Self = 1.0;
+            const SHORT: bool = $short;
 
             #[inline(always)]
             fn of(value: f64) -> Self {
@@ -121,6 +124,7 @@ macro_rules! real {
 
 real!(
     f32,
+    true,
     f32s,
     splat_f32s,
     mul_add_e_f32s,
@@ -134,6 +138,7 @@ real!(
 );
 real!(
     f64,
+    false,
     f64s,
     splat_f64s,
     mul_add_e_f64s,

@@ -67,6 +67,7 @@ impl<T: Real> WithSimd for Times<'_, T> {
         for (i, offsets) in self.offsets.chunks(DEPTH).enumerate() {
             Product {
                 weights: &self.packed.blocks,
+                block_stride: self.packed.k * BLOCK,
                 rows: self.packed.rows,
                 depth: self.packed.k,
                 first_k: i * DEPTH,
