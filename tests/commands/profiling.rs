@@ -260,3 +260,50 @@ fn bad_input_gets_its_exit_code() {
         assert!(!errors(&output).contains("panicked"), "{arguments:?}: {}", errors(&output));
     }
 }
+
+#[test]
+fn the_sustained_state_goes_from_profile_to_search() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str], codes: &[i32]| {
+        let mut command = edgezen(arguments);
+        let output =
+            command.current_dir(dir.path()).args(["--simulate", "heat=0.3", "--json"]).output().unwrap();
+        assert!(codes.contains(&code(&output).unwrap()), "{arguments:?}: {}", errors(&output));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let state = ["--device", "simulated", "--state", "sustained"];
+    let profile = run(&[&["profile", "--samples", "60"][..], &state].concat(), &[0]);
+    assert_eq!(profile["identity"], "simulated@formula@fp32@sustained");
+    assert!(dir.path().join("datasets/simulated@formula@sustained/samples.parquet").exists());
+    let fit = edgezen(&["fit", "--data", "datasets/simulated@formula@sustained", "--json"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    assert!(json(&fit)["predictor"].as_str().unwrap().contains("simulated@formula@fp32@sustained"));
+    assert!(dir.path().join("predictors/simulated@formula@fp32@sustained.json").exists());
+    let rows = run(&[&["measure", "mobilenet_v2"][..], &state].concat(), &[0]);
+    assert_eq!(rows[0]["device"], "simulated@formula@fp32@sustained");
+    let cold = run(&["measure", "mobilenet_v2", "--device", "simulated"], &[0]);
+    let ratio = rows[0]["median_ms"].as_f64().unwrap() / cold[0]["median_ms"].as_f64().unwrap();
+    assert!((ratio - 1.3).abs() < 0.05, "{ratio}");
+    let search = [
+        "search",
+        "--device",
+        "simulated@formula@sustained",
+        "--latency",
+        "4ms",
+        "--iterations",
+        "300",
+        "--verify",
+        "2",
+        "--out",
+        "runs/hot",
+    ];
+    let found = run(&search, &[0]);
+    let verified = found["verified"].as_array().unwrap();
+    assert!(verified.len() >= 2, "{found}");
+    for row in verified {
+        let error = row["measured_ms"].as_f64().unwrap() / row["predicted_ms"].as_f64().unwrap() - 1.0;
+        assert!(error.abs() < 0.1, "{row}");
+    }
+}

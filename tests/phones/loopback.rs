@@ -45,12 +45,18 @@ pub fn parts_are_here() -> bool {
     false
 }
 
+/// Whether these tests run as root.
+pub fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}
+
 /// A port that nobody uses. Those below 5586 the server would take for emulators; these lie far above.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn wait_for(what: &str, mut is: impl FnMut() -> bool) {
+/// Waits until something is so.
+pub fn wait_for(what: &str, mut is: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is() {
         assert!(start.elapsed() < Duration::from_secs(20), "waited in vain for {what}");
@@ -66,7 +72,7 @@ pub struct Desk {
 }
 
 /// The program that measures on a device. Cargo builds it beside the others for the tests of the whole workspace.
-fn runner() -> PathBuf {
+pub fn runner() -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_edgezen")).with_file_name("device-runner");
     assert!(path.is_file(), "{} is missing: run the tests with --workspace", path.display());
     path

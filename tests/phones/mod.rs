@@ -13,6 +13,6 @@ mod identity;
 mod liar;
 mod lies;
 mod link;
-mod loopback;
-mod measuring;
+pub mod loopback;
+pub mod measuring;
 mod runtimes;

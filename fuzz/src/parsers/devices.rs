@@ -1,12 +1,10 @@
 //! Device profiles, and what phones say of themselves.
 
 use super::{Parser, Seeds, as_it_is, files, said, text};
-use edgezen_core::foreign::ForeignText;
-use edgezen_lab::device::adb::{Finished, Link, LinkError, PhoneState};
-use edgezen_lab::device::android::describe;
-use edgezen_lab::device::android::facts::Phone;
 use edgezen_lab::device::android::status::PhoneStatus;
+use edgezen_lab::device::android::{describe, facts};
 use edgezen_lab::device::profile::Profile;
+use edgezen_lab::device::remote::{Address, Finished, Link, LinkError, Machine, PhoneState};
 use edgezen_lab::device::tool::Description;
 use edgezen_runner::android::{parse_battery, parse_thermal};
 use std::path::Path;
@@ -40,12 +38,12 @@ fn phones() -> Seeds {
 
 /// A phone that answers every command with the same text.
 struct Parrot {
-    name: ForeignText,
+    name: Address,
     said: String,
 }
 
 impl Link for Parrot {
-    fn name(&self) -> &ForeignText {
+    fn name(&self) -> &Address {
         &self.name
     }
 
@@ -73,8 +71,8 @@ fn phone(input: &[u8]) -> Result<(), String> {
     let mut link = Parrot { name: "parrot".into(), said: said_by_phone };
     let status = PhoneStatus::read(&mut link).map_err(said)?;
     drop(format!("{status:?}"));
-    let phone = Phone::read(&mut link).map_err(said)?;
-    drop(phone.title());
+    let phone = Machine::read(&mut link, &facts::questions()).map_err(said)?;
+    drop(facts::title(&phone));
     // What is drafted of a phone is a profile, or the message says why it is none.
     Profile::parse(&describe::draft(&phone), "draft.toml").map(drop).or(Ok(()))
 }

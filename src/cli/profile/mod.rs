@@ -5,7 +5,7 @@ mod repeat;
 mod report;
 
 use super::output::message;
-use super::target::Target;
+use super::target::{Target, heating};
 use super::{Exit, Failure, Global};
 use crate::shipped;
 use clap::builder::PossibleValuesParser;
@@ -236,6 +236,7 @@ impl Job<'_> {
                     }
                     resting = true;
                 }
+                Event::Heating { so_far, sentinel } => bar.set_message(heating(so_far, sentinel)),
                 Event::Note(note) => say(format!("note: {note}")),
             }
             if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

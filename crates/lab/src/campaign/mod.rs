@@ -6,6 +6,7 @@ pub mod drift;
 mod error;
 mod event;
 pub mod folder;
+pub mod heating;
 pub mod journal;
 pub mod network_latency;
 pub mod networks;

@@ -93,7 +93,7 @@ impl<'a> Repeat<'a> {
             self.chosen.iter().map(|sample| Workload::Subject(&sample.subject)).collect();
         let readings = networks::measure(device, &workloads, &mut |step| match step {
             Step::Launch(_) => progress(),
-            Step::Sentinel | Step::Resting { .. } => {}
+            Step::Sentinel | Step::Resting { .. } | Step::Heating { .. } => {}
         })?;
         device.finished();
         let repeated = self.compared(&readings, now).ok_or(RepeatError::NothingMeasured)?;

@@ -155,6 +155,7 @@ impl Device for Watched {
             zones: vec![],
             thermal_status: None,
             usual_khz: BTreeMap::new(),
+            sustained: false,
         })
     }
 }

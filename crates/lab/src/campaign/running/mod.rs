@@ -2,6 +2,7 @@
 //! that a kill loses at most the one that was under way.
 
 mod opening;
+mod sustained;
 mod under_way;
 mod watching;
 

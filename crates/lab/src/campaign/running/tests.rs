@@ -1,6 +1,7 @@
 use super::*;
 use crate::dataset::Dataset;
 use crate::device;
+use crate::device::profile::Plateau;
 use crate::device::simulated::Simulation;
 use crate::device::{DeviceError, DriverOptions, Facts, Options, Vigilance, Workload};
 use edgezen_core::files::FileError;
@@ -219,6 +220,7 @@ impl Device for Hot {
             zones: vec![],
             thermal_status: None,
             usual_khz: BTreeMap::new(),
+            sustained: false,
         })
     }
     fn take_notes(&mut self) -> Vec<String> {
@@ -283,5 +285,102 @@ fn repetitions_are_resumed_too() {
         })
         .unwrap();
     assert_eq!((measured, outcome.repeated), (2 * 50 - 23, 20));
+    assert!(outcome.dataset.samples.iter().all(|s| s.quality == Quality::Good));
+}
+
+/// A device that is measured in the sustained state, and is quicker during some of its measurements, because it has cooled down.
+struct Sustained {
+    inner: Hot,
+    plateau: Plateau,
+}
+
+impl Device for Sustained {
+    fn identity(&self) -> &Identity {
+        self.inner.identity()
+    }
+    fn facts(&self) -> Facts {
+        self.inner.facts()
+    }
+    fn measure(&mut self, workload: Workload<'_>) -> Result<edgezen_runner::Measured, DeviceError> {
+        self.inner.measure(workload)
+    }
+    fn vigilance(&self) -> Option<Vigilance> {
+        self.inner.vigilance().map(|rules| Vigilance { rests: vec![], sustained: true, ..rules })
+    }
+    fn plateau(&self) -> Option<Plateau> {
+        Some(self.plateau)
+    }
+}
+
+fn sustained_device() -> Box<dyn Device> {
+    let driver = DriverOptions::default().with("heat=0.3".parse::<Simulation>().unwrap());
+    let options = Options { driver, ..Options::default() };
+    device::open(&crate::catalogue::of_repository().profiles, "simulated@sustained", &options).unwrap()
+}
+
+#[test]
+fn the_sustained_state_is_an_identity_of_its_own() {
+    let (dir, cool_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let plan = plan(30);
+    let cool =
+        campaign(&plan, cool_dir.path(), Start::Fresh).run(device("", 1).as_mut(), &mut go_on).unwrap();
+    let mut heating = 0;
+    let outcome = campaign(&plan, dir.path(), Start::Fresh)
+        .run(sustained_device().as_mut(), &mut |event| {
+            heating += usize::from(matches!(event, Event::Heating { .. }));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert!(heating > 50, "{heating}");
+    assert_eq!(outcome.dataset.identity.to_string(), "simulated@formula@fp32@sustained");
+    let ratios = outcome.dataset.samples.iter().zip(&cool.dataset.samples);
+    for (hot, cool) in ratios {
+        assert!((hot.median.ns() / cool.median.ns() - 1.3).abs() < 0.04, "{hot:?} {cool:?}");
+    }
+    let heated = &outcome.dataset.environment.facts["heated"];
+    assert!(heated[0]["seconds"].as_f64().unwrap() > 6.0, "{heated}");
+    // The usual sentinel is that of the plateau.
+    let usual = outcome.dataset.environment.usual_sentinel_ns.unwrap() as f64;
+    assert!((usual / heated[0]["plateau_ns"].as_f64().unwrap() - 1.0).abs() < 0.02, "{usual}");
+    // The two states are never mixed.
+    let refused =
+        campaign(&plan, cool_dir.path(), Start::Resume).run(sustained_device().as_mut(), &mut go_on);
+    assert!(matches!(refused, Err(CampaignError::OtherIdentity { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_device_that_leaves_its_plateau_is_heated_and_measured_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(50);
+    // Three looks in each half of the window: some hundred looks heat it. The cool time begins among the first measurements.
+    let plateau = Plateau { window_s: 1, within: 0.02, most_s: 600 };
+    let mut measured = 0_u32;
+    let mut heated = Vec::new();
+    let mut first = Sustained { inner: hot(0..0), plateau };
+    let mut count = |event: Event<'_>| {
+        match event {
+            Event::Heating { .. } => heated.push(measured),
+            Event::Measured { .. } => measured += 1,
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    };
+    campaign(&plan, dir.path(), Start::Fresh).run(&mut first, &mut count).unwrap();
+    let looks = heated.len() as u32;
+    assert!(heated.iter().all(|&before| before == 0) && measured == 100, "{heated:?}");
+    // As `hot`, but slow everywhere except in some measurements after the first check.
+    let mut left = Sustained { inner: hot(0..looks + 3 + 10), plateau };
+    let (again, mut repeats) = (tempfile::tempdir().unwrap(), Vec::new());
+    let outcome = campaign(&plan, again.path(), Start::Fresh)
+        .run(&mut left, &mut |event| {
+            if let Event::Repeat { reason, .. } = &event {
+                repeats.push((*reason).to_owned());
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(repeats, ["the sentinel is 50 % quicker than on the plateau"]);
+    assert_eq!(outcome.repeated, 20);
+    assert_eq!(outcome.dataset.environment.facts["heated"].as_array().unwrap().len(), 2);
     assert!(outcome.dataset.samples.iter().all(|s| s.quality == Quality::Good));
 }
