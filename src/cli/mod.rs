@@ -29,6 +29,7 @@ mod net;
 mod networks;
 mod output;
 mod pictures;
+mod pool;
 mod predict;
 mod predict_table;
 mod predictors;

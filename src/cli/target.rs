@@ -15,6 +15,7 @@ use edgezen_lab::device::linux::BoardOptions;
 use edgezen_lab::device::simulated::Simulation;
 use edgezen_lab::device::{Device, DeviceName, DriverOptions, Options};
 use indicatif::ProgressBar;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Options that say which device to measure on, and how to reach it.
@@ -49,6 +50,12 @@ pub struct Reach {
     /// The board, as ssh knows it: pi@board, or a name of your ssh configuration
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,
+    /// A pool of phones and boards: one of its units that is free is measured, by profile all of them together
+    #[arg(long, value_name = "FILE", conflicts_with = "host")]
+    pub pool: Option<PathBuf>,
+    /// Only units of the pool with this tag
+    #[arg(long, value_name = "TAG", requires = "pool")]
+    pub tag: Option<String>,
     /// Longest wait for a phone or board whose link broke
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub patience: u64,
@@ -132,7 +139,11 @@ impl Target {
         global: Global,
     ) -> Result<Box<dyn Device>, Failure> {
         let name = self.name()?;
-        let options = networks::options(self.reach.options(&name, networks::LAUNCHES, global.seed));
+        let options = networks::options(self.reach.of_free_unit(&name)?.options(
+            &name,
+            networks::LAUNCHES,
+            global.seed,
+        ));
         let options = Options { time, cold_caches, ..options };
         let mut device = device::open(&shipped::profiles(), &name, &options)?;
         notes(&mut *device, global.output());

@@ -23,9 +23,16 @@ pub fn parts_are_here() -> bool {
     false
 }
 
+/// Whether a process can be given another boot id, as another computer has.
+pub fn has_files_of_its_own() -> bool {
+    Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|status| status.success())
+}
+
 /// A board, and the folder that edgezen runs in.
 pub struct Board {
     pub folder: TempDir,
+    /// What ssh calls it.
+    name: &'static str,
     port: u16,
     sshd: Option<Child>,
 }
@@ -33,8 +40,13 @@ pub struct Board {
 impl Board {
     /// One that is switched on, that ssh knows as `board`, and whose profile is called `board` too.
     pub fn new() -> Board {
+        Board::called("board")
+    }
+
+    /// One that is switched on, that ssh knows by this name, and whose profile is called `board`.
+    pub fn called(name: &'static str) -> Board {
         let folder = tempfile::tempdir().unwrap();
-        let mut board = Board { folder, port: free_port(), sshd: None };
+        let mut board = Board { folder, name, port: free_port(), sshd: None };
         for dir in ["bin", "run", "home", "device-profiles"] {
             std::fs::create_dir(board.path(dir)).unwrap();
         }
@@ -49,25 +61,62 @@ impl Board {
         let at = |name: &str| board.path(name).display().to_string();
         let server = format!(
             "Port {}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\n\
-             UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100\n",
+             UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100\nSetEnv HOME={}\n",
             board.port,
             at("host_key"),
             at("authorized_keys"),
-        );
-        let client = format!(
-            "Host board\nHostName 127.0.0.1\nPort {}\nIdentityFile {}\nIdentitiesOnly yes\nUserKnownHostsFile {}\n\
-             GlobalKnownHostsFile /dev/null\nStrictHostKeyChecking yes\n",
-            board.port,
-            at("user_key"),
-            at("known_hosts"),
+            at("home"),
         );
         board.write("sshd_config", &server);
-        board.write("ssh_config", &client);
+        board.write("ssh_config", &board.client());
         // The real ssh, with this configuration in the place of the user's.
         board.program("ssh", &format!("exec /usr/bin/ssh -F {} \"$@\"", at("ssh_config")));
         board.write("device-profiles/board.toml", &profile(&at("board")));
+        board.boot("00000001");
         board.start();
         board
+    }
+
+    /// What ssh has to know of it.
+    fn client(&self) -> String {
+        let at = |name: &str| self.path(name).display().to_string();
+        format!(
+            "Host {}\nHostName 127.0.0.1\nPort {}\nIdentityFile {}\nIdentitiesOnly yes\nUserKnownHostsFile {}\n\
+             GlobalKnownHostsFile /dev/null\nStrictHostKeyChecking yes\n",
+            self.name,
+            self.port,
+            at("user_key"),
+            at("known_hosts"),
+        )
+    }
+
+    /// Lets the ssh of this board's folder reach another one, too. Both have their runner in the homes of their users.
+    pub fn beside(&self, other: &Board) {
+        self.write("ssh_config", &(self.client() + &other.client()));
+        let profile = std::fs::read_to_string(self.path("device-profiles/board.toml")).unwrap();
+        let own = self.path("board").display().to_string();
+        self.write("device-profiles/board.toml", &profile.replace(&own, "/tmp"));
+    }
+
+    /// The boot id of the next start, where the tests may give a process files of its own.
+    pub fn boot(&self, start: &str) {
+        self.write("boot_id", &format!("{start}-0000-4000-8000-{:012x}\n", self.port));
+    }
+
+    /// Ends the program that measures on it, if one does.
+    pub fn kill_runner(&self) {
+        let _ = Command::new("kill").arg("-9").args(self.runners()).stderr(Stdio::null()).status();
+    }
+
+    /// Numbers of the processes that measure on it.
+    fn runners(&self) -> Vec<String> {
+        let board = self.path("board/edgezen").display().to_string();
+        let is_runner = |pid: &String| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).starts_with(&board)
+        };
+        let all = std::fs::read_dir("/proc").unwrap().flatten();
+        all.filter_map(|entry| entry.file_name().into_string().ok()).filter(is_runner).collect()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -86,8 +135,23 @@ impl Board {
     }
 
     pub fn start(&mut self) {
-        let mut sshd = Command::new(SSHD);
-        sshd.arg("-D").arg("-f").arg(self.path("sshd_config"));
+        let config = self.path("sshd_config").display().to_string();
+        let mut sshd = match has_files_of_its_own() {
+            true => {
+                let mut unshare = Command::new("unshare");
+                let script = format!(
+                    "mount --make-rprivate / && mount --bind {}/boot_id /proc/sys/kernel/random/boot_id && exec {SSHD} -D -f {config}",
+                    self.folder.path().display()
+                );
+                unshare.args(["-m", "sh", "-c", &script]);
+                unshare
+            }
+            false => {
+                let mut sshd = Command::new(SSHD);
+                sshd.args(["-D", "-f", &config]);
+                sshd
+            }
+        };
         sshd.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.sshd = Some(sshd.spawn().unwrap());
         let port = self.port;

@@ -5,4 +5,5 @@
 mod faults;
 mod loopback;
 mod measuring;
+mod pools;
 mod refusals;

@@ -1,6 +1,7 @@
 //! `edgezen devices [list|show NAME|doctor|describe]`: which devices are known and attached, and whether
 //! they can measure.
 
+mod pool;
 mod predicted_only;
 
 use super::force::{Force, NO_INPUTS};
@@ -44,6 +45,14 @@ enum Action {
         /// Also this board, as ssh knows it: pi@board, or a name of your ssh configuration
         #[arg(long, value_name = "HOST")]
         host: Option<String>,
+    },
+    /// The units of a pool of phones and boards, and which of them are free
+    Pool {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Only units with this tag
+        #[arg(long, value_name = "TAG")]
+        tag: Option<String>,
     },
     /// A profile drafted from an attached phone, for phones that are not in the list
     Describe {
@@ -196,6 +205,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             global.output().result(&doctor, || doctor_text(&doctor))?;
             judge(&doctor)
         }
+        Action::Pool { file, tag } => pool::run(&file, tag.as_deref(), global),
         Action::Describe { serial, output, force } => {
             let output = output.map(|path| force.place(path, NO_INPUTS)).transpose()?;
             describe(&profiles, serial, output.as_ref(), global)

@@ -16,6 +16,7 @@ pub mod repeat;
 mod running;
 pub mod state;
 
+pub(crate) use assemble::finish as assembled;
 pub use error::CampaignError;
 pub use event::Event;
 pub use outcome::CampaignOutcome;

@@ -7,7 +7,7 @@ use crate::device::adb::{AdbLink, AttachedPhone, Server};
 use crate::device::attached::Attached;
 use crate::device::complaint::{Complaint, Severity};
 use crate::device::profile::{Profile, Profiles};
-use crate::device::remote::{LinkError, Machine, PhoneState};
+use crate::device::remote::{LinkError, Machine, PhoneState, is_measuring};
 use edgezen_core::foreign::ForeignText;
 use serde::Serialize;
 
@@ -66,6 +66,7 @@ fn look(server: Server, attached: &AttachedPhone, profiles: &[Profile]) -> Attac
         differences: known.map_or_else(Vec::new, |profile| matching::differences(&phone, profile)),
         complaints: rules.map_or_else(Vec::new, |profile| status.complaints(&phone, profile)),
         draft: Some(describe::draft(&phone)),
+        in_use_by: status.owner.clone().filter(|owner| is_measuring(owner.raw())),
         details: Box::new(PhoneDetails { phone: Some(phone), status: Some(status) }),
         ..seen
     }

@@ -9,7 +9,9 @@ use crate::device::complaint::{Complaint, Severity};
 use crate::device::driver::{Driver, Request};
 use crate::device::name::DeviceName;
 use crate::device::profile::{Kind, Profile, Profiles};
-use crate::device::remote::{Link, LinkError, Lock, Machine, Reached, Remote, SOON, System, me};
+use crate::device::remote::{
+    Link, LinkError, Lock, Machine, Reached, Remote, SOON, System, is_measuring, me,
+};
 use crate::device::ssh::SshLink;
 use crate::device::{Device, DeviceError, DriverOptions, running};
 use serde::Serialize;
@@ -106,7 +108,8 @@ impl Driver for LinuxDriver {
 fn look(host: &str, profiles: &Profiles) -> Result<Attached, DeviceError> {
     let mut link = SshLink::new(host)?;
     let seen = Attached::ready(host, BoardDetails::default());
-    let asked = ask(&mut link);
+    let usable: Vec<Profile> = profiles.usable().collect();
+    let asked = ask(&mut link, &usable);
     let (board, status) = match asked {
         Ok(answers) => answers,
         Err(error) => {
@@ -115,23 +118,31 @@ fn look(host: &str, profiles: &Profiles) -> Result<Attached, DeviceError> {
             return Ok(Attached { state: "not reached".into(), complaints, ..seen });
         }
     };
-    let profiles: Vec<Profile> = profiles.usable().collect();
-    let known = matching::best(&board, profiles.iter());
-    let rules = known.or_else(|| profiles.iter().find(|profile| profile.id == "linux-generic"));
+    let known = matching::best(&board, usable.iter());
+    let rules = rules(&board, &usable);
     Ok(Attached {
         title: Some(title(&board)),
         profile: known.map(|profile| profile.id.clone()),
         differences: known.map_or_else(Vec::new, |profile| matching::differences(&board, profile)),
         complaints: rules.map_or_else(Vec::new, |profile| status.complaints(&board, profile)),
+        in_use_by: status.owner.clone().filter(|owner| is_measuring(owner.raw())),
         details: Box::new(BoardDetails { board: Some(board), status: Some(status) }),
         ..seen
     })
 }
 
-fn ask(link: &mut SshLink) -> Result<(Machine, BoardStatus), LinkError> {
+/// The profile of the board, or that of any board.
+fn rules<'a>(board: &Machine, profiles: &'a [Profile]) -> Option<&'a Profile> {
+    let generic = || profiles.iter().find(|profile| profile.id == "linux-generic");
+    matching::best(board, profiles.iter()).or_else(generic)
+}
+
+fn ask(link: &mut SshLink, profiles: &[Profile]) -> Result<(Machine, BoardStatus), LinkError> {
     link.await_ready(Duration::ZERO)?;
     let board = Machine::read(link, &facts::questions())?;
-    // Nobody's profile is meant yet; who measures on it does not matter here.
-    let status = BoardStatus::read(link, "/nonexistent")?;
+    // The folder that measuring uses names who measures.
+    let dir =
+        rules(&board, profiles).map_or_else(String::new, |rules| LinuxSystem::default().dir(&board, rules));
+    let status = BoardStatus::read(link, &dir)?;
     Ok((board, status))
 }

@@ -14,6 +14,20 @@ pub fn me() -> String {
     format!("{host}, process {}", std::process::id())
 }
 
+/// Whether the process that a device names as its user, by [`me`], may still measure: one of another computer, or one of this
+/// computer that runs. A process that was killed leaves its name behind.
+pub fn is_measuring(owner: &str) -> bool {
+    let (ours, theirs) = (me(), owner.rsplit_once(", process "));
+    let (host, _) = ours.rsplit_once(", process ").unwrap_or_default();
+    match theirs {
+        Some((there, process)) if there == host => process
+            .trim()
+            .parse::<u32>()
+            .is_ok_and(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists()),
+        _ => true,
+    }
+}
+
 impl Remote {
     /// Checks that the device is fit and that nobody uses it; then changes its settings, after writing down how to restore
     /// them.
@@ -67,5 +81,20 @@ impl Remote {
         self.link.shell(&self.system.mark(&self.dir, None), SOON)?;
         self.claimed = false;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_killed_process_of_this_computer_does_not_measure() {
+        assert!(is_measuring(&me()));
+        assert!(is_measuring("another computer of somebody, process 1"));
+        let (host, _) = me().rsplit_once(", process ").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        // No process has a number beyond those of the kernel.
+        assert!(!is_measuring(&format!("{host}, process 4294967295")));
+        assert!(!is_measuring(&format!("{host}, process x")));
     }
 }

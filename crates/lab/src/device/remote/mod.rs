@@ -38,7 +38,7 @@ mod tests;
 mod undo;
 
 pub use address::{Address, Way};
-pub use claim::me;
+pub use claim::{is_measuring, me};
 pub use clocks::{Clock, clocks_to_lock};
 pub use cores::{cluster_differences, list, mask};
 pub use error::LinkError;
