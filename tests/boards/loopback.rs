@@ -178,8 +178,8 @@ impl Board {
     pub fn edgezen(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_edgezen"));
         command.args(arguments).current_dir(self.folder.path());
-        let path = std::env::var("PATH").unwrap_or_default();
-        command.env("PATH", format!("{}:{path}", self.path("bin").display()));
+        // Only the ssh of this board: an adb would be started, and stay.
+        command.env("PATH", self.path("bin"));
         command.env("HOME", self.path("home")).env("XDG_RUNTIME_DIR", self.path("run"));
         command.env("EDGEZEN_RUNNER", runner()).env("ANDROID_ADB_SERVER_PORT", "1");
         command.env_remove("ADB_SERVER_SOCKET").env_remove("ANDROID_SERIAL");

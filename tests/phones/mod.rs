@@ -16,3 +16,4 @@ mod link;
 pub mod loopback;
 pub mod measuring;
 mod runtimes;
+mod setup;

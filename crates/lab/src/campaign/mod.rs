@@ -14,6 +14,7 @@ mod outcome;
 pub mod plan;
 pub mod repeat;
 mod running;
+mod sentinel;
 pub mod state;
 
 pub(crate) use assemble::finish as assembled;

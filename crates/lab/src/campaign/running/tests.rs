@@ -7,7 +7,9 @@ use crate::device::{DeviceError, DriverOptions, Facts, Options, Vigilance, Workl
 use edgezen_core::files::FileError;
 use edgezen_core::measurement::{Identity, Quality, Sample, Subject};
 use edgezen_core::space;
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 fn plan(samples: usize) -> Plan {
@@ -288,10 +290,10 @@ fn repetitions_are_resumed_too() {
     assert!(outcome.dataset.samples.iter().all(|s| s.quality == Quality::Good));
 }
 
-/// A device that is measured in the sustained state, and is quicker during some of its measurements, because it has cooled down.
+/// A device that is measured in the sustained state, twice as slow as long as it is hot.
 struct Sustained {
-    inner: Hot,
-    plateau: Plateau,
+    inner: Box<dyn Device>,
+    hot: Rc<Cell<bool>>,
 }
 
 impl Device for Sustained {
@@ -302,13 +304,17 @@ impl Device for Sustained {
         self.inner.facts()
     }
     fn measure(&mut self, workload: Workload<'_>) -> Result<edgezen_runner::Measured, DeviceError> {
-        self.inner.measure(workload)
+        let mut measured = self.inner.measure(workload)?;
+        if self.hot.get() {
+            measured.timing.samples_ns.iter_mut().for_each(|ns| *ns *= 2);
+        }
+        Ok(measured)
     }
     fn vigilance(&self) -> Option<Vigilance> {
-        self.inner.vigilance().map(|rules| Vigilance { rests: vec![], sustained: true, ..rules })
+        hot(0..0).vigilance().map(|rules| Vigilance { rests: vec![], sustained: true, ..rules })
     }
     fn plateau(&self) -> Option<Plateau> {
-        Some(self.plateau)
+        Some(Plateau { window_s: 1, within: 0.02, most_s: 600 })
     }
 }
 
@@ -352,35 +358,27 @@ fn the_sustained_state_is_an_identity_of_its_own() {
 fn a_device_that_leaves_its_plateau_is_heated_and_measured_again() {
     let dir = tempfile::tempdir().unwrap();
     let plan = plan(50);
-    // Three looks in each half of the window: some hundred looks heat it. The cool time begins among the first measurements.
-    let plateau = Plateau { window_s: 1, within: 0.02, most_s: 600 };
-    let mut measured = 0_u32;
-    let mut heated = Vec::new();
-    let mut first = Sustained { inner: hot(0..0), plateau };
-    let mut count = |event: Event<'_>| {
-        match event {
-            Event::Heating { .. } => heated.push(measured),
-            Event::Measured { .. } => measured += 1,
-            _ => {}
-        }
-        ControlFlow::Continue(())
-    };
-    campaign(&plan, dir.path(), Start::Fresh).run(&mut first, &mut count).unwrap();
-    let looks = heated.len() as u32;
-    assert!(heated.iter().all(|&before| before == 0) && measured == 100, "{heated:?}");
-    // As `hot`, but slow everywhere except in some measurements after the first check.
-    let mut left = Sustained { inner: hot(0..looks + 3 + 10), plateau };
-    let (again, mut repeats) = (tempfile::tempdir().unwrap(), Vec::new());
-    let outcome = campaign(&plan, again.path(), Start::Fresh)
+    let hot = Rc::new(Cell::new(true));
+    let mut left = Sustained { inner: device("", 1), hot: Rc::clone(&hot) };
+    let (mut measured, mut heated_after, mut repeats) = (0, Vec::new(), Vec::new());
+    let outcome = campaign(&plan, dir.path(), Start::Fresh)
         .run(&mut left, &mut |event| {
-            if let Event::Repeat { reason, .. } = &event {
-                repeats.push((*reason).to_owned());
+            match &event {
+                Event::Measured { .. } => measured += 1,
+                Event::Heating { .. } => heated_after.push(measured),
+                Event::Repeat { reason, .. } => repeats.push((*reason).to_owned()),
+                _ => {}
+            }
+            // It cools down among the first measurements, and stays so: its plateau is another one.
+            if measured == 10 {
+                hot.set(false);
             }
             ControlFlow::Continue(())
         })
         .unwrap();
     assert_eq!(repeats, ["the sentinel is 50 % quicker than on the plateau"]);
-    assert_eq!(outcome.repeated, 20);
+    heated_after.dedup();
+    assert_eq!((heated_after, outcome.repeated), (vec![0, 20], 20));
     assert_eq!(outcome.dataset.environment.facts["heated"].as_array().unwrap().len(), 2);
     assert!(outcome.dataset.samples.iter().all(|s| s.quality == Quality::Good));
 }

@@ -2,8 +2,9 @@
 //! meanwhile is measured again.
 
 use super::under_way::UnderWay;
-use crate::campaign::drift::{self, SENTINEL};
+use crate::campaign::drift;
 use crate::campaign::journal::{Line, Turn};
+use crate::campaign::sentinel::SENTINEL;
 use crate::campaign::{CampaignError, Event};
 use crate::device::{DeviceError, Workload};
 use edgezen_core::measurement::{Quality, Subject};

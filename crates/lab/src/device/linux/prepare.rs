@@ -1,6 +1,6 @@
 //! Preparing a board for measurements: the governor of its clocks, and clocks that are locked.
 
-use super::system::mark;
+use super::status::mark;
 use crate::device::profile::Profile;
 use crate::device::remote::{self, LIMIT, Link, LinkError, Machine, Plan, Root, clocks_to_lock};
 use edgezen_core::foreign::shell_word;

@@ -33,6 +33,15 @@ pub fn owner_file(dir: &str) -> String {
     format!("{dir}/owner")
 }
 
+/// The command that says on the board who measures on it.
+pub fn mark(dir: &str, owner: Option<&str>) -> String {
+    let file = shell_word(&owner_file(dir));
+    match owner {
+        Some(owner) => format!("mkdir -p {} && printf %s {} > {file}", shell_word(dir), shell_word(owner)),
+        None => format!("rm -f {file}"),
+    }
+}
+
 /// The command that asks for everything. Each section of its output begins with a line that names it.
 fn script(dir: &str) -> String {
     format!(

@@ -1,12 +1,12 @@
 //! Linux as a system to measure on.
 
 use super::prepare::{Prepared, prepare};
-use super::status::{BoardStatus, owner_file};
+use super::status::{BoardStatus, mark};
 use super::throttled::Throttled;
 use super::{facts, matching};
 use crate::device::profile::Profile;
 use crate::device::remote::{self, Link, LinkError, Machine, State, System, UNDONE};
-use edgezen_core::foreign::{ForeignText, PlainPath, shell_word};
+use edgezen_core::foreign::{ForeignText, PlainPath};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,15 +20,6 @@ pub struct LinuxSystem {
     undoable: bool,
     undone: bool,
     locked_khz: BTreeMap<u32, u64>,
-}
-
-/// The command that says on the board who measures on it.
-pub fn mark(dir: &str, owner: Option<&str>) -> String {
-    let file = shell_word(&owner_file(dir));
-    match owner {
-        Some(owner) => format!("mkdir -p {} && printf %s {} > {file}", shell_word(dir), shell_word(owner)),
-        None => format!("rm -f {file}"),
-    }
 }
 
 impl System for LinuxSystem {

@@ -71,7 +71,10 @@ fn a_slower_unit_is_brought_to_the_speed_of_the_usual_one() {
     let alone = tempfile::tempdir().unwrap();
     let one = shared(&plan, alone.path(), &units[..1], false).run(&open, &go_on).unwrap();
     let read = Dataset::read(dir.path()).unwrap();
-    assert_eq!(read, done.outcome.dataset);
+    assert_eq!(
+        (&read.samples, &read.identity),
+        (&done.outcome.dataset.samples, &done.outcome.dataset.identity)
+    );
     assert!(read.environment.facts["units"].as_array().unwrap().len() == 3);
     for (together, alone) in read.samples.iter().zip(&one.outcome.dataset.samples) {
         assert_eq!(together.subject, alone.subject);
@@ -107,7 +110,7 @@ fn what_a_lost_unit_leaves_the_others_measure() {
 fn a_pool_that_is_lost_or_interrupted_is_resumed() {
     let dir = tempfile::tempdir().unwrap();
     let (plan, units) = (plan(60), names(&["a", "b"]));
-    let specs = [("a", "delay=1ms,lose_after=40"), ("b", "delay=1ms,lose_after=40")];
+    let specs = [("a", "delay=1ms,lose_after=16"), ("b", "delay=1ms,lose_after=16")];
     let lost =
         shared(&plan, dir.path(), &units, false).run(&|unit| opened(&specs, unit), &go_on).unwrap_err();
     let PoolError::Incomplete { finished, total, units: reasons, first } = &lost else { panic!("{lost}") };
