@@ -226,7 +226,8 @@ fn profile(push_dir: &str) -> String {
         .replace("\"/tmp\"", &format!("{push_dir:?}"))
         .replace(
             "launches = 3\n",
-            "launches = 3\nwarmup_min_runs = 3\nwarmup_min_ms = 2\nruns = 9\nmax_ms = 30\n",
+            "launches = 3\nwarmup_min_runs = 3\nwarmup_min_ms = 2\nruns = 9\nmax_ms = 30\n\
+             plateau = { window_s = 2, within = 0.9, most_s = 60 }\n",
         )
         .replace("cooldown_s = [30, 60, 120, 300]", "cooldown_s = [0, 0]")
         .replace("sentinel_drift_max = 0.05", "sentinel_drift_max = 0.99")

@@ -69,3 +69,53 @@ fn a_board_is_looked_at() {
     assert_eq!(doctor["boards"][0]["state"], "not reached");
     assert!(doctor["boards"][0]["complaints"].to_string().contains("refused"), "{doctor}");
 }
+
+/// What `measure --seconds` gives on a device, for one small network.
+pub fn check_percentiles(rows: &Value) {
+    let row = &rows[0];
+    for name in ["load_ms", "first_ms", "median_ms", "p90_ms", "p99_ms", "peak_memory_mb"] {
+        assert!(row[name].as_f64().is_some_and(|value| value > 0.0), "{name}: {row}");
+    }
+    let number = |name: &str| row[name].as_f64().unwrap();
+    assert!(number("median_ms") <= number("p90_ms") && number("p90_ms") <= number("p99_ms"), "{row}");
+    assert_eq!(row["runs_per_sample"], 1, "{row}");
+    assert_eq!(row["p99_reliable"], number("runs") >= 1024.0, "{row}");
+}
+
+#[test]
+fn percentiles_come_from_single_runs() {
+    if !parts_are_here() {
+        return;
+    }
+    let board = Board::new();
+    let net = "zennet_cifar10_model_size05M_res32";
+    let measure = ["measure", "--device", "board", "--host", "board", "--seconds", "3", "--json", net];
+    let warm = board.json(&measure, &[0, 3]);
+    check_percentiles(&warm);
+    let cold = board.json(&[&measure[..], &["--cold-caches"]].concat(), &[0, 3]);
+    check_percentiles(&cold);
+    assert_eq!((&warm[0]["cold_caches"], &cold[0]["cold_caches"]), (&false.into(), &true.into()));
+}
+
+#[test]
+fn the_sustained_state_is_measured_on_a_board() {
+    if !parts_are_here() {
+        return;
+    }
+    let board = Board::new();
+    let at = ["--device", "board", "--host", "board", "--state", "sustained"];
+    let profile = ["profile", "--samples", "24", "-o", "data", "--json"];
+    let report = board.json(&[&profile[..], &at].concat(), &[0, 3]);
+    assert_eq!(report["identity"], "board@tract@fp32@sustained", "{report}");
+    let heated = journal(&board.path("data")).into_iter().find(|line| line["line"] == "heated").unwrap();
+    assert!(heated["heated"]["seconds"].as_f64().unwrap() >= 2.0, "{heated}");
+    board.run(&["fit", "--data", "data"], &[0]);
+    assert!(board.path("predictors/board@tract@fp32@sustained.json").exists());
+    let net = "zennet_cifar10_model_size05M_res32";
+    let rows = board.json(&[&["measure", "--json", net][..], &at].concat(), &[0, 3]);
+    assert_eq!(rows[0]["device"], "board@tract@fp32@sustained", "{rows}");
+    // A budget for this state has this name; that of the usual state has no predictor here.
+    let predict = |device: &str, codes: &[i32]| board.run(&["predict", "--device", device, net], codes);
+    predict("board@tract@sustained", &[0]);
+    predict("board@tract", &[2]);
+}

@@ -4,6 +4,6 @@
 
 mod faults;
 mod loopback;
-mod measuring;
+pub mod measuring;
 mod pools;
 mod refusals;

@@ -1,10 +1,12 @@
 //! Two boards of a pool: they are looked at, one of them is taken, and both share a plan.
 
 use super::loopback::{Board, has_files_of_its_own, parts_are_here};
+use crate::phones::figures::runner;
 use crate::phones::loopback::errors;
 use crate::phones::measuring::await_samples;
 use serde_json::Value;
 use std::process::Stdio;
+use std::time::Instant;
 
 const POOL: &str = "schema = 1\n[[unit]]\nname = \"left\"\ndevice = \"board\"\nhost = \"left\"\ntags = [\"kitchen\"]\n\
     [[unit]]\nname = \"right\"\ndevice = \"board\"\nhost = \"right\"\n";
@@ -109,4 +111,38 @@ fn a_free_unit_is_taken() {
     pool(&[4], &[]);
     let other = ["measure", "--device", "raspberrypi4", "--pool", "pool.toml", "resnet18"];
     assert!(errors(&left.run(&other, &[2])).contains("no unit of raspberrypi4"));
+}
+
+/// What sharing a plan costs: the runner answers after a pause, so that this computer has time for two boards. `scripts/board-figures` prints
+/// the figures.
+#[test]
+fn two_boards_take_little_more_than_half_the_time() {
+    let Some((left, _right)) = pair() else { return };
+    let one = POOL.split("[[unit]]\nname = \"right\"").next().unwrap();
+    left.write("one.toml", one);
+    let waiting = runner(left.folder.path(), "0.1");
+    let time = |pool: &str, dir: &str| {
+        let profile = [
+            "profile",
+            "--device",
+            "board",
+            "--pool",
+            pool,
+            "--samples",
+            "60",
+            "--rounds",
+            "2",
+            "-o",
+            dir,
+            "--json",
+        ];
+        let start = Instant::now();
+        let output = left.edgezen(&profile).env("EDGEZEN_RUNNER", &waiting).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["configurations"], 60, "{report}");
+        start.elapsed().as_secs_f64()
+    };
+    let (alone, together) = (time("one.toml", "one"), time("pool.toml", "both"));
+    eprintln!("one board {alone:.1} s, two boards {together:.1} s, ratio {:.2}", together / alone);
 }

@@ -145,7 +145,7 @@ impl Desk {
             .replace("warmup_min_runs = 10", "warmup_min_runs = 3")
             .replace("warmup_min_ms = 500", "warmup_min_ms = 2")
             .replace("\nruns = 30", "\nruns = 9")
-            .replace("max_ms = 10000", "max_ms = 30")
+            .replace("max_ms = 10000", "max_ms = 30\nplateau = { window_s = 2, within = 0.9, most_s = 60 }")
             .replace("cooldown_s = [30, 60, 120, 300]", "cooldown_s = [0, 0]")
             .replace("sentinel_drift_max = 0.05", "sentinel_drift_max = 0.99");
         assert!(quick.contains("runs = 9") && quick.contains("0.99") && quick.contains("[0, 0]"));

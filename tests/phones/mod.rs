@@ -7,7 +7,7 @@ mod arm;
 mod arm_runtimes;
 mod fake_server;
 mod faults;
-mod figures;
+pub mod figures;
 mod heat;
 mod identity;
 mod liar;

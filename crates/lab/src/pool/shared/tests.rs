@@ -50,7 +50,7 @@ fn a_slower_unit_is_brought_to_the_speed_of_the_usual_one() {
     let dir = tempfile::tempdir().unwrap();
     let (plan, units) = (plan(100), names(&["a", "b", "slow"]));
     // Delays keep one thread from measuring everything before the others have begun.
-    let specs = [("a", "delay=1ms"), ("b", "delay=1ms"), ("slow", "delay=1ms,slow_after=0")];
+    let specs = [("a", "delay=10ms"), ("b", "delay=10ms"), ("slow", "delay=10ms,slow_after=0")];
     let open = |unit: &Name| opened(&specs, unit);
     let done = shared(&plan, dir.path(), &units, false).run(&open, &go_on).unwrap();
     assert_eq!(done.lost, []);
@@ -96,7 +96,8 @@ fn a_slower_unit_is_brought_to_the_speed_of_the_usual_one() {
 fn what_a_lost_unit_leaves_the_others_measure() {
     let dir = tempfile::tempdir().unwrap();
     let (plan, units) = (plan(60), names(&["a", "b"]));
-    let specs = [("a", "delay=1ms"), ("b", "delay=1ms,lose_after=30")];
+    // It survives the part that all units measure, and is lost in the next one, before the other has measured everything.
+    let specs = [("a", "delay=20ms"), ("b", "delay=1ms,lose_after=16")];
     let open = |unit: &Name| opened(&specs, unit);
     let done = shared(&plan, dir.path(), &units, false).run(&open, &go_on).unwrap();
     assert_eq!((done.lost.len(), done.lost[0].0.as_str()), (1, "b"));
