@@ -308,3 +308,43 @@ fn the_sustained_state_goes_from_profile_to_search() {
         assert!(error.abs() < 0.1, "{row}");
     }
 }
+
+#[test]
+fn the_lookup_table_of_a_space_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str], wanted: i32| {
+        let output = edgezen(arguments).current_dir(dir.path()).output().unwrap();
+        assert_eq!(code(&output), Some(wanted), "{arguments:?}: {}", errors(&output));
+        output
+    };
+    run(&["profile", "--device", "simulated", "--samples", "60", "-o", "data"], 0);
+    run(&["fit", "--data", "data"], 0);
+    let lookup = [
+        "predict",
+        "--device",
+        "simulated",
+        "--blocks",
+        "mobilenet",
+        "--data",
+        "data",
+        "-o",
+        "lookup.csv",
+        "--json",
+    ];
+    let report = json(&run(&lookup, 0));
+    let text = std::fs::read_to_string(dir.path().join("lookup.csv")).unwrap();
+    let rows: Vec<&str> = text.lines().skip(1).collect();
+    let measured = rows.iter().filter(|row| row.contains(",measured,")).count();
+    assert_eq!((&report["blocks"], &report["measured"]), (&rows.len().into(), &measured.into()), "{report}");
+    // Those that the profile measured, and all types of the space at all places.
+    let blocks =
+        std::fs::read_to_string(dir.path().join("data/lookup_table.csv")).unwrap().lines().count() - 1;
+    assert_eq!(measured, blocks);
+    assert!(rows.len() >= 120 && rows.len() - measured >= 100, "{}", rows.len());
+    // What is there stays, and a table of another device is not mixed in.
+    run(&lookup, 0);
+    std::fs::write(dir.path().join("lookup.csv"), "mine").unwrap();
+    run(&lookup, 2);
+    run(&["predict", "--device", "pixel2", "--blocks", "mobilenet", "--data", "data", "-o", "x.csv"], 2);
+    assert!(!dir.path().join("x.csv").exists());
+}

@@ -37,7 +37,7 @@ pub struct Heated {
 impl Heated {
     /// What it says, for people: `heated for 312 s: the sentinel went from 1.10 to 1.52 ms, the chip from 41 to 68 °C`.
     pub fn text(&self) -> String {
-        let ms = |ns| Latency::from_ns(ns);
+        let ms = Latency::from_ns;
         let chip = self.first_c.zip(self.plateau_c);
         let chip =
             chip.map_or(String::new(), |(from, to)| format!(", the chip from {from:.0} to {to:.0} °C"));

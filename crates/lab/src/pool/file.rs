@@ -61,7 +61,15 @@ impl Pool {
     /// # Errors
     /// A file that cannot be read or is no pool; two units of one name or at one place, and one that cannot be reached.
     pub fn read(path: &Path) -> Result<Pool, PoolError> {
-        let pool: Pool = parse_toml(&FORMAT, path, &read_text(path, FORMAT.most_bytes)?)?;
+        Pool::parse(path, &read_text(path, FORMAT.most_bytes)?)
+    }
+
+    /// Reads and checks the text of a pool; `path` is for the messages.
+    ///
+    /// # Errors
+    /// As [`Pool::read`].
+    pub fn parse(path: &Path, text: &str) -> Result<Pool, PoolError> {
+        let pool: Pool = parse_toml(&FORMAT, path, text)?;
         pool.check().map_err(|reason| PoolError::BadPool { path: path.to_owned(), reason })?;
         Ok(pool)
     }

@@ -36,6 +36,12 @@ impl Numbers {
         Numbers(texts.enumerate().map(|(index, text)| (text, index)).collect())
     }
 
+    /// The numbers of all configurations of a part that is known to belong to the whole plan.
+    pub fn all(&self, part: &Plan) -> Vec<usize> {
+        let text = |subject| serde_json::to_string(subject).unwrap_or_default();
+        part.subjects.iter().filter_map(|subject| self.0.get(&text(subject)).copied()).collect()
+    }
+
     /// The numbers in the whole plan of a part's configurations.
     ///
     /// # Errors
@@ -49,14 +55,6 @@ impl Numbers {
                 .ok_or_else(|| FileError::damaged(path, format!("{subject} is not in the whole plan")))
         };
         part.subjects.iter().map(number).collect()
-    }
-}
-
-impl Numbers {
-    /// The numbers of all configurations of a part that is known to belong to the whole plan.
-    pub fn all(&self, part: &Plan) -> Vec<usize> {
-        let text = |subject| serde_json::to_string(subject).unwrap_or_default();
-        part.subjects.iter().filter_map(|subject| self.0.get(&text(subject)).copied()).collect()
     }
 }
 

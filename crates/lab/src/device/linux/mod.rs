@@ -2,10 +2,10 @@
 //! system to measure on.
 
 mod driver;
-mod facts;
+pub mod facts;
 mod matching;
 mod prepare;
-mod status;
+pub mod status;
 mod system;
 mod throttled;
 
