@@ -257,6 +257,7 @@ impl Job<'_> {
             rounds: self.rounds,
             seed: self.global.seed,
             now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            keep: false,
         };
         let outcome = campaign.run(device.as_mut(), &mut progress);
         bar.finish_and_clear();

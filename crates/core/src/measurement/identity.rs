@@ -95,9 +95,8 @@ impl fmt::Display for Identity {
     /// stands at the end: `pixel2@tract@fp32@sustained`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}@{}", self.device, self.runtime, self.precision)?;
-        match (self.threads, &self.cores) {
-            (2.., Some(_)) => write!(f, "@{}t", self.threads)?,
-            _ => {}
+        if self.threads > 1 && self.cores.is_some() {
+            write!(f, "@{}t", self.threads)?;
         }
         if self.is_sustained() { write!(f, "@{SUSTAINED}") } else { Ok(()) }
     }

@@ -179,8 +179,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let space = space::by_name("mobilenet").unwrap();
         let plan = Plan::draw(&[space], 40, 1, Lowering::Fused, 3).unwrap();
-        let campaign =
-            Campaign { plan: &plan, dir: dir.path(), start: Start::Fresh, rounds: 1, seed: 1, now: 0 };
+        let campaign = Campaign {
+            plan: &plan,
+            dir: dir.path(),
+            start: Start::Fresh,
+            rounds: 1,
+            seed: 1,
+            now: 0,
+            keep: false,
+        };
         let mut go_on = |_: Event<'_>| ControlFlow::Continue(());
         let dataset = campaign.run(simulated("", 1).as_mut(), &mut go_on).unwrap().dataset;
         let repeat = Repeat::of(&dataset, dir.path(), 0);

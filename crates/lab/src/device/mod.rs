@@ -95,7 +95,11 @@ pub trait Device {
         self.measure(workload)
     }
 
-    /// Tells the device that all results of the campaign are stored on this computer; it may forget them.
+    /// Tells the device that all results of the campaign are stored on this computer; it may forget them, and stays taken for
+    /// another campaign.
+    fn stored(&mut self) {}
+
+    /// The same, and that nothing more is measured.
     fn finished(&mut self) {}
 
     /// When the device counts as heated up; `None` where it is not to be heated: only the state `sustained` asks for it.

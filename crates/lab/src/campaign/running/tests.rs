@@ -34,7 +34,7 @@ fn device(spec: &str, batch: u32) -> Box<dyn Device> {
 }
 
 fn campaign<'a>(plan: &'a Plan, dir: &'a Path, start: Start) -> Campaign<'a> {
-    Campaign { plan, dir, start, rounds: 2, seed: 1, now: 0 }
+    Campaign { plan, dir, start, rounds: 2, seed: 1, now: 0, keep: false }
 }
 
 fn go_on(_: Event<'_>) -> ControlFlow<()> {

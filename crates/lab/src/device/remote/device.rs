@@ -37,9 +37,13 @@ impl Device for Remote {
         }
     }
 
-    fn finished(&mut self) {
+    fn stored(&mut self) {
         // If the file cannot be removed now, a later run removes it as an old one.
         let _ = self.link.shell(&format!("rm -f {}", shell_word(&self.results())), SOON);
+    }
+
+    fn finished(&mut self) {
+        self.stored();
         if let Err(error) = self.release() {
             self.notes
                 .push(format!("its settings could not be brought back ({error}); the next run does it"));

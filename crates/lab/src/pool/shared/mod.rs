@@ -47,8 +47,7 @@ pub type Open<'a> = dyn Fn(&Name) -> Result<Box<dyn Device>, DeviceError> + Sync
 pub type Progress<'a> = dyn Fn(&Name, Event<'_>) -> ControlFlow<()> + Sync + 'a;
 
 impl SharedProfile<'_> {
-    /// Measures what is not measured yet, and makes one dataset of it. Every unit has a thread of its own, and is opened anew for
-    /// each part.
+    /// Measures what is not measured yet, and makes one dataset of it. Every unit has a thread of its own.
     ///
     /// # Errors
     /// See [`PoolError`]; in all cases every finished measurement is kept, and [`SharedProfile::resume`] goes on.
@@ -157,8 +156,10 @@ impl SharedProfile<'_> {
         if !has_anchors && !compared.is_empty() {
             first.insert(0, (ANCHORS, self.part_of(&compared)));
         }
-        let begun =
-            first.iter().try_for_each(|(number, plan)| self.measure(unit, *number, plan, open, progress));
+        let mut opened = Opened { open, device: None };
+        let begun = first
+            .iter()
+            .try_for_each(|(number, plan)| self.measure(unit, *number, plan, &mut opened, progress));
         let rest = match &begun {
             Ok(()) => Vec::new(),
             // Every unit measures those that all compare; if all are lost, a later start does it.
@@ -169,13 +170,16 @@ impl SharedProfile<'_> {
         while let Some(indices) = work.take() {
             let (number, plan) = (next, self.part_of(&indices));
             next += 1;
-            let measured = self.measure(unit, number, &plan, open, progress);
+            let measured = self.measure(unit, number, &plan, &mut opened, progress);
             let rest = match &measured {
                 Ok(()) => Vec::new(),
                 Err(_) => self.unfinished(unit, &[(number, plan)], numbers, &[]),
             };
             work.give_back(rest);
             measured?;
+        }
+        if let Some(device) = &mut opened.device {
+            device.finished();
         }
         Ok(())
     }
@@ -206,10 +210,13 @@ impl SharedProfile<'_> {
         unit: &Name,
         number: usize,
         plan: &Plan,
-        open: &Open<'_>,
+        opened: &mut Opened<'_>,
         progress: &Progress<'_>,
     ) -> Result<(), CampaignError> {
-        let mut device = open(unit)?;
+        let device = match &mut opened.device {
+            Some(device) => device,
+            none => none.insert((opened.open)(unit)?),
+        };
         let campaign = Campaign {
             plan,
             dir: &parts::folder(self.dir, unit, number),
@@ -218,6 +225,7 @@ impl SharedProfile<'_> {
             // Not all parts are measured in the same order.
             seed: self.seed.wrapping_add(number as u64),
             now: self.now,
+            keep: true,
         };
         campaign.run(device.as_mut(), &mut |event| progress(unit, event)).map(|_| ())
     }
@@ -263,6 +271,12 @@ impl SharedProfile<'_> {
         folder.finish()?;
         Ok(SharedOutcome { outcome, units: merged.units, lost: reasons })
     }
+}
+
+/// A unit that is opened for its first part, and stays so for the others.
+struct Opened<'a> {
+    open: &'a Open<'a>,
+    device: Option<Box<dyn Device>>,
 }
 
 /// The configurations that some part holds completely.
