@@ -19,7 +19,7 @@ fn names(names: &[&str]) -> Vec<Name> {
 
 /// Units of the simulated device, each with its own behaviour.
 fn opened(specs: &[(&str, &str)], unit: &Name) -> Result<Box<dyn Device>, DeviceError> {
-    let spec = specs.iter().find(|(name, _)| *name == unit.to_string()).unwrap().1;
+    let spec = specs.iter().find(|(name, _)| *name == &**unit).unwrap().1;
     let driver = DriverOptions::default().with(spec.parse::<Simulation>().unwrap());
     device::open(&Profiles::of_repository(), "simulated", &Options { driver, ..Options::default() })
 }
