@@ -65,6 +65,7 @@ impl Command {
             | Command::Score(_)
             | Command::Search(_)
             | Command::Report(_)
+            | Command::Manual(_)
             | Command::Export(_) => None,
         }
     }

@@ -1,6 +1,7 @@
 //! `edgezen jobs plan|run|merge`: slow work in parts that run on many computers.
 
 use super::caller::Caller;
+use super::examples;
 use super::force::Force;
 use super::{Cli, Command, Exit, Failure, Global, net, output, score, search};
 use edgezen_core::search::SearchProgress;
@@ -25,8 +26,10 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Cut work into files, one for each job
+    #[command(after_help = examples::JOBS_PLAN)]
     Plan(PlanArgs),
     /// Do jobs; what was done before is not done again
+    #[command(after_help = examples::JOBS_RUN)]
     Run {
         /// Files of jobs
         #[arg(required = true, value_name = "FILE")]
@@ -36,6 +39,7 @@ enum Action {
         threads: Option<u16>,
     },
     /// Put the results of all jobs together: the same bytes for any number of jobs and computers
+    #[command(after_help = examples::JOBS_MERGE)]
     Merge {
         /// The folder of the plan
         folder: PathBuf,

@@ -3,6 +3,7 @@
 
 mod predicted_only;
 
+use super::examples;
 use super::force::{Force, NO_INPUTS};
 use super::{Exit, Failure, Global, target};
 use crate::shipped;
@@ -30,19 +31,23 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// The known devices, their default identity and their shipped predictors [default]
+    #[command(after_help = examples::DEVICES_LIST)]
     List,
     /// Everything known of one device, with the source of each fact
+    #[command(after_help = examples::DEVICES_SHOW)]
     Show {
         /// Name or alias of a device, or a profile file (.toml)
         name: String,
     },
     /// What makes this computer and the attached phones unfit to measure on right now, and what to do about it
+    #[command(after_help = examples::DEVICES_DOCTOR)]
     Doctor {
         /// Only this phone
         #[arg(long, value_name = "S", env = "ANDROID_SERIAL")]
         serial: Option<String>,
     },
     /// A profile drafted from an attached phone, for phones that are not in the list
+    #[command(after_help = examples::DEVICES_DESCRIBE)]
     Describe {
         /// Serial number of the phone, where several are attached
         #[arg(long, value_name = "S", env = "ANDROID_SERIAL")]
