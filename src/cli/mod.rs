@@ -11,6 +11,8 @@ mod completions;
 mod dataset;
 mod deploy;
 mod devices;
+#[cfg(test)]
+mod documented;
 mod evaluate;
 mod examples;
 mod experiment;
@@ -183,7 +185,7 @@ enum Command {
     /// Measure once for another command that started this one
     #[command(hide = true)]
     Launch,
-    /// The manual: a page for the terminal, manual pages for man, or one page in Markdown
+    /// The manual: one page in Markdown, or pages for man
     #[command(after_help = examples::MANUAL)]
     Manual(manual::Args),
     /// A script that completes commands and options in your shell

@@ -1,12 +1,12 @@
 //! What the page knows of every network that its runs stored: the columns of the table, and a row for each network.
 
 use super::super::blocks::short;
-use super::super::tables;
-use super::super::{Report, Run};
+use super::super::{Report, Run, caveats, tables};
 use crate::runs::{FoundNetwork, PredictedTime};
 use edgezen_core::accuracy::Prediction;
 use edgezen_core::plainnet::{Network, SuperBlock, notation};
 use edgezen_core::search::Quantity;
+use edgezen_core::units::Latency;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -213,12 +213,12 @@ impl Report {
 }
 
 fn predicted_cell(predicted: &PredictedTime) -> Cell {
-    let value = |time: edgezen_core::units::Latency| predicted.quantity.reported(time.ns());
+    let value = |time: Latency| predicted.quantity.reported(time.ns());
     let mut ends = [value(predicted.lower), value(predicted.upper)];
     ends.sort_by(f64::total_cmp);
     let (from, to) = predicted.ends();
     let kept = predicted.budget_probability.map_or(String::new(), |probability| {
-        format!("; keeps its budget with {}", super::super::caveats::percent(probability))
+        format!("; keeps its budget with a probability of {}", caveats::percent(probability))
     });
     Cell {
         held: predicted.charged.map(|charged| (value(charged), predicted.print(charged))),
@@ -233,10 +233,13 @@ fn predicted_cell(predicted: &PredictedTime) -> Cell {
 
 fn foretold(prediction: Prediction) -> Cell {
     let Prediction { accuracy, lower, upper, outside } = prediction;
-    let beyond = if outside.is_empty() {
-        String::new()
-    } else {
-        format!("; extrapolated: outside the trained networks in {}", outside.join(", "))
+    let beyond = match &outside[..] {
+        [] => String::new(),
+        [first] => format!("; extrapolated: {first} is outside that of the trained networks"),
+        [first, others @ ..] => format!(
+            "; extrapolated: {first} and {} other quantities are outside those of the trained networks",
+            others.len()
+        ),
     };
     Cell {
         ends: Some([lower, upper]),

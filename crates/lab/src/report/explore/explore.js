@@ -81,7 +81,8 @@
   const update = pickBest => {
     for (const slider of sliders) {
       const text = slider.texts.get(slider.values[slider.input.value]);
-      const said = showsAll(slider) ? 'any' : `${slider.column.at_least ? 'at least' : 'at most'} ${text}`;
+      const bound = `${slider.column.at_least ? 'at least' : 'at most'} ${text}`;
+      const said = showsAll(slider) ? `any: all have ${bound}` : bound;
       slider.said.textContent = said;
       slider.input.setAttribute('aria-valuetext', said);
     }
@@ -97,7 +98,8 @@
     const count = inside.filter(Boolean).length;
     at('fits').textContent = best === null
       ? 'None of the stored networks fits. A search with these budgets, or with more iterations, may find one.'
-      : `${count} of ${nets.length} networks fit. The best of them has ${columns[rank].title} ${nets[best].cells[rank]?.text ?? '-'}.`;
+      : `${count} of ${nets.length} networks fit. The best of them by ${columns[rank].title}: ${nets[best].cells[rank]?.text ?? '-'}.`;
+    at('count').textContent = `${count} of ${nets.length} networks, spread over the range`;
     at('csv-fits').disabled = count === 0;
     if (pickBest) pick(best);
   };
@@ -131,7 +133,7 @@
       if (!cell) return;
       const entry = make('div'), value = make('dd', cell.text);
       if (cell.note) value.append(make('small', cell.note));
-      if (cell.held && cell.held[1] !== cell.text) value.append(make('small', `held against a budget: ${cell.held[1]}`));
+      if (cell.held && cell.held[1] !== cell.text) value.append(make('small', `${cell.held[1]} are held against a budget`));
       entry.append(make('dt', column.title), value);
       numbers.append(entry);
     });

@@ -50,7 +50,7 @@ fn json(data: &Data) -> String {
 fn table(data: &Data) -> String {
     let several = data.runs.len() > 1;
     let mut out = format!(
-        "<details open><summary>All {} networks, spread over the range</summary>\
+        "<details open><summary id=\"count\">All {} networks, spread over the range</summary>\
          <div class=\"scroll tall\" tabindex=\"0\"><table id=\"nets\"><thead><tr>",
         data.nets.len()
     );
