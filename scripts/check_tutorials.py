@@ -11,6 +11,7 @@ needs adb and adbd (scripts/setup-adb), gpu.md a program with the feature torch,
 import argparse
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -56,7 +57,8 @@ def run(page: Path, edgezen: Path, python: str, folder: Path) -> str | None:
         if language not in ("sh", "python"):
             continue
         if code.startswith(LEFT_OUT):
-            script.append(f"echo '   block {place}{code.splitlines()[0].removeprefix('#')}' >&2")
+            said = f"   block {place}{code.splitlines()[0].removeprefix('#')}"
+            script.append(f"echo {shlex.quote(said)} >&2")
             continue
         script.append(f"echo '   block {place}' >&2; start=$SECONDS")
         if language == "python":

@@ -97,17 +97,19 @@ fn misunderstood(words: &[String], is_piece: bool) -> Option<String> {
     ];
     let fine = !error.use_stderr()
         || needs_torch(&error).is_some()
-        || is_piece && (left_out.contains(&error.kind()) || is_placeholder(&error));
+        || stands_for_a_value(&error, is_piece)
+        || is_piece && left_out.contains(&error.kind());
     (!fine).then(|| error.to_string().lines().next().unwrap_or_default().to_owned())
 }
 
-/// Whether an option has a word in capitals for a value, as `--seconds S`.
-fn is_placeholder(error: &clap::Error) -> bool {
+/// Whether an option has for a value what stands for one: a variable of the shell or, in a sentence, a word in capitals.
+fn stands_for_a_value(error: &clap::Error, is_piece: bool) -> bool {
     use clap::error::{ContextKind, ContextValue};
-    let capitals = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
-    [ContextKind::InvalidValue, ContextKind::InvalidSubcommand].iter().any(
-        |kind| matches!(error.get(*kind), Some(ContextValue::String(text)) if capitals(text) || text == "…"),
-    )
+    let capitals = |text: &str| text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let stands = |text: &str| text.starts_with('$') || is_piece && (capitals(text) || text == "…");
+    [ContextKind::InvalidValue, ContextKind::InvalidSubcommand]
+        .iter()
+        .any(|kind| matches!(error.get(*kind), Some(ContextValue::String(text)) if stands(text)))
 }
 
 #[test]

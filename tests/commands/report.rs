@@ -59,14 +59,19 @@ fn the_page_knows_every_stored_network_of_every_run() {
         }
     }
     assert_eq!(data["columns"][column(&data, "pixel2_ms")]["limit"], 70.0);
-    // Each network of the front has its point, and nothing is asked for from elsewhere.
-    for place in 0..nets.len() {
-        assert!(
-            page.contains(&format!("<tr data-net=\"{place}\"")) || nets[place]["best"] == true,
-            "{place}"
-        );
+    // Each network has its row, and each on the front of the device its point.
+    for (place, net) in nets.iter().enumerate() {
+        assert!(page.contains(&format!(" data-net=\"{place}\"><td>")), "{net}");
+        let result = if net["run"] == 0 { &one } else { &other };
+        let front = result["front"].as_array().unwrap();
+        let on_front = front.iter().any(|found| {
+            found["net"] == net["net"]
+                && found["on_front"].as_array().unwrap().iter().any(|on| on == "pixel2")
+        });
+        let point =
+            page.contains(&format!("class=\"f{}\" data-net=\"{place}\">", 1 + net["run"].as_u64().unwrap()));
+        assert_eq!(point, on_front, "{net}");
     }
-    assert!(page.matches("<circle").count() > nets.len(), "points are missing");
     assert!(page.contains("default-src 'none'"));
     for foreign in ["http:", "https:", " src=", "<link", "@import", "url(", "fetch(", "XMLHttpRequest"] {
         assert!(!page.contains(foreign), "{foreign} in the page");
@@ -129,7 +134,7 @@ fn a_page_is_opened_in_the_browser_that_is_named() {
     let dir = dir.path();
     search(dir, "one", &["--latency", "70ms"]);
     let browser = dir.join("browser");
-    std::fs::write(&browser, "#!/bin/sh\nprintf '%s|' \"$@\" >\"$(dirname \"$0\")/opened\"\n").unwrap();
+    std::fs::write(&browser, "#!/bin/sh\nprintf '%s|' \"$@\" >\"${0%/*}/opened\"\n").unwrap();
     std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).unwrap();
     let open = |name: &str, args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_edgezen"));

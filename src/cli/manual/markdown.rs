@@ -99,7 +99,7 @@ fn item(arg: &Arg) -> String {
     let values: Vec<String> =
         arg.get_possible_values().iter().map(|v| format!("`{}`", v.get_name())).collect();
     if takes && !values.is_empty() && !arg.is_hide_possible_values_set() {
-        said += &format!(" One of {}.", values.join(", "));
+        said = format!("{}; one of {}", said.trim_end_matches('.'), values.join(", "));
     }
     if let Some(variable) = arg.get_env() {
         said += &format!(" [variable: {}]", variable.to_string_lossy());

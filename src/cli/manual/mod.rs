@@ -83,11 +83,12 @@ fn write_man(folder: &Path, force: Force) -> Result<Vec<String>, Failure> {
     let mut open = vec![program()];
     while let Some(command) = open.pop() {
         open.extend(command.get_subcommands().filter(|command| !command.is_hide_set()).cloned());
-        let man = Man::new(command).date("").manual("edgezen");
+        let man = Man::new(command).source(concat!("edgezen ", env!("CARGO_PKG_VERSION"))).manual("edgezen");
         let mut page = Vec::new();
         man.render(&mut page).map_err(|error| Failure::io(folder, &error))?;
+        let page = String::from_utf8_lossy(&page).replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n");
         let name = man.get_filename();
-        force.place(folder.join(&name), NO_INPUTS)?.write(&page)?;
+        force.place(folder.join(&name), NO_INPUTS)?.write(page.as_bytes())?;
         files.push(name);
     }
     files.sort();

@@ -15,6 +15,7 @@ fn every_command_has_a_page_for_man() {
         assert!(!page.contains("\x1b"), "{name}");
     }
     let search = std::fs::read_to_string(folder.join("edgezen-search.1")).unwrap();
+    assert!(search.contains(".SH EXAMPLES\n  edgezen search") && search.contains("\"edgezen 0."), "{search}");
     assert!(search.contains("verify") && search.contains("edgezen search \\-\\-device pixel2"), "{search}");
     // Again is harmless; a page that somebody changed stays.
     write_man(&folder, Force::default()).unwrap();
