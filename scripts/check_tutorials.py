@@ -46,11 +46,11 @@ def run(page: Path, edgezen: Path, python: str, folder: Path) -> str | None:
     """Runs the blocks; gives what went wrong."""
     (folder / "bin").mkdir()
     (folder / "bin/edgezen").symlink_to(edgezen)
-    (folder / "bin/python").symlink_to(python)
     (folder / "home").mkdir()
     work = folder / "work"
     work.mkdir()
-    path = f"{folder / 'bin'}:{os.environ['PATH']}"
+    # The program in question comes before one that the environment of Python may have.
+    path = f"{folder / 'bin'}:{Path(python).parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "HOME": str(folder / "home"), "XDG_DATA_HOME": str(folder / "share")}
     script = [f"set -euo pipefail; cd '{work}'"]
     for place, (language, code) in enumerate(blocks(page.read_text()), 1):

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Draws the pictures of the README from the real program: a search in a terminal, and the page of a run.
+"""Draws the pictures of the README from the real program: a search in a terminal, and the page of a run. Renews the sample output.
 
     scripts/pictures.py [--edgezen target/release/edgezen]
 
-Writes docs/pictures/run.svg and docs/pictures/report.png. The page needs what scripts/check_report.py needs.
+Writes docs/pictures/run.svg and docs/pictures/report.png, and the block in README.md that shows what the first command prints. The page needs what scripts/check_report.py needs.
 """
 
 import argparse
@@ -50,6 +50,16 @@ def terminal(printed: str) -> str:
     return "\n".join([*out, "</svg>"]) + "\n"
 
 
+def renew_sample(printed: str) -> None:
+    """Puts what the command prints behind it in the README."""
+    readme = ROOT / "README.md"
+    before, command, after = readme.read_text().partition(f"edgezen {' '.join(WORDS)}\n")
+    between, begin, sample = after.partition("```text\n")
+    if not begin:
+        raise SystemExit("README.md shows no output of its first command")
+    readme.write_text(before + command + between + begin + printed.rstrip() + "\n```" + sample.partition("\n```")[2])
+
+
 def page(html: Path) -> Image.Image:
     """The top of a page, with the budget on the latency moved by hand."""
     browser = Browser()
@@ -75,7 +85,9 @@ def main() -> None:
         def run(*words: str) -> str:
             return subprocess.run([edgezen, *words], cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
 
-        (PICTURES / "run.svg").write_text(terminal(run(*WORDS)))
+        printed = run(*WORDS)
+        renew_sample(printed)
+        (PICTURES / "run.svg").write_text(terminal(printed))
         run("report", "runs/pixel2-80ms-seed0")
         picture = page(Path(folder) / "runs/pixel2-80ms-seed0/report.html")
         picture.quantize(256, dither=Image.Dither.NONE).save(PICTURES / "report.png", optimize=True)
