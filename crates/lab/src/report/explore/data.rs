@@ -85,10 +85,13 @@ impl Cell {
     }
 }
 
-/// A column, and how its cell of a network is found.
+/// How the cell of a network of a run is found.
+type Find<'a> = Box<dyn Fn(&Run, &FoundNetwork) -> Option<Cell> + 'a>;
+
+/// A column, and how its cells are found.
 struct Source<'a> {
     column: Column,
-    cell: Box<dyn Fn(&Run, &FoundNetwork) -> Option<Cell> + 'a>,
+    cell: Find<'a>,
 }
 
 impl Report {
