@@ -16,13 +16,30 @@ pub const SEARCH: &str = "Examples:\n  edgezen search --device pixel2 --latency 
 pub const MEASURE: &str = "Examples:\n  edgezen measure --device host resnet18 model.onnx\n  edgezen measure --device pixel2 mobilenet_v2";
 pub const VALIDATE: &str = "Examples:\n  edgezen validate --device host resnet18 mobilenet_v2\n  edgezen validate --device host runs/mine --top 5";
 pub const REPORT: &str = "Examples:\n  edgezen report runs/mine\n  edgezen report runs/mine -o mine.html";
-pub const EXPORT: &str = "Examples:\n  edgezen export mobilenet_v2 -o mobilenet_v2.onnx\n  edgezen export mobilenet_v2 -o mobilenet_v2.tflite --int8\n  edgezen export runs/mine -o mine.py\n  edgezen export efficientnet_b0 -o efficientnet_b0.json";
+pub const EXPORT: &str = "Examples:\n  edgezen export mobilenet_v2 -o mobilenet_v2.onnx\n  edgezen export mobilenet_v2 -o mobilenet_v2.tflite --int8\n  edgezen export runs/mine -o mine.py\n  edgezen export runs/mine --format pytorch -o mine\n  edgezen export efficientnet_b0 -o efficientnet_b0.json";
+pub const IMPORT_WEIGHTS: &str = "Examples:\n  edgezen import-weights runs/mine out/model_best.pth.tar -o best.safetensors\n  edgezen import-weights runs/mine out/checkpoint.pth --ema -o best.safetensors";
 pub const JOBS: &str = "Examples:\n  edgezen jobs plan resnet18 resnet50 -o jobs -- score --engine exact --repeats 8\n  edgezen jobs plan --seeds 20 -o jobs -- search --device pixel2 --latency 80ms\n  edgezen jobs run jobs/job-00000.json\n  edgezen jobs merge jobs -o scores.json";
 pub const DEPLOY: &str = "Examples:\n  edgezen deploy runs/mine --weights runs/train/best.safetensors --device host@litert@int8 --data pictures -o deployed\n  edgezen deploy resnet18 --weights best.safetensors --device host@onnxruntime --data pictures -o deployed";
 
 /// All of them, for the test that tries them.
 #[cfg(test)]
 pub const ALL: &[&str] = &[
-    DEVICES, PROFILE, FIT, TRANSFER, PREDICTORS, NETWORKS, PREDICT, EVALUATE, INFO, SCORE, SEARCH, MEASURE,
-    VALIDATE, REPORT, EXPORT, JOBS, DEPLOY,
+    DEVICES,
+    PROFILE,
+    FIT,
+    TRANSFER,
+    PREDICTORS,
+    NETWORKS,
+    PREDICT,
+    EVALUATE,
+    INFO,
+    SCORE,
+    SEARCH,
+    MEASURE,
+    VALIDATE,
+    REPORT,
+    EXPORT,
+    IMPORT_WEIGHTS,
+    JOBS,
+    DEPLOY,
 ];

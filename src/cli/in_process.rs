@@ -65,7 +65,8 @@ impl Command {
             | Command::Score(_)
             | Command::Search(_)
             | Command::Report(_)
-            | Command::Export(_) => None,
+            | Command::Export(_)
+            | Command::ImportWeights(_) => None,
         }
     }
 }

@@ -19,12 +19,14 @@ mod failure;
 mod finalists;
 mod fit;
 mod force;
+mod import_weights;
 pub mod in_process;
 mod info;
 mod jobs;
 pub mod launch;
 mod measure;
 mod missing;
+mod module;
 mod net;
 mod networks;
 mod output;
@@ -159,6 +161,9 @@ enum Command {
     /// Write a network as a file for other programs
     #[command(after_help = examples::EXPORT)]
     Export(export::Args),
+    /// Weights of a training in PyTorch, for a network that was exported there
+    #[command(after_help = examples::IMPORT_WEIGHTS)]
+    ImportWeights(import_weights::Args),
     /// Train a network on a folder of images, or on CIFAR
     #[cfg(feature = "torch")]
     Train(Box<train::Args>),
@@ -229,6 +234,7 @@ fn command(cli: Cli, caller: Option<&dyn Caller>) -> Result<(), Failure> {
         Command::Validate(args) => validate::run(args, cli.global),
         Command::Report(args) => report::run(args, cli.global),
         Command::Export(args) => export::run(args, cli.global),
+        Command::ImportWeights(args) => import_weights::run(args, cli.global),
         #[cfg(feature = "torch")]
         Command::Train(args) => train::run(*args, cli.global),
         #[cfg(feature = "torch")]

@@ -2,7 +2,7 @@
 
 use crate::commands::{edgezen, edgezen_json, refused};
 use crate::contracts::onnx::{check_onnx, python, write_floats};
-use crate::contracts::pytorch::torch_python;
+use crate::contracts::pytorch::{torch_command, torch_python};
 use crate::golden::{list, number};
 use edgezen::engine::safetensors::Tensors;
 use edgezen::engine::{Engine, onnx};
@@ -15,7 +15,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Small enough for a CPU, with a residual link and squeeze-excite.
-const NET: &str = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,16,1)SuperResIDWE2K3(16,24,2,24,1)SuperConvK1BNRELU(24,64,1,1)";
+pub const NET: &str = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,16,1)SuperResIDWE2K3(16,24,2,24,1)SuperConvK1BNRELU(24,64,1,1)";
 
 /// Ten classes of stripes: direction and width differ, phase, colours and noise are random.
 fn images(path: &Path, count: usize, seed: u64) {
@@ -40,7 +40,7 @@ fn images(path: &Path, count: usize, seed: u64) {
 }
 
 /// A folder with a set of so many images to train on.
-fn set(count: usize) -> tempfile::TempDir {
+pub fn set(count: usize) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("data")).unwrap();
     images(&dir.path().join("data/data_batch_1.bin"), count, 1);
@@ -89,7 +89,7 @@ fn training_learns_what_the_reference_learns() {
     );
     let mut reference = Vec::new();
     for seed in ["0", "1", "2"] {
-        let output = Command::new(&python)
+        let output = torch_command(&python)
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/reference_train.py"))
             .args(["net.py", "--data", "data", "--epochs", "12", "--seed", seed])
             .current_dir(dir)
