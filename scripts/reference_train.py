@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains an exported PyTorch module by the recipe that `edgezen train` follows: an independent second opinion for tests.
 
-    reference_train.py MODULE.py --data DIR --epochs N [--batch 64] [--seed 0]
+    reference_train.py MODULE.py --data DIR --epochs N [--batch 64] [--seed 0] [--no-mirror]
     reference_train.py MODULE.py --replay BATCHES.safetensors --start WEIGHTS.safetensors --recipe RECIPE.json --end TO.safetensors
 
 The first form trains on CIFAR's binary files in plain PyTorch, without AutoAugment, with weights and random numbers of its own. It
@@ -32,12 +32,12 @@ def normalised(image):
     return (image.astype(numpy.float32) / 255 - MEAN) / DEVIATION
 
 
-def augmented(image, rng):
+def augmented(image, rng, mirror: bool):
     padded = numpy.zeros((3, 40, 40), dtype=numpy.uint8)
     padded[:, 4:36, 4:36] = image
     top, left = rng.integers(0, 9, 2)
     image = padded[:, top : top + 32, left : left + 32]
-    if rng.random() < 0.5:
+    if mirror and rng.random() < 0.5:
         image = image[:, :, ::-1]
     image = normalised(image)
     if rng.random() < 0.5:
@@ -117,6 +117,8 @@ def replay(arguments):
         share = batches[f"{step}.share"].item()
         y = torch.full((batch, recipe["classes"]), smoothing / recipe["classes"])
         y[torch.arange(batch), labels.long()] += 1 - smoothing
+        if recipe.get("balance"):
+            y = y * torch.tensor(recipe["counts"])[labels.long()].reciprocal()[:, None] * images / recipe["classes"]
         x, y = (share * t + (1 - share) * t[partners.long()] for t in (x, y))
         consumed = (step // steps * steps + step % steps + 1) * batch
         rate = rate_after(consumed, peak, recipe["warmup_epochs"] * images, recipe["epochs"] * images)
@@ -144,9 +146,11 @@ def main():
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-mirror", action="store_true")
     arguments = parser.parse_args()
     if arguments.replay:
-        return replay(arguments)
+        replay(arguments)
+        return
 
     torch.manual_seed(arguments.seed)
     rng = numpy.random.default_rng(arguments.seed)
@@ -165,7 +169,7 @@ def main():
         order, total, steps = rng.permutation(len(images)), 0.0, len(images) // batch
         for step in range(steps):
             chosen = order[step * batch : (step + 1) * batch]
-            x = torch.from_numpy(numpy.stack([augmented(images[i], rng) for i in chosen]))
+            x = torch.from_numpy(numpy.stack([augmented(images[i], rng, not arguments.no_mirror) for i in chosen]))
             y = torch.full((batch, 10), 0.1 / 10)
             y[torch.arange(batch), torch.from_numpy(labels[chosen])] += 0.9
             share, partners = rng.beta(0.2, 0.2), torch.from_numpy(rng.permutation(batch))

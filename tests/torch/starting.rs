@@ -93,6 +93,9 @@ fn a_teacher_says_the_same_in_each_format() {
         Model { name: None, network: notation::parse(NET).unwrap(), resolution: 16, classes: 3, se: false };
     let mut network = Network::new(&model, Device::Cpu, 0).unwrap();
     network.load(&Tensors::read(&dir.join("parent/best.safetensors")).unwrap(), false).unwrap();
+    for parameter in &mut network.parameters {
+        let _ = parameter.value.requires_grad_(false);
+    }
     let x = Tensor::randn([16, 3, 16, 16], (Kind::Float, Device::Cpu));
     {
         let _guard = tch::no_grad_guard();

@@ -414,3 +414,62 @@ fn storage(id: &Value) -> Value {
     };
     Value::Storage { key: key.clone(), numbers }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint() -> Vec<u8> {
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/checkpoint.pth")).unwrap()
+    }
+
+    #[test]
+    fn the_state_dict_of_a_checkpoint_is_found() {
+        let state = state_dict(&checkpoint(), false).unwrap().tensors;
+        let names: Vec<&str> = state.keys().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            ["0.weight", "1.bias", "1.running_mean", "1.running_var", "1.weight", "2.bias", "2.weight"]
+        );
+        assert_eq!(
+            (&state["0.weight"].shape[..], state["1.running_var"].data.clone()),
+            (&[4, 3, 3, 3][..], vec![1.0; 4])
+        );
+        // Of half precision.
+        assert_eq!(state["2.weight"].shape, [2, 4]);
+        assert!(state["2.weight"].data.iter().all(|value| value.abs() <= 0.5 && *value != 0.0));
+        assert_eq!(state_dict(&checkpoint(), true), Err(NoMeans));
+    }
+
+    #[test]
+    fn every_cut_is_noticed() {
+        let whole = checkpoint();
+        for cut in (0..whole.len()).step_by(7) {
+            assert!(state_dict(&whole[..cut], false).is_err(), "cut at {cut}");
+        }
+        assert!(
+            state_dict(b"PK\x03\x04 and nothing of an archive", false)
+                .unwrap_err()
+                .to_string()
+                .contains("cut off")
+        );
+    }
+
+    #[test]
+    fn views_are_read_by_their_strides_and_objects_are_not_followed_without_end() {
+        let strided = Strided {
+            key: "0".into(),
+            numbers: Numbers::Single,
+            offset: 1,
+            shape: vec![2, 2],
+            strides: vec![1, 2],
+        };
+        let bytes: Vec<u8> = (0..6).flat_map(|value| (value as f32).to_le_bytes()).collect();
+        assert_eq!(strided.values(&bytes), Some(vec![1.0, 3.0, 2.0, 4.0]));
+        assert_eq!(strided.values(&bytes[..16]), None);
+        let deep = [vec![b')'], vec![0x85; 100], vec![b'.']].concat();
+        assert!(Machine::default().run(&deep).unwrap_err().to_string().contains("too deeply"));
+        assert_eq!(Machine::default().run(b"(t").err(), Some(Damaged("its instructions are cut off")));
+        assert!(Machine::default().run(b"c__main__\nEvil\n)R.").is_ok());
+    }
+}

@@ -247,8 +247,12 @@ impl Course<'_> {
     /// Images and targets of a batch, mixed, where libtorch computes.
     fn mixed(&self, batch: &Batch) -> Result<(Tensor, Tensor), tch::TchError> {
         let classes = self.state.classes as usize;
-        let targets: Vec<f32> =
-            batch.labels.iter().flat_map(|&label| self.state.recipe.target(label, classes)).collect();
+        let recipe = &self.state.recipe;
+        let target = |&label: &u32| {
+            let counts = if recipe.balance { self.data.balance[label as usize] } else { 1.0 };
+            recipe.target(label, classes).into_iter().map(move |share| share * counts)
+        };
+        let targets: Vec<f32> = batch.labels.iter().flat_map(target).collect();
         let View { height, width, .. } = self.data.view;
         let count = batch.labels.len() as i64;
         let place = |values: &[f32], shape: &[i64]| {
