@@ -3,8 +3,8 @@
 
     pictures.py FOLDER [--each 100] [--side 96] [--seed 0]
 
-A class is a shape: disc, ring, square, frame, triangle, cross, star, stripes, checks or dots. Colours, place, size, turn, shade and
-noise are random, so that only the shape tells the classes apart. The same seed draws the same pictures.
+A class is a bright shape on a dark ground: disc, ring, square, frame, triangle, cross, star, stripes, checks or dots. Colours, place,
+size, turn, shade and noise are random, so that only the shape tells the classes apart. The same seed draws the same pictures.
 """
 
 import argparse
@@ -44,19 +44,16 @@ def shape(name, x, y):
 
 def picture(name, side, rng):
     rows, columns = numpy.mgrid[0:side, 0:side].astype(numpy.float64)
-    size = rng.uniform(0.22, 0.42) * side
-    turn = rng.uniform(-0.5, 0.5)
-    left, top = rng.uniform(0.35, 0.65, 2) * side
+    size = rng.uniform(0.3, 0.42) * side
+    turn = rng.uniform(-0.25, 0.25)
+    left, top = rng.uniform(0.42, 0.58, 2) * side
     x, y = (columns - left) / size, (rows - top) / size
     x, y = x * numpy.cos(turn) + y * numpy.sin(turn), y * numpy.cos(turn) - x * numpy.sin(turn)
     share = numpy.clip(shape(name, x, y) * size / 2 + 0.5, 0, 1)[..., None]
-    while True:
-        ground, figure = rng.uniform(20, 235, 3), rng.uniform(20, 235, 3)
-        if abs(ground - figure).sum() > 150:
-            break
-    shade = rng.uniform(-40, 40, 2)
+    ground, figure = rng.uniform(10, 90, 3), rng.uniform(140, 245, 3)
+    shade = rng.uniform(-30, 30, 2)
     light = (shade[0] * (rows / side - 0.5) + shade[1] * (columns / side - 0.5))[..., None]
-    values = ground * (1 - share) + figure * share + light + rng.normal(0, 14, (side, side, 3))
+    values = ground * (1 - share) + figure * share + light + rng.normal(0, 10, (side, side, 3))
     return Image.fromarray(numpy.clip(values, 0, 255).astype(numpy.uint8))
 
 
