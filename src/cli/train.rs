@@ -323,7 +323,8 @@ fn start(network: &mut Network, model: &Model, path: &Path, out: Output) -> Resu
     // Vectors are of the same name and shape by chance.
     let mut layers = network.parameters.iter().filter(|parameter| parameter.decays);
     if layers.all(|parameter| taken.random.contains(&parameter.name)) {
-        return Err(Failure::bad_file(&file, "none of its weights is one of this network"));
+        return Err(Failure::bad_file(&file, "none of its weights is one of this network")
+            .remedy("edgezen import-weights brings those of PyTorch"));
     }
     let Taken { whole, part, random } = taken;
     out.note(format!(

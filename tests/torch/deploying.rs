@@ -167,9 +167,11 @@ fn a_training_on_a_folder_goes_on_with_the_same_bits() {
     let tuned = edgezen_json(dir, &[&args[..], &start].concat());
     assert_eq!(list(&tuned["history"]).len(), 3);
     refused(dir, &[&args[..], &["--recipe", "papr", "--out", "x"]].concat(), 2, &["paper, short, fine-tune"]);
-    let other =
-        ["train", "SuperConvK3BNRELU(3,16,1,1)", "--resolution", "16", "--data", "pictures", "--out", "y"];
-    refused(dir, &[&other[..], &["--start", "whole/best.safetensors"]].concat(), 7, &["none of its weights"]);
+    // A state dict of PyTorch has other names.
+    let module = ["export", net, "--format", "pytorch", "--weights", "whole/best.safetensors", "-o", "there"];
+    edgezen_json(dir, &[&module[..], &["--json"]].concat());
+    let other = ["--start-from", "there/weights.safetensors", "--out", "y"];
+    refused(dir, &[&args[..], &other].concat(), 7, &["none of its weights", "import-weights"]);
 }
 
 #[test]
