@@ -153,7 +153,7 @@ def predict(
     if (device is None) == (predictor is None):
         raise UsageError("a prediction needs either a device or a predictor", 'device="pixel2", or predictor="file.json"', 2)
     source = _Source(device, os.fspath(predictor) if predictor is not None else None, batch, partial, breakdown)
-    groups = [source.of(group, input, options) for options, group in models.alike(asked, input, classes, se)]
+    groups = [source.of(group, input) for group in models.alike(asked, input, classes, se)]
     if not several:
         return groups[0][0]
     if len(groups) == 1:
@@ -171,11 +171,11 @@ class _Source:
     partial: bool
     breakdown: bool
 
-    def of(self, group: list[Any], shape: models.Input | None, options: dict[str, Any]) -> Sequence[Latency]:
-        """The latencies of networks that have the same options."""
-        if self.breakdown or not all(models.is_structure(model) for model in group):
-            return self._one_by_one(group, shape, options)
-        nets = [models.text(model) for model in group]
+    def of(self, group: models.Group, shape: models.Input | None) -> Sequence[Latency]:
+        """The latencies of networks that are alike."""
+        options, given, nets = group
+        if self.breakdown or nets is None:
+            return self._one_by_one(given, shape, options)
         loaded, identity, remarks = extension.load(self.device, self.predictor, self.batch)
         program.heard(remarks)
         size = options.get("resolution")

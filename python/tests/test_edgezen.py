@@ -212,7 +212,7 @@ class Refusing(unittest.TestCase):
                 self.assertIn("try: pip install", failed.stderr)
 
     def test_what_measures_is_no_command_of_this_process(self):
-        for line in [["measure", "--device", "host", "resnet18"], ["profile", "--device", "host"], ["jobs", "run", "a.json"]]:
+        for line in [["measure", "--device", "host", "resnet18"], ["profile", "--device", "host"]]:
             with self.assertRaisesRegex(edgezen.UsageError, "process"):
                 program.run(*line)
 
@@ -342,8 +342,8 @@ class Turning(unittest.TestCase):
             self.assertTrue(isinstance(value, str) or value.__doc__, name)
 
     def test_options_become_words(self):
-        given = {"iterations": 96_000, "any_shape": True, "se": False, "init": None, "kernel_sizes": [3, 5]}
-        words = ["--iterations", "96000", "--any-shape", "--kernel-sizes", "3", "5"]
+        given = {"iterations": 96_000, "any_shape": True, "se": False, "init": None, "kernels": [3, 5]}
+        words = ["--iterations", "96000", "--any-shape", "--kernels", "3", "--kernels", "5"]
         self.assertEqual(program.words(given), words)
 
 

@@ -235,7 +235,7 @@ fn command(cli: Cli, caller: Option<&dyn Caller>) -> Result<(), Failure> {
         Command::Finalists(args) => finalists::run(*args, cli.global),
         Command::Deploy(args) => deploy::run(*args, cli.global),
         Command::Experiment(args) => experiment::run(args, cli.global),
-        Command::Jobs(args) => jobs::run(args, cli.global),
+        Command::Jobs(args) => jobs::run(args, cli.global, caller),
         Command::Launch => launch::run(),
         Command::Completions(args) => completions::run(args, cli.global),
     }
