@@ -1,4 +1,5 @@
-//! The latencies of many networks, on all threads. Sublayers and kernels that several of them share are priced once.
+//! The latencies of many networks, on all threads. Sublayers and kernels that several of them share are priced once, kernels also for the
+//! lists that are asked for later.
 
 use super::{PredictionError, TextError, network};
 use crate::catalogue::networks::{self, AnyNetwork, Overrides};
@@ -7,6 +8,7 @@ use edgezen_core::plainnet::{Model, SuperBlock};
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::network::NetworkPredictor;
+use edgezen_core::predictor::remembered::Remembered;
 use edgezen_core::predictor::{Estimate, LatencyPredictor};
 use edgezen_core::search::budget::Accountant;
 use edgezen_core::search::{Budgets, TrackedDevice};
@@ -37,7 +39,8 @@ impl Many {
                 let predictor = Arc::new(*predictor);
                 let mut budgets = Budgets::default();
                 let name = predictor.identity().to_string();
-                budgets.track(TrackedDevice { name, predictor: predictor.clone() });
+                let shared = Arc::new(Remembered::new(predictor.clone()));
+                budgets.track(TrackedDevice { name, predictor: shared });
                 Predictor::Kernels(predictor, budgets)
             }
             AnyPredictor::Networks(predictor) => Predictor::Networks(predictor),
