@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
+from . import score
 from .errors import UsageError
+from .predicting import predict
+
+#: A function of the structure strings of networks that gives a number for each.
+Own: TypeAlias = "Callable[[list[str]], Sequence[float]]"
+#: The name of a device, or a predictor of one's own, which gives milliseconds per image.
+Device: TypeAlias = "str | Own"
+#: The name of a proxy, or one of one's own.
+Proxy: TypeAlias = "str | Own"
 
 
 @dataclass(frozen=True)
@@ -93,3 +103,30 @@ def milliseconds(limit: str | float) -> float:
             except ValueError:
                 break
     raise UsageError(f"{limit!r} is no time", '"80ms", "300us", "1.2s", or a number of milliseconds', 2)
+
+
+def latencies(device: Device, nets: Sequence[str]) -> Sequence[float]:
+    """The latency of each network in milliseconds per image."""
+    return _own(device, nets) if callable(device) else predict(list(nets), device).ms
+
+
+def charged(device: Device, nets: Sequence[str]) -> Sequence[float]:
+    """What is held against a budget: the latency, with the upper end of the interval for kernels outside the predictor's domain."""
+    return _own(device, nets) if callable(device) else predict(list(nets), device).charged_ms
+
+
+def scores(proxy: Proxy, nets: Sequence[str]) -> Sequence[float]:
+    """The score of each network."""
+    return _own(proxy, nets) if callable(proxy) else score(list(nets), proxy)
+
+
+def name(device: Device) -> str:
+    """What results are called by."""
+    return getattr(device, "__name__", type(device).__name__) if callable(device) else device
+
+
+def _own(function: Own, nets: Sequence[str]) -> Sequence[float]:
+    numbers = [float(number) for number in function(list(nets))]
+    if len(numbers) != len(nets):
+        raise UsageError(f"{name(function)} gave {len(numbers)} numbers for {len(nets)} networks", "one for each, in their order", 2)
+    return numbers

@@ -19,9 +19,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import coding, score
+from . import coding
 from .errors import InfeasibleError
-from .predicting import predict
 
 try:
     import optuna
@@ -44,15 +43,16 @@ def suggest(trial: optuna.Trial, space: str | coding.Coding = "mobilenet") -> st
 class Budgets:
     """Budgets on latencies per image, of one or several devices, as constraints of Optuna: ``{"pixel2": "80ms", "v100": 0.3}`` (milliseconds
     where no unit is said). What a search compares is compared here: the latency, with the upper end of its interval for what lies outside the
-    predictor's domain."""
+    predictor's domain. A predictor of your own, a function of a list of structure strings that gives milliseconds, may stand in the place of a
+    device (``{mine: "5ms"}``); it takes as long as it takes."""
 
-    def __init__(self, limits: Mapping[str, str | float]) -> None:
+    def __init__(self, limits: Mapping[coding.Device, str | float]) -> None:
         self.limits = {device: coding.milliseconds(limit) for device, limit in limits.items()}
 
     def over(self, nets: Sequence[str]) -> list[list[float]]:
         """Of each network, by what share of each budget it exceeds it; negative where it keeps it. All are predicted at once."""
         shares = [
-            [charged / limit - 1.0 for charged in predict(list(nets), device).charged_ms] for device, limit in self.limits.items()
+            [charged / limit - 1.0 for charged in coding.charged(device, nets)] for device, limit in self.limits.items()
         ]
         return [list(shares_of_one) for shares_of_one in zip(*shares, strict=True)]
 
@@ -73,17 +73,18 @@ class Budgets:
 
 
 def search(
-    limits: Mapping[str, str | float],
+    limits: Mapping[coding.Device, str | float],
     space: str | coding.Coding = "mobilenet",
     *,
-    proxy: str = "zen",
+    proxy: coding.Proxy = "zen",
     rounds: int = 12,
     at_once: int = 32,
     study: optuna.Study | None = None,
     seed: int = 0,
 ) -> optuna.Study:
     """Optuna's search of the network with the greatest zero-shot score inside the budgets: ``rounds`` times ``at_once`` trials; those of a round are
-    predicted and scored in one call each, on all cores. ``study`` goes on with one that :func:`search` made, or that has a sampler of
+    predicted and scored in one call each, on all cores. ``proxy`` may be a function of yours of a list of structure strings that gives their
+    scores, which is as slow as it is; :func:`edgezen.search` takes the proxies of edgezen alone. ``study`` goes on with one that :func:`search` made, or that has a sampler of
     :meth:`Budgets.sampler`.
 
     Each trial has the attributes ``net`` and ``edgezen:over``.
@@ -94,7 +95,7 @@ def search(
     for _ in range(rounds):
         trials = [study.ask() for _ in range(at_once)]
         nets = [suggest(trial, space) for trial in trials]
-        for trial, over, value in zip(trials, budgets.over(nets), score(nets, proxy), strict=True):
+        for trial, over, value in zip(trials, budgets.over(nets), coding.scores(proxy, nets), strict=True):
             trial.set_user_attr(OVER, over)
             study.tell(trial, value)
     return study

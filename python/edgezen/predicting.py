@@ -47,6 +47,15 @@ class Latency:
     def __float__(self) -> float:
         return self.ms
 
+    def frame(self) -> Any:
+        """Where the time goes as a pandas data frame, a row for each block: ``block``, ``kernels``, ``ms``, and what else ``blocks`` has. Needs pandas,
+        and a prediction with ``breakdown=True``."""
+        if self.blocks is None:
+            raise UsageError("the prediction has no breakdown", "edgezen.predict(model, device, breakdown=True)", 2)
+        import pandas
+
+        return pandas.DataFrame(self.blocks)
+
 
 class Latencies(Sequence[Latency]):
     """The predicted latencies of several networks, in their order: a sequence of :class:`Latency`.
@@ -88,6 +97,14 @@ class Latencies(Sequence[Latency]):
             images_per_s=self.images_per_s[index] if self.images_per_s is not None else None,
             _missing=lambda: self._again(net).missing,
         )
+
+    def frame(self) -> Any:
+        """The latencies as a pandas data frame, a row for each network. Needs pandas."""
+        import pandas
+
+        columns = {"ms": self.ms, "lower_ms": self.lower_ms, "upper_ms": self.upper_ms, "charged_ms": self.charged_ms}
+        columns |= {"coverage": self.coverage} | ({"images_per_s": self.images_per_s} if self.images_per_s is not None else {})
+        return pandas.DataFrame({"net": self.nets, **{name: list(numbers) for name, numbers in columns.items()}})
 
     def __iter__(self) -> Iterator[Latency]:
         return (self[i] for i in range(len(self)))

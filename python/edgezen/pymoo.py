@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import coding, score
-from .predicting import predict
+from . import coding
 
 try:
     import numpy as np
@@ -31,17 +30,18 @@ class Networks(Problem):
     """Networks of ``space`` (``"mobilenet"``, ``"resnet"`` or a :class:`edgezen.coding.Coding`).
 
     The objectives, all of which are minimised: the latency on each of ``devices`` in milliseconds per image, and the negated score of ``proxy``.
+    A device and the proxy may be functions of yours of a list of structure strings, which give milliseconds and scores.
     ``budgets`` (``{"pixel2": "80ms"}``) are constraints: by what share of it a latency exceeds each. A generation is predicted and scored in one
     call for each objective, on all cores.
     """
 
     def __init__(
         self,
-        devices: Sequence[str],
+        devices: Sequence[coding.Device],
         space: str | coding.Coding = "mobilenet",
         *,
-        proxy: str = "zen",
-        budgets: Mapping[str, str | float] | None = None,
+        proxy: coding.Proxy = "zen",
+        budgets: Mapping[coding.Device, str | float] | None = None,
     ) -> None:
         self.devices = list(devices)
         self.coding = coding.of_space(space)
@@ -60,16 +60,16 @@ class Networks(Problem):
         """What pymoo found, as dicts, the greatest score first: ``net``, ``score``, and ``pixel2_ms`` for each device."""
         rows = []
         for numbers, values in zip(np.atleast_2d(found.X), np.atleast_2d(found.F), strict=True):
-            latencies = {f"{device}_ms": float(ms) for device, ms in zip(self.devices, values, strict=False)}
+            latencies = {f"{coding.name(device)}_ms": float(ms) for device, ms in zip(self.devices, values, strict=False)}
             rows.append({"net": self.structure(numbers), "score": -float(values[-1]), **latencies})
         return sorted(rows, key=lambda row: -row["score"])
 
     def _evaluate(self, x: Any, out: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         nets = [self.structure(numbers) for numbers in x.tolist()]
-        latencies = {device: predict(nets, device) for device in dict.fromkeys([*self.devices, *self.budgets])}
-        out["F"] = np.column_stack([*(latencies[device].ms for device in self.devices), -np.array(score(nets, self.proxy))])
+        latencies = [np.asarray(coding.latencies(device, nets)) for device in self.devices]
+        out["F"] = np.column_stack([*latencies, -np.asarray(coding.scores(self.proxy, nets))])
         if self.budgets:
-            over = [np.asarray(latencies[device].charged_ms) / limit - 1.0 for device, limit in self.budgets.items()]
+            over = [np.asarray(coding.charged(device, nets)) / limit - 1.0 for device, limit in self.budgets.items()]
             out["G"] = np.column_stack(over)
 
 
