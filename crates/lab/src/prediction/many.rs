@@ -7,6 +7,7 @@ use edgezen_core::measurement::Identity;
 use edgezen_core::plainnet::{Model, SuperBlock};
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
+use edgezen_core::predictor::model::AnyModel;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_core::predictor::remembered::Remembered;
 use edgezen_core::predictor::{Estimate, LatencyPredictor};
@@ -39,8 +40,13 @@ impl Many {
                 let predictor = Arc::new(*predictor);
                 let mut budgets = Budgets::default();
                 let name = predictor.identity().to_string();
-                let shared = Arc::new(Remembered::new(predictor.clone()));
-                budgets.track(TrackedDevice { name, predictor: shared });
+                // Kernels of linear models are priced as quickly as they are found.
+                let slow = |model: &AnyModel| matches!(model, AnyModel::Boosted(_) | AnyModel::Kriging(_));
+                let asked: Arc<dyn LatencyPredictor> = match predictor.file().model.kinds.values().any(slow) {
+                    true => Arc::new(Remembered::new(predictor.clone())),
+                    false => predictor.clone(),
+                };
+                budgets.track(TrackedDevice { name, predictor: asked });
                 Predictor::Kernels(predictor, budgets)
             }
             AnyPredictor::Networks(predictor) => Predictor::Networks(predictor),

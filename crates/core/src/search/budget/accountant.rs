@@ -10,6 +10,7 @@ use crate::plainnet::{Block, Shape, ShapeError, SuperBlock, Variant, graph};
 use crate::predictor::{Estimate, Terms};
 use crate::units::{Macs, Params};
 use rustc_hash::{FxHashMap, FxHasher};
+use std::collections::hash_map::Entry;
 use std::hash::{Hash, Hasher};
 
 /// Slots of a direct-mapped cache for the official costs of blocks; a new entry overwrites the old.
@@ -292,35 +293,45 @@ impl<'a> Accountant<'a> {
         } else {
             SuperBlock { sublayers: 0, in_c: block.out_c, stride: 1, ..block }
         };
-        if !self.sublayers.contains_key(&(key, side)) {
-            let in_c = if first { block.in_c } else { block.out_c };
-            let input = Shape::square(in_c.unsigned_abs(), side);
-            let terms = self.prices.of_sublayer(&block, first, input, self.variant)?;
-            let built = if self.bounds_built { self.built(&block, first, input)? } else { Built::default() };
-            self.sublayers.insert((key, side), Sublayer { terms, built });
-        }
-        let Some(known) = self.sublayers.get(&(key, side)) else { return Ok(Built::default()) };
+        let known = match self.sublayers.entry((key, side)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let in_c = if first { block.in_c } else { block.out_c };
+                let input = Shape::square(in_c.unsigned_abs(), side);
+                let terms = self.prices.of_sublayer(&block, first, input, self.variant)?;
+                let budgets = self.bounds_built.then_some(self.budgets);
+                let built =
+                    budgets.map_or(Ok(Built::default()), |b| built(b, &block, first, input, self.variant))?;
+                place.insert(Sublayer { terms, built })
+            }
+        };
         for (sum, term) in self.sums.iter_mut().zip(&known.terms) {
             *sum = *sum + term.times(count);
         }
         Ok(Built { weights: known.built.weights * u64::from(count), ..known.built })
     }
+}
 
-    /// What is bounded of one sublayer as built.
-    fn built(&self, block: &SuperBlock, first: bool, input: Shape) -> Result<Built, ShapeError> {
-        let peak_elements = graph::sublayer(block, first, input, self.variant)?.peak_elements();
-        if self.budgets.limit(Quantity::Weights).is_none() {
-            return Ok(Built { peak_elements, weights: 0 });
-        }
-        // Only the first sublayer of a block may have a projection: another one is what a second adds.
-        let in_c = i32::try_from(input.c).unwrap_or(i32::MAX);
-        let stride = if first { block.stride } else { 1 };
-        let exact = |sublayers| {
-            let block = Block::Super(SuperBlock { sublayers, in_c, stride, ..*block });
-            Ok(cost::exact(&[block], i64::from(input.h), self.variant)?.params)
-        };
-        let one: i64 = exact(1)?;
-        let weights: Result<i64, ShapeError> = if first { Ok(one) } else { exact(2).map(|two| two - one) };
-        Ok(Built { peak_elements, weights: weights?.unsigned_abs() })
+/// What is bounded of one sublayer as built.
+fn built(
+    budgets: &Budgets,
+    block: &SuperBlock,
+    first: bool,
+    input: Shape,
+    variant: Variant,
+) -> Result<Built, ShapeError> {
+    let peak_elements = graph::sublayer(block, first, input, variant)?.peak_elements();
+    if budgets.limit(Quantity::Weights).is_none() {
+        return Ok(Built { peak_elements, weights: 0 });
     }
+    // Only the first sublayer of a block may have a projection: another one is what a second adds.
+    let in_c = i32::try_from(input.c).unwrap_or(i32::MAX);
+    let stride = if first { block.stride } else { 1 };
+    let exact = |sublayers| {
+        let block = Block::Super(SuperBlock { sublayers, in_c, stride, ..*block });
+        Ok(cost::exact(&[block], i64::from(input.h), variant)?.params)
+    };
+    let one: i64 = exact(1)?;
+    let weights: Result<i64, ShapeError> = if first { Ok(one) } else { exact(2).map(|two| two - one) };
+    Ok(Built { peak_elements, weights: weights?.unsigned_abs() })
 }
