@@ -67,11 +67,14 @@ fn code(op: Op) -> u32 {
     }
 }
 
+/// The kernels of one form, by each of the lowerings that were asked for.
+type Lowered = Vec<(Lowering, Vec<Part>)>;
+
 /// What lowerings make of the forms that were seen.
 #[derive(Clone, Debug, Default)]
 pub struct Sketches {
     sketch: Sketch,
-    forms: FxHashMap<Box<[u32]>, Vec<(Lowering, Vec<Part>)>>,
+    forms: FxHashMap<Box<[u32]>, Lowered>,
 }
 
 impl Sketches {
