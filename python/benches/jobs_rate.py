@@ -43,7 +43,7 @@ def main():
     nets = edgezen.sample("mobilenet", scores, seed=4)
     works = {
         f"{scores} exact scores": lambda folder: jobs.plan_scores(
-            nets, folder, parts=max(2, scores // 10), engine="exact", repeats=2, resolution=128
+            nets, folder, parts=max(2, scores // 5), engine="exact", repeats=2, resolution=128
         ),
         f"{seeds} searches": lambda folder: jobs.plan_searches(seeds, folder, device="pixel2", latency="80ms", iterations=960_000),
     }
