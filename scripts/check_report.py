@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Looks at a report in a headless browser: nothing overflows, no plot is empty, in light and dark, wide and narrow.
+"""Looks at a report in a headless browser: nothing overflows, no plot is empty, in light and dark, wide and narrow. And uses it:
+budgets are moved, networks chosen, the table sorted and saved.
 
     scripts/check_report.py report.html [--screenshots DIR]
 
@@ -8,6 +9,7 @@ Needs Chromium with its driver (Debian: chromium, chromium-driver) and Pillow. S
 
 import argparse
 import base64
+import csv
 import io
 import json
 import shutil
@@ -61,6 +63,79 @@ return {problems, plots, height: document.documentElement.scrollHeight, ratio: d
   back: getComputedStyle(document.body).backgroundColor};
 """
 
+# Uses the page as a person does; what is seen is compared with the data. `done` gets the problems, the text that was saved, and
+# where a point of a plot is.
+USE = """
+const done = arguments[arguments.length - 1];
+const {columns, runs, nets} = JSON.parse(document.getElementById('data').textContent);
+const problems = [], at = id => document.getElementById(id);
+const expect = (is, what) => { if (!is) problems.push(what); };
+const rows = () => [...document.querySelectorAll('#nets tbody tr')];
+const shown = () => rows().filter(row => row.offsetParent !== null).map(row => Number(row.dataset.net));
+const chosen = () => document.querySelector('#picked code')?.textContent;
+const held = (net, c) => net.cells[c] ? (net.cells[c].held ?? [net.cells[c].value])[0] : null;
+expect(!at('controls').hidden, 'the script did not start');
+expect(chosen() === nets.find(net => net.run === 0 && net.best).net, 'the network that was handed over is not chosen');
+const sliders = [...document.querySelectorAll('#sliders input')];
+expect(sliders.length > 0, 'there are no sliders');
+const bounded = columns.map((column, c) => c).filter(c => columns[c].bounds &&
+  new Set(nets.map(net => held(net, c)).filter(value => value !== null)).size > 1);
+expect(sliders.length === bounded.length, `${sliders.length} sliders for ${bounded.length} columns`);
+at('loose').click();
+expect(shown().length === nets.length, 'without budgets not all networks are shown');
+sliders.forEach((slider, i) => {
+  const c = bounded[i], sign = columns[c].at_least ? -1 : 1;
+  const values = [...new Set(nets.map(net => held(net, c)).filter(value => value !== null))].sort((a, b) => sign * (a - b));
+  for (const position of [0, Math.floor(slider.max / 2), Number(slider.max)]) {
+    slider.value = position;
+    slider.dispatchEvent(new Event('input', {bubbles: true}));
+    const all = position === Number(slider.max);
+    const want = nets.flatMap((net, place) =>
+      all || (held(net, c) !== null && sign * held(net, c) <= sign * values[position]) ? [place] : []);
+    const seen = shown().sort((a, b) => a - b);
+    expect(String(seen) === String(want), `${columns[c].id} at ${position}: ${seen.length} networks, not ${want.length}`);
+    const best = want.reduce((a, b) => nets[b].cells[0].value > nets[a].cells[0].value ? b : a);
+    expect(chosen() === nets[best].net, `${columns[c].id} at ${position}: not the best is chosen`);
+    expect(at('fits').textContent.startsWith(`${want.length} of ${nets.length} networks fit.`), at('fits').textContent);
+    const faint = [...document.querySelectorAll('svg.plot [data-net].out')].map(dot => Number(dot.dataset.net));
+    expect(faint.every(place => !want.includes(place)), 'a point that fits is faint');
+  }
+});
+if (runs.length > 1) {
+  const box = document.querySelector('#runs input');
+  box.click();
+  expect(shown().every(place => nets[place].run !== 0), 'a run that is switched off is shown');
+  box.click();
+}
+for (const head of [...document.querySelectorAll('#nets thead button')].slice(0, 3)) {
+  head.click();
+  const c = head.parentElement.cellIndex, order = shown().map(place => nets[place].cells[c]?.value ?? -Infinity);
+  expect(order.every((value, i) => i === 0 || order[i - 1] >= value), `sorted by ${columns[c].id}, the rows are not in order`);
+}
+rows()[1].querySelector('button').click();
+expect(chosen() === nets[rows()[1].dataset.net].net, 'a click on a row does not choose');
+sliders.at(-1).value = Math.floor(sliders.at(-1).max / 2);
+sliders.at(-1).dispatchEvent(new Event('input', {bubbles: true}));
+const want = shown().length;
+let saved = null, name = null;
+URL.createObjectURL = blob => { saved = blob; return 'data:,'; };
+HTMLAnchorElement.prototype.click = function () { name = this.download; };
+at('csv-fits').click();
+saved.text().then(csv => {
+  expect(name === 'front.csv', `saved as ${name}`);
+  expect(csv.trim().split('\\n').length === want + 1, 'the table has other rows than the page');
+  at('csv-all').click();
+  return saved.text();
+}).then(csv => {
+  at('loose').click();
+  window.scrollTo(0, 0);
+  const dots = [...document.querySelectorAll('svg.plot [data-net]')], dot = dots[Math.floor(dots.length / 3)];
+  dot.scrollIntoView({block: 'center'});
+  const box = dot.getBoundingClientRect();
+  done({problems, csv, point: [box.x + box.width / 2, box.y + box.height / 2], net: nets[dot.dataset.net].net});
+}).catch(error => done({problems: [...problems, String(error)], csv: '', point: null}));
+"""
+
 
 class Browser:
     def __init__(self) -> None:
@@ -100,6 +175,11 @@ class Browser:
     def devtools(self, command: str, **params):
         return self.post("/goog/cdp/execute", cmd=command, params=params)
 
+    def click(self, x: float, y: float) -> None:
+        steps = [{"type": "pointerMove", "x": round(x), "y": round(y)}, {"type": "pointerDown", "button": 0},
+                 {"type": "pointerUp", "button": 0}]
+        self.post("/actions", actions=[{"type": "pointer", "id": "finger", "actions": steps}])
+
     def close(self) -> None:
         try:
             self.call("DELETE", self.session)
@@ -136,6 +216,8 @@ def main() -> None:
                 found = seen["problems"] + [p for plot in seen["plots"] if (p := empty(plot, picture, width))]
                 if not seen["plots"]:
                     found.append("there are no plots")
+                if scheme == "light":
+                    found += used(browser, args.page)
                 problems += [f"{scheme}, {view}: {problem}" for problem in found]
     finally:
         browser.close()
@@ -146,6 +228,30 @@ def main() -> None:
     if problems:
         sys.exit(f"{args.page}: {len(problems)} problems")
     print(f"{args.page}: {2 * len(VIEWS)} views, nothing to complain of")
+
+
+def used(browser: Browser, page: Path) -> list[str]:
+    """What goes wrong when the page is used."""
+    seen = browser.post("/execute/async", script=USE, args=[])
+    found = list(seen["problems"])
+    if seen["point"]:
+        browser.click(*seen["point"])
+        chosen = browser.post("/execute/sync", script="return document.querySelector('#picked code').textContent", args=[])
+        # Points may lie closer together than the pointer is exact: then its neighbour is chosen.
+        if not chosen:
+            found.append("a click on a point chooses nothing")
+    stored = page.parent / "front.csv"
+    if page.name == "report.html" and stored.exists():
+        ours, theirs = ({row["net"]: row for row in csv.DictReader(io.StringIO(text))} for text in (seen["csv"], stored.read_text()))
+        if ours.keys() != theirs.keys():
+            found.append("the saved table has other networks than front.csv")
+        for net, row in theirs.items():
+            for name, value in row.items():
+                if name in ("best", "net") or not value or not ours.get(net, {}).get(name):
+                    continue
+                if abs(float(ours[net][name]) - float(value)) > 1e-9 * abs(float(value)):
+                    found.append(f"{name} of {net} is {ours[net][name]}, not {value}")
+    return found
 
 
 def empty(plot: dict, picture: Image.Image, width: int) -> str | None:

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Trains an exported PyTorch module on CIFAR's binary files by the recipe that `edgezen train` follows.
+"""Trains an exported PyTorch module by the recipe that `edgezen train` follows: an independent second opinion for tests.
 
-    reference_train.py MODULE.py --data DIR --epochs N [--batch 64] [--seed 0]
+    reference_train.py MODULE.py --data DIR --epochs N [--batch 64] [--seed 0] [--no-mirror]
+    reference_train.py MODULE.py --replay BATCHES.safetensors --start WEIGHTS.safetensors --recipe RECIPE.json --end TO.safetensors
 
-An independent second opinion for tests: plain PyTorch, without AutoAugment. Prints one JSON object with the
-mean training loss of each epoch, the loss on the test images, and how many of them are right.
+The first form trains on CIFAR's binary files in plain PyTorch, without AutoAugment, with weights and random numbers of its own. It
+prints one JSON object with the mean training loss of each epoch, the loss on the test images, and how many of them are right.
+The second form takes the given weights and the images of each step, which are augmented and not mixed yet; it prints the loss of
+each step and writes the weights after the last one.
 """
 
 import argparse
@@ -29,12 +32,12 @@ def normalised(image):
     return (image.astype(numpy.float32) / 255 - MEAN) / DEVIATION
 
 
-def augmented(image, rng):
+def augmented(image, rng, mirror: bool):
     padded = numpy.zeros((3, 40, 40), dtype=numpy.uint8)
     padded[:, 4:36, 4:36] = image
     top, left = rng.integers(0, 9, 2)
     image = padded[:, top : top + 32, left : left + 32]
-    if rng.random() < 0.5:
+    if mirror and rng.random() < 0.5:
         image = image[:, :, ::-1]
     image = normalised(image)
     if rng.random() < 0.5:
@@ -70,30 +73,93 @@ def initialise(model):
             torch.nn.init.zeros_(last.weight)
 
 
+def load_network(path: str):
+    specification = importlib.util.spec_from_file_location("network", path)
+    network = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(network)
+    return network
+
+
+def parameter_groups(model, weight_decay: float):
+    decaying = [m.weight for m in model.modules() if isinstance(m, (torch.nn.Conv2d, torch.nn.Linear))]
+    ids = {id(p) for p in decaying}
+    others = [p for p in model.parameters() if id(p) not in ids]
+    return [{"params": decaying, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def rate_after(consumed: int, peak: float, warmup: float, end: float) -> float:
+    """The learning rate of the step with which so many images were seen."""
+    if consumed < warmup:
+        return peak * (consumed + 1) / warmup
+    return peak * (1 + math.cos(math.pi * min(1, (consumed - warmup + 1) / max(1, end - warmup)))) / 2
+
+
+def replay(arguments):
+    from safetensors.torch import load_file, save_file
+
+    torch.set_num_threads(1)
+    recipe = json.loads(arguments.recipe.read_text())
+    batches = load_file(arguments.replay)
+    model = load_network(arguments.module).Network(recipe["classes"])
+    model.load_state_dict(load_file(arguments.start), strict=True)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = recipe.get("bn_momentum") or 0.01
+    optimiser = torch.optim.SGD(
+        parameter_groups(model, recipe["weight_decay"]), lr=0.1, momentum=recipe["momentum"], nesterov=True
+    )
+    images, batch = recipe["images"], recipe["batch"]
+    peak = recipe["rate_per_256"] * batch / 256
+    model.train()
+    losses, steps, smoothing = [], images // batch, recipe["label_smoothing"]
+    for step in range(recipe["steps"]):
+        x, labels, partners = (batches[f"{step}.{part}"] for part in ("images", "labels", "partners"))
+        share = batches[f"{step}.share"].item()
+        y = torch.full((batch, recipe["classes"]), smoothing / recipe["classes"])
+        y[torch.arange(batch), labels.long()] += 1 - smoothing
+        if recipe.get("balance"):
+            y = y * torch.tensor(recipe["counts"])[labels.long()].reciprocal()[:, None] * images / recipe["classes"]
+        x, y = (share * t + (1 - share) * t[partners.long()] for t in (x, y))
+        consumed = (step // steps * steps + step % steps + 1) * batch
+        rate = rate_after(consumed, peak, recipe["warmup_epochs"] * images, recipe["epochs"] * images)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        optimiser.zero_grad()
+        loss.backward()
+        if recipe.get("clip"):
+            torch.nn.utils.clip_grad_value_(model.parameters(), recipe["clip"])
+        optimiser.step()
+        losses.append(loss.item())
+    save_file({k: v for k, v in model.state_dict().items() if v.is_floating_point()}, arguments.end)
+    print(json.dumps({"losses": losses}))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("module")
-    parser.add_argument("--data", type=pathlib.Path, required=True)
-    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--replay", type=pathlib.Path)
+    parser.add_argument("--start", type=pathlib.Path)
+    parser.add_argument("--recipe", type=pathlib.Path)
+    parser.add_argument("--end", type=pathlib.Path)
+    parser.add_argument("--data", type=pathlib.Path)
+    parser.add_argument("--epochs", type=int)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-mirror", action="store_true")
     arguments = parser.parse_args()
+    if arguments.replay:
+        replay(arguments)
+        return
 
     torch.manual_seed(arguments.seed)
     rng = numpy.random.default_rng(arguments.seed)
-    specification = importlib.util.spec_from_file_location("network", arguments.module)
-    network = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(network)
-    model = network.Network()
+    model = load_network(arguments.module).Network()
     initialise(model)
 
     images, labels = read(arguments.data / "data_batch_1.bin")
     test_images, test_labels = read(arguments.data / "test_batch.bin")
-    decaying = [m.weight for m in model.modules() if isinstance(m, (torch.nn.Conv2d, torch.nn.Linear))]
-    ids = {id(p) for p in decaying}
-    others = [p for p in model.parameters() if id(p) not in ids]
-    groups = [{"params": decaying, "weight_decay": 5e-4}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.SGD(groups, lr=0.1, momentum=0.9, nesterov=True)
+    optimiser = torch.optim.SGD(parameter_groups(model, 5e-4), lr=0.1, momentum=0.9, nesterov=True)
 
     batch, peak = arguments.batch, 0.1 * arguments.batch / 256
     warmup, end = 5 * len(images), arguments.epochs * len(images)
@@ -103,16 +169,13 @@ def main():
         order, total, steps = rng.permutation(len(images)), 0.0, len(images) // batch
         for step in range(steps):
             chosen = order[step * batch : (step + 1) * batch]
-            x = torch.from_numpy(numpy.stack([augmented(images[i], rng) for i in chosen]))
+            x = torch.from_numpy(numpy.stack([augmented(images[i], rng, not arguments.no_mirror) for i in chosen]))
             y = torch.full((batch, 10), 0.1 / 10)
             y[torch.arange(batch), torch.from_numpy(labels[chosen])] += 0.9
             share, partners = rng.beta(0.2, 0.2), torch.from_numpy(rng.permutation(batch))
             x, y = (share * t + (1 - share) * t[partners] for t in (x, y))
             consumed += batch
-            if consumed < warmup:
-                rate = peak * (consumed + 1) / warmup
-            else:
-                rate = peak * (1 + math.cos(math.pi * min(1, (consumed - warmup + 1) / max(1, end - warmup)))) / 2
+            rate = rate_after(consumed, peak, warmup, end)
             for group in optimiser.param_groups:
                 group["lr"] = rate
             loss = -(y * torch.log_softmax(model(x.float()), -1)).sum(-1).mean()

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
 mod architecture;
+mod boards;
 mod commands;
 mod contracts;
 mod golden;

@@ -100,9 +100,8 @@ def score(
     if "+" in proxy and len(groups) > 1:
         raise UsageError("an ensemble of proxies ranks networks with the same input", "give all of them the same input", 2)
     closed = not options and "+" not in proxy and proxy in extension.closed_forms
-    for own, group in groups:
-        if closed and all(models.is_structure(one) for one in group):
-            nets = [models.text(one) for one in group]
+    for own, group, nets in groups:
+        if closed and nets is not None:
             size = own.get("resolution")
             size = None if size is None else str(size)
             content = extension.score_many(nets, proxy, mode, seed, size, own.get("classes"), bool(own.get("se")))

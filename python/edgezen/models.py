@@ -6,7 +6,8 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from .errors import UsageError
 from .network import Network
@@ -94,18 +95,51 @@ def options(model: Any, shape: tuple[int, ...] | None, classes: int | None, se: 
     return {"resolution": size, "classes": classes, "se": se}
 
 
-def alike(
-    asked: Sequence[Any], shape: Input | None, classes: int | None, se: bool
-) -> Iterator[tuple[dict[str, Any], list[Any]]]:
-    """Runs of networks that have the same options and are of one kind, in their order: the options, and the networks."""
+class Group(NamedTuple):
+    """Networks that have the same options and are of one kind."""
+
+    #: The options of the command line that go with them.
+    options: dict[str, Any]
+    models: list[Any]
+    #: The texts that they are known by; None where one of them is more than its text.
+    nets: list[str] | None
+
+
+def alike(asked: Sequence[Any], shape: Input | None, classes: int | None, se: bool) -> Iterator[Group]:
+    """The networks that were asked for in runs of those that are alike, in their order."""
+    # Structures are asked about by the thousand; they are looked at all at once.
+    whole = _structures(asked, shape, classes, se)
+    if whole is not None:
+        yield whole
+        return
     group: list[Any] = []
     common: tuple[dict[str, Any], bool] | None = None
+
+    def done() -> Group:
+        given, known_by_text = common
+        return Group(given, group, [text(model) for model in group] if known_by_text else None)
+
     for model in asked:
         kind = options(model, shape, classes, se), is_structure(model)
         if common is not None and kind != common:
-            yield common[0], group
+            yield done()
             group = []
         common = kind
         group.append(model)
     if common is not None:
-        yield common[0], group
+        yield done()
+
+
+def _structures(asked: Sequence[Any], shape: Input | None, classes: int | None, se: bool) -> Group | None:
+    """All of them as one group, where they are structure strings, or networks with structure strings and the same options."""
+    kinds = set(map(type, asked))
+    if kinds == {str}:
+        nets = list(asked)
+    elif kinds == {Network} and len({(model.resolution, model.classes, model.se) for model in asked}) == 1:
+        nets = [model.net for model in asked]
+    else:
+        return None
+    # No file ends so that is one of another program.
+    if not all(map(str.endswith, nets, repeat(")"))):
+        return None
+    return Group(options(asked[0], shape, classes, se), list(asked), nets)

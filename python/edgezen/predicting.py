@@ -47,6 +47,15 @@ class Latency:
     def __float__(self) -> float:
         return self.ms
 
+    def frame(self) -> Any:
+        """Where the time goes as a pandas data frame, a row for each block: ``block``, ``kernels``, ``ms``, and what else ``blocks`` has. Needs pandas,
+        and a prediction with ``breakdown=True``."""
+        if self.blocks is None:
+            raise UsageError("the prediction has no breakdown", "edgezen.predict(model, device, breakdown=True)", 2)
+        import pandas
+
+        return pandas.DataFrame(self.blocks)
+
 
 class Latencies(Sequence[Latency]):
     """The predicted latencies of several networks, in their order: a sequence of :class:`Latency`.
@@ -88,6 +97,14 @@ class Latencies(Sequence[Latency]):
             images_per_s=self.images_per_s[index] if self.images_per_s is not None else None,
             _missing=lambda: self._again(net).missing,
         )
+
+    def frame(self) -> Any:
+        """The latencies as a pandas data frame, a row for each network. Needs pandas."""
+        import pandas
+
+        columns = {"ms": self.ms, "lower_ms": self.lower_ms, "upper_ms": self.upper_ms, "charged_ms": self.charged_ms}
+        columns |= {"coverage": self.coverage} | ({"images_per_s": self.images_per_s} if self.images_per_s is not None else {})
+        return pandas.DataFrame({"net": self.nets, **{name: list(numbers) for name, numbers in columns.items()}})
 
     def __iter__(self) -> Iterator[Latency]:
         return (self[i] for i in range(len(self)))
@@ -153,7 +170,7 @@ def predict(
     if (device is None) == (predictor is None):
         raise UsageError("a prediction needs either a device or a predictor", 'device="pixel2", or predictor="file.json"', 2)
     source = _Source(device, os.fspath(predictor) if predictor is not None else None, batch, partial, breakdown)
-    groups = [source.of(group, input, options) for options, group in models.alike(asked, input, classes, se)]
+    groups = [source.of(group, input) for group in models.alike(asked, input, classes, se)]
     if not several:
         return groups[0][0]
     if len(groups) == 1:
@@ -171,11 +188,11 @@ class _Source:
     partial: bool
     breakdown: bool
 
-    def of(self, group: list[Any], shape: models.Input | None, options: dict[str, Any]) -> Sequence[Latency]:
-        """The latencies of networks that have the same options."""
-        if self.breakdown or not all(models.is_structure(model) for model in group):
-            return self._one_by_one(group, shape, options)
-        nets = [models.text(model) for model in group]
+    def of(self, group: models.Group, shape: models.Input | None) -> Sequence[Latency]:
+        """The latencies of networks that are alike."""
+        options, given, nets = group
+        if self.breakdown or nets is None:
+            return self._one_by_one(given, shape, options)
         loaded, identity, remarks = extension.load(self.device, self.predictor, self.batch)
         program.heard(remarks)
         size = options.get("resolution")

@@ -17,7 +17,7 @@ LOGGER = logging.getLogger("edgezen")
 
 
 def words(options: Mapping[str, Any]) -> list[str]:
-    """Options as words of a command line: ``kernel_sizes=[3, 5]`` becomes ``--kernel-sizes 3 5``.
+    """Options as words of a command line: ``kernels=[3, 5]`` becomes ``--kernels 3 --kernels 5``.
 
     True stands for the option alone; None and False leave it out.
     """
@@ -25,11 +25,12 @@ def words(options: Mapping[str, Any]) -> list[str]:
     for name, value in options.items():
         if value is None or value is False:
             continue
-        line.append("--" + name.replace("_", "-"))
+        word = "--" + name.replace("_", "-")
         if value is True:
+            line.append(word)
             continue
-        several = isinstance(value, (list, tuple))
-        line += [os.fspath(v) if isinstance(v, os.PathLike) else str(v) for v in (value if several else [value])]
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            line += [word, os.fspath(item) if isinstance(item, os.PathLike) else str(item)]
     return line
 
 

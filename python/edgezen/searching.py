@@ -54,6 +54,19 @@ def _row(network: Network) -> dict[str, Any]:
     return row
 
 
+def words(options: Mapping[str, Any]) -> list[str]:
+    """Options of a search as words of a command line: ``latency`` and ``throughput`` may be one limit, or one for each of several devices."""
+    line: list[str] = []
+    for name in ["latency", "throughput"]:
+        limits = options.get(name)
+        if isinstance(limits, Mapping):
+            for device, limit in limits.items():
+                line += [f"--{name}", f"{device}={limit}"]
+        elif limits is not None:
+            line += [f"--{name}", str(limits)]
+    return line + program.words({name: value for name, value in options.items() if name not in ("latency", "throughput")})
+
+
 def search(
     *,
     device: str | None = None,
@@ -76,19 +89,13 @@ def search(
 
     Raises InfeasibleError where no network fits, UsageError for options that make no sense.
     """
-    limits: list[str] = []
-    if isinstance(latency, Mapping):
-        for name, limit in latency.items():
-            limits += ["--latency", f"{name}={limit}"]
-    elif latency is not None:
-        limits = ["--latency", str(latency)]
     if out is None:
         import tempfile
 
         folder = Path(tempfile.mkdtemp(prefix="edgezen-")) / "run"
     else:
         folder = Path(out)
-    line = ["search", *limits, *program.words({"device": device, "out": folder, **options})]
+    line = ["search", *words({"latency": latency, "device": device, "out": folder, **options})]
     if options.get("verify"):
         result = program.measure(*line, progress=progress)
     else:

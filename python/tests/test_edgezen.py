@@ -13,7 +13,7 @@ import unittest
 from pathlib import Path
 
 import edgezen
-from edgezen import _edgezen, program
+from edgezen import _edgezen, jobs, nn_meter, program
 
 SMALL = "zennet_cifar10_model_size05M_res32"
 
@@ -47,6 +47,28 @@ class Predicting(unittest.TestCase):
                 for name in ["ms", "lower_ms", "upper_ms", "charged_ms", "coverage"]:
                     self.assertAlmostEqual(getattr(latency, name) / row[name], 1.0, places=11, msg=name)
                 self.assertEqual(latency.missing, row["missing"])
+
+    def test_many_at_once_have_the_latencies_of_each_alone_to_the_last_bit(self):
+        columns = ["ms", "lower_ms", "upper_ms", "charged_ms", "coverage"]
+        for space, device in [("mobilenet", "pixel2"), ("resnet", "v100"), ("mobilenet", "t4@torch2.1"), ("mobilenet", "host@litert")]:
+            nets = edgezen.sample(space, 700, seed=11)
+            many = edgezen.predict(nets, device)
+            networks = edgezen.predict([edgezen.Network(net) for net in nets], device)
+            backwards = edgezen.predict(nets[::-1], device)
+            for name in columns:
+                numbers = getattr(many, name)
+                self.assertEqual(numbers, getattr(networks, name), (device, name))
+                self.assertEqual(list(numbers), list(getattr(backwards, name))[::-1], (device, name))
+            for i in range(0, 700, 35):
+                self.assertEqual(many[i], edgezen.predict(nets[i], device))
+
+    def test_networks_keep_their_options_in_a_list(self):
+        small, large = edgezen.Network(SMALL), edgezen.Network(SMALL, resolution=64)
+        wide = edgezen.Network(edgezen.info(SMALL)["net"], classes=500)
+        for models in [[small, large], [large, large], [small, wide], [wide, wide], [wide, edgezen.info(SMALL)["net"]]]:
+            alone = [edgezen.predict(model, "v100").ms for model in models]
+            self.assertEqual([latency.ms for latency in edgezen.predict(models, "v100")], alone)
+            self.assertEqual(edgezen.score(models), [edgezen.score(model) for model in models])
 
     def test_the_numbers_of_a_list_are_arrays(self):
         nets = edgezen.sample("resnet", 50, seed=3)
@@ -150,6 +172,20 @@ class Predicting(unittest.TestCase):
         code = "import edgezen, sys; edgezen.predict('resnet18', 'v100'); print('torch' in sys.modules)"
         self.assertEqual(subprocess.check_output([sys.executable, "-c", code], text=True), "False\n")
 
+    def test_a_breakdown_has_a_frame_and_what_has_none_says_so(self):
+        latency = edgezen.predict("mobilenet_v2", "pixel2", breakdown=True)
+        self.assertGreater(len(latency.blocks), 10)
+        with self.assertRaisesRegex(edgezen.UsageError, "no breakdown") as caught:
+            edgezen.predict("mobilenet_v2", "pixel2").frame()
+        self.assertIn("breakdown=True", caught.exception.remedy)
+
+    def test_what_needs_other_packages_says_which(self):
+        for name in ["optuna", "pymoo", "ray"]:
+            code = f"import sys; sys.modules['{name}'] = None\nimport edgezen.{name}"
+            done = in_python(code)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"pip install 'edgezen[{name}]'", done.stderr)
+
 
 class Refusing(unittest.TestCase):
     def test_each_exit_code_has_an_exception_with_a_remedy(self):
@@ -212,9 +248,85 @@ class Refusing(unittest.TestCase):
                 self.assertIn("try: pip install", failed.stderr)
 
     def test_what_measures_is_no_command_of_this_process(self):
-        for line in [["measure", "--device", "host", "resnet18"], ["profile", "--device", "host"], ["jobs", "run", "a.json"]]:
+        for line in [["measure", "--device", "host", "resnet18"], ["profile", "--device", "host"]]:
             with self.assertRaisesRegex(edgezen.UsageError, "process"):
                 program.run(*line)
+
+
+class Jobs(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def merged(self, name):
+        for file in reversed(jobs.unfinished(self.folder / name)):
+            self.assertEqual(jobs.run(file, threads=1), jobs.run(file))
+        self.assertEqual(jobs.unfinished(self.folder / name), [])
+        rows = jobs.merge(self.folder / name, self.folder / f"{name}.json")
+        return rows, (self.folder / f"{name}.json").read_bytes()
+
+    def test_scores_in_parts_are_those_of_one_part_and_of_the_command_line(self):
+        nets = [SMALL, *edgezen.sample("mobilenet", 3)]
+        options = {"engine": "exact", "repeats": 2, "resolution": 32, "seed": 3}
+        self.assertEqual(len(jobs.plan_scores(nets, self.folder / "one", parts=1, **options)), 1)
+        self.assertEqual(len(jobs.plan_scores(nets, self.folder / "all", **options)), 4)
+        rows, content = self.merged("one")
+        self.assertEqual(self.merged("all")[1], content)
+        printed = command_line("score", "--engine", "exact", "--repeats", "2", "--resolution", "32", "--seed", "3", "--", *nets)
+        self.assertEqual([row["score"] for row in rows], [row["score"] for row in printed])
+
+    def test_searches_with_several_seeds(self):
+        options = {"latency": {"pixel2": "80ms", "v100": "0.3ms"}, "space": "mobilenet", "kernels": [3, 5], "iterations": 200}
+        jobs.plan_searches(2, self.folder / "plan", seed=5, **options)
+        rows, _ = self.merged("plan")
+        self.assertEqual([row["seed"] for row in rows], [5, 6])
+        self.assertEqual(edgezen.search(seed=6, **options).best.net, rows[1]["best"]["net"])
+
+    @unittest.skipUnless(os.name == "posix", "SKIPPED: signals of POSIX")
+    def test_ctrl_c_stops_a_job_which_goes_on_later(self):
+        [file] = jobs.plan_searches(1, self.folder / "plan", device="pixel2", latency="80ms", iterations=5_000_000)
+        code = (
+            "import os, signal, sys\n"
+            "from edgezen import jobs\n"
+            "try:\n"
+            "    jobs.run(sys.argv[1], callback=lambda *news: os.kill(os.getpid(), signal.SIGINT))\n"
+            "except KeyboardInterrupt:\n"
+            "    print('stopped')\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code, file], capture_output=True, text=True, timeout=300)
+        self.assertEqual(done.stdout, "stopped\n", done.stderr)
+        self.assertEqual(jobs.unfinished(self.folder / "plan"), [file])
+        [run] = (self.folder / "plan" / "runs").iterdir()
+        self.assertTrue(any(run.iterdir()))
+
+    def test_what_cannot_be_done_is_said(self):
+        with self.assertRaisesRegex(edgezen.UsageError, "no plan"):
+            jobs.unfinished(self.folder)
+        with self.assertRaisesRegex(edgezen.UsageError, "resnet1888"):
+            jobs.plan_scores(["resnet1888"], self.folder / "plan")
+        jobs.plan_scores(["resnet18"], self.folder / "plan")
+        with self.assertRaisesRegex(edgezen.EdgezenError, "1 of 1 jobs have no result"):
+            jobs.merge(self.folder / "plan", self.folder / "all.json")
+
+
+class FromNnMeter(unittest.TestCase):
+    def test_its_calls_give_latencies_of_edgezen(self):
+        names = [device["name"] for device in nn_meter.list_latency_predictors()]
+        self.assertIn("pixel2", names)
+        predictor = nn_meter.load_latency_predictor("pixel2")
+        self.assertEqual(predictor.name, "pixel2@tflite@fp32")
+        self.assertEqual(predictor.predict("mobilenet_v2"), edgezen.predict("mobilenet_v2", "pixel2").ms)
+        with tempfile.TemporaryDirectory() as folder:
+            file = edgezen.Network(SMALL).to_onnx(Path(folder) / "a.onnx")
+            self.assertEqual(predictor.predict(file, model_type="onnx"), edgezen.predict(file, "pixel2").ms)
+        with self.assertRaisesRegex(edgezen.UsageError, "nnmeter-ir"):
+            predictor.predict("resnet18", model_type="nnmeter-ir")
+        with self.assertRaisesRegex(edgezen.UsageError, "nn-Meter's") as caught:
+            nn_meter.load_latency_predictor("cortexA76cpu_tflite21")
+        self.assertIn("pixel4@tflite", caught.exception.remedy)
+        with self.assertRaises(edgezen.UsageError):
+            nn_meter.load_latency_predictor("pixel22")
 
 
 class Searching(unittest.TestCase):
@@ -342,8 +454,8 @@ class Turning(unittest.TestCase):
             self.assertTrue(isinstance(value, str) or value.__doc__, name)
 
     def test_options_become_words(self):
-        given = {"iterations": 96_000, "any_shape": True, "se": False, "init": None, "kernel_sizes": [3, 5]}
-        words = ["--iterations", "96000", "--any-shape", "--kernel-sizes", "3", "5"]
+        given = {"iterations": 96_000, "any_shape": True, "se": False, "init": None, "kernels": [3, 5]}
+        words = ["--iterations", "96000", "--any-shape", "--kernels", "3", "--kernels", "5"]
         self.assertEqual(program.words(given), words)
 
 

@@ -202,7 +202,7 @@ fn runtime(name: &str) -> Result<Runtime, Failure> {
         Failure::usage(format!("{name}: deploy writes files for {}, and {wanted:?} is none of them", known()))
     })?;
     let precision = parsed.precision.unwrap_or("fp32");
-    if parsed.has_more || !runtime.precisions().contains(&precision) {
+    if parsed.has_more || parsed.sustained || !runtime.precisions().contains(&precision) {
         let known = runtime.precisions().join(", ");
         return Err(Failure::usage(format!("{name}: {wanted} has these precisions: {known}")));
     }
@@ -379,7 +379,7 @@ fn quantised(
 /// Measures the file.
 fn latency(args: &Args, name: &str, file: &Path, global: Global) -> Result<LatencyFacts, Failure> {
     let out = global.output();
-    let mut device = args.target.open(None, global)?;
+    let mut device = args.target.open(None, false, global)?;
     let bar = out.progress(u64::from(LAUNCHES), "{bar:30} {pos}/{len} {elapsed}  {wide_msg}");
     let mut begun = 0;
     let networks = [MeasuredNetwork::File(file.to_owned())];

@@ -2,12 +2,12 @@
 
 use super::force::{Force, NO_INPUTS};
 use super::net::{self, NetOptions};
-use super::{Failure, Global};
+use super::{Failure, Global, module};
 use edgezen_core::plainnet::{Graph, Kernel, Model, lowering};
 use edgezen_engine::quantisation::{Images, Maps, QuantisationError, Ranges};
 use edgezen_engine::safetensors::{SafetensorsError, Tensors};
 use edgezen_engine::weights::Weights;
-use edgezen_engine::{onnx, pytorch, tflite};
+use edgezen_engine::{onnx, tflite};
 use edgezen_lab::catalogue::networks::{AnyNetwork, Kind};
 use edgezen_lab::files::Destination;
 use edgezen_lab::images;
@@ -25,7 +25,7 @@ pub struct Args {
     /// What to write [default: as the ending of the file says: .onnx, .tflite, .py or .json]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// The file
+    /// The file; of `--format pytorch`, without .py, a folder
     #[arg(short, long, alias = "out", value_name = "FILE")]
     output: PathBuf,
     /// Images per run that the file is made for
@@ -39,7 +39,7 @@ pub struct Args {
     /// ranges of the maps of --int8 are observed on up to 200 of them
     #[arg(long, value_name = "DIR", requires = "int8")]
     calibration_images: Option<PathBuf>,
-    /// Weights of a trained network (safetensors, as `train` writes them), for ONNX and TensorFlow Lite
+    /// Weights of a trained network (safetensors, as `train` writes them), for ONNX, TensorFlow Lite, and folders of PyTorch
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     #[command(flatten)]
@@ -53,7 +53,8 @@ enum Format {
     Onnx,
     /// TensorFlow Lite, for LiteRT, with weights as for ONNX
     Tflite,
-    /// One Python file that defines the network as a torch.nn.Module, for reading and training
+    /// A torch.nn.Module, for reading and training: one Python file; or a folder with what the training scripts of timm and
+    /// torchvision need to take it by name
     Pytorch,
     /// Structure, blocks, and kernels as JSON
     Json,
@@ -96,12 +97,16 @@ struct Description<'a> {
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let format = format(&args)?;
+    if format == Format::Pytorch && !args.int8 && is_folder(&args.output) {
+        return folder(args, global);
+    }
     let inputs: Vec<&Path> = [Path::new(&args.net)].into_iter().chain(args.weights.as_deref()).collect();
     let to = args.force.place(&args.output, &inputs)?;
     let network = net::any(&args.net, args.options)?;
     if args.weights.is_some() && !format.holds_weights() {
-        return Err(Failure::usage("--weights go into ONNX and TensorFlow Lite files only")
-            .remedy("--format onnx, or --format tflite"));
+        let failure =
+            Failure::usage("--weights go into ONNX and TensorFlow Lite files, and folders of PyTorch");
+        return Err(failure.remedy("--format onnx, --format tflite, or --format pytorch -o FOLDER"));
     }
     if args.int8 && !format.holds_weights() {
         return Err(Failure::usage("--int8 is for ONNX and TensorFlow Lite files only")
@@ -154,8 +159,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         }
         Format::Pytorch => {
             let model = network.into_model("a PyTorch module is written of")?;
-            let source = pytorch::module(&model).map_err(pytorch_failure)?;
-            to.write(source.as_bytes())?;
+            module::write(&model, &to)?;
         }
         Format::Json => {
             let json = serde_json::to_string_pretty(&describe(&network, args.batch)?)
@@ -175,6 +179,30 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         let bytes = edgezen_core::units::Bytes(exported.bytes as f64);
         format!("{} ({bytes}){note}", exported.file.display())
     })
+}
+
+/// Whether a module goes into a folder of its own: it is no Python file, and no pipe.
+fn is_folder(path: &Path) -> bool {
+    let is_source = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("py"));
+    let is_stream = Destination::new(path, true, NO_INPUTS).is_ok_and(|to| to.is_stream());
+    !is_source && !is_stream
+}
+
+/// Writes a folder of PyTorch.
+fn folder(args: Args, global: Global) -> Result<(), Failure> {
+    let trained = args.weights.as_deref().map(weights).transpose()?;
+    let mut model = net::any(&args.net, args.options)?.into_model("a PyTorch module is written of")?;
+    if let Some(trained) = &trained {
+        as_trained(&mut model, trained, args.options);
+    }
+    let given = args.weights.as_deref().zip(trained.as_ref());
+    let bytes = module::write_folder(&model, given, &args.output, args.force)?;
+    let (net, format) = (model.network.to_string(), Format::Pytorch);
+    let exported =
+        Exported { net, format, file: args.output, bytes, seed: global.seed, int8: false, note: None };
+    global
+        .output()
+        .result(&exported, || format!("{} (README.md says how it is trained)", exported.file.display()))
 }
 
 fn size(path: &Path) -> Result<u64, Failure> {
@@ -325,13 +353,6 @@ fn whole_graph(network: &AnyNetwork) -> Result<Graph, Failure> {
             ));
             Err(failure.remedy("--format json writes its kernels"))
         }
-    }
-}
-
-fn pytorch_failure(error: pytorch::PytorchError) -> Failure {
-    match error {
-        pytorch::PytorchError::Shape(error) => error.into(),
-        other => Failure::usage(format!("cannot write {other}")),
     }
 }
 

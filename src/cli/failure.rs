@@ -294,15 +294,22 @@ impl From<DeviceError> for Failure {
                  if that does not help",
             ),
             DeviceError::Busy { .. } => Failure::new(Exit::Device, message).remedy(
-                "wait until that is finished; if nobody measures on it: adb shell setprop debug.edgezen.owner \"''\"",
+                "wait until that is finished; if nobody measures on it: adb shell setprop debug.edgezen.owner \"''\", on a board: \
+                 rm .cache/edgezen/owner",
             ),
             DeviceError::Link(error) => Failure::new(Exit::Device, message).remedy(error.remedy()),
+            DeviceError::NoHost { .. } => Failure::usage(message).remedy(
+                "--host pi@board names it, as ssh knows it; docs/boards.md says how to begin",
+            ),
+            DeviceError::BadHost { .. } => {
+                Failure::usage(message).remedy("give a name or an address, as for ssh: pi@board.local")
+            }
             DeviceError::Several { .. } => {
                 Failure::usage(message).remedy("--serial S (or ANDROID_SERIAL) says which; edgezen devices lists them")
             }
             DeviceError::OtherPhone { .. } => Failure::usage(message).remedy(
-                "edgezen devices names the profile of each phone, and edgezen devices describe drafts one; --other-phone measures \
-                 under this name all the same",
+                "edgezen devices names the profile of each phone, edgezen devices doctor --host HOST that of a board, and edgezen \
+                 devices describe drafts one for a phone; --other-phone or --other-board measures under this name all the same",
             ),
             DeviceError::NoRunner { triple, .. } => {
                 let ndk = match triple.split_once("-linux-android") {

@@ -49,7 +49,6 @@ impl Command {
             #[cfg(feature = "torch")]
             Command::Finalists(_) => Some("finalists"),
             Command::Deploy(_) => Some("deploy"),
-            Command::Jobs(_) => Some("jobs"),
             Command::Launch => Some("launch"),
             Command::Completions(_) => Some("completions"),
             Command::Devices(_)
@@ -64,8 +63,11 @@ impl Command {
             | Command::Calibrate(_)
             | Command::Score(_)
             | Command::Search(_)
+            | Command::Jobs(_)
             | Command::Report(_)
-            | Command::Export(_) => None,
+            | Command::Manual(_)
+            | Command::Export(_)
+            | Command::ImportWeights(_) => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `edgezen jobs plan|run|merge`: slow work in parts that run on many computers.
 
 use super::caller::Caller;
+use super::examples;
 use super::force::Force;
 use super::{Cli, Command, Exit, Failure, Global, net, output, score, search};
 use edgezen_core::search::SearchProgress;
@@ -25,8 +26,10 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Cut work into files, one for each job
+    #[command(after_help = examples::JOBS_PLAN)]
     Plan(PlanArgs),
     /// Do jobs; what was done before is not done again
+    #[command(after_help = examples::JOBS_RUN)]
     Run {
         /// Files of jobs
         #[arg(required = true, value_name = "FILE")]
@@ -36,6 +39,7 @@ enum Action {
         threads: Option<u16>,
     },
     /// Put the results of all jobs together: the same bytes for any number of jobs and computers
+    #[command(after_help = examples::JOBS_MERGE)]
     Merge {
         /// The folder of the plan
         folder: PathBuf,
@@ -69,10 +73,17 @@ struct PlanArgs {
     command: Vec<String>,
 }
 
-pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+/// Plans, does or merges jobs. `caller` is the program that does so in its own process, and is absent for the command line.
+pub fn run(args: Args, global: Global, caller: Option<&dyn Caller>) -> Result<(), Failure> {
     match args.action {
         Action::Plan(args) => plan(args, global),
-        Action::Run { files, threads } => run_all(&files, threads, global),
+        Action::Run { files, threads } => match caller {
+            Some(caller) => run_all(&files, threads, global, caller),
+            None => {
+                listen()?;
+                run_all(&files, threads, global, &Keyboard)
+            }
+        },
         Action::Merge { folder, output, force } => merge(&folder, &output, force, global),
     }
 }
@@ -179,16 +190,20 @@ struct Ran {
     made: Made,
 }
 
-fn run_all(files: &[PathBuf], threads: Option<u16>, global: Global) -> Result<(), Failure> {
-    listen()?;
+fn run_all(
+    files: &[PathBuf],
+    threads: Option<u16>,
+    global: Global,
+    caller: &dyn Caller,
+) -> Result<(), Failure> {
     let mut ran = Vec::new();
     for file in files {
         let (folder, job, id) = JobFolder::of_job(file)?;
         let work = || match &job.work {
-            Work::Score { options, nets } => scores(options, nets, threads, global),
+            Work::Score { options, nets } => scores(options, nets, threads, global, caller),
             Work::Search { options, seeds, meaning } => {
                 let place = |seed| folder.run(&id, seed);
-                searches(options, seeds, meaning, place, threads, global)
+                searches(&Searches { options, seeds, meaning, threads }, place, global, caller)
             }
         };
         let made = folder.make(&id, work)?;
@@ -218,6 +233,7 @@ fn scores(
     nets: &[String],
     threads: Option<u16>,
     global: Global,
+    caller: &dyn Caller,
 ) -> Result<Vec<String>, Failure> {
     let options = with_threads(options, threads);
     let bar = global.output().progress(nets.len() as u64, "{bar:16} {pos}/{len} {eta} left");
@@ -227,7 +243,7 @@ fn scores(
         let seed = Cli::of_words(&words)?.global.seed;
         rows.extend(score::timeless(scored(&options, net)?, Global { seed, ..global })?);
         bar.inc(1);
-        if STOP.load(Ordering::Relaxed) {
+        if caller.wants_to_stop() {
             bar.finish_and_clear();
             return Err(interrupted());
         }
@@ -236,15 +252,23 @@ fn scores(
     Ok(rows)
 }
 
+/// The searches of a job.
+struct Searches<'a> {
+    options: &'a [String],
+    seeds: &'a [u64],
+    /// Checksum of what the options stood for where they were planned.
+    meaning: &'a str,
+    threads: Option<u16>,
+}
+
 /// The result of each search, without its times and its place. A search that was interrupted goes on.
 fn searches(
-    options: &[String],
-    seeds: &[u64],
-    meaning: &str,
+    work: &Searches<'_>,
     place: impl Fn(u64) -> PathBuf,
-    threads: Option<u16>,
     global: Global,
+    caller: &dyn Caller,
 ) -> Result<Vec<String>, Failure> {
+    let &Searches { options, seeds, meaning, threads } = work;
     let parsed = searched(options)?;
     if search::meaning(&parsed, Global { json: true, ..global })? != meaning {
         return Err(Failure::usage("the options stand for another search here than where it was planned")
@@ -262,7 +286,7 @@ fn searches(
             };
             let global = Global { seed, given_seed: Some(seed), ..global };
             // Its result is in its folder.
-            output::heard(|| search::run(&args, global, Some(&Keyboard))).0?;
+            output::heard(|| search::run(&args, global, Some(caller))).0?;
             timeless(&out)
         })
         .collect()

@@ -23,6 +23,9 @@ pub struct Args {
     /// Seconds of timing for each network, spread over its launches [default: until its median is known, about two]
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<Duration>,
+    /// Empty the caches before each run, as other programs do in between
+    #[arg(long)]
+    cold_caches: bool,
     #[command(flatten)]
     options: NetOptions,
 }
@@ -50,6 +53,8 @@ struct Row {
     p10_ms: f64,
     p90_ms: f64,
     p99_ms: f64,
+    /// Whether p99 is of at least 1,024 runs, each timed by itself.
+    p99_reliable: bool,
     /// The first run of a launch. Absent where a tool times itself and does not tell; likewise the next two.
     first_ms: Option<f64>,
     /// Time that it took to make the network ready.
@@ -62,6 +67,8 @@ struct Row {
     runs: u32,
     /// Runs in each sample. The percentiles are those of the samples' means.
     runs_per_sample: u32,
+    /// Whether the caches were emptied before each run.
+    cold_caches: bool,
     /// Whose clock was read: this program's stopwatch, or a tool's.
     timed_by: TimedBy,
     /// `compared` with tract's before anything was timed, the `reference` itself, or `unchecked`; absent where the device
@@ -86,7 +93,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         let refused = read.print(out, |_| String::new())?;
         return refused.map_or(Ok(()), Err);
     }
-    let mut device = args.target.open(args.seconds, global)?;
+    let mut device = args.target.open(args.seconds, args.cold_caches, global)?;
     let labels: Vec<String> = read.given().iter().map(|read| read.label.clone()).collect();
     let nets: Vec<MeasuredNetwork> = read.given().iter().map(|read| read.network.clone()).collect();
     let bar =
@@ -102,7 +109,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     bar.finish_and_clear();
     target::notes(&mut *device, out);
     let mut readings = readings.into_iter();
-    let rows = read.then(|read| row(read, readings.next().flatten(), device.identity()));
+    let rows = read.then(|read| row(read, readings.next().flatten(), device.identity(), args.cold_caches));
     let noisy: Vec<String> = rows
         .given()
         .iter()
@@ -151,7 +158,7 @@ impl From<NotMeasurable> for Failure {
     }
 }
 
-fn row(read: Read, reading: Option<Reading>, identity: &Identity) -> Result<Row, Failure> {
+fn row(read: Read, reading: Option<Reading>, identity: &Identity, cold_caches: bool) -> Result<Row, Failure> {
     let Read { label, network } = read;
     let reading = reading.ok_or_else(|| Failure::runtime(format!("{label}: no samples came back")))?;
     let (net, name) = match network {
@@ -174,12 +181,14 @@ fn row(read: Read, reading: Option<Reading>, identity: &Identity) -> Result<Row,
         p10_ms: summary.p10.ms(),
         p90_ms: summary.p90.ms(),
         p99_ms: reading.p99.ms(),
+        p99_reliable: reading.p99_is_reliable(),
         first_ms: reading.first.map(Latency::ms),
         load_ms: reading.load.map(Latency::ms),
         peak_memory_mb: reading.peak.map(|peak| peak.0 / 1e6),
         ci95_ms: [summary.ci95.0.ms(), summary.ci95.1.ms()],
         runs: summary.runs,
         runs_per_sample: summary.k,
+        cold_caches,
         timed_by: reading.timed_by,
         outputs: reading.outputs,
         quality: reading.quality(),
@@ -198,6 +207,10 @@ impl Row {
     }
 }
 
+/// What `~` before a p99 means.
+const FEW: &str =
+    "~: of fewer than 1024 single runs, too few to tell the slowest hundredth; --seconds 60 makes more\n";
+
 fn text(rows: &[&Row]) -> String {
     let number = |value: Option<f64>| value.map_or("-".to_owned(), three_digits);
     let cells: Vec<Vec<String>> = rows
@@ -208,7 +221,7 @@ fn text(rows: &[&Row]) -> String {
                 three_digits(row.median_ms),
                 format!("{} – {}", three_digits(row.ci95_ms[0]), three_digits(row.ci95_ms[1])),
                 three_digits(row.p90_ms),
-                three_digits(row.p99_ms),
+                format!("{}{}", if row.p99_reliable { "" } else { "~" }, three_digits(row.p99_ms)),
                 number(row.first_ms),
                 number(row.load_ms),
                 number(row.peak_memory_mb),
@@ -230,7 +243,9 @@ fn text(rows: &[&Row]) -> String {
         "launches",
         "quality",
     ];
-    let last = rows.last().map(|row| by_tool(row) + &state(&row.state)).unwrap_or_default();
+    let few = rows.iter().any(|row| !row.p99_reliable && row.timed_by == TimedBy::Stopwatch);
+    let few = if few { FEW } else { "" };
+    let last = rows.last().map(|row| few.to_owned() + &by_tool(row) + &state(&row.state)).unwrap_or_default();
     device + &output::table(&header, &cells) + &last
 }
 

@@ -4,12 +4,15 @@
 
 mod answers;
 mod breakdown;
+mod browser;
 mod calibrate;
 pub mod caller;
 mod completions;
 mod dataset;
 mod deploy;
 mod devices;
+#[cfg(test)]
+mod documented;
 mod evaluate;
 mod examples;
 mod experiment;
@@ -19,16 +22,20 @@ mod failure;
 mod finalists;
 mod fit;
 mod force;
+mod import_weights;
 pub mod in_process;
 mod info;
 mod jobs;
 pub mod launch;
+mod manual;
 mod measure;
 mod missing;
+mod module;
 mod net;
 mod networks;
 mod output;
 mod pictures;
+mod pool;
 mod predict;
 mod predict_table;
 mod predictors;
@@ -117,6 +124,7 @@ enum Command {
     #[command(after_help = examples::PROFILE)]
     Profile(profile::Args),
     /// Datasets: what they hold; public tables in
+    #[command(after_help = examples::DATASET)]
     Dataset(dataset::Args),
     /// Fit a latency predictor to datasets
     #[command(after_help = examples::FIT)]
@@ -140,6 +148,7 @@ enum Command {
     #[command(after_help = examples::INFO)]
     Info(info::Args),
     /// Fit what foretells the accuracy of networks to a few that were trained
+    #[command(after_help = examples::CALIBRATE)]
     Calibrate(calibrate::Args),
     /// Zero-shot scores of networks
     #[command(after_help = examples::SCORE)]
@@ -153,22 +162,28 @@ enum Command {
     /// Predicted against measured latency of networks or of a search's results
     #[command(after_help = examples::VALIDATE)]
     Validate(validate::Args),
-    /// One page with the plots of a search, and the plots as files
+    /// A page to explore what searches found, and its plots as files
     #[command(after_help = examples::REPORT)]
     Report(report::Args),
     /// Write a network as a file for other programs
     #[command(after_help = examples::EXPORT)]
     Export(export::Args),
+    /// Weights of a training in PyTorch, for a network that was exported there
+    #[command(after_help = examples::IMPORT_WEIGHTS)]
+    ImportWeights(import_weights::Args),
     /// Train a network on a folder of images, or on CIFAR
     #[cfg(feature = "torch")]
+    #[command(after_help = examples::TRAIN)]
     Train(Box<train::Args>),
     /// Train the most different networks that a search found, and name the best
     #[cfg(feature = "torch")]
+    #[command(after_help = examples::FINALISTS)]
     Finalists(Box<finalists::Args>),
     /// A trained network as the file of a runtime, with its accuracy and latency there, on one card
     #[command(after_help = examples::DEPLOY)]
     Deploy(Box<deploy::Args>),
     /// Figures and tables of the paper, as csv and svg
+    #[command(after_help = examples::EXPERIMENT)]
     Experiment(experiment::Args),
     /// Slow work in parts that run on many computers
     #[command(after_help = examples::JOBS)]
@@ -176,7 +191,11 @@ enum Command {
     /// Measure once for another command that started this one
     #[command(hide = true)]
     Launch,
+    /// The manual: one page in Markdown, or pages for man
+    #[command(after_help = examples::MANUAL)]
+    Manual(manual::Args),
     /// A script that completes commands and options in your shell
+    #[command(after_help = examples::COMPLETIONS)]
     Completions(completions::Args),
 }
 
@@ -229,14 +248,16 @@ fn command(cli: Cli, caller: Option<&dyn Caller>) -> Result<(), Failure> {
         Command::Validate(args) => validate::run(args, cli.global),
         Command::Report(args) => report::run(args, cli.global),
         Command::Export(args) => export::run(args, cli.global),
+        Command::ImportWeights(args) => import_weights::run(args, cli.global),
         #[cfg(feature = "torch")]
         Command::Train(args) => train::run(*args, cli.global),
         #[cfg(feature = "torch")]
         Command::Finalists(args) => finalists::run(*args, cli.global),
         Command::Deploy(args) => deploy::run(*args, cli.global),
         Command::Experiment(args) => experiment::run(args, cli.global),
-        Command::Jobs(args) => jobs::run(args, cli.global),
+        Command::Jobs(args) => jobs::run(args, cli.global, caller),
         Command::Launch => launch::run(),
+        Command::Manual(args) => manual::run(&args, cli.global),
         Command::Completions(args) => completions::run(args, cli.global),
     }
 }
@@ -317,17 +338,45 @@ pub fn report(failure: &Failure) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn examples_are_commands() {
-        let mut count = 0;
-        for line in examples::ALL.iter().flat_map(|examples| examples.lines()) {
-            let Some(line) = line.trim().strip_prefix("edgezen ") else { continue };
-            let words = line.split_whitespace().map(|word| word.trim_matches('"'));
-            let parsed = Cli::try_parse_from(std::iter::once("edgezen").chain(words));
-            assert!(parsed.is_ok(), "{line}: {}", parsed.err().unwrap());
-            count += 1;
+    /// Every command that people see, by its words behind `edgezen`.
+    fn commands() -> Vec<(String, clap::Command)> {
+        let mut open = vec![(String::new(), Cli::command())];
+        let mut all = Vec::new();
+        while let Some((words, command)) = open.pop() {
+            let seen = command.get_subcommands().filter(|command| !command.is_hide_set());
+            open.extend(
+                seen.map(|inner| (format!("{words} {}", inner.get_name()).trim().to_owned(), inner.clone())),
+            );
+            all.push((words, command));
         }
-        assert!(count > 25, "{count}");
+        all.retain(|(words, _)| !words.is_empty());
+        all
+    }
+
+    #[test]
+    fn every_command_has_examples_of_itself_that_are_understood() {
+        let (mut count, mut problems) = (0, Vec::new());
+        for (words, command) in commands() {
+            count += 1;
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples: Vec<&str> =
+                help.lines().filter_map(|line| line.trim().strip_prefix("edgezen ")).collect();
+            if !examples.iter().any(|example| example.starts_with(&words)) {
+                problems.push(format!("{words}: its help has no example of it"));
+            }
+            for example in examples {
+                if let Err(error) = Cli::try_parse_from(line_of(example)) {
+                    problems.push(format!("{words}: {example}: {error}"));
+                }
+            }
+        }
+        assert!(count > 45, "{count}");
+        assert!(problems.is_empty(), "{}", problems.join("\n"));
+    }
+
+    /// The words of an example.
+    fn line_of(example: &str) -> impl Iterator<Item = &str> {
+        std::iter::once("edgezen").chain(example.split_whitespace().map(|word| word.trim_matches('"')))
     }
 
     /// What clap checks in unoptimised builds alone: there, two groups of one name in a command are a panic.

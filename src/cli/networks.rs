@@ -1,5 +1,6 @@
 //! `edgezen networks [list|show NAME]`: the names that stand for networks.
 
+use super::examples;
 use super::output;
 use super::{Failure, Global};
 use edgezen_core::units::{Macs, Params};
@@ -15,8 +16,10 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// All names, with parameters and multiply-accumulates [default]
+    #[command(after_help = examples::NETWORKS_LIST)]
     List,
     /// One network
+    #[command(after_help = examples::NETWORKS_SHOW)]
     Show {
         /// A name in any of its spellings
         name: String,

@@ -6,15 +6,20 @@ use super::force::Force;
 use super::net::{self, NetOptions};
 use super::predictors::{self, Which};
 use super::{Global, breakdown, output, predict_table};
-use edgezen_core::predictor::Support;
+use clap::builder::PossibleValuesParser;
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::breakdown::{BlockShare, KernelShare};
 use edgezen_core::predictor::extrapolation::Extrapolated;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::network::NetworkPredictor;
+use edgezen_core::predictor::{LatencyPredictor, Support};
 use edgezen_core::search::Quantity;
+use edgezen_core::space;
 use edgezen_core::units::{Latency, Throughput, three_digits};
+use edgezen_lab::dataset::Dataset;
+use edgezen_lab::evaluation::same_identity;
 use edgezen_lab::files::Destination;
+use edgezen_lab::prediction::blocks::{self as table_of_blocks, BlockRow, Source};
 use edgezen_lab::prediction::{self, INSIDE, Missing, PredictionError, TextError, network, table};
 use edgezen_lab::report::{caveats, tables};
 use serde::Serialize;
@@ -28,8 +33,8 @@ pub const BATCHES: RangeInclusive<u32> = 1..=65_536;
 pub struct Args {
     #[command(flatten)]
     which: Which,
-    #[arg(value_name = "NET", help = net::NET, required_unless_present_any = ["kernels", "networks"],
-        conflicts_with_all = ["kernels", "networks"])]
+    #[arg(value_name = "NET", help = net::NET, required_unless_present_any = ["kernels", "networks", "blocks"],
+        conflicts_with_all = ["kernels", "networks", "blocks"])]
     nets: Vec<String>,
     #[command(flatten)]
     options: NetOptions,
@@ -63,6 +68,13 @@ pub struct Args {
     /// Architectures of a table of networks that has only arch_id [default: archs.csv.gz beside it]
     #[arg(long, value_name = "TABLE", requires = "networks")]
     archs: Option<PathBuf>,
+    /// The lookup table of this search space instead: what each of its blocks costs, measured or predicted
+    #[arg(long, value_name = "SPACE", requires = "output", conflicts_with_all = ["kernels", "networks"],
+        value_parser = PossibleValuesParser::new(space::registry().iter().map(|space| space.name())))]
+    blocks: Option<String>,
+    /// A dataset of this device whose blocks stand in that table as they were measured
+    #[arg(long, value_name = "DIR", requires = "blocks")]
+    data: Option<PathBuf>,
     /// Where the table goes, with predicted_ms, lower_ms, upper_ms (whole batch) and in_domain added
     #[arg(short, long, alias = "out", value_name = "TABLE")]
     output: Option<PathBuf>,
@@ -172,6 +184,9 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         let table = table::of_networks(&loaded, networks, args.archs.as_deref())?;
         return predict_table::write(table, &loaded, networks, &output, args.strict, global);
     }
+    if let (Some(space), Some(output)) = (&args.blocks, &args.output) {
+        return blocks(&loaded, space, output, &args, global);
+    }
     if args.output.is_some() {
         return Err(Failure::usage("--output goes with a table: --kernels TABLE or --networks TABLE"));
     }
@@ -189,6 +204,56 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         global.output().failure(strict);
     }
     worst(refused.into_iter().chain(strict)).map_or(Ok(()), |worst| Err(Failure::said(worst.exit)))
+}
+
+#[derive(Serialize)]
+struct LookupReport {
+    device: String,
+    blocks: usize,
+    measured: usize,
+    /// Predicted blocks of which less than 90 % lies inside the domain.
+    outside: usize,
+    output: String,
+}
+
+/// Writes the lookup table of a search space.
+fn blocks(
+    loaded: &AnyPredictor,
+    name: &str,
+    output: &Path,
+    args: &Args,
+    global: Global,
+) -> Result<(), Failure> {
+    let AnyPredictor::Kernels(predictor) = loaded else {
+        return Err(Failure::usage(format!(
+            "{} predicts whole networks only: it has no blocks",
+            loaded.identity()
+        ))
+        .remedy("choose a predictor of kernels: edgezen predictors list"));
+    };
+    let unknown = || Failure::usage(format!("there is no search space {name}"));
+    let space = space::by_name(name).ok_or_else(unknown)?;
+    let dataset = args.data.as_deref().map(Dataset::read).transpose()?;
+    if let Some(dataset) = &dataset {
+        same_identity(predictor.identity(), &dataset.identity)?;
+    }
+    let inputs: Vec<&Path> = args.which.predictor.as_deref().into_iter().collect();
+    let to = args.force.place(output, &inputs)?;
+    let rows = table_of_blocks::table(space, predictor, dataset.as_ref())
+        .map_err(|error| Failure::runtime(error.to_string()))?;
+    to.write(&table_of_blocks::csv(&rows).map_err(|error| Failure::io(output, &error))?)?;
+    let count = |is: &dyn Fn(&BlockRow) -> bool| rows.iter().filter(|row| is(row)).count();
+    let report = LookupReport {
+        device: loaded.identity().to_string(),
+        blocks: rows.len(),
+        measured: count(&|row| row.source == Source::Measured),
+        outside: count(&|row| row.coverage < INSIDE),
+        output: to.path().display().to_string(),
+    };
+    global.output().written(&to, &report, || {
+        let LookupReport { device, blocks, measured, outside, output } = &report;
+        format!("{blocks} blocks on {device}, {measured} of them measured, {outside} outside the domain: {output}\n")
+    })
 }
 
 /// Why `--strict` refuses a network.

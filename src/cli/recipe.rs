@@ -34,6 +34,9 @@ pub struct RecipeOptions {
     /// Judge and keep the mean of the weights over the steps, of which a step keeps this share, as 0.999
     #[arg(long, value_name = "X")]
     ema: Option<f64>,
+    /// Have images of rare classes count more, so that all classes count alike
+    #[arg(long)]
+    balance: bool,
     /// Epochs in which only the classifier learns
     #[arg(long, value_name = "N")]
     head_epochs: Option<u32>,
@@ -75,6 +78,7 @@ impl RecipeOptions {
             crop_and_flip: recipe.crop_and_flip && !self.no_crop,
             mirror: recipe.mirror && !self.no_mirror,
             ema: self.ema.or(recipe.ema),
+            balance: recipe.balance || self.balance,
             head_epochs: self.head_epochs.unwrap_or(recipe.head_epochs),
             patience: self.patience.or(recipe.patience),
             ..recipe

@@ -1,11 +1,17 @@
-//! `edgezen report RUN`: one page with the plots of a run, and the plots as files.
+//! `edgezen report RUN…`: one page with the plots of a run, beside which other runs may stand, and the plots as files.
 
+use super::browser;
+use super::calibrate;
 use super::force::{Force, NO_INPUTS};
 use super::output::Output;
 use super::{Exit, Failure, Global, predictors, score};
+use edgezen_core::accuracy::calibration;
+use edgezen_core::digest;
 use edgezen_core::predictor::fitted::FittedPredictor;
-use edgezen_lab::files::create_inside;
-use edgezen_lab::report::{Report, command, comparisons, is_page};
+use edgezen_lab::files::{self, create_inside};
+use edgezen_lab::report::{
+    Foretelling, MOST_RUNS, Report, Run, command, comparisons, is_page, otherwise_predicted, unlike,
+};
 use edgezen_lab::runs;
 use edgezen_lab::runs::Manifest;
 use serde::Serialize;
@@ -15,11 +21,19 @@ use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folder of a finished run
-    run: PathBuf,
+    /// Folders of finished runs: the page is about the first, and has the fronts of the others beside its own
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
     /// The page; the plots go into a folder beside it [default: report.html in the run's folder]
     #[arg(short, long, alias = "out", value_name = "FILE.html")]
     output: Option<PathBuf>,
+    /// Also show the accuracy that this file foretells, as `calibrate` writes it [default: what the run maximised, if that
+    /// was a calibration]
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
+    /// Open the page in a browser
+    #[arg(long)]
+    open: bool,
     #[command(flatten)]
     force: Force,
 }
@@ -27,6 +41,9 @@ pub struct Args {
 #[derive(Serialize)]
 struct Written {
     run_dir: String,
+    /// Runs whose fronts are beside that of the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    beside: Vec<String>,
     report: String,
     plots: Vec<String>,
     seconds: f64,
@@ -34,12 +51,20 @@ struct Written {
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let started = Instant::now();
-    let dir = &args.run;
+    let Some((dir, beside)) = args.runs.split_first() else { return Err(Failure::usage("no run is named")) };
+    if args.runs.len() > MOST_RUNS {
+        return Err(Failure::usage(format!("{} runs are more than a page can tell apart", args.runs.len()))
+            .remedy(format!("name {MOST_RUNS} at most")));
+    }
     let page = args.output.clone().unwrap_or_else(|| dir.join("report.html"));
     // A page that was drawn earlier is drawn anew, with its plots.
     let force = Force { force: args.force.force || is_page(&page) };
-    let to = force.place(&page, &runs::files_of(dir))?;
-    let report = read(dir, global.output())?;
+    let inputs: Vec<PathBuf> = args.runs.iter().flat_map(|dir| runs::files_of(dir)).collect();
+    let to = force.place(&page, &inputs)?;
+    if args.open && to.is_stream() {
+        return Err(Failure::usage("--open needs a page in a file").remedy("-o report.html"));
+    }
+    let report = read(dir, beside, args.calibration.as_deref(), global.output())?;
     let mut plots = Vec::new();
     if !to.is_stream() {
         let stem =
@@ -55,15 +80,51 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     to.write(report.page().as_bytes())?;
     let written = Written {
         run_dir: dir.display().to_string(),
+        beside: beside.iter().map(|dir| dir.display().to_string()).collect(),
         report: page.display().to_string(),
         plots,
         seconds: started.elapsed().as_secs_f64(),
     };
-    global.output().written(&to, &written, || format!("{}\n{}", written.report, written.plots.join("\n")))
+    global.output().written(&to, &written, || format!("{}\n{}", written.report, written.plots.join("\n")))?;
+    if args.open { browser::open(&page) } else { Ok(()) }
+}
+
+/// Reads the folders of finished runs.
+fn read(
+    dir: &Path,
+    beside: &[PathBuf],
+    calibration: Option<&Path>,
+    output: Output,
+) -> Result<Report, Failure> {
+    let first = finished(dir)?;
+    let beside = beside.iter().map(|dir| finished(dir)).collect::<Result<Vec<Run>, Failure>>()?;
+    for run in &beside {
+        if let Some(why) = unlike(&first.manifest, &run.manifest) {
+            let message = format!("{} and {} cannot be held beside each other: {why}", first.name, run.name);
+            return Err(Failure::usage(message).remedy("a page for each of them"));
+        }
+        for device in otherwise_predicted(&first.manifest, &run.manifest) {
+            output.note(format!("{} took its latencies on {device} from another predictor", run.name));
+        }
+    }
+    let manifest_text = std::fs::read_to_string(dir.join("run.toml"))
+        .map_err(|error| Failure::io(&dir.join("run.toml"), &error))?;
+    let manifest = &first.manifest;
+    let proxies = score::find_all(&manifest.proxy)?;
+    let proxy = if let [proxy] = proxies[..] { Some(proxy) } else { None };
+    Ok(Report {
+        comparisons: comparisons(manifest, proxy, &predictors_of(manifest, output))?,
+        command: command(manifest),
+        history: runs::read_history(dir)?,
+        foretelling: foretelling(manifest, calibration, output)?,
+        manifest_text,
+        first,
+        beside,
+    })
 }
 
 /// Reads the folder of a finished run.
-fn read(dir: &Path, output: Output) -> Result<Report, Failure> {
+fn finished(dir: &Path) -> Result<Run, Failure> {
     let manifest = runs::read_manifest(dir)
         .map_err(Failure::from)
         .map_err(|failure| failure.remedy("give the folder of a run, as runs/pixel2-80ms-seed0"))?;
@@ -73,18 +134,33 @@ fn read(dir: &Path, output: Output) -> Result<Report, Failure> {
             Failure::new(Exit::Usage, format!("the run in {} is not finished", dir.display())).remedy(remedy)
         );
     }
-    let manifest_text = std::fs::read_to_string(dir.join("run.toml"))
-        .map_err(|error| Failure::io(&dir.join("run.toml"), &error))?;
-    let proxies = score::find_all(&manifest.proxy)?;
-    let proxy = if let [proxy] = proxies[..] { Some(proxy) } else { None };
-    Ok(Report {
-        comparisons: comparisons(&manifest, proxy, &predictors_of(&manifest, output))?,
-        command: command(&manifest),
-        result: runs::read_result(dir)?,
-        history: runs::read_history(dir)?,
-        manifest_text,
-        manifest,
-    })
+    Ok(Run { name: dir.display().to_string(), manifest, result: runs::read_result(dir)? })
+}
+
+/// What foretells accuracies: the file that was named, else the calibration that the run maximised. Where that is no longer there,
+/// a note says so: the scores of the run are its accuracies.
+fn foretelling(
+    manifest: &Manifest,
+    named: Option<&Path>,
+    output: Output,
+) -> Result<Option<Foretelling>, Failure> {
+    if let Some(path) = named {
+        let (_, calibrated) = calibrate::read(path)?;
+        return Ok(Some(Foretelling { file: path.display().to_string(), calibrated }));
+    }
+    let Some(objective) = &manifest.objective else { return Ok(None) };
+    let path = Path::new(&objective.file);
+    let same = files::read(&calibration::FORMAT, path).is_ok_and(|b| digest::sha256(b) == objective.sha256);
+    match same.then(|| calibrate::read(path)) {
+        Some(Ok((_, calibrated))) => Ok(Some(Foretelling { file: objective.file.clone(), calibrated })),
+        _ => {
+            output.note(format!(
+                "the calibration {} is not there as the run had it: accuracies have no intervals",
+                objective.file
+            ));
+            Ok(None)
+        }
+    }
 }
 
 /// The predictors of the run's devices. Where one cannot be found, a note says so, and only the comparison lacks a

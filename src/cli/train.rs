@@ -6,8 +6,9 @@ use super::pictures::{self, PictureOptions};
 use super::recipe::RecipeOptions;
 use super::{Exit, Failure, Global};
 use edgezen_core::digest::sha256;
-use edgezen_core::plainnet::Model;
+use edgezen_core::plainnet::{Model, notation};
 use edgezen_engine::onnx::Size;
+use edgezen_engine::safetensors::Tensors;
 use edgezen_lab::files::lock_folder;
 use edgezen_lab::images::answers::Share;
 use edgezen_lab::images::{Answers, ImageFolder};
@@ -16,13 +17,15 @@ use edgezen_lab::train::checkpoint::{self, Best, TrainingState};
 use edgezen_lab::train::cifar::{Cifar, SIDE};
 use edgezen_lab::train::course::{BEST, CHECKPOINT, CLASSES, CONFUSION, Course, Epoch, LAST, METRICS};
 use edgezen_lab::train::data::{Reading, TrainingData};
+use edgezen_lab::train::inherit::{Taken, inherited};
 use edgezen_lab::train::network::Network;
+use edgezen_lab::train::teacher::Teacher;
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use tch::{CModule, Device};
+use tch::Device;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -44,10 +47,11 @@ pub struct Args {
     resume: bool,
     #[command(flatten)]
     recipe: RecipeOptions,
-    /// Begin with the weights in this file, as far as they are of the same name and shape, in place of random ones
-    #[arg(long, value_name = "FILE")]
-    start: Option<PathBuf>,
-    /// A TorchScript file whose logits are learnt as well
+    /// Begin with the weights in this file, or with the best ones of the training in this folder, in place of random ones. Of
+    /// another network, those parts are taken over that both have
+    #[arg(long, alias = "start", value_name = "RUN|FILE")]
+    start_from: Option<PathBuf>,
+    /// A TorchScript file, or an .onnx file, whose answers are learnt as well
     #[arg(long, value_name = "FILE")]
     teacher: Option<PathBuf>,
     #[command(flatten)]
@@ -90,6 +94,8 @@ struct Trained {
     epochs: u32,
     top1: Option<f64>,
     best: Option<Best>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_from: Option<Started>,
     /// Of the network of the best epoch on the test images, which were looked at once; absent where they chose the epoch.
     test: Option<Tested>,
     train_loss: Option<f64>,
@@ -98,6 +104,17 @@ struct Trained {
     weights: PathBuf,
     metrics: PathBuf,
     history: Vec<Epoch>,
+}
+
+/// What the network took over of the weights of another training.
+#[derive(Clone, Debug, Serialize)]
+struct Started {
+    file: PathBuf,
+    sha256: String,
+    /// Tensors that are those of the file, those of which a part is, and those that begin at random.
+    whole: usize,
+    part: usize,
+    random: usize,
 }
 
 #[derive(Serialize)]
@@ -128,7 +145,7 @@ pub fn stops() -> ControlFlow<()> {
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
-    let started = Instant::now();
+    let began = Instant::now();
     let cifar = TrainingData::is_cifar(&args.data);
     let recipe = args.recipe.recipe(if cifar { "paper" } else { "short" })?;
     let (model, data) = if cifar {
@@ -150,19 +167,21 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         .remedy("a smaller --batch"));
     }
     let device = args.place.device()?;
-    let teacher = args.teacher.as_deref().map(|path| teacher(path, device)).transpose()?;
+    let teacher =
+        args.teacher.as_deref().map(|path| teacher(path, &model, recipe.batch, device)).transpose()?;
     let (hash, teacher) = teacher.unzip();
     let mut network = Network::new(&model, device, global.seed)?;
     if let Some(momentum) = recipe.bn_momentum {
         network.bn_momentum = momentum;
     }
-    let start = args.start.as_deref().map(|path| adopt(&mut network, path, out)).transpose()?;
+    let started =
+        args.start_from.as_deref().map(|path| start(&mut network, &model, path, out)).transpose()?;
     if recipe.ema.is_some() {
         network.begin_averages().map_err(TrainError::from)?;
     }
     let (epochs, batch) = (recipe.epochs, recipe.batch);
     let state = TrainingState::new(&model, recipe, global.seed, &data.sha256, hash);
-    let state = TrainingState { start, ..state };
+    let state = TrainingState { start: started.as_ref().map(|started| started.sha256.clone()), ..state };
     let mut course =
         Course { data: &data, network, state, device, teacher, dir: args.out.clone(), until: None };
     std::fs::create_dir_all(&args.out).map_err(|e| Failure::io(&args.out, &e))?;
@@ -215,10 +234,11 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         epochs,
         top1: last.map(|e| e.top1),
         best: course.state.best,
+        started_from: started,
         test: answers.as_ref().map(|answers| tested(answers, &args.out, global.seed)),
         train_loss: last.map(|e| e.train_loss),
         test_loss: last.map(|e| e.test_loss),
-        seconds: started.elapsed().as_secs_f64(),
+        seconds: began.elapsed().as_secs_f64(),
         weights: args.out.join(BEST),
         metrics: args.out.join(METRICS),
         history,
@@ -275,19 +295,45 @@ pub fn read(
     Ok(data?)
 }
 
-/// Has the network begin with the weights of a file; gives the file's digest.
-fn adopt(network: &mut Network, path: &Path, out: Output) -> Result<String, Failure> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::io(path, &e))?;
-    let left = network.adopt(&super::export::weights(path)?)?;
+/// Has the network begin with the weights in a file, or in the folder of a training.
+fn start(network: &mut Network, model: &Model, path: &Path, out: Output) -> Result<Started, Failure> {
+    let file = if path.is_dir() { path.join(BEST) } else { path.to_owned() };
+    if path.is_dir() && !file.exists() {
+        return Err(Failure::usage(format!("{} holds no {BEST}", path.display()))
+            .remedy("give the folder of a training, as runs/train, or a file of weights"));
+    }
+    let sha256 = sha256(&std::fs::read(&file).map_err(|e| Failure::io(&file, &e))?);
+    let mut weights = super::export::weights(&file)?;
+    let mut taken = None;
+    let parent = weights.metadata.get("structure").filter(|parent| **parent != model.network.to_string());
+    if let Some(parent) = parent {
+        let mut parent = Model { name: None, network: notation::parse(parent)?, se: false, ..model.clone() };
+        super::export::as_trained(&mut parent, &weights, NetOptions::default());
+        let initial = Tensors { tensors: network.tensors(false)?, ..Tensors::default() };
+        let (inherited, found) = inherited(&parent.graph()?, &weights, &model.graph()?, &initial);
+        weights = inherited;
+        taken = Some(found);
+    }
+    let left = network.adopt(&weights)?;
+    let tensors = network.tensor_count();
+    let taken = taken.unwrap_or_else(|| {
+        let whole = network.tensor_count() - left.len();
+        Taken { whole, part: 0, random: left }
+    });
     // Vectors are of the same name and shape by chance.
     let mut layers = network.parameters.iter().filter(|parameter| parameter.decays);
-    if layers.all(|parameter| left.contains(&parameter.name)) {
-        return Err(Failure::bad_file(path, "none of its weights is one of this network"));
+    if layers.all(|parameter| taken.random.contains(&parameter.name)) {
+        return Err(Failure::bad_file(&file, "none of its weights is one of this network")
+            .remedy("edgezen import-weights brings those of PyTorch"));
     }
-    if let Some(first) = left.first() {
-        out.note(format!("{} tensors begin at random; the first is {first}", left.len()));
-    }
-    Ok(sha256(&bytes))
+    let Taken { whole, part, random } = taken;
+    out.note(format!(
+        "of {tensors} tensors, {whole} begin as in {}, {part} in part, and {} at random{}",
+        file.display(),
+        random.len(),
+        random.first().map(|first| format!(" (the first is {first})")).unwrap_or_default()
+    ));
+    Ok(Started { file, sha256, whole, part, random: random.len() })
 }
 
 /// The network for images of CIFAR.
@@ -309,14 +355,9 @@ pub fn model_of_classes(net: &str, options: NetOptions, classes: u32) -> Result<
     Ok(model)
 }
 
-fn teacher(path: &Path, device: Device) -> Result<(String, CModule), Failure> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::io(path, &e))?;
-    let hash = sha256(&bytes);
-    let mut module = CModule::load_on_device(path, device).map_err(|e| {
-        Failure::bad_file(path, format!("not a TorchScript file: {}", edgezen_engine::torch::reason(&e)))
-    })?;
-    module.set_eval();
-    Ok((hash, module))
+fn teacher(path: &Path, pupil: &Model, batch: u32, device: Device) -> Result<(String, Teacher), Failure> {
+    let hash = sha256(&std::fs::read(path).map_err(|e| Failure::io(path, &e))?);
+    Ok((hash, Teacher::load(path, pupil, batch, device)?))
 }
 
 impl From<TrainError> for Failure {
@@ -329,6 +370,8 @@ impl From<TrainError> for Failure {
             TrainError::Data { .. } => {
                 Failure::new(Exit::BadFile, message).remedy("unpack the data set's archive again")
             }
+            TrainError::Teacher { .. } => Failure::new(Exit::BadFile, message)
+                .remedy("a TorchScript or .onnx file for images of the same size and with the same classes"),
             TrainError::Checkpoint { .. } => Failure::new(Exit::BadFile, message)
                 .remedy("the options that the run began with, or another folder: --out DIR"),
             TrainError::File(error) => error.into(),

@@ -79,9 +79,9 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     if networks.is_empty() {
         return asked.then(|_| Ok(())).print(output, |_| String::new())?.map_or(Ok(()), Err);
     }
+    let reach = args.reach.of_free_unit(&args.device)?;
     let Usual { probe_ns: usual_probe_ns, sentinel_ns: usual_sentinel_ns } = usual;
-    let options =
-        Options { usual_probe_ns, usual_sentinel_ns, ..args.reach.options(&args.device, LAUNCHES, 0) };
+    let options = Options { usual_probe_ns, usual_sentinel_ns, ..reach.options(&args.device, LAUNCHES, 0) };
     let profiles = shipped::profiles();
     let device = OnDevice { profiles: &profiles, name: &args.device, options };
     let mut shown = verify::Shown::new(output);

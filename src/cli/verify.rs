@@ -46,6 +46,7 @@ impl Shown {
             Event::Measuring { .. } => output::begin_step(&self.bar, &mut self.begun),
             Event::Sentinel => show_step(&self.bar, Step::Sentinel),
             Event::Resting { left, reason } => show_step(&self.bar, Step::Resting { left, reason }),
+            Event::Heating { so_far, sentinel } => show_step(&self.bar, Step::Heating { so_far, sentinel }),
             Event::Measured => self.bar.finish_and_clear(),
             // Every round opens the device anew, which says the same again.
             Event::Note(note) => {

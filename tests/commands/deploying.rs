@@ -24,7 +24,7 @@ pub fn png(width: u32, height: u32, rgb: &[u8]) -> Vec<u8> {
 }
 
 /// Images of three classes, in folders: each has a colour, and stripes of its own.
-fn pictures(dir: &Path, each: u32) {
+pub fn pictures(dir: &Path, each: u32) {
     for class in 0..3_u32 {
         let folder = dir.join(["blue", "green", "red"][class as usize]);
         std::fs::create_dir_all(&folder).unwrap();

@@ -110,3 +110,17 @@ fn the_process_that_measures_answers_anything() {
     let help = edgezen(Path::new("."), &["--help"]);
     assert!(!String::from_utf8_lossy(&help.stdout).contains("launch "));
 }
+
+#[test]
+fn p99_says_whether_it_is_of_enough_runs() {
+    let (rows, code) = measured(&["--device", "simulated", "mobilenet_v2", "--seconds", "60"]);
+    assert_eq!(code, 0);
+    let row = &rows[0];
+    assert!(row["runs"].as_u64().unwrap() >= 1024 && row["p99_reliable"] == true, "{row}");
+    for name in ["load_ms", "first_ms", "median_ms", "p90_ms", "p99_ms"] {
+        assert!(row[name].as_f64().unwrap() > 0.0, "{name}: {row}");
+    }
+    assert!(row["p99_ms"].as_f64() >= row["p90_ms"].as_f64() && row["cold_caches"] == false, "{row}");
+    let (rows, _) = measured(&["--device", "simulated", "mobilenet_v2"]);
+    assert_eq!(rows[0]["p99_reliable"], false);
+}

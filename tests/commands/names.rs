@@ -208,7 +208,7 @@ fn devices_with_a_predictor_alone_are_known() {
     let devices = edgezen_json(dir, &["devices", "--json"]);
     let device =
         |name: &str| list(&devices["devices"]).iter().find(|row| row["name"] == name).cloned().unwrap();
-    for name in ["raspberrypi5", "orangepi5", "pixel1", "snapdragon855"] {
+    for name in ["orangepi5plus", "snapdragon410", "pixel1", "snapdragon855"] {
         assert!(!list(&device(name)["predictors"]).is_empty(), "{name}");
         let predicted = edgezen_json(dir, &["predict", "--device", name, "mobilenet_v2", "--json"]);
         assert!(number(&predicted[0], "ms") > 0.1, "{name}");
@@ -217,7 +217,12 @@ fn devices_with_a_predictor_alone_are_known() {
     let few = ["--iterations", "200", "--population", "8", "--out", "pi", "--json"];
     let found = edgezen_json(dir, &[&search[..], &few].concat());
     assert!(number(&found["best"]["latency"]["raspberrypi5"], "ms") <= 40.0);
-    refused(dir, &["measure", "--device", "orangepi5", "resnet18"], 2, &["no profile", "predict and search"]);
+    refused(
+        dir,
+        &["measure", "--device", "orangepi5plus", "resnet18"],
+        2,
+        &["no profile", "predict and search"],
+    );
     // Only similar names are suggested, and none where there is none.
     refused(dir, &["measure", "--device", "hots", "resnet18"], 2, &["did you mean host?"]);
     let far = edgezen(dir, &["measure", "--device", "iphone", "resnet18"]);

@@ -260,3 +260,91 @@ fn bad_input_gets_its_exit_code() {
         assert!(!errors(&output).contains("panicked"), "{arguments:?}: {}", errors(&output));
     }
 }
+
+#[test]
+fn the_sustained_state_goes_from_profile_to_search() {
+    let dir = tempfile::tempdir().unwrap();
+    let simulated = |arguments: &[&str], codes: &[i32], heat: &str| {
+        let mut command = edgezen(arguments);
+        let output = command.current_dir(dir.path()).args(["--simulate", heat, "--json"]).output().unwrap();
+        assert!(codes.contains(&code(&output).unwrap()), "{arguments:?}: {}", errors(&output));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let run = |arguments: &[&str], codes: &[i32]| simulated(arguments, codes, "heat=0.3");
+    let state = ["--device", "simulated", "--state", "sustained"];
+    let profile = run(&[&["profile", "--samples", "60"][..], &state].concat(), &[0]);
+    assert_eq!(profile["identity"], "simulated@formula@fp32@sustained");
+    assert!(dir.path().join("datasets/simulated@formula@sustained/samples.parquet").exists());
+    let fit = edgezen(&["fit", "--data", "datasets/simulated@formula@sustained", "--json"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    assert!(json(&fit)["predictor"].as_str().unwrap().contains("simulated@formula@fp32@sustained"));
+    assert!(dir.path().join("predictors/simulated@formula@fp32@sustained.json").exists());
+    let rows = run(&[&["measure", "mobilenet_v2"][..], &state].concat(), &[0]);
+    assert_eq!(rows[0]["device"], "simulated@formula@fp32@sustained");
+    // While it warms up, its launches differ.
+    let cold = simulated(&["measure", "mobilenet_v2", "--device", "simulated"], &[0], "heat=0");
+    let ratio = rows[0]["median_ms"].as_f64().unwrap() / cold[0]["median_ms"].as_f64().unwrap();
+    assert!((ratio - 1.3).abs() < 0.05, "{ratio}");
+    let search = [
+        "search",
+        "--device",
+        "simulated@formula@sustained",
+        "--latency",
+        "4ms",
+        "--iterations",
+        "300",
+        "--verify",
+        "2",
+        "--out",
+        "runs/hot",
+    ];
+    let found = run(&search, &[0]);
+    let verified = found["verified"].as_array().unwrap();
+    assert!(verified.len() >= 2, "{found}");
+    for row in verified {
+        let error = row["measured_ms"].as_f64().unwrap() / row["predicted_ms"].as_f64().unwrap() - 1.0;
+        assert!(error.abs() < 0.1, "{row}");
+    }
+}
+
+#[test]
+fn the_lookup_table_of_a_space_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str], wanted: i32| {
+        let output = edgezen(arguments).current_dir(dir.path()).output().unwrap();
+        assert_eq!(code(&output), Some(wanted), "{arguments:?}: {}", errors(&output));
+        output
+    };
+    run(&["profile", "--device", "simulated", "--samples", "60", "-o", "data"], 0);
+    run(&["fit", "--data", "data"], 0);
+    let lookup = [
+        "predict",
+        "--device",
+        "simulated",
+        "--blocks",
+        "mobilenet",
+        "--data",
+        "data",
+        "-o",
+        "lookup.csv",
+        "--json",
+    ];
+    let report = json(&run(&lookup, 0));
+    let text = std::fs::read_to_string(dir.path().join("lookup.csv")).unwrap();
+    let rows: Vec<&str> = text.lines().skip(1).collect();
+    let measured = rows.iter().filter(|row| row.contains(",measured,")).count();
+    assert_eq!((&report["blocks"], &report["measured"]), (&rows.len().into(), &measured.into()), "{report}");
+    // Those that the profile measured, and all types of the space at all places.
+    let blocks =
+        std::fs::read_to_string(dir.path().join("data/lookup_table.csv")).unwrap().lines().count() - 1;
+    assert_eq!(measured, blocks);
+    assert!(rows.len() >= 120 && rows.len() - measured >= 100, "{}", rows.len());
+    // What is there stays, and a table of another device is not mixed in.
+    run(&lookup, 0);
+    std::fs::write(dir.path().join("lookup.csv"), "mine").unwrap();
+    run(&lookup, 2);
+    run(&["predict", "--device", "pixel2", "--blocks", "mobilenet", "--data", "data", "-o", "x.csv"], 2);
+    assert!(!dir.path().join("x.csv").exists());
+}

@@ -30,8 +30,18 @@ fn shipped() -> Vec<Profile> {
 fn all_announced_devices_are_shipped() {
     let ids: BTreeSet<String> = shipped().into_iter().map(|profile| profile.id).collect();
     let phones = ["pixel2", "pixel3", "pixel4", "pixel5", "pixel6", "pixel7", "pixel8", "pixel9"];
-    let others = ["host", "simulated", "v100", "v100-pcie", "t4", "raspberrypi4", "raspberrypi5"];
-    for id in phones.into_iter().chain(others) {
+    let boards = [
+        "raspberrypi3",
+        "raspberrypi4",
+        "raspberrypi5",
+        "raspberrypizero2w",
+        "jetson-nano",
+        "jetson-orin",
+        "orangepi5",
+        "linux-generic",
+    ];
+    let others = ["host", "simulated", "v100", "v100-pcie", "t4"];
+    for id in phones.into_iter().chain(boards).chain(others) {
         assert!(ids.contains(id), "{id}");
     }
 }
@@ -174,7 +184,7 @@ fn facts_without_a_profile_are_of_devices_that_people_ask_for() {
         assert!(!has_profile || device.facts().iter().all(|fact| fact.path == "year"), "{}", device.id);
     }
     for of_today in
-        ["galaxy_s22_5g", "galaxy_s25", "galaxy_s26", "orangepi5", "hailo10h", "snapdragon_x_elite_crd"]
+        ["galaxy_s22_5g", "galaxy_s25", "galaxy_s26", "orangepi5plus", "hailo10h", "snapdragon_x_elite_crd"]
     {
         let device = known.iter().find(|device| device.id == of_today).unwrap();
         assert!(device.year.is_some_and(|year| year >= 2022) && device.facts().len() > 2, "{of_today}");

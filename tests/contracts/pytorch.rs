@@ -8,10 +8,21 @@ use edgezen::plainnet::{Model, notation, published};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A Python that has PyTorch and the package `onnx`, or the reason why there is none.
+/// Runs a Python without the libtorch that this program may be run with: PyTorch brings its own.
+pub fn torch_command(python: &Path) -> Command {
+    let mut command = Command::new(python);
+    command.env_remove("LD_LIBRARY_PATH");
+    command
+}
+
+/// A Python that has what scripts/setup-pytorch installs, or the reason why there is none.
 pub fn torch_python() -> Result<PathBuf, String> {
-    let python = std::env::var_os("EDGEZEN_TORCH_PYTHON").map_or("/usr/bin/python3".into(), PathBuf::from);
-    match Command::new(&python).args(["-c", "import numpy, onnx, torch"]).output() {
+    let installed = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pytorch/bin/python");
+    let python = std::env::var_os("EDGEZEN_TORCH_PYTHON").map_or_else(installed, PathBuf::from);
+    match torch_command(&python)
+        .args(["-c", "import numpy, onnx, safetensors, timm, torch, torchvision"])
+        .output()
+    {
         Ok(output) if output.status.success() => Ok(python),
         Ok(output) => {
             Err(format!("{}: {}", python.display(), String::from_utf8_lossy(&output.stderr).trim()))
@@ -58,7 +69,7 @@ fn pytorch_computes_what_onnxruntime_computes() {
         let model = Model { resolution, se, ..model };
         let (input, logits) = (dir.path().join("input.f32"), dir.path().join("logits.f32"));
         write_floats(&input, &weights::input(&model.graph().unwrap(), 0, 1, 7).data);
-        let output = Command::new(&torch)
+        let output = torch_command(&torch)
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/check_pytorch.py"))
             .args([dir.path().join(&module), dir.path().join(&onnx)])
             .arg("--input")

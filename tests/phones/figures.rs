@@ -6,11 +6,11 @@
 use super::loopback::{Desk, Phone, desk_with_phone, parts_are_here};
 use super::measuring::{journal, measured};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// A runner that takes `seconds` for every job.
-fn runner(desk: &Desk, seconds: &str) -> PathBuf {
+pub fn runner(folder: &Path, seconds: &str) -> PathBuf {
     let script = format!(
         r#"#!/bin/sh
 echo '{{"reply":"ready","protocol":3,"runner_version":"0","runtimes":[{{"name":"tract","version":"0"}}],"target":"sh","cores":[0]}}'
@@ -24,7 +24,7 @@ id=$(printf %s "$job" | sed 's/.*"id":"\([^"]*\)".*/\1/')
 echo '{{"reply":"done","id":"'$id'","measured":{{"timing":{{"first_ns":1000000,"warmup_runs":3,"k":1,"samples_ns":[1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000,1000000],"probes_ns":[],"usual_probe_ns":null,"checksum":1.0,"noisy_half_width":0.05}},"before":{{}},"after":{{}}}}}}'
 "#
     );
-    let path = desk.folder.path().join(format!("runner-{seconds}"));
+    let path = folder.join(format!("runner-{seconds}"));
     std::fs::write(&path, script).unwrap();
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
     path
@@ -59,7 +59,7 @@ fn two_phones_take_little_longer_than_one() {
     let mut other = Phone::pixel2();
     other.start();
     other.plug_in(&desk);
-    let runner = runner(&desk, "0.3");
+    let runner = runner(desk.folder.path(), "0.3");
     let (one, two) = (phone.serial(), other.serial());
     let after_one_another =
         profile(&desk, &runner, "one", &one, "10") + profile(&desk, &runner, "two", &two, "10");
@@ -79,7 +79,7 @@ fn what_this_side_costs() {
         return;
     }
     let (desk, phone) = desk_with_phone();
-    let runner = runner(&desk, "0");
+    let runner = runner(desk.folder.path(), "0");
     // The difference of two profiles: what is done once falls out.
     let short = profile(&desk, &runner, "short", &phone.serial(), "10");
     let long = profile(&desk, &runner, "long", &phone.serial(), "110");

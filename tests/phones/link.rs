@@ -1,7 +1,8 @@
 //! The link to a real adbd: what the client library gets wrong must not come through.
 
 use super::loopback::{Desk, Phone, desk_with_phone, parts_are_here};
-use edgezen::device::adb::{AdbLink, Link, LinkError, PhoneState, Server};
+use edgezen::device::adb::{AdbLink, Server};
+use edgezen::device::remote::{Link, LinkError, PhoneState};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 

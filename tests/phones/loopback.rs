@@ -45,12 +45,18 @@ pub fn parts_are_here() -> bool {
     false
 }
 
+/// Whether these tests run as root.
+pub fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}
+
 /// A port that nobody uses. Those below 5586 the server would take for emulators; these lie far above.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn wait_for(what: &str, mut is: impl FnMut() -> bool) {
+/// Waits until something is so.
+pub fn wait_for(what: &str, mut is: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is() {
         assert!(start.elapsed() < Duration::from_secs(20), "waited in vain for {what}");
@@ -66,7 +72,7 @@ pub struct Desk {
 }
 
 /// The program that measures on a device. Cargo builds it beside the others for the tests of the whole workspace.
-fn runner() -> PathBuf {
+pub fn runner() -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_edgezen")).with_file_name("device-runner");
     assert!(path.is_file(), "{} is missing: run the tests with --workspace", path.display());
     path
@@ -139,7 +145,7 @@ impl Desk {
             .replace("warmup_min_runs = 10", "warmup_min_runs = 3")
             .replace("warmup_min_ms = 500", "warmup_min_ms = 2")
             .replace("\nruns = 30", "\nruns = 9")
-            .replace("max_ms = 10000", "max_ms = 30")
+            .replace("max_ms = 10000", "max_ms = 30\nplateau = { window_s = 2, within = 0.9, most_s = 60 }")
             .replace("cooldown_s = [30, 60, 120, 300]", "cooldown_s = [0, 0]")
             .replace("sentinel_drift_max = 0.05", "sentinel_drift_max = 0.99");
         assert!(quick.contains("runs = 9") && quick.contains("0.99") && quick.contains("[0, 0]"));

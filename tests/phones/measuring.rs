@@ -319,3 +319,24 @@ fn a_missing_or_broken_runner_says_how_to_build_it() {
     assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
     assert!(errors(&output).contains("does not work"), "{}", errors(&output));
 }
+
+#[test]
+fn percentiles_and_the_sustained_state_on_a_phone() {
+    if !parts_are_here() {
+        return;
+    }
+    let (desk, phone) = desk_with_phone();
+    desk.hurry();
+    let settings = phone.settings();
+    let net = "zennet_cifar10_model_size05M_res32";
+    let measure = |more: &[&str]| {
+        let fixed = ["measure", "--device", "pixel2@tract", "--json", net];
+        let output = desk.edgezen(&[&fixed[..], more].concat()).output().unwrap();
+        assert!(matches!(output.status.code(), Some(0 | 3)), "{}", errors(&output));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    crate::boards::measuring::check_percentiles(&measure(&["--seconds", "3"]));
+    let rows = measure(&["--state", "sustained"]);
+    assert_eq!(rows[0]["device"], "pixel2@tract@fp32@sustained", "{rows}");
+    assert_eq!(phone.settings(), settings);
+}

@@ -167,9 +167,11 @@ fn a_training_on_a_folder_goes_on_with_the_same_bits() {
     let tuned = edgezen_json(dir, &[&args[..], &start].concat());
     assert_eq!(list(&tuned["history"]).len(), 3);
     refused(dir, &[&args[..], &["--recipe", "papr", "--out", "x"]].concat(), 2, &["paper, short, fine-tune"]);
-    let other =
-        ["train", "SuperConvK3BNRELU(3,16,1,1)", "--resolution", "16", "--data", "pictures", "--out", "y"];
-    refused(dir, &[&other[..], &["--start", "whole/best.safetensors"]].concat(), 7, &["none of its weights"]);
+    // A state dict of PyTorch has other names.
+    let module = ["export", net, "--format", "pytorch", "--weights", "whole/best.safetensors", "-o", "there"];
+    edgezen_json(dir, &[&module[..], &["--json"]].concat());
+    let other = ["--start-from", "there/weights.safetensors", "--out", "y"];
+    refused(dir, &[&args[..], &other].concat(), 7, &["none of its weights", "import-weights"]);
 }
 
 #[test]
@@ -189,4 +191,64 @@ fn folders_that_nothing_can_be_learnt_from_are_refused() {
     let trained = edgezen_json(dir, &[&args[..], &["--skip-broken", "--json", "--threads", "1"]].concat());
     assert_eq!(list(&trained["history"]).len(), 1);
     refused(dir, &[&args[..5], &["nowhere"]].concat(), 2, &["nowhere"]);
+}
+
+/// A folder of two classes, in which odd files that can be read stand beside two that cannot.
+#[test]
+fn odd_files_are_learnt_from_and_broken_ones_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write_digits(&dir.join("pictures"), 200);
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/image_cases");
+    let odd = ["cmyk.jpg", "grey16.png", "turned.jpg", "alpha.png", "palette.png", "lossy.webp", "grey.bmp"];
+    for name in odd {
+        std::fs::copy(cases.join(name), dir.join("pictures/digit-1").join(name)).unwrap();
+    }
+    let net = "SuperConvK3BNRELU(3,8,1,1)";
+    let args = ["train", net, "--resolution", "16", "--data", "pictures", "--epochs", "1", "--threads", "1"];
+    let images = |out: &str, extra: &[&str]| {
+        let trained = edgezen_json(dir, &[&args[..], &["--out", out, "--json"], extra].concat());
+        trained["test"]["images"].as_i64().unwrap()
+    };
+    let whole = images("whole", &[]);
+    let jpeg = std::fs::read(cases.join("colour.jpg")).unwrap();
+    std::fs::write(dir.join("pictures/digit-1/cut.jpg"), &jpeg[..jpeg.len() * 2 / 3]).unwrap();
+    std::fs::write(dir.join("pictures/digit-2/text.png"), "a text").unwrap();
+    let output = edgezen(dir, &[&args[..], &["--out", "none"]].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(7), "{said}");
+    for words in ["cut.jpg", "cut off", "text.png", "--skip-broken"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    // Only the two are named, and nothing was written.
+    assert!(odd.iter().all(|name| !said.contains(name)) && !dir.join("none").exists(), "{said}");
+    let left = images("left", &["--skip-broken"]);
+    assert!((whole - 1..=whole + 1).contains(&left), "{whole} {left}");
+    // A single class is nothing to tell apart.
+    std::fs::create_dir(dir.join("one")).unwrap();
+    std::fs::rename(dir.join("pictures/digit-0"), dir.join("one/digit-0")).unwrap();
+    let one = ["train", net, "--resolution", "16", "--data", "one"];
+    refused(dir, &one, 2, &["a single class (digit-0)"]);
+}
+
+#[test]
+fn ten_thousand_classes_are_learnt_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for class in 0..10_000_u32 {
+        let folder = dir.join(format!("pictures/{class:05}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        for image in 0..3_u32 {
+            let rgb: Vec<u8> = (0..8 * 8 * 3).map(|at| (at * 7 + class * 13 + image) as u8).collect();
+            std::fs::write(folder.join(format!("{image}.png")), png(8, 8, &rgb)).unwrap();
+        }
+    }
+    let net = "SuperConvK3BNRELU(3,4,2,1)";
+    let args = ["train", net, "--resolution", "8", "--data", "pictures", "--epochs", "1", "--batch", "1024"];
+    let trained = edgezen_json(dir, &[&args[..], &["--json"]].concat());
+    assert!(trained["test"]["images"].as_i64().unwrap() >= 5_000, "{trained}");
+    let classes = std::fs::read_to_string(dir.join("runs/train/classes.csv")).unwrap();
+    assert_eq!(classes.lines().count(), 10_001);
+    let confusion = std::fs::metadata(dir.join("runs/train/confusion.csv")).unwrap().len();
+    assert!(confusion < 1_000_000, "{confusion} bytes: only pairs that occur are listed");
 }

@@ -3,7 +3,10 @@
 mod deploying;
 mod devices;
 mod forward;
+mod pytorch_way;
 mod recipe;
+mod reference;
 mod scores;
+mod starting;
 mod table1;
 mod train;

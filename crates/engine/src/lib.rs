@@ -5,8 +5,8 @@
 //!
 //! The rooms, lowest first. A room imports only rooms with a smaller number, as `tests/architecture` checks.
 //!
-//! 1. `guard`, `input`, `memory`, `library`: panics of other libraries, reading of files, the memory that is free, and
-//!    libraries that are opened while the program runs
+//! 1. `guard`, `input`, `memory`, `library`, `numbers`: panics of other libraries, reading of files, the memory that is free,
+//!    libraries that are opened while the program runs, and numbers of all widths in files
 //! 2. `safetensors`: tensors in files
 //! 3. `weights`: weights that are drawn from a seed, or those of a trained network
 //! 4. `fusion`: which nodes of a graph one operator of a runtime computes
@@ -27,6 +27,7 @@ pub mod library;
 pub mod litert;
 pub mod memory;
 pub mod model_file;
+pub mod numbers;
 #[cfg(feature = "torch")]
 pub mod torch;
 mod tract;

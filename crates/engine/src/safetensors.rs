@@ -1,6 +1,7 @@
-//! Tensors in a safetensors file: eight bytes with the length of a JSON header, the header, the values. Only
-//! `F32` is read and written.
+//! Tensors in a safetensors file: eight bytes with the length of a JSON header, the header, the values. Numbers are written as
+//! `F32`; those of other widths are read, and tensors of integers, which are no weights, are left out.
 
+use super::numbers::{self, Numbers};
 use super::{Tensor, input};
 use edgezen_core::files::FileError;
 use serde_json::{Map, Value, json};
@@ -58,23 +59,23 @@ impl Tensors {
                 continue;
             }
             let wrong = |what: &str| bad(format!("tensor {name}: {what}"));
-            if entry["dtype"] != "F32" {
-                return Err(wrong("only F32 is read"));
-            }
+            let kind = entry["dtype"].as_str().ok_or_else(|| wrong("no type"))?;
+            let (kind, width) = stored(kind).ok_or_else(|| wrong("numbers of an unknown type"))?;
             let numbers = |key: &str| -> Option<Vec<usize>> {
                 entry[key].as_array()?.iter().map(|n| usize::try_from(n.as_u64()?).ok()).collect()
             };
             let shape = numbers("shape").ok_or_else(|| wrong("no shape"))?;
             let span = numbers("data_offsets").ok_or_else(|| wrong("no offsets"))?;
             let [from, to] = span[..] else { return Err(wrong("no offsets")) };
-            let size = shape.iter().try_fold(4_usize, |product, &n| product.checked_mul(n));
+            let size = shape.iter().try_fold(width, |product, &n| product.checked_mul(n));
             let part = values.get(from..to).ok_or_else(|| wrong("its values are cut off"))?;
             if size != Some(part.len()) {
                 return Err(wrong("its shape and its values do not fit"));
             }
             total += part.len();
-            let data = part.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-            out.tensors.insert(name, Tensor { shape, data });
+            if let Some(kind) = kind {
+                out.tensors.insert(name, Tensor { shape, data: numbers::read(part, kind) });
+            }
         }
         if total != values.len() {
             return Err(bad("there are values that belong to no tensor".into()));
@@ -108,9 +109,36 @@ impl Tensors {
     }
 }
 
+/// The numbers of a type, `None` for integers, and the bytes of one.
+fn stored(kind: &str) -> Option<(Option<Numbers>, usize)> {
+    Some(match kind {
+        "F16" => (Some(Numbers::Half), 2),
+        "BF16" => (Some(Numbers::Brain), 2),
+        "F32" => (Some(Numbers::Single), 4),
+        "F64" => (Some(Numbers::Double), 8),
+        "BOOL" | "I8" | "U8" => (None, 1),
+        "I16" | "U16" => (None, 2),
+        "I32" | "U32" => (None, 4),
+        "I64" | "U64" => (None, 8),
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_other_widths_are_read_and_integers_are_left_out() {
+        let header = r#"{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"n":{"dtype":"I64","shape":[],"data_offsets":[4,12]}}"#;
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.bytes().chain([0x00, 0x3e, 0x00, 0xc0]).chain(7_u64.to_le_bytes()));
+        let file = Tensors::decode(&bytes).unwrap();
+        assert_eq!(file.tensors.len(), 1);
+        assert_eq!(file.tensors["a"].data, [1.5, -2.0]);
+        let unknown = String::from_utf8_lossy(&bytes).replace("F16", "F8_");
+        assert!(Tensors::decode(unknown.as_bytes()).unwrap_err().to_string().contains("unknown type"));
+    }
 
     #[test]
     fn tensors_survive_and_damage_is_noticed() {

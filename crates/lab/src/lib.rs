@@ -9,8 +9,8 @@
 //!    as inputs of networks; slow work in parts that run anywhere
 //! 3. `device`: computers, GPUs and phones that measure; their profiles
 //! 4. `fit`, `campaign`: predictors from datasets, datasets from devices
-//! 5. `catalogue`, `evaluation`, `transfer`: devices, predictors and networks by name; how well predictors do; predictors for other
-//!    devices from a few measurements
+//! 5. `catalogue`, `evaluation`, `pool`, `transfer`: devices, predictors and networks by name; how well predictors do; several units of
+//!    one device that measure together; predictors for other devices from a few measurements
 //! 6. `prediction`, `accuracy`: latencies of networks and tables; accuracies of trained networks, and what is fitted to
 //!    them
 //! 7. `verify`, `rescoring`, `report`, `train`, `deploy`: what a search found, measured, scored again, drawn, trained, and
@@ -29,6 +29,7 @@ pub mod files;
 pub mod fit;
 pub mod images;
 pub mod jobs;
+pub mod pool;
 pub mod prediction;
 pub mod report;
 pub mod rescoring;

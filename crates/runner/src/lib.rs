@@ -3,7 +3,8 @@
 //!
 //! The rooms, lowest first. A room imports only rooms with a smaller number, as `tests/architecture` checks.
 //!
-//! 1. `android`, `process`, `clock`: facts about an Android phone; settings of the runner's own process; clocks
+//! 1. `android`, `caches`, `process`, `clock`: facts about an Android phone; emptying caches; settings of the runner's own
+//!    process; clocks
 //! 2. `conditions`: clocks, temperatures, the core to run on
 //! 3. `pace`, `held_down`, `pinning`: how fast the core runs at the moment; whether its clock is held down; keeping to a core
 //! 4. `sampler`: the stopwatch
@@ -15,7 +16,8 @@
 //! 10. `serve`: answers jobs
 
 pub mod android;
-pub mod clock;
+pub mod caches;
+mod clock;
 pub mod conditions;
 pub mod engines;
 pub mod held_down;

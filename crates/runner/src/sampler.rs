@@ -10,6 +10,7 @@
 //!
 //! No sample is dropped: each is returned as it was read, with its probe.
 
+use super::caches::Flush;
 use super::clock::Clock;
 use super::pace::{Pace, undisturbed};
 use edgezen_core::measurement::{LaunchMedian, Quality, Summary};
@@ -44,6 +45,9 @@ pub struct Policy {
     pub min_sample_ns: u64,
     /// Time that may be spent on waiting until the core is at its usual speed and on repeating disturbed samples.
     pub patience_ns: u64,
+    /// Whether the caches are emptied before each sample, which then is a single run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cold_caches: bool,
 }
 
 impl Policy {
@@ -60,6 +64,7 @@ impl Policy {
         max_ns: 600_000_000,
         min_sample_ns: 200_000,
         patience_ns: 1_800_000_000,
+        cold_caches: false,
     };
 
     /// For a GPU. Its clocks rise under load, so the warm-up is longer; samples are long compared with the wait for the
@@ -76,6 +81,7 @@ impl Policy {
         max_ns: 1_000_000_000,
         min_sample_ns: 1_000_000,
         patience_ns: 0,
+        cold_caches: false,
     };
 
     /// For a phone: half a second of warm-up, in which its governor raises the clock, and longer samples.
@@ -91,6 +97,7 @@ impl Policy {
         max_ns: 10_000_000_000,
         min_sample_ns: 2_000_000,
         patience_ns: 0,
+        cold_caches: false,
     };
 }
 
@@ -424,7 +431,9 @@ pub fn sample<E>(
 
     let recent = &warmup[warmup.len().saturating_sub(5)..];
     let run_ns = stats::median(recent).unwrap_or(first_ns as f64).max(1.0);
-    let k = (policy.min_sample_ns as f64 / run_ns).ceil().clamp(1.0, 1e6) as u32;
+    let mut flush = policy.cold_caches.then(Flush::new);
+    let least_ns = if flush.is_some() { 0 } else { policy.min_sample_ns };
+    let k = (least_ns as f64 / run_ns).ceil().clamp(1.0, 1e6) as u32;
     let started = clock.now_ns();
     let elapsed = || clock.now_ns().saturating_sub(started);
     let mut samples_ns = Vec::new();
@@ -443,6 +452,9 @@ pub fn sample<E>(
             if late || samples >= policy.max_runs || (due && precise(&calm, policy)) {
                 break;
             }
+        }
+        if let Some(flush) = &mut flush {
+            flush.run();
         }
         let Some(pace) = pace.as_deref_mut() else {
             let ns = timed(k)?;
@@ -568,6 +580,16 @@ mod tests {
         assert_eq!(timing.k, 67);
         assert_eq!(timing.samples_ns, vec![67 * 3_000; 30]);
         assert_eq!(timing.per_run_ns()[0], 3_000.0);
+    }
+
+    #[test]
+    fn with_cold_caches_each_sample_is_a_run() {
+        let policy = Policy { cold_caches: true, ..Policy::HOST };
+        let timing = timing(&policy, |_| 3_000);
+        assert_eq!((timing.k, timing.samples_ns[0]), (1, 3_000));
+        // A runner that does not know the word refuses the job, which is why it is left out where it is not meant.
+        let text = |policy: Policy| serde_json::to_string(&policy).unwrap();
+        assert!(text(policy).contains("cold_caches") && !text(Policy::HOST).contains("cold_caches"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::protocol::{Measured, Outputs};
 use super::sampler::{self, SampleError};
-use super::{Clock, Conditions, Monotonic, Pace, Policy, conditions, process, spread};
+use super::{Clock, Conditions, Monotonic, Pace, Policy, caches, conditions, process, spread};
 use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::Graph;
 use edgezen_core::plainnet::repeated::Repeated;
@@ -98,7 +98,9 @@ impl Trial<'_> {
         spread::spread(self.cores, &threads);
         let measured = measure(loaded.as_mut(), self.policy, pace);
         let peak = before.zip(process::resident());
-        let peak_bytes = peak.map(|(before, after)| after.peak_bytes.saturating_sub(before.now_bytes));
+        let besides = if self.policy.cold_caches { caches::bytes() as u64 } else { 0 };
+        let peak_bytes =
+            peak.map(|(before, after)| after.peak_bytes.saturating_sub(before.now_bytes + besides));
         // The threads of the runtime end before the next network starts others.
         drop(loaded);
         spread::gather(self.cores);

@@ -1,10 +1,11 @@
-//! Networks in files: ONNX, TensorFlow Lite, and trained weights.
+//! Networks in files: ONNX, TensorFlow Lite, and trained weights, also those of PyTorch.
 
 use super::{Parser, Seeds, as_it_is, files, said};
 use edgezen_core::plainnet::graph::{Act, Op};
 use edgezen_core::plainnet::lowering::Lowering;
 use edgezen_core::plainnet::{Graph, Model, Shape, notation};
 use edgezen_engine::imported::Imported;
+use edgezen_engine::pytorch::pickle;
 use edgezen_engine::quantisation::{Images, Maps, Ranges};
 use edgezen_engine::safetensors::Tensors;
 use edgezen_engine::weights::Weights;
@@ -14,6 +15,7 @@ pub const PARSERS: &[Parser] = &[
     Parser { name: "onnx", seeds: onnx_files, seal: as_it_is, parse: import },
     Parser { name: "tflite", seeds: tflite_files, seal: as_it_is, parse: import_tflite },
     Parser { name: "safetensors", seeds: weights, seal: as_it_is, parse: trained },
+    Parser { name: "torch.save", seeds: checkpoints, seal: as_it_is, parse: state_dict },
 ];
 
 fn onnx_files() -> Seeds {
@@ -84,6 +86,15 @@ fn small() -> Result<Graph, String> {
 
 fn weights() -> Seeds {
     files(&["fuzz/seeds/weights.safetensors"])
+}
+
+fn checkpoints() -> Seeds {
+    files(&["fuzz/seeds/checkpoint.pth"])
+}
+
+fn state_dict(input: &[u8]) -> Result<(), String> {
+    // Damage in the middle of the instructions mostly leaves the archive whole.
+    pickle::state_dict(input, false).map(drop).map_err(said)
 }
 
 fn trained(input: &[u8]) -> Result<(), String> {

@@ -5,6 +5,7 @@ mod accuracies;
 mod export;
 mod merge;
 
+use super::examples;
 use super::failure::{Exit, Failure};
 use super::force::Force;
 use super::rows::WhichRows;
@@ -31,11 +32,13 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// What a dataset holds and where it comes from
+    #[command(after_help = examples::DATASET_INFO)]
     Info {
         /// Folder of the dataset
         dir: PathBuf,
     },
     /// Makes a dataset of a published table
+    #[command(after_help = examples::DATASET_IMPORT)]
     Import {
         /// Format of the table
         #[arg(long, value_name = "FORMAT", value_parser = formats())]
@@ -58,10 +61,13 @@ enum Action {
         force: Force,
     },
     /// Makes a table of networks with their accuracies of a published one
+    #[command(after_help = examples::DATASET_ACCURACIES)]
     Accuracies(accuracies::Args),
     /// Writes a dataset as a table that other programs read
+    #[command(after_help = examples::DATASET_EXPORT)]
     Export(export::Args),
     /// Puts datasets of one identity together
+    #[command(after_help = examples::DATASET_MERGE)]
     Merge(merge::Args),
 }
 

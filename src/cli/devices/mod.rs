@@ -1,8 +1,10 @@
 //! `edgezen devices [list|show NAME|doctor|describe]`: which devices are known and attached, and whether
 //! they can measure.
 
+mod pool;
 mod predicted_only;
 
+use super::examples;
 use super::force::{Force, NO_INPUTS};
 use super::{Exit, Failure, Global, target};
 use crate::shipped;
@@ -10,10 +12,10 @@ use edgezen_core::measurement::Identity;
 use edgezen_core::units::three_digits;
 use edgezen_lab::catalogue::{KnownDevice, aliases};
 use edgezen_lab::device;
-use edgezen_lab::device::adb::LinkError;
 use edgezen_lab::device::attached::{Attached, Details};
 use edgezen_lab::device::complaint::{Complaint, Severity};
 use edgezen_lab::device::profile::{Fact, Kind, Peaks, Profile, ProfileEntry, Profiles};
+use edgezen_lab::device::remote::LinkError;
 use edgezen_lab::device::runtimes::{self, ForPhones, Found};
 use edgezen_lab::device::{DeviceError, DriverOptions};
 use edgezen_lab::files::Destination;
@@ -30,19 +32,34 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// The known devices, their default identity and their shipped predictors [default]
+    #[command(after_help = examples::DEVICES_LIST)]
     List,
     /// Everything known of one device, with the source of each fact
+    #[command(after_help = examples::DEVICES_SHOW)]
     Show {
         /// Name or alias of a device, or a profile file (.toml)
         name: String,
     },
     /// What makes this computer and the attached phones unfit to measure on right now, and what to do about it
+    #[command(after_help = examples::DEVICES_DOCTOR)]
     Doctor {
         /// Only this phone
         #[arg(long, value_name = "S", env = "ANDROID_SERIAL")]
         serial: Option<String>,
+        /// Also this board, as ssh knows it: pi@board, or a name of your ssh configuration
+        #[arg(long, value_name = "HOST")]
+        host: Option<String>,
+    },
+    /// The units of a pool of phones and boards, and which of them are free
+    Pool {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Only units with this tag
+        #[arg(long, value_name = "TAG")]
+        tag: Option<String>,
     },
     /// A profile drafted from an attached phone, for phones that are not in the list
+    #[command(after_help = examples::DEVICES_DESCRIBE)]
     Describe {
         /// Serial number of the phone, where several are attached
         #[arg(long, value_name = "S", env = "ANDROID_SERIAL")]
@@ -115,6 +132,8 @@ struct Doctor {
     complaints: Vec<Complaint>,
     computer: ThisComputer,
     phones: Vec<Phone>,
+    /// The board that was asked for, if one was.
+    boards: Vec<Board>,
 }
 
 /// This computer, as the driver of its CPU describes it.
@@ -146,6 +165,23 @@ struct Phone {
     draft: Option<String>,
 }
 
+/// A board.
+#[derive(Serialize)]
+struct Board {
+    host: String,
+    /// `ready`, or `not reached`.
+    state: String,
+    title: Option<String>,
+    /// The profile that describes it.
+    profile: Option<String>,
+    /// Where board and profile disagree.
+    differences: Vec<String>,
+    /// What makes it unfit to measure, the worst first.
+    complaints: Vec<Complaint>,
+    #[serde(flatten)]
+    details: Box<dyn Details>,
+}
+
 #[derive(Serialize)]
 struct Described {
     serial: String,
@@ -169,11 +205,12 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             let show = show(&profile, &profiles)?;
             global.output().result(&show, || show_text(&show))
         }
-        Action::Doctor { serial } => {
-            let doctor = doctor(&profiles, serial)?;
+        Action::Doctor { serial, host } => {
+            let doctor = doctor(&profiles, serial, host)?;
             global.output().result(&doctor, || doctor_text(&doctor))?;
             judge(&doctor)
         }
+        Action::Pool { file, tag } => pool::run(&file, tag.as_deref(), global),
         Action::Describe { serial, output, force } => {
             let output = output.map(|path| force.place(path, NO_INPUTS)).transpose()?;
             describe(&profiles, serial, output.as_ref(), global)
@@ -211,7 +248,22 @@ fn this_computer(profiles: &Profiles) -> Result<(ThisComputer, Vec<Complaint>), 
     Ok((ThisComputer { details: device.details, title }, device.complaints))
 }
 
-fn doctor(profiles: &Profiles, serial: Option<String>) -> Result<Doctor, Failure> {
+/// The board that `ssh` knows by this name, if one is given.
+fn boards(profiles: &Profiles, host: Option<String>) -> Result<Vec<Board>, DeviceError> {
+    let options = DriverOptions::default().with(target::board(host));
+    let board = |device: Attached| Board {
+        host: device.name,
+        state: device.state,
+        title: device.title,
+        profile: device.profile,
+        differences: device.differences,
+        complaints: device.complaints,
+        details: device.details,
+    };
+    Ok(attached(Kind::LinuxCpu, profiles, &options)?.into_iter().map(board).collect())
+}
+
+fn doctor(profiles: &Profiles, serial: Option<String>, host: Option<String>) -> Result<Doctor, Failure> {
     let (computer, complaints) = this_computer(profiles)?;
     let fit = complaints.iter().all(|complaint| complaint.severity < Severity::Unfit);
     let named = serial.is_some();
@@ -221,16 +273,18 @@ fn doctor(profiles: &Profiles, serial: Option<String>) -> Result<Doctor, Failure
         // Without an adb server there is still this computer to look at.
         Err(_) => Vec::new(),
     };
-    Ok(Doctor { fit, complaints, computer, phones })
+    Ok(Doctor { fit, complaints, computer, phones, boards: boards(profiles, host)? })
 }
 
-/// Fails where something makes results wrong: of this computer, or of an attached phone.
+/// Fails where something makes results wrong: of this computer, of an attached phone, or of a board.
 fn judge(doctor: &Doctor) -> Result<(), Failure> {
     let unfit = |complaints: &[Complaint]| complaints.iter().any(|c| c.severity >= Severity::Unfit);
     let phones = doctor.phones.iter().filter(|phone| unfit(&phone.complaints));
     let phones = phones.map(|phone| format!("phone {}", phone.serial));
+    let boards = doctor.boards.iter().filter(|board| unfit(&board.complaints));
+    let boards = boards.map(|board| format!("board {}", board.host));
     let computer = (!doctor.fit).then(|| "this computer".to_owned());
-    let all: Vec<String> = computer.into_iter().chain(phones).collect();
+    let all: Vec<String> = computer.into_iter().chain(phones).chain(boards).collect();
     if all.is_empty() {
         return Ok(());
     }
@@ -579,7 +633,24 @@ fn doctor_text(doctor: &Doctor) -> String {
         }
         out += verdict(&phone.complaints);
     }
+    for board in &doctor.boards {
+        out += &format!("\n{}", board_text(board));
+    }
     out
+}
+
+/// What is known of a board, and whether it is fit.
+fn board_text(board: &Board) -> String {
+    let title = board.title.as_deref().map_or(String::new(), |title| format!(", {title}"));
+    let profile = board.profile.as_deref().map_or(String::new(), |profile| format!(", profile {profile}"));
+    let mut out = format!("board {}: {}{title}{profile}\n", board.host, board.state);
+    for difference in &board.differences {
+        out += &format!("differs from its profile: {difference}\n");
+    }
+    for complaint in &board.complaints {
+        out += &format!("{}: {}\n  try: {}\n", complaint.severity, complaint.finding, complaint.remedy);
+    }
+    out + verdict(&board.complaints)
 }
 
 fn verdict(complaints: &[Complaint]) -> &'static str {

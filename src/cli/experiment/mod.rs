@@ -13,6 +13,7 @@ mod theorem1;
 #[cfg(feature = "torch")]
 mod training;
 
+use super::examples;
 use super::{Failure, Global};
 use edgezen_lab::experiment::ExperimentError;
 use edgezen_lab::experiment::tradeoff::Figure;
@@ -26,26 +27,36 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Experiment {
     /// Φ-score and Zen-Score by depth and by width, with and without BN
+    #[command(after_help = examples::FIG2)]
     Fig2(fig2::Args),
     /// What BN takes out of a network, its variances give back
+    #[command(after_help = examples::THEOREM1)]
     Theorem1(theorem1::Args),
     /// Accuracies of networks that were searched by different scores under one budget, and at rising scores
     #[cfg(feature = "torch")]
+    #[command(after_help = examples::TABLE1)]
     Table1(Box<table1::Args>),
     /// Accuracies of random networks, as the paper draws them
     #[cfg(feature = "torch")]
+    #[command(after_help = examples::RANDOM)]
     Random(Box<random::Args>),
     /// Seconds of a score: Zen, NASWOT, TE-NAS
+    #[command(after_help = examples::TABLE2)]
     Table2(table2::Args),
     /// Accuracy against latency on three devices: baselines, ZenNets, searched networks
+    #[command(after_help = examples::FIG1)]
     Fig1(figures::FigureArgs),
     /// Accuracy against multiply-adds
+    #[command(after_help = examples::FIG4)]
     Fig4(figures::FigureArgs),
     /// What searches cost: published, and measured here
+    #[command(after_help = examples::TABLE3)]
     Table3(figures::Args),
     /// The paper's own budgets, searched again: score, costs and shape beside the published networks
+    #[command(after_help = examples::SEARCHED)]
     Searched(figures::Args),
     /// How well scores rank trained networks, and what choosing by them costs
+    #[command(after_help = examples::ACCURACY)]
     Accuracy(accuracy::Args),
 }
 

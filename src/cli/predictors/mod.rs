@@ -4,6 +4,7 @@ mod page;
 mod places;
 
 use crate::cli::Global;
+use crate::cli::examples;
 use crate::cli::failure::Failure;
 use crate::cli::force::Force;
 use crate::cli::output::{self, Output};
@@ -181,18 +182,22 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// All predictors that are found here [default]
+    #[command(after_help = examples::PREDICTORS_LIST)]
     List,
     /// What a predictor is made of and how good it is
+    #[command(after_help = examples::PREDICTORS_INFO)]
     Info {
         /// Device, identity or file
         predictor: String,
     },
     /// Checks predictor files: format, checksum, numbers
+    #[command(after_help = examples::PREDICTORS_VERIFY)]
     Verify {
         /// Files [default: all that are found]
         files: Vec<PathBuf>,
     },
     /// Copies predictor files into the user's data folder, where they are found from any folder
+    #[command(after_help = examples::PREDICTORS_ADD)]
     Add {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
@@ -200,8 +205,10 @@ enum Action {
         force: Force,
     },
     /// The page of the shipped predictors, as Markdown: device, runtime, year of the data, error, licence
+    #[command(after_help = examples::PREDICTORS_PAGE)]
     Page,
     /// Which file each predictor is taken from, and which ones it hides
+    #[command(after_help = examples::PREDICTORS_WHERE)]
     Where {
         /// Devices or identities [default: all]
         names: Vec<String>,

@@ -1,11 +1,12 @@
 //! `edgezen profile`: measure a plan on a device; a dataset and a lookup table of blocks come out.
 
+mod pooled;
 mod refine;
 mod repeat;
 mod report;
 
 use super::output::message;
-use super::target::Target;
+use super::target::{Target, heating};
 use super::{Exit, Failure, Global};
 use crate::shipped;
 use clap::builder::PossibleValuesParser;
@@ -89,6 +90,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let rounds = args.rounds.unwrap_or_else(|| driver.usual_rounds(&profile));
     let samples =
         args.time.map_or(args.samples, |time| samples_in(time, driver.time_of_pass(&profile), rounds));
+    if let Some(pool) = &args.target.reach.pool {
+        let job = Job { args: &args, name: &name, serial: None, alone: true, rounds, samples, global };
+        return pooled::run(&args, pool, &job, &profile, global);
+    }
     let serials: Vec<Option<String>> = match &args.target.reach.serial {
         Some(list) => list.split(',').map(|serial| Some(serial.trim().to_owned())).collect(),
         None => vec![None],
@@ -236,6 +241,7 @@ impl Job<'_> {
                     }
                     resting = true;
                 }
+                Event::Heating { so_far, sentinel } => bar.set_message(heating(so_far, sentinel)),
                 Event::Note(note) => say(format!("note: {note}")),
             }
             if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -251,10 +257,11 @@ impl Job<'_> {
             rounds: self.rounds,
             seed: self.global.seed,
             now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            keep: false,
         };
         let outcome = campaign.run(device.as_mut(), &mut progress);
         bar.finish_and_clear();
-        let outcome = outcome.map_err(|e| failure(e, &dir))?;
+        let outcome = outcome.map_err(|e| failure(e, Some(&dir)))?;
         let (refined, seconds) = (args.refine.as_deref(), start.elapsed().as_secs_f64());
         let report = report(&outcome, &dir, refined, self.serial.clone(), seconds);
         if report.drifted > 0 {
@@ -325,15 +332,21 @@ fn plan_failure(path: &Path, error: PlanError) -> Failure {
     }
 }
 
-fn failure(error: CampaignError, dir: &Path) -> Failure {
+/// What a campaign of a pool ended with.
+pub fn failure_of(error: CampaignError) -> Failure {
+    failure(error, None)
+}
+
+/// What a campaign ended with; `dir` is the folder that --force would replace.
+fn failure(error: CampaignError, dir: Option<&Path>) -> Failure {
+    let dir = dir.map_or("it".into(), |dir| dir.display().to_string());
     let resume = "the same command with --resume goes on from here";
     let message = error.to_string();
     match error {
         CampaignError::File(error) => error.into(),
         CampaignError::Unfinished { .. } => Failure::usage(message).remedy(format!(
             "--resume to go on with it (and the options of that run), another folder (-o DIR), or --force to measure \
-             anew in {}",
-            dir.display()
+             anew in {dir}"
         )),
         CampaignError::Finished { .. } => Failure::usage(message)
             .remedy("another folder: -o DIR; --refine measures further kernels, --force measures all of them anew"),
@@ -341,8 +354,8 @@ fn failure(error: CampaignError, dir: &Path) -> Failure {
             Failure::usage(message).remedy("another folder: -o DIR, or --force to write here all the same")
         }
         CampaignError::OtherPlan { .. } => Failure::usage(message).remedy(format!(
-            "the options of the first run (--space, --samples, --rounds, --seed), or --plan {}",
-            dir.join(edgezen_lab::campaign::folder::PLAN).display()
+            "the options of the first run (--space, --samples, --rounds, --seed), or --plan {dir}/{}",
+            edgezen_lab::campaign::folder::PLAN
         )),
         CampaignError::OtherIdentity { .. } => Failure::usage(message).remedy("another folder: -o DIR"),
         CampaignError::OtherDevice { .. } => Failure::usage(message)

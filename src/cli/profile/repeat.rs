@@ -28,7 +28,7 @@ pub fn run(target: &Target, dir: &Path, global: Global) -> Result<(), Failure> {
     }
     let _lock = lock_folder(dir)?;
     let dataset = Dataset::read(dir)?;
-    let mut device = target.open(None, global)?;
+    let mut device = target.open(None, false, global)?;
     let repeat = Repeat::of(&dataset, dir, global.seed);
     let bar = out.progress(repeat.measurements() as u64, "{bar:30} {pos}/{len} {eta} left");
     let mut begun = 0;

@@ -239,7 +239,11 @@ impl Job<'_> {
             return Ok((None, winning.clone()));
         };
         let profiles = shipped::profiles();
-        let device = OnDevice { profiles: &profiles, name, options: args.reach.options(name, LAUNCHES, 0) };
+        let device = OnDevice {
+            profiles: &profiles,
+            name,
+            options: args.reach.of_free_unit(name)?.options(name, LAUNCHES, 0),
+        };
         let mut shown = verify::Shown::new(self.output);
         let verify = Verify { search: self.search, device, winner: winning, asked };
         let finding = verify.run(outcome, &mut |event| {

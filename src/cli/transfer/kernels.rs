@@ -49,7 +49,10 @@ fn from_device(
         .ok_or_else(|| Failure::usage(format!("unknown search space {:?}", profile.search.space)))?;
     let options = networks::options(Options {
         seed: global.seed,
-        driver: target::phone(args.serial.clone()).with(args.simulate.clone()).with(target::host()),
+        driver: target::phone(args.serial.clone())
+            .with(target::board(args.host.clone()))
+            .with(args.simulate.clone())
+            .with(target::host()),
         batch: args.rows.batch.unwrap_or(1),
         threads: args.rows.threads.unwrap_or(1),
         ..Options::default()

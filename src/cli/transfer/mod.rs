@@ -54,6 +54,9 @@ pub struct Args {
     /// Serial number, where several of a kind are attached
     #[arg(long, value_name = "S", env = "ANDROID_SERIAL")]
     serial: Option<String>,
+    /// The board, as ssh knows it: pi@board, or a name of your ssh configuration
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
     /// Behaviour of the simulated device
     #[arg(long, value_name = "SPEC", env = "EDGEZEN_SIMULATE", hide = true, default_value = "")]
     simulate: Simulation,

@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
+/// The thermal state of a device that has computed for so long that its speed and temperature no longer change. It is a part of
+/// the name of an identity: `pixel2@tract@fp32@sustained`.
+pub const SUSTAINED: &str = "sustained";
+
 /// Measurements and predictors of different identity never mix. Its parts are names, because they stand in the paths of
 /// datasets and predictors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +29,7 @@ pub struct Identity {
     /// Core mask or pinned cores, where they matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cores: Option<String>,
-    /// `warm`, `sustained`, … where known.
+    /// `warm`, [`SUSTAINED`], … where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thermal_state: Option<String>,
 }
@@ -73,6 +77,11 @@ impl Identity {
         runtime == "anb" || runtime.ends_with("-throughput")
     }
 
+    /// Whether the device was heated up to its plateau before it was measured.
+    pub fn is_sustained(&self) -> bool {
+        self.thermal_state.as_deref() == Some(SUSTAINED)
+    }
+
     /// What the runtime makes of a graph. A version is known of what was measured; without one, the rows are a
     /// table's or derived from another runtime's.
     pub fn lowering(&self) -> Lowering {
@@ -82,25 +91,30 @@ impl Identity {
 
 impl fmt::Display for Identity {
     /// `pixel2@tflite@fp32`, or `host@litert@fp32@2t` where several threads were kept on cores that are known. Tables of others
-    /// do not tell the cores; the device of such a table stands for the number of threads that the table has.
+    /// do not tell the cores; the device of such a table stands for the number of threads that the table has. The sustained state
+    /// stands at the end: `pixel2@tract@fp32@sustained`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}@{}", self.device, self.runtime, self.precision)?;
-        match (self.threads, &self.cores) {
-            (2.., Some(_)) => write!(f, "@{}t", self.threads),
-            _ => Ok(()),
+        if self.threads > 1 && self.cores.is_some() {
+            write!(f, "@{}t", self.threads)?;
         }
+        if self.is_sustained() { write!(f, "@{SUSTAINED}") } else { Ok(()) }
     }
 }
 
 impl FromStr for Identity {
     type Err = String;
-    /// Reads `device@runtime@precision`; one image, one thread.
+    /// Reads `device@runtime@precision`, with `@sustained` behind it or without; one image, one thread.
     fn from_str(text: &str) -> Result<Identity, String> {
+        let name = |part: &str| Name::parse(part).map_err(|e| e.to_string());
         match text.split('@').collect::<Vec<_>>()[..] {
             [device, runtime, precision] => {
-                let name = |part: &str| Name::parse(part).map_err(|e| e.to_string());
                 Ok(Identity::new(name(device)?, name(runtime)?, name(precision)?))
             }
+            [device, runtime, precision, SUSTAINED] => Ok(Identity {
+                thermal_state: Some(SUSTAINED.to_owned()),
+                ..Identity::new(name(device)?, name(runtime)?, name(precision)?)
+            }),
             _ => Err(format!("{text:?} is not device@runtime@precision")),
         }
     }
@@ -117,6 +131,20 @@ mod tests {
         let two = Identity { threads: 2, cores: Some("2,3".into()), ..one };
         assert_eq!(two.to_string(), "host@litert@int8@2t");
         assert_eq!(Identity { cores: None, ..two }.to_string(), "host@litert@int8");
+    }
+
+    #[test]
+    fn the_sustained_state_is_part_of_the_name_and_the_usual_one_is_not() {
+        let in_state = |state: &str| Identity {
+            thermal_state: Some(state.into()),
+            ..Identity::new("pixel2", "tract", "fp32")
+        };
+        assert_eq!(in_state("warm").to_string(), "pixel2@tract@fp32");
+        let sustained = in_state(SUSTAINED);
+        assert_eq!(sustained.to_string(), "pixel2@tract@fp32@sustained");
+        assert_eq!(sustained.to_string().parse::<Identity>().unwrap(), sustained);
+        let two = Identity { threads: 2, cores: Some("30".into()), ..sustained };
+        assert_eq!(two.to_string(), "pixel2@tract@fp32@2t@sustained");
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod state;
 mod subject;
 mod summary;
 
-pub use identity::Identity;
+pub use identity::{Identity, SUSTAINED};
 pub use launches::{Agreement, Doubt, LaunchMedian};
 pub use quality::Quality;
 pub use state::{MachineState, Use};

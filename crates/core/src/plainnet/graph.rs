@@ -96,6 +96,37 @@ impl Op {
     pub fn is_foreign(&self) -> bool {
         matches!(self, Op::AnyConv { .. } | Op::AnyPool { .. } | Op::View { .. } | Op::Pass { .. })
     }
+
+    /// The shape that comes out, where the first input has the shape `first` and all of them together `channels`.
+    pub(super) fn output(&self, first: Shape, channels: impl FnOnce() -> u32) -> Shape {
+        let strided = |c: u32, s: u32| Shape { c, h: first.h.div_ceil(s), w: first.w.div_ceil(s) };
+        match *self {
+            Op::Conv { out_c, stride, .. } => strided(out_c, stride),
+            Op::MaxPool { stride, .. } => strided(first.c, stride),
+            Op::Input | Op::BatchNorm | Op::Act(_) | Op::Add | Op::Scale => first,
+            Op::Concat => Shape { c: channels(), ..first },
+            Op::Slice { count, .. } => Shape { c: count, ..first },
+            Op::GlobalAvgPool => Shape::square(first.c, 1),
+            Op::AdaptiveAvgPool { size } => Shape::square(first.c, size),
+            Op::Flatten => Shape::square(first.c * first.h * first.w, 1),
+            Op::Linear { out_c, .. } => Shape::square(out_c, 1),
+            Op::AnyConv { out_c, window: Window { out: [h, w], .. }, .. } => Shape { c: out_c, h, w },
+            Op::AnyPool { window: Window { out: [h, w], .. } } => Shape { c: first.c, h, w },
+            Op::View { to } | Op::Pass { to } => to,
+        }
+    }
+}
+
+/// What the operations of blocks are appended to.
+pub(super) trait Operations {
+    /// Appends an operation that reads the results of these earlier ones, and gives its index.
+    fn append(&mut self, op: Op, inputs: &[usize]) -> usize;
+}
+
+impl Operations for Graph {
+    fn append(&mut self, op: Op, inputs: &[usize]) -> usize {
+        self.push(op, inputs.to_vec())
+    }
 }
 
 /// One operation and where its inputs come from.
@@ -136,25 +167,8 @@ impl Graph {
 
     /// Appends an operation and gives its index; the shape follows from its inputs.
     pub fn push(&mut self, op: Op, inputs: Vec<usize>) -> usize {
-        let of = |i: usize| self.nodes[inputs[i]].shape;
-        let strided = |c: u32, s: u32| Shape { c, h: of(0).h.div_ceil(s), w: of(0).w.div_ceil(s) };
-        let shape = match op {
-            Op::Input => self.input(),
-            Op::Conv { out_c, stride, .. } => strided(out_c, stride),
-            Op::MaxPool { stride, .. } => strided(of(0).c, stride),
-            Op::BatchNorm | Op::Act(_) | Op::Add | Op::Scale => of(0),
-            Op::Concat => {
-                Shape { c: inputs.iter().map(|&i| self.nodes[i].shape.c).sum(), h: of(0).h, w: of(0).w }
-            }
-            Op::Slice { count, .. } => Shape { c: count, ..of(0) },
-            Op::GlobalAvgPool => Shape::square(of(0).c, 1),
-            Op::AdaptiveAvgPool { size } => Shape::square(of(0).c, size),
-            Op::Flatten => Shape::square(of(0).c * of(0).h * of(0).w, 1),
-            Op::Linear { out_c, .. } => Shape::square(out_c, 1),
-            Op::AnyConv { out_c, window: Window { out: [h, w], .. }, .. } => Shape { c: out_c, h, w },
-            Op::AnyPool { window: Window { out: [h, w], .. } } => Shape { c: of(0).c, h, w },
-            Op::View { to } | Op::Pass { to } => to,
-        };
+        let first = inputs.first().map_or_else(|| self.input(), |&first| self.nodes[first].shape);
+        let shape = op.output(first, || inputs.iter().map(|&i| self.nodes[i].shape.c).sum());
         self.nodes.push(Node { op, inputs, shape });
         self.nodes.len() - 1
     }
@@ -235,7 +249,8 @@ pub fn body_with_starts(
 ) -> Result<(Graph, Vec<usize>), ShapeError> {
     shape::check_side(input.h.max(input.w))?;
     shape::check_depth(blocks)?;
-    let mut builder = Builder { graph: Graph::new(input), at: 0, open: Vec::new() };
+    let mut graph = Graph::new(input);
+    let mut builder = Builder { graph: &mut graph, at: 0, open: Vec::new() };
     let mut shape = input;
     let mut starts = Vec::with_capacity(blocks.len());
     for (index, block) in blocks.iter().enumerate() {
@@ -247,7 +262,7 @@ pub fn body_with_starts(
         })?;
         block.walk(variant, &mut |step| builder.step(step));
     }
-    Ok((builder.graph, starts))
+    Ok((graph, starts))
 }
 
 /// Graph of one sublayer of `block`: the first, or any of the others.
@@ -267,9 +282,15 @@ pub fn sublayer(
         block: one.to_string(),
         reason,
     })?;
-    let mut builder = Builder { graph: Graph::new(input), at: 0, open: Vec::new() };
+    let mut graph = Graph::new(input);
+    append_sublayer(&mut graph, block, first, variant);
+    Ok(graph)
+}
+
+/// Appends the operations of one sublayer of `block`, which is known to fit, to an input.
+pub(super) fn append_sublayer(to: &mut impl Operations, block: &SuperBlock, first: bool, variant: Variant) {
+    let mut builder = Builder { graph: to, at: 0, open: Vec::new() };
     block.walk_sublayer(first, variant, &mut |step| builder.step(step));
-    Ok(builder.graph)
 }
 
 /// Appends global average pooling and the classifier (docs/plainnet.md, section 2.8), unless the body
@@ -286,17 +307,17 @@ pub fn with_classifier(mut graph: Graph, classes: u32) -> Graph {
     graph
 }
 
-struct Builder {
-    graph: Graph,
+struct Builder<'a, O> {
+    graph: &'a mut O,
     /// The node that the next step reads.
     at: usize,
     /// Start of each open unit or fork, and the ends of the branches finished so far.
     open: Vec<(usize, Vec<usize>)>,
 }
 
-impl Builder {
+impl<O: Operations> Builder<'_, O> {
     fn then(&mut self, op: Op) -> usize {
-        self.at = self.graph.push(op, vec![self.at]);
+        self.at = self.graph.append(op, &[self.at]);
         self.at
     }
 
@@ -317,7 +338,7 @@ impl Builder {
                     self.conv(shortcut.in_c, shortcut.out_c, 1, shortcut.stride, 1, true);
                     self.then(Op::BatchNorm);
                 }
-                self.at = self.graph.push(Op::Add, vec![body, self.at]);
+                self.at = self.graph.append(Op::Add, &[body, self.at]);
             }
             Step::Branch => {
                 let Some((start, ends)) = self.open.last_mut() else { return };
@@ -327,9 +348,9 @@ impl Builder {
             Step::Join(join) => {
                 let Some((_, ends)) = self.open.pop() else { return };
                 self.at = match join {
-                    Join::Concat => self.graph.push(Op::Concat, ends),
+                    Join::Concat => self.graph.append(Op::Concat, &ends),
                     Join::Sum => {
-                        let sum = |a, b| self.graph.push(Op::Add, vec![a, b]);
+                        let sum = |a, b| self.graph.append(Op::Add, &[a, b]);
                         ends.into_iter().reduce(sum).unwrap_or(self.at)
                     }
                 };
@@ -364,7 +385,7 @@ impl Builder {
                 self.conv(hidden, channels, 1, 1, 1, false);
                 self.then(Op::BatchNorm);
                 let gate = self.then(Op::Act(Act::Sigmoid));
-                self.at = self.graph.push(Op::Scale, vec![map, gate]);
+                self.at = self.graph.append(Op::Scale, &[map, gate]);
             }
             Layer::MaxPool { kernel, stride, .. } => {
                 self.then(Op::MaxPool { kernel: unsigned(kernel), stride: unsigned(stride) });

@@ -131,7 +131,28 @@ pub fn fused(graph: &Graph) -> Vec<Kernel> {
     Lowering::Fused.kernels(graph)
 }
 
+/// A kernel of a graph but for its sizes: the operation that it begins with, and what runs inside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub node: usize,
+    act: Act,
+    residual: bool,
+}
+
+impl Part {
+    /// With what the operation is by itself.
+    pub fn kernel(self, alone: Kernel) -> Kernel {
+        Kernel { act: self.act, residual: self.residual, ..alone }
+    }
+}
+
 fn located(graph: &Graph, fusion: Fusion) -> Vec<(usize, Kernel)> {
+    let kernel = |part: Part| (part.node, part.kernel(bare(graph, part.node)));
+    fused_parts(graph, fusion).into_iter().map(kernel).collect()
+}
+
+/// The kernels of `graph` where this is fused. Sizes have no say in it.
+pub(super) fn fused_parts(graph: &Graph, fusion: Fusion) -> Vec<Part> {
     let uses = graph.uses();
     let mut consumer = vec![usize::MAX; graph.nodes.len()];
     for (i, node) in graph.nodes.iter().enumerate() {
@@ -142,7 +163,7 @@ fn located(graph: &Graph, fusion: Fusion) -> Vec<(usize, Kernel)> {
     // The only user of a node, if there is one.
     let next = |i: usize| (uses[i] == 1).then(|| consumer[i]);
     let mut taken = vec![false; graph.nodes.len()];
-    let mut kernels = Vec::new();
+    let mut parts = Vec::new();
     for (i, node) in graph.nodes.iter().enumerate() {
         if taken[i] || is_free(node.op) {
             continue;
@@ -174,9 +195,9 @@ fn located(graph: &Graph, fusion: Fusion) -> Vec<(usize, Kernel)> {
                 at = after;
             }
         }
-        kernels.push((i, kernel));
+        parts.push(Part { node: i, act: kernel.act, residual: kernel.residual });
     }
-    kernels
+    parts
 }
 
 /// Whether an operation takes no time.
@@ -193,12 +214,25 @@ fn latest_producer(graph: &Graph, i: usize) -> usize {
 fn bare(graph: &Graph, i: usize) -> Kernel {
     let node = &graph.nodes[i];
     let input = node.inputs.first().map_or(node.shape, |&first| graph.nodes[first].shape);
+    let kernel = alone(node.op, input, node.shape);
+    match node.op {
+        Op::Pass { to }
+            if node.inputs.len() == 2 && node.inputs.iter().all(|&i| graph.nodes[i].shape == to) =>
+        {
+            Kernel { kind: KernelKind::Add, ..kernel }
+        }
+        _ => kernel,
+    }
+}
+
+/// The kernel of an operation on its own, that makes a map of `shape` of one of the shape `input`.
+pub(super) fn alone(op: Op, input: Shape, shape: Shape) -> Kernel {
     let Shape { c: in_c, h: in_h, w: in_w } = input;
     let plain = Kernel {
         kind: KernelKind::Act,
         batch: 1,
         in_c,
-        out_c: node.shape.c,
+        out_c: shape.c,
         in_h,
         in_w,
         kernel: 1,
@@ -208,7 +242,7 @@ fn bare(graph: &Graph, i: usize) -> Kernel {
         residual: false,
         window: None,
     };
-    match node.op {
+    match op {
         Op::Conv { in_c, out_c, kernel, stride, groups, .. } => {
             let depthwise = groups > 1 && groups == in_c && in_c == out_c;
             let kind = if depthwise { KernelKind::Dwconv } else { KernelKind::Conv };
@@ -218,7 +252,7 @@ fn bare(graph: &Graph, i: usize) -> Kernel {
         Op::GlobalAvgPool | Op::AdaptiveAvgPool { .. } => Kernel { kind: KernelKind::Pool, ..plain },
         Op::Add => Kernel { kind: KernelKind::Add, ..plain },
         Op::Scale => Kernel { kind: KernelKind::Scale, ..plain },
-        Op::Concat => Kernel { kind: KernelKind::Concat, in_c: node.shape.c, ..plain },
+        Op::Concat => Kernel { kind: KernelKind::Concat, in_c: shape.c, ..plain },
         Op::Linear { in_c, out_c, .. } => {
             Kernel { kind: KernelKind::Linear, in_c, out_c, in_h: 1, in_w: 1, ..plain }
         }
@@ -230,10 +264,8 @@ fn bare(graph: &Graph, i: usize) -> Kernel {
         }
         Op::AnyPool { window } => Kernel { kind: KernelKind::Maxpool, ..windowed(plain, window) },
         Op::Pass { to } => {
-            let two = node.inputs.len() == 2 && node.inputs.iter().all(|&i| graph.nodes[i].shape == to);
-            let kind = if two { KernelKind::Add } else { KernelKind::Act };
             let resized = (to.h, to.w) != (in_h, in_w);
-            Kernel { kind, window: resized.then(|| Window::resized([to.h, to.w])), ..plain }
+            Kernel { window: resized.then(|| Window::resized([to.h, to.w])), ..plain }
         }
         Op::BatchNorm | Op::Input | Op::Flatten | Op::Slice { .. } | Op::View { .. } => plain,
     }

@@ -11,10 +11,12 @@ pub mod graph_cost;
 pub mod kernel;
 pub mod lowering;
 pub mod notation;
+pub mod packed;
 pub mod published;
 pub mod repeated;
 pub mod sections;
 pub mod shape;
+pub mod sketch;
 pub mod window;
 
 pub use block::{Block, Layer, Step, SuperBlock, SuperKind, Variant};

@@ -147,6 +147,12 @@ fn track(block: &Block, mut tracker: Tracker, variant: Variant) -> Result<Shape,
     tracker.problem.map_or(Ok(tracker.shape), Err)
 }
 
+/// Whether one sublayer of `block` is known to make a usable network of `input`. Where it is not, a walk finds the reason, or that it does.
+pub(super) fn fits(block: &SuperBlock, input: Shape) -> bool {
+    let in_c = i32::try_from(input.c).unwrap_or(i32::MAX);
+    super_output(&SuperBlock { in_c, sublayers: 1, ..*block }, input, false).is_some()
+}
+
 /// The output shape of a super block, computed without a walk through its layers. `None` means that the block may be
 /// wrong; a walk then finds the reason.
 fn super_output(block: &SuperBlock, input: Shape, strides_fit: bool) -> Option<Shape> {

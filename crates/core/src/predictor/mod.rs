@@ -14,7 +14,7 @@
 //! * [`file`](mod@file), all of this as a file; [`fitted`], a predictor from such a file; [`breakdown`], where a latency
 //!   goes; [`extrapolation`], what of a network lies outside the training domain;
 //! * [`network`], predictors of whole networks; [`any`], a predictor of either kind;
-//! * [`corrected`], a predictor times a factor.
+//! * [`corrected`], a predictor times a factor; [`remembered`], one that several threads ask for the same kernels.
 
 pub mod any;
 pub mod breakdown;
@@ -33,6 +33,7 @@ pub mod model;
 pub mod net_level;
 pub mod network;
 pub mod prior;
+pub mod remembered;
 pub mod roofline;
 
 use crate::measurement::Identity;

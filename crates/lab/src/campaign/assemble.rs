@@ -2,6 +2,7 @@
 
 use super::drift;
 use super::folder::{JOURNAL, LOOKUP_TABLE};
+use super::heating::Heated;
 use super::journal::{Header, Line, Turn};
 use super::plan::Plan;
 use super::{CampaignError, CampaignOutcome};
@@ -88,6 +89,9 @@ pub fn finish(
         say("relative_spread_within_launches", json!(within));
         say("relative_spread_between_launches", json!(between));
     }
+    if !results.heated.is_empty() {
+        say("heated", json!(results.heated));
+    }
     if !results.sessions.is_empty() {
         say("restarts", json!(results.sessions));
     }
@@ -119,6 +123,8 @@ struct Results<'a> {
     passes: BTreeMap<(usize, u32), Pass<'a>>,
     failed: BTreeMap<usize, &'a str>,
     sessions: Vec<&'a crate::device::Facts>,
+    /// How the device came to its plateau, each time.
+    heated: Vec<&'a Heated>,
     repeated: usize,
 }
 
@@ -158,6 +164,7 @@ impl<'a> Results<'a> {
                     }
                 }
                 Line::Session { environment } => results.sessions.push(environment),
+                Line::Heated { heated } => results.heated.push(heated),
                 Line::Sentinel { .. } => {}
             }
         }

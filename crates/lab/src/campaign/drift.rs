@@ -4,8 +4,6 @@
 //! is slower than usual, so was the device, and what was measured around it is not to be trusted.
 
 use super::journal::Line;
-use edgezen_core::plainnet::graph::Act;
-use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::stats;
 
 /// Number of measurements between two measurements of the sentinel.
@@ -13,22 +11,6 @@ pub const SENTINEL_EVERY: usize = 20;
 
 /// Samples between two sentinels are flagged if both sentinels were slower than usual by more than this share.
 pub const DRIFT: f64 = 0.10;
-
-/// The sentinel: a convolution of a size that is common in image networks.
-pub const SENTINEL: Kernel = Kernel {
-    kind: KernelKind::Conv,
-    batch: 1,
-    in_c: 64,
-    out_c: 64,
-    in_h: 28,
-    in_w: 28,
-    kernel: 3,
-    stride: 1,
-    groups: 1,
-    act: Act::Relu,
-    residual: false,
-    window: None,
-};
 
 /// Medians of all sentinels in order, in nanoseconds.
 pub fn sentinels(lines: &[Line]) -> impl Iterator<Item = f64> {

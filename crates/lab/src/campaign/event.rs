@@ -1,6 +1,7 @@
 //! What a campaign reports while it runs.
 
 use edgezen_core::measurement::{Subject, Summary};
+use edgezen_core::units::Latency;
 use std::time::Duration;
 
 /// What has just happened.
@@ -34,6 +35,11 @@ pub enum Event<'a> {
     Resting {
         left: Duration,
         reason: &'a str,
+    },
+    /// The device is heated up to its plateau before the campaign goes on. This event comes again and again until it is there.
+    Heating {
+        so_far: Duration,
+        sentinel: Latency,
     },
     /// Something that a person should know.
     Note(&'a str),

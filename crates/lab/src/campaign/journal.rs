@@ -4,6 +4,7 @@
 //! The dataset is made of the journal alone. The first line is the header. Lines are only added, never changed; a last
 //! line that was cut off, because the program was killed while it wrote, is dropped when the journal is opened again.
 
+use super::heating::Heated;
 use super::plan;
 use crate::device::Facts;
 use crate::files;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// What the header says of its version, which grows when a line changes its meaning. A long campaign writes some
 /// gigabytes.
 pub const FORMAT: Format =
-    Format { name: "journal of a campaign", field: "version", oldest: 1, newest: 2, most_bytes: 64 << 30 };
+    Format { name: "journal of a campaign", field: "version", oldest: 1, newest: 3, most_bytes: 64 << 30 };
 
 /// The first line: what is measured, on what, and in how many passes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +65,8 @@ pub enum Line {
     Redo { of: Vec<Turn>, reason: String },
     /// These measurements were repeated as often as is allowed. They count as they are, and are flagged.
     Flagged { of: Vec<Turn>, quality: Quality, reason: String },
+    /// The device was heated up to its plateau, on which it is measured.
+    Heated { heated: Heated },
     /// The device was restarted; these are its facts afterwards.
     Session { environment: Facts },
 }
@@ -159,7 +162,8 @@ impl Finished {
                         }
                     }
                 }
-                Line::Sentinel { .. } | Line::Flagged { .. } | Line::Session { .. } => {}
+                Line::Sentinel { .. } | Line::Heated { .. } | Line::Flagged { .. } | Line::Session { .. } => {
+                }
             }
         }
         Finished(done)
@@ -407,7 +411,7 @@ mod tests {
         assert!(matches!(read(&path), Err(JournalError::File(FileError::DamagedLine { line: 3, .. }))));
         std::fs::write(&path, text.clone() + "{\"line\":\"failed\",\"index\":9,\"reason\":\"\"}\n").unwrap();
         assert!(matches!(read(&path), Err(JournalError::File(FileError::DamagedLine { line: 3, .. }))));
-        std::fs::write(&path, text.replace("\"version\":2", "\"version\":3")).unwrap();
-        assert!(matches!(read(&path), Err(JournalError::File(FileError::Newer { found: 3, .. }))));
+        std::fs::write(&path, text.replace("\"version\":3", "\"version\":4")).unwrap();
+        assert!(matches!(read(&path), Err(JournalError::File(FileError::Newer { found: 4, .. }))));
     }
 }

@@ -6,6 +6,7 @@ pub mod drift;
 mod error;
 mod event;
 pub mod folder;
+pub mod heating;
 pub mod journal;
 pub mod network_latency;
 pub mod networks;
@@ -13,8 +14,10 @@ mod outcome;
 pub mod plan;
 pub mod repeat;
 mod running;
+mod sentinel;
 pub mod state;
 
+pub(crate) use assemble::finish as assembled;
 pub use error::CampaignError;
 pub use event::Event;
 pub use outcome::CampaignOutcome;

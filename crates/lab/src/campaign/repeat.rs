@@ -93,7 +93,7 @@ impl<'a> Repeat<'a> {
             self.chosen.iter().map(|sample| Workload::Subject(&sample.subject)).collect();
         let readings = networks::measure(device, &workloads, &mut |step| match step {
             Step::Launch(_) => progress(),
-            Step::Sentinel | Step::Resting { .. } => {}
+            Step::Sentinel | Step::Resting { .. } | Step::Heating { .. } => {}
         })?;
         device.finished();
         let repeated = self.compared(&readings, now).ok_or(RepeatError::NothingMeasured)?;
@@ -179,8 +179,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let space = space::by_name("mobilenet").unwrap();
         let plan = Plan::draw(&[space], 40, 1, Lowering::Fused, 3).unwrap();
-        let campaign =
-            Campaign { plan: &plan, dir: dir.path(), start: Start::Fresh, rounds: 1, seed: 1, now: 0 };
+        let campaign = Campaign {
+            plan: &plan,
+            dir: dir.path(),
+            start: Start::Fresh,
+            rounds: 1,
+            seed: 1,
+            now: 0,
+            keep: false,
+        };
         let mut go_on = |_: Event<'_>| ControlFlow::Continue(());
         let dataset = campaign.run(simulated("", 1).as_mut(), &mut go_on).unwrap().dataset;
         let repeat = Repeat::of(&dataset, dir.path(), 0);

@@ -232,13 +232,15 @@ mod tests {
     #[test]
     fn devices_with_a_predictor_and_no_profile_are_known() {
         let catalogue = crate::catalogue::of_repository();
-        for name in ["jetson_agx_orin", "orangepi5", "pixel1@tflite@fp32", "snapdragon855"] {
+        for name in
+            ["jetson_agx_orin", "orangepi5plus", "snapdragon410", "pixel1@tflite@fp32", "snapdragon855"]
+        {
             assert_eq!(catalogue.profile(name).unwrap(), None, "{name}");
             catalogue.predictor(name).unwrap();
         }
         assert!(catalogue.profile("pixel2@tract").unwrap().is_some());
         let others = catalogue.without_profile().unwrap();
-        assert_eq!(others["orangepi5"], ["orangepi5@ncnn@fp32"]);
+        assert_eq!(others["orangepi5plus"], ["orangepi5plus@ncnn@fp32"]);
         // A profile says how to measure, and the predictor is found as before.
         assert!(!others.contains_key("raspberrypi5") && catalogue.profile("raspberrypi5").unwrap().is_some());
         catalogue.predictor("raspberrypi5").unwrap();

@@ -8,6 +8,7 @@ use crate::files::home::{data_folder, listed, own_folders};
 use crate::files::location::{Location, Packed};
 use crate::files::{self, Destination};
 use edgezen_core::files::FileError;
+use edgezen_core::measurement::SUSTAINED;
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::layout::FORMAT;
 use std::io::Read;
@@ -92,14 +93,19 @@ impl Predictors {
             |entry: &PredictorEntry| entry.id.strip_prefix(name).is_some_and(|rest| rest.starts_with('@'));
         if name.contains('@') {
             let parts = DeviceName::parse(name);
-            let same_threads = |entry: &PredictorEntry| DeviceName::parse(&entry.id).threads == parts.threads;
+            let same_state = |entry: &PredictorEntry| {
+                let of_entry = DeviceName::parse(&entry.id);
+                of_entry.threads == parts.threads && of_entry.sustained == parts.sustained
+            };
             let without = match parts.threads {
                 Some(threads) => name.replace(&format!("@{threads}t"), ""),
                 None => name.to_owned(),
             };
+            let without =
+                if parts.sustained { without.replace(&format!("@{SUSTAINED}"), "") } else { without };
             let begins = |entry: &PredictorEntry| {
                 entry.id.strip_prefix(without.as_str()).is_some_and(|rest| rest.starts_with('@'))
-                    && same_threads(entry)
+                    && same_state(entry)
             };
             let is_fp32 = |entry: &PredictorEntry| DeviceName::parse(&entry.id).precision == Some("fp32");
             // Where the name has no precision, fp32 comes before the others.
@@ -114,7 +120,10 @@ impl Predictors {
             Err(error) => return Err(error),
         };
         let id = identity.to_string();
-        let of_device = |entry: &PredictorEntry| entry.device() == identity.device.as_str();
+        // The sustained state is another one than what a short name means.
+        let of_device = |entry: &PredictorEntry| {
+            entry.device() == identity.device.as_str() && !DeviceName::parse(&entry.id).sustained
+        };
         // A predictor of another identity serves too, one of kernels before one of whole networks.
         let of_kernels = |entry: &PredictorEntry| {
             of_device(entry) && matches!(entry.load(), Ok(AnyPredictor::Kernels(_)) | Err(_))
@@ -178,10 +187,11 @@ fn add_to(folder: &Path, from: &Path, force: bool) -> Result<PathBuf, FileError>
 /// Where own predictors lie, in the current folder and in the user's data folder.
 const FOLDER: &str = "predictors";
 
-/// Whether a name is that of a predictor: device, runtime and precision, perhaps a number of threads.
+/// Whether a name is that of a predictor: device, runtime and precision, perhaps a number of threads, and the sustained state.
 fn is_id(name: &str) -> bool {
     let is_part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['/', '\\']);
     let is_count = |part: &str| part.strip_suffix('t').is_some_and(|digits| digits.parse::<u32>().is_ok());
+    let name = name.strip_suffix(&format!("@{SUSTAINED}")).unwrap_or(name);
     let parts: Vec<&str> = name.split('@').collect();
     match parts.as_slice() {
         [_, _, _] => parts.iter().all(|part| is_part(part)),
@@ -267,6 +277,7 @@ mod tests {
             assert!(!is_id(id), "{id}");
         }
         assert!(is_id("a@b@c@2t") && !is_id("a@b@c@warm") && !is_id("a@b@c@2t@x"));
+        assert!(is_id("a@b@c@sustained") && is_id("a@b@c@2t@sustained") && !is_id("a@b@sustained"));
     }
 
     #[test]
@@ -283,6 +294,25 @@ mod tests {
         assert_eq!(found("host@x@int8").as_deref(), Some("host@x@int8"));
         assert_eq!(found("host@x@int8@2t").as_deref(), Some("host@x@int8@2t"));
         assert_eq!(found("host@x@4t"), None);
+    }
+
+    #[test]
+    fn the_sustained_state_is_never_meant_by_a_name_without_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str| std::fs::write(dir.path().join(format!("{name}.json")), "{}").unwrap();
+        write("raspberrypi4@tract@fp32@sustained");
+        let predictors = Predictors::new(&[], vec![dir.path().to_owned()]);
+        let catalogue = crate::catalogue::of_repository();
+        let found = |name: &str| predictors.find(&catalogue.profiles, name).unwrap().map(|entry| entry.id);
+        assert_eq!(found("raspberrypi4"), None);
+        assert_eq!(found("raspberrypi4@tract"), None);
+        for name in
+            ["raspberrypi4@sustained", "raspberrypi4@tract@sustained", "raspberrypi4@tract@fp32@sustained"]
+        {
+            assert_eq!(found(name).as_deref(), Some("raspberrypi4@tract@fp32@sustained"), "{name}");
+        }
+        write("raspberrypi4@tract@fp32");
+        assert_eq!(found("raspberrypi4@tract").as_deref(), Some("raspberrypi4@tract@fp32"));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! A device that a driver can reach at the moment.
 
-use super::complaint::Complaint;
+use super::complaint::{Complaint, Severity};
 use super::computer::Computer;
 use super::profile::{Kind, Profiles};
+use edgezen_core::foreign::ForeignText;
 use std::fmt;
 
 /// A device that is attached now. One that cannot be measured is listed too, with the reason among its complaints.
@@ -23,6 +24,8 @@ pub struct Attached {
     /// The text of a profile that was drafted from what the device says of itself. `None`: it could not be asked, or
     /// drivers of its kind draft none.
     pub draft: Option<String>,
+    /// Who measures on it now; `None`: nobody, or it does not tell.
+    pub in_use_by: Option<ForeignText>,
     /// What else the driver found out.
     pub details: Box<dyn Details>,
 }
@@ -45,8 +48,23 @@ impl Attached {
             differences: Vec::new(),
             complaints: Vec::new(),
             draft: None,
+            in_use_by: None,
             details: Box::new(details),
         }
+    }
+
+    /// Whether it can be asked, nobody measures on it, and nothing makes it unfit.
+    pub fn is_free(&self) -> bool {
+        self.why_not().is_none()
+    }
+
+    /// Why it cannot be measured now; `None` where it can.
+    pub fn why_not(&self) -> Option<String> {
+        let unfit = || self.complaints.iter().find(|complaint| complaint.severity >= Severity::Unfit);
+        let in_use = self.in_use_by.as_ref().map(|owner| format!("in use by {owner}"));
+        in_use
+            .or_else(|| unfit().map(|complaint| complaint.finding.clone()))
+            .or_else(|| (self.state != "ready").then(|| self.state.clone()))
     }
 
     /// This computer as a device called `name`; profiles of this kind describe it.

@@ -45,7 +45,12 @@ pub trait Driver: Sync {
         let identity = profile.measured_identity();
         let fits = |wanted: Option<&str>, ours: &str| wanted.is_none_or(|wanted| wanted == ours);
         let threads = name.threads.is_none_or(|threads| threads == identity.threads);
-        if fits(name.runtime, &identity.runtime) && fits(name.precision, &identity.precision) && threads {
+        let state = name.sustained == identity.is_sustained();
+        if fits(name.runtime, &identity.runtime)
+            && fits(name.precision, &identity.precision)
+            && threads
+            && state
+        {
             return Ok(profile);
         }
         let what = format!("measuring as {} (it is measured as {identity})", name.text);

@@ -1,8 +1,8 @@
 //! Why nothing was measured.
 
-use super::adb::LinkError;
 use super::gpu::GpuError;
 use super::profile::{Kind, ProfileError};
+use super::remote::LinkError;
 use super::tool::ToolError;
 use super::workload::Workload;
 use edgezen_core::foreign::ForeignText;
@@ -32,12 +32,17 @@ pub enum DeviceError {
     /// What the device or its runner answers cannot be true.
     #[error("{device} answers what cannot be true: {reason}")]
     Implausible { device: String, reason: ForeignText },
-    /// The phone cannot be reached now.
+    /// The phone or board cannot be reached now.
     #[error("{0}")]
     Link(#[from] LinkError),
+    /// A board is reached through a host, and none is named.
+    #[error("{device} is a board, and nothing says which host it is")]
+    NoHost { device: String },
+    #[error("{host:?} is no host for ssh")]
+    BadHost { host: ForeignText },
     #[error("more than one phone is attached: {}", serials.join(", "))]
     Several { serials: Vec<String> },
-    /// The phone is not the one that was asked for.
+    /// The phone or board is not the one that was asked for.
     #[error("{device} is not a {profile}: {difference}")]
     OtherPhone { device: String, profile: String, difference: String },
     #[error("there is no runner for {device} ({triple}); looked in {}", places.join(", "))]

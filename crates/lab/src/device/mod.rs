@@ -12,15 +12,18 @@ mod driver;
 mod error;
 pub mod gpu;
 pub mod host_cpu;
+pub mod linux;
 mod name;
 mod options;
 mod pinned_core;
 pub mod profile;
 mod registry;
+pub mod remote;
 mod running;
 mod runtime_places;
 pub mod runtimes;
 pub mod simulated;
+pub mod ssh;
 pub mod tool;
 pub mod torch;
 mod vigilance;
@@ -36,6 +39,7 @@ pub use workload::Workload;
 
 use edgezen_core::measurement::Identity;
 use edgezen_runner::Measured;
+use profile::Plateau;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Facts about a device, as they go into `environment.json`.
@@ -91,8 +95,20 @@ pub trait Device {
         self.measure(workload)
     }
 
-    /// Tells the device that all results of the campaign are stored on this computer; it may forget them.
+    /// Tells the device that all results of the campaign are stored on this computer; it may forget them, and stays taken for
+    /// another campaign.
+    fn stored(&mut self) {}
+
+    /// The same, and that nothing more is measured.
     fn finished(&mut self) {}
+
+    /// When the device counts as heated up; `None` where it is not to be heated: only the state `sustained` asks for it.
+    fn plateau(&self) -> Option<Plateau> {
+        None
+    }
+
+    /// Tells the device that it is on its plateau: how fast it usually is has to be learnt anew.
+    fn heated(&mut self) {}
 
     /// When measurements have to be repeated. `None`: suspicious ones are only flagged.
     fn vigilance(&self) -> Option<Vigilance> {

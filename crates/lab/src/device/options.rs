@@ -27,6 +27,8 @@ pub struct Options {
     pub launches: bool,
     /// Time for timing one workload in all passes together. `None`: until its median is known well enough.
     pub time: Option<Duration>,
+    /// Whether the caches are emptied before each run.
+    pub cold_caches: bool,
     /// Usual duration, in nanoseconds, of a probe of the core's pace, as an earlier measurement found it.
     pub usual_probe_ns: Option<u64>,
     /// Usual median of the sentinel, in nanoseconds, as an earlier measurement found it.
@@ -43,13 +45,16 @@ impl Options {
         self.in_time(self.policy.unwrap_or(usual).split(self.rounds))
     }
 
-    /// The policy of one launch, which warms up by itself.
+    /// The policy of one launch, which warms up by itself. In a time that is given, every sample is a single run: the percentiles are
+    /// then those of runs, and not of means.
     pub(super) fn launch_policy(&self, usual: Policy) -> Policy {
-        self.in_time(self.policy.unwrap_or(usual).launch(self.rounds))
+        let policy = self.in_time(self.policy.unwrap_or(usual).launch(self.rounds));
+        if self.time.is_some() { Policy { min_sample_ns: 0, ..policy } } else { policy }
     }
 
     /// `policy`, with this pass's part of the time, all of which is used.
     fn in_time(&self, policy: Policy) -> Policy {
+        let policy = Policy { cold_caches: self.cold_caches, ..policy };
         let Some(time) = self.time else { return policy };
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         Policy {
@@ -71,6 +76,7 @@ impl Default for Options {
             rounds: 1,
             launches: false,
             time: None,
+            cold_caches: false,
             usual_probe_ns: None,
             usual_sentinel_ns: None,
             seed: 0,
@@ -112,6 +118,10 @@ mod tests {
             assert_eq!((policy.max_ns, policy.target_half_width, policy.min_runs), (2_000_000_000, 0.0, 6));
         }
         assert_eq!(options.launch_policy(Policy::PHONE).warmup_min_ns, Policy::PHONE.warmup_min_ns);
+        assert_eq!(options.launch_policy(Policy::PHONE).min_sample_ns, 0);
+        assert_eq!(options.policy(Policy::GPU).min_sample_ns, Policy::GPU.min_sample_ns);
+        let cold = Options { cold_caches: true, ..options.clone() };
+        assert!(cold.launch_policy(Policy::HOST).cold_caches && cold.policy(Policy::HOST).cold_caches);
         let untimed = Options { time: None, ..options };
         assert_eq!(untimed.policy(Policy::HOST), Policy::HOST.split(5));
     }

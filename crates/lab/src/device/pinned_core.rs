@@ -62,6 +62,12 @@ impl PinnedCore {
         Ok(PinnedCore { cores, pace, before, scheduling })
     }
 
+    /// Forgets how fast the core usually is, and learns it again for the time `learn`.
+    pub fn learn_anew(&mut self, learn: Duration) {
+        self.pace = Pace::default();
+        self.pace.learn(&Monotonic::start(), u64::try_from(learn.as_nanos()).unwrap_or(u64::MAX));
+    }
+
     /// The cores to measure on, one for each of `threads`: `wanted`, or the last ones that this thread may use, which are the
     /// quietest, because interrupts and most daemons prefer the first. `None` on a system without affinity, where the thread
     /// stays unpinned.

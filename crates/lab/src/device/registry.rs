@@ -5,13 +5,14 @@ use super::error::DeviceError;
 use super::name::DeviceName;
 use super::options::Options;
 use super::profile::{Kind, Profile, Profiles};
-use super::{Device, android, host_cpu, simulated, torch};
+use super::{Device, android, host_cpu, linux, simulated, torch};
 
 /// All drivers that are built in.
 pub fn registry() -> &'static [&'static dyn Driver] {
     &[
         &host_cpu::HostCpuDriver,
         &android::AndroidDriver,
+        &linux::LinuxDriver,
         &torch::TorchCpuDriver,
         &torch::CudaDriver,
         &simulated::SimulatedDriver,

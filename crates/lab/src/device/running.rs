@@ -3,7 +3,7 @@
 use super::name::DeviceName;
 use super::profile::Profile;
 use super::{DeviceError, runtimes};
-use edgezen_core::measurement::Identity;
+use edgezen_core::measurement::{Identity, SUSTAINED};
 use edgezen_engine::runtimes::{Runtime, by_name, registry};
 use edgezen_engine::{Engine, EngineError};
 use edgezen_runner::Running;
@@ -100,7 +100,41 @@ pub fn configured(
     profile.measure.runtime = Some(can.name.to_owned());
     profile.measure.precision = Some(precision.to_owned());
     profile.measure.threads = Some(threads);
-    Ok(profile)
+    Ok(in_state(profile, name))
+}
+
+/// `profile`, measured in the sustained state if `name` says so.
+fn in_state(mut profile: Profile, name: DeviceName<'_>) -> Profile {
+    if name.sustained {
+        profile.measure.state = Some(SUSTAINED.to_owned());
+    }
+    profile
+}
+
+/// As [`configured`], for a device on which a runner measures. A name without a runtime means the profile's own.
+///
+/// # Errors
+/// A runtime that this program does not have, and what [`configured`] refuses.
+pub fn configured_remote(profile: Profile, name: DeviceName<'_>) -> Result<Profile, DeviceError> {
+    if name.runtime.is_none() && name.precision.is_none() && name.threads.is_none() && !name.has_more {
+        return Ok(in_state(profile, name));
+    }
+    let usual = profile.measured_identity();
+    let can = registered(&profile.id, name.runtime.unwrap_or(&usual.runtime))?;
+    configured(profile, name, &can)
+}
+
+/// Refuses more threads than the runtime of `profile` has, on a device on which a runner measures.
+///
+/// # Errors
+/// Such a number of threads.
+pub fn check_threads(profile: &Profile, threads: u32) -> Result<(), DeviceError> {
+    let Running { runtime, threads, .. } = of_registered(profile, threads);
+    if by_name(&runtime).is_some_and(|runtime| threads <= runtime.most_threads()) {
+        return Ok(());
+    }
+    let what = format!("measuring with {threads} threads with {runtime}");
+    Err(DeviceError::Unsupported { device: profile.id.clone(), what })
 }
 
 #[cfg(test)]
@@ -141,6 +175,19 @@ mod tests {
             assert!(error.to_string().contains(word), "{error}");
             assert!(error.to_string().starts_with(bad.split('@').next().unwrap()), "{error}");
         }
+    }
+
+    #[test]
+    fn the_name_says_in_which_state_networks_are_run() {
+        let profiles = Profiles::of_repository();
+        let identity = |text: &str| {
+            let name = DeviceName::parse(text);
+            let profile = configured_remote(profiles.by_name(name.device).unwrap(), name).unwrap();
+            profile.measured_identity().to_string()
+        };
+        assert_eq!(identity("pixel2"), "pixel2@tract@fp32");
+        assert_eq!(identity("pixel2@sustained"), "pixel2@tract@fp32@sustained");
+        assert_eq!(identity("raspberrypi4@litert@int8@sustained"), "raspberrypi4@litert@int8@sustained");
     }
 
     #[test]

@@ -31,11 +31,16 @@ pub struct Vigilance {
     pub thermal_status: Option<u32>,
     /// The clocks in kHz that cores usually reach, where that is less than their hardware can.
     pub usual_khz: BTreeMap<u32, u64>,
+    /// Whether the device is to be as hot and as slow as it gets: no sign of throttling is one then.
+    pub sustained: bool,
 }
 
 impl Vigilance {
     /// The sign in `measured` that the device was throttled; `None` where there is no sign.
     pub fn complaint(&self, measured: &Measured) -> Option<String> {
+        if self.sustained {
+            return None;
+        }
         let after = &measured.after;
         if let Some(reason) = after.gpu.as_ref().and_then(GpuState::throttled_by) {
             return Some(format!("the GPU's clocks are held down: {reason}"));
@@ -87,6 +92,7 @@ mod tests {
             zones: vec!["cpu*".into()],
             thermal_status: Some(0),
             usual_khz: BTreeMap::new(),
+            sustained: false,
         }
     }
 
@@ -152,6 +158,8 @@ mod tests {
         assert!(said(2_400_000, 1_100_000).unwrap().contains("lowered"));
         let locked = Vigilance { usual_khz: BTreeMap::from([(7, 1_100_000)]), ..vigilance() };
         assert_eq!(locked.complaint(&measured(with(1_100_000), with(1_100_000))), None);
+        let hot = Vigilance { sustained: true, ..vigilance() };
+        assert_eq!(hot.complaint(&measured(with(1_100_000), with(1_100_000))), None);
         // An idle core has a low clock.
         let idle =
             Conditions { core: Some(7), clocks_khz: BTreeMap::from([(7, 300_000)]), ..with(2_400_000) };

@@ -68,6 +68,11 @@ impl View {
         [self.height, self.width].map(|side| (side as f64 / self.kept).ceil() as usize)
     }
 
+    /// Share of an image that the network sees, of the side that limits it.
+    pub fn kept(&self) -> f64 {
+        self.kept
+    }
+
     /// Whether the network sees the whole of square images.
     pub fn sees_all(&self) -> bool {
         self.kept >= 1.0

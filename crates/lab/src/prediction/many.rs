@@ -1,4 +1,5 @@
-//! The latencies of many networks, on all threads. Sublayers and kernels that several of them share are priced once.
+//! The latencies of many networks, on all threads. Sublayers and kernels that several of them share are priced once, kernels also for the
+//! lists that are asked for later.
 
 use super::{PredictionError, TextError, network};
 use crate::catalogue::networks::{self, AnyNetwork, Overrides};
@@ -6,7 +7,9 @@ use edgezen_core::measurement::Identity;
 use edgezen_core::plainnet::{Model, SuperBlock};
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
+use edgezen_core::predictor::model::AnyModel;
 use edgezen_core::predictor::network::NetworkPredictor;
+use edgezen_core::predictor::remembered::Remembered;
 use edgezen_core::predictor::{Estimate, LatencyPredictor};
 use edgezen_core::search::budget::Accountant;
 use edgezen_core::search::{Budgets, TrackedDevice};
@@ -37,7 +40,13 @@ impl Many {
                 let predictor = Arc::new(*predictor);
                 let mut budgets = Budgets::default();
                 let name = predictor.identity().to_string();
-                budgets.track(TrackedDevice { name, predictor: predictor.clone() });
+                // Kernels of linear models are priced as quickly as they are found.
+                let slow = |model: &AnyModel| matches!(model, AnyModel::Boosted(_) | AnyModel::Kriging(_));
+                let asked: Arc<dyn LatencyPredictor> = match predictor.file().model.kinds.values().any(slow) {
+                    true => Arc::new(Remembered::new(predictor.clone())),
+                    false => predictor.clone(),
+                };
+                budgets.track(TrackedDevice { name, predictor: asked });
                 Predictor::Kernels(predictor, budgets)
             }
             AnyPredictor::Networks(predictor) => Predictor::Networks(predictor),

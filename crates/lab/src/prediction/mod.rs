@@ -1,5 +1,6 @@
 //! Predicting: the latency of networks of any kind, and of the rows of a table, by a predictor of either kind.
 
+pub mod blocks;
 pub mod many;
 pub mod network;
 pub mod table;

@@ -1,6 +1,6 @@
 //! Bars: what each block costs on the devices, and what it contributes to the score.
 
-use super::svg::{Anchor, Drawing, escape, text};
+use super::svg::{Anchor, Drawing, escape, text, text_width};
 use edgezen_core::search::explain::Explanation;
 use edgezen_core::units::three_digits;
 use std::fmt::Write;
@@ -40,7 +40,7 @@ pub fn draw(explanation: &Explanation, devices: &[String]) -> Drawing {
     }
     for (c, column) in columns.iter().enumerate() {
         let left = NAMES + (width + GAP) * c as f64;
-        text(&mut body, left, 16.0, Anchor::Start, "", &column.title);
+        text(&mut body, left, 16.0, Anchor::Start, "", &fitted(&column.title, width));
         let most = column.values.iter().flatten().fold(0.0_f64, |most, value| most.max(value.abs()));
         for (i, value) in column.values.iter().enumerate() {
             let Some(value) = value else { continue };
@@ -61,6 +61,17 @@ pub fn draw(explanation: &Explanation, devices: &[String]) -> Drawing {
         }
     }
     Drawing { width: WIDTH, height, title: "Cost and contribution of each block".into(), body }
+}
+
+/// A title in a column of this width: of one that is too long, the end of the device's name is left out. The bars have all of it.
+fn fitted(title: &str, width: f64) -> String {
+    if text_width(title) <= width {
+        return title.to_owned();
+    }
+    let (name, unit) = title.rsplit_once(", ").unwrap_or((title, ""));
+    let room = (width / text_width("x")) as usize;
+    let kept: String = name.chars().take(room.saturating_sub(unit.chars().count() + 3)).collect();
+    format!("{kept}…, {unit}")
 }
 
 fn columns(explanation: &Explanation, devices: &[String]) -> Vec<Column> {
@@ -84,4 +95,17 @@ pub fn short(block: &str) -> &str {
     let name = block.split('(').next().unwrap_or(block);
     let name = name.strip_prefix("SuperRes").or(name.strip_prefix("Super")).unwrap_or(name);
     name.strip_suffix("BNRELU").unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_keeps_its_unit() {
+        assert_eq!(fitted("pixel2, ms", 152.0), "pixel2, ms");
+        let cut = fitted("hailo15l@hailo-throughput@int8, ms", 152.0);
+        assert_eq!(cut, "hailo15l@hailo-thro…, ms");
+        assert!(text_width(&cut) <= 152.0);
+    }
 }

@@ -33,7 +33,7 @@ pub enum Mark {
 
 pub struct Series {
     pub name: String,
-    /// 1 to 5.
+    /// 1 to 8.
     pub colour: usize,
     pub mark: Mark,
     pub points: Vec<Dot>,
@@ -49,11 +49,13 @@ pub struct Dot {
     pub name: String,
     /// Shown when the pointer rests on it.
     pub about: String,
+    /// The place of the network that it stands for, where a page knows more of it.
+    pub net: Option<usize>,
 }
 
 impl Dot {
     pub fn new(x: f64, y: f64) -> Dot {
-        Dot { x, y: Some(y), spread: None, name: String::new(), about: String::new() }
+        Dot { x, y: Some(y), spread: None, name: String::new(), about: String::new(), net: None }
     }
 }
 
@@ -239,9 +241,10 @@ impl Series {
             } else {
                 format!("<title>{}</title>", escape(&dot.about))
             };
+            let net = dot.net.map(|place| format!(" data-net=\"{place}\"")).unwrap_or_default();
             let _ = writeln!(
                 body,
-                "<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"{radius}\" class=\"f{colour}\">{about}</circle>"
+                "<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"{radius}\" class=\"f{colour}\"{net}>{about}</circle>"
             );
         }
     }

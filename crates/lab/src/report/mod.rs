@@ -8,13 +8,18 @@ pub mod caveats;
 pub mod chart;
 mod command;
 mod comparisons;
+mod explore;
+mod foretelling;
 mod page;
 mod plots;
 pub mod svg;
 pub mod tables;
+mod together;
 
 pub use command::command;
 pub use comparisons::comparisons;
+pub use foretelling::Foretelling;
+pub use together::{MOST_RUNS, otherwise_predicted, unlike};
 
 use crate::runs::{Manifest, SearchResult};
 use edgezen_core::search::HistoryPoint;
@@ -24,15 +29,27 @@ use svg::Drawing;
 
 /// All that a report is made of.
 pub struct Report {
-    pub manifest: Manifest,
-    /// `run.toml` as it stands.
+    /// The run that the page is about.
+    pub first: Run,
+    /// `run.toml` of the first run as it stands.
     pub manifest_text: String,
-    pub result: SearchResult,
     pub history: Vec<HistoryPoint>,
+    /// Runs whose fronts are drawn beside that of the first; their scores mean the same ([`unlike`]).
+    pub beside: Vec<Run>,
+    /// What foretells the accuracy of networks, if there is something.
+    pub foretelling: Option<Foretelling>,
     /// Known networks under the same conditions.
     pub comparisons: Vec<Comparison>,
     /// The command that repeats the run.
     pub command: String,
+}
+
+/// A finished run.
+pub struct Run {
+    /// What it is called: its folder.
+    pub name: String,
+    pub manifest: Manifest,
+    pub result: SearchResult,
 }
 
 /// A known network, for comparison.
@@ -54,6 +71,13 @@ pub struct Plot {
     pub drawing: Drawing,
 }
 
+impl Plot {
+    /// Whether it shows the front.
+    fn is_front(&self) -> bool {
+        self.name == "front" || self.name.starts_with("front-")
+    }
+}
+
 impl Report {
     /// All plots, in the order of the page.
     pub fn plots(&self) -> Vec<Plot> {
@@ -66,11 +90,11 @@ impl Report {
         if devices.is_empty() {
             plots.push(Plot { name: "front".into(), drawing: self.front(None) });
         }
-        let parts = &self.result.explanation;
+        let parts = &self.first.result.explanation;
         plots.push(Plot { name: "blocks".into(), drawing: blocks::draw(parts, &devices) });
-        let drawing = architecture::draw(parts, self.manifest.resolution, self.manifest.classes);
+        let drawing = architecture::draw(parts, self.first.manifest.resolution, self.first.manifest.classes);
         plots.push(Plot { name: "architecture".into(), drawing });
-        if !self.result.verified.is_empty() {
+        if !self.first.result.verified.is_empty() {
             plots.push(Plot { name: "measured".into(), drawing: self.measured() });
         }
         plots
@@ -81,14 +105,19 @@ impl Report {
         page::page(self, &self.plots())
     }
 
+    /// All runs, the first in front.
+    fn runs(&self) -> impl Iterator<Item = &Run> {
+        std::iter::once(&self.first).chain(&self.beside)
+    }
+
     fn devices(&self) -> Vec<String> {
-        self.manifest.device.iter().map(|device| device.name.clone()).collect()
+        self.first.manifest.device.iter().map(|device| device.name.clone()).collect()
     }
 
     /// What the score is called.
     fn score_name(&self) -> String {
-        match self.result.proxy.as_str() {
-            "zen" => format!("Zen-Score, {} mode", self.result.mode),
+        match self.first.result.proxy.as_str() {
+            "zen" => format!("Zen-Score, {} mode", self.first.result.mode),
             other => other.to_owned(),
         }
     }

@@ -1,8 +1,8 @@
-//! The HTML page: no scripts, nothing from elsewhere.
+//! The HTML page: one file, and nothing from elsewhere.
 
 use super::svg::{COLOURS, STYLE, escape};
 use super::tables::{self, BudgetRow, EditRow, Table, VerifiedRow, ms};
-use super::{Plot, Report, caveats};
+use super::{Plot, Report, caveats, explore, together};
 use crate::runs::Verified;
 use edgezen_core::search::Quantity;
 use edgezen_core::search::explain::EditEffect;
@@ -29,6 +29,10 @@ summary{cursor:pointer;color:var(--muted)}details{margin-top:8px}tr.best td{font
 /// Says in a page who made it.
 const GENERATOR: &str = "<meta name=\"generator\" content=\"edgezen report\">";
 
+/// Has browsers fetch nothing: all that the page needs is in it.
+const POLICY: &str = "<meta http-equiv=\"Content-Security-Policy\" \
+    content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">";
+
 /// Whether the file at `path` is a page that was made here.
 pub(super) fn is_page(path: &Path) -> bool {
     let mut first = Vec::new();
@@ -42,8 +46,14 @@ pub(super) fn page(report: &Report, plots: &[Plot]) -> String {
     let mut main =
         format!("<h1>{}</h1>\n<p class=\"muted\">{}</p>\n", escape(&title), escape(&subtitle(report)));
     main += &tiles(report);
+    let data = report.data();
+    let (fronts, others): (Vec<&Plot>, Vec<&Plot>) = plots.iter().partition(|plot| plot.is_front());
+    main += &explore::card(&data, &fronts);
+    if !report.beside.is_empty() {
+        main += &card("The runs side by side", &side_by_side(report));
+    }
     main += "<div class=\"grid\">\n";
-    for plot in plots {
+    for plot in others {
         main += &format!(
             "<section class=\"card\"><h2>{}</h2>{}</section>\n",
             escape(&plot.drawing.title),
@@ -53,11 +63,10 @@ pub(super) fn page(report: &Report, plots: &[Plot]) -> String {
     main += &card("What binds", &budgets(report));
     main += &card("Cheapest edits of the best network", &edits(report));
     main += "</div>\n<div class=\"wide\">\n";
-    if !report.result.verified.is_empty() {
+    if !report.first.result.verified.is_empty() {
         main += &card("Measured on the device", &verified(report));
     }
     main += &card("The best network", &best(report));
-    main += &card("The front", &front(report));
     if !report.comparisons.is_empty() {
         main += &card("Known networks under the same conditions", &comparisons(report));
     }
@@ -67,9 +76,11 @@ pub(super) fn page(report: &Report, plots: &[Plot]) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n{GENERATOR}\n<title>{}</title>\n\
-         <style>{COLOURS}{STYLE}{PAGE_STYLE}</style>\n</head>\n<body><main>\n{main}</main></body>\n</html>\n",
-        escape(&title)
+         <meta name=\"color-scheme\" content=\"light dark\">\n{POLICY}\n{GENERATOR}\n<title>{}</title>\n\
+         <style>{COLOURS}{STYLE}{PAGE_STYLE}\n{}</style>\n</head>\n<body><main>\n{main}</main>\n{}</body>\n</html>\n",
+        escape(&title),
+        explore::STYLE,
+        explore::script(&data)
     )
 }
 
@@ -79,7 +90,7 @@ fn card(title: &str, content: &str) -> String {
 
 /// What was searched for.
 fn title(report: &Report) -> String {
-    let m = &report.manifest;
+    let m = &report.first.manifest;
     let mut budgets: Vec<String> = m
         .device
         .iter()
@@ -91,7 +102,9 @@ fn title(report: &Report) -> String {
 }
 
 fn subtitle(report: &Report) -> String {
-    let (m, r) = (&report.manifest, &report.result);
+    let (m, r) = (&report.first.manifest, &report.first.result);
+    let names: Vec<&str> = report.beside.iter().map(|run| run.name.as_str()).collect();
+    let beside = if names.is_empty() { String::new() } else { format!("; beside it {}", names.join(", ")) };
     format!(
         "edgezen {}, {} space, {}×{} images, {} classes, {} rules, {} iterations, seed {}{}",
         m.tool_version,
@@ -103,7 +116,7 @@ fn subtitle(report: &Report) -> String {
         r.iterations,
         r.seed,
         m.preset.as_ref().map(|name| format!(", preset {name}")).unwrap_or_default()
-    )
+    ) + &beside
 }
 
 fn tile(value: &str, name: &str) -> String {
@@ -111,15 +124,15 @@ fn tile(value: &str, name: &str) -> String {
 }
 
 fn tiles(report: &Report) -> String {
-    let best = &report.result.best;
+    let best = &report.first.result.best;
     let mut out = String::from("<div class=\"tiles\">\n");
     out += &tile(&format!("{:.2}", best.score), &report.score_name());
-    for device in &report.manifest.device {
+    for device in &report.first.manifest.device {
         let Some(predicted) = best.on(&device.name) else { continue };
         let limit = device.printed_limit().map(|limit| format!(" of {limit}")).unwrap_or_default();
         // What was measured is the answer; the prediction stands beside it.
         let measured =
-            report.result.verified.iter().find(|row| row.net == best.net && row.device == device.name);
+            report.first.result.verified.iter().find(|row| row.net == best.net && row.device == device.name);
         let (from, to) = predicted.ends();
         let (value, interval) = (predicted.value(), format!("{from} to {to}"));
         match measured {
@@ -143,7 +156,7 @@ fn tiles(report: &Report) -> String {
 
 fn budgets(report: &Report) -> String {
     let mut out = String::new();
-    for (i, used) in report.result.explanation.budgets.iter().enumerate() {
+    for (i, used) in report.first.result.explanation.budgets.iter().enumerate() {
         let row = BudgetRow::from(used);
         out += &format!(
             "<div class=\"row\"><span>{}</span><span>{} of {}</span></div><div class=\"meter{}\"><i style=\"width:{:.1}%\"></i></div>\n",
@@ -159,26 +172,20 @@ fn budgets(report: &Report) -> String {
 
 /// A table as HTML; its header and cells are escaped here.
 fn table(header: &[impl AsRef<str>], rows: &[Vec<String>]) -> String {
-    marked_table(header, rows, None)
-}
-
-/// A table with one row marked, for those who see it and for those who hear it.
-fn marked_table(header: &[impl AsRef<str>], rows: &[Vec<String>], marked: Option<usize>) -> String {
     let mut out = String::from("<div class=\"scroll\"><table><thead><tr>");
     for cell in header {
         out += &format!("<th>{}</th>", escape(cell.as_ref()));
     }
     out += "</tr></thead><tbody>\n";
-    for (i, row) in rows.iter().enumerate() {
+    for row in rows {
         let cells: String = row.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
-        let mark = if marked == Some(i) { " class=\"best\" aria-label=\"best\"" } else { "" };
-        out += &format!("<tr{mark}>{cells}</tr>\n");
+        out += &format!("<tr>{cells}</tr>\n");
     }
     out + "</tbody></table></div>"
 }
 
 fn edits(report: &Report) -> String {
-    let edits = &report.result.explanation.edits;
+    let edits = &report.first.result.explanation.edits;
     let unit = tables::edit_cost(edits);
     let row = |effect: &EditEffect| {
         let EditRow { block, change, score, cost, fits } = effect.into();
@@ -203,10 +210,10 @@ fn verified(report: &Report) -> String {
         let values = [tables::cell(row.score), row.predicted, row.interval, row.measured];
         values.into_iter().chain(marks).collect()
     };
-    let rows: Vec<Vec<String>> = report.result.verified.iter().map(row).collect();
+    let rows: Vec<Vec<String>> = report.first.result.verified.iter().map(row).collect();
     let header = ["score", "predicted", "90 % interval", "measured", "in interval", "in budget", "quality"];
     let mut out = table(&header, &rows);
-    if let Some(verification) = &report.result.verification {
+    if let Some(verification) = &report.first.result.verification {
         out += &format!(
             "<p class=\"muted\">{} of {} asked for are inside the budget, in {} rounds. After each round the predictor is corrected by what was measured; the last factor is {:.3}.</p>",
             verification.inside_budget,
@@ -219,12 +226,12 @@ fn verified(report: &Report) -> String {
 }
 
 fn best(report: &Report) -> String {
-    let best = &report.result.best;
+    let best = &report.first.result.best;
     let mut out = format!("<div class=\"net\"><code>{}</code></div>", escape(&best.net));
-    if let Some(said) = caveats::of_winner(&report.result) {
+    if let Some(said) = caveats::of_winner(&report.first.result) {
         out += &format!("<p>{}</p>", escape(&said));
     }
-    for device in &report.manifest.device {
+    for device in &report.first.manifest.device {
         let Some(p) = best.on(&device.name) else { continue };
         let (from, to) = p.ends();
         let what = if p.quantity.is_at_least() {
@@ -240,35 +247,31 @@ fn best(report: &Report) -> String {
             100.0 * p.coverage
         );
         let limit = device.limit().map(|(_, time)| time);
-        for said in caveats::of_predicted(&p, limit, report.manifest.budget.confidence) {
+        for said in caveats::of_predicted(&p, limit, report.first.manifest.budget.confidence) {
             out += &format!("<p>{}</p>", escape(&said));
         }
-        if let Some(rows) = report.result.extrapolated.get(&device.name).filter(|rows| !rows.is_empty()) {
+        if let Some(rows) = report.first.result.extrapolated.get(&device.name).filter(|rows| !rows.is_empty())
+        {
             let Table { header, rows } = tables::extrapolated(rows);
             out += &table(&header, &rows);
         }
     }
-    for said in caveats::of_shape(&report.result) {
+    for said in caveats::of_shape(&report.first.result) {
         out += &format!("<p>{}</p>", escape(&said));
     }
     out + "<p class=\"muted\">A score is not an accuracy: train the winner, and a runner-up or two, before you rely on it.</p>"
 }
 
-fn front(report: &Report) -> String {
-    let devices: Vec<&str> = report.manifest.device.iter().map(|device| device.name.as_str()).collect();
-    let networks = || report.result.front.iter().rev();
-    let Table { header, rows } = tables::front(networks(), &devices);
-    let best = networks().position(|found| found.net == report.result.best.net);
-    let mark = if best.is_some() { " The best network of this run is marked." } else { "" };
-    format!(
-        "<p>{} networks spread over the range; their structures are in front.json.{mark}</p><details><summary>All of them</summary>{}</details>",
-        rows.len(),
-        marked_table(&header, &rows, best)
-    )
+/// The runs of the page, with what must be known to compare them.
+fn side_by_side(report: &Report) -> String {
+    let Table { header, rows } = together::table(report);
+    let said = together::caveats(report).into_iter().map(|said| format!("<p>{}</p>", escape(&said)));
+    let note = "<p class=\"muted\">What follows is about the first of them.</p>".to_owned();
+    table(&header, &rows) + &said.collect::<String>() + &note
 }
 
 fn comparisons(report: &Report) -> String {
-    let devices: Vec<&str> = report.manifest.device.iter().map(|device| device.name.as_str()).collect();
+    let devices: Vec<&str> = report.first.manifest.device.iter().map(|device| device.name.as_str()).collect();
     let mut header = vec!["network", "score", "parameters", "FLOPs"];
     header.extend(&devices);
     let mut sampled = false;
@@ -285,7 +288,7 @@ fn comparisons(report: &Report) -> String {
                 Macs(c.flops).to_string(),
             ];
             row.extend(devices.iter().map(|&device| {
-                let states = report.result.best.on(device).map_or(Quantity::Latency, |p| p.quantity);
+                let states = report.first.result.best.on(device).map_or(Quantity::Latency, |p| p.quantity);
                 let printed = |&ms: &f64| states.print(Latency::from_ms(ms).ns());
                 tables::cell(c.latency_ms.get(device).map(printed))
             }));
@@ -304,7 +307,7 @@ fn comparisons(report: &Report) -> String {
 }
 
 fn statistics(report: &Report) -> String {
-    let r = &report.result;
+    let r = &report.first.result;
     let share = |count: u64| format!("{:.1} %", 100.0 * count as f64 / r.iterations.max(1) as f64);
     let rejected = &r.rejected;
     let mut rows = vec![vec!["scored".to_owned(), r.scored.to_string(), share(r.scored)]];

@@ -3,7 +3,7 @@
 use super::axis::{self, Scale};
 use super::chart::{Chart, Dot, Label, Mark, Series};
 use super::svg::Drawing;
-use super::{Comparison, Report};
+use super::{Comparison, Report, Run, together};
 use crate::runs::{FoundNetwork, Manifest};
 use edgezen_core::search::{HistoryPoint, Quantity};
 use edgezen_core::units::{Latency, three_digits};
@@ -37,19 +37,16 @@ impl Report {
         .draw()
     }
 
-    /// The front on one device, or against FLOPs.
+    /// The fronts on one device, or against FLOPs.
     pub(super) fn front(&self, device: Option<&str>) -> Drawing {
         let states =
-            device.and_then(|device| self.result.best.on(device)).map(|predicted| predicted.quantity);
+            device.and_then(|device| self.first.result.best.on(device)).map(|predicted| predicted.quantity);
         let axis = CostAxis { device, states: states.unwrap_or(Quantity::Latency) };
-        let on_it = |found: &&FoundNetwork| device.is_none_or(|d| found.on_front.iter().any(|on| on == d));
-        let dot = |found: &FoundNetwork| {
-            let cost = axis.of(found)?;
-            Some(Dot { about: axis.about(found, cost), ..Dot::new(cost, found.score) })
-        };
-        let mut front: Vec<Dot> = self.result.front.iter().filter(on_it).filter_map(dot).collect();
-        front.sort_by(|a, b| a.x.total_cmp(&b.x));
-        let (low, high) = (front.first().map_or(0.0, |d| d.x), front.last().map_or(f64::INFINITY, |d| d.x));
+        let fronts: Vec<Vec<Dot>> =
+            self.runs().enumerate().map(|(place, run)| self.dots(place, run, &axis)).collect();
+        let costs = || fronts.iter().flatten().map(|dot| dot.x);
+        let low = costs().min_by(f64::total_cmp).unwrap_or(0.0);
+        let high = costs().max_by(f64::total_cmp).unwrap_or(f64::INFINITY);
         let known = |comparison: &Comparison| {
             let cost = axis.of_known(comparison)?;
             let near = cost <= high * NEAR && cost >= low / NEAR;
@@ -58,27 +55,56 @@ impl Report {
             near.then_some(Dot { name: comparison.name.clone(), about, ..dot })
         };
         let known = self.comparisons.iter().filter_map(known).collect();
-        let best = &self.result.best;
-        let best = Dot { name: "best".into(), ..Dot::new(axis.of(best).unwrap_or(0.0), best.score) };
+        let several = !self.beside.is_empty();
+        let mut series: Vec<Series> = fronts
+            .into_iter()
+            .zip(self.runs())
+            .enumerate()
+            .map(|(place, (points, run))| Series {
+                name: if several { run.name.clone() } else { "front".into() },
+                colour: together::colour(place),
+                mark: Mark::LineAndDots,
+                points,
+            })
+            .collect();
+        let best = &self.first.result.best;
+        let best = Dot {
+            name: "best".into(),
+            net: self.place(0, &best.net),
+            ..Dot::new(axis.of(best).unwrap_or(0.0), best.score)
+        };
+        series.push(Series { name: "known networks".into(), colour: 4, mark: Mark::Named, points: known });
+        series.push(Series { name: "best".into(), colour: 3, mark: Mark::Named, points: vec![best] });
         Chart {
             title: device.map_or("Score and FLOPs".into(), |d| format!("Score and {} on {d}", axis.states)),
             x: axis.label(),
             y: Label { text: self.score_name(), scale: Scale::Linear },
-            series: vec![
-                Series { name: "front".into(), colour: 1, mark: Mark::LineAndDots, points: front },
-                Series { name: "known networks".into(), colour: 4, mark: Mark::Named, points: known },
-                Series { name: "best".into(), colour: 3, mark: Mark::Named, points: vec![best] },
-            ],
-            limits: axis.limits(&self.manifest),
+            series,
+            limits: axis.limits(&self.first.manifest),
             diagonal: false,
         }
         .draw()
     }
 
+    /// The front of a run as points, cheapest first.
+    fn dots(&self, place: usize, run: &Run, axis: &CostAxis<'_>) -> Vec<Dot> {
+        let on_it =
+            |found: &&FoundNetwork| axis.device.is_none_or(|d| found.on_front.iter().any(|on| on == d));
+        let dot = |found: &FoundNetwork| {
+            let cost = axis.of(found)?;
+            let net = self.place(place, &found.net);
+            Some(Dot { about: axis.about(found, cost), net, ..Dot::new(cost, found.score) })
+        };
+        let mut dots: Vec<Dot> = run.result.front.iter().filter(on_it).filter_map(dot).collect();
+        dots.sort_by(|a, b| a.x.total_cmp(&b.x));
+        dots
+    }
+
     /// What was predicted and what was measured.
     pub(super) fn measured(&self) -> Drawing {
         let dots = |inside: bool| {
-            self.result
+            self.first
+                .result
                 .verified
                 .iter()
                 .filter(move |row| (row.inside_budget != Some(false)) == inside)
@@ -93,7 +119,7 @@ impl Report {
                 })
                 .collect()
         };
-        let device = self.result.verified.first().map_or("", |row| &row.device);
+        let device = self.first.result.verified.first().map_or("", |row| &row.device);
         let series = |name: &str, colour, inside| Series {
             name: name.into(),
             colour,

@@ -13,16 +13,16 @@ pub struct Drawing {
 
 /// Variables of the colours, for light and dark surroundings.
 pub const COLOURS: &str = ":root,svg{--ink:#17212b;--muted:#5b6875;--rule:#dde3ea;--card:#ffffff;--page:#f3f5f8;\
---c1:#1f6fd6;--c2:#d9622b;--c3:#1f9254;--c4:#8b54c9;--c5:#b8860b;--soft:#e8f0fb}\
+--c1:#1f6fd6;--c2:#d9622b;--c3:#1f9254;--c4:#8b54c9;--c5:#b8860b;--c6:#0e8a9a;--c7:#b83280;--c8:#6b7a1f;--soft:#e8f0fb}\
 @media(prefers-color-scheme:dark){:root,svg{--ink:#e6ebf1;--muted:#9aa7b4;--rule:#303a45;--card:#1a222b;--page:#10161c;\
---c1:#6aa8f7;--c2:#f08a5a;--c3:#5cc98d;--c4:#bb90ee;--c5:#dcb03f;--soft:#1d2b3c}}";
+--c1:#6aa8f7;--c2:#f08a5a;--c3:#5cc98d;--c4:#bb90ee;--c5:#dcb03f;--c6:#4fc4d4;--c7:#ea7fbe;--c8:#b5c455;--soft:#1d2b3c}}";
 
 /// What the elements of a drawing look like.
 pub const STYLE: &str = "svg.plot{font:11px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;background:var(--card)}\
 svg.plot text{fill:var(--ink)}svg.plot .muted{fill:var(--muted)}svg.plot .small{font-size:10px}svg.plot .grid{stroke:var(--rule);stroke-width:1;fill:none}\
 svg.plot .limit{stroke:var(--c2);stroke-width:1.2;stroke-dasharray:4 3;fill:none}svg.plot .line{fill:none;stroke-width:2;stroke-linejoin:round}\
-svg.plot .k1{stroke:var(--c1)}svg.plot .k2{stroke:var(--c2)}svg.plot .k3{stroke:var(--c3)}svg.plot .k4{stroke:var(--c4)}svg.plot .k5{stroke:var(--c5)}\
-svg.plot .f1{fill:var(--c1)}svg.plot .f2{fill:var(--c2)}svg.plot .f3{fill:var(--c3)}svg.plot .f4{fill:var(--c4)}svg.plot .f5{fill:var(--c5)}\
+svg.plot .k1{stroke:var(--c1)}svg.plot .k2{stroke:var(--c2)}svg.plot .k3{stroke:var(--c3)}svg.plot .k4{stroke:var(--c4)}svg.plot .k5{stroke:var(--c5)}svg.plot .k6{stroke:var(--c6)}svg.plot .k7{stroke:var(--c7)}svg.plot .k8{stroke:var(--c8)}\
+svg.plot .f1{fill:var(--c1)}svg.plot .f2{fill:var(--c2)}svg.plot .f3{fill:var(--c3)}svg.plot .f4{fill:var(--c4)}svg.plot .f5{fill:var(--c5)}svg.plot .f6{fill:var(--c6)}svg.plot .f7{fill:var(--c7)}svg.plot .f8{fill:var(--c8)}\
 svg.plot .on{fill:var(--card)}svg.plot .track{fill:var(--rule)}svg.plot .halo{paint-order:stroke;stroke:var(--card);stroke-width:3px}";
 
 impl Drawing {

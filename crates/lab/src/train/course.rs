@@ -4,6 +4,7 @@
 use super::checkpoint::{self, Best, TrainingState};
 use super::data::TrainingData;
 use super::network::{Network, Step};
+use super::teacher::Teacher;
 use super::{Purpose, TrainError, augment, stream};
 use crate::files::write_atomically;
 use crate::images::{Answers, Pictures, View};
@@ -16,7 +17,7 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use tch::{CModule, Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
 pub const METRICS: &str = "metrics.csv";
@@ -53,13 +54,26 @@ pub struct Progress {
     pub finished: Option<Epoch>,
 }
 
+/// What one step learns from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Augmented and normalised, not mixed yet.
+    pub images: Vec<f32>,
+    pub labels: Vec<u32>,
+    /// What each image keeps of itself in the mixture with its partner.
+    pub share: f64,
+    /// The number within the batch of the image that each one is mixed with.
+    pub partners: Vec<i64>,
+    pub rate: f64,
+}
+
 /// A run, ready to go on.
 pub struct Course<'a> {
     pub data: &'a TrainingData,
     pub network: Network,
     pub state: TrainingState,
     pub device: Device,
-    pub teacher: Option<CModule>,
+    pub teacher: Option<Teacher>,
     /// Folder of what it leaves behind.
     pub dir: PathBuf,
     /// Epochs after which it pauses; `None`: it goes on to the end.
@@ -159,85 +173,102 @@ impl Course<'_> {
     }
 
     fn rate(&self) -> f64 {
-        let images = self.data.training.len() as u64;
+        self.rate_of(self.state.epoch, self.state.step.min(self.steps() - 1))
+    }
+
+    /// The learning rate of a step of an epoch, both from 0.
+    fn rate_of(&self, epoch: u32, step: u64) -> f64 {
         let batch = u64::from(self.state.recipe.batch);
         // The last batch is left out if it is not whole.
-        let before = u64::from(self.state.epoch) * self.steps() * batch;
-        self.state.recipe.rate(before + (self.state.step.min(self.steps() - 1) + 1) * batch, images)
+        let before = u64::from(epoch) * self.steps() * batch;
+        self.state.recipe.rate(before + (step + 1) * batch, self.data.training.len() as u64)
     }
 
     fn order(&self, epoch: u32) -> Vec<usize> {
         shuffled(self.data.training.len(), &mut stream(self.state.seed, Purpose::Order, epoch, 0))
     }
 
-    /// One step; gives its loss.
-    fn step(&mut self, order: &[usize]) -> Result<f64, TrainError> {
-        let recipe = self.state.recipe.clone();
-        let TrainingState { seed, epoch, step, .. } = self.state;
+    /// What a step of an epoch learns from, both from 0: it depends on the seed, and on nothing that was learnt.
+    ///
+    /// # Errors
+    /// A file that can no longer be read.
+    pub fn batch(&self, epoch: u32, step: u64) -> Result<Batch, TrainError> {
+        self.ordered_batch(&self.order(epoch), epoch, step)
+    }
+
+    fn ordered_batch(&self, order: &[usize], epoch: u32, step: u64) -> Result<Batch, TrainError> {
+        let TrainingState { seed, recipe, .. } = &self.state;
         let batch = recipe.batch as usize;
         let indices = &order[step as usize * batch..][..batch];
-        let classes = self.state.classes as usize;
         let TrainingData { view, training, .. } = self.data;
         let elements = view.elements();
         let mut images = vec![0_f32; batch * elements];
         images.par_chunks_mut(elements).zip(indices).try_for_each(|(out, &index)| {
-            let mut rng = stream(seed, Purpose::Image, epoch, index as u64);
+            let mut rng = stream(*seed, Purpose::Image, epoch, index as u64);
             let picture = training.picture(index)?;
-            view.numbers(&augment::augmented(view, &picture, &recipe, &mut rng), out);
-            augment::erase(out, &recipe, &mut rng);
+            view.numbers(&augment::augmented(view, &picture, recipe, &mut rng), out);
+            augment::erase(out, recipe, &mut rng);
             Ok::<(), TrainError>(())
         })?;
-        let labels = training.labels();
-        let targets: Vec<f32> =
-            indices.iter().flat_map(|&index| recipe.target(labels[index], classes)).collect();
-        let rate = self.rate();
-        let mut rng = stream(seed, Purpose::Mixup, epoch, step);
+        let labels = indices.iter().map(|&index| training.labels()[index]).collect();
+        let mut rng = stream(*seed, Purpose::Mixup, epoch, step);
         let share = recipe.mixture(&mut rng);
-        let partners: Vec<i64> = shuffled(batch, &mut rng).into_iter().map(|i| i as i64).collect();
-        let loss = self.learn(&images, &targets, share, &partners, rate);
-        loss.map_err(|error| match edgezen_engine::torch::failed(error) {
+        let partners = shuffled(batch, &mut rng).into_iter().map(|i| i as i64).collect();
+        Ok(Batch { images, labels, share, partners, rate: self.rate_of(epoch, step) })
+    }
+
+    /// One step; gives its loss.
+    fn step(&mut self, order: &[usize]) -> Result<f64, TrainError> {
+        let batch = self.ordered_batch(order, self.state.epoch, self.state.step)?;
+        self.learn(&batch)
+    }
+
+    fn learn(&mut self, batch: &Batch) -> Result<f64, TrainError> {
+        let recipe = &self.state.recipe;
+        let failed = |error: tch::TchError| match edgezen_engine::torch::failed(error) {
             edgezen_engine::EngineError::OutOfMemory { reason, .. } => {
                 TrainError::OutOfMemory { batch: recipe.batch, reason }
             }
             other => TrainError::Torch(other.to_string()),
-        })
-    }
-
-    fn learn(
-        &mut self,
-        images: &[f32],
-        targets: &[f32],
-        share: f64,
-        partners: &[i64],
-        rate: f64,
-    ) -> Result<f64, tch::TchError> {
-        let recipe = &self.state.recipe;
-        let batch = partners.len() as i64;
-        let View { height, width, .. } = self.data.view;
+        };
         let step = Step {
-            rate,
+            rate: batch.rate,
             kept_in_mean: recipe.kept_in_mean(u64::from(self.state.epoch) * self.steps() + self.state.step),
             head_alone: self.state.epoch < recipe.head_epochs,
         };
+        let (x, y) = self.mixed(batch).map_err(failed)?;
+        let mut targets = vec![y];
+        if let Some(teacher) = &mut self.teacher {
+            targets.push(teacher.shares(&x)?);
+        }
+        self.network.learn(x, &targets, step, recipe).map_err(failed)
+    }
+
+    /// Images and targets of a batch, mixed, where libtorch computes.
+    fn mixed(&self, batch: &Batch) -> Result<(Tensor, Tensor), tch::TchError> {
+        let classes = self.state.classes as usize;
+        let recipe = &self.state.recipe;
+        let target = |&label: &u32| {
+            let counts = if recipe.balance { self.data.balance[label as usize] } else { 1.0 };
+            recipe.target(label, classes).into_iter().map(move |share| share * counts)
+        };
+        let targets: Vec<f32> = batch.labels.iter().flat_map(target).collect();
+        let View { height, width, .. } = self.data.view;
+        let count = batch.labels.len() as i64;
         let place = |values: &[f32], shape: &[i64]| {
             Tensor::f_from_slice(values)?.f_reshape(shape)?.f_to_device(self.device)
         };
-        let mut x = place(images, &[batch, 3, height as i64, width as i64])?;
-        let mut y = place(targets, &[batch, targets.len() as i64 / batch])?;
-        if share < 1.0 {
-            let partners = Tensor::f_from_slice(partners)?.f_to_device(self.device)?;
-            let mix = |t: &Tensor| {
-                t.f_mul_scalar(share)?.f_add(&t.f_index_select(0, &partners)?.f_mul_scalar(1.0 - share)?)
-            };
-            (x, y) = (mix(&x)?, mix(&y)?);
+        let x = place(&batch.images, &[count, 3, height as i64, width as i64])?;
+        let y = place(&targets, &[count, classes as i64])?;
+        if batch.share >= 1.0 {
+            return Ok((x, y));
         }
-        let taught = self.teacher.as_ref().map(|teacher| {
-            let _guard = tch::no_grad_guard();
-            teacher.forward_ts(&[&x])?.f_softmax(-1, Kind::Float)
-        });
-        let mut targets = vec![y];
-        targets.extend(taught.transpose()?);
-        self.network.learn(x, &targets, step, recipe)
+        let partners = Tensor::f_from_slice(&batch.partners)?.f_to_device(self.device)?;
+        let mix = |t: &Tensor| {
+            let partner = t.f_index_select(0, &partners)?.f_mul_scalar(1.0 - batch.share)?;
+            t.f_mul_scalar(batch.share)?.f_add(&partner)
+        };
+        Ok((mix(&x)?, mix(&y)?))
     }
 
     /// The lines of the epochs before this one.

@@ -16,6 +16,8 @@ pub struct TrainingData {
     pub classes: Vec<String>,
     pub view: View,
     pub training: Pictures,
+    /// How much an image of each class counts where all classes count alike; one, on average over the images.
+    pub balance: Vec<f32>,
     /// They choose the epoch.
     pub judged: Pictures,
     /// They are looked at once, at the end; `None`: the images that choose the epoch are the test images, as in the
@@ -93,6 +95,7 @@ impl TrainingData {
         Ok(TrainingData {
             classes: folder.classes.clone(),
             view,
+            balance: balance(training.labels(), folder.classes.len()),
             training,
             judged,
             test: Some(test),
@@ -112,10 +115,12 @@ impl TrainingData {
                 planes.map(|planes| Picture { height: side, width: side, planes: planes.to_vec() }).collect();
             Pictures::in_memory(pictures, images.labels.into_iter().map(u32::from).collect())
         };
+        let training = pictures(data.training);
         TrainingData {
             classes: (0..data.classes).map(|class| class.to_string()).collect(),
             view: View::of(Shape::square(3, cifar::SIDE as u32)),
-            training: pictures(data.training),
+            balance: balance(training.labels(), data.classes as usize),
+            training,
             judged: pictures(data.test),
             test: None,
             sha256: data.sha256,
@@ -128,5 +133,28 @@ impl TrainingData {
     /// Whether a folder holds the files of CIFAR, and no images in files of their own.
     pub fn is_cifar(dir: &Path) -> bool {
         cifar::is_there(dir)
+    }
+}
+
+/// How much an image of each class counts, so that the images of all classes count alike.
+fn balance(labels: &[u32], classes: usize) -> Vec<f32> {
+    let mut counts = vec![0_u32; classes];
+    labels.iter().for_each(|&label| counts[label as usize] += 1);
+    let there = counts.iter().filter(|&&count| count > 0).count();
+    let share = labels.len() as f32 / there.max(1) as f32;
+    counts.into_iter().map(|count| if count > 0 { share / count as f32 } else { 0.0 }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_of_rare_classes_count_more_and_all_together_as_before() {
+        let labels = [0, 0, 0, 2];
+        let weights = balance(&labels, 3);
+        assert_eq!(weights, [2.0 / 3.0, 0.0, 2.0]);
+        let sum: f32 = labels.iter().map(|&label| weights[label as usize]).sum();
+        assert!((sum - 4.0).abs() < 1e-6);
     }
 }

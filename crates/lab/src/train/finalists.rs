@@ -84,8 +84,8 @@ mod tests {
 
     fn network(net: &str, score: f64, ms: f64) -> FoundNetwork {
         let text = format!(
-            r#"{{"net": "{net}", "score": {score}, "latency": {{"host": {{"ms": {ms}, "lower_ms": 1, "upper_ms": 9,
-                "coverage": 1}}}}}}"#
+            r#"{{"net": "{net}", "score": {score}, "layers": 6, "params": 1000, "flops": 1000,
+                "latency": {{"host": {{"ms": {ms}, "lower_ms": 1, "upper_ms": 9, "coverage": 1}}}}}}"#
         );
         serde_json::from_str(&text).unwrap()
     }

@@ -12,10 +12,12 @@ pub mod course;
 pub mod data;
 pub mod digits;
 pub mod finalists;
+pub mod inherit;
 pub mod network;
 pub mod recipe;
 pub mod recipes;
 pub mod split;
+pub mod teacher;
 
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -32,6 +34,8 @@ pub enum TrainError {
     Data { path: PathBuf, reason: String },
     #[error("{path}: {reason}")]
     Checkpoint { path: PathBuf, reason: String },
+    #[error("{path}: {reason}")]
+    Teacher { path: PathBuf, reason: String },
     #[error("{0}")]
     Shape(#[from] edgezen_core::plainnet::ShapeError),
     #[error("this network cannot be trained here: {0}")]

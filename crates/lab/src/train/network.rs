@@ -338,6 +338,11 @@ impl Network {
         Ok(out)
     }
 
+    /// How many tensors [`Network::tensors`] gives without velocities.
+    pub fn tensor_count(&self) -> usize {
+        self.parameters.len() + 2 * self.statistics.len()
+    }
+
     /// The names of the means in files.
     fn average_names(&self) -> Vec<String> {
         let parameters = self.parameters.iter().map(|parameter| format!("{}.average", parameter.name));

@@ -39,6 +39,9 @@ pub struct Recipe {
     /// What the mean of the weights over the steps keeps of itself in each; absent: the weights themselves are judged and kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ema: Option<f64>,
+    /// Whether images of rare classes count more, so that all classes count alike.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub balance: bool,
     /// Epochs in which only the classifier learns, for networks that begin with weights of others.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub head_epochs: u32,
@@ -56,6 +59,11 @@ fn yes() -> bool {
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_yes(value: &bool) -> bool {
     *value
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_no(value: &bool) -> bool {
+    !*value
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)]
@@ -82,6 +90,7 @@ impl Default for Recipe {
             clip: None,
             bn_momentum: None,
             ema: None,
+            balance: false,
             head_epochs: 0,
             patience: None,
         }

@@ -118,6 +118,7 @@ fn measure(
             Step::Launch(network) => Event::Measuring { network },
             Step::Sentinel => Event::Sentinel,
             Step::Resting { left, reason } => Event::Resting { left, reason },
+            Step::Heating { so_far, sentinel } => Event::Heating { so_far, sentinel },
         });
     })?;
     progress(Event::Measured);

@@ -18,6 +18,7 @@ use crate::device::DeviceError;
 use crate::evaluation::OtherIdentity;
 use edgezen_core::plainnet::ShapeError;
 use edgezen_core::search::SearchError;
+use edgezen_core::units::Latency;
 use std::time::Duration;
 
 /// What has just happened.
@@ -33,6 +34,8 @@ pub enum Event<'a> {
     Sentinel,
     /// The device rests before anything is measured.
     Resting { left: Duration, reason: &'a str },
+    /// The device is heated up to its plateau before anything is measured.
+    Heating { so_far: Duration, sentinel: Latency },
     /// All measurements are made.
     Measured,
     /// What the device has to say to a person.

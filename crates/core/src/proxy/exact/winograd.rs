@@ -202,8 +202,7 @@ fn window_matrix(points: usize, taps: usize) -> Vec<Vec<f64>> {
     let pairs = points / 2 - 1;
     let at = |a: f64, by: f64| (0..taps).map(|tap| a.powi(tap as i32) / by).collect::<Vec<f64>>();
     let mut matrix = vec![at(0.0, squares_product(&PAIRS[..pairs])[0])];
-    for pair in 0..pairs {
-        let a = PAIRS[pair];
+    for (pair, &a) in PAIRS[..pairs].iter().enumerate() {
         let others =
             (0..pairs).filter(|&other| other != pair).map(|other| a * a - PAIRS[other] * PAIRS[other]);
         let by = 2.0 * a * a * others.product::<f64>();
@@ -253,12 +252,11 @@ fn from_points<S: Simd, T: Real, const N: usize>(
 ) -> [T::Vector<S>; N] {
     let zero = T::splat(simd, T::default());
     let minus = T::splat(simd, -T::ONE);
-    // Sums and differences of each pair, for even and odd powers.
-    let mut sums = [[zero; 3]; 2];
-    for pair in 0..N / 2 - 1 {
+    // The sum and the difference of each pair, for even and odd powers.
+    let mut sums = [[zero; 2]; 3];
+    for (pair, sums) in sums.iter_mut().enumerate().take(N / 2 - 1) {
         let (plus, negative) = (products[1 + 2 * pair], products[2 + 2 * pair]);
-        sums[0][pair] = T::plus(simd, plus, negative);
-        sums[1][pair] = T::mul_add(simd, negative, minus, plus);
+        *sums = [T::plus(simd, plus, negative), T::mul_add(simd, negative, minus, plus)];
     }
     let mut out = [zero; N];
     for i in 0..outputs {
@@ -266,8 +264,8 @@ fn from_points<S: Simd, T: Real, const N: usize>(
         if i + 1 == outputs {
             value = T::plus(simd, value, products[N - 1]);
         }
-        for pair in 0..N / 2 - 1 {
-            value = T::mul_add(simd, sums[i % 2][pair], T::splat(simd, points.powers[i][pair]), value);
+        for (sums, &power) in sums.iter().zip(&points.powers[i]).take(N / 2 - 1) {
+            value = T::mul_add(simd, sums[i % 2], T::splat(simd, power), value);
         }
         out[i] = value;
     }

@@ -2,20 +2,21 @@
 //!
 //! What a predictor says of a sublayer is remembered, because the same sublayers come back in most mutations.
 
+use super::prices::Prices;
 use super::quantity::{Built, Source};
-use super::{Amounts, Budget, Budgets, Costs, Quantity, TrackedDevice};
+use super::{Amounts, Budget, Budgets, Costs, Quantity};
 use crate::plainnet::cost::{self, Official};
-use crate::plainnet::lowering::Lowering;
-use crate::plainnet::{Block, Graph, Kernel, Shape, ShapeError, SuperBlock, Variant, graph};
+use crate::plainnet::{Block, Shape, ShapeError, SuperBlock, Variant, graph};
 use crate::predictor::{Estimate, Terms};
 use crate::units::{Macs, Params};
 use rustc_hash::{FxHashMap, FxHasher};
+use std::collections::hash_map::Entry;
 use std::hash::{Hash, Hasher};
 
 /// Slots of a direct-mapped cache for the official costs of blocks; a new entry overwrites the old.
 const SLOTS: usize = 1 << 12;
 
-/// Sublayers (or kernels) in a table before it is emptied; bounds the memory to some tens of MB.
+/// Sublayers before all are forgotten; bounds the memory to some tens of MB.
 const REMEMBERED: usize = 1 << 17;
 
 /// One look at a network. Each gives several quantities; a look at the network as built costs most.
@@ -53,14 +54,15 @@ pub struct Accountant<'a> {
     budgets: &'a Budgets,
     /// Whether anything is asked of the network as built.
     builds: bool,
+    /// Whether quantities of it are bounded.
+    bounds_built: bool,
     resolution: u32,
     classes: u32,
     variant: Variant,
     official: Box<[Option<(SuperBlock, i64, Official)>]>,
     sublayers: FxHashMap<(SuperBlock, u32), Sublayer>,
     heads: FxHashMap<(i32, u32), Box<[Terms]>>,
-    /// Kernels come back in different sublayers more often than sublayers come back.
-    kernels: FxHashMap<Kernel, Box<[Terms]>>,
+    prices: Prices<'a>,
     sums: Vec<Terms>,
 }
 
@@ -70,13 +72,14 @@ impl<'a> Accountant<'a> {
         Accountant {
             budgets,
             builds: bounded || !budgets.devices.is_empty(),
+            bounds_built: bounded,
             resolution,
             classes,
             variant: Variant::BUILT,
             official: vec![None; SLOTS].into(),
             sublayers: FxHashMap::default(),
             heads: FxHashMap::default(),
-            kernels: FxHashMap::default(),
+            prices: Prices::new(&budgets.devices),
             sums: Vec::new(),
         }
     }
@@ -270,7 +273,7 @@ impl<'a> Accountant<'a> {
         let key = (out_c, side);
         if !self.heads.contains_key(&key) {
             let map = Shape::square(out_c.unsigned_abs(), side);
-            let terms = self.terms(&graph::with_classifier(graph::Graph::new(map), self.classes));
+            let terms = self.prices.of_graph(&graph::with_classifier(graph::Graph::new(map), self.classes));
             self.heads.insert(key, terms);
         }
         let head = self.heads.get(&key).map_or(&[][..], |terms| terms);
@@ -290,58 +293,45 @@ impl<'a> Accountant<'a> {
         } else {
             SuperBlock { sublayers: 0, in_c: block.out_c, stride: 1, ..block }
         };
-        if !self.sublayers.contains_key(&(key, side)) {
-            let in_c = if first { block.in_c } else { block.out_c };
-            let graph =
-                graph::sublayer(&block, first, Shape::square(in_c.unsigned_abs(), side), self.variant)?;
-            let weights = if self.budgets.limit(Quantity::Weights).is_some() {
-                // Only the first sublayer of a block may have a projection: another one is what a second adds.
-                let exact = |sublayers| {
-                    let block = Block::Super(SuperBlock { sublayers, in_c, ..key });
-                    Ok(cost::exact(&[block], i64::from(side), self.variant)?.params)
-                };
-                let one: Result<i64, ShapeError> = exact(1);
-                (if first { one? } else { exact(2)? - one? }).unsigned_abs()
-            } else {
-                0
-            };
-            let built = Built { peak_elements: graph.peak_elements(), weights };
-            let sublayer = Sublayer { terms: self.terms(&graph), built };
-            self.sublayers.insert((key, side), sublayer);
-        }
-        let Some(known) = self.sublayers.get(&(key, side)) else { return Ok(Built::default()) };
+        let known = match self.sublayers.entry((key, side)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let in_c = if first { block.in_c } else { block.out_c };
+                let input = Shape::square(in_c.unsigned_abs(), side);
+                let terms = self.prices.of_sublayer(&block, first, input, self.variant)?;
+                let budgets = self.bounds_built.then_some(self.budgets);
+                let built =
+                    budgets.map_or(Ok(Built::default()), |b| built(b, &block, first, input, self.variant))?;
+                place.insert(Sublayer { terms, built })
+            }
+        };
         for (sum, term) in self.sums.iter_mut().zip(&known.terms) {
             *sum = *sum + term.times(count);
         }
         Ok(Built { weights: known.built.weights * u64::from(count), ..known.built })
     }
+}
 
-    /// The sums over the kernels of `graph`, one for each device.
-    fn terms(&mut self, graph: &Graph) -> Box<[Terms]> {
-        let budgets = self.budgets;
-        let mut sums = vec![Terms::default(); budgets.devices.len()];
-        if sums.is_empty() {
-            return sums.into();
-        }
-        if self.kernels.len() > REMEMBERED {
-            self.kernels.clear();
-        }
-        // Runtimes differ in what they make a kernel of.
-        for lowering in Lowering::ALL {
-            let meant = |device: &TrackedDevice| device.predictor.lowering() == lowering;
-            if !budgets.devices.iter().any(meant) {
-                continue;
-            }
-            for kernel in lowering.kernels(graph) {
-                let terms = self.kernels.entry(kernel).or_insert_with(|| {
-                    let of = |device: &TrackedDevice| device.predictor.terms(&kernel);
-                    budgets.devices.iter().map(of).collect()
-                });
-                let summed = sums.iter_mut().zip(terms.iter()).zip(&budgets.devices);
-                let summed = summed.filter(|(_, device)| meant(device));
-                summed.for_each(|((sum, term), _)| *sum = *sum + *term);
-            }
-        }
-        sums.into()
+/// What is bounded of one sublayer as built.
+fn built(
+    budgets: &Budgets,
+    block: &SuperBlock,
+    first: bool,
+    input: Shape,
+    variant: Variant,
+) -> Result<Built, ShapeError> {
+    let peak_elements = graph::sublayer(block, first, input, variant)?.peak_elements();
+    if budgets.limit(Quantity::Weights).is_none() {
+        return Ok(Built { peak_elements, weights: 0 });
     }
+    // Only the first sublayer of a block may have a projection: another one is what a second adds.
+    let in_c = i32::try_from(input.c).unwrap_or(i32::MAX);
+    let stride = if first { block.stride } else { 1 };
+    let exact = |sublayers| {
+        let block = Block::Super(SuperBlock { sublayers, in_c, stride, ..*block });
+        Ok(cost::exact(&[block], i64::from(input.h), variant)?.params)
+    };
+    let one: i64 = exact(1)?;
+    let weights: Result<i64, ShapeError> = if first { Ok(one) } else { exact(2).map(|two| two - one) };
+    Ok(Built { peak_elements, weights: weights?.unsigned_abs() })
 }

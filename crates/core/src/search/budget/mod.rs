@@ -7,6 +7,7 @@
 mod accountant;
 mod by_quantity;
 mod costs;
+mod prices;
 pub mod quantity;
 mod rejected;
 mod scale;

@@ -3,6 +3,7 @@
 
 mod watch;
 
+use super::heating::heat;
 use super::state;
 use crate::device::{Device, DeviceError, Options, Workload};
 use edgezen_core::measurement::{Agreement, Doubt, MachineState, Quality, Summary, launches};
@@ -16,6 +17,8 @@ use watch::Watch;
 pub const LAUNCHES: u32 = 5;
 /// Launches of networks whose first ones differ too much.
 pub const MOST_LAUNCHES: u32 = 8;
+/// The slowest hundredth of fewer runs than this says little: MLPerf Inference asks for so many queries of a single stream.
+pub const RUNS_FOR_P99: u32 = 1_024;
 /// The least time between two launches of one network.
 const APART: Duration = Duration::from_millis(500);
 /// Longest wait for a core at its usual pace before a further launch.
@@ -87,6 +90,11 @@ impl Reading {
         })
     }
 
+    /// Whether p99 is of enough runs, each of them timed by itself.
+    pub fn p99_is_reliable(&self) -> bool {
+        self.summary.k == 1 && self.summary.runs >= RUNS_FOR_P99
+    }
+
     pub fn quality(&self) -> Quality {
         self.doubt.as_ref().map_or(Quality::Good, Doubt::quality)
     }
@@ -156,6 +164,8 @@ pub enum Step<'a> {
     Sentinel,
     /// The device rests before anything is measured. This comes again and again until the rest is over.
     Resting { left: Duration, reason: &'a str },
+    /// The device is heated up to its plateau before anything is measured. This comes again and again until it is there.
+    Heating { so_far: Duration, sentinel: Latency },
 }
 
 /// Measures each workload. The device is one that was opened with [`options`].
@@ -171,8 +181,16 @@ pub fn measure(
     workloads: &[Workload<'_>],
     progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<Vec<Option<Reading>>, DeviceError> {
-    let watch = Watch::begin(device, progress)?;
     let vigilance = device.vigilance();
+    if let Some(plateau) = device.plateau() {
+        let zones = vigilance.as_ref().map_or(&[][..], |rules| &rules.zones);
+        let mut tell = |so_far, sentinel| -> Result<(), DeviceError> {
+            progress(Step::Heating { so_far, sentinel });
+            Ok(())
+        };
+        heat(device, plateau, zones, &mut tell)?;
+    }
+    let watch = Watch::begin(device, progress)?;
     let throttled = |measured: &Measured| vigilance.as_ref().and_then(|rules| rules.complaint(measured));
     let mut of_each: Vec<Launches> = workloads.iter().map(|_| Launches::default()).collect();
     for launch in 0..MOST_LAUNCHES {
@@ -209,6 +227,10 @@ struct Launches {
 impl Launches {
     /// Waits until the last launch is long enough ago.
     fn wait(&self, device: &mut dyn Device) {
+        // A device that is measured hot would cool down.
+        if device.plateau().is_some() {
+            return;
+        }
         let passed = self.ended.map(|ended| ended.elapsed());
         if let Some(left) = passed.and_then(|passed| APART.checked_sub(passed)) {
             device.rest(left);

@@ -155,6 +155,7 @@ impl Device for Watched {
             zones: vec![],
             thermal_status: None,
             usual_khz: BTreeMap::new(),
+            sustained: false,
         })
     }
 }
@@ -199,6 +200,6 @@ fn sentinels_watch_over_the_launches() {
 
 /// The sentinel on the simulated device.
 fn sentinel_ns() -> u64 {
-    let latency = crate::device::simulated::formula(&crate::campaign::drift::SENTINEL);
+    let latency = crate::device::simulated::formula(&crate::campaign::sentinel::SENTINEL);
     latency.ns().round() as u64
 }

@@ -2,7 +2,7 @@
 //! the last one, and compared with its latency while the data of the device's predictor were taken.
 
 use super::Step;
-use crate::campaign::drift::SENTINEL;
+use crate::campaign::sentinel::SENTINEL;
 use crate::device::{Device, DeviceError, Vigilance, Workload};
 use edgezen_core::measurement::Subject;
 use edgezen_core::stats;

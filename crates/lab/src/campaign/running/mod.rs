@@ -2,6 +2,7 @@
 //! that a kill loses at most the one that was under way.
 
 mod opening;
+mod sustained;
 mod under_way;
 mod watching;
 
@@ -37,6 +38,8 @@ pub struct Campaign<'a> {
     pub seed: u64,
     /// Seconds since 1970, for the provenance.
     pub now: u64,
+    /// Whether the device stays taken afterwards, for another campaign.
+    pub keep: bool,
 }
 
 impl Campaign<'_> {
@@ -57,7 +60,10 @@ impl Campaign<'_> {
         campaign.run()?;
         let outcome = assemble::finish(self.plan, folder.home(), &campaign.header, &campaign.lines)?;
         folder.finish()?;
-        campaign.device.finished();
+        match self.keep {
+            true => campaign.device.stored(),
+            false => campaign.device.finished(),
+        }
         // Nobody can break off any more.
         let _ = campaign.pass_on_notes();
         Ok(outcome)

@@ -1,12 +1,15 @@
 use super::*;
 use crate::dataset::Dataset;
 use crate::device;
+use crate::device::profile::Plateau;
 use crate::device::simulated::Simulation;
 use crate::device::{DeviceError, DriverOptions, Facts, Options, Vigilance, Workload};
 use edgezen_core::files::FileError;
 use edgezen_core::measurement::{Identity, Quality, Sample, Subject};
 use edgezen_core::space;
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 fn plan(samples: usize) -> Plan {
@@ -31,7 +34,7 @@ fn device(spec: &str, batch: u32) -> Box<dyn Device> {
 }
 
 fn campaign<'a>(plan: &'a Plan, dir: &'a Path, start: Start) -> Campaign<'a> {
-    Campaign { plan, dir, start, rounds: 2, seed: 1, now: 0 }
+    Campaign { plan, dir, start, rounds: 2, seed: 1, now: 0, keep: false }
 }
 
 fn go_on(_: Event<'_>) -> ControlFlow<()> {
@@ -219,6 +222,7 @@ impl Device for Hot {
             zones: vec![],
             thermal_status: None,
             usual_khz: BTreeMap::new(),
+            sustained: false,
         })
     }
     fn take_notes(&mut self) -> Vec<String> {
@@ -283,5 +287,98 @@ fn repetitions_are_resumed_too() {
         })
         .unwrap();
     assert_eq!((measured, outcome.repeated), (2 * 50 - 23, 20));
+    assert!(outcome.dataset.samples.iter().all(|s| s.quality == Quality::Good));
+}
+
+/// A device that is measured in the sustained state, twice as slow as long as it is hot.
+struct Sustained {
+    inner: Box<dyn Device>,
+    hot: Rc<Cell<bool>>,
+}
+
+impl Device for Sustained {
+    fn identity(&self) -> &Identity {
+        self.inner.identity()
+    }
+    fn facts(&self) -> Facts {
+        self.inner.facts()
+    }
+    fn measure(&mut self, workload: Workload<'_>) -> Result<edgezen_runner::Measured, DeviceError> {
+        let mut measured = self.inner.measure(workload)?;
+        if self.hot.get() {
+            measured.timing.samples_ns.iter_mut().for_each(|ns| *ns *= 2);
+        }
+        Ok(measured)
+    }
+    fn vigilance(&self) -> Option<Vigilance> {
+        hot(0..0).vigilance().map(|rules| Vigilance { rests: vec![], sustained: true, ..rules })
+    }
+    fn plateau(&self) -> Option<Plateau> {
+        Some(Plateau { window_s: 1, within: 0.02, most_s: 600 })
+    }
+}
+
+fn sustained_device() -> Box<dyn Device> {
+    let driver = DriverOptions::default().with("heat=0.3".parse::<Simulation>().unwrap());
+    let options = Options { driver, ..Options::default() };
+    device::open(&crate::catalogue::of_repository().profiles, "simulated@sustained", &options).unwrap()
+}
+
+#[test]
+fn the_sustained_state_is_an_identity_of_its_own() {
+    let (dir, cool_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let plan = plan(30);
+    let cool =
+        campaign(&plan, cool_dir.path(), Start::Fresh).run(device("", 1).as_mut(), &mut go_on).unwrap();
+    let mut heating = 0;
+    let outcome = campaign(&plan, dir.path(), Start::Fresh)
+        .run(sustained_device().as_mut(), &mut |event| {
+            heating += usize::from(matches!(event, Event::Heating { .. }));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert!(heating > 50, "{heating}");
+    assert_eq!(outcome.dataset.identity.to_string(), "simulated@formula@fp32@sustained");
+    let ratios = outcome.dataset.samples.iter().zip(&cool.dataset.samples);
+    for (hot, cool) in ratios {
+        assert!((hot.median.ns() / cool.median.ns() - 1.3).abs() < 0.04, "{hot:?} {cool:?}");
+    }
+    let heated = &outcome.dataset.environment.facts["heated"];
+    assert!(heated[0]["seconds"].as_f64().unwrap() > 6.0, "{heated}");
+    // The usual sentinel is that of the plateau.
+    let usual = outcome.dataset.environment.usual_sentinel_ns.unwrap() as f64;
+    assert!((usual / heated[0]["plateau_ns"].as_f64().unwrap() - 1.0).abs() < 0.02, "{usual}");
+    // The two states are never mixed.
+    let refused =
+        campaign(&plan, cool_dir.path(), Start::Resume).run(sustained_device().as_mut(), &mut go_on);
+    assert!(matches!(refused, Err(CampaignError::OtherIdentity { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_device_that_leaves_its_plateau_is_heated_and_measured_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(50);
+    let hot = Rc::new(Cell::new(true));
+    let mut left = Sustained { inner: device("", 1), hot: Rc::clone(&hot) };
+    let (mut measured, mut heated_after, mut repeats) = (0, Vec::new(), Vec::new());
+    let outcome = campaign(&plan, dir.path(), Start::Fresh)
+        .run(&mut left, &mut |event| {
+            match &event {
+                Event::Measured { .. } => measured += 1,
+                Event::Heating { .. } => heated_after.push(measured),
+                Event::Repeat { reason, .. } => repeats.push((*reason).to_owned()),
+                _ => {}
+            }
+            // It cools down among the first measurements, and stays so: its plateau is another one.
+            if measured == 10 {
+                hot.set(false);
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(repeats, ["the sentinel is 50 % quicker than on the plateau"]);
+    heated_after.dedup();
+    assert_eq!((heated_after, outcome.repeated), (vec![0, 20], 20));
+    assert_eq!(outcome.dataset.environment.facts["heated"].as_array().unwrap().len(), 2);
     assert!(outcome.dataset.samples.iter().all(|s| s.quality == Quality::Good));
 }

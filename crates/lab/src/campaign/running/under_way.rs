@@ -48,6 +48,8 @@ pub struct UnderWay<'a> {
     /// Whether the device was still slow, or throttled, after all rests. From then on it rests at the looks at the sentinel
     /// alone, and only once.
     pub(super) hopeless: bool,
+    /// The sentinel on the plateau of this session, in nanoseconds, where the device was heated.
+    pub(super) plateau_ns: Option<f64>,
 }
 
 impl<'a> UnderWay<'a> {
@@ -89,6 +91,7 @@ impl<'a> UnderWay<'a> {
             complaint: None,
             first_c: None,
             hopeless: false,
+            plateau_ns: None,
         }
     }
 
@@ -99,6 +102,7 @@ impl<'a> UnderWay<'a> {
         if self.queue.is_empty() {
             return Ok(());
         }
+        self.heat()?;
         // In a campaign that is resumed, the last sentinel lies long ago, and the device may have changed since.
         let looks = if self.vigilance.is_some() { FIRST_LOOKS } else { 1 };
         for _ in drift::sentinels(&self.lines).count()..looks.saturating_sub(1) {

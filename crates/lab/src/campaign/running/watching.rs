@@ -2,8 +2,9 @@
 //! meanwhile is measured again.
 
 use super::under_way::UnderWay;
-use crate::campaign::drift::{self, SENTINEL};
+use crate::campaign::drift;
 use crate::campaign::journal::{Line, Turn};
+use crate::campaign::sentinel::SENTINEL;
 use crate::campaign::{CampaignError, Event};
 use crate::device::{DeviceError, Workload};
 use edgezen_core::measurement::{Quality, Subject};
@@ -12,6 +13,12 @@ use std::time::{Duration, Instant};
 impl UnderWay<'_> {
     /// Measures the sentinel; returns how much slower than usual it is, as a share.
     pub(super) fn look(&mut self) -> Result<Option<f64>, CampaignError> {
+        let tolerance = self.vigilance.as_ref().map_or(drift::DRIFT, |vigilance| vigilance.drift);
+        Ok(self.look_ns()?.map(|_| drift::of_last(&self.lines, tolerance)))
+    }
+
+    /// Measures the sentinel, in nanoseconds; `None` on a device that cannot run it.
+    pub(super) fn look_ns(&mut self) -> Result<Option<f64>, CampaignError> {
         let kernel = SENTINEL.with_batch(self.device.identity().batch);
         let measured = match self.device.measure(Workload::Subject(&Subject::Kernel(kernel))) {
             Ok(measured) => measured,
@@ -29,12 +36,15 @@ impl UnderWay<'_> {
         let tolerance = self.vigilance.as_ref().map_or(drift::DRIFT, |vigilance| vigilance.drift);
         let drift = drift::of_last(&self.lines, tolerance);
         self.tell(Event::Sentinel { drift })?;
-        Ok(Some(drift))
+        Ok(Some(summary.median.ns()))
     }
 
     /// Checks whether the device still runs at its usual speed. If not, what was measured since the last check is
     /// measured again.
     pub(super) fn check(&mut self) -> Result<(), CampaignError> {
+        if let Some(plateau_ns) = self.plateau_ns {
+            return self.check_plateau(plateau_ns);
+        }
         let drift = self.look()?;
         let window = std::mem::take(&mut self.window);
         self.unchecked = 0;

@@ -3,11 +3,10 @@
 //! This module adds what the library lacks: the exit status of commands, time limits, and the distinction between a
 //! command that ended and a link that broke.
 
-use super::error::LinkError;
-use super::link::{Finished, Link, marked, unmarked};
-use super::output;
-use super::phone_state::PhoneState;
 use super::server::Server;
+use crate::device::remote::{
+    Address, Bounded, Finished, Link, LinkError, MOST_BYTES, PhoneState, Way, is_too_much, marked, unmarked,
+};
 use adb_client::server_device::ADBServerDevice;
 use adb_client::{ADBDeviceExt, RustADBError};
 use edgezen_core::foreign::ForeignText;
@@ -19,13 +18,13 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct AdbLink {
     server: Server,
-    serial: ForeignText,
+    serial: Address,
 }
 
 impl AdbLink {
     /// A link to the phone `serial`; nothing is sent yet.
     pub fn new(server: Server, serial: &ForeignText) -> AdbLink {
-        AdbLink { server, serial: serial.clone() }
+        AdbLink { server, serial: Address::new(serial.clone(), Way::Adb) }
     }
 
     /// Runs `work` with a new connection in a thread of its own, which is abandoned after `limit`: the library itself waits
@@ -61,7 +60,7 @@ impl AdbLink {
         match error {
             RustADBError::ADBRequestFailed(text) | RustADBError::DeviceNotFound(text) => {
                 if text.contains("not found") {
-                    return LinkError::NotFound { serial, attached: Vec::new() };
+                    return LinkError::NotFound { serial: (*serial).clone(), attached: Vec::new() };
                 }
                 if let Some(state) = text.strip_prefix("device ") {
                     let word = state.split(['.', ' ', '\n']).next().unwrap_or_default();
@@ -79,8 +78,8 @@ impl AdbLink {
                     reason: ForeignText::message(text.trim()),
                 }
             }
-            RustADBError::IOError(e) if output::is_too_much(e) => {
-                LinkError::TooMuch { serial, what: what.to_owned(), limit: output::MOST_BYTES }
+            RustADBError::IOError(e) if is_too_much(e) => {
+                LinkError::TooMuch { serial, what: what.to_owned(), limit: MOST_BYTES }
             }
             // The library reports a refused file as an I/O error of kind `Other`.
             RustADBError::IOError(e) if e.kind() == std::io::ErrorKind::Other => {
@@ -98,7 +97,7 @@ impl AdbLink {
 }
 
 impl Link for AdbLink {
-    fn name(&self) -> &ForeignText {
+    fn name(&self) -> &Address {
         &self.serial
     }
 
@@ -109,7 +108,7 @@ impl Link for AdbLink {
     fn shell(&mut self, command: &str, limit: Duration) -> Result<Finished, LinkError> {
         let text = marked(command);
         let (stdout, stderr) = self.within(limit, "a command", move |device| {
-            let (mut stdout, mut stderr) = (output::Bounded::default(), output::Bounded::default());
+            let (mut stdout, mut stderr) = (Bounded::default(), Bounded::default());
             device.shell_command(&text, Some(&mut stdout), Some(&mut stderr))?;
             Ok((stdout.bytes, stderr.bytes))
         })?;
@@ -124,7 +123,7 @@ impl Link for AdbLink {
     fn pull(&mut self, remote: &str, limit: Duration) -> Result<Vec<u8>, LinkError> {
         let path = remote.to_owned();
         self.within(limit, &format!("reading {remote}"), move |device| {
-            let mut file = output::Bounded::default();
+            let mut file = Bounded::default();
             device.pull(&path, &mut file)?;
             Ok(file.bytes)
         })

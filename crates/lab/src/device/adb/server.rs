@@ -4,9 +4,8 @@
 //! permissions. A request is four hexadecimal digits, its length, followed by its text. The answer is `OKAY` or `FAIL`,
 //! and after it, for lists and refusals, again a length and a text.
 
-use super::error::LinkError;
-use super::phone_state::PhoneState;
 use super::serial::{is_service, over_network};
+use crate::device::remote::{LinkError, PhoneState};
 use edgezen_core::foreign::ForeignText;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream, ToSocketAddrs};

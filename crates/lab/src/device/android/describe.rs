@@ -1,13 +1,14 @@
 //! A profile drafted from what a phone reports about itself, for phones that no profile describes.
 
-use super::facts::{Phone, PhoneCore};
-use super::matching;
+use super::facts::{device, title};
+use crate::device::remote::machine::Core;
+use crate::device::remote::{self, Machine};
 use std::fmt::Write as _;
 
 /// The text of the drafted profile, which can be used as it is. It leaves out what the phone does not tell.
-pub fn draft(phone: &Phone) -> String {
+pub fn draft(phone: &Machine) -> String {
     let clusters = clusters(phone);
-    let id = phone.device().map_or_else(|| "my-phone".to_owned(), name);
+    let id = device(phone).map_or_else(|| "my-phone".to_owned(), name);
     // Text of the phone stands in the draft as it is printed: a profile holds no control characters.
     let property = |name: &str| phone.properties.get(name).map(ToString::to_string);
     let text = |value: &str| toml::Value::String(value.to_owned()).to_string();
@@ -19,7 +20,7 @@ pub fn draft(phone: &Phone) -> String {
     line("schema = 1".into());
     line(format!("id = {}", text(&id)));
     line("kind = \"android-cpu\"".into());
-    line(format!("description = {}", text(&phone.title())));
+    line(format!("description = {}", text(&title(phone))));
     line("generated = true".into());
     if let Some(device) = property("ro.product.device") {
         line("\n[match]".into());
@@ -36,7 +37,7 @@ pub fn draft(phone: &Phone) -> String {
     }
     for (name, cores) in &clusters {
         line(format!("\n[[cluster]]\nname = \"{name}\""));
-        line(format!("cpus = [{}]", matching::list(&ids(cores))));
+        line(format!("cpus = [{}]", remote::list(&ids(cores))));
         if let Some(midr) = cores.first().and_then(|core| core.midr.as_ref()) {
             line(format!("midr = {}", text(&midr.to_string())));
         }
@@ -46,7 +47,7 @@ pub fn draft(phone: &Phone) -> String {
     }
     line("\n[measure]".into());
     if let Some((_, cores)) = clusters.first() {
-        line(format!("taskset = \"{}\" # the fastest cluster", matching::mask(&ids(cores))));
+        line(format!("taskset = \"{}\" # the fastest cluster", remote::mask(&ids(cores))));
     }
     line("launches = 3\nstate = \"warm\"".into());
     line(
@@ -64,7 +65,7 @@ pub fn draft(phone: &Phone) -> String {
     let build = property("ro.build.fingerprint").unwrap_or_else(|| "an unknown build".to_owned());
     let source = text(&format!("read from a phone with {build}"));
     line("\n[sources]".into());
-    if phone.device().is_some() {
+    if device(phone).is_some() {
         line(format!("match = {source}"));
     }
     if soc.is_some() {
@@ -82,16 +83,15 @@ fn name(device: &str) -> String {
     device.chars().take(60).map(plain).collect()
 }
 
-fn ids(cores: &[&PhoneCore]) -> Vec<u32> {
+fn ids(cores: &[&Core]) -> Vec<u32> {
     cores.iter().map(|core| core.id).collect()
 }
 
 /// Groups of cores with the same design and clock, the fastest first, each with a name.
-fn clusters(phone: &Phone) -> Vec<(&'static str, Vec<&PhoneCore>)> {
-    let mut groups: Vec<Vec<&PhoneCore>> = Vec::new();
+fn clusters(phone: &Machine) -> Vec<(&'static str, Vec<&Core>)> {
+    let mut groups: Vec<Vec<&Core>> = Vec::new();
     for core in &phone.cores {
-        let same =
-            |group: &&mut Vec<&PhoneCore>| group[0].max_khz == core.max_khz && group[0].midr == core.midr;
+        let same = |group: &&mut Vec<&Core>| group[0].max_khz == core.max_khz && group[0].midr == core.midr;
         match groups.iter_mut().find(same) {
             Some(group) => group.push(core),
             None => groups.push(vec![core]),
@@ -109,7 +109,7 @@ fn clusters(phone: &Phone) -> Vec<(&'static str, Vec<&PhoneCore>)> {
 
 /// Thermal zones of the chip, by the beginnings of their names; usual patterns where the phone lists none. `soc` alone is the
 /// charge of the battery in per cent (`bcl_soc` of Qualcomm's kernels).
-fn zones(phone: &Phone) -> Vec<String> {
+fn zones(phone: &Machine) -> Vec<String> {
     let of_the_chip = ["cpu", "gpu", "soc", "tsens", "msm", "big", "little", "mid"];
     let matching = |zone: &String| {
         let zone = zone.to_lowercase();
@@ -121,9 +121,10 @@ fn zones(phone: &Phone) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::tests::pixel2;
     use super::*;
+    use crate::device::android::matching;
     use crate::device::profile::Profile;
+    use crate::device::remote::machine::tests::pixel2;
 
     #[test]
     fn a_draft_is_a_profile() {
@@ -143,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_phone_that_tells_nothing_still_has_a_draft() {
-        let profile = Profile::parse(&draft(&Phone::default()), "draft.toml").unwrap();
+        let profile = Profile::parse(&draft(&Machine::default()), "draft.toml").unwrap();
         assert_eq!((profile.id.as_str(), profile.clusters.len()), ("my-phone", 0));
     }
 }

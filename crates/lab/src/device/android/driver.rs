@@ -1,19 +1,16 @@
 //! The driver of Android phones: which ones are attached, and which of them is meant.
 
-use super::claim::me;
-use super::facts::Phone;
-use super::open_phone::{Android, SOON, serial as own_serial};
+use super::facts::questions;
+use super::system::AndroidSystem;
 use super::{matching, survey};
-use crate::device::adb::{
-    AdbLink, AttachedPhone, Link, LinkError, Lock, LockError, PhoneState, Server, over_network,
-};
+use crate::device::adb::{AdbLink, AttachedPhone, Server, over_network};
 use crate::device::attached::Attached;
 use crate::device::driver::{Driver, Request};
 use crate::device::name::DeviceName;
 use crate::device::profile::{Kind, Profile, Profiles};
+use crate::device::remote::{Link, LinkError, Lock, Machine, PhoneState, Reached, Remote, SOON, System, me};
 use crate::device::{Device, DeviceError, DriverOptions, running};
 use edgezen_core::foreign::ForeignText;
-use edgezen_engine::runtimes::by_name;
 use std::time::Duration;
 
 /// Measures on Android phones.
@@ -55,41 +52,34 @@ impl Driver for AndroidDriver {
         Ok(survey::phones(profiles, options.serial.as_deref())?)
     }
 
-    /// A name without a runtime means the profile's own.
     fn configured(&self, profile: Profile, name: DeviceName<'_>) -> Result<Profile, DeviceError> {
-        if name.runtime.is_none() && name.precision.is_none() && name.threads.is_none() && !name.has_more {
-            return Ok(profile);
-        }
-        let usual = profile.measured_identity();
-        let can = running::registered(&profile.id, name.runtime.unwrap_or(&usual.runtime))?;
-        running::configured(profile, name, &can)
+        running::configured_remote(profile, name)
     }
 
     fn open(&self, request: &Request<'_>) -> Result<Box<dyn Device>, DeviceError> {
         let Request { profile, options, .. } = *request;
-        let running = running::of_registered(profile, options.threads);
-        if by_name(&running.runtime).is_none_or(|runtime| running.threads > runtime.most_threads()) {
-            let what = format!("measuring with {} threads with {}", running.threads, running.runtime);
-            return Err(DeviceError::Unsupported { device: profile.id.clone(), what });
-        }
+        running::check_threads(profile, options.threads)?;
         let phone_options: PhoneOptions = options.driver.of();
         let server = Server::from_environment()?;
         let serial = choose(&server, phone_options.serial.as_deref(), profile)?;
         let mut link = AdbLink::new(server, &serial);
         link.await_ready(SOON)?;
-        let phone = Phone::read(&mut link)?;
+        let system = AndroidSystem::default();
+        let phone = Machine::read(&mut link, &system.questions())?;
         // A phone on a cable and in the network has two serial numbers for adb, and one from its maker.
-        let owner = format!("{}, which measures on it", me());
-        let lock = Lock::take(own_serial(&phone).unwrap_or(&serial).raw(), &owner);
-        let lock = lock.map_err(|error| match error {
-            LockError::Held { owner } => DeviceError::Busy { device: format!("phone {serial}"), owner },
-            LockError::Io { .. } => {
-                DeviceError::Lost { device: serial.to_string(), reason: error.to_string() }
-            }
-        })?;
-        let mut android = Android::new(Box::new(link), profile, phone, lock, options, &phone_options)?;
-        android.check_and_claim()?;
-        Ok(Box::new(android))
+        let own = system.serial(&phone).unwrap_or(&serial).raw();
+        let lock = Lock::of_device(own, &format!("phone {serial}"), &me())?;
+        let reached = Reached {
+            link: Box::new(link),
+            system: Box::new(system),
+            machine: phone,
+            lock,
+            patience: phone_options.patience,
+            other: phone_options.other_phone,
+        };
+        let mut remote = Remote::new(reached, profile, options)?;
+        remote.check_and_claim()?;
+        Ok(Box::new(remote))
     }
 
     /// A pass is one launch of the runner for each configuration.
@@ -115,10 +105,11 @@ fn choose(server: &Server, wanted: Option<&str>, profile: &Profile) -> Result<Fo
         several => {
             let asked = |phone: &AttachedPhone| {
                 let ready = phone.state == PhoneState::Ready;
-                let phone = ready.then(|| Phone::read(&mut AdbLink::new(*server, &phone.serial)).ok());
+                let phone = ready
+                    .then(|| Machine::read(&mut AdbLink::new(*server, &phone.serial), &questions()).ok());
                 phone.flatten()
             };
-            let asked: Vec<(ForeignText, Option<Phone>)> =
+            let asked: Vec<(ForeignText, Option<Machine>)> =
                 several.iter().map(|phone| (phone.serial.clone(), asked(phone))).collect();
             only(&asked, profile).ok_or_else(|| DeviceError::Several {
                 serials: several.iter().map(|phone| phone.serial.to_string()).collect(),
@@ -129,10 +120,10 @@ fn choose(server: &Server, wanted: Option<&str>, profile: &Profile) -> Result<Fo
 
 /// The only one of the phones, by the serial numbers of adb and what they say of themselves (`None`: they cannot be asked), or the
 /// only one that fits `profile`. One that has two serial numbers is reached through the cable.
-fn only(asked: &[(ForeignText, Option<Phone>)], profile: &Profile) -> Option<ForeignText> {
-    let mut different: Vec<(&ForeignText, Option<&Phone>)> = Vec::new();
+fn only(asked: &[(ForeignText, Option<Machine>)], profile: &Profile) -> Option<ForeignText> {
+    let mut different: Vec<(&ForeignText, Option<&Machine>)> = Vec::new();
     for (serial, phone) in asked {
-        let same = |known: &&mut (&ForeignText, Option<&Phone>)| {
+        let same = |known: &&mut (&ForeignText, Option<&Machine>)| {
             known.1.zip(phone.as_ref()).is_some_and(|(a, b)| a.boot_id.is_some() && a.boot_id == b.boot_id)
         };
         match different.iter_mut().find(same) {
@@ -144,7 +135,7 @@ fn only(asked: &[(ForeignText, Option<Phone>)], profile: &Profile) -> Option<For
     if let [(serial, _)] = different[..] {
         return Some(serial.clone());
     }
-    let fits = |phone: &Phone| matching::best(phone, std::iter::once(profile)).is_some();
+    let fits = |phone: &Machine| matching::best(phone, std::iter::once(profile)).is_some();
     let fitting: Vec<&ForeignText> =
         different.iter().filter(|(_, phone)| phone.is_some_and(fits)).map(|(serial, _)| *serial).collect();
     match fitting[..] {
@@ -155,8 +146,8 @@ fn only(asked: &[(ForeignText, Option<Phone>)], profile: &Profile) -> Option<For
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::tests::pixel2;
     use super::*;
+    use crate::device::remote::machine::tests::pixel2;
 
     #[test]
     fn a_phone_with_two_serial_numbers_is_one_phone() {

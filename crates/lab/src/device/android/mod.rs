@@ -1,33 +1,19 @@
-//! The CPU of an Android phone. A runner program on the phone measures; this side sends it one job at a time and keeps
-//! the phone fit to measure.
+//! The CPU of an Android phone: a [remote device](super::remote) with what is special of Android as a system to measure on.
 //!
-//! Every measurement is a new process, pinned to the cores that the profile names. The runner stores each result on the
-//! phone before it sends it, under a name that is unique within the campaign. So when the link breaks, the same job is
-//! sent again, and a result that was measured already comes back unchanged.
-//!
-//! [`survey`] lists the attached phones with their [`facts`] and [`status`]; `driver` chooses one of them, `outfit` puts a
-//! runner onto it with all that its runtime needs (`kit`), `opening` opens it, `claim` takes and releases it, and `job`
-//! measures on it. `open_phone` holds the data that these share, and `device` is the interface for campaigns. What is special
-//! of Android as a system to measure on is in `care` and [`status`]; jobs and results are the same on every remote device.
+//! [`survey`] lists the attached phones with their [`facts`] and [`status`]; `driver` chooses one of them; `care` changes the
+//! phone for measurements, and `system` is the interface for what all remote devices have in common.
 
 mod care;
-mod claim;
 pub mod describe;
-mod device;
 mod driver;
 pub mod facts;
-mod job;
-mod kit;
-mod launch;
 pub mod matching;
-mod open_phone;
-mod opening;
-mod outfit;
-mod pushing;
-mod runners;
 pub mod status;
 pub mod survey;
-#[cfg(test)]
-mod tests;
+mod system;
 
+#[cfg(test)]
+pub use care::Care;
 pub use driver::{AndroidDriver, PhoneOptions};
+#[cfg(test)]
+pub use system::AndroidSystem;

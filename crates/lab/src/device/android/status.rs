@@ -1,9 +1,8 @@
 //! The state that a phone is in right now, and what in it disturbs measurements.
 
-use super::facts::Phone;
-use crate::device::adb::{Link, LinkError};
 use crate::device::complaint::{Complaint, Severity};
 use crate::device::profile::Profile;
+use crate::device::remote::{Link, LinkError, Machine};
 use edgezen_core::foreign::ForeignText;
 use edgezen_runner::Conditions;
 use edgezen_runner::android;
@@ -114,7 +113,7 @@ impl PhoneStatus {
 
     /// What violates the requirements of `profile`, the worst first. What profiling itself corrects beforehand is only a
     /// caution.
-    pub fn complaints(&self, phone: &Phone, profile: &Profile) -> Vec<Complaint> {
+    pub fn complaints(&self, phone: &Machine, profile: &Profile) -> Vec<Complaint> {
         let mut complaints = Vec::new();
         let mut complain = |severity, finding: String, remedy: &str| {
             complaints.push(Complaint { severity, finding, remedy: remedy.to_owned() });
@@ -230,7 +229,7 @@ impl PhoneStatus {
 
 impl PhoneStatus {
     /// A core whose clock is held below the highest one that it has and that `profile` expects of it.
-    fn held_down(&self, phone: &Phone, profile: &Profile) -> Option<HeldDown> {
+    fn held_down(&self, phone: &Machine, profile: &Profile) -> Option<HeldDown> {
         let hardware = phone.cores.iter().filter_map(|core| Some((core.id, core.max_khz?)));
         let clusters = profile.clusters.iter().filter_map(|cluster| Some((cluster, cluster.max_khz?)));
         let usual = clusters.flat_map(|(cluster, khz)| cluster.cpus.iter().map(move |&cpu| (cpu, khz)));
@@ -251,9 +250,9 @@ fn is_of_the_background(cpuset: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::tests::pixel2;
     use super::*;
     use crate::device::profile::Profiles;
+    use crate::device::remote::machine::tests::pixel2;
 
     const ANSWER: &str = "#battery\nCurrent Battery Service state:\n  USB powered: true\n  level: 85\n  scale: 100\n  \
         temperature: 283\n#thermal\nThermal Status: 0\nCurrent temperatures from HAL:\n\
@@ -354,7 +353,7 @@ mod tests {
     fn slow_groups_are_told() {
         let profile = Profiles::of_repository().by_name("pixel2").unwrap();
         let of = |cpuset: &str, uclamp_max_percent| {
-            let phone = Phone { cpuset: Some(cpuset.into()), uclamp_max_percent, ..pixel2() };
+            let phone = Machine { cpuset: Some(cpuset.into()), uclamp_max_percent, ..pixel2() };
             let complaints = PhoneStatus::parse(ANSWER).complaints(&phone, &profile);
             complaints.into_iter().map(|complaint| complaint.finding).collect::<Vec<_>>().join("\n")
         };
@@ -368,6 +367,6 @@ mod tests {
     fn a_phone_that_tells_nothing_is_not_accused() {
         let profile = Profiles::of_repository().by_name("pixel2").unwrap();
         assert_eq!(PhoneStatus::parse("#battery\n#thermal\n#zones\n"), PhoneStatus::default());
-        assert_eq!(PhoneStatus::default().complaints(&Phone::default(), &profile), []);
+        assert_eq!(PhoneStatus::default().complaints(&Machine::default(), &profile), []);
     }
 }

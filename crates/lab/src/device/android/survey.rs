@@ -1,12 +1,13 @@
 //! All attached phones, for lists and diagnoses.
 
-use super::facts::Phone;
+use super::facts::{questions, title};
 use super::status::PhoneStatus;
 use super::{describe, matching};
-use crate::device::adb::{AdbLink, AttachedPhone, LinkError, PhoneState, Server};
+use crate::device::adb::{AdbLink, AttachedPhone, Server};
 use crate::device::attached::Attached;
 use crate::device::complaint::{Complaint, Severity};
 use crate::device::profile::{Profile, Profiles};
+use crate::device::remote::{LinkError, Machine, PhoneState, is_measuring};
 use edgezen_core::foreign::ForeignText;
 use serde::Serialize;
 
@@ -14,7 +15,7 @@ use serde::Serialize;
 #[derive(Debug, Default, Serialize)]
 pub struct PhoneDetails {
     /// Absent where the phone could not be asked.
-    pub phone: Option<Phone>,
+    pub phone: Option<Machine>,
     pub status: Option<PhoneStatus>,
 }
 
@@ -47,7 +48,8 @@ fn look(server: Server, attached: &AttachedPhone, profiles: &[Profile]) -> Attac
         return Attached { complaints: vec![complaint], ..seen };
     }
     let mut link = AdbLink::new(server, &attached.serial);
-    let asked = Phone::read(&mut link).and_then(|phone| Ok((phone, PhoneStatus::read(&mut link)?)));
+    let asked =
+        Machine::read(&mut link, &questions()).and_then(|phone| Ok((phone, PhoneStatus::read(&mut link)?)));
     let (phone, status) = match asked {
         Ok(answers) => answers,
         Err(error) => {
@@ -59,11 +61,12 @@ fn look(server: Server, attached: &AttachedPhone, profiles: &[Profile]) -> Attac
     let generic = || profiles.iter().find(|profile| profile.id == "android-generic");
     let rules = known.or_else(generic);
     Attached {
-        title: Some(phone.title()),
+        title: Some(title(&phone)),
         profile: known.map(|profile| profile.id.clone()),
         differences: known.map_or_else(Vec::new, |profile| matching::differences(&phone, profile)),
         complaints: rules.map_or_else(Vec::new, |profile| status.complaints(&phone, profile)),
         draft: Some(describe::draft(&phone)),
+        in_use_by: status.owner.clone().filter(|owner| is_measuring(owner.raw())),
         details: Box::new(PhoneDetails { phone: Some(phone), status: Some(status) }),
         ..seen
     }

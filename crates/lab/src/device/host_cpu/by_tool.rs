@@ -3,6 +3,7 @@
 use super::measuring;
 use super::{NAME, identity};
 use crate::device::pinned_core::PinnedCore;
+use crate::device::profile::Plateau;
 use crate::device::tool::{Session, Subject, Tool, ToolError};
 use crate::device::{Device, DeviceError, Facts, Options, Workload, computer};
 use edgezen_core::measurement::Identity;
@@ -33,6 +34,8 @@ pub struct ByTool {
     /// Whether a call has given a latency: what fails then concerns one workload, and not the tool.
     worked: bool,
     notes: Vec<String>,
+    /// Where it is measured in the sustained state.
+    plateau: Option<Plateau>,
 }
 
 impl ByTool {
@@ -40,7 +43,16 @@ impl ByTool {
     ///
     /// # Errors
     /// The tool's program is absent or does not tell its version; cores that are refused.
-    pub fn open(tool: Tool, running: &Running, options: &Options) -> Result<ByTool, DeviceError> {
+    pub fn open(
+        tool: Tool,
+        running: &Running,
+        options: &Options,
+        plateau: Option<Plateau>,
+    ) -> Result<ByTool, DeviceError> {
+        if options.cold_caches {
+            let what = format!("emptying caches while {} measures", tool.description.id);
+            return Err(DeviceError::Unsupported { device: NAME.into(), what });
+        }
         let (id, file) = (tool.description.id.to_string(), tool.file.clone());
         let session = Session::open(tool, running.threads).map_err(|error| DeviceError::Tool {
             tool: id.clone(),
@@ -53,7 +65,13 @@ impl ByTool {
             .map_err(|error| DeviceError::Pin { device: NAME.into(), error })?;
         let runs = session.tool.description.runs;
         Ok(ByTool {
-            identity: identity(running, session.version.clone(), options.batch, cores.cores.as_deref()),
+            identity: identity(
+                running,
+                session.version.clone(),
+                options.batch,
+                cores.cores.as_deref(),
+                plateau,
+            ),
             session,
             precision: Precision::by_name(&running.precision).unwrap_or(Precision::Fp32),
             _core: cores,
@@ -61,6 +79,7 @@ impl ByTool {
             time: options.time.unwrap_or_default() / options.rounds.max(1),
             noisy_half_width: options.policy.unwrap_or(Policy::HOST).noisy_half_width,
             worked: false,
+            plateau,
             notes: vec![format!(
                 "{id} times itself: each of its calls is one sample of {runs} runs; its outputs are unchecked"
             )],
@@ -192,6 +211,10 @@ impl Device for ByTool {
 
     fn rest(&mut self, time: Duration) {
         std::thread::sleep(time);
+    }
+
+    fn plateau(&self) -> Option<Plateau> {
+        self.plateau
     }
 
     fn take_notes(&mut self) -> Vec<String> {

@@ -14,13 +14,13 @@ use super::attached::Attached;
 use super::computer;
 use super::driver::{Driver, Request};
 use super::name::DeviceName;
-use super::pinned_core::{self, PinnedCore};
-use super::profile::{Kind, Profile, Profiles};
+use super::pinned_core::{self, LEARN, PinnedCore};
+use super::profile::{Kind, Plateau, Profile, Profiles};
 use super::{Device, DeviceError, DriverOptions, Facts, Workload, running};
 use by_tool::ByTool;
 use chosen::Chosen;
 use edgezen_core::foreign::Name;
-use edgezen_core::measurement::Identity;
+use edgezen_core::measurement::{Identity, SUSTAINED};
 use edgezen_engine::Engine;
 use edgezen_runner::{Measured, Monotonic, Policy, Running};
 use measuring::Settings;
@@ -60,25 +60,33 @@ impl Driver for HostCpuDriver {
     fn open(&self, request: &Request<'_>) -> Result<Box<dyn Device>, DeviceError> {
         let options = request.options;
         let running = running::of(request.profile, options.threads);
+        let plateau =
+            request.profile.measured_identity().is_sustained().then_some(request.profile.measure.plateau);
         if let Some(tool) = chosen::tool(request.name.runtime.unwrap_or(&running.runtime))? {
-            return Ok(Box::new(ByTool::open(tool, &running, options)?));
+            return Ok(Box::new(ByTool::open(tool, &running, options, plateau)?));
         }
         // A launch opens the runtime again; what is wrong with it shows here.
         let engine = running::open(&running, NAME)?;
         let HostOptions { launcher } = options.driver.of();
         if let Some(launcher) = launcher.filter(|_| options.launches) {
-            return Ok(Box::new(Relaunched::new(launcher, running, engine.as_ref(), options)?));
+            return Ok(Box::new(Relaunched::new(launcher, running, engine.as_ref(), options, plateau)?));
         }
         let policy = options.policy(Policy::HOST);
         let core = PinnedCore::claim(NAME, options, running.threads, &policy)?;
-        let identity = identity(&running, engine.version(), options.batch, core.cores.as_deref());
+        let identity = identity(&running, engine.version(), options.batch, core.cores.as_deref(), plateau);
         let compared = FxHashSet::default();
-        Ok(Box::new(HostCpu { identity, engine, policy, core, seed: options.seed, compared }))
+        Ok(Box::new(HostCpu { identity, engine, policy, core, seed: options.seed, compared, plateau }))
     }
 }
 
 /// The identity of what is measured on this computer in this way.
-fn identity(running: &Running, version: String, batch: u32, cores: Option<&[u32]>) -> Identity {
+fn identity(
+    running: &Running,
+    version: String,
+    batch: u32,
+    cores: Option<&[u32]>,
+    plateau: Option<Plateau>,
+) -> Identity {
     Identity {
         device: NAME.into(),
         runtime: Name::resembling(&running.runtime),
@@ -87,7 +95,7 @@ fn identity(running: &Running, version: String, batch: u32, cores: Option<&[u32]
         batch: batch.max(1),
         threads: running.threads,
         cores: cores.map(pinned_core::text),
-        thermal_state: None,
+        thermal_state: plateau.map(|_| SUSTAINED.to_owned()),
     }
 }
 
@@ -107,6 +115,8 @@ struct HostCpu {
     seed: u64,
     /// Workloads whose outputs agree with tract's.
     compared: FxHashSet<String>,
+    /// Where it is measured in the sustained state.
+    plateau: Option<Plateau>,
 }
 
 impl Device for HostCpu {
@@ -139,6 +149,14 @@ impl Device for HostCpu {
 
     fn settle(&mut self, patience: Duration) {
         self.core.pace.settle(&Monotonic::start(), patience);
+    }
+
+    fn plateau(&self) -> Option<Plateau> {
+        self.plateau
+    }
+
+    fn heated(&mut self) {
+        self.core.learn_anew(LEARN);
     }
 
     fn usual_probe_ns(&self) -> Option<u64> {

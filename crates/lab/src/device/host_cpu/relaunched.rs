@@ -4,6 +4,7 @@ use super::launch::{Job, Launcher};
 use super::measuring;
 use super::{NAME, identity};
 use crate::device::pinned_core::{LEARN, PinnedCore};
+use crate::device::profile::Plateau;
 use crate::device::{Device, DeviceError, Facts, Options, Workload, computer};
 use edgezen_core::measurement::Identity;
 use edgezen_engine::Engine;
@@ -34,6 +35,8 @@ pub struct Relaunched {
     settle: Duration,
     /// Workloads whose outputs agree with tract's, as an earlier launch found.
     compared: FxHashSet<String>,
+    /// Where it is measured in the sustained state.
+    plateau: Option<Plateau>,
 }
 
 impl Relaunched {
@@ -46,6 +49,7 @@ impl Relaunched {
         running: Running,
         engine: &dyn Engine,
         options: &Options,
+        plateau: Option<Plateau>,
     ) -> Result<Relaunched, DeviceError> {
         let cores = PinnedCore::choose(options.cores.as_deref(), running.threads)
             .map_err(|error| DeviceError::Pin { device: NAME.into(), error })?;
@@ -53,7 +57,7 @@ impl Relaunched {
             Policy { max_ns: SAMPLING.as_nanos() as u64 * u64::from(options.rounds.max(1)), ..Policy::HOST };
         let policy = options.launch_policy(usual);
         Ok(Relaunched {
-            identity: identity(&running, engine.version(), options.batch, cores.as_deref()),
+            identity: identity(&running, engine.version(), options.batch, cores.as_deref(), plateau),
             running,
             ending: engine.file_ending(),
             launcher,
@@ -64,6 +68,7 @@ impl Relaunched {
             learnt_probe_ns: None,
             settle: Duration::ZERO,
             compared: FxHashSet::default(),
+            plateau,
         })
     }
 }
@@ -105,6 +110,14 @@ impl Device for Relaunched {
 
     fn settle(&mut self, patience: Duration) {
         self.settle = patience;
+    }
+
+    fn plateau(&self) -> Option<Plateau> {
+        self.plateau
+    }
+
+    fn heated(&mut self) {
+        (self.known_probe_ns, self.learnt_probe_ns) = (None, None);
     }
 
     fn usual_probe_ns(&self) -> Option<u64> {

@@ -1,6 +1,6 @@
 //! Checks of a profile's values; the types of its fields are checked by the TOML reader.
 
-use super::{DefaultIdentity, Profile, SCHEMA};
+use super::{DefaultIdentity, Plateau, Profile, SCHEMA};
 use edgezen_core::foreign::escape::is_harmful;
 use edgezen_core::foreign::{ForeignText, Name, is_variable};
 use edgezen_core::space;
@@ -209,7 +209,17 @@ impl Profile {
         at_least_one("measure.threads", measure.threads.unwrap_or(1))?;
         at_least_one("measure.runs", measure.runs)?;
         at_least_one("measure.max_ms", measure.max_ms)?;
-        at_least_one("measure.launches", measure.launches)
+        at_least_one("measure.launches", measure.launches)?;
+        let Plateau { window_s, within, most_s } = measure.plateau;
+        at_least_one("measure.plateau.window_s", window_s)?;
+        if !(within > 0.0 && within < 1.0) {
+            return problem("measure.plateau.within", "must be a share between 0 and 1");
+        }
+        match most_s {
+            _ if most_s < window_s => problem("measure.plateau.most_s", "must be at least window_s"),
+            86_401.. => problem("measure.plateau.most_s", "must be a day at most"),
+            _ => Ok(()),
+        }
     }
 
     fn taskset_names_known_cores(&self) -> Result<(), Problem> {

@@ -19,7 +19,9 @@ pub use fact::Fact;
 pub use lookup::{ProfileEntry, Profiles, read};
 pub use peaks::Peaks;
 pub use search_defaults::{LayerLimit, SearchDefaults};
-pub use tables::{Cluster, DefaultIdentity, Gpu, Matching, Measure, Memory, Require, Runner, Soc, Thermal};
+pub use tables::{
+    Cluster, DefaultIdentity, Gpu, Matching, Measure, Memory, Plateau, Require, Runner, Soc, Thermal,
+};
 
 use edgezen_core::files::Format;
 use edgezen_core::foreign::Name;

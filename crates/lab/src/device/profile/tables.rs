@@ -161,6 +161,27 @@ pub struct Measure {
     /// Thermal state that results are meant for: `warm`, `sustained`. Absent: not controlled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// When the device counts as heated up, in the state `sustained`.
+    pub plateau: Plateau,
+}
+
+/// When a device that is heated has reached its plateau: its speed is the same in both halves of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Plateau {
+    /// Length of the window.
+    pub window_s: u32,
+    /// Greatest share by which the sentinel differs between its halves.
+    pub within: f64,
+    /// Heating ends without a plateau after this time.
+    pub most_s: u32,
+}
+
+impl Default for Plateau {
+    /// Three minutes, within 2 %, for half an hour at most: a phone comes to its plateau after five to fifteen minutes. A judgement.
+    fn default() -> Plateau {
+        Plateau { window_s: 180, within: 0.02, most_s: 1800 }
+    }
 }
 
 impl Default for Measure {
@@ -180,6 +201,7 @@ impl Default for Measure {
             lock_khz: BTreeMap::new(),
             fixed_performance: false,
             state: None,
+            plateau: Plateau::default(),
         }
     }
 }

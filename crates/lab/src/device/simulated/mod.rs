@@ -12,9 +12,11 @@ pub use simulation::Simulation;
 
 use super::attached::Attached;
 use super::driver::{Driver, Request};
-use super::profile::{Kind, Profiles};
+use super::name::DeviceName;
+use super::profile::{Kind, Plateau, Profile, Profiles};
+use super::running::{self, Abilities};
 use super::{Device, DeviceError, DriverOptions, Facts, Workload};
-use edgezen_core::measurement::{Identity, Subject};
+use edgezen_core::measurement::{Identity, SUSTAINED, Subject};
 use edgezen_core::plainnet::lowering::{self, Lowering};
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::units::Latency;
@@ -28,6 +30,7 @@ use std::cell::{Cell, RefCell};
 use std::hash::Hasher;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 const NAME: &str = "simulated";
 
@@ -66,7 +69,7 @@ impl Driver for SimulatedDriver {
             batch: options.batch.max(1),
             threads: options.threads,
             cores: None,
-            thermal_state: None,
+            thermal_state: request.name.sustained.then(|| SUSTAINED.to_owned()),
         };
         Ok(Box::new(Simulated {
             identity,
@@ -74,7 +77,24 @@ impl Driver for SimulatedDriver {
             seed: options.seed,
             simulation: options.driver.of(),
             measured: 0,
+            plateau: request.name.sustained.then_some(request.profile.measure.plateau),
+            warmth: 0.0,
         }))
+    }
+
+    fn configured(&self, profile: Profile, name: DeviceName<'_>) -> Result<Profile, DeviceError> {
+        let usual = profile.measured_identity();
+        let formula = Abilities {
+            name: &usual.runtime,
+            precisions: vec![&usual.precision],
+            most_threads: usual.threads,
+        };
+        let other = name.runtime.is_some_and(|runtime| runtime != formula.name);
+        if other {
+            let what = format!("the runtime {:?}", name.runtime.unwrap_or_default());
+            return Err(DeviceError::Unsupported { device: profile.id, what });
+        }
+        running::configured(profile, name, &formula)
     }
 }
 
@@ -85,7 +105,14 @@ struct Simulated {
     simulation: Simulation,
     /// Measurements so far.
     measured: u32,
+    /// Where it is measured in the sustained state.
+    plateau: Option<Plateau>,
+    /// How hot it is: 0 after a long rest, 1 on its plateau.
+    warmth: f64,
 }
+
+/// After so many seconds of work or rest, a third of the way to the plateau, or back, is left.
+const WARMS_IN_S: f64 = 2.0;
 
 fn facts() -> Facts {
     let mut facts = Facts::new();
@@ -153,6 +180,7 @@ impl Device for Simulated {
         let batch = self.identity.batch;
         let sum: Latency = kernels.iter().map(|k| formula(&k.with_batch(batch.max(k.batch)))).sum();
         let slow = if slow_after.is_some_and(|after| self.measured > after) { 1.5 } else { 1.0 };
+        let hot = 1.0 + self.simulation.heat * self.warmth;
         let mut hasher = rustc_hash::FxHasher::default();
         hasher.write(key.as_bytes());
         hasher.write_u64(self.seed);
@@ -161,12 +189,21 @@ impl Device for Simulated {
         let clock = FakeClock(Cell::new(0.0));
         let timing = sampler::sample(&clock, &self.policy, None, || {
             let spread: f64 = rng.borrow_mut().random_range(-1.0..1.0);
-            clock.0.set(clock.0.get() + sum.ns() * slow * moment.slower * (1.0 + noise * spread));
+            clock.0.set(clock.0.get() + sum.ns() * slow * hot * moment.slower * (1.0 + noise * spread));
             Ok::<f64, std::convert::Infallible>(1.0)
         })
         .map_err(|e| DeviceError::workload(workload, e))?;
         let (before, after) = moment.conditions(clock.0.get());
+        self.warmth = 1.0 - (1.0 - self.warmth) * (-clock.0.get() / 1e9 / WARMS_IN_S).exp();
         Ok(Measured { timing, before, after, load_ns: Some(LOAD_NS), peak_bytes: None, outputs: None })
+    }
+
+    fn rest(&mut self, time: Duration) {
+        self.warmth *= (-time.as_secs_f64() / WARMS_IN_S).exp();
+    }
+
+    fn plateau(&self) -> Option<Plateau> {
+        self.plateau
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 /// How the device behaves. Written as `delay=5ms,noise=0.01,launches=0.02,load=0.3,slow_after=40,lose_after=100,
-/// fail_every=9`.
+/// fail_every=9,heat=0.3`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Simulation {
     /// How long each measurement really takes.
@@ -23,6 +23,8 @@ pub struct Simulation {
     pub lose_after: Option<u32>,
     /// Every n-th measurement fails, for this n.
     pub fail_every: Option<u32>,
+    /// By which share it is slower on its plateau, hot from work, than after a long rest.
+    pub heat: f64,
     /// A file to which a line is appended whenever a measurement begins.
     pub log: Option<PathBuf>,
 }
@@ -37,6 +39,7 @@ impl Default for Simulation {
             slow_after: None,
             lose_after: None,
             fail_every: None,
+            heat: 0.0,
             log: None,
         }
     }
@@ -64,10 +67,11 @@ impl FromStr for Simulation {
                 "slow_after" => simulation.slow_after = count()?,
                 "lose_after" => simulation.lose_after = count()?,
                 "fail_every" => simulation.fail_every = count()?,
+                "heat" => simulation.heat = share()?,
                 "log" => simulation.log = Some(value.into()),
                 _ => {
                     return Err(format!(
-                        "unknown key {key:?}; known: delay, noise, launches, load, slow_after, lose_after, fail_every, log"
+                        "unknown key {key:?}; known: delay, noise, launches, load, slow_after, lose_after, fail_every, heat, log"
                     ));
                 }
             }

@@ -68,6 +68,10 @@ pub fn open_cpu(request: &Request<'_>) -> Result<Box<dyn Device>, DeviceError> {
 pub fn open_gpu(request: &Request<'_>, index: Option<u32>) -> Result<Box<dyn Device>, DeviceError> {
     let profile = request.profile;
     only_one_thread(&profile.id, request.options)?;
+    if request.options.cold_caches {
+        let what = "emptying its caches".to_owned();
+        return Err(DeviceError::Unsupported { device: profile.id.clone(), what });
+    }
     let gpu = gpu::of(profile, request.profiles, index)?;
     // The draft is written first: it is useful even where libtorch cannot use the GPU yet.
     let draft = if profile.generated { keep_draft(profile, &gpu)? } else { None };
@@ -165,6 +169,7 @@ fn vigilance(profile: &Profile) -> Vigilance {
         zones: Vec::new(),
         thermal_status: None,
         usual_khz: BTreeMap::new(),
+        sustained: false,
     }
 }
 

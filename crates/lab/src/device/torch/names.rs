@@ -18,7 +18,8 @@ const PRECISIONS: [&str; 3] = ["fp32", "fp16", "bf16"];
 pub fn configured(mut profile: Profile, name: DeviceName<'_>) -> Result<Profile, DeviceError> {
     let known = |part: Option<&str>, list: &[&str]| part.is_none_or(|part| list.contains(&part));
     let threads = name.threads.is_some_and(|threads| threads > 1);
-    if !known(name.runtime, &RUNTIMES) || !known(name.precision, &PRECISIONS) || name.has_more || threads {
+    let more = name.has_more || name.sustained || threads;
+    if !known(name.runtime, &RUNTIMES) || !known(name.precision, &PRECISIONS) || more {
         let what = format!(
             "measuring as {} (runtimes: {}; precisions: {})",
             name.text,

@@ -1,27 +1,21 @@
 //! The care of Android: what is changed on a phone for measurements, and how it comes back. Everything here needs a link, a
 //! profile and what the phone says of itself, and nothing of jobs, runners and results.
-//!
-//! Before anything is changed, a script that undoes it is written to the phone. It runs when the device is closed. If this
-//! program is killed or the link breaks, a watchdog on the phone runs it after some minutes without a sign of life, and the next
-//! start does, even from another computer.
 
-mod plan;
 mod prepare;
 mod radios;
-mod root;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod undo;
 
-pub use undo::restore;
-
-use super::facts::Phone;
-use crate::device::adb::{Link, LinkError};
 use crate::device::profile::Profile;
+use crate::device::remote::{self, Link, LinkError, Machine, UNDONE};
+use edgezen_core::foreign::shell_word;
 use prepare::Prepared;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+/// The property on the phone that tells other computers who measures on it.
+const OWNER: &str = "debug.edgezen.owner";
 
 /// How often a phone is kept from falling asleep.
 const WAKE_EVERY: Duration = Duration::from_secs(600);
@@ -33,6 +27,11 @@ const SOON: Duration = Duration::from_secs(5);
 /// `init.rc` and `task_profiles.json`). Only root may.
 const TO_THE_FOREGROUND: &str =
     "for g in cpuset cpuctl; do { echo 0 > /dev/$g/top-app/cgroup.procs; } 2>/dev/null; done; ";
+
+/// The command that says on the phone who measures on it.
+pub fn mark(owner: Option<&str>) -> String {
+    format!("setprop {OWNER} {} 2>/dev/null", shell_word(owner.unwrap_or_default()))
+}
 
 /// The care of one phone.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,13 +50,13 @@ impl Care {
     /// Changes the phone as `profile` requires; `dir` is a folder of it. Gives what could not be done, one line each.
     ///
     /// # Errors
-    /// An error of the link. [`restore`] undoes whatever was changed before it.
+    /// An error of the link. [`remote::restore`] undoes whatever was changed before it.
     pub fn prepare(
         &mut self,
         link: &mut dyn Link,
         dir: &str,
         profile: &Profile,
-        phone: &Phone,
+        phone: &Machine,
     ) -> Result<Vec<String>, LinkError> {
         let Prepared { notes, undoable, locked_khz } = prepare::prepare(link, dir, profile, phone)?;
         *self = Care { undoable, undone: false, locked_khz, awake_since: Some(Instant::now()) };
@@ -65,15 +64,15 @@ impl Care {
     }
 
     /// What a shell does before a job that takes `limit` at most.
-    pub fn before_job(&self, dir: &str, phone: &Phone, limit: Duration) -> String {
+    pub fn before_job(&self, dir: &str, phone: &Machine, limit: Duration) -> String {
         let foreground = if phone.uid == Some(0) { TO_THE_FOREGROUND } else { "" };
-        let alive = if self.undoable { undo::sign_of_life(dir, limit) + "; " } else { String::new() };
+        let alive = if self.undoable { remote::sign_of_life(dir, limit) + "; " } else { String::new() };
         format!("{foreground}{alive}")
     }
 
     /// Reads what the shell said before the job.
     pub fn heard(&mut self, stdout: &str) {
-        self.undone |= self.undoable && stdout.lines().any(|line| line == undo::UNDONE);
+        self.undone |= self.undoable && stdout.lines().any(|line| line == UNDONE);
     }
 
     /// Whether everything has been undone by the phone, so that it has to be prepared again.

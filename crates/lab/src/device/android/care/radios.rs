@@ -5,8 +5,8 @@
 //! implementation." and ends with success (AOSP's `Binder.onShellCommand`). The setting alone, which the shell may put on all of
 //! them, leaves the radios on. So older phones have Wi-Fi and mobile data switched off by `svc`.
 
-use super::plan::Plan;
 use super::settings::Settings;
+use crate::device::remote::Plan;
 
 /// The first API level at which the shell may switch airplane mode.
 const AIRPLANE: u32 = 30;

@@ -1,14 +1,9 @@
 //! The settings of Android: their values now, those for measurements, and the way from one to the other.
 
-use super::plan::Plan;
-use crate::device::adb::{Link, LinkError};
 use crate::device::profile::Profile;
+use crate::device::remote::{LIMIT, Link, LinkError, Plan};
 use edgezen_core::foreign::shell_word;
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// Time limit of one command.
-pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// Namespace and name of each setting that is read. Those of the radios are changed by other commands.
 const SETTINGS: [(&str, &str); 8] = [

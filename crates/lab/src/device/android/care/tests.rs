@@ -1,13 +1,12 @@
 //! Phones that are folders of this computer, with programs that do as Android's do.
 
+use super::Care;
 use super::prepare::prepare;
-use super::undo::{UNDONE, sign_of_life};
-use super::{Care, restore};
-use crate::device::adb::fake::LocalLink;
-use crate::device::adb::{Finished, Link, LinkError, PhoneState};
-use crate::device::android::facts::Phone as Facts;
 use crate::device::profile::{Profile, Profiles};
-use edgezen_core::foreign::ForeignText;
+use crate::device::remote::fake::LocalLink;
+use crate::device::remote::{
+    Address, Finished, Link, LinkError, Machine as Facts, PhoneState, UNDONE, restore, sign_of_life,
+};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -225,9 +224,9 @@ echo $3 > "$(dirname "$0")/../values/fixed"; exit 0; fi
 
 #[test]
 fn a_phone_on_the_network_keeps_its_radio() {
-    struct Named(ForeignText, LocalLink);
+    struct Named(Address, LocalLink);
     impl Link for Named {
-        fn name(&self) -> &ForeignText {
+        fn name(&self) -> &Address {
             &self.0
         }
         fn state(&mut self) -> Result<PhoneState, LinkError> {

@@ -1,0 +1,112 @@
+//! A predictor that remembers kernels, for several threads, and from one list of networks to the next.
+
+use crate::measurement::Identity;
+use crate::plainnet::lowering::Lowering;
+use crate::plainnet::packed::packed;
+use crate::plainnet::{Kernel, KernelKind};
+use crate::predictor::{Estimate, KernelEstimate, LatencyPredictor, Terms};
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Tables, each of which one thread at a time looks into.
+const TABLES: usize = 64;
+/// Kernels in a table before it is emptied; bounds the memory to about 10 MB.
+const IN_A_TABLE: usize = 1 << 12;
+
+type Table = FxHashMap<(u64, u64), KernelEstimate>;
+
+/// A predictor with what it said of the kernels that it was asked for.
+pub struct Remembered {
+    inner: Arc<dyn LatencyPredictor>,
+    tables: Box<[Mutex<Table>]>,
+}
+
+impl Remembered {
+    pub fn new(inner: Arc<dyn LatencyPredictor>) -> Remembered {
+        Remembered { inner, tables: (0..TABLES).map(|_| Mutex::default()).collect() }
+    }
+}
+
+impl LatencyPredictor for Remembered {
+    fn identity(&self) -> &Identity {
+        self.inner.identity()
+    }
+
+    fn lowering(&self) -> Lowering {
+        self.inner.lowering()
+    }
+
+    fn knows(&self, kind: KernelKind, size: u32) -> bool {
+        self.inner.knows(kind, size)
+    }
+
+    fn kernel(&self, kernel: &Kernel) -> KernelEstimate {
+        let Some(key) = packed(kernel) else { return self.inner.kernel(kernel) };
+        // Bits that are mixed well, and others than those by which a table finds its entries.
+        let table = (FxBuildHasher.hash_one(key) >> 20) as usize % TABLES;
+        let table = || self.tables[table].lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = table().get(&key) {
+            return *known;
+        }
+        // Nobody waits while it is computed. Another thread may compute the same meanwhile.
+        let estimate = self.inner.kernel(kernel);
+        let mut table = table();
+        if table.len() >= IN_A_TABLE {
+            table.clear();
+        }
+        table.insert(key, estimate);
+        estimate
+    }
+
+    fn network(&self, terms: &Terms) -> Estimate {
+        self.inner.network(terms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::published;
+    use crate::units::Latency;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Counts how often it is asked.
+    struct Counting(Identity, AtomicUsize);
+
+    impl LatencyPredictor for Counting {
+        fn identity(&self) -> &Identity {
+            &self.0
+        }
+        fn kernel(&self, kernel: &Kernel) -> KernelEstimate {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            KernelEstimate::inside(Latency::from_ns(kernel.macs() + 1.0))
+        }
+        fn network(&self, Terms { latency, .. }: &Terms) -> Estimate {
+            Estimate { latency: *latency, lower: *latency, upper: *latency, charged: *latency, coverage: 1.0 }
+        }
+    }
+
+    #[test]
+    fn kernels_are_asked_for_once_and_stay_what_they_are() {
+        let kernels: Vec<Kernel> =
+            published::names().flat_map(|net| published::by_name(net).unwrap().kernels().unwrap()).collect();
+        let distinct = kernels.iter().collect::<std::collections::HashSet<_>>().len();
+        let inner = Arc::new(Counting(Identity::new("a", "b", "fp32"), AtomicUsize::new(0)));
+        let remembered = Remembered::new(inner.clone());
+        for _ in 0..2 {
+            for kernel in &kernels {
+                assert_eq!(remembered.kernel(kernel).latency.ns(), kernel.macs() + 1.0);
+            }
+            assert_eq!(inner.1.load(Ordering::Relaxed), distinct);
+        }
+        // More than are remembered.
+        let one = kernels[0];
+        for out_c in 1..300_000 {
+            let kernel = Kernel { out_c, ..one };
+            assert_eq!(remembered.kernel(&kernel).latency.ns(), kernel.macs() + 1.0);
+        }
+        let kept: Vec<usize> = remembered.tables.iter().map(|table| table.lock().unwrap().len()).collect();
+        assert!(kept.iter().all(|&kept| 0 < kept && kept <= IN_A_TABLE), "{kept:?}");
+    }
+}

@@ -1,0 +1,159 @@
+//! Pages of runs: several on one, accuracies that are foretold, and the browser.
+
+use super::{edgezen, edgezen_json, refused};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+
+/// Searches a short time for a Pixel 2.
+fn search(dir: &Path, name: &str, more: &[&str]) -> Value {
+    let usual = ["search", "--device", "pixel2", "--iterations", "2000", "--out", name, "--json"];
+    edgezen_json(dir, &[&usual, more].concat())
+}
+
+/// What the script of a page knows.
+fn data(page: &str) -> Value {
+    let (_, rest) = page.split_once("<script type=\"application/json\" id=\"data\">").unwrap();
+    serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
+}
+
+fn of(value: &Value, column: usize) -> f64 {
+    value["cells"][column]["value"].as_f64().unwrap()
+}
+
+fn column(data: &Value, id: &str) -> usize {
+    let columns = data["columns"].as_array().unwrap();
+    columns.iter().position(|column| column["id"] == id).unwrap_or_else(|| panic!("no {id} in {columns:?}"))
+}
+
+#[test]
+fn the_page_knows_every_stored_network_of_every_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let budget = ["--space", "mobilenet", "--latency", "70ms"];
+    let one = search(dir, "one", &budget);
+    let other = search(dir, "other", &[&budget[..], &["--seed", "7", "--latency", "v100=0.5ms"]].concat());
+    let written = edgezen_json(dir, &["report", "one", "other", "-o", "both.html", "--json"]);
+    assert_eq!(written["beside"], serde_json::json!(["other"]));
+    let page = std::fs::read_to_string(dir.join("both.html")).unwrap();
+    let data = data(&page);
+    assert_eq!(data["runs"][1]["name"], "other");
+    assert_eq!(data["runs"][0]["options"], "--resolution 224 --classes 1000");
+    let nets = data["nets"].as_array().unwrap();
+    for (place, result) in [&one, &other].into_iter().enumerate() {
+        let ours: Vec<&Value> = nets.iter().filter(|net| net["run"] == place).collect();
+        let front = result["front"].as_array().unwrap();
+        assert!((front.len()..=front.len() + 1).contains(&ours.len()));
+        assert_eq!(ours.iter().filter(|net| net["best"] == true).count(), 1);
+        for found in front.iter().chain([&result["best"]]) {
+            let net = ours.iter().find(|net| net["net"] == found["net"]).unwrap();
+            assert_eq!(of(net, column(&data, "score")), found["score"]);
+            assert_eq!(of(net, column(&data, "params")), found["params"]);
+            let pixel2 = column(&data, "pixel2_ms");
+            assert_eq!(of(net, pixel2), found["latency"]["pixel2"]["ms"]);
+            assert_eq!(net["cells"][pixel2]["ends"][1], found["latency"]["pixel2"]["upper_ms"]);
+            assert_eq!(net["cells"][pixel2]["held"][0], found["latency"]["pixel2"]["charged_ms"]);
+            assert_eq!(net["cells"][column(&data, "v100_ms")].is_null(), place == 0);
+            let blocks = found["net"].as_str().unwrap().matches("Super").count();
+            assert_eq!(net["blocks"].as_array().unwrap().len(), blocks);
+        }
+    }
+    assert_eq!(data["columns"][column(&data, "pixel2_ms")]["limit"], 70.0);
+    // Each network has its row, and each on the front of the device its point.
+    for (place, net) in nets.iter().enumerate() {
+        assert!(page.contains(&format!(" data-net=\"{place}\"><td>")), "{net}");
+        let result = if net["run"] == 0 { &one } else { &other };
+        let front = result["front"].as_array().unwrap();
+        let on_front = front.iter().any(|found| {
+            found["net"] == net["net"]
+                && found["on_front"].as_array().unwrap().iter().any(|on| on == "pixel2")
+        });
+        let point =
+            page.contains(&format!("class=\"f{}\" data-net=\"{place}\">", 1 + net["run"].as_u64().unwrap()));
+        assert_eq!(point, on_front, "{net}");
+    }
+    assert!(page.contains("default-src 'none'"));
+    for foreign in ["http:", "https:", " src=", "<link", "@import", "url(", "fetch(", "XMLHttpRequest"] {
+        assert!(!page.contains(foreign), "{foreign} in the page");
+    }
+}
+
+#[test]
+fn runs_are_held_beside_each_other_where_their_scores_mean_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    search(dir, "one", &["--latency", "70ms"]);
+    search(dir, "mode", &["--latency", "70ms", "--mode", "reference"]);
+    search(dir, "side", &["--latency", "70ms", "--resolution", "160"]);
+    refused(dir, &["report", "one", "mode"], 2, &["one and mode", "the mode of the score is paper"]);
+    refused(dir, &["report", "one", "side"], 2, &["the side of the images is 224 in one and 160"]);
+    refused(dir, &["report"], 2, &["RUN"]);
+    refused(dir, &[&["report"][..], &["one"; 7]].concat(), 2, &["7 runs", "6 at most"]);
+    assert!(!dir.join("one/report.html").exists());
+    // A page does not take the place of what is no page.
+    std::fs::write(dir.join("mine.html"), "mine").unwrap();
+    refused(dir, &["report", "one", "-o", "mine.html"], 2, &["mine.html"]);
+    refused(dir, &["report", "one", "side", "-o", "side/result.json"], 2, &["result.json"]);
+}
+
+#[test]
+fn accuracies_are_foretold_by_a_calibration() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let table = concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/accuracies/accel_nasbench.csv.gz");
+    edgezen_json(dir, &["calibrate", "--accuracies", table, "--samples", "40", "-o", "anb.json", "--json"]);
+    let found = search(dir, "one", &["--space", "mobilenet", "--latency", "70ms"]);
+    edgezen_json(dir, &["report", "one", "--calibration", "anb.json", "--json"]);
+    let read = || data(&std::fs::read_to_string(dir.join("one/report.html")).unwrap());
+    let known = read();
+    let net = known["nets"].as_array().unwrap().iter().find(|net| net["best"] == true).unwrap();
+    let structure = found["best"]["net"].as_str().unwrap();
+    let scored = edgezen_json(dir, &["score", structure, "--calibration", "anb.json", "--json"]);
+    let accuracy = column(&known, "accuracy");
+    assert!((of(net, accuracy) - scored[0]["accuracy"].as_f64().unwrap()).abs() < 1e-9);
+    assert_eq!(net["cells"][accuracy]["ends"][0], scored[0]["accuracy_lower"]);
+    // What a search maximised is looked for by itself, and named where it is gone.
+    search(dir, "two", &["--space", "mobilenet", "--latency", "70ms", "--objective", "anb.json"]);
+    edgezen_json(dir, &["report", "two", "-o", "one/report.html", "--json"]);
+    let known = read();
+    let best = known["nets"].as_array().unwrap().iter().find(|net| net["best"] == true).unwrap();
+    assert!((of(best, 0) - of(best, column(&known, "accuracy"))).abs() < 1e-6, "{best}");
+    refused(dir, &["report", "one", "two"], 2, &["calibrations"]);
+    std::fs::remove_file(dir.join("anb.json")).unwrap();
+    let output = edgezen(dir, &["report", "two"]);
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("anb.json is not there"));
+    refused(dir, &["report", "one", "--calibration", "run.toml"], 2, &["run.toml"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_page_is_opened_in_the_browser_that_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    search(dir, "one", &["--latency", "70ms"]);
+    let browser = dir.join("browser");
+    std::fs::write(&browser, "#!/bin/sh\nprintf '%s|' \"$@\" >\"${0%/*}/opened\"\n").unwrap();
+    std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let open = |name: &str, args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_edgezen"));
+        // No program of the system opens anything here.
+        command.args(args).current_dir(dir).env("BROWSER", name).env("PATH", dir.join("nothing"));
+        command.output().unwrap()
+    };
+    let output = open(&format!("{} --new", browser.display()), &["report", "one", "--open", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let opened = std::fs::read_to_string(dir.join("opened")).unwrap();
+    assert_eq!(opened, format!("--new|{}|", dir.join("one/report.html").display()));
+    // Nothing opens it: the page is there all the same, and the message says where.
+    let output = open("no-such-browser", &["report", "one", "-o", "two.html", "--open"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("two.html") && said.contains("no-such-browser") && said.contains("BROWSER"),
+        "{said}"
+    );
+    assert!(dir.join("two.html").exists());
+    refused(dir, &["report", "one", "-o", "/dev/stdout", "--open"], 2, &["--open needs a page in a file"]);
+}
