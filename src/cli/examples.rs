@@ -26,6 +26,8 @@ pub const DEVICES_SHOW: &str =
     "Examples:\n  edgezen devices show galaxy_s25\n  edgezen devices show device-profiles/pixel2.toml";
 pub const DEVICES_DOCTOR: &str =
     "Examples:\n  edgezen devices doctor\n  edgezen devices doctor --serial 712KPBF1235565";
+pub const DEVICES_POOL: &str =
+    "Examples:\n  edgezen devices pool pool.toml\n  edgezen devices pool pool.toml --tag desk";
 pub const DEVICES_DESCRIBE: &str = "Examples:\n  edgezen devices describe\n  edgezen devices describe --serial 712KPBF1235565 -o device-profiles/mine.toml";
 pub const DATASET: &str = "Examples:\n  edgezen dataset info datasets/host@tract\n  edgezen dataset export datasets/host@tract --only kernels -o kernels.csv";
 pub const DATASET_INFO: &str = "Examples:\n  edgezen dataset info datasets/host@tract";

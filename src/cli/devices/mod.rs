@@ -51,6 +51,7 @@ enum Action {
         host: Option<String>,
     },
     /// The units of a pool of phones and boards, and which of them are free
+    #[command(after_help = examples::DEVICES_POOL)]
     Pool {
         #[arg(value_name = "FILE")]
         file: PathBuf,

@@ -7,31 +7,14 @@
 //! added to the statistics of its channels while it is still in the cache.
 
 use super::kernel::{BLOCK, Offsets, Product, Run, packed_len};
-use super::map::Map;
+pub use super::layer::{Conv, Sums};
+use super::map::{Map, copy_finished};
 use super::real::{MAX_LANES, Real};
 use super::source::Source;
 use super::winograd::{self, Scheme};
-use crate::plainnet::Shape;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 use std::sync::Mutex;
-
-/// A convolution with padding (kernel − 1)/2; a linear layer is one on maps of side 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conv {
-    pub input: Shape,
-    pub output: Shape,
-    pub kernel: usize,
-    pub stride: usize,
-    pub groups: usize,
-}
-
-/// Sum and sum of squares of a channel over a part of the batch.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Sums {
-    pub sum: f64,
-    pub squares: f64,
-}
 
 /// Elements of the staged input and of the output tile together: 512 kB in f32, half of a small L2 cache.
 const TILE_BUDGET: usize = 128 << 10;
@@ -63,24 +46,6 @@ impl<T> Default for Workspace<T> {
 }
 
 impl Conv {
-    fn padding(&self) -> usize {
-        (self.kernel - 1) / 2
-    }
-    fn group_in(&self) -> usize {
-        self.input.c as usize / self.groups
-    }
-    fn group_out(&self) -> usize {
-        self.output.c as usize / self.groups
-    }
-    /// Inputs of one output.
-    pub fn fan_in(&self) -> usize {
-        self.group_in() * self.kernel * self.kernel
-    }
-    /// Number of weights.
-    pub fn weights(&self) -> usize {
-        self.output.c as usize * self.fan_in()
-    }
-
     /// Draws the weights of layer `index`, in the order in which a run on `images` images that fall into `parts` reads
     /// them.
     pub fn draw<T: Real>(
@@ -364,37 +329,6 @@ fn stage_points<S: Simd, T: Real>(
                 }
             }
         }
-    }
-}
-
-/// Copies values and does their pending work.
-#[inline(always)]
-pub(super) fn copy_finished<S: Simd, T: Real>(
-    simd: S,
-    map: &Map<T>,
-    affine: [T; 2],
-    from: &[T],
-    to: &mut [T],
-) {
-    // No closures here: they would not be compiled for the registers of `S`.
-    let (scale, shift) = (T::splat(simd, affine[0]), T::splat(simd, affine[1]));
-    let zero = T::splat(simd, T::default());
-    let relu = map.pending.relu;
-    let (from, rest) = T::vectors::<S>(from);
-    let (to, to_rest) = T::vectors_mut::<S>(to);
-    if map.pending.is_nothing() {
-        to.copy_from_slice(from);
-        to_rest.copy_from_slice(rest);
-        return;
-    }
-    // A maximum with the value itself changes nothing: no branch in the loop.
-    for (to, &from) in to.iter_mut().zip(from) {
-        let value = T::mul_add(simd, from, scale, shift);
-        *to = T::max(simd, value, if relu { zero } else { value });
-    }
-    if !rest.is_empty() {
-        let value = T::mul_add(simd, T::load_part(simd, rest), scale, shift);
-        T::store_part(simd, to_rest, T::max(simd, value, if relu { zero } else { value }));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::real::Real;
 use crate::plainnet::Shape;
+use pulp::Simd;
 use std::sync::Arc;
 
 /// What is still to be done to every value: `scale · x + shift` by channel, then a ReLU.
@@ -82,6 +83,31 @@ impl<T: Real> Map<T> {
         let mut out = Vec::with_capacity(self.data.len());
         self.planes(|_, _, values| out.extend(values));
         out
+    }
+}
+
+/// Copies values and does their pending work.
+#[inline(always)]
+pub fn copy_finished<S: Simd, T: Real>(simd: S, map: &Map<T>, affine: [T; 2], from: &[T], to: &mut [T]) {
+    // No closures here: they would not be compiled for the registers of `S`.
+    let (scale, shift) = (T::splat(simd, affine[0]), T::splat(simd, affine[1]));
+    let zero = T::splat(simd, T::default());
+    let relu = map.pending.relu;
+    let (from, rest) = T::vectors::<S>(from);
+    let (to, to_rest) = T::vectors_mut::<S>(to);
+    if map.pending.is_nothing() {
+        to.copy_from_slice(from);
+        to_rest.copy_from_slice(rest);
+        return;
+    }
+    // A maximum with the value itself changes nothing: no branch in the loop.
+    for (to, &from) in to.iter_mut().zip(from) {
+        let value = T::mul_add(simd, from, scale, shift);
+        *to = T::max(simd, value, if relu { zero } else { value });
+    }
+    if !rest.is_empty() {
+        let value = T::mul_add(simd, T::load_part(simd, rest), scale, shift);
+        T::store_part(simd, to_rest, T::max(simd, value, if relu { zero } else { value }));
     }
 }
 

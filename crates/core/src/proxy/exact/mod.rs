@@ -6,6 +6,7 @@
 pub mod conv;
 pub mod forward;
 pub mod kernel;
+pub mod layer;
 pub mod map;
 pub mod real;
 pub mod rescore;
