@@ -117,9 +117,9 @@ const STAGING: f64 = 150.0;
 /// A product that is taken back.
 const DRAINING: f64 = 90.0;
 /// A weight that is taken to the points, written and read again.
-const WEIGHT: f64 = 80.0;
+const WEIGHT: f64 = 160.0;
 /// A scheme must promise that much less than a direct convolution: the costs are rough, and differ from processor to processor.
-const WORTHWHILE: f64 = 0.75;
+const WORTHWHILE: f64 = 0.65;
 
 /// Multiplications of a direct convolution of `images` images.
 fn direct_cost(conv: &Conv, images: usize) -> f64 {
