@@ -289,6 +289,8 @@ class Jobs(unittest.TestCase):
         code = (
             "import os, signal, sys\n"
             "from edgezen import jobs\n"
+            # What is started in the background inherits that the signal is ignored.
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "try:\n"
             "    jobs.run(sys.argv[1], callback=lambda *news: os.kill(os.getpid(), signal.SIGINT))\n"
             "except KeyboardInterrupt:\n"
@@ -361,6 +363,8 @@ class Searching(unittest.TestCase):
     def test_ctrl_c_stops_a_search_and_nothing_else(self):
         code = (
             "import os, signal, edgezen\n"
+            # What is started in the background inherits that the signal is ignored.
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "def press(progress): os.kill(os.getpid(), signal.SIGINT)\n"
             "try:\n"
             "    edgezen.search(device='pixel2', latency='80ms', iterations=5_000_000, callback=press)\n"
