@@ -24,7 +24,7 @@ from edgezen import jobs  # noqa: E402
 FULL = os.environ.get("EDGEZEN_JOBS") == "full"
 SCORES, SEEDS = (200, 20) if FULL else (24, 4)
 EXACT = {"engine": "exact", "repeats": 2, "resolution": 64}
-SEARCH = {"device": "pixel2", "latency": "80ms", "iterations": 96_000 if FULL else 24_000, "optimiser": "paper"}
+SEARCH = {"device": "pixel2", "latency": "80ms", "iterations": 400_000, "optimiser": "paper"}
 
 
 def workers():
@@ -44,7 +44,7 @@ def kill_one(until, killed):
     """Kills one worker as soon as it has been at a job for a moment."""
     while not until.is_set():
         for process in workers():
-            time.sleep(0.3)
+            time.sleep(0.1)
             if process in workers():
                 os.kill(process, signal.SIGKILL)
                 killed.append(process)
