@@ -7,6 +7,7 @@
 //! added to the statistics of its channels while it is still in the cache.
 
 use super::kernel::{BLOCK, Offsets, Product, Run, packed_len};
+use super::layer::by_part;
 pub use super::layer::{Conv, Sums};
 use super::map::{Map, copy_finished};
 use super::real::{MAX_LANES, Real};
@@ -79,17 +80,8 @@ impl Conv {
             return by_part(map.parts, channels, scheme.run(map, out, &work.weights, &take, &give));
         }
         let plan = Plan::new(self, map.images / map.parts);
-        let image = channels * plan.area;
         let per_part = map.images / map.parts;
-        // Tiles do not straddle the parts of the batch, and do not depend on the number of threads.
-        let tasks: Vec<(usize, &mut [T])> = out
-            .chunks_mut(per_part * image)
-            .enumerate()
-            .flat_map(|(part, out)| {
-                let tasks = out.chunks_mut(plan.images * image).enumerate();
-                tasks.map(move |(i, out)| (part * per_part + i * plan.images, out))
-            })
-            .collect();
+        let tasks = self.tasks(out, per_part, plan.images);
         let arch = pulp::Arch::new();
         let partial: Vec<(usize, Vec<Sums>)> = tasks
             .into_par_iter()
@@ -112,18 +104,6 @@ impl Conv {
             .collect();
         by_part(map.parts, channels, partial)
     }
-}
-
-/// The sums of each part of the batch and channel, from those of tasks with their part.
-fn by_part(parts: usize, channels: usize, tasks: Vec<(usize, Vec<Sums>)>) -> Vec<Sums> {
-    let mut sums = vec![Sums::default(); parts * channels];
-    for (part, task) in tasks {
-        for (sum, task) in sums[part * channels..].iter_mut().zip(task) {
-            sum.sum += task.sum;
-            sum.squares += task.squares;
-        }
-    }
-    sums
 }
 
 /// Locks `mutex` even if a thread panicked while it held it: there is only scratch memory inside.

@@ -40,4 +40,33 @@ impl Conv {
     pub fn weights(&self) -> usize {
         self.output.c as usize * self.fan_in()
     }
+
+    /// The output cut into tasks of `images` images, each with the number of its first image. They do not straddle the parts of the
+    /// batch, of `per_part` images each, and do not depend on the number of threads.
+    pub fn tasks<'o, T>(
+        &self,
+        out: &'o mut [T],
+        per_part: usize,
+        images: usize,
+    ) -> Vec<(usize, &'o mut [T])> {
+        let image = self.output.elements() as usize;
+        let parts = out.chunks_mut(per_part * image).enumerate();
+        let tasks = parts.flat_map(|(part, out)| {
+            let tasks = out.chunks_mut(images * image).enumerate();
+            tasks.map(move |(i, out)| (part * per_part + i * images, out))
+        });
+        tasks.collect()
+    }
+}
+
+/// The sums of each part of the batch and channel, from those of tasks with their part.
+pub fn by_part(parts: usize, channels: usize, tasks: Vec<(usize, Vec<Sums>)>) -> Vec<Sums> {
+    let mut sums = vec![Sums::default(); parts * channels];
+    for (part, task) in tasks {
+        for (sum, task) in sums[part * channels..].iter_mut().zip(task) {
+            sum.sum += task.sum;
+            sum.squares += task.squares;
+        }
+    }
+    sums
 }

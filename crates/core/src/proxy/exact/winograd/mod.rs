@@ -57,16 +57,7 @@ impl Scheme {
         give: &(dyn Fn(Scratch<T>) + Sync),
     ) -> Vec<(usize, Vec<Sums>)> {
         let per_part = map.images / map.parts;
-        let image = self.out_channels() * (self.conv.output.h * self.conv.output.w) as usize;
-        // As in a direct convolution: tasks do not straddle the parts of the batch.
-        let tasks: Vec<(usize, &mut [T])> = out
-            .chunks_mut(per_part * image)
-            .enumerate()
-            .flat_map(|(part, out)| {
-                let tasks = out.chunks_mut(self.images * image).enumerate();
-                tasks.map(move |(i, out)| (part * per_part + i * self.images, out))
-            })
-            .collect();
+        let tasks = self.conv.tasks(out, per_part, self.images);
         let arch = pulp::Arch::new();
         let points = Points::new(self.points);
         tasks

@@ -1,7 +1,7 @@
 use super::{Scheme, Scratch};
 use crate::plainnet::Shape;
 use crate::proxy::exact::conv::Workspace;
-use crate::proxy::exact::layer::{Conv, Sums};
+use crate::proxy::exact::layer::{Conv, by_part};
 use crate::proxy::exact::map::Map;
 use crate::proxy::exact::map::Pending;
 use crate::proxy::exact::real::Real;
@@ -50,13 +50,7 @@ fn error(conv: &Conv, points: usize, images: usize) -> Option<f64> {
     let (mut weights, mut got) = (Vec::new(), vec![f32::NAN; len]);
     scheme.draw::<f32>(5, &source, &mut weights);
     let parts = scheme.run(&single, &mut got, &weights, &Scratch::default, &|_| ());
-    let mut sums = vec![Sums::default(); 2 * conv.output.c as usize];
-    for (part, tile) in parts {
-        for (sum, tile) in sums[part * conv.output.c as usize..].iter_mut().zip(tile) {
-            sum.sum += tile.sum;
-            sum.squares += tile.squares;
-        }
-    }
+    let sums = by_part(2, conv.output.c as usize, parts);
     for (got, want) in sums.iter().zip(&want_sums) {
         assert!((got.squares / want.squares - 1.0).abs() < 1e-4, "{conv:?}: {got:?} {want:?}");
     }
