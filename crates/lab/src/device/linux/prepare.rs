@@ -2,7 +2,7 @@
 
 use super::status::mark;
 use crate::device::profile::Profile;
-use crate::device::remote::{self, LIMIT, Link, LinkError, Machine, Plan, Root, clocks_to_lock};
+use crate::device::remote::{self, LIMIT, Link, LinkError, Machine, Plan, Prepared, Root, clocks_to_lock};
 use edgezen_core::foreign::shell_word;
 use std::collections::BTreeMap;
 
@@ -11,17 +11,6 @@ const SUDO: [&str; 1] = ["sudo -n sh -c"];
 
 /// The governor that keeps clocks at their highest.
 const PERFORMANCE: &str = "performance";
-
-/// What was done to a board.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Prepared {
-    /// What could not be done, one line each.
-    pub notes: Vec<String>,
-    /// Whether anything was changed, so that a script to undo it is on the board.
-    pub undoable: bool,
-    /// The clocks in kHz that cores were locked at.
-    pub locked_khz: BTreeMap<u32, u64>,
-}
 
 /// Changes the board as `profile` requires, and reads back whether it did what it was told.
 ///

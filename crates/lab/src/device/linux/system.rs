@@ -1,11 +1,11 @@
 //! Linux as a system to measure on.
 
-use super::prepare::{Prepared, prepare};
+use super::prepare::prepare;
 use super::status::{BoardStatus, mark};
 use super::throttled::Throttled;
 use super::{facts, matching};
 use crate::device::profile::Profile;
-use crate::device::remote::{self, Link, LinkError, Machine, State, System, UNDONE};
+use crate::device::remote::{self, Link, LinkError, Machine, Prepared, State, System, UNDONE};
 use edgezen_core::foreign::{ForeignText, PlainPath};
 use serde_json::json;
 use std::collections::BTreeMap;

@@ -48,7 +48,7 @@ pub use machine::Machine;
 pub use open::{Remote, SOON};
 pub use opening::Reached;
 pub use output::{Bounded, MOST_BYTES, is_too_much};
-pub use plan::Plan;
+pub use plan::{Plan, Prepared};
 pub use root::Root;
 pub use state::PhoneState;
 pub use system::{State, System};

@@ -1,5 +1,7 @@
 //! A change of the device, with what undoes it.
 
+use std::collections::BTreeMap;
+
 /// Commands that change something, and those that undo it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -15,4 +17,15 @@ impl Plan {
         self.changes.extend(more.changes);
         self.undo.extend(more.undo);
     }
+}
+
+/// What was done to a device before it is measured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prepared {
+    /// What could not be done, one line each.
+    pub notes: Vec<String>,
+    /// Whether anything was changed, so that a script to undo it is on the device.
+    pub undoable: bool,
+    /// The clocks in kHz that cores were locked at.
+    pub locked_khz: BTreeMap<u32, u64>,
 }

@@ -8,9 +8,8 @@ mod settings;
 mod tests;
 
 use crate::device::profile::Profile;
-use crate::device::remote::{self, Link, LinkError, Machine, UNDONE};
+use crate::device::remote::{self, Link, LinkError, Machine, Prepared, UNDONE};
 use edgezen_core::foreign::shell_word;
-use prepare::Prepared;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

@@ -5,22 +5,11 @@ use super::{mark, radios};
 use crate::device::adb::over_network;
 use crate::device::android::facts::sdk;
 use crate::device::profile::Profile;
-use crate::device::remote::{self, LIMIT, Link, LinkError, Machine, Plan, Root, clocks_to_lock};
+use crate::device::remote::{self, LIMIT, Link, LinkError, Machine, Plan, Prepared, Root, clocks_to_lock};
 use std::collections::BTreeMap;
 
 /// What stands before a command that is run as root, for each kind of `su`: Magisk's, and that of Android's own debug builds.
 const SU: [&str; 2] = ["su -c", "su 0 sh -c"];
-
-/// What was done to a phone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Prepared {
-    /// What could not be done, one line each.
-    pub notes: Vec<String>,
-    /// Whether anything was changed, so that a script to undo it is on the phone.
-    pub undoable: bool,
-    /// The clocks in kHz that cores were locked at.
-    pub locked_khz: BTreeMap<u32, u64>,
-}
 
 /// Changes the phone as `profile` requires, and reads back whether it did what it was told.
 ///
