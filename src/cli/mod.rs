@@ -123,7 +123,7 @@ enum Command {
     /// Measure kernels, blocks and networks of a search space on a device
     #[command(after_help = examples::PROFILE)]
     Profile(profile::Args),
-    /// Datasets: what they hold; public tables in
+    /// What datasets hold, and tables of others as datasets
     #[command(after_help = examples::DATASET)]
     Dataset(dataset::Args),
     /// Fit a latency predictor to datasets
