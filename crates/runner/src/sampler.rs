@@ -67,6 +67,10 @@ impl Policy {
         cold_caches: false,
     };
 
+    /// For one of many rows of a dataset on such a computer. A fit takes the mean over many rows, so that a median known to 3 %
+    /// is as good for it as one known to 1 %, and more rows are better than longer ones.
+    pub const HOST_ROW: Policy = Policy { min_runs: 18, target_half_width: 0.03, ..Policy::HOST };
+
     /// For a GPU. Its clocks rise under load, so the warm-up is longer; samples are long compared with the wait for the
     /// GPU that ends each of them.
     pub const GPU: Policy = Policy {

@@ -15,7 +15,7 @@ use edgezen_core::space;
 use edgezen_core::space::SearchSpace;
 use edgezen_lab::campaign::{Campaign, CampaignError, Event, Plan, PlanError, Start};
 use edgezen_lab::dataset::LookupRow;
-use edgezen_lab::device;
+use edgezen_lab::device::{self, Passes};
 use report::{Profile, judge, report, text};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -41,8 +41,8 @@ pub struct Args {
     /// Measure further kernels, where a predictor fitted to this dataset knows least
     #[arg(long, value_name = "DIR", conflicts_with_all = ["plan", "time"])]
     refine: Option<PathBuf>,
-    /// Passes over the plan, minutes apart, so that no median is that of one slow moment
-    /// [default: 3, and on phones the launches of the device's profile]
+    /// Passes over the plan, minutes apart, so that no median is that of one slow moment [default: 2, and a third one over
+    /// what these leave open; on phones and boards the launches of the device's profile]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
     /// Go on with an unfinished profile; nothing is measured twice
@@ -87,11 +87,11 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     }
     let name = args.target.name()?;
     let (profile, driver) = device::find(&shipped::profiles(), &name)?;
-    let rounds = args.rounds.unwrap_or_else(|| driver.usual_rounds(&profile));
+    let passes = args.rounds.map_or_else(|| driver.usual_passes(&profile), Passes::exactly);
     let samples =
-        args.time.map_or(args.samples, |time| samples_in(time, driver.time_of_pass(&profile), rounds));
+        args.time.map_or(args.samples, |time| samples_in(time, driver.time_of_pass(&profile), passes.most));
     if let Some(pool) = &args.target.reach.pool {
-        let job = Job { args: &args, name: &name, serial: None, alone: true, rounds, samples, global };
+        let job = Job { args: &args, name: &name, serial: None, alone: true, passes, samples, global };
         return pooled::run(&args, pool, &job, &profile, global);
     }
     let serials: Vec<Option<String>> = match &args.target.reach.serial {
@@ -103,7 +103,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         name: &name,
         serial: serial.clone(),
         alone: serials.len() == 1,
-        rounds,
+        passes,
         samples,
         global,
     };
@@ -163,7 +163,7 @@ struct Job<'a> {
     serial: Option<String>,
     /// Whether this is the only device that is profiled now.
     alone: bool,
-    rounds: u32,
+    passes: Passes,
     samples: usize,
     global: Global,
 }
@@ -179,12 +179,12 @@ impl Job<'_> {
         let start = Instant::now();
         let name = self.name;
         let reach = &args.target.reach;
-        let options = reach.options_for(self.serial.clone(), name, self.rounds, self.global.seed);
+        let options = reach.options_for(self.serial.clone(), name, self.passes.most, self.global.seed);
         let mut device = device::open(&shipped::profiles(), name, &options)?;
         let identity = device.identity().clone();
         let plan = self.plan(&identity)?;
         let dir = self.folder(&identity);
-        let total = plan.subjects.len() as u64 * u64::from(self.rounds);
+        let total = plan.subjects.len() as u64 * u64::from(self.passes.most);
         let bar = match self.alone {
             true => out.progress(total, "{bar:30} {pos}/{len} {elapsed} ETA {eta}  {wide_msg}"),
             false => indicatif::ProgressBar::hidden(),
@@ -254,7 +254,7 @@ impl Job<'_> {
                 (false, true) => Start::Force,
                 (false, false) => Start::Fresh,
             },
-            rounds: self.rounds,
+            passes: self.passes,
             seed: self.global.seed,
             now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             keep: false,
@@ -389,7 +389,7 @@ mod tests {
     #[test]
     fn two_hours_on_a_phone_are_some_thousand_configurations() {
         let (pixel2, driver) = device::find(&shipped::profiles(), "pixel2").unwrap();
-        assert_eq!(driver.usual_rounds(&pixel2), 3);
+        assert_eq!(driver.usual_passes(&pixel2), Passes::exactly(3));
         assert_eq!(samples_in(Duration::from_secs(7200), driver.time_of_pass(&pixel2), 3), 3000);
     }
 }

@@ -54,7 +54,7 @@ pub fn run(
     let dir = job.folder(&identity);
     let names: Vec<Name> = units.iter().map(|unit| unit.name.clone()).collect();
     let bar = out.progress(
-        plan.subjects.len() as u64 * u64::from(job.rounds),
+        plan.subjects.len() as u64 * u64::from(job.passes.most),
         "{bar:30} {pos}/{len} {elapsed} ETA {eta}  {wide_msg}",
     );
     let say = |unit: &Name, text: String| bar.suspend(|| out.note(format!("{unit}: {text}")));
@@ -83,7 +83,7 @@ pub fn run(
         plan: &plan,
         dir: &dir,
         resume: args.resume,
-        rounds: job.rounds,
+        rounds: job.passes.most,
         seed: global.seed,
         now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         units: &names,
@@ -105,7 +105,7 @@ fn opened(unit: &Unit, job: &Job<'_>) -> Result<Box<dyn device::Device>, DeviceE
         tag: None,
         ..job.args.target.reach.clone()
     };
-    let options = reach.options_for(unit.serial.clone(), job.name, job.rounds, job.global.seed);
+    let options = reach.options_for(unit.serial.clone(), job.name, job.passes.most, job.global.seed);
     device::open(&shipped::profiles(), job.name, &options)
 }
 

@@ -165,7 +165,7 @@ impl<'a> Results<'a> {
                 }
                 Line::Session { environment } => results.sessions.push(environment),
                 Line::Heated { heated } => results.heated.push(heated),
-                Line::Sentinel { .. } => {}
+                Line::Sentinel { .. } | Line::Enough { .. } => {}
             }
         }
         results

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// What the header says of its version, which grows when a line changes its meaning. A long campaign writes some
 /// gigabytes.
 pub const FORMAT: Format =
-    Format { name: "journal of a campaign", field: "version", oldest: 1, newest: 3, most_bytes: 64 << 30 };
+    Format { name: "journal of a campaign", field: "version", oldest: 1, newest: 4, most_bytes: 64 << 30 };
 
 /// The first line: what is measured, on what, and in how many passes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,10 @@ pub struct Header {
     pub configurations: usize,
     /// Passes over the plan.
     pub rounds: u32,
+    /// After two passes that agree within this share, a configuration is not measured again. `None`: all are measured in every
+    /// pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enough_within: Option<f64>,
     pub seed: u64,
     pub identity: Identity,
     pub environment: Facts,
@@ -58,6 +62,8 @@ pub enum Line {
     },
     /// Configuration `index` cannot be measured on this device; no pass tries it again.
     Failed { index: usize, reason: String },
+    /// Configuration `index` is known well enough; no further pass measures it.
+    Enough { index: usize },
     /// The sentinel was measured (see [`super::drift`]).
     Sentinel { median_ns: f64 },
     /// These measurements are to be made again, because the device was slower than usual. Their first results stay in
@@ -80,10 +86,10 @@ pub struct Turn {
 }
 
 impl Line {
-    /// The configuration that was measured, or failed.
+    /// The configuration that was measured, failed, or is known.
     pub fn index(&self) -> Option<usize> {
         match self {
-            Line::Sample { index, .. } | Line::Failed { index, .. } => Some(*index),
+            Line::Sample { index, .. } | Line::Failed { index, .. } | Line::Enough { index } => Some(*index),
             _ => None,
         }
     }
@@ -129,6 +135,9 @@ impl Header {
             let Header { configurations, .. } = self;
             return Err(format!("{configurations} configurations; a plan has 1 to {}", plan::MAX_SAMPLES));
         }
+        if let Some(share) = self.enough_within.filter(|share| !(share.is_finite() && *share >= 0.0)) {
+            return Err(format!("passes that agree within {share}, which is no share"));
+        }
         if !(1..=MOST_ROUNDS).contains(&self.rounds) {
             return Err(format!("{} passes; a campaign has 1 to {MOST_ROUNDS}", self.rounds));
         }
@@ -150,7 +159,7 @@ impl Finished {
                         *done = true;
                     }
                 }
-                Line::Failed { index, .. } => {
+                Line::Failed { index, .. } | Line::Enough { index } => {
                     done.iter_mut().filter_map(|pass| pass.get_mut(index)).for_each(|done| *done = true);
                 }
                 Line::Redo { ref of, .. } => {
@@ -307,6 +316,7 @@ mod tests {
             plan: "p".into(),
             configurations: 9,
             rounds: 2,
+            enough_within: None,
             seed: 1,
             identity: Identity::new("d", "r", "fp32"),
             environment: Facts::new(),
@@ -411,7 +421,7 @@ mod tests {
         assert!(matches!(read(&path), Err(JournalError::File(FileError::DamagedLine { line: 3, .. }))));
         std::fs::write(&path, text.clone() + "{\"line\":\"failed\",\"index\":9,\"reason\":\"\"}\n").unwrap();
         assert!(matches!(read(&path), Err(JournalError::File(FileError::DamagedLine { line: 3, .. }))));
-        std::fs::write(&path, text.replace("\"version\":3", "\"version\":4")).unwrap();
-        assert!(matches!(read(&path), Err(JournalError::File(FileError::Newer { found: 4, .. }))));
+        std::fs::write(&path, text.replace("\"version\":4", "\"version\":5")).unwrap();
+        assert!(matches!(read(&path), Err(JournalError::File(FileError::Newer { found: 5, .. }))));
     }
 }

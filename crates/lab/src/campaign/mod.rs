@@ -3,6 +3,7 @@
 
 mod assemble;
 pub mod drift;
+mod enough;
 mod error;
 mod event;
 pub mod folder;

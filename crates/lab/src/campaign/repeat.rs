@@ -162,7 +162,7 @@ mod tests {
     use crate::campaign::{Campaign, Event, Plan, Start};
     use crate::device::profile::Profiles;
     use crate::device::simulated::Simulation;
-    use crate::device::{self, DriverOptions, Options};
+    use crate::device::{self, DriverOptions, Options, Passes};
     use edgezen_core::plainnet::lowering::Lowering;
     use edgezen_core::space;
     use std::ops::ControlFlow;
@@ -183,7 +183,7 @@ mod tests {
             plan: &plan,
             dir: dir.path(),
             start: Start::Fresh,
-            rounds: 1,
+            passes: Passes::exactly(1),
             seed: 1,
             now: 0,
             keep: false,

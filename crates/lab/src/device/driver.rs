@@ -5,6 +5,7 @@ use super::attached::Attached;
 use super::error::DeviceError;
 use super::name::DeviceName;
 use super::options::{DriverOptions, Options};
+use super::passes::Passes;
 use super::profile::{Kind, Profile, Profiles};
 use std::time::Duration;
 
@@ -70,8 +71,8 @@ pub trait Driver: Sync {
     fn open(&self, request: &Request<'_>) -> Result<Box<dyn Device>, DeviceError>;
 
     /// How many passes a campaign makes over its plan on the device of `profile`, if nobody says otherwise.
-    fn usual_rounds(&self, _profile: &Profile) -> u32 {
-        3
+    fn usual_passes(&self, _profile: &Profile) -> Passes {
+        Passes::UNTIL_KNOWN
     }
 
     /// About how long a pass over one configuration takes on the device of `profile`. The usual value was found on a

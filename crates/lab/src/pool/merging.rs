@@ -137,6 +137,7 @@ fn of_whole(line: &Line, counts: &dyn Fn(usize) -> Option<usize>, factor: f64) -
         Line::Flagged { of, quality, reason } => {
             Line::Flagged { of: turns(of)?, quality: *quality, reason: reason.clone() }
         }
+        Line::Enough { index } => Line::Enough { index: counts(*index)? },
         Line::Heated { .. } | Line::Session { .. } => line.clone(),
     })
 }

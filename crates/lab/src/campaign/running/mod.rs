@@ -9,7 +9,7 @@ mod watching;
 use super::plan::Plan;
 use super::{CampaignError, CampaignOutcome, Event, assemble};
 use crate::dataset::DatasetFolder;
-use crate::device::Device;
+use crate::device::{Device, Passes};
 use std::ops::ControlFlow;
 use std::path::Path;
 use under_way::UnderWay;
@@ -33,7 +33,7 @@ pub struct Campaign<'a> {
     pub start: Start,
     /// Passes over the plan, each in another order. The runs of one configuration then lie minutes apart, so that one slow
     /// moment does not decide its median.
-    pub rounds: u32,
+    pub passes: Passes,
     /// The seed of the order of measurements.
     pub seed: u64,
     /// Seconds since 1970, for the provenance.

@@ -76,7 +76,8 @@ fn header(campaign: &Campaign<'_>, device: &dyn Device) -> Header {
         created: rfc3339(campaign.now),
         plan: campaign.plan.hash(),
         configurations: campaign.plan.subjects.len(),
-        rounds: campaign.rounds.max(1),
+        rounds: campaign.passes.most.max(1),
+        enough_within: campaign.passes.enough_within,
         seed: campaign.seed,
         identity: device.identity().clone(),
         environment: device.facts(),
@@ -104,7 +105,7 @@ fn check(
             difference: theirs.identity.difference(&ours.identity),
         });
     }
-    let same = |h: &Header| (h.plan.clone(), h.configurations, h.rounds);
+    let same = |h: &Header| (h.plan.clone(), h.configurations, h.rounds, h.enough_within);
     if same(theirs) != same(ours) {
         return Err(CampaignError::OtherPlan { dir: dir() });
     }

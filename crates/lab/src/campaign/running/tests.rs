@@ -3,7 +3,7 @@ use crate::dataset::Dataset;
 use crate::device;
 use crate::device::profile::Plateau;
 use crate::device::simulated::Simulation;
-use crate::device::{DeviceError, DriverOptions, Facts, Options, Vigilance, Workload};
+use crate::device::{DeviceError, DriverOptions, Facts, Options, Passes, Vigilance, Workload};
 use edgezen_core::files::FileError;
 use edgezen_core::measurement::{Identity, Quality, Sample, Subject};
 use edgezen_core::space;
@@ -34,7 +34,7 @@ fn device(spec: &str, batch: u32) -> Box<dyn Device> {
 }
 
 fn campaign<'a>(plan: &'a Plan, dir: &'a Path, start: Start) -> Campaign<'a> {
-    Campaign { plan, dir, start, rounds: 2, seed: 1, now: 0, keep: false }
+    Campaign { plan, dir, start, passes: Passes::exactly(2), seed: 1, now: 0, keep: false }
 }
 
 fn go_on(_: Event<'_>) -> ControlFlow<()> {

@@ -5,7 +5,7 @@ use super::opening::Begun;
 use crate::campaign::drift::{self, SENTINEL_EVERY};
 use crate::campaign::journal::{Finished, Header, Journal, JournalError, Line, Turn};
 use crate::campaign::plan::Plan;
-use crate::campaign::{CampaignError, Event};
+use crate::campaign::{CampaignError, Event, enough};
 use crate::device::{Device, DeviceError, Vigilance, Workload};
 use edgezen_core::measurement::Quality;
 use edgezen_core::random::shuffle;
@@ -110,7 +110,7 @@ impl<'a> UnderWay<'a> {
         }
         self.check()?;
         while let Some(turn) = self.queue.pop_front() {
-            if self.failed[turn.index] {
+            if self.failed[turn.index] || self.is_enough(turn)? {
                 continue;
             }
             self.measure(turn)?;
@@ -120,6 +120,17 @@ impl<'a> UnderWay<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether earlier passes tell enough of this configuration; the journal then says so.
+    fn is_enough(&mut self, turn: Turn) -> Result<bool, CampaignError> {
+        let Some(within) = self.header.enough_within else { return Ok(false) };
+        if !enough::known(&self.lines, turn, within) {
+            return Ok(false);
+        }
+        self.add(Line::Enough { index: turn.index })?;
+        self.finished = Finished::of(&self.header, &self.lines).count();
+        Ok(true)
     }
 
     fn measure(&mut self, turn: Turn) -> Result<(), CampaignError> {

@@ -9,7 +9,7 @@ use crate::device::driver::{Driver, Request};
 use crate::device::name::DeviceName;
 use crate::device::profile::{Kind, Profile, Profiles};
 use crate::device::remote::{Link, LinkError, Lock, Machine, PhoneState, Reached, Remote, SOON, System, me};
-use crate::device::{Device, DeviceError, DriverOptions, running};
+use crate::device::{Device, DeviceError, DriverOptions, Passes, running};
 use edgezen_core::foreign::ForeignText;
 use std::time::Duration;
 
@@ -83,8 +83,8 @@ impl Driver for AndroidDriver {
     }
 
     /// A pass is one launch of the runner for each configuration.
-    fn usual_rounds(&self, profile: &Profile) -> u32 {
-        profile.measure.launches
+    fn usual_passes(&self, profile: &Profile) -> Passes {
+        Passes::exactly(profile.measure.launches)
     }
 
     /// The warm-up, and a third of a second for the runs and the start of the runner.

@@ -71,7 +71,7 @@ impl Driver for HostCpuDriver {
         if let Some(launcher) = launcher.filter(|_| options.launches) {
             return Ok(Box::new(Relaunched::new(launcher, running, engine.as_ref(), options, plateau)?));
         }
-        let policy = options.policy(Policy::HOST);
+        let policy = options.policy(Policy::HOST_ROW);
         let core = PinnedCore::claim(NAME, options, running.threads, &policy)?;
         let identity = identity(&running, engine.version(), options.batch, core.cores.as_deref(), plateau);
         let compared = FxHashSet::default();

@@ -13,7 +13,7 @@ use crate::device::remote::{
     Link, LinkError, Lock, Machine, Reached, Remote, SOON, System, is_measuring, me,
 };
 use crate::device::ssh::SshLink;
-use crate::device::{Device, DeviceError, DriverOptions, running};
+use crate::device::{Device, DeviceError, DriverOptions, Passes, running};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -94,8 +94,8 @@ impl Driver for LinuxDriver {
     }
 
     /// A pass is one launch of the runner for each configuration.
-    fn usual_rounds(&self, profile: &Profile) -> u32 {
-        profile.measure.launches
+    fn usual_passes(&self, profile: &Profile) -> Passes {
+        Passes::exactly(profile.measure.launches)
     }
 
     /// The warm-up, and a third of a second for the runs and the start of the runner.

@@ -4,7 +4,7 @@ use crate::campaign::folder::{JOURNAL, PLAN};
 use crate::campaign::journal::{self, Header, Journal};
 use crate::campaign::{Campaign, CampaignError, CampaignOutcome, Event, Plan, Start, assembled};
 use crate::dataset::{DatasetFolder, SAMPLES};
-use crate::device::{self, Device, DeviceError, Facts};
+use crate::device::{self, Device, DeviceError, Facts, Passes};
 use crate::files::{rfc3339, write_atomically};
 use crate::pool::error::PoolError;
 use crate::pool::merging::{self, UnitReport};
@@ -221,7 +221,7 @@ impl SharedProfile<'_> {
             plan,
             dir: &parts::folder(self.dir, unit, number),
             start: Start::Resume,
-            rounds: self.rounds,
+            passes: Passes::exactly(self.rounds),
             // Not all parts are measured in the same order.
             seed: self.seed.wrapping_add(number as u64),
             now: self.now,
@@ -252,6 +252,7 @@ impl SharedProfile<'_> {
             plan: self.plan.hash(),
             configurations: total,
             rounds: self.rounds.max(1),
+            enough_within: None,
             seed: self.seed,
             identity: Identity::new(
                 Name::resembling("unknown"),

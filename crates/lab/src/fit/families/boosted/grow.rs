@@ -2,6 +2,7 @@
 
 use super::binned::{Binned, borders};
 use super::growth::Growth;
+use super::histogram::Spare;
 use super::tree::tree;
 use crate::fit::training::Training;
 use edgezen_core::plainnet::KernelKind;
@@ -31,10 +32,11 @@ pub fn grow(training: &Training, kind: KernelKind, base: Linear, growth: Growth)
         .collect();
     let binned = Binned::new(&columns, rows.len());
     let mut trees = Trees::default();
+    let mut spare = Spare::default();
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(SEED);
     for _ in 0..growth.trees {
         let drawn: Vec<u32> = (0..residual.len() as u32).filter(|_| rng.random_bool(growth.rows)).collect();
-        trees.push(&tree(&binned, &residual, drawn, growth));
+        trees.push(&tree(&binned, &residual, drawn, growth, &mut spare));
         // Rows that the tree did not see fall where they fall.
         residual.par_iter_mut().with_min_len(4096).enumerate().for_each(|(row, residual)| {
             *residual -= f64::from(trees.last(binned.row(row))) * LEAF_UNIT;

@@ -1,10 +1,12 @@
 //! Gradient-boosted regression trees on top of linear models. What they predict with is
-//! [`edgezen_core::predictor::model::boosted`]; `growth` says how large they get, `binned` cuts features into bins, `tree`
-//! grows one tree, and `grow` all of them.
+//! [`edgezen_core::predictor::model::boosted`]; `growth` says how large they get, `binned` cuts features into bins,
+//! `histogram` sums rows by bins, `cut` finds the best cut of a leaf, `tree` grows one tree, and `grow` all of them.
 
 mod binned;
+mod cut;
 mod grow;
 mod growth;
+mod histogram;
 mod tree;
 
 use self::grow::grow;
