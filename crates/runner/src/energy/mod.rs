@@ -11,6 +11,7 @@
 mod battery;
 mod package;
 mod rail;
+mod registry;
 mod result;
 mod sensor;
 mod watch;
@@ -48,7 +49,7 @@ pub fn measure<E>(
     busy_ns: u64,
     run: impl FnMut() -> Result<f64, E>,
 ) -> Result<Metered, E> {
-    match sensor::find(root) {
+    match registry::find(root) {
         Ok(mut sensor) => read(&mut *sensor, clock, busy_ns, run),
         Err(why) => Ok(Metered::Absent(why)),
     }

@@ -1,7 +1,6 @@
-//! A meter as it is read, and the list of those that are looked for.
+//! A meter as it is read.
 
 use super::result::{Meter, NoEnergy};
-use super::{battery, package, rail};
 use std::path::{Path, PathBuf};
 
 /// What the numbers of a meter mean.
@@ -37,28 +36,6 @@ pub trait Sensor: Send {
     fn judge(&self, _idle: &[f64], _busy: &[f64]) -> Result<(), NoEnergy> {
         Ok(())
     }
-}
-
-/// Looks for a kind of meter below `root`. `None`: there is none of that kind.
-type Find = fn(&Path) -> Option<Result<Box<dyn Sensor>, NoEnergy>>;
-
-/// All kinds of meters, the finest first.
-const REGISTRY: [Find; 3] = [rail::find, package::find, battery::find];
-
-/// The first meter that there is.
-///
-/// # Errors
-/// There is none, or it cannot be read.
-pub fn find(root: &Path) -> Result<Box<dyn Sensor>, NoEnergy> {
-    let found = REGISTRY.iter().filter_map(|find| find(root));
-    let mut why = NoEnergy::NoMeter;
-    for sensor in found {
-        match sensor {
-            Ok(sensor) => return Ok(sensor),
-            Err(error) => why = error,
-        }
-    }
-    Err(why)
 }
 
 /// The folders in `folder`, by name; none where it cannot be listed.

@@ -138,8 +138,8 @@ fn what_cannot_be_measured_fails_alone() {
         }
     }
     assert!(matches!(
-        machine(vec![]).measure(Workload::File(Path::new("x.onnx"))),
-        Err(DeviceError::Unsupported { .. })
+        machine(vec![]).measure(Workload::File(Path::new("/nowhere/x.onnx"))),
+        Err(DeviceError::BadFile { .. })
     ));
 }
 
