@@ -32,6 +32,12 @@ pub fn profiles() -> Profiles {
     Profiles::of_user(DEVICE_PROFILES)
 }
 
+/// Names of the shipped predictors for a device, whatever their runtime and precision.
+pub fn predictors_of(device: &str) -> Vec<String> {
+    let of_device = |name: &&str| name.split('@').next() == Some(device);
+    PREDICTORS.iter().map(|(name, _)| *name).filter(of_device).map(str::to_owned).collect()
+}
+
 /// The predictors that are known by name.
 pub fn predictors() -> Predictors {
     Predictors::new(PREDICTORS, predictors::user_folders())

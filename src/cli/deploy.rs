@@ -4,7 +4,7 @@ use super::export::{as_trained, weights};
 use super::force::Force;
 use super::net::{self, NetOptions};
 use super::pictures::{self, PictureOptions};
-use super::target::{self, Target};
+use super::target::{self, How, Target};
 use super::{Exit, Failure, Global, output};
 use edgezen_core::digest::sha256;
 use edgezen_core::plainnet::{Model, graph_cost};
@@ -379,7 +379,7 @@ fn quantised(
 /// Measures the file.
 fn latency(args: &Args, name: &str, file: &Path, global: Global) -> Result<LatencyFacts, Failure> {
     let out = global.output();
-    let mut device = args.target.open(None, false, global)?;
+    let mut device = args.target.open(How::default(), global)?;
     let bar = out.progress(u64::from(LAUNCHES), "{bar:30} {pos}/{len} {elapsed}  {wide_msg}");
     let mut begun = 0;
     let networks = [MeasuredNetwork::File(file.to_owned())];

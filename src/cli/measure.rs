@@ -2,13 +2,14 @@
 
 use super::answers::{Answers, worst};
 use super::net::{self, NetOptions};
-use super::target::{self, Target};
+use super::target::{self, How, Target};
 use super::{Exit, Failure, Global, output};
 use edgezen_core::measurement::{Identity, MachineState, Quality};
 use edgezen_core::units::{Latency, three_digits};
 use edgezen_lab::campaign::network_latency::{self, MeasuredNetwork};
-use edgezen_lab::campaign::networks::{LAUNCHES, Reading, Step};
+use edgezen_lab::campaign::networks::{EnergyReading, LAUNCHES, Reading, Step};
 use edgezen_lab::catalogue::networks::NotMeasurable;
+use edgezen_runner::energy::Meter;
 use edgezen_runner::{Outputs, TimedBy};
 use serde::Serialize;
 use std::path::Path;
@@ -26,6 +27,9 @@ pub struct Args {
     /// Empty the caches before each run, as other programs do in between
     #[arg(long)]
     cold_caches: bool,
+    /// Read the energy of a run from a meter of the device, if it has one: 15 s more for each launch
+    #[arg(long)]
+    energy: bool,
     #[command(flatten)]
     options: NetOptions,
 }
@@ -69,6 +73,10 @@ struct Row {
     runs_per_sample: u32,
     /// Whether the caches were emptied before each run.
     cold_caches: bool,
+    /// Energy of an image, coarse. Absent where it was not asked for or cannot be read.
+    energy: Option<Energy>,
+    /// Why it cannot be read, though it was asked for.
+    energy_missing: Option<String>,
     /// Whose clock was read: this program's stopwatch, or a tool's.
     timed_by: TimedBy,
     /// `compared` with tract's before anything was timed, the `reference` itself, or `unchecked`; absent where the device
@@ -85,6 +93,43 @@ struct Row {
     batch: u32,
 }
 
+/// What a meter of the device tells of the energy of an image.
+#[derive(Serialize)]
+struct Energy {
+    /// Millijoules without what the device takes at rest in that time: the median of the launches.
+    per_image_mj: f64,
+    /// The lowest and the highest of the launches.
+    range_mj: [f64; 2],
+    /// With what the device takes at rest.
+    with_idle_mj: f64,
+    /// The least difference between two readings of the meter; absent where all were alike.
+    step_mj: Option<f64>,
+    /// Power at rest and while it ran.
+    idle_w: f64,
+    busy_w: f64,
+    /// `vdd_in`, `pom5v_in`, `power_meter`, `packages` or `battery`.
+    meter: Meter,
+    /// What lies behind the meter.
+    covers: &'static str,
+    launches: usize,
+}
+
+impl From<EnergyReading> for Energy {
+    fn from(reading: EnergyReading) -> Energy {
+        Energy {
+            per_image_mj: reading.per_run * 1e3,
+            range_mj: [reading.range.0 * 1e3, reading.range.1 * 1e3],
+            with_idle_mj: reading.with_idle * 1e3,
+            step_mj: reading.step.map(|step| step * 1e3),
+            idle_w: reading.idle_w,
+            busy_w: reading.busy_w,
+            meter: reading.meter,
+            covers: reading.meter.covers(),
+            launches: reading.launches,
+        }
+    }
+}
+
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
     // All networks are read before the first is measured, because any of the arguments may be wrong.
@@ -93,7 +138,8 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         let refused = read.print(out, |_| String::new())?;
         return refused.map_or(Ok(()), Err);
     }
-    let mut device = args.target.open(args.seconds, args.cold_caches, global)?;
+    let how = How { time: args.seconds, cold_caches: args.cold_caches, energy: args.energy };
+    let mut device = args.target.open(how, global)?;
     let labels: Vec<String> = read.given().iter().map(|read| read.label.clone()).collect();
     let nets: Vec<MeasuredNetwork> = read.given().iter().map(|read| read.network.clone()).collect();
     let bar =
@@ -189,6 +235,8 @@ fn row(read: Read, reading: Option<Reading>, identity: &Identity, cold_caches: b
         runs: summary.runs,
         runs_per_sample: summary.k,
         cold_caches,
+        energy: reading.energy.and_then(Result::ok).map(Energy::from),
+        energy_missing: reading.energy.and_then(Result::err).map(|why| why.to_string()),
         timed_by: reading.timed_by,
         outputs: reading.outputs,
         quality: reading.quality(),
@@ -246,7 +294,42 @@ fn text(rows: &[&Row]) -> String {
     let few = rows.iter().any(|row| !row.p99_reliable && row.timed_by == TimedBy::Stopwatch);
     let few = if few { FEW } else { "" };
     let last = rows.last().map(|row| few.to_owned() + &by_tool(row) + &state(&row.state)).unwrap_or_default();
-    device + &output::table(&header, &cells) + &last
+    device + &output::table(&header, &cells) + &energies(rows) + &last
+}
+
+/// The energies of the networks, with what they are; empty where nobody asked for them.
+fn energies(rows: &[&Row]) -> String {
+    let cells = |row: &&&Row| {
+        let energy = row.energy.as_ref()?;
+        let range = format!("{} – {}", three_digits(energy.range_mj[0]), three_digits(energy.range_mj[1]));
+        Some(vec![
+            row.label().to_owned(),
+            three_digits(energy.per_image_mj),
+            range,
+            three_digits(energy.with_idle_mj),
+            energy.step_mj.map_or("-".to_owned(), three_digits),
+            three_digits(energy.idle_w),
+            three_digits(energy.busy_w),
+        ])
+    };
+    let mut out = String::new();
+    if let Some(energy) = rows.iter().find_map(|row| row.energy.as_ref()) {
+        let header =
+            ["energy of an image", "mJ", "of the launches", "with rest", "step", "W at rest", "W running"];
+        out += "\n";
+        out += &output::table(&header, &rows.iter().filter_map(|row| cells(&row)).collect::<Vec<_>>());
+        out += &format!(
+            "coarse: by the meter {} of {}, whose power at rest is subtracted\n",
+            energy.meter.name(),
+            energy.covers
+        );
+    }
+    for row in rows {
+        if let Some(why) = &row.energy_missing {
+            out += &format!("no energy of {}: {why}\n", row.label());
+        }
+    }
+    out
 }
 
 /// What a reader must know of a row that a tool timed; empty for others.

@@ -59,6 +59,9 @@ pub struct Reach {
     /// Longest wait for a phone or board whose link broke
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub patience: u64,
+    /// Numbers of the cores to measure on, such as 4,5,6,7 [default: as the device's profile says]
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    pub cores: Option<Vec<u32>>,
     /// Measure although the phone or board is not the one that the device's profile describes
     #[arg(long, visible_alias = "other-board")]
     pub other_phone: bool,
@@ -83,6 +86,7 @@ impl Reach {
         Options {
             seed,
             rounds,
+            cores: self.cores.clone(),
             usual_probe_ns,
             usual_sentinel_ns,
             driver: DriverOptions::default().with(phone).with(board).with(self.simulate.clone()).with(host()),
@@ -105,6 +109,17 @@ pub fn phone(serial: Option<String>) -> DriverOptions {
 /// there is one.
 pub fn board(host: Option<String>) -> BoardOptions {
     BoardOptions { host, ..BoardOptions::default() }
+}
+
+/// What is asked of a measurement of networks beside their latency.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    /// What the launches share for timing each network. `None`: until its median is known.
+    pub time: Option<Duration>,
+    /// Whether the caches are emptied before each run.
+    pub cold_caches: bool,
+    /// Whether the energy is read.
+    pub energy: bool,
 }
 
 impl Target {
@@ -130,21 +145,16 @@ impl Target {
         }
     }
 
-    /// Opens the device for measuring networks in several launches, and prints its notes. `time` is what they share for
-    /// timing each network; with `cold_caches`, the caches are emptied before each run.
-    pub fn open(
-        &self,
-        time: Option<Duration>,
-        cold_caches: bool,
-        global: Global,
-    ) -> Result<Box<dyn Device>, Failure> {
+    /// Opens the device for measuring networks in several launches, and prints its notes.
+    pub fn open(&self, how: How, global: Global) -> Result<Box<dyn Device>, Failure> {
         let name = self.name()?;
         let options = networks::options(self.reach.of_free_unit(&name)?.options(
             &name,
             networks::LAUNCHES,
             global.seed,
         ));
-        let options = Options { time, cold_caches, ..options };
+        let How { time, cold_caches, energy } = how;
+        let options = Options { time, cold_caches, energy, ..options };
         let mut device = device::open(&shipped::profiles(), &name, &options)?;
         notes(&mut *device, global.output());
         Ok(device)

@@ -1,6 +1,7 @@
 //! Profiling, fitting, searching and verifying on a board.
 
 use super::loopback::{Board, parts_are_here};
+use crate::phones::loopback::errors;
 use crate::phones::measuring::{journal, measured};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -96,6 +97,30 @@ fn percentiles_come_from_single_runs() {
     let cold = board.json(&[&measure[..], &["--cold-caches"]].concat(), &[0, 3]);
     check_percentiles(&cold);
     assert_eq!((&warm[0]["cold_caches"], &cold[0]["cold_caches"]), (&false.into(), &true.into()));
+}
+
+#[test]
+fn files_are_measured_as_they_are_on_a_board() {
+    if !parts_are_here() {
+        return;
+    }
+    let board = Board::new();
+    let net = "zennet_cifar10_model_size05M_res32";
+    for file in ["my own.onnx", "mine.tflite"] {
+        board.run(&["export", net, "-o", file], &[0]);
+    }
+    let measure = ["measure", "--device", "board", "--host", "board", "--json"];
+    // The last one has no structure string: it is written as a file, too.
+    let rows = board.json(&[&measure[..], &[net, "my own.onnx", "squeezenet1_1"]].concat(), &[0, 3]);
+    let median = |row: usize| rows[row]["median_ms"].as_f64().unwrap();
+    assert_eq!((&rows[1]["net"], &rows[1]["outputs"]), (&"my own.onnx".into(), &"reference".into()));
+    assert!((0.3..3.0).contains(&(median(1) / median(0))), "{rows}");
+    assert!(median(2) > 0.0 && rows[2]["batch"] == 1, "{rows}");
+    // It lies there under a name that tells its content, and was copied once.
+    let names = board.left();
+    assert_eq!(names.iter().filter(|name| name.starts_with("network-")).count(), 2, "{names:?}");
+    let refused = errors(&board.run(&[&measure[..], &["mine.tflite"]].concat(), &[1, 2]));
+    assert!(refused.contains("mine.tflite") && refused.contains(".onnx files"), "{refused}");
 }
 
 #[test]

@@ -124,3 +124,12 @@ fn p99_says_whether_it_is_of_enough_runs() {
     let (rows, _) = measured(&["--device", "simulated", "mobilenet_v2"]);
     assert_eq!(rows[0]["p99_reliable"], false);
 }
+
+#[test]
+fn a_device_without_a_meter_says_that_it_has_none() {
+    let (rows, code) = measured(&["--device", "simulated", "mobilenet_v2", "--energy"]);
+    assert_eq!((code, &rows[0]["energy"]), (0, &Value::Null));
+    assert!(rows[0]["energy_missing"].as_str().unwrap().contains("no meter of power"), "{}", rows[0]);
+    let (rows, _) = measured(&["--device", "simulated", "mobilenet_v2"]);
+    assert_eq!((&rows[0]["energy"], &rows[0]["energy_missing"]), (&Value::Null, &Value::Null));
+}

@@ -8,7 +8,7 @@ use edgezen::measurement::Subject;
 use edgezen::plainnet::graph::Act;
 use edgezen::plainnet::{Kernel, KernelKind, Model, published};
 use edgezen_runner::protocol::{Job, Reply, VERSION};
-use edgezen_runner::{Measured, Outputs, Policy, Running};
+use edgezen_runner::{Measured, Outputs, Policy, Running, Work};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -63,7 +63,7 @@ impl Parts {
             let job = Job {
                 protocol: VERSION,
                 id: index.to_string(),
-                subject: subject.clone(),
+                work: Work::Subject(subject.clone()),
                 running: running.clone(),
                 compare: true,
                 batch: 1,

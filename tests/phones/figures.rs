@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub fn runner(folder: &Path, seconds: &str) -> PathBuf {
     let script = format!(
         r#"#!/bin/sh
-echo '{{"reply":"ready","protocol":3,"runner_version":"0","runtimes":[{{"name":"tract","version":"0"}}],"target":"sh","cores":[0]}}'
+echo '{{"reply":"ready","protocol":4,"runner_version":"0","runtimes":[{{"name":"tract","version":"0"}}],"target":"sh","cores":[0]}}'
 while [ $# -gt 0 ]; do
     case $1 in --job) job=$2 ;; esac
     shift

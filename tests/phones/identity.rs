@@ -48,3 +48,22 @@ fn a_predictor_is_for_its_cores_and_its_build_of_the_engine() {
     assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
     assert!(errors(&output).contains("runtime version"), "{}", errors(&output));
 }
+
+#[test]
+fn cores_can_be_chosen_and_belong_to_the_identity() {
+    let dir = tempfile::tempdir().unwrap();
+    without_rests(dir.path());
+    let on = |cores: &str| {
+        let (output, commands) =
+            Phone::honest().edgezen(dir.path(), &[&MEASURE[..], &["--cores", cores]].concat());
+        (output.status.code(), errors(&output), commands)
+    };
+    let (code, said, commands) = on("0,1");
+    assert_eq!(code, Some(0), "{said}");
+    let jobs: Vec<&String> = commands.iter().filter(|command| command.contains("--job")).collect();
+    assert!(!jobs.is_empty() && jobs.iter().all(|job| job.contains("--cores 0,1")), "{jobs:?}");
+    let (code, said, commands) = on("2,9");
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("cores 2, 9") && said.contains("0, 1, 2, 3, 4, 5, 6, 7"), "{said}");
+    assert!(!commands.iter().any(|command| command.contains("--job ")), "{commands:?}");
+}

@@ -49,7 +49,7 @@ impl Phone {
             facts,
             status: status.into(),
             greeting: json!({
-                "reply": "ready", "protocol": 3, "runner_version": "0.1.0",
+                "reply": "ready", "protocol": 4, "runner_version": "0.1.0",
                 "runtimes": [{"name": "tract", "version": "0.23.9"}],
                 "target": "aarch64-android", "cores": [4, 5, 6, 7]
             }),

@@ -5,8 +5,8 @@
 //! the whole wait, a single sample where many were asked for, a temperature that no sensor has.
 
 use super::conditions::{GpuState, is_temperature};
-use super::sampler::TimedBy;
-use super::{Conditions, Measured, Policy, Timing};
+use super::timing::TimedBy;
+use super::{Conditions, Measured, Metered, Policy, Timing};
 use edgezen_core::foreign::ForeignText;
 use std::collections::BTreeMap;
 
@@ -70,6 +70,12 @@ pub fn check(measured: &Measured, asked: &Asked) -> Result<(), Implausible> {
     }
     if let Some(bytes) = measured.peak_bytes.filter(|&bytes| bytes > MOST_BYTES) {
         return refuse("the memory that it took", format!("{bytes} bytes"), "no device has as much");
+    }
+    if let Some(Metered::Read(energy)) = measured.energy
+        && !energy.is_plausible(asked.within_ns as f64 / 1e9)
+    {
+        let value = format!("{:.3e} J from {:.3e} W", energy.per_run_j(), energy.busy.watts);
+        return refuse("the energy of a run", value, "no meter tells that");
     }
     timing(&measured.timing, asked)?;
     conditions(&measured.before)?;
@@ -272,6 +278,7 @@ mod tests {
             load_ns: None,
             peak_bytes: None,
             outputs: None,
+            energy: None,
             timing,
             before: Conditions::default(),
             after: Conditions::default(),

@@ -3,14 +3,13 @@
 //! The runner first sends [`Reply::Ready`]. Then it answers each [`Job`] line with one [`Reply`] line, in order. It also
 //! answers a line that it cannot read, so that the other side never waits for a reply that does not come.
 
-use super::{Conditions, Policy, Running, Timing};
+use super::{Conditions, Metered, Policy, Running, Timing, Work};
 use edgezen_core::files::Format;
-use edgezen_core::measurement::Subject;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Increment when a job or a reply changes its meaning; either side refuses another version.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// What a line with a job must say of its version.
 pub const FORMAT: Format =
@@ -24,7 +23,7 @@ pub struct Job {
     /// The name of the job, which the reply repeats. A job whose reply is on the device already is not run again: that
     /// reply is sent once more (see [`super::results`]).
     pub id: String,
-    pub subject: Subject,
+    pub work: Work,
     pub running: Running,
     /// Whether the runtime's outputs are compared with tract's before anything is timed.
     pub compare: bool,
@@ -130,6 +129,9 @@ pub struct Measured {
     /// What is known of the outputs. `None` where nobody says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs: Option<Outputs>,
+    /// The energy of a run, or why it is not known. `None` where nobody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy: Option<Metered>,
 }
 
 /// What is known of the outputs of a network that was timed: a wrong run may be a fast one.

@@ -8,6 +8,8 @@ use super::protocol::{FORMAT, Fault, Job, Reply, VERSION};
 use super::results::Results;
 use super::sampler::SampleError;
 use super::trial::{Network, Trial, TrialError};
+use super::work::Work;
+use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::kernel::MAX_BATCH;
 use edgezen_engine::guard::guarded;
 use std::io::{self, BufRead, Read, Write};
@@ -131,18 +133,31 @@ fn answer(engines: &mut Engines, cores: &Cores, job: &Job) -> Reply {
         Ok(cores) => cores,
         Err(e) => return failed(Fault::BadJob, e.to_string()),
     };
-    let graph = match job.subject.graph() {
-        Ok(graph) => graph,
-        Err(e) => return failed(Fault::Subject, e.to_string()),
-    };
+    // A structure that cannot be read says so before a runtime is looked for.
+    if let Some(Err(e)) = job.work.subject().map(Subject::graph) {
+        return failed(Fault::Subject, e.to_string());
+    }
     let engine = match engines.open(&job.running) {
         Ok(engine) => engine,
         Err(e) => return failed(Fault::Runtime, e.to_string()),
     };
+    let ending = engine.file_ending();
+    // In integers, a network has to be written anew.
+    let as_it_is = ending == Some("onnx") && job.running.precision == "fp32";
+    let checked = job.work.check(engine.name(), ending).and_then(|()| job.work.graph(as_it_is));
+    let graph = match checked {
+        Ok(graph) => graph,
+        Err(e) => return failed(Fault::Subject, e.to_string()),
+    };
+    let network = match (&graph, &job.work) {
+        (Some(graph), _) => Network::Graph(graph),
+        (None, Work::File(path) | Work::Written(path)) => Network::File(path),
+        (None, Work::Subject(_)) => return failed(Fault::Subject, "it has no graph".into()),
+    };
     let trial = Trial {
         engine,
-        network: Network::Graph(&graph),
-        subject: Some(&job.subject),
+        network,
+        subject: job.work.subject(),
         batch: job.batch,
         seed: job.seed,
         precision: &job.running.precision,
@@ -172,7 +187,6 @@ fn answer(engines: &mut Engines, cores: &Cores, job: &Job) -> Reply {
 mod tests {
     use super::*;
     use crate::{Policy, Running};
-    use edgezen_core::measurement::Subject;
 
     fn tract() -> Engines {
         Engines::new(Vec::new())
@@ -182,7 +196,7 @@ mod tests {
         Job {
             protocol: VERSION,
             id: id.into(),
-            subject: Subject::Block { structure: structure.into(), resolution: 8 },
+            work: Work::Subject(Subject::Block { structure: structure.into(), resolution: 8 }),
             running: Running::tract(),
             compare: true,
             batch: 1,
@@ -206,11 +220,12 @@ mod tests {
         lines += &line(&job("8", "SuperResK3K3(8,16,0,8,1)"));
         let running = Running { runtime: "litert".into(), ..Running::tract() };
         lines += &line(&Job { running, ..job("10", "SuperResK3K3(8,16,2,8,1)") });
+        lines += &line(&Job { work: Work::File("/nowhere/a.tflite".into()), ..job("11", "") });
         lines += "{\"protocol\":99,\"id\":\"9\",\"weight\":3}\n";
         let mut out = Vec::new();
         serve(&mut tract(), &Cores::default(), lines.as_bytes(), &mut out, None).unwrap();
         let replies = replies(out);
-        assert_eq!(replies.len(), 6);
+        assert_eq!(replies.len(), 7);
         assert!(matches!(&replies[0], Reply::Ready { protocol: VERSION, .. }));
         let Reply::Done { id, measured } = &replies[1] else { panic!("{:?}", replies[1]) };
         assert_eq!(id, "7");
@@ -232,9 +247,32 @@ mod tests {
                 (None, Fault::BadJob),
                 (Some("8"), Fault::Subject),
                 (Some("10"), Fault::Runtime),
+                (Some("11"), Fault::Subject),
                 (Some("9"), Fault::Protocol)
             ]
         );
+    }
+
+    #[test]
+    fn the_energy_is_that_of_whole_networks() {
+        let model = edgezen_core::plainnet::published::by_name("zennet_cifar10_model_size05M_res32").unwrap();
+        let block = job("1", "SuperResK3K3(8,16,2,8,1)");
+        let policy = Policy { energy_ns: Some(40_000_000), min_runs: 3, ..block.policy };
+        let network =
+            Job { id: "2".into(), work: Work::Subject(Subject::network(&model, 1)), policy, ..block.clone() };
+        let unasked = Job { policy: block.policy, id: "3".into(), ..network.clone() };
+        let lines = [Job { policy, ..block }, network, unasked].map(|job| line(&job)).concat();
+        let mut out = Vec::new();
+        serve(&mut tract(), &Cores::default(), lines.as_bytes(), &mut out, None).unwrap();
+        let energies: Vec<bool> = replies(out)[1..]
+            .iter()
+            .map(|reply| match reply {
+                Reply::Done { measured, .. } => measured.energy.is_some(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        // Whether there is a meter depends on the computer; why there is none is told.
+        assert_eq!(energies, [false, true, false]);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use super::protocol::{Measured, Outputs};
 use super::sampler::{self, SampleError};
-use super::{Clock, Conditions, Monotonic, Pace, Policy, caches, conditions, process, spread};
+use super::{
+    Clock, Conditions, Metered, Monotonic, Pace, Policy, caches, conditions, energy, process, spread,
+};
 use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::Graph;
 use edgezen_core::plainnet::repeated::Repeated;
@@ -61,7 +63,7 @@ pub fn measure(
     let before = Conditions::observe();
     let timing = sampler::sample(&Monotonic::start(), policy, pace, || loaded.run_once())?;
     let after = Conditions::observe();
-    Ok(Measured { timing, before, after, load_ns: None, peak_bytes: None, outputs: None })
+    Ok(Measured { timing, before, after, load_ns: None, peak_bytes: None, outputs: None, energy: None })
 }
 
 /// The work repeated, where the runtime needs that to show what it takes inside a network.
@@ -101,10 +103,26 @@ impl Trial<'_> {
         let besides = if self.policy.cold_caches { caches::bytes() as u64 } else { 0 };
         let peak_bytes =
             peak.map(|(before, after)| after.peak_bytes.saturating_sub(before.now_bytes + besides));
+        let energy = match (self.policy.energy_ns, &measured) {
+            (Some(ns), Ok(_)) if self.is_network() => Some(self.energy(loaded.as_mut(), ns)),
+            _ => None,
+        };
         // The threads of the runtime end before the next network starts others.
         drop(loaded);
         spread::gather(self.cores);
-        Ok(Measured { load_ns, peak_bytes, outputs: Some(self.outputs()), ..measured? })
+        let (measured, energy) = (measured?, energy.transpose()?);
+        Ok(Measured { load_ns, peak_bytes, outputs: Some(self.outputs()), energy, ..measured })
+    }
+
+    /// Whether it is a whole network, and no kernel or block, of which a run has too little energy of its own.
+    fn is_network(&self) -> bool {
+        matches!(self.subject, None | Some(Subject::Network { .. } | Subject::Encoded { .. }))
+    }
+
+    /// Reads the energy of `loaded`, which is run for about `busy_ns`.
+    fn energy(&self, loaded: &mut dyn Loaded, busy_ns: u64) -> Result<Metered, TrialError> {
+        let read = energy::measure(Path::new("/"), &Monotonic::start(), busy_ns, || loaded.run_once());
+        read.map_err(|error| TrialError::Run(SampleError::Run(error)))
     }
 
     /// What is known of the outputs. Those of a graph were compared, in this measurement or an earlier one.

@@ -5,7 +5,7 @@
 use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::published;
 use edgezen_runner::protocol::{Job, Reply, VERSION};
-use edgezen_runner::{Policy, Running};
+use edgezen_runner::{Policy, Running, Work};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -26,7 +26,10 @@ fn a_job_comes_back_timed() {
         running: Running::tract(),
         compare: true,
         id: "5".into(),
-        subject: Subject::network(&published::by_name("zennet_cifar10_model_size05M_res32").unwrap(), 2),
+        work: Work::Subject(Subject::network(
+            &published::by_name("zennet_cifar10_model_size05M_res32").unwrap(),
+            2,
+        )),
         batch: 2,
         seed: 3,
         policy: Policy { warmup_min_ns: 0, warmup_max_ns: 0, max_ns: 0, min_runs: 3, ..Policy::HOST },

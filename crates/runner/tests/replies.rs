@@ -27,8 +27,15 @@ fn clocks_of_cores_survive_a_reply() {
         timed_by: TimedBy::Stopwatch,
     };
     let (before, after) = (conditions.clone(), conditions);
-    let measured =
-        Box::new(Measured { timing, before, after, load_ns: None, peak_bytes: None, outputs: None });
+    let measured = Box::new(Measured {
+        timing,
+        before,
+        after,
+        load_ns: None,
+        peak_bytes: None,
+        outputs: None,
+        energy: None,
+    });
     let reply = Reply::Done { id: "7".into(), measured };
     let text = serde_json::to_string(&reply).unwrap();
     assert_eq!(serde_json::from_str::<Reply>(&text).unwrap(), reply);

@@ -83,7 +83,7 @@ impl PredictedOnly {
             );
         }
         if !facts.is_empty() {
-            out += &format!("\n{}", super::facts_text(facts));
+            out += &format!("\n{}", super::words::facts_text(facts));
         }
         out
     }

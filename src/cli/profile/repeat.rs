@@ -1,6 +1,6 @@
 //! `edgezen profile --repeat DIR`: a twentieth of a dataset is measured once more, on another day.
 
-use super::super::target::{self, Target};
+use super::super::target::{self, How, Target};
 use super::super::{Failure, Global, output};
 use edgezen_core::units::three_digits;
 use edgezen_lab::campaign::repeat::{Repeat, RepeatError, Repeated};
@@ -28,7 +28,7 @@ pub fn run(target: &Target, dir: &Path, global: Global) -> Result<(), Failure> {
     }
     let _lock = lock_folder(dir)?;
     let dataset = Dataset::read(dir)?;
-    let mut device = target.open(None, false, global)?;
+    let mut device = target.open(How::default(), global)?;
     let repeat = Repeat::of(&dataset, dir, global.seed);
     let bar = out.progress(repeat.measurements() as u64, "{bar:30} {pos}/{len} {eta} left");
     let mut begun = 0;

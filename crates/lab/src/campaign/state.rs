@@ -107,7 +107,7 @@ mod tests {
         };
         let before = conditions(1_000.0, 100.0, 8_000.0, 2_000_000);
         let after = conditions(1_400.0, 300.0, 8_800.0, max_khz);
-        Measured { timing, before, after, load_ns: None, peak_bytes: None, outputs: None }
+        Measured { timing, before, after, load_ns: None, peak_bytes: None, outputs: None, energy: None }
     }
 
     #[test]

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// The greatest number of samples in a pass whose time is given.
 const MOST_RUNS: u32 = 100_000;
 
+/// How long each launch runs a network to read its energy: gauges of batteries are renewed every second or more rarely.
+const ENERGY: Duration = Duration::from_secs(10);
+
 /// How to open a device.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -29,6 +32,8 @@ pub struct Options {
     pub time: Option<Duration>,
     /// Whether the caches are emptied before each run.
     pub cold_caches: bool,
+    /// Whether the energy of whole networks is read, where the device has a meter.
+    pub energy: bool,
     /// Usual duration, in nanoseconds, of a probe of the core's pace, as an earlier measurement found it.
     pub usual_probe_ns: Option<u64>,
     /// Usual median of the sentinel, in nanoseconds, as an earlier measurement found it.
@@ -54,7 +59,8 @@ impl Options {
 
     /// `policy`, with this pass's part of the time, all of which is used.
     fn in_time(&self, policy: Policy) -> Policy {
-        let policy = Policy { cold_caches: self.cold_caches, ..policy };
+        let energy_ns = self.energy.then_some(ENERGY.as_nanos() as u64);
+        let policy = Policy { cold_caches: self.cold_caches, energy_ns, ..policy };
         let Some(time) = self.time else { return policy };
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         Policy {
@@ -77,6 +83,7 @@ impl Default for Options {
             launches: false,
             time: None,
             cold_caches: false,
+            energy: false,
             usual_probe_ns: None,
             usual_sentinel_ns: None,
             seed: 0,
@@ -122,6 +129,8 @@ mod tests {
         assert_eq!(options.policy(Policy::GPU).min_sample_ns, Policy::GPU.min_sample_ns);
         let cold = Options { cold_caches: true, ..options.clone() };
         assert!(cold.launch_policy(Policy::HOST).cold_caches && cold.policy(Policy::HOST).cold_caches);
+        let metered = Options { energy: true, ..options.clone() };
+        assert_eq!(metered.launch_policy(Policy::PHONE).energy_ns, Some(10_000_000_000));
         let untimed = Options { time: None, ..options };
         assert_eq!(untimed.policy(Policy::HOST), Policy::HOST.split(5));
     }

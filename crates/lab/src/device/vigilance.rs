@@ -109,7 +109,7 @@ mod tests {
             overhead_ns: None,
             timed_by: TimedBy::Stopwatch,
         };
-        Measured { timing, before, after, load_ns: None, peak_bytes: None, outputs: None }
+        Measured { timing, before, after, load_ns: None, peak_bytes: None, outputs: None, energy: None }
     }
 
     fn after(change: impl Fn(&mut Conditions)) -> Measured {

@@ -1,6 +1,7 @@
 //! What a device can be asked to measure.
 
 use edgezen_core::measurement::Subject;
+use edgezen_runner::Work;
 use std::fmt;
 use std::path::Path;
 
@@ -25,6 +26,15 @@ impl fmt::Display for Workload<'_> {
 }
 
 impl Workload<'_> {
+    /// The same as a value of its own, for another process.
+    pub(super) fn to_work(self) -> Work {
+        match self {
+            Workload::Subject(subject) => Work::Subject(subject.clone()),
+            Workload::File(path) => Work::File(path.to_owned()),
+            Workload::Written(path) => Work::Written(path.to_owned()),
+        }
+    }
+
     /// A text that no other workload has.
     pub(super) fn key(&self) -> String {
         match self {

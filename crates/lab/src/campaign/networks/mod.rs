@@ -1,7 +1,10 @@
 //! Measuring a few networks well: several launches of each, apart in time, and what they say together. A measurement is
 //! good if a later one will give the same within its interval; `docs/measuring.md` says how that is judged.
 
+mod energy;
 mod watch;
+
+pub use energy::EnergyReading;
 
 use super::heating::heat;
 use super::state;
@@ -9,7 +12,7 @@ use crate::device::{Device, DeviceError, Options, Workload};
 use edgezen_core::measurement::{Agreement, Doubt, MachineState, Quality, Summary, launches};
 use edgezen_core::stats;
 use edgezen_core::units::{Bytes, Latency};
-use edgezen_runner::{Measured, Outputs, TimedBy, Timing};
+use edgezen_runner::{Measured, NoEnergy, Outputs, TimedBy, Timing};
 use std::time::{Duration, Instant};
 use watch::Watch;
 
@@ -40,6 +43,8 @@ pub struct Reading {
     pub peak: Option<Bytes>,
     /// What is known of the outputs. `None` where the device does not tell.
     pub outputs: Option<Outputs>,
+    /// The energy of a run, or why it is not known. `None` where nobody asked for it.
+    pub energy: Option<Result<EnergyReading, NoEnergy>>,
     /// Whose clock was read.
     pub timed_by: TimedBy,
     /// The median of each launch, in the order in which they were made.
@@ -82,6 +87,7 @@ impl Reading {
                 .max()
                 .map(|bytes| Bytes(bytes as f64)),
             outputs: launches.first()?.outputs,
+            energy: EnergyReading::of(launches),
             timed_by: timings().next()?.timed_by,
             launches: medians.iter().map(|launch| launch.median).collect(),
             agreement,
@@ -138,6 +144,7 @@ impl Reading {
             summary,
             p99: self.p99 / batch,
             first: self.first.map(|first| first / batch),
+            energy: self.energy.map(|energy| energy.map(|energy| energy.per_image(batch))),
             launches: self.launches.into_iter().map(|median| median / batch).collect(),
             agreement: self.agreement.map(of_image),
             doubt: self.doubt.map(|doubt| match doubt {

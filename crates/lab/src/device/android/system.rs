@@ -4,10 +4,9 @@ use super::care::{self, Care};
 use super::status::PhoneStatus;
 use super::{facts, matching};
 use crate::device::profile::Profile;
-use crate::device::remote::{self, Link, LinkError, Machine, State, System};
+use crate::device::remote::{self, Changed, Link, LinkError, Machine, State, System};
 use edgezen_core::foreign::ForeignText;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The care of one phone.
@@ -83,19 +82,15 @@ impl System for AndroidSystem {
     }
 
     fn heard(&mut self, stdout: &str) -> Option<String> {
-        self.care.heard(stdout);
+        self.care.changed.heard(stdout);
         None
-    }
-
-    fn is_undone(&self) -> bool {
-        self.care.is_undone()
     }
 
     fn keep_awake(&mut self, link: &mut dyn Link, profile: &Profile) {
         self.care.keep_awake(link, profile);
     }
 
-    fn locked_khz(&self) -> &BTreeMap<u32, u64> {
-        &self.care.locked_khz
+    fn changed(&self) -> &Changed {
+        &self.care.changed
     }
 }

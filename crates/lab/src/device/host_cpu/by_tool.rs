@@ -53,6 +53,10 @@ impl ByTool {
             let what = format!("emptying caches while {} measures", tool.description.id);
             return Err(DeviceError::Unsupported { device: NAME.into(), what });
         }
+        if options.energy {
+            let what = format!("reading the energy while {} measures", tool.description.id);
+            return Err(DeviceError::Unsupported { device: NAME.into(), what });
+        }
         let (id, file) = (tool.description.id.to_string(), tool.file.clone());
         let session = Session::open(tool, running.threads).map_err(|error| DeviceError::Tool {
             tool: id.clone(),

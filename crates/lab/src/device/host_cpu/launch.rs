@@ -5,8 +5,7 @@ use super::NAME;
 use super::measuring::{self, Settings};
 use crate::device::pinned_core::PinnedCore;
 use crate::device::{DeviceError, Workload, running};
-use edgezen_core::measurement::Subject;
-use edgezen_runner::{Measured, Monotonic, Policy, Running};
+use edgezen_runner::{Measured, Monotonic, Policy, Running, Work};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -45,14 +44,6 @@ pub(super) struct Job {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Work {
-    Subject(Subject),
-    File(PathBuf),
-    Written(PathBuf),
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 enum Reply {
     Measured(Box<Measured>),
     /// Why the workload cannot be measured.
@@ -65,14 +56,9 @@ enum Reply {
 
 impl Job {
     pub fn new(workload: Workload<'_>, running: Running, policy: Policy) -> Job {
-        let work = match workload {
-            Workload::Subject(subject) => Work::Subject(subject.clone()),
-            Workload::File(path) => Work::File(path.to_owned()),
-            Workload::Written(path) => Work::Written(path.to_owned()),
-        };
         Job {
             version: env!("CARGO_PKG_VERSION").into(),
-            work,
+            work: workload.to_work(),
             running,
             compare: true,
             batch: 1,
@@ -198,6 +184,7 @@ fn last_line(stderr: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use edgezen_core::measurement::Subject;
 
     fn policy() -> Policy {
         Policy { warmup_min_ns: 0, warmup_max_ns: 0, max_ns: 0, min_runs: 3, patience_ns: 0, ..Policy::HOST }

@@ -5,10 +5,9 @@ use crate::device::pinned_core::PinnedCore;
 use crate::device::{DeviceError, Workload};
 use edgezen_core::plainnet::Graph;
 use edgezen_core::plainnet::repeated::Repeated;
-use edgezen_engine::{Engine, onnx};
+use edgezen_engine::Engine;
 use edgezen_runner::trial::{self, Network, Trial, TrialError};
-use edgezen_runner::{Measured, Policy};
-use std::path::Path;
+use edgezen_runner::{Measured, Policy, WorkError};
 
 /// How a workload is run and timed.
 #[derive(Clone, Copy)]
@@ -61,14 +60,10 @@ pub fn measure(
 /// # Errors
 /// [`DeviceError::Unsupported`].
 pub fn check_file(workload: Workload<'_>, runtime: &str, ending: Option<&str>) -> Result<(), DeviceError> {
-    let Workload::File(path) = workload else { return Ok(()) };
-    let has = path.extension().and_then(|has| has.to_str());
-    if ending.is_some_and(|wanted| has.is_some_and(|has| has.eq_ignore_ascii_case(wanted))) {
-        return Ok(());
-    }
-    let what =
-        format!("{} in {runtime}, which runs .{} files as they are,", path.display(), ending.unwrap_or("no"));
-    Err(DeviceError::Unsupported { device: NAME.into(), what })
+    workload.to_work().check(runtime, ending).map_err(|error| DeviceError::Unsupported {
+        device: NAME.into(),
+        what: format!("{workload} in {runtime} ({error})"),
+    })
 }
 
 /// Images per run; `usual` where the workload does not say.
@@ -85,21 +80,12 @@ pub fn batch_of(workload: Workload<'_>, usual: u32) -> u32 {
 /// # Errors
 /// A subject without a graph, and a file that cannot be read.
 pub fn graph_of(workload: Workload<'_>, as_it_is: bool) -> Result<Option<Graph>, DeviceError> {
-    let read = |path: &Path| {
-        let bad = |reason: String| DeviceError::BadFile { path: path.to_owned(), reason };
-        onnx::read(path)
-            .map_err(|error| bad(error.to_string()))?
-            .whole()
-            .map_err(|error| bad(error.to_string()))
-    };
-    match workload {
-        Workload::Subject(subject) => {
-            subject.graph().map(Some).map_err(|error| DeviceError::workload(workload, error))
+    workload.to_work().graph(as_it_is).map_err(|error| match (error, workload) {
+        (WorkError::File(reason), Workload::File(path) | Workload::Written(path)) => {
+            DeviceError::BadFile { path: path.to_owned(), reason }
         }
-        Workload::File(_) => Ok(None),
-        Workload::Written(_) if as_it_is => Ok(None),
-        Workload::Written(path) => read(path).map(Some),
-    }
+        (error, _) => DeviceError::workload(workload, error),
+    })
 }
 
 /// The workload, whose graph is `graph`, repeated; `None` for what is measured alone.

@@ -5,10 +5,9 @@ use super::status::{BoardStatus, mark};
 use super::throttled::Throttled;
 use super::{facts, matching};
 use crate::device::profile::Profile;
-use crate::device::remote::{self, Link, LinkError, Machine, Prepared, State, System, UNDONE};
+use crate::device::remote::{self, Changed, Link, LinkError, Machine, State, System};
 use edgezen_core::foreign::{ForeignText, PlainPath};
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The folder for the runner on a board that does not tell where its user's home is.
@@ -17,9 +16,7 @@ const ELSEWHERE: &str = "/tmp";
 /// The care of one board.
 #[derive(Clone, Debug, Default)]
 pub struct LinuxSystem {
-    undoable: bool,
-    undone: bool,
-    locked_khz: BTreeMap<u32, u64>,
+    changed: Changed,
 }
 
 impl System for LinuxSystem {
@@ -80,8 +77,8 @@ impl System for LinuxSystem {
         profile: &Profile,
         machine: &Machine,
     ) -> Result<Vec<String>, LinkError> {
-        let Prepared { notes, undoable, locked_khz } = prepare(link, dir, profile, machine)?;
-        *self = LinuxSystem { undoable, undone: false, locked_khz };
+        let (changed, notes) = Changed::by(prepare(link, dir, profile, machine)?);
+        *self = LinuxSystem { changed };
         Ok(notes)
     }
 
@@ -96,22 +93,18 @@ impl System for LinuxSystem {
     }
 
     fn before_job(&self, dir: &str, _: &Machine, limit: Duration) -> String {
-        let alive = if self.undoable { remote::sign_of_life(dir, limit) + "; " } else { String::new() };
+        let alive = self.changed.sign_of_life(dir, limit);
         format!("{alive}vcgencmd get_throttled 2>/dev/null; ")
     }
 
     fn heard(&mut self, stdout: &str) -> Option<String> {
-        self.undone |= self.undoable && stdout.lines().any(|line| line == UNDONE);
+        self.changed.heard(stdout);
         let now = Throttled::parse(stdout)?.now();
         (!now.is_empty()).then(|| format!("while it measured, its firmware said: {}", now.join(", ")))
     }
 
-    fn is_undone(&self) -> bool {
-        self.undone
-    }
-
-    fn locked_khz(&self) -> &BTreeMap<u32, u64> {
-        &self.locked_khz
+    fn changed(&self) -> &Changed {
+        &self.changed
     }
 }
 
@@ -120,6 +113,7 @@ mod tests {
     use super::super::facts::tests::pi4;
     use super::*;
     use crate::device::profile::Profiles;
+    use crate::device::remote::UNDONE;
 
     #[test]
     fn the_runner_lies_in_the_user_s_home() {
@@ -137,11 +131,11 @@ mod tests {
 
     #[test]
     fn what_the_firmware_says_is_heard() {
-        let mut system = LinuxSystem { undoable: true, ..LinuxSystem::default() };
+        let mut system = LinuxSystem { changed: Changed::undoable() };
         assert_eq!(system.heard("throttled=0x50000\n{}"), None);
         assert!(system.heard("throttled=0x4\n{}").unwrap().contains("throttled"));
-        assert!(!system.is_undone());
+        assert!(!system.changed().is_undone());
         system.heard(&format!("{UNDONE}\n"));
-        assert!(system.is_undone());
+        assert!(system.changed().is_undone());
     }
 }

@@ -28,13 +28,8 @@ impl Device for Remote {
     }
 
     fn measure_as(&mut self, name: &str, workload: Workload<'_>) -> Result<Measured, DeviceError> {
-        match workload {
-            Workload::Subject(subject) => self.job(name, subject, workload),
-            Workload::File(_) | Workload::Written(_) => {
-                let what = "measuring networks in files (give the structure of the network)".to_owned();
-                Err(DeviceError::Unsupported { device: self.identity.device.to_string(), what })
-            }
-        }
+        let work = self.brought(workload)?;
+        self.job(name, &work, workload)
     }
 
     fn stored(&mut self) {
@@ -78,7 +73,7 @@ impl Device for Remote {
         let seconds = |&s: &u32| Duration::from_secs(u64::from(s));
         let clusters = self.profile.clusters.iter().filter_map(|cluster| Some((cluster, cluster.max_khz?)));
         let usual = clusters.flat_map(|(cluster, khz)| cluster.cpus.iter().map(move |&cpu| (cpu, khz)));
-        let locked = self.system.locked_khz().iter().map(|(&cpu, &khz)| (cpu, khz));
+        let locked = self.system.changed().locked_khz.iter().map(|(&cpu, &khz)| (cpu, khz));
         Some(Vigilance {
             drift,
             throttled: 2.0 * drift,

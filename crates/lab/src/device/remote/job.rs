@@ -1,6 +1,7 @@
 //! One measurement on a device: the runner gets a job, again and again until there is a result.
 
 use super::LinkError;
+use super::files::known_graph;
 use super::launch::{outcome, replies, warning};
 use super::machine::Machine;
 use super::open::Remote;
@@ -10,7 +11,7 @@ use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::{Graph, lowering};
 use edgezen_runner::protocol;
 use edgezen_runner::protocol::Job;
-use edgezen_runner::{Asked, Measured, Running, plausible, trial};
+use edgezen_runner::{Asked, Measured, Running, Work, plausible, trial};
 use std::time::Duration;
 
 /// Attempts at one job: a runner that ends without a result is started again, each time after a longer pause.
@@ -20,6 +21,9 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// Number of broken links within one job after which it is given up.
 const BREAKS: u32 = 8;
 
+/// The longest run of a network whose size is not known.
+const UNKNOWN_RUN_NS: u64 = 20_000_000_000;
+
 /// How long a job may take, and what can be true of its answer.
 struct Plan {
     limit: Duration,
@@ -27,17 +31,19 @@ struct Plan {
 }
 
 impl Plan {
-    /// For `job`, whose subject has this graph.
-    fn of(job: &Job, graph: &Graph) -> Plan {
+    /// For `job`, whose network has this graph; `None`: it is a file that only the runtime can read.
+    fn of(job: &Job, graph: Option<&Graph>) -> Plan {
         let macs = |graph: &Graph| -> f64 {
             lowering::fused(graph).iter().map(|kernel| kernel.with_batch(job.batch).macs()).sum()
         };
         // The slowest devices compute a fifth of a MAC per nanosecond.
-        let run_ns = |macs: f64| (5.0 * macs) as u64 + 10_000_000;
-        let once = macs(graph);
+        let least_ns = if graph.is_some() { 10_000_000 } else { UNKNOWN_RUN_NS };
+        let run_ns = |macs: f64| (5.0 * macs) as u64 + least_ns;
+        let once = graph.map_or(0.0, &macs);
         // The other runtimes find out what work takes inside a network by repeating it.
         let own = job.running == Running::tract();
-        let repeated = trial::repeated(&job.subject, graph, !own);
+        let subject = job.work.subject().zip(graph);
+        let repeated = subject.and_then(|(subject, graph)| trial::repeated(subject, graph, !own));
         let longest = repeated.as_ref().map_or(once, |repeated| macs(&repeated.long).max(once));
         // Where the difference between two graphs is too small to be seen, the work is timed by itself as well.
         let times = if repeated.is_some() { 2 } else { 1 };
@@ -54,25 +60,20 @@ impl Plan {
 impl Remote {
     /// Runs one job until it has a result, even if the link breaks or the runner is killed in between. A result that
     /// cannot be true is asked for once more, under a name that no result on the device has.
-    pub fn job(
-        &mut self,
-        id: &str,
-        subject: &Subject,
-        workload: Workload<'_>,
-    ) -> Result<Measured, DeviceError> {
+    pub fn job(&mut self, id: &str, work: &Work, workload: Workload<'_>) -> Result<Measured, DeviceError> {
         self.system.keep_awake(&mut *self.link, &self.profile);
         let again = format!("{id}-{}", self.run);
-        let measured = match self.ask(id, subject, workload) {
-            Err(DeviceError::Implausible { .. }) => self.ask(&again, subject, workload),
+        let measured = match self.ask(id, work, workload) {
+            Err(DeviceError::Implausible { .. }) => self.ask(&again, work, workload),
             // The watchdog on the device had undone everything, after a long silence of this side.
-            Ok(_) if self.system.is_undone() => {
+            Ok(_) if self.system.changed().is_undone() => {
                 self.notes.push(
                     "its settings had been brought back after a long silence; they are changed again".into(),
                 );
                 self.prepare().map_err(|error| self.lost(error))?;
-                self.ask(&again, subject, workload)
+                self.ask(&again, work, workload)
             }
-            Ok(measured) if self.moved(&measured) => self.ask(&again, subject, workload),
+            Ok(measured) if self.moved(&measured) => self.ask(&again, work, workload),
             answer => answer,
         }?;
         Ok(self.at_its_pace(measured))
@@ -96,21 +97,21 @@ impl Remote {
         measured
     }
 
-    fn ask(&mut self, id: &str, subject: &Subject, workload: Workload<'_>) -> Result<Measured, DeviceError> {
-        let batch = subject.batch().unwrap_or(self.identity.batch);
-        let graph = subject.graph().map_err(|e| DeviceError::workload(workload, e))?;
+    fn ask(&mut self, id: &str, work: &Work, workload: Workload<'_>) -> Result<Measured, DeviceError> {
+        let batch = work.subject().and_then(Subject::batch).unwrap_or(self.identity.batch);
+        let graph = known_graph(workload)?;
         let key = workload.key();
         let job = Job {
             protocol: protocol::VERSION,
             id: id.to_owned(),
-            subject: subject.clone(),
+            work: work.clone(),
             running: self.running.clone(),
             compare: !self.compared.contains(&key),
             batch,
             seed: self.seed,
             policy: self.policy,
         };
-        let plan = Plan::of(&job, &graph);
+        let plan = Plan::of(&job, graph.as_ref());
         let limit = plan.limit;
         let json = serde_json::to_string(&job).map_err(|e| DeviceError::workload(workload, e))?;
         let command = format!(
@@ -142,7 +143,7 @@ impl Remote {
                                 }
                                 Err(lie) => Err(DeviceError::Implausible {
                                     device: self.name(),
-                                    reason: ForeignText::message(format_args!("of {subject}, {lie}")),
+                                    reason: ForeignText::message(format_args!("of {workload}, {lie}")),
                                 }),
                             };
                         }

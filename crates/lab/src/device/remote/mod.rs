@@ -10,6 +10,7 @@
 //! special of an operating system as one to measure on is behind [`System`]; `undo`, `root` and `clocks` serve several of them.
 
 mod address;
+mod changed;
 mod claim;
 mod clocks;
 mod cores;
@@ -17,6 +18,7 @@ mod device;
 mod error;
 #[cfg(test)]
 pub mod fake;
+mod files;
 mod job;
 mod kit;
 mod launch;
@@ -38,6 +40,7 @@ mod tests;
 mod undo;
 
 pub use address::{Address, Way};
+pub use changed::Changed;
 pub use claim::{is_measuring, me};
 pub use clocks::{Clock, clocks_to_lock};
 pub use cores::{cluster_differences, list, mask};

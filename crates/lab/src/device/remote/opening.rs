@@ -114,6 +114,14 @@ fn cores_of(
     running: &Running,
 ) -> Result<(Vec<u32>, Option<String>), DeviceError> {
     let threads = running.threads;
+    let allowed = &machine.allowed;
+    if let Some(asked) = options.cores.as_ref().filter(|_| !allowed.is_empty())
+        && !asked.iter().all(|core| allowed.contains(core))
+    {
+        let (asked, allowed) = (cores::list(asked), cores::list(allowed));
+        let what = format!("measuring on cores {asked} (commands may run on {allowed})");
+        return Err(DeviceError::Unsupported { device: profile.id.clone(), what });
+    }
     let (cores, reason) = cores::cores(machine, profile, options.cores.as_deref(), threads);
     // A device that does not tell its cores places its threads itself.
     if !cores.is_empty() && cores.len() < threads as usize {

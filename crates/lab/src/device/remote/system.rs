@@ -1,10 +1,9 @@
 //! What is special of an operating system as one to measure on.
 
-use super::{Link, LinkError, Machine};
+use super::{Changed, Link, LinkError, Machine};
 use crate::device::complaint::Complaint;
 use crate::device::profile::Profile;
 use edgezen_core::foreign::ForeignText;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The state that a device is in right now.
@@ -86,12 +85,9 @@ pub trait System: Send {
     /// Reads what the shell said before the job; gives what a person should know.
     fn heard(&mut self, stdout: &str) -> Option<String>;
 
-    /// Whether everything has been undone by the device itself, so that it has to be prepared again.
-    fn is_undone(&self) -> bool;
-
     /// Keeps the device from falling asleep, where it does.
     fn keep_awake(&mut self, _link: &mut dyn Link, _profile: &Profile) {}
 
-    /// The clocks in kHz that cores are locked at.
-    fn locked_khz(&self) -> &BTreeMap<u32, u64>;
+    /// What is changed on the device.
+    fn changed(&self) -> &Changed;
 }

@@ -83,6 +83,7 @@ fn done(id: &str, ns: u64) -> String {
         load_ns: None,
         peak_bytes: None,
         outputs: None,
+        energy: None,
     });
     serde_json::to_string(&Reply::Done { id: id.into(), measured }).unwrap() + "\n"
 }
@@ -137,8 +138,8 @@ fn what_cannot_be_measured_fails_alone() {
         }
     }
     assert!(matches!(
-        machine(vec![]).measure(Workload::File(Path::new("x.onnx"))),
-        Err(DeviceError::Unsupported { .. })
+        machine(vec![]).measure(Workload::File(Path::new("/nowhere/x.onnx"))),
+        Err(DeviceError::BadFile { .. })
     ));
 }
 
@@ -257,7 +258,7 @@ fn clocks_that_are_locked_on_purpose_are_usual() {
     let mut machine = machine(vec![]);
     assert_eq!(machine.vigilance().unwrap().usual_khz[&4], 2_457_600);
     let mut system = AndroidSystem::default();
-    system.care.locked_khz = BTreeMap::from([(4, 2_035_200)]);
+    system.care.changed.locked_khz = BTreeMap::from([(4, 2_035_200)]);
     machine.system = Box::new(system);
     let usual = machine.vigilance().unwrap().usual_khz;
     assert_eq!((usual[&4], usual[&0]), (2_035_200, 1_900_800));

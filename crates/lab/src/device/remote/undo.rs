@@ -88,15 +88,20 @@ pub fn sign_of_life(dir: &str, limit: Duration) -> String {
     format!("if [ -f {undo} ]; then {}; else echo {UNDONE}; fi", still_alive(dir, limit + SILENCE))
 }
 
+/// The file changes in one step: a watchdog that found it empty would take this side for silent.
 fn still_alive(dir: &str, time: Duration) -> String {
-    format!("echo $(( {UPTIME} + {} )) > {}", time.as_secs(), shell_word(&alive(dir)))
+    let path = alive(dir);
+    let (half, whole) = (shell_word(&format!("{path}.tmp")), shell_word(&path));
+    format!("{{ echo $(( {UPTIME} + {} )) > {half} && mv -f {half} {whole}; }}", time.as_secs())
 }
 
-/// The watchdog. It ends when the script has gone.
+/// The watchdog. It ends when the script has gone. A file without a time, as there is for a moment when one run ends and the next begins,
+/// is looked at once more a second later.
 fn watchdog(dir: &str, free: &str, tick: Duration) -> String {
     let (undo, alive) = (shell_word(&script(dir)), shell_word(&alive(dir)));
     format!(
         "while [ -f {undo} ]; do until=$(cat {alive} 2>/dev/null); \
+         if [ -z \"$until\" ]; then sleep 1; [ -f {undo} ] || break; until=$(cat {alive} 2>/dev/null); fi; \
          if [ {UPTIME} -ge \"${{until:-0}}\" ]; then \
          sh {undo}; rm -f {undo} {alive}; {free}; fi; sleep {}; done",
         tick.as_secs_f64()
@@ -146,6 +151,25 @@ mod tests {
         let said = link.shell(&sign_of_life(dir, none), LIMIT).unwrap();
         assert_eq!(said.stdout.trim(), UNDONE);
         assert!(!restore(&mut link, dir).unwrap());
+    }
+
+    #[test]
+    fn a_time_that_is_missing_for_a_moment_is_no_silence() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut link = LocalLink::new(folder.path());
+        let (dir, log) = (folder.path().join("tmp"), folder.path().join("log"));
+        let dir = dir.to_str().unwrap();
+        let undo = [format!("echo undone >> {}", log.display())];
+        let minute = Duration::from_secs(60);
+        assert!(keep_for(&mut link, dir, &undo, "true", (minute, Duration::from_millis(20))).unwrap().ok());
+        std::fs::remove_file(alive(dir)).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        link.shell(&still_alive(dir, minute), LIMIT).unwrap();
+        std::thread::sleep(Duration::from_millis(1200));
+        assert!(Path::new(&script(dir)).exists() && !log.exists());
+        // One that stays away is silence.
+        std::fs::write(alive(dir), "").unwrap();
+        wait_for(|| words(&log) == "undone" && !Path::new(&script(dir)).exists());
     }
 
     #[test]

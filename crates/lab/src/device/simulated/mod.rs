@@ -22,7 +22,7 @@ use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::units::Latency;
 use edgezen_engine::onnx;
 use edgezen_runner::sampler;
-use edgezen_runner::{Clock, Measured, Policy};
+use edgezen_runner::{Clock, Measured, Metered, NoEnergy, Policy};
 use moment::Moment;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -195,7 +195,15 @@ impl Device for Simulated {
         .map_err(|e| DeviceError::workload(workload, e))?;
         let (before, after) = moment.conditions(clock.0.get());
         self.warmth = 1.0 - (1.0 - self.warmth) * (-clock.0.get() / 1e9 / WARMS_IN_S).exp();
-        Ok(Measured { timing, before, after, load_ns: Some(LOAD_NS), peak_bytes: None, outputs: None })
+        Ok(Measured {
+            timing,
+            before,
+            after,
+            load_ns: Some(LOAD_NS),
+            peak_bytes: None,
+            outputs: None,
+            energy: self.policy.energy_ns.map(|_| Metered::Absent(NoEnergy::NoMeter)),
+        })
     }
 
     fn rest(&mut self, time: Duration) {

@@ -124,6 +124,7 @@ impl Session {
             load_ns: calls[0].load.map(|load| load.ns() as u64),
             peak_bytes: most.map(|bytes| bytes as u64),
             outputs: Some(Outputs::Unchecked),
+            energy: None,
         })
     }
 

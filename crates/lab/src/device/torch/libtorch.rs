@@ -54,6 +54,7 @@ enum Processor {
 /// A core that cannot be had.
 pub fn open_cpu(request: &Request<'_>) -> Result<Box<dyn Device>, DeviceError> {
     only_one_thread(&request.profile.id, request.options)?;
+    no_energy(&request.profile.id, request.options)?;
     let policy = request.options.policy(Policy::HOST);
     tch::set_num_threads(1);
     keep_memory();
@@ -68,6 +69,7 @@ pub fn open_cpu(request: &Request<'_>) -> Result<Box<dyn Device>, DeviceError> {
 pub fn open_gpu(request: &Request<'_>, index: Option<u32>) -> Result<Box<dyn Device>, DeviceError> {
     let profile = request.profile;
     only_one_thread(&profile.id, request.options)?;
+    no_energy(&profile.id, request.options)?;
     if request.options.cold_caches {
         let what = "emptying its caches".to_owned();
         return Err(DeviceError::Unsupported { device: profile.id.clone(), what });
@@ -99,6 +101,14 @@ fn only_one_thread(device: &str, options: &Options) -> Result<(), DeviceError> {
     }
     let what = format!("measuring with {} threads", options.threads);
     Err(DeviceError::Unsupported { device: device.to_owned(), what })
+}
+
+fn no_energy(device: &str, options: &Options) -> Result<(), DeviceError> {
+    if options.energy {
+        let what = "reading the energy of libtorch".to_owned();
+        return Err(DeviceError::Unsupported { device: device.to_owned(), what });
+    }
+    Ok(())
 }
 
 /// Why libtorch cannot use the GPU; `None` where it can.
@@ -346,7 +356,15 @@ impl Device for LibTorch {
             SampleError::Run(error) => trouble(workload, error),
             _ => DeviceError::workload(workload, e),
         })?;
-        Ok(Measured { timing, before, after: self.conditions(), load_ns, peak_bytes: None, outputs: None })
+        Ok(Measured {
+            timing,
+            before,
+            after: self.conditions(),
+            load_ns,
+            peak_bytes: None,
+            outputs: None,
+            energy: None,
+        })
     }
 
     fn rest(&mut self, time: Duration) {

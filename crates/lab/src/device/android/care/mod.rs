@@ -8,9 +8,8 @@ mod settings;
 mod tests;
 
 use crate::device::profile::Profile;
-use crate::device::remote::{self, Link, LinkError, Machine, Prepared, UNDONE};
+use crate::device::remote::{Changed, Link, LinkError, Machine};
 use edgezen_core::foreign::shell_word;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The property on the phone that tells other computers who measures on it.
@@ -35,12 +34,7 @@ pub fn mark(owner: Option<&str>) -> String {
 /// The care of one phone.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Care {
-    /// Whether a script on the phone undoes what was changed.
-    undoable: bool,
-    /// Whether the watchdog on the phone has run it.
-    undone: bool,
-    /// The clocks in kHz that cores are locked at.
-    pub locked_khz: BTreeMap<u32, u64>,
+    pub changed: Changed,
     /// When the phone was last kept from falling asleep.
     awake_since: Option<Instant>,
 }
@@ -49,7 +43,7 @@ impl Care {
     /// Changes the phone as `profile` requires; `dir` is a folder of it. Gives what could not be done, one line each.
     ///
     /// # Errors
-    /// An error of the link. [`remote::restore`] undoes whatever was changed before it.
+    /// An error of the link. [`restore`](crate::device::remote::restore) undoes whatever was changed before it.
     pub fn prepare(
         &mut self,
         link: &mut dyn Link,
@@ -57,26 +51,15 @@ impl Care {
         profile: &Profile,
         phone: &Machine,
     ) -> Result<Vec<String>, LinkError> {
-        let Prepared { notes, undoable, locked_khz } = prepare::prepare(link, dir, profile, phone)?;
-        *self = Care { undoable, undone: false, locked_khz, awake_since: Some(Instant::now()) };
+        let (changed, notes) = Changed::by(prepare::prepare(link, dir, profile, phone)?);
+        *self = Care { changed, awake_since: Some(Instant::now()) };
         Ok(notes)
     }
 
     /// What a shell does before a job that takes `limit` at most.
     pub fn before_job(&self, dir: &str, phone: &Machine, limit: Duration) -> String {
         let foreground = if phone.uid == Some(0) { TO_THE_FOREGROUND } else { "" };
-        let alive = if self.undoable { remote::sign_of_life(dir, limit) + "; " } else { String::new() };
-        format!("{foreground}{alive}")
-    }
-
-    /// Reads what the shell said before the job.
-    pub fn heard(&mut self, stdout: &str) {
-        self.undone |= self.undoable && stdout.lines().any(|line| line == UNDONE);
-    }
-
-    /// Whether everything has been undone by the phone, so that it has to be prepared again.
-    pub fn is_undone(&self) -> bool {
-        self.undone
+        format!("{foreground}{}", self.changed.sign_of_life(dir, limit))
     }
 
     /// Keeps the screen of a phone on that `profile` wants to be awake, whatever the phone makes of its settings.
@@ -93,6 +76,6 @@ impl Care {
     /// One whose script is on the phone.
     #[cfg(test)]
     pub fn undoable() -> Care {
-        Care { undoable: true, ..Care::default() }
+        Care { changed: Changed::undoable(), ..Care::default() }
     }
 }

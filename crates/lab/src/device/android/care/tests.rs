@@ -312,13 +312,13 @@ fn what_stands_before_a_job() {
     assert_eq!(care.before_job(&dir, &phone.facts, limit), "");
     assert_eq!(care.prepare(&mut phone.link, &dir, &pixel2(), &phone.facts).unwrap(), [] as [String; 0]);
     assert!(care.before_job(&dir, &phone.facts, limit).starts_with("if [ -f "));
-    care.heard("{}\n");
-    assert!(!care.is_undone());
+    care.changed.heard("{}\n");
+    assert!(!care.changed.is_undone());
     phone.restore();
     let said = phone.link.shell(&(care.before_job(&dir, &phone.facts, limit) + "echo {}"), limit).unwrap();
     assert_eq!(said.stdout, format!("{UNDONE}\n{{}}\n"));
-    care.heard(&said.stdout);
-    assert!(care.is_undone());
+    care.changed.heard(&said.stdout);
+    assert!(care.changed.is_undone());
     // As root the shell leaves the group that it is in; where there are no groups, nothing is said.
     phone.facts.uid = Some(0);
     let before = Care::default().before_job(&dir, &phone.facts, limit);
