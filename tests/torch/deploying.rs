@@ -63,6 +63,13 @@ fn digits_are_searched_trained_and_deployed() {
         .sum();
     assert_eq!(counted, 359);
     assert_eq!(std::fs::read_to_string(dir.join("trained/classes.csv")).unwrap().lines().count(), 11);
+    edgezen_json(dir, &["report", "trained", "--json"]);
+    let page = std::fs::read_to_string(dir.join("trained/report.html")).unwrap();
+    for part in
+        ["Confusions of the test images", "of 359 test images", "digit-7", ">Accuracy<", "validation images"]
+    {
+        assert!(page.contains(part), "{part}");
+    }
     let deploy = |device: &str, out: &str| {
         let args = ["deploy", "run", "--weights", "trained/best.safetensors", "--data", "pictures"];
         edgezen_json(dir, &[&args[..], &["--device", device, "-o", out, "--json"]].concat())
@@ -106,6 +113,20 @@ fn finalists_are_trained_by_halves_and_go_on_where_they_were() {
     let out = edgezen(dir, &["calibrate", "--accuracies", "three/accuracies.csv", "-o", "c.json"]);
     let said = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success() || said.contains("networks"), "{said}");
+    // On a page of their own, and on that of their search once they are in its folder.
+    edgezen_json(dir, &["report", "three", "--json"]);
+    let page = std::fs::read_to_string(dir.join("three/report.html")).unwrap();
+    assert!(
+        page.contains("Finalists in three") && page.contains("(winner)") && page.contains("network 3"),
+        "{page}"
+    );
+    assert!(page.contains("Confusions of the test images"), "{page}");
+    let without = edgezen_json(dir, &["report", "run", "--json"]);
+    std::os::unix::fs::symlink("../three", dir.join("run/finalists")).unwrap();
+    let with = edgezen_json(dir, &["report", "run", "--json"]);
+    assert_eq!(list(&with["plots"]).len(), list(&without["plots"]).len() + 4, "{with}");
+    let page = std::fs::read_to_string(dir.join("run/report.html")).unwrap();
+    assert!(page.contains("Trained networks of this run") && page.contains("Accuracy of the finalists"));
     // Again, the same comes out without training.
     let again = edgezen_json(dir, &[&args[..], &["--out", "three", "--no-mirror", "--resume"]].concat());
     assert_eq!(
