@@ -168,7 +168,7 @@ fn a_training_has_a_page_of_its_own() {
         page.contains("50 of 300 pairs") && page.contains("The 50 of 300 classes with the lowest recall"),
         "{page}"
     );
-    assert!(!page.contains("Confusions of the test images"));
+    assert!(!page.contains("Confusions"));
     // Files that are no longer what was written are named.
     for (name, text) in [
         ("confusion.csv", "class,given,images\nx,y,1\n"),

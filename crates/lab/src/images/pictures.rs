@@ -6,7 +6,7 @@ use super::folder::Item;
 use super::view::{Picture, View};
 use edgezen_core::digest::{Hasher, sha256};
 use edgezen_core::units::Bytes;
-use edgezen_engine::{input, memory};
+use edgezen_engine::memory;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};

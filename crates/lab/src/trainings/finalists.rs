@@ -1,15 +1,10 @@
 //! The folder of finalists: a table of the networks, and the training of each.
 
-use super::{MOST_BYTES, Training};
+use super::{MOST_BYTES, TABLE, Training, WINNER};
 use crate::files::{self, write_atomically};
 use edgezen_core::files::FileError;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-
-/// The table, which `calibrate` reads.
-pub const TABLE: &str = "accuracies.csv";
-/// The structure of the best network.
-pub const WINNER: &str = "winner.txt";
 
 /// A line of the table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

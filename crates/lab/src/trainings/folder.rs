@@ -1,9 +1,8 @@
 //! The folder of a training.
 
 use super::epochs::{self, Epoch};
-use super::finalists::{TABLE, WINNER};
 use super::rates::{self, Tried};
-use super::{BEST, CLASSES, CONFUSION, METRICS, MOST_BYTES, RATES};
+use super::{BEST, CLASSES, CONFUSION, METRICS, MOST_BYTES, RATES, TABLE, WINNER};
 use crate::files;
 use crate::images::Answers;
 use edgezen_core::files::FileError;

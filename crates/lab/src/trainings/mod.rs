@@ -22,6 +22,9 @@ pub const CLASSES: &str = "classes.csv";
 pub const RATES: &str = "rates.csv";
 /// The folder of finalists in that of their search, where no other is named.
 pub const FINALISTS: &str = "finalists";
+/// The table of finalists, which `calibrate` reads, and the structure of the best network.
+pub const TABLE: &str = "accuracies.csv";
+pub const WINNER: &str = "winner.txt";
 
 /// Larger tables are none of a training.
 const MOST_BYTES: u64 = 1 << 30;

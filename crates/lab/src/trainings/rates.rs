@@ -72,10 +72,10 @@ pub fn smoothed(steps: &[(f64, f64)], share: f64) -> Vec<Tried> {
 /// The rate that a test suggests, and what it saw. All rates are for 256 images a step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Suggestion {
-    /// As `train --lr` takes it: two digits of a tenth of `lowest`.
+    /// As `train --lr` takes it: two digits of half of `lowest`.
     pub lr: f64,
-    /// Where the smoothed loss falls most on the way to its lowest value, and where it is lowest.
-    pub steepest: f64,
+    /// Where half of the smoothed loss's fall to its lowest value is done, and where it is lowest.
+    pub halfway: f64,
     pub lowest: f64,
     /// The smoothed loss at the first rate, at `lowest`, and at the last rate that was tried.
     pub first_loss: f64,
@@ -84,7 +84,7 @@ pub struct Suggestion {
 }
 
 /// How much smaller the suggested rate is than that of the lowest loss (docs/decisions/150).
-const BELOW: f64 = 10.0;
+const BELOW: f64 = 2.0;
 /// A fall of the smoothed loss counts where it is so many times its error.
 const CLEAR: f64 = 4.0;
 
@@ -107,12 +107,11 @@ pub fn suggested(tried: &[Tried]) -> Result<Suggestion, String> {
             printed(lowest.lr)
         ));
     }
-    let slope = |pair: &[Tried]| (pair[1].smoothed - pair[0].smoothed) / (pair[1].lr / pair[0].lr).ln();
-    let steepest =
-        before.windows(2).min_by(|a, b| slope(a).total_cmp(&slope(b))).map_or(first, |pair| &pair[1]);
+    let half = first.smoothed - fall / 2.0;
+    let halfway = before.iter().find(|tried| tried.smoothed <= half).unwrap_or(lowest);
     Ok(Suggestion {
         lr: two_digits(lowest.lr / BELOW),
-        steepest: steepest.lr,
+        halfway: halfway.lr,
         lowest: lowest.lr,
         first_loss: first.smoothed,
         lowest_loss: lowest.smoothed,
@@ -141,16 +140,16 @@ pub fn printed(rate: f64) -> String {
 impl Suggestion {
     /// In words.
     pub fn said(&self) -> String {
-        let Suggestion { lr, steepest, lowest, first_loss, lowest_loss, last_loss } = self;
+        let Suggestion { lr, halfway, lowest, first_loss, lowest_loss, last_loss } = self;
         let after = if last_loss > lowest_loss {
             format!("at the highest one that was tried, it is {last_loss:.3}")
         } else {
             "higher ones were not tried".to_owned()
         };
         format!(
-            "The smoothed loss is {first_loss:.3} at the lowest rate. It falls most at {}, and is lowest at {}, with {lowest_loss:.3}; \
-             {after}. Suggested is a tenth of the rate of the lowest loss: --lr {lr}. All rates are for 256 images a step.",
-            printed(*steepest),
+            "The smoothed loss is {first_loss:.3} at the lowest rate. Half of its fall is done at {}, and it is lowest at {}, with {lowest_loss:.3}; \
+             {after}. Suggested is half of the rate of the lowest loss: --lr {lr}. All rates are for 256 images a step.",
+            printed(*halfway),
             printed(*lowest)
         )
     }
@@ -172,10 +171,10 @@ mod tests {
     }
 
     #[test]
-    fn a_tenth_of_the_rate_of_the_lowest_loss_is_suggested() {
+    fn half_of_the_rate_of_the_lowest_loss_is_suggested() {
         let quiet = suggested(&smoothed(&steps(0.0, 1.5), 0.125)).unwrap();
-        assert!((0.5..3.0).contains(&quiet.lowest) && (0.05..0.2).contains(&quiet.steepest), "{quiet:?}");
-        assert!((quiet.lr / (quiet.lowest / 10.0) - 1.0).abs() < 0.05, "{quiet:?}");
+        assert!((0.5..3.0).contains(&quiet.lowest) && (0.05..0.2).contains(&quiet.halfway), "{quiet:?}");
+        assert!((quiet.lr / (quiet.lowest / 2.0) - 1.0).abs() < 0.05, "{quiet:?}");
         let noisy = suggested(&smoothed(&steps(0.3, 1.5), 0.125)).unwrap();
         assert!((noisy.lowest / quiet.lowest).ln().abs() < 1.0, "{noisy:?}");
         assert!(noisy.said().contains(&format!("--lr {}", noisy.lr)), "{}", noisy.said());

@@ -14,6 +14,8 @@ const TOP: f64 = 34.0;
 const LARGEST_CELL: f64 = 31.0;
 /// How strong the colour of a cell is with all images of its class.
 const STRONGEST: f64 = 0.6;
+/// A single image of many is still seen: no cell has less of the colour than this share of it.
+const WEAKEST: f64 = 0.3;
 
 /// Whether the matrix of these classes can be read.
 pub fn fits(judged: &Judged) -> bool {
@@ -66,7 +68,7 @@ pub fn draw(judged: &Judged) -> Drawing {
             y + 0.5,
             cell - 1.0,
             cell - 1.0,
-            STRONGEST * share.max(0.15),
+            STRONGEST * share.max(WEAKEST),
             escape(&said)
         );
         let printed = count.to_string();
@@ -74,7 +76,7 @@ pub fn draw(judged: &Judged) -> Drawing {
             text(&mut body, x + cell / 2.0, y + cell / 2.0 + 4.0, Anchor::Middle, "", &printed);
         }
     }
-    Drawing { width: WIDTH, height: TOP + side + 6.0, title: "Confusions of the test images".into(), body }
+    Drawing { width: WIDTH, height: TOP + side + 6.0, title: "Confusions".into(), body }
 }
 
 /// A class with its number, as long as there is room.

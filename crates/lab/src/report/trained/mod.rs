@@ -58,7 +58,11 @@ fn of_training(training: &Training) -> Vec<Plot> {
 pub(super) fn of_finalists(finalists: &Finalists) -> Vec<Plot> {
     let mut plots = vec![Plot { name: "finalists".into(), drawing: curves::together(finalists) }];
     if let Some(winner) = finalists.winner.and_then(|place| finalists.networks.get(place)) {
-        plots.extend(of_training(&winner.training).into_iter().filter(|plot| plot.name != "top1"));
+        let of_winner = of_training(&winner.training).into_iter().filter(|plot| plot.name != "top1");
+        plots.extend(of_winner.map(|mut plot| {
+            plot.drawing.title += " of the winner";
+            plot
+        }));
     }
     plots
 }
