@@ -298,7 +298,15 @@ fn find_rate(course: Course<'_>, dir: &Path, began: Instant, out: Output) -> Res
         stops()
     });
     bar.finish_and_clear();
-    let tried = tried?;
+    let tried = match tried {
+        Err(TrainError::Interrupted { .. }) => {
+            return Err(Failure::new(
+                Exit::Interrupted,
+                "the range test was interrupted; nothing is written",
+            ));
+        }
+        tried => tried?,
+    };
     let path = dir.join(RATES);
     write_atomically(&path, rates::encode(&tried).as_bytes())?;
     let suggested = rates::suggested(&tried).map_err(|reason| {
