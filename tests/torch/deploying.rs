@@ -283,7 +283,7 @@ fn files_that_would_stop_a_training_are_named() {
     assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
     let secret = place.join("secret.png");
     std::fs::write(&secret, png(1, 1, &[0; 3])).unwrap();
-    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o000)).unwrap();
     let mut named = vec!["huge.png", "long.png", "dangling.png", "pipe.png"];
     // The superuser can read everything.
     if std::fs::read(&secret).is_err() {
