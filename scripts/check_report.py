@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Looks at a report in a headless browser: nothing overflows, no plot is empty, in light and dark, wide and narrow. And uses it:
-budgets are moved, networks chosen, the table sorted and saved.
+budgets are moved, networks chosen, the table sorted and saved. A page about trainings (--trained) has nothing to use.
 
-    scripts/check_report.py report.html [--screenshots DIR]
+    scripts/check_report.py report.html [--trained] [--screenshots DIR]
 
 Needs Chromium with its driver (Debian: chromium, chromium-driver) and Pillow. Speaks the WebDriver protocol itself.
 """
@@ -193,6 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("page", type=Path)
     parser.add_argument("--screenshots", type=Path, help="folder for the pictures")
+    parser.add_argument("--trained", action="store_true", help="the page is about trainings alone")
     args = parser.parse_args()
     if args.screenshots:
         args.screenshots.mkdir(parents=True, exist_ok=True)
@@ -216,7 +217,9 @@ def main() -> None:
                 found = seen["problems"] + [p for plot in seen["plots"] if (p := empty(plot, picture, width))]
                 if not seen["plots"]:
                     found.append("there are no plots")
-                if scheme == "light":
+                if args.trained and browser.post("/execute/sync", script="return document.scripts.length", args=[]):
+                    found.append("a page about trainings has a script, which nobody tries here")
+                if scheme == "light" and not args.trained:
                     found += used(browser, args.page)
                 problems += [f"{scheme}, {view}: {problem}" for problem in found]
     finally:

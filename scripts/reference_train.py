@@ -124,7 +124,8 @@ def replay(arguments):
         rate = rate_after(consumed, peak, recipe["warmup_epochs"] * images, recipe["epochs"] * images)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        loss = torch.nn.functional.cross_entropy(model(x), y)
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.get("precision") == "mixed"):
+            loss = torch.nn.functional.cross_entropy(model(x), y)
         optimiser.zero_grad()
         loss.backward()
         if recipe.get("clip"):

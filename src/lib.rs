@@ -30,6 +30,6 @@ pub use edgezen_engine as engine;
 pub use edgezen_lab::train;
 pub use edgezen_lab::{
     campaign, catalogue, dataset, device, evaluation, experiment, files, fit, images, jobs, prediction,
-    report, rescoring, runs, scoring, transfer, verify,
+    report, rescoring, runs, scoring, trainings, transfer, verify,
 };
 pub use edgezen_runner as runner;

@@ -15,7 +15,7 @@ pub const SCORE: &str = "Examples:\n  edgezen score resnet18 resnet50 mobilenet_
 pub const SEARCH: &str = "Examples:\n  edgezen search --device pixel2 --latency 30ms\n  edgezen search --device v100 --latency 0.8ms --flops 2G --out runs/mine\n  edgezen search --space mobilenet --flops 400M --resolution 224\n  edgezen search --resume --out runs/mine";
 pub const MEASURE: &str = "Examples:\n  edgezen measure --device host resnet18 model.onnx\n  edgezen measure --device pixel2 mobilenet_v2\n  edgezen measure --device jetson-orin --host orin --energy mobilenet_v2";
 pub const VALIDATE: &str = "Examples:\n  edgezen validate --device host resnet18 mobilenet_v2\n  edgezen validate --device host runs/mine --top 5";
-pub const REPORT: &str = "Examples:\n  edgezen report runs/mine --open\n  edgezen report runs/mine -o mine.html\n  edgezen report runs/mine runs/larger --calibration anb.json";
+pub const REPORT: &str = "Examples:\n  edgezen report runs/mine --open\n  edgezen report runs/mine -o mine.html\n  edgezen report runs/mine runs/larger --calibration anb.json\n  edgezen report runs/train";
 pub const EXPORT: &str = "Examples:\n  edgezen export mobilenet_v2 -o mobilenet_v2.onnx\n  edgezen export mobilenet_v2 -o mobilenet_v2.tflite --int8\n  edgezen export runs/mine -o mine.py\n  edgezen export runs/mine --format pytorch -o mine\n  edgezen export efficientnet_b0 -o efficientnet_b0.json";
 pub const IMPORT_WEIGHTS: &str = "Examples:\n  edgezen import-weights runs/mine out/model_best.pth.tar -o best.safetensors\n  edgezen import-weights runs/mine out/checkpoint.pth --ema -o best.safetensors";
 pub const JOBS: &str = "Examples:\n  edgezen jobs plan resnet18 resnet50 -o jobs -- score --engine exact --repeats 8\n  edgezen jobs plan --seeds 20 -o jobs -- search --device pixel2 --latency 80ms\n  edgezen jobs run jobs/job-00000.json\n  edgezen jobs merge jobs -o scores.json";
@@ -66,7 +66,7 @@ pub const COMPLETIONS: &str = "Examples:\n  edgezen completions bash\n  edgezen 
 pub const MANUAL: &str =
     "Examples:\n  edgezen manual\n  edgezen manual jobs plan\n  edgezen manual --man man";
 #[cfg(feature = "torch")]
-pub const TRAIN: &str = "Examples:\n  edgezen train runs/mine --data pictures\n  edgezen train resnet18 --data cifar-10-batches-bin --recipe paper --out runs/train";
+pub const TRAIN: &str = "Examples:\n  edgezen train runs/mine --data pictures\n  edgezen train runs/mine --data pictures --find-rate --out runs/rates\n  edgezen train resnet18 --data cifar-10-batches-bin --recipe paper --out runs/train";
 #[cfg(feature = "torch")]
 pub const FINALISTS: &str = "Examples:\n  edgezen finalists runs/mine -k 6 --data pictures";
 #[cfg(feature = "torch")]

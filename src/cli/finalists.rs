@@ -5,7 +5,6 @@ use super::pictures::{self, PictureOptions};
 use super::recipe::RecipeOptions;
 use super::train::{self, Place};
 use super::{Failure, Global, output};
-use edgezen_core::files::FileError;
 use edgezen_core::plainnet::{Model, notation};
 use edgezen_lab::files::{lock_folder, write_atomically};
 use edgezen_lab::images::ImageFolder;
@@ -13,11 +12,13 @@ use edgezen_lab::images::answers::Share;
 use edgezen_lab::runs::{self, FoundNetwork};
 use edgezen_lab::train::TrainError;
 use edgezen_lab::train::checkpoint::{self, TrainingState};
-use edgezen_lab::train::course::{BEST, CHECKPOINT, Course, Epoch};
+use edgezen_lab::train::course::{CHECKPOINT, Course};
 use edgezen_lab::train::data::TrainingData;
 use edgezen_lab::train::finalists::{Round, most_different, rounds};
 use edgezen_lab::train::network::Network;
 use edgezen_lab::train::recipe::Recipe;
+use edgezen_lab::trainings::finalists::{self, Line};
+use edgezen_lab::trainings::{BEST, Epoch, FINALISTS, TABLE, WINNER};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use tch::Device;
@@ -45,11 +46,6 @@ pub struct Args {
     #[command(flatten)]
     place: Place,
 }
-
-/// The table that `calibrate` reads.
-const TABLE: &str = "accuracies.csv";
-/// The structure of the best network.
-const WINNER: &str = "winner.txt";
 
 /// A network that is trained.
 #[derive(Serialize)]
@@ -110,7 +106,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let model = models.first().ok_or_else(|| Failure::usage("the search found no network"))?;
     let recipe = args.recipe.recipe("short")?;
     let rounds = rounds(models.len(), recipe.epochs);
-    let dir = args.out.clone().unwrap_or_else(|| args.run.join("finalists"));
+    let dir = args.out.clone().unwrap_or_else(|| args.run.join(FINALISTS));
     if dir.join(TABLE).exists() && !args.resume {
         return Err(Failure::usage(format!("{} holds trainings", dir.display()))
             .remedy("--resume to go on with them, or another folder: --out DIR"));
@@ -134,7 +130,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             net: found.net.clone(),
             latency_ms: found.latency.iter().map(|(name, latency)| (name.clone(), latency.ms)).collect(),
             score: found.score,
-            folder: dir.join(format!("network-{}", index + 1)),
+            folder: finalists::folder(&dir, index),
             epochs: 0,
             first_round: 0.0,
             validation: 0.0,
@@ -204,9 +200,7 @@ impl Training<'_> {
         goes_on: bool,
     ) -> Result<(Course<'_>, Vec<Epoch>), Failure> {
         let mut network = Network::new(model, self.device, self.seed)?;
-        if let Some(momentum) = self.recipe.bn_momentum {
-            network.bn_momentum = momentum;
-        }
+        network.follow(self.recipe);
         if self.recipe.ema.is_some() {
             network.begin_averages().map_err(TrainError::from)?;
         }
@@ -252,19 +246,15 @@ impl Training<'_> {
 
 /// Writes the table that `calibrate` reads: the accuracies are those after the epochs that all networks were trained for.
 fn write_table(dir: &Path, finalists: &[Finalist]) -> Result<(), Failure> {
-    let path = dir.join(TABLE);
-    let mut text = String::from("net,accuracy,epochs,best_accuracy,score\n");
-    for of in finalists {
-        text += &format!(
-            "\"{}\",{},{},{},{}\n",
-            of.net,
-            100.0 * of.first_round,
-            of.epochs,
-            100.0 * of.validation,
-            of.score
-        );
-    }
-    write_atomically(&path, text.as_bytes()).map_err(|error: FileError| error.into())
+    let line = |of: &Finalist| Line {
+        net: of.net.clone(),
+        accuracy: 100.0 * of.first_round,
+        epochs: of.epochs,
+        best_accuracy: 100.0 * of.validation,
+        score: of.score,
+    };
+    let lines: Vec<Line> = finalists.iter().map(line).collect();
+    Ok(finalists::write_table(dir, &lines)?)
 }
 
 fn text(report: &Report) -> String {

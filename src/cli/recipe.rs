@@ -1,7 +1,7 @@
 //! Options that say how a network is trained (feature `torch`).
 
 use super::Failure;
-use edgezen_lab::train::recipe::Recipe;
+use edgezen_lab::train::recipe::{Precision, Recipe};
 use edgezen_lab::train::recipes::{self, RecipeError};
 
 #[derive(Clone, Debug, clap::Args)]
@@ -43,6 +43,9 @@ pub struct RecipeOptions {
     /// End after so many epochs without a better one
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     patience: Option<u32>,
+    /// full, or mixed: convolutions compute in bfloat16, which takes less time and memory on GPUs since Ampere
+    #[arg(long, value_name = "NAME")]
+    precision: Option<Precision>,
     /// Leave AutoAugment out, as short runs should
     #[arg(long)]
     no_auto_augment: bool,
@@ -81,6 +84,7 @@ impl RecipeOptions {
             balance: recipe.balance || self.balance,
             head_epochs: self.head_epochs.unwrap_or(recipe.head_epochs),
             patience: self.patience.or(recipe.patience),
+            precision: self.precision.unwrap_or(recipe.precision),
             ..recipe
         };
         let options = [

@@ -1,4 +1,5 @@
-//! `edgezen report RUN…`: one page with the plots of a run, beside which other runs may stand, and the plots as files.
+//! `edgezen report RUN…`: one page with the plots of a run, beside which other runs may stand, or of a training, and the plots as
+//! files.
 
 use super::browser;
 use super::calibrate;
@@ -10,10 +11,12 @@ use edgezen_core::digest;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_lab::files::{self, create_inside};
 use edgezen_lab::report::{
-    Foretelling, MOST_RUNS, Report, Run, command, comparisons, is_page, otherwise_predicted, unlike,
+    Foretelling, MOST_RUNS, Page, Report, Run, Trained, command, comparisons, is_page, otherwise_predicted,
+    unlike,
 };
 use edgezen_lab::runs;
 use edgezen_lab::runs::Manifest;
+use edgezen_lab::trainings::{self, FINALISTS, Finalists, Training};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +24,8 @@ use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folders of finished runs: the page is about the first, and has the fronts of the others beside its own
+    /// Folders of finished runs: the page is about the first, and has the fronts of the others beside its own. Or the folder of
+    /// one training, or of finalists
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// The page; the plots go into a folder beside it [default: report.html in the run's folder]
@@ -59,12 +63,31 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let page = args.output.clone().unwrap_or_else(|| dir.join("report.html"));
     // A page that was drawn earlier is drawn anew, with its plots.
     let force = Force { force: args.force.force || is_page(&page) };
-    let inputs: Vec<PathBuf> = args.runs.iter().flat_map(|dir| runs::files_of(dir)).collect();
+    let inputs: Vec<PathBuf> = args
+        .runs
+        .iter()
+        .flat_map(|dir| runs::files_of(dir).into_iter().chain(trainings::files_of(dir)))
+        .collect();
     let to = force.place(&page, &inputs)?;
     if args.open && to.is_stream() {
         return Err(Failure::usage("--open needs a page in a file").remedy("-o report.html"));
     }
-    let report = read(dir, beside, args.calibration.as_deref(), global.output())?;
+    let report = match trained(dir)? {
+        None => Page::Run(Box::new(read(dir, beside, args.calibration.as_deref(), global.output())?)),
+        Some(_) if !beside.is_empty() => {
+            return Err(Failure::usage(format!(
+                "{} holds trainings, which have a page of their own",
+                dir.display()
+            ))
+            .remedy("one folder of a training on the command line"));
+        }
+        Some(_) if args.calibration.is_some() => {
+            return Err(Failure::usage(
+                "--calibration foretells accuracies of a search; those of a training are known",
+            ));
+        }
+        Some(trained) => Page::Trained(trained),
+    };
     let mut plots = Vec::new();
     if !to.is_stream() {
         let stem =
@@ -77,7 +100,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             plots.push(path.strip_prefix(".").unwrap_or(&path).display().to_string());
         }
     }
-    to.write(report.page().as_bytes())?;
+    to.write(report.html().as_bytes())?;
     let written = Written {
         run_dir: dir.display().to_string(),
         beside: beside.iter().map(|dir| dir.display().to_string()).collect(),
@@ -87,6 +110,17 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     };
     global.output().written(&to, &written, || format!("{}\n{}", written.report, written.plots.join("\n")))?;
     if args.open { browser::open(&page) } else { Ok(()) }
+}
+
+/// Reads the folder of a training or of finalists; `None` where it is the folder of a search, or of nothing.
+fn trained(dir: &Path) -> Result<Option<Trained>, Failure> {
+    if dir.join("run.toml").exists() {
+        return Ok(None);
+    }
+    if let Some(finalists) = Finalists::read(dir)? {
+        return Ok(Some(Trained::Finalists(finalists)));
+    }
+    Ok(Training::read(dir)?.map(|training| Trained::One(Box::new(training))))
 }
 
 /// Reads the folders of finished runs.
@@ -118,6 +152,7 @@ fn read(
         history: runs::read_history(dir)?,
         foretelling: foretelling(manifest, calibration, output)?,
         manifest_text,
+        finalists: Finalists::read(&dir.join(FINALISTS))?,
         first,
         beside,
     })
@@ -125,9 +160,9 @@ fn read(
 
 /// Reads the folder of a finished run.
 fn finished(dir: &Path) -> Result<Run, Failure> {
-    let manifest = runs::read_manifest(dir)
-        .map_err(Failure::from)
-        .map_err(|failure| failure.remedy("give the folder of a run, as runs/pixel2-80ms-seed0"))?;
+    let manifest = runs::read_manifest(dir).map_err(Failure::from).map_err(|failure| {
+        failure.remedy("give the folder of a run, as runs/pixel2-80ms-seed0, or of a training, as runs/train")
+    })?;
     if !dir.join("result.json").exists() {
         let remedy = format!("edgezen search --resume --out {}", dir.display());
         return Err(

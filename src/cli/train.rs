@@ -9,17 +9,20 @@ use edgezen_core::digest::sha256;
 use edgezen_core::plainnet::{Model, notation};
 use edgezen_engine::onnx::Size;
 use edgezen_engine::safetensors::Tensors;
-use edgezen_lab::files::lock_folder;
+use edgezen_lab::files::{lock_folder, write_atomically};
 use edgezen_lab::images::answers::Share;
 use edgezen_lab::images::{Answers, ImageFolder};
 use edgezen_lab::train::TrainError;
 use edgezen_lab::train::checkpoint::{self, Best, TrainingState};
 use edgezen_lab::train::cifar::{Cifar, SIDE};
-use edgezen_lab::train::course::{BEST, CHECKPOINT, CLASSES, CONFUSION, Course, Epoch, LAST, METRICS};
+use edgezen_lab::train::course::{CHECKPOINT, Course};
 use edgezen_lab::train::data::{Reading, TrainingData};
 use edgezen_lab::train::inherit::{Taken, inherited};
 use edgezen_lab::train::network::Network;
+use edgezen_lab::train::range_test;
 use edgezen_lab::train::teacher::Teacher;
+use edgezen_lab::trainings::rates::{self, Suggestion};
+use edgezen_lab::trainings::{BEST, CLASSES, CONFUSION, Epoch, LAST, METRICS, RATES};
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -54,6 +57,10 @@ pub struct Args {
     /// A TorchScript file, or an .onnx file, whose answers are learnt as well
     #[arg(long, value_name = "FILE")]
     teacher: Option<PathBuf>,
+    /// Train nothing: try growing learning rates, suggest one for --lr, and write rates.csv into --out. All else in --out stays
+    /// as it is
+    #[arg(long, conflicts_with = "resume")]
+    find_rate: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -171,9 +178,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         args.teacher.as_deref().map(|path| teacher(path, &model, recipe.batch, device)).transpose()?;
     let (hash, teacher) = teacher.unzip();
     let mut network = Network::new(&model, device, global.seed)?;
-    if let Some(momentum) = recipe.bn_momentum {
-        network.bn_momentum = momentum;
-    }
+    network.follow(&recipe);
     let started =
         args.start_from.as_deref().map(|path| start(&mut network, &model, path, out)).transpose()?;
     if recipe.ema.is_some() {
@@ -186,6 +191,9 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         Course { data: &data, network, state, device, teacher, dir: args.out.clone(), until: None };
     std::fs::create_dir_all(&args.out).map_err(|e| Failure::io(&args.out, &e))?;
     let _lock = lock_folder(&args.out)?;
+    if args.find_rate {
+        return find_rate(course, &args.out, began, out);
+    }
     let path = args.out.join(CHECKPOINT);
     match (args.resume, path.exists()) {
         (true, true) => course.state = checkpoint::read(&path, &mut course.network, &course.state)?,
@@ -263,6 +271,58 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             "{best}{test}{} (the last epoch's: {LAST}), {}",
             trained.weights.display(),
             trained.metrics.display()
+        )
+    })
+}
+
+#[derive(Serialize)]
+struct FoundRate {
+    net: String,
+    #[serde(flatten)]
+    suggested: Suggestion,
+    /// Images of a step.
+    batch: u32,
+    steps: usize,
+    seconds: f64,
+    rates: PathBuf,
+}
+
+/// Tries learning rates on the network of a course, and says which one they suggest.
+fn find_rate(course: Course<'_>, dir: &Path, began: Instant, out: Output) -> Result<(), Failure> {
+    let (net, batch) = (course.state.structure.clone(), course.state.recipe.batch);
+    stop_at_interrupt()?;
+    let bar = out.progress(range_test::STEPS, "{bar:30} {pos}/{len} rates {elapsed} ETA {eta}  {wide_msg}");
+    let tried = range_test::try_rates(course, &mut |step, loss| {
+        bar.set_position(step);
+        bar.set_message(format!("loss {loss:.3}"));
+        stops()
+    });
+    bar.finish_and_clear();
+    let tried = match tried {
+        Err(TrainError::Interrupted { .. }) => {
+            return Err(Failure::new(
+                Exit::Interrupted,
+                "the range test was interrupted; nothing is written",
+            ));
+        }
+        tried => tried?,
+    };
+    let path = dir.join(RATES);
+    write_atomically(&path, rates::encode(&tried).as_bytes())?;
+    let suggested = rates::suggested(&tried).map_err(|reason| {
+        Failure::runtime(format!("no learning rate can be suggested: {reason}")).remedy(format!(
+            "look at the losses in {}; more images in a step (--batch) make them quieter",
+            path.display()
+        ))
+    })?;
+    let seconds = began.elapsed().as_secs_f64();
+    let found = FoundRate { net, suggested, batch, steps: tried.len(), seconds, rates: path };
+    out.result(&found, || {
+        let rate = rates::printed(found.suggested.lr * f64::from(batch) / 256.0);
+        format!(
+            "{}\nSteps of {batch} images then have a rate of {rate}.\n{}",
+            found.suggested.said(),
+            found.rates.display()
         )
     })
 }

@@ -126,6 +126,67 @@ fn accuracies_are_foretold_by_a_calibration() {
     refused(dir, &["report", "one", "--calibration", "run.toml"], 2, &["run.toml"]);
 }
 
+/// Writes the folder of a training of so many classes, as the feature `torch` leaves it, without weights.
+fn training(dir: &Path, classes: usize) {
+    std::fs::create_dir_all(dir).unwrap();
+    let write = |name: &str, text: String| std::fs::write(dir.join(name), text).unwrap();
+    let epochs = (1..=12).map(|epoch| {
+        format!("{epoch},0.1,{},{},0.{}\n", 3.0 / f64::from(epoch), 3.5 / f64::from(epoch), 50 + epoch)
+    });
+    write("metrics.csv", format!("epoch,rate,train_loss,test_loss,top1\n{}", epochs.collect::<String>()));
+    let name = |class: usize| format!("class <{class}>");
+    let all: String = (0..classes).map(|class| format!("{},4,3,0.75,4,0.75\n", name(class))).collect();
+    write("classes.csv", format!("class,images,right,recall,given,precision\n{all}"));
+    let pairs =
+        (0..classes).map(|class| format!("{0},{0},3\n{0},{1},1\n", name(class), name((class + 1) % classes)));
+    write("confusion.csv", format!("class,given,images\n{}", pairs.collect::<String>()));
+}
+
+#[test]
+fn a_training_has_a_page_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    training(&dir.join("few"), 4);
+    let written = edgezen_json(dir, &["report", "few", "--json"]);
+    let plots: Vec<&str> = written["plots"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(
+        plots,
+        ["loss", "top1", "rate", "confusion"].map(|name| format!("few/report_plots/{name}.svg"))
+    );
+    let page = std::fs::read_to_string(dir.join("few/report.html")).unwrap();
+    for part in
+        ["Training in few", "75.00 %", "of 16 test images", "62.00 %", "in epoch 12", "class &lt;1&gt; (1)"]
+    {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(!page.contains("class <") && !page.contains("<script"), "{page}");
+    // A matrix of hundreds of classes cannot be read: the pairs and classes that are worst are listed.
+    training(&dir.join("many"), 300);
+    edgezen_json(dir, &["report", "many", "--json"]);
+    let page = std::fs::read_to_string(dir.join("many/report.html")).unwrap();
+    assert!(
+        page.contains("50 of 300 pairs") && page.contains("The 50 of 300 classes with the lowest recall"),
+        "{page}"
+    );
+    assert!(!page.contains("Confusions"));
+    // Files that are no longer what was written are named.
+    for (name, text) in [
+        ("confusion.csv", "class,given,images\nx,y,1\n"),
+        ("metrics.csv", "epoch\n1\n"),
+        ("rates.csv", "lr\n"),
+    ] {
+        training(&dir.join("bad"), 4);
+        std::fs::write(dir.join("bad").join(name), text).unwrap();
+        refused(dir, &["report", "bad"], 7, &[name]);
+        std::fs::remove_dir_all(dir.join("bad")).unwrap();
+    }
+    // What was named as a page does not take the place of a file of the training.
+    refused(dir, &["report", "few", "--force", "-o", "few/metrics.csv"], 2, &["metrics.csv"]);
+    refused(dir, &["report", "few", "many"], 2, &["a page of their own"]);
+    std::fs::create_dir(dir.join("nothing")).unwrap();
+    refused(dir, &["report", "nothing"], 2, &["or of a training"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_page_is_opened_in_the_browser_that_is_named() {

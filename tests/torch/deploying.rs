@@ -63,6 +63,11 @@ fn digits_are_searched_trained_and_deployed() {
         .sum();
     assert_eq!(counted, 359);
     assert_eq!(std::fs::read_to_string(dir.join("trained/classes.csv")).unwrap().lines().count(), 11);
+    edgezen_json(dir, &["report", "trained", "--json"]);
+    let page = std::fs::read_to_string(dir.join("trained/report.html")).unwrap();
+    for part in ["Confusions", "of 359 test images", "digit-7", ">Accuracy<", "validation images"] {
+        assert!(page.contains(part), "{part}");
+    }
     let deploy = |device: &str, out: &str| {
         let args = ["deploy", "run", "--weights", "trained/best.safetensors", "--data", "pictures"];
         edgezen_json(dir, &[&args[..], &["--device", device, "-o", out, "--json"]].concat())
@@ -106,6 +111,20 @@ fn finalists_are_trained_by_halves_and_go_on_where_they_were() {
     let out = edgezen(dir, &["calibrate", "--accuracies", "three/accuracies.csv", "-o", "c.json"]);
     let said = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success() || said.contains("networks"), "{said}");
+    // On a page of their own, and on that of their search once they are in its folder.
+    edgezen_json(dir, &["report", "three", "--json"]);
+    let page = std::fs::read_to_string(dir.join("three/report.html")).unwrap();
+    assert!(
+        page.contains("Finalists in three") && page.contains("(winner)") && page.contains("network 3"),
+        "{page}"
+    );
+    assert!(page.contains("Confusions"), "{page}");
+    let without = edgezen_json(dir, &["report", "run", "--json"]);
+    std::os::unix::fs::symlink("../three", dir.join("run/finalists")).unwrap();
+    let with = edgezen_json(dir, &["report", "run", "--json"]);
+    assert_eq!(list(&with["plots"]).len(), list(&without["plots"]).len() + 4, "{with}");
+    let page = std::fs::read_to_string(dir.join("run/report.html")).unwrap();
+    assert!(page.contains("Trained networks of this run") && page.contains("Accuracy of the finalists"));
     // Again, the same comes out without training.
     let again = edgezen_json(dir, &[&args[..], &["--out", "three", "--no-mirror", "--resume"]].concat());
     assert_eq!(
@@ -229,6 +248,59 @@ fn odd_files_are_learnt_from_and_broken_ones_are_named() {
     std::fs::rename(dir.join("pictures/digit-0"), dir.join("one/digit-0")).unwrap();
     let one = ["train", net, "--resolution", "16", "--data", "one"];
     refused(dir, &one, 2, &["a single class (digit-0)"]);
+}
+
+/// A PNG file that says it has so many pixels, and ends soon after.
+fn pretended(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = png(1, 1, &[0; 3]);
+    bytes[16..20].copy_from_slice(&width.to_be_bytes());
+    bytes[20..24].copy_from_slice(&height.to_be_bytes());
+    let sum = crc(&bytes[12..29]);
+    bytes[29..33].copy_from_slice(&sum.to_be_bytes());
+    bytes
+}
+
+/// The checksum of a part of a PNG file.
+fn crc(bytes: &[u8]) -> u32 {
+    let step = |sum: u32, bit: u32| if (sum ^ bit) & 1 == 1 { (sum >> 1) ^ 0xEDB8_8320 } else { sum >> 1 };
+    let of_byte = |sum: u32, &byte: &u8| (0..8).fold(sum, |sum, bit| step(sum, u32::from(byte) >> bit));
+    !bytes.iter().fold(!0, of_byte)
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_would_stop_a_training_are_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write_digits(&dir.join("pictures"), 200);
+    let place = dir.join("pictures/digit-2");
+    std::fs::write(place.join("huge.png"), pretended(100_000, 100_000)).unwrap();
+    std::fs::write(place.join("long.png"), pretended(u32::MAX >> 1, 1)).unwrap();
+    std::os::unix::fs::symlink("nowhere.png", place.join("dangling.png")).unwrap();
+    let pipe = std::ffi::CString::new(place.join("pipe.png").to_str().unwrap()).unwrap();
+    // SAFETY: the path is a string that ends in a zero.
+    assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
+    let secret = place.join("secret.png");
+    std::fs::write(&secret, png(1, 1, &[0; 3])).unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o000)).unwrap();
+    let mut named = vec!["huge.png", "long.png", "dangling.png", "pipe.png"];
+    // The superuser can read everything.
+    if std::fs::read(&secret).is_err() {
+        named.push("secret.png");
+    }
+    // A folder with the name of an image is one.
+    std::fs::create_dir(place.join("folder.png")).unwrap();
+    let net = "SuperConvK3BNRELU(3,8,1,1)";
+    let args = ["train", net, "--resolution", "16", "--data", "pictures", "--epochs", "1", "--threads", "1"];
+    let output = edgezen(dir, &args);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(7), "{said}");
+    assert!(said.contains(&format!("{} files are no images", named.len())), "{said}");
+    assert!(named.iter().all(|name| said.contains(name)) && said.contains("it is no file"), "{said}");
+    assert!(!dir.join("runs").exists());
+    let trained = edgezen_json(dir, &[&args[..], &["--skip-broken", "--json"]].concat());
+    assert_eq!(list(&trained["history"]).len(), 1);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 mod deploying;
 mod devices;
+mod finding;
 mod forward;
+mod precision;
 mod pytorch_way;
 mod recipe;
 mod reference;

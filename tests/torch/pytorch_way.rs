@@ -158,6 +158,43 @@ fn three_steps_of_timm_have_the_losses_of_three_steps_here() {
     others_are_refused(dir);
 }
 
+#[test]
+fn the_command_lines_do_what_they_say() {
+    let python = match torch_python() {
+        Ok(python) => python,
+        Err(reason) => return println!("skipped: {reason}"),
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    exported(dir);
+    let output = torch_command(&python)
+        .arg("net/edgezen_net.py")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/check_command_lines.py"))
+        .args(["--guide", "net/README.md", "--data", "pictures"])
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let report: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    for script in ["timm", "torchvision"] {
+        let losses = list(&report[script]["losses"]);
+        assert!(losses.len() == 3 && losses.iter().all(|loss| loss.as_f64().unwrap() < 10.0), "{report}");
+        assert_eq!(report[script]["nesterov"], true, "{report}");
+    }
+    assert_eq!(report["timm"]["decays"], serde_json::json!([0.0, 4e-5]));
+    // Rates rise as the recipe's do. Then timm's cosine has begun with the first epoch, and the recipe's after the fifth.
+    let recipe = Recipe { epochs: 480, batch: 512, warmup_epochs: 5.0, ..Recipe::default() };
+    let images = 1_281_167;
+    let rates = report["timm"]["rates"].as_object().unwrap();
+    assert!(rates.len() > 5, "{report}");
+    for (epoch, theirs) in rates {
+        let ours = recipe.rate(epoch.parse::<u64>().unwrap() * images, images);
+        let theirs = theirs.as_f64().unwrap();
+        assert!((theirs / ours - 1.0).abs() < 0.025, "epoch {epoch}: {theirs} there, {ours} here");
+    }
+}
+
 fn others_are_refused(dir: &Path) {
     let import = |net: &str, from: &str, extra: &[&str], code: i32, words: &[&str]| {
         let args =

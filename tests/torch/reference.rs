@@ -13,7 +13,7 @@ use edgezen::train::cifar::Cifar;
 use edgezen::train::course::{Batch, Course};
 use edgezen::train::data::TrainingData;
 use edgezen::train::network::Network;
-use edgezen::train::recipe::Recipe;
+use edgezen::train::recipe::{Precision, Recipe};
 use edgezen::train::recipes;
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
@@ -50,7 +50,7 @@ fn differences(dir: &Path, python: &Path, name: &str, recipe: Recipe) -> (Vec<f6
     let network = notation::parse(NET).unwrap();
     let model = Model { name: None, network, resolution: 32, classes: 10, se: false };
     let mut network = Network::new(&model, Device::Cpu, 3).unwrap();
-    network.bn_momentum = recipe.bn_momentum.unwrap_or(network.bn_momentum);
+    network.follow(&recipe);
     let path = |file: &str| dir.join(format!("{name}-{file}"));
     std::fs::write(path("start.safetensors"), state_dict(&model, &network).encode()).unwrap();
     let state = TrainingState::new(&model, recipe.clone(), 3, &data.sha256, None);
@@ -132,6 +132,24 @@ fn fifty_steps_have_the_losses_of_pytorch() {
     // At a high rate, what both round differently grows tenfold in three steps, sooner or later.
     let (of_losses, _) = differences(dir, &python, "short", short);
     assert!(largest(&of_losses[..20]) <= 1e-4, "short: {of_losses:?}");
+}
+
+#[test]
+fn mixed_precision_has_the_losses_of_autocast() {
+    let python = match torch_python() {
+        Ok(python) => python,
+        Err(reason) => return println!("skipped: {reason}"),
+    };
+    let dir = set(128);
+    let dir = dir.path();
+    let export = ["export", NET, "--resolution", "32", "--classes", "10", "-o", "net.py", "--json"];
+    edgezen_json(dir, &export);
+    tch::set_num_threads(1);
+    let full = Recipe { batch: 16, rate_per_256: 0.05, ..Recipe::default() };
+    let mixed = Recipe { precision: Precision::Mixed, ..full };
+    let (of_losses, _) = differences(dir, &python, "mixed", mixed);
+    // The same numbers of 16 bits; sums are taken in another order here and there.
+    assert!(largest(&of_losses[..10]) <= 2e-3 && largest(&of_losses) <= 2e-2, "{of_losses:?}");
 }
 
 fn largest(values: &[f64]) -> f64 {

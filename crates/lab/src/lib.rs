@@ -7,7 +7,7 @@
 //!    files; zero-shot scores of single networks; what may have been meant by an unknown name
 //! 2. `dataset`, `runs`, `images`, `jobs`: measurements as tables, and imports of public ones; the folder of a search; folders of images
 //!    as inputs of networks; slow work in parts that run anywhere
-//! 3. `device`: computers, GPUs and phones that measure; their profiles
+//! 3. `device`, `trainings`: computers, GPUs and phones that measure, with their profiles; what trainings leave in their folders
 //! 4. `fit`, `campaign`: predictors from datasets, datasets from devices
 //! 5. `catalogue`, `evaluation`, `pool`, `transfer`: devices, predictors and networks by name; how well predictors do; several units of
 //!    one device that measure together; predictors for other devices from a few measurements
@@ -39,5 +39,6 @@ pub mod spelling;
 pub mod tables;
 #[cfg(feature = "torch")]
 pub mod train;
+pub mod trainings;
 pub mod transfer;
 pub mod verify;

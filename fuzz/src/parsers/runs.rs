@@ -1,5 +1,5 @@
 //! The folder that a search leaves: its settings, its results, and the checkpoint from which it goes on. Also what
-//! `experiment table1` goes on from: its settings and its finished searches.
+//! `experiment table1` goes on from: its settings and its finished searches. And the tables of a training, which a page is drawn from.
 
 use super::{Parser, Seeds, as_it_is, files, in_a_file, said};
 use edgezen_core::digest::sha256;
@@ -9,7 +9,9 @@ use edgezen_core::search::{Quantity, Search};
 use edgezen_core::space;
 use edgezen_core::units::Latency;
 use edgezen_lab::experiment::table1::{searching, settings_file, units};
+use edgezen_lab::report::Trained;
 use edgezen_lab::runs::{self, SavedSearch};
+use edgezen_lab::trainings::{self, Training};
 use std::path::Path;
 
 pub const PARSERS: &[Parser] = &[
@@ -18,6 +20,9 @@ pub const PARSERS: &[Parser] = &[
     Parser { name: "checkpoint", seeds: checkpoints, seal: sealed, parse: resumed },
     Parser { name: "table1-settings.json", seeds: settings, seal: as_it_is, parse: setting },
     Parser { name: "table1-units", seeds: searches, seal: as_it_is, parse: unit },
+    Parser { name: "metrics.csv", seeds: metrics, seal: as_it_is, parse: of_epochs },
+    Parser { name: "rates.csv", seeds: rates, seal: as_it_is, parse: of_rates },
+    Parser { name: "confusion.csv", seeds: confusions, seal: as_it_is, parse: of_classes },
 ];
 
 fn folder(path: &Path) -> &Path {
@@ -54,6 +59,43 @@ fn searches() -> Seeds {
 
 fn unit(input: &[u8]) -> Result<(), String> {
     in_a_file("table1-unit.json", input, units::read::<searching::Asked, searching::Found>).map(drop)
+}
+
+fn metrics() -> Seeds {
+    files(&["fuzz/seeds/metrics.csv"])
+}
+
+fn of_epochs(input: &[u8]) -> Result<(), String> {
+    in_a_file(trainings::METRICS, input, |path| page(folder(path)))
+}
+
+fn rates() -> Seeds {
+    files(&["fuzz/seeds/rates.csv"])
+}
+
+fn of_rates(input: &[u8]) -> Result<(), String> {
+    in_a_file(trainings::RATES, input, |path| page(folder(path)))
+}
+
+fn confusions() -> Seeds {
+    files(&["fuzz/seeds/confusion.csv"])
+}
+
+fn of_classes(input: &[u8]) -> Result<(), String> {
+    let others = files(&["fuzz/seeds/metrics.csv", "fuzz/seeds/classes.csv"]).map_err(said)?;
+    in_a_file(trainings::CONFUSION, input, |path| {
+        for (name, bytes) in [trainings::METRICS, trainings::CLASSES].iter().zip(&others) {
+            std::fs::write(folder(path).join(name), bytes).map_err(said)?;
+        }
+        page(folder(path))
+    })
+}
+
+/// The page of the training in a folder.
+fn page(dir: &Path) -> Result<(), String> {
+    let training = Training::read(dir).map_err(said)?.ok_or("there is no training")?;
+    Trained::One(Box::new(training)).page();
+    Ok(())
 }
 
 fn checkpoints() -> Seeds {

@@ -9,7 +9,7 @@ use edgezen_core::files::FileError;
 use edgezen_core::random::shuffle;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Names of the folder with the images to judge by, the usual one first.
@@ -94,6 +94,9 @@ impl ImageFolder {
         if test.is_empty() {
             return Err(ImagesError::TooFew { path: source });
         }
+        if let Some([one, other]) = alike(&classes) {
+            notes.push(format!("{one} and {other} differ in capitals alone, and are two classes"));
+        }
         if let Some(first) = others.first() {
             notes.push(format!(
                 "{} files are no images by their names, and are left out; the first is {}",
@@ -103,6 +106,12 @@ impl ImageFolder {
         }
         Ok(ImageFolder { root: root.to_owned(), classes, training, test, test_folder, notes })
     }
+}
+
+/// Two names that are the same but for capitals.
+fn alike(classes: &[String]) -> Option<[&String; 2]> {
+    let mut seen = BTreeMap::new();
+    classes.iter().find_map(|class| seen.insert(class.to_lowercase(), class).map(|other| [other, class]))
 }
 
 /// The images of a folder in parts, none of them read yet.
@@ -294,6 +303,10 @@ mod tests {
             folder.notes
         );
         assert!(folder.notes[1].contains("notes.txt"), "{:?}", folder.notes);
+        let alike = named(&["Cats/1.png", "Cats/2.png", "cats/1.png", "cats/2.png", "dogs/1.png"]);
+        let folder = ImageFolder::list(alike.path(), 0).unwrap();
+        assert_eq!(folder.classes.len(), 3);
+        assert_eq!(folder.notes, ["Cats and cats differ in capitals alone, and are two classes"]);
     }
 
     #[test]

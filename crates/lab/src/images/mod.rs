@@ -82,12 +82,20 @@ pub fn inputs(folder: &Path, shape: Shape, most: usize) -> Result<Vec<Tensor>, I
     let chosen = (0..count).map(|index| &paths[index * paths.len() / count]);
     let mut tensors = Vec::with_capacity(count);
     for path in chosen {
-        let bytes = input::read_at_most(path, MOST_BYTES)?;
+        let bytes = bytes(path)?;
         let pixels =
             Pixels::decode(&bytes).map_err(|reason| ImagesError::Damaged { path: path.clone(), reason })?;
         tensors.push(tensor(&view, &view.picture(&pixels)));
     }
     Ok(tensors)
+}
+
+/// The content of a file of an image. A pipe with the name of one would keep the program waiting for ever.
+fn bytes(path: &Path) -> Result<Vec<u8>, FileError> {
+    if !std::fs::metadata(path).map_err(FileError::io(path))?.is_file() {
+        return Err(FileError::damaged(path, "it is no file, but a pipe, a socket, a device or a folder"));
+    }
+    input::read_at_most(path, MOST_BYTES)
 }
 
 /// A picture as the input of a network that is judged.

@@ -1,12 +1,12 @@
 //! Images with their classes, decoded in parallel: kept in memory where they fit, else decoded whenever they are looked at.
 
+use super::ImagesError;
 use super::decode::Pixels;
 use super::folder::Item;
 use super::view::{Picture, View};
-use super::{ImagesError, MOST_BYTES};
 use edgezen_core::digest::{Hasher, sha256};
 use edgezen_core::units::Bytes;
-use edgezen_engine::{input, memory};
+use edgezen_engine::memory;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -141,7 +141,7 @@ impl Pictures {
 
 fn bytes(path: &Path) -> Result<Vec<u8>, Broken> {
     let broken = |reason: String| Broken { path: path.to_owned(), reason };
-    input::read_at_most(path, MOST_BYTES).map_err(|error| {
+    super::bytes(path).map_err(|error| {
         let text = error.to_string();
         // The path stands beside the reason.
         broken(text.strip_prefix(&format!("{}: ", path.display())).map_or(text.clone(), str::to_owned))

@@ -10,21 +10,25 @@ mod command;
 mod comparisons;
 mod explore;
 mod foretelling;
+mod html;
 mod page;
 mod plots;
 pub mod svg;
 pub mod tables;
 mod together;
+mod trained;
 
 pub use command::command;
 pub use comparisons::comparisons;
 pub use foretelling::Foretelling;
+pub use html::is_page;
 pub use together::{MOST_RUNS, otherwise_predicted, unlike};
+pub use trained::Trained;
 
 use crate::runs::{Manifest, SearchResult};
+use crate::trainings::Finalists;
 use edgezen_core::search::HistoryPoint;
 use std::collections::BTreeMap;
-use std::path::Path;
 use svg::Drawing;
 
 /// All that a report is made of.
@@ -40,6 +44,8 @@ pub struct Report {
     pub foretelling: Option<Foretelling>,
     /// Known networks under the same conditions.
     pub comparisons: Vec<Comparison>,
+    /// Those of its networks that were trained, if any were.
+    pub finalists: Option<Finalists>,
     /// The command that repeats the run.
     pub command: String,
 }
@@ -63,6 +69,29 @@ pub struct Comparison {
     pub flops: f64,
     /// Predicted time of an image, by device.
     pub latency_ms: BTreeMap<String, f64>,
+}
+
+/// A page, whatever it is about.
+pub enum Page {
+    Run(Box<Report>),
+    Trained(Trained),
+}
+
+impl Page {
+    /// All plots.
+    pub fn plots(&self) -> Vec<Plot> {
+        match self {
+            Page::Run(report) => report.plots().into_iter().chain(report.trained_plots()).collect(),
+            Page::Trained(trained) => trained.plots(),
+        }
+    }
+
+    pub fn html(&self) -> String {
+        match self {
+            Page::Run(report) => report.page(),
+            Page::Trained(trained) => trained.page(),
+        }
+    }
 }
 
 /// A plot with the name of its file.
@@ -100,9 +129,14 @@ impl Report {
         plots
     }
 
+    /// The plots of its trainings.
+    pub fn trained_plots(&self) -> Vec<Plot> {
+        self.finalists.as_ref().map(trained::of_finalists).unwrap_or_default()
+    }
+
     /// The whole page.
     pub fn page(&self) -> String {
-        page::page(self, &self.plots())
+        page::page(self, &self.plots(), &self.trained_plots())
     }
 
     /// All runs, the first in front.
@@ -121,11 +155,6 @@ impl Report {
             other => other.to_owned(),
         }
     }
-}
-
-/// Whether the file at `path` is a page that was made here, so that a new one may take its place.
-pub fn is_page(path: &Path) -> bool {
-    page::is_page(path)
 }
 
 /// A device's name as part of a file's.

@@ -8,41 +8,21 @@ use super::teacher::Teacher;
 use super::{Purpose, TrainError, augment, stream};
 use crate::files::write_atomically;
 use crate::images::{Answers, Pictures, View};
+use crate::trainings::epochs::{self, Epoch};
+use crate::trainings::{BEST, CLASSES, CONFUSION, LAST, METRICS};
 use edgezen_core::files::FileError;
 use edgezen_core::random::shuffle;
 use edgezen_engine::safetensors::Tensors;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
-use serde::Serialize;
-use std::fmt::Write as _;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tch::{Device, Tensor};
 
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
-pub const METRICS: &str = "metrics.csv";
-pub const BEST: &str = "best.safetensors";
-pub const LAST: &str = "last.safetensors";
-/// How often images of one class were taken for another one, and how each class was answered, on the test images.
-pub const CONFUSION: &str = "confusion.csv";
-pub const CLASSES: &str = "classes.csv";
 
 /// Images that are tested at once.
 const TEST_BATCH: usize = 256;
-
-/// One line of the metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Epoch {
-    /// From 1.
-    pub epoch: u32,
-    pub rate: f64,
-    /// Mean over the steps.
-    pub train_loss: f64,
-    /// Cross entropy of the images that choose the epoch, without smoothing.
-    pub test_loss: f64,
-    /// Share of them that are right.
-    pub top1: f64,
-}
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +61,7 @@ pub struct Course<'a> {
 }
 
 impl Course<'_> {
-    fn steps(&self) -> u64 {
+    pub(super) fn steps(&self) -> u64 {
         (self.data.training.len() / self.state.recipe.batch as usize) as u64
     }
 
@@ -223,7 +203,7 @@ impl Course<'_> {
         self.learn(&batch)
     }
 
-    fn learn(&mut self, batch: &Batch) -> Result<f64, TrainError> {
+    pub(super) fn learn(&mut self, batch: &Batch) -> Result<f64, TrainError> {
         let recipe = &self.state.recipe;
         let failed = |error: tch::TchError| match edgezen_engine::torch::failed(error) {
             edgezen_engine::EngineError::OutOfMemory { reason, .. } => {
@@ -281,33 +261,16 @@ impl Course<'_> {
         }
         let path = self.dir.join(METRICS);
         let text = std::fs::read_to_string(&path).map_err(FileError::io(&path))?;
-        let line = |line: &str| {
-            let mut numbers = line.split(',').map(|number| number.parse::<f64>().ok());
-            let mut next = || numbers.next().flatten();
-            Some(Epoch {
-                epoch: next()? as u32,
-                rate: next()?,
-                train_loss: next()?,
-                test_loss: next()?,
-                top1: next()?,
-            })
-        };
         let bad =
             || TrainError::Checkpoint { path: path.clone(), reason: "not the metrics of this run".into() };
-        let lines: Option<Vec<Epoch>> = text.lines().skip(1).map(line).collect();
-        let mut lines = lines.ok_or_else(bad)?;
+        let mut lines = epochs::decode(&text).ok_or_else(bad)?;
         // A run that was killed between the two files has a line more than the checkpoint.
         lines.truncate(self.state.epoch as usize);
         if lines.len() < self.state.epoch as usize { Err(bad()) } else { Ok(lines) }
     }
 
     fn write_metrics(&self, epochs: &[Epoch]) -> Result<(), TrainError> {
-        let mut text = String::from("epoch,rate,train_loss,test_loss,top1\n");
-        for e in epochs {
-            let _ = writeln!(text, "{},{},{},{},{}", e.epoch, e.rate, e.train_loss, e.test_loss, e.top1);
-        }
-        let path: &Path = &self.dir.join(METRICS);
-        Ok(write_atomically(path, text.as_bytes())?)
+        Ok(write_atomically(&self.dir.join(METRICS), epochs::encode(epochs).as_bytes())?)
     }
 }
 

@@ -14,6 +14,7 @@ pub mod digits;
 pub mod finalists;
 pub mod inherit;
 pub mod network;
+pub mod range_test;
 pub mod recipe;
 pub mod recipes;
 pub mod split;

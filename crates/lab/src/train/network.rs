@@ -1,7 +1,7 @@
 //! A network whose weights learn.
 
 use super::TrainError;
-use super::recipe::Recipe;
+use super::recipe::{Precision, Recipe};
 use edgezen_core::plainnet::graph::BN_EPS;
 use edgezen_core::plainnet::graph::{Act, Op};
 use edgezen_core::plainnet::{Graph, Model};
@@ -45,6 +45,8 @@ pub struct Network {
     statistics: Vec<(String, Tensor, Tensor)>,
     /// What a new batch counts in them.
     pub bn_momentum: f64,
+    /// What steps of learning compute in; networks are judged in 32 bits.
+    pub precision: Precision,
     /// The means over the steps of all parameters, and then of the two parts of all statistics; empty where nobody asks for
     /// them.
     averages: Vec<Tensor>,
@@ -78,6 +80,7 @@ impl Network {
             parameters: Vec::new(),
             statistics: Vec::new(),
             bn_momentum: BN_MOMENTUM,
+            precision: Precision::Full,
             averages: Vec::new(),
             device,
         };
@@ -134,6 +137,12 @@ impl Network {
         Ok(network)
     }
 
+    /// Has it learn as a recipe says.
+    pub fn follow(&mut self, recipe: &Recipe) {
+        self.bn_momentum = recipe.bn_momentum.unwrap_or(BN_MOMENTUM);
+        self.precision = recipe.precision;
+    }
+
     fn tensor(&self, shape: &[usize], values: &[f32]) -> Result<Tensor, TrainError> {
         let shape: Vec<i64> = shape.iter().map(|&n| n as i64).collect();
         Ok(Tensor::f_from_slice(values)?.f_reshape(shape)?.f_to_device(self.device)?)
@@ -159,6 +168,7 @@ impl Network {
     /// # Errors
     /// libtorch's.
     pub fn forward(&self, images: Tensor, training: bool) -> Result<Tensor, tch::TchError> {
+        let mixed = training && self.precision == Precision::Mixed;
         self.walk.run(&[images], |index, op, operands| {
             let layer = self.layers[index];
             let of = |at: Option<usize>| at.map(|at| &self.parameters[at].value);
@@ -173,6 +183,11 @@ impl Network {
                     BN_EPS,
                     true,
                 ),
+                None if mixed && matches!(op, Op::Conv { .. } | Op::Linear { .. }) => {
+                    let short = |tensor: &Tensor| tensor.f_to_kind(Kind::BFloat16);
+                    let [weight, bias] = [layer.weight, layer.bias].map(|at| of(at).map(short).transpose());
+                    ops::apply(op, &[&short(operands[0])?], weight?.as_ref(), bias?.as_ref())
+                }
                 None => ops::apply(op, operands, of(layer.weight), of(layer.bias)),
             }
         })

@@ -5,6 +5,31 @@ use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
+use std::str::FromStr;
+
+/// What a step computes in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits everywhere.
+    #[default]
+    Full,
+    /// Convolutions and linear layers compute in bfloat16, and what lies between them is kept in it; weights, their gradients and
+    /// changes, statistics and losses have 32 bits.
+    Mixed,
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Precision, String> {
+        match text {
+            "full" => Ok(Precision::Full),
+            "mixed" => Ok(Precision::Mixed),
+            _ => Err("full or mixed".into()),
+        }
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +73,8 @@ pub struct Recipe {
     /// Epochs without a better one after which the training ends; absent: it takes all epochs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u32>,
+    #[serde(default, skip_serializing_if = "is_full")]
+    pub precision: Precision,
 }
 
 fn yes() -> bool {
@@ -69,6 +96,11 @@ fn is_no(value: &bool) -> bool {
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_zero(value: &u32) -> bool {
     *value == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_full(value: &Precision) -> bool {
+    *value == Precision::Full
 }
 
 impl Default for Recipe {
@@ -93,6 +125,7 @@ impl Default for Recipe {
             balance: false,
             head_epochs: 0,
             patience: None,
+            precision: Precision::Full,
         }
     }
 }
