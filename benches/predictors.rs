@@ -91,7 +91,7 @@ fn budgets(predictors: &[&FittedPredictor], factor: f64) -> Budgets {
     budgets.bound(Quantity::Layers, 30.0);
     for &predictor in predictors {
         let name = predictor.identity().to_string();
-        let index = budgets.track(TrackedDevice { name, predictor: Arc::new(predictor.clone()) });
+        let index = budgets.track(TrackedDevice { name, predictor: Arc::new(predictor.clone()).into() });
         budgets.bound_latency(index, Latency::from_ms(0.3 * factor));
     }
     budgets

@@ -59,7 +59,7 @@ static PREDICTORS: LazyLock<Vec<TrackedDevice>> = LazyLock::new(|| {
     let load = |&(id, _): &(&str, f64)| {
         let entry = known.iter().find(|entry| entry.id == id).expect("a shipped predictor");
         let AnyPredictor::Kernels(predictor) = entry.load().unwrap() else { panic!("of whole networks") };
-        TrackedDevice { name: id.into(), predictor: Arc::new(*predictor) }
+        TrackedDevice { name: id.into(), predictor: Arc::new(*predictor).into() }
     };
     TWO_DEVICES.iter().map(load).collect()
 });

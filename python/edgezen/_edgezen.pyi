@@ -12,13 +12,17 @@ class Predictor:
 def call(
     words: list[str],
     callback: Callable[[int, int, float | None, int], object] | None,
+    proxy: tuple[str, Callable[[str, int, int, bool], float]] | None,
+    predictors: list[tuple[str, Callable[[str, int, int, bool], float]]],
     /,
 ) -> tuple[str | None, tuple[int, str, str | None] | None, list[str]]:
     """Runs the command with these words (without the name of the program).
 
     Gives its result as JSON, or None; its failure as exit code, message and remedy, or None; and its remarks. ``callback`` hears of a
-    search: the iteration, how many there are, the best score so far, and how many networks were scored. Ctrl-C, and what the callback
-    raises, stop a search after a checkpoint and are raised here.
+    search: the iteration, how many there are, the best score so far, and how many networks were scored. ``proxy`` is what a search
+    maximises, and how that is called; each of ``predictors`` gives the latency (milliseconds per image) on the device of that name. They are
+    called with the structure string of a network, the side of its images, its classes, and whether it has squeeze-excite. Ctrl-C, and what
+    a function raises, stop a search after a checkpoint and are raised here.
     """
 
 def main(line: list[str], program: str | None, words: list[str], /) -> int:

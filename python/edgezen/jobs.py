@@ -58,7 +58,7 @@ def run(
     Ctrl-C stops it; a search that was interrupted goes on from its last checkpoint when the job is run again. Raises BadFileError for a
     job that was changed since it was planned, UsageError for one of another version of edgezen or of another search.
     """
-    [ran] = program.run("jobs", "run", *program.words({"threads": threads}), "--", file, callback=callback)
+    [ran] = program.run("jobs", "run", *program.words({"threads": threads}), "--", file, functions=program.Functions(callback))
     return Path(ran["result"])
 
 

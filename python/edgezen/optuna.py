@@ -84,7 +84,7 @@ def search(
 ) -> optuna.Study:
     """Optuna's search of the network with the greatest zero-shot score inside the budgets: ``rounds`` times ``at_once`` trials; those of a round are
     predicted and scored in one call each, on all cores. ``proxy`` may be a function of yours of a list of structure strings that gives their
-    scores, which is as slow as it is; :func:`edgezen.search` takes the proxies of edgezen alone. ``study`` goes on with one that :func:`search` made, or that has a sampler of
+    scores, which is as slow as it is. ``study`` goes on with one that :func:`search` made, or that has a sampler of
     :meth:`Budgets.sampler`.
 
     Each trial has the attributes ``net`` and ``edgezen:over``.

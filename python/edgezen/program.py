@@ -7,10 +7,14 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from .errors import EdgezenError, by_code
 from .extension import extension
+
+#: A function of a structure string, the side of the images, the classes, and whether there is squeeze-excite, that gives a number.
+OfStructure: TypeAlias = "Callable[[str, int, int, bool], float]"
 
 #: Hears the remarks of edgezen, such as that a predictor was measured on another computer.
 LOGGER = logging.getLogger("edgezen")
@@ -34,13 +38,32 @@ def words(options: Mapping[str, Any]) -> list[str]:
     return line
 
 
-def run(*line: str | os.PathLike[str], callback: Callable[[int, int, float | None, int], object] | None = None) -> Any:
-    """Runs ``edgezen`` with these words in this process, and gives its result.
+@dataclass
+class Functions:
+    """Functions in Python that a search calls."""
 
-    ``callback`` hears how far a search is: the iteration, how many there are, the best score so far, and how many networks were scored.
+    #: Hears how far it is: the iteration, how many there are, the best score so far, and how many networks were scored.
+    callback: Callable[[int, int, float | None, int], object] | None = None
+    #: Gives the score of a network; with its name.
+    proxy: tuple[str, OfStructure] | None = None
+    #: Each gives the latency of a network on a device, by the name of that.
+    predictors: dict[str, OfStructure] = field(default_factory=dict)
+    #: The functions of the user behind those, with their names.
+    asked: list[tuple[object, str]] = field(default_factory=list)
+
+    def are_own(self) -> bool:
+        """Whether scores or latencies come from Python."""
+        return self.proxy is not None or bool(self.predictors)
+
+
+def run(*line: str | os.PathLike[str], functions: Functions | None = None) -> Any:
+    """Runs ``edgezen`` with these words in this process, and gives its result. ``functions`` are called meanwhile.
+
     Raises an :class:`EdgezenError` where the command fails. Ctrl-C stops a search after a checkpoint.
     """
-    result, failure, remarks = extension.call([os.fspath(word) for word in line], callback)
+    called = functions if functions is not None else Functions()
+    words = [os.fspath(word) for word in line]
+    result, failure, remarks = extension.call(words, called.callback, called.proxy, list(called.predictors.items()))
     if failure is None:
         heard(remarks)
         return json.loads(result)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import program
+from . import own, program
+from .errors import UsageError
 from .network import Network
 
 
@@ -55,7 +56,12 @@ def _row(network: Network) -> dict[str, Any]:
 
 
 def words(options: Mapping[str, Any]) -> list[str]:
-    """Options of a search as words of a command line: ``latency`` and ``throughput`` may be one limit, or one for each of several devices."""
+    """Options of a search as words of a command line: ``latency`` and ``throughput`` may be one limit, or one for each of several devices.
+    Raises UsageError for functions, which only the process has that searches."""
+    limits = options.get("latency")
+    given = [options.get("device"), options.get("proxy"), *(limits if isinstance(limits, Mapping) else [])]
+    for function in filter(callable, given):
+        raise UsageError(f"{function!r} is a function, which other processes do not have", "edgezen.search, in this process", 2)
     line: list[str] = []
     for name in ["latency", "throughput"]:
         limits = options.get(name)
@@ -69,8 +75,9 @@ def words(options: Mapping[str, Any]) -> list[str]:
 
 def search(
     *,
-    device: str | None = None,
-    latency: str | Mapping[str, str] | None = None,
+    device: str | own.OfNetwork | None = None,
+    latency: str | Mapping[str | own.OfNetwork, str] | None = None,
+    proxy: str | own.OfNetwork | None = None,
     out: str | os.PathLike[str] | None = None,
     callback: Callable[[Progress], object] | None = None,
     progress: bool = False,
@@ -84,10 +91,18 @@ def search(
     it, one is made in the place for temporary files, and stays there. ``callback`` hears some twenty times a second how far the search is
     (:class:`Progress`); ``progress`` shows it on stderr.
 
+    ``proxy`` is what is maximised: a name, or a function of yours of an :class:`edgezen.Network` that gives a finite number, the greater the
+    better. A function that gives milliseconds per image may stand in the place of a device: ``device=mine, latency="5ms"``, or
+    ``latency={mine: "5ms", "pixel2": "80ms"}``; results call it by its name. Functions are called by the thread that called this, one
+    network at a time, for every network that a search looks at: ``iterations`` networks and some hundred more, so that a function of a
+    millisecond makes a search of 96,000 iterations last two minutes where it lasted one second. Say how many ``iterations`` you have time
+    for. The same seed gives the same networks where the function gives the same numbers. What a function raises ends the search, with a
+    note that names the network.
+
     Ctrl-C, and what the callback raises, stop the search after a checkpoint and are raised here; ``search(resume=True, out=folder)`` goes on
     with it. With ``verify``, which measures, the search runs in a process of its own.
 
-    Raises InfeasibleError where no network fits, UsageError for options that make no sense.
+    Raises InfeasibleError where no network fits, UsageError for options that make no sense and for functions that give no number.
     """
     if out is None:
         import tempfile
@@ -95,16 +110,46 @@ def search(
         folder = Path(tempfile.mkdtemp(prefix="edgezen-")) / "run"
     else:
         folder = Path(out)
-    line = ["search", *words({"latency": latency, "device": device, "out": folder, **options})]
+    functions = program.Functions(_listener(callback, progress))
+    if callable(proxy):
+        functions.proxy = (own.name(proxy), own.score(proxy))
+        proxy = None
+    device, latency = _named(device, functions), _limits(latency, functions)
+    line = ["search", *words({"latency": latency, "device": device, "proxy": proxy, "out": folder, **options})]
     if options.get("verify"):
+        if functions.are_own():
+            raise UsageError("verify measures in another process, which has none of your functions", "edgezen.measure(run.best)", 2)
         result = program.measure(*line, progress=progress)
     else:
-        result = program.run(*line, callback=_listener(callback, progress))
+        result = program.run(*line, functions=functions)
     # The run knows for which images and classes it searched.
     info = program.run("info", "--", folder)
     usual = {name: info[name] for name in ("resolution", "classes", "se")}
     networks = [Network(found["net"], **usual, found=found) for found in result["front"]]
     return Run(Network(result["best"]["net"], **usual, found=result["best"]), networks, folder, result)
+
+
+def _named(device: str | own.OfNetwork | None, functions: program.Functions) -> str | None:
+    """The name of a device, or of a function in its place, which is remembered."""
+    if device is None or isinstance(device, str):
+        return device
+    name, known = own.name(device), [known for known, _ in functions.asked]
+    if device in known:
+        return name
+    if name in functions.predictors:
+        raise UsageError(f"two functions are called {name}", "another name for one of them: function.__name__ = ...", 2)
+    functions.asked.append((device, name))
+    functions.predictors[name] = own.latency(device)
+    return name
+
+
+def _limits(
+    latency: str | Mapping[str | own.OfNetwork, str] | None, functions: program.Functions
+) -> str | Mapping[str, str] | None:
+    """Budgets on latencies by the names of devices."""
+    if not isinstance(latency, Mapping):
+        return latency
+    return {str(_named(device, functions)): limit for device, limit in latency.items()}
 
 
 def _listener(

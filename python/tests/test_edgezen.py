@@ -386,6 +386,94 @@ class Searching(unittest.TestCase):
             alone = edgezen.search(device="pixel2", latency="80ms", iterations=500, seed=seed)
             self.assertEqual(found[seed], alone.best.net)
 
+    def test_a_search_maximises_a_function_by_the_networks_it_gets(self):
+        def fewest_macs(network):
+            asked.append(network)
+            return -edgezen.info(network)["exact"]["macs"]
+
+        asked = []
+        with tempfile.TemporaryDirectory() as folder:
+            options = {"params": "2M", "layers": 10, "space": "mobilenet", "iterations": 150, "seed": 3, "resolution": 96, "classes": 10}
+            runs = [edgezen.search(proxy=fewest_macs, out=Path(folder) / str(i), threads=1 + i, **options) for i in range(2)]
+            [first, second] = [(run.best.net, run.best.score, run.rows()) for run in runs]
+            self.assertEqual(first, second)
+            self.assertEqual({(n.resolution, n.classes, n.se) for n in asked}, {(96, 10, False)})
+            best = runs[0].best
+            self.assertEqual(best.score, -best.info()["exact"]["macs"])
+            # It found something with fewer than the first that it was asked for.
+            self.assertGreater(best.score, -asked[0].info()["exact"]["macs"])
+            self.assertEqual(runs[0].result["proxy"], "python:fewest_macs")
+            # The page of the run does not need the function; who goes on with the run does.
+            command_line("report", str(runs[0].folder))
+            with self.assertRaisesRegex(edgezen.UsageError, "function in Python gave the scores"):
+                edgezen.search(resume=True, out=runs[0].folder)
+            with self.assertRaisesRegex(edgezen.UsageError, "python:len"):
+                edgezen.search(resume=True, out=runs[0].folder, proxy=len)
+            longer = edgezen.search(resume=True, out=runs[0].folder, proxy=fewest_macs, iterations=300)
+            whole = edgezen.search(proxy=fewest_macs, **{**options, "iterations": 300})
+            self.assertEqual(longer.result["iterations"], 300)
+            self.assertGreaterEqual(longer.best.score, best.score)
+            self.assertGreaterEqual(whole.best.score, best.score)
+
+    def test_a_search_keeps_a_budget_on_what_a_function_says(self):
+        def half(network):
+            return edgezen.predict(network, "pixel2").ms / 2
+
+        options = {"space": "mobilenet", "iterations": 200, "seed": 1, "params": "4M"}
+        run = edgezen.search(latency={half: "30ms", "v100": "0.5ms"}, **options)
+        row = next(row for row in run.rows() if row["net"] == run.best.net)
+        self.assertAlmostEqual(row["half_ms"], edgezen.predict(run.best, "pixel2").ms / 2, places=9)
+        self.assertLessEqual(row["half_ms"], 30.0)
+        self.assertEqual((row["half_ms"], row["half_ms"]), (row["half_lower_ms"], row["half_upper_ms"]))
+        self.assertAlmostEqual(row["v100_ms"], edgezen.predict(run.best, "v100").ms, places=9)
+        self.assertIn("v100", run.result["explanation"]["blocks"][0]["latency_ms"])
+        self.assertNotIn("half", run.result["explanation"]["blocks"][0]["latency_ms"])
+        alone = edgezen.search(device=half, latency="30ms", **options)
+        self.assertLessEqual(alone.best.found["latency"]["half"]["ms"], 30.0)
+        with self.assertRaises(edgezen.InfeasibleError):
+            edgezen.search(device=half, latency="0.001ms", **options)
+        command_line("report", str(run.folder))
+
+    def test_functions_that_fail_name_the_network(self):
+        def broken(network):
+            raise KeyError("mine")
+
+        options = {"space": "mobilenet", "params": "4M", "iterations": 100}
+        with self.assertRaises(KeyError) as caught:
+            edgezen.search(proxy=broken, **options)
+        [note] = caught.exception.__notes__
+        self.assertRegex(note, r"raised by .*broken for the network SuperConvK3BNRELU\(3,")
+        for given in [float("nan"), float("inf"), None, "3.5", True, [1.0], 1j]:
+            with self.assertRaisesRegex(edgezen.UsageError, r"gave .* for the network SuperConv.*\n.*a finite number"):
+                edgezen.search(proxy=lambda network, given=given: given, **options)
+        for given in [0.0, -1.0, float("nan"), "5ms"]:
+            with self.assertRaisesRegex(edgezen.UsageError, r"milliseconds per image, a finite number above zero"):
+                edgezen.search(device=lambda network, given=given: given, latency="5ms", **options)
+        with self.assertRaisesRegex(edgezen.UsageError, "two functions are called own"):
+            edgezen.search(latency={(lambda network: 1.0): "5ms", (lambda network: 2.0): "5ms"}, **options)
+        with self.assertRaisesRegex(edgezen.UsageError, "another process"):
+            edgezen.search(device=lambda network: 1.0, latency="5ms", verify=1, **options)
+        with self.assertRaisesRegex(edgezen.UsageError, "other processes do not have"):
+            jobs.plan_searches(2, "nowhere", proxy=broken, params="4M")
+
+    @unittest.skipUnless(os.name == "posix", "SKIPPED: signals of POSIX")
+    def test_ctrl_c_ends_a_function_and_the_search(self):
+        code = (
+            "import os, signal, threading, time, edgezen\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "def slow(network):\n"
+            "    assert threading.current_thread() is threading.main_thread()\n"
+            "    threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGINT]).start()\n"
+            "    time.sleep(60)\n"
+            "start = time.monotonic()\n"
+            "try:\n"
+            "    edgezen.search(proxy=slow, params='4M', iterations=1_000)\n"
+            "except KeyboardInterrupt:\n"
+            "    print('stopped', time.monotonic() - start < 30)\n"
+        )
+        done = in_python(code, timeout=300)
+        self.assertEqual(done.stdout, "stopped True\n", done.stderr)
+
     def test_a_verified_search_has_a_process_of_its_own(self):
         with self.assertRaises(edgezen.EdgezenError) as caught:
             edgezen.search(device="raspberrypi5", latency="80ms", iterations=50, verify=1)

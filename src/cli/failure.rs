@@ -6,7 +6,7 @@ use edgezen_core::files::FileError;
 use edgezen_core::plainnet::ShapeError;
 use edgezen_core::plainnet::notation::ParseError;
 use edgezen_core::proxy::ScoreError;
-use edgezen_core::search::SearchError;
+use edgezen_core::search::{CostError, SearchError};
 use edgezen_core::units::UnitError;
 use edgezen_engine::EngineError;
 use edgezen_lab::campaign::journal::JournalError;
@@ -157,6 +157,12 @@ impl From<ShapeError> for Failure {
     }
 }
 
+impl From<CostError> for Failure {
+    fn from(error: CostError) -> Failure {
+        SearchError::from(error).into()
+    }
+}
+
 impl From<UnitError> for Failure {
     fn from(error: UnitError) -> Failure {
         Failure::usage(error.to_string())
@@ -224,7 +230,7 @@ impl From<SearchError> for Failure {
     fn from(error: SearchError) -> Failure {
         let message = error.to_string();
         match error {
-            SearchError::Initial(_) => Failure::usage(message),
+            SearchError::Initial(_) | SearchError::Unpriced(_) => Failure::usage(message),
             SearchError::Infeasible(why) => {
                 let change = if why.quantity.is_at_least() { "lower" } else { "raise" };
                 Failure::new(Exit::Infeasible, message)

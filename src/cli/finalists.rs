@@ -5,6 +5,8 @@ use super::pictures::{self, PictureOptions};
 use super::recipe::RecipeOptions;
 use super::train::{self, Place};
 use super::{Failure, Global, output};
+use edgezen_core::digest::sha256;
+use edgezen_core::files::FileError;
 use edgezen_core::plainnet::{Model, notation};
 use edgezen_lab::files::{lock_folder, write_atomically};
 use edgezen_lab::images::ImageFolder;
@@ -19,7 +21,7 @@ use edgezen_lab::train::network::Network;
 use edgezen_lab::train::recipe::Recipe;
 use edgezen_lab::trainings::finalists::{self, Line};
 use edgezen_lab::trainings::{BEST, Epoch, FINALISTS, TABLE, WINNER};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tch::Device;
 
@@ -45,6 +47,24 @@ pub struct Args {
     recipe: RecipeOptions,
     #[command(flatten)]
     place: Place,
+}
+
+impl Args {
+    /// Refuses what belongs to one computer: trainings on many have places of their own.
+    pub fn is_portable(&self) -> Result<(), Failure> {
+        let refused = [
+            (self.out.is_some(), "--out"),
+            (self.resume, "--resume"),
+            (self.place.threads.is_some(), "--threads"),
+        ];
+        match refused.iter().find(|(given, _)| *given) {
+            Some((_, option)) => {
+                Err(Failure::usage(format!("{option} is not for trainings that are cut into jobs"))
+                    .remedy(format!("leave out {option}; edgezen jobs run takes --threads")))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// A network that is trained.
@@ -78,8 +98,17 @@ struct Report {
     networks: Vec<Finalist>,
 }
 
-pub fn run(args: Args, global: Global) -> Result<(), Failure> {
-    let out = global.output();
+/// What is trained, how, and on what.
+struct Planned {
+    chosen: Vec<FoundNetwork>,
+    models: Vec<Model>,
+    recipe: Recipe,
+    rounds: Vec<Round>,
+    folder: ImageFolder,
+}
+
+/// What the options ask for.
+fn planned(args: &Args, out: output::Output) -> Result<Planned, Failure> {
     let manifest = runs::read_manifest(&args.run)?;
     let result = runs::read_result(&args.run)?;
     let mut front = result.front;
@@ -103,20 +132,35 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             Ok(Model { name: None, network, resolution, classes, se })
         })
         .collect::<Result<Vec<Model>, Failure>>()?;
-    let model = models.first().ok_or_else(|| Failure::usage("the search found no network"))?;
     let recipe = args.recipe.recipe("short")?;
     let rounds = rounds(models.len(), recipe.epochs);
+    Ok(Planned { chosen, models, recipe, rounds, folder })
+}
+
+impl Planned {
+    /// The images. What is odd about them is said.
+    fn images(&self, args: &Args, out: output::Output) -> Result<TrainingData, Failure> {
+        let model = self.models.first().ok_or_else(|| Failure::usage("the search found no network"))?;
+        let data = train::read(&self.folder, model, args.pictures, out)?;
+        pictures::tell(&data.broken, &data.notes, out);
+        if data.training.len() < self.recipe.batch as usize {
+            let reason = format!("{} images make no step of {}", data.training.len(), self.recipe.batch);
+            return Err(Failure::usage(reason).remedy("a smaller --batch"));
+        }
+        Ok(data)
+    }
+}
+
+pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    let out = global.output();
+    let planned = planned(&args, out)?;
     let dir = args.out.clone().unwrap_or_else(|| args.run.join(FINALISTS));
     if dir.join(TABLE).exists() && !args.resume {
         return Err(Failure::usage(format!("{} holds trainings", dir.display()))
             .remedy("--resume to go on with them, or another folder: --out DIR"));
     }
-    let data = train::read(&folder, model, args.pictures, out)?;
-    pictures::tell(&data.broken, &data.notes, out);
-    if data.training.len() < recipe.batch as usize {
-        let reason = format!("{} images make no step of {}", data.training.len(), recipe.batch);
-        return Err(Failure::usage(reason).remedy("a smaller --batch"));
-    }
+    let data = planned.images(&args, out)?;
+    let Planned { chosen, models, recipe, rounds, .. } = planned;
     std::fs::create_dir_all(&dir).map_err(|e| Failure::io(&dir, &e))?;
     let _lock = lock_folder(&dir)?;
     let device = args.place.device()?;
@@ -145,9 +189,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             let (course, history) =
                 training.up_to(&models[index], &finalist.folder, round.epochs, number > 0)?;
             finalist.epochs = course.state.epoch;
-            // A training that somebody goes on with may be further already; that does not count.
-            let seen = history.iter().filter(|line| line.epoch <= round.epochs).map(|line| line.top1);
-            finalist.validation = seen.fold(0.0, f64::max);
+            finalist.validation = best_of(&history, round.epochs);
             if number == 0 {
                 finalist.first_round = finalist.validation;
             }
@@ -177,6 +219,114 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         networks: finalists,
     };
     out.result(&report, || text(&report))
+}
+
+/// The best share of the validation images that are right, in the epochs of a round. A training that somebody goes on with may be further
+/// already; that does not count.
+fn best_of(history: &[Epoch], epochs: u32) -> f64 {
+    let seen = history.iter().filter(|line| line.epoch <= epochs).map(|line| line.top1);
+    seen.fold(0.0, f64::max)
+}
+
+/// A training of one network for one round, as several computers share the trainings: the network that is the `place`-th best of the round
+/// before, from 0.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    pub round: usize,
+    pub place: usize,
+}
+
+/// What came of such a training.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Stepped {
+    /// From 1.
+    pub round: usize,
+    /// Number of the network, from 1.
+    pub network: usize,
+    net: String,
+    epochs: u32,
+    validation: f64,
+}
+
+/// The trainings that `finalists` with these options consists of, round by round, and a checksum of all that they stand for: networks, recipe,
+/// images and seed.
+pub fn steps(args: &Args, global: Global) -> Result<(Vec<Step>, String), Failure> {
+    let out = global.output();
+    let planned = planned(args, out)?;
+    let data = planned.images(args, out)?;
+    let steps = planned.rounds.iter().enumerate();
+    let steps = steps.flat_map(|(round, of)| (0..of.networks).map(move |place| Step { round, place }));
+    Ok((steps.collect(), planned.meaning(&data, global.seed)?))
+}
+
+impl Planned {
+    fn meaning(&self, data: &TrainingData, seed: u64) -> Result<String, Failure> {
+        let nets: Vec<&str> = self.chosen.iter().map(|found| found.net.as_str()).collect();
+        let inputs: Vec<(u32, u32, bool)> =
+            self.models.iter().map(|model| (model.resolution, model.classes, model.se)).collect();
+        let text = serde_json::to_string(&(nets, inputs, &self.recipe, &data.sha256, seed));
+        Ok(sha256(text.map_err(|error| Failure::runtime(format!("cannot write what is trained: {error}")))?))
+    }
+}
+
+/// Trains the network of one step in its folder below `dir`, from where that training stands, unless the options stand for other
+/// trainings here than `meaning` says. `before` is what came of the other steps so far.
+pub fn train_one(
+    args: &Args,
+    global: Global,
+    step: Step,
+    meaning: &str,
+    before: &[Stepped],
+    dir: &Path,
+) -> Result<Stepped, Failure> {
+    let out = global.output();
+    let planned = planned(args, out)?;
+    let data = planned.images(args, out)?;
+    if planned.meaning(&data, global.seed)? != meaning {
+        return Err(Failure::usage(
+            "the options stand for other trainings here than where they were planned",
+        )
+        .remedy("the run and the images that were there; or plan anew"));
+    }
+    let Step { round, place } = step;
+    let Some(Round { epochs, .. }) = planned.rounds.get(round).copied() else {
+        return Err(Failure::usage(format!("there is no round {}", round + 1)));
+    };
+    let network = match round.checked_sub(1) {
+        None => place,
+        Some(last) => {
+            let mut ranked: Vec<&Stepped> = before.iter().filter(|stepped| stepped.round == round).collect();
+            let all = planned.rounds[last].networks;
+            if ranked.len() < all {
+                return Err(Failure::runtime(format!(
+                    "{} of {all} trainings of round {round} are done, and round {} takes the best of them",
+                    ranked.len(),
+                    round + 1
+                ))
+                .remedy("the jobs of that round first, which stand before this one"));
+            }
+            ranked.sort_by(|a, b| b.validation.total_cmp(&a.validation).then(a.network.cmp(&b.network)));
+            ranked.get(place).map_or(place, |stepped| stepped.network - 1)
+        }
+    };
+    let (Some(model), Some(found)) = (planned.models.get(network), planned.chosen.get(network)) else {
+        return Err(Failure::usage(format!("there is no network {}", network + 1)));
+    };
+    let folder = dir.join(format!("network-{}", network + 1));
+    std::fs::create_dir_all(&folder).map_err(|e| Failure::io(&folder, &e))?;
+    let _lock = lock_folder(&folder)?;
+    let device = args.place.device()?;
+    train::stop_at_interrupt()?;
+    let Planned { recipe, .. } = &planned;
+    let training = Training { data: &data, recipe, seed: global.seed, device, resume: true, out };
+    let (_, history) = training.up_to(model, &folder, epochs, true)?;
+    Ok(Stepped {
+        round: round + 1,
+        network: network + 1,
+        net: found.net.clone(),
+        epochs,
+        validation: best_of(&history, epochs),
+    })
 }
 
 /// What all trainings have in common.

@@ -68,7 +68,7 @@ struct PlanArgs {
     /// The folder of the plan
     #[arg(short, long, alias = "output", value_name = "DIR")]
     out: PathBuf,
-    /// The command with its options: `score …` or `search …`
+    /// The command with its options: `score …`, `search …`, or `finalists RUN …` (feature `torch`)
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
@@ -102,9 +102,10 @@ fn plan(args: PlanArgs, global: Global) -> Result<(), Failure> {
     let work = match command {
         "score" => of_scores(&args, options)?,
         "search" => of_searches(&args, options, global)?,
+        "finalists" => of_trainings(&args, options, global)?,
         other => {
             return Err(Failure::usage(format!("{other:?} is no work for jobs"))
-                .remedy("-- score OPTIONS, or -- search OPTIONS"));
+                .remedy("-- score OPTIONS, -- search OPTIONS, or -- finalists RUN OPTIONS"));
         }
     };
     let parts = args.parts.map_or(work.items().min(USUAL), |parts| parts as usize);
@@ -183,6 +184,80 @@ fn searched(options: &[String]) -> Result<Box<search::Args>, Failure> {
     }
 }
 
+/// The trainings of finalists, a job for each network and round.
+fn of_trainings(args: &PlanArgs, options: Vec<String>, global: Global) -> Result<Work, Failure> {
+    if !args.nets.is_empty() || args.nets_from.is_some() || args.seeds.is_some() || args.parts.is_some() {
+        return Err(Failure::usage("trainings of finalists take neither networks nor --seeds nor --parts")
+            .remedy("edgezen jobs plan -o DIR -- finalists RUN --data IMAGES; each network has a job in each round"));
+    }
+    training::planned(options, global)
+}
+
+#[cfg(feature = "torch")]
+mod training {
+    use super::{Cli, Command, Failure, Global, JobFolder, Work, with_threads};
+    use crate::cli::finalists::{self, Stepped};
+    use edgezen_lab::jobs::Step;
+
+    /// The words of `finalists`.
+    fn parsed(options: &[String]) -> Result<finalists::Args, Failure> {
+        match Cli::of_words(&[&["finalists".to_owned()], options].concat())? {
+            Cli { command: Command::Finalists(args), global: Global { given_seed: None, .. } } => Ok(args),
+            _ => Err(Failure::usage("--seed stands before the words of the command")
+                .remedy("edgezen jobs plan --seed 7 -o DIR -- finalists …")),
+        }
+    }
+
+    pub fn planned(options: Vec<String>, global: Global) -> Result<Work, Failure> {
+        let args = parsed(&options)?;
+        args.is_portable()?;
+        let (steps, meaning) = finalists::steps(&args, global)?;
+        let trainings = steps.iter().map(|step| Step { round: step.round, place: step.place }).collect();
+        Ok(Work::Train { options, trainings, seed: global.seed, meaning })
+    }
+
+    /// The row of each training.
+    pub fn rows(
+        work: &Work,
+        threads: Option<u16>,
+        folder: &JobFolder,
+        global: Global,
+    ) -> Result<Vec<String>, Failure> {
+        let Work::Train { options, trainings, seed, meaning } = work else {
+            return Err(Failure::usage("the job is no training"));
+        };
+        let args = parsed(&with_threads(options, threads))?;
+        let unread = |error| Failure::runtime(format!("cannot read the result of a training: {error}"));
+        let done = folder.done()?;
+        let mut before: Vec<Stepped> =
+            done.iter().map(|row| serde_json::from_str(row)).collect::<Result<_, _>>().map_err(unread)?;
+        let global = Global { seed: *seed, given_seed: Some(*seed), ..global };
+        let mut rows = Vec::new();
+        for &Step { round, place } in trainings {
+            let step = finalists::Step { round, place };
+            let stepped = finalists::train_one(&args, global, step, meaning, &before, &folder.trainings())?;
+            rows.push(serde_json::to_string(&stepped).map_err(unread)?);
+            before.push(stepped);
+        }
+        Ok(rows)
+    }
+}
+
+#[cfg(not(feature = "torch"))]
+mod training {
+    use super::{Failure, Global, JobFolder, Work};
+
+    const WHAT: &str = "training finalists";
+
+    pub fn planned(_: Vec<String>, _: Global) -> Result<Work, Failure> {
+        Err(Failure::needs_torch(WHAT))
+    }
+
+    pub fn rows(_: &Work, _: Option<u16>, _: &JobFolder, _: Global) -> Result<Vec<String>, Failure> {
+        Err(Failure::needs_torch(WHAT))
+    }
+}
+
 #[derive(Serialize)]
 struct Ran {
     job: PathBuf,
@@ -201,6 +276,7 @@ fn run_all(
         let (folder, job, id) = JobFolder::of_job(file)?;
         let work = || match &job.work {
             Work::Score { options, nets } => scores(options, nets, threads, global, caller),
+            Work::Train { .. } => training::rows(&job.work, threads, &folder, global),
             Work::Search { options, seeds, meaning } => {
                 let place = |seed| folder.run(&id, seed);
                 searches(&Searches { options, seeds, meaning, threads }, place, global, caller)

@@ -461,6 +461,7 @@ impl From<PredictionError> for Failure {
             }
             PredictionError::NoBreakdown { .. } => Failure::usage(message).remedy("leave out --breakdown"),
             PredictionError::Shape(error) => error.into(),
+            PredictionError::NoEstimate(_) => Failure::usage(message),
             PredictionError::Table(error) => error.into(),
             PredictionError::NetworkTable(error) => error.into(),
         }

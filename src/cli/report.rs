@@ -3,6 +3,7 @@
 
 use super::browser;
 use super::calibrate;
+use super::caller::is_own;
 use super::force::{Force, NO_INPUTS};
 use super::output::Output;
 use super::{Exit, Failure, Global, predictors, score};
@@ -144,7 +145,7 @@ fn read(
     let manifest_text = std::fs::read_to_string(dir.join("run.toml"))
         .map_err(|error| Failure::io(&dir.join("run.toml"), &error))?;
     let manifest = &first.manifest;
-    let proxies = score::find_all(&manifest.proxy)?;
+    let proxies = if is_own(&manifest.proxy) { Vec::new() } else { score::find_all(&manifest.proxy)? };
     let proxy = if let [proxy] = proxies[..] { Some(proxy) } else { None };
     Ok(Report {
         comparisons: comparisons(manifest, proxy, &predictors_of(manifest, output))?,
@@ -202,7 +203,7 @@ fn foretelling(
 /// column: the run has its own predictions.
 fn predictors_of(manifest: &Manifest, output: Output) -> Vec<(String, Arc<FittedPredictor>)> {
     let mut found = Vec::new();
-    for device in &manifest.device {
+    for device in manifest.device.iter().filter(|device| !device.is_own()) {
         match predictors::any_by_device(&device.name, output).and_then(predictors::of_kernels) {
             Ok(predictor) => found.push((device.name.clone(), predictor)),
             Err(failure) => output.note(format!("no comparison on {}: {}", device.name, failure.message)),

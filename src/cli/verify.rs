@@ -65,7 +65,7 @@ impl From<VerifyError> for Failure {
     fn from(error: VerifyError) -> Failure {
         let message = error.to_string();
         match error {
-            VerifyError::NoPredictor(_) => Failure::usage(message),
+            VerifyError::NoPredictor(_) | VerifyError::NoKernels(_) => Failure::usage(message),
             VerifyError::OtherIdentity(error) => error.into(),
             VerifyError::NoSamples { .. } => Failure::runtime(message),
             VerifyError::Interrupted { .. } => Failure::new(Exit::Interrupted, message)

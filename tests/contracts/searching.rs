@@ -71,7 +71,7 @@ fn search_of<'a>(name: &str, proxy: &'a dyn Proxy, rules: Rules) -> Search<'a> {
     let preset = preset::by_name(name).unwrap();
     let mut initial = notation::parse(preset.initial).unwrap().super_blocks("the test searches").unwrap();
     relink(&mut initial);
-    let toy = TrackedDevice { name: "toy".into(), predictor: Arc::new(Toy::new()) };
+    let toy = TrackedDevice { name: "toy".into(), predictor: Arc::new(Toy::new()).into() };
     let budgets = preset.budgets(preset.budget.0.is_per_device().then_some(toy));
     Search {
         space: space::by_name(preset.space).unwrap(),
@@ -130,7 +130,7 @@ fn check_within(search: &Search<'_>, outcome: &SearchOutcome) {
         let devices = search.budgets.devices().iter().enumerate();
         for ((index, device), estimate) in devices.zip(&member.costs.latencies) {
             // The cached sums are those of the whole network.
-            let whole = device.predictor.predict(&model.kernels().unwrap());
+            let whole = device.predictor.of_kernels().unwrap().predict(&model.kernels().unwrap());
             assert!((whole.latency.ns() / estimate.latency.ns() - 1.0).abs() < 1e-9, "{}", model.network);
             let limit = search.budgets.time_limit(index);
             assert!(limit.is_none_or(|limit| search.budgets.budgeted(estimate) <= limit));

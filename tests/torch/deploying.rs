@@ -132,6 +132,28 @@ fn finalists_are_trained_by_halves_and_go_on_where_they_were() {
         (&report["winner"], &report["networks"], &report["test"])
     );
     refused(dir, &[&args[..], &["--out", "three", "--no-mirror"]].concat(), 2, &["--resume"]);
+    // As jobs: each network of a round by itself, in any order of a round; whoever goes on with them finds the same table and winner.
+    let work = ["finalists", "run", "-k", "3", "--data", "pictures", "--epochs", "4", "--no-mirror"];
+    let plan = edgezen_json(dir, &[&["jobs", "plan", "--json", "-o", "jobs", "--"], &work[..]].concat());
+    let jobs: Vec<&str> = list(&plan["jobs"]).iter().map(|job| job.as_str().unwrap()).collect();
+    assert_eq!(jobs.len(), 5);
+    let run = ["jobs", "run", "--threads", "1", "--json"];
+    refused(dir, &[&run[..], &[jobs[4]]].concat(), 1, &["0 of 3 trainings of round 1", "that round first"]);
+    for job in [2, 0, 1, 4, 3] {
+        edgezen_json(dir, &[&run[..], &[jobs[job]]].concat());
+    }
+    edgezen_json(dir, &["jobs", "merge", "jobs", "-o", "rows.json", "--json"]);
+    let rows: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(dir.join("rows.json")).unwrap()).unwrap();
+    assert_eq!(
+        list(&rows).iter().map(|row| row["epochs"].as_i64().unwrap()).collect::<Vec<_>>(),
+        [2, 2, 2, 4, 4]
+    );
+    let ended =
+        edgezen_json(dir, &[&args[..], &["--out", "jobs/trainings", "--no-mirror", "--resume"]].concat());
+    assert_eq!((&ended["winner"], &ended["test"]), (&report["winner"], &report["test"]));
+    assert_eq!(std::fs::read_to_string(dir.join("jobs/trainings/accuracies.csv")).unwrap(), table);
+    refused(dir, &[&["jobs", "plan", "--parts", "2", "-o", "x", "--"], &work[..]].concat(), 2, &["--parts"]);
 }
 
 #[test]

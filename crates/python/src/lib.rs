@@ -4,9 +4,11 @@
 //! The rooms, lowest first. A room imports only rooms with a smaller number, as `tests/architecture` checks.
 //!
 //! 1. `raised`, `threads`: failures as exceptions; threads that survive a fork
-//! 2. `calling`, `pricing`: commands by their words; latencies, scores and samples of many networks
-//! 3. `module`: the functions, and how Python finds them
+//! 2. `asking`: functions in Python as scores and latencies
+//! 3. `calling`, `pricing`: commands by their words; latencies, scores and samples of many networks
+//! 4. `module`: the functions, and how Python finds them
 
+mod asking;
 mod calling;
 mod module;
 mod pricing;

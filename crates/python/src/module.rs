@@ -1,6 +1,6 @@
 //! The module as Python sees it: its functions with their arguments, and the symbol by which it is found.
 
-use crate::calling;
+use crate::calling::{self, Functions};
 use crate::pricing::{self, Asked, Input};
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyCapsule, PyTuple};
@@ -64,10 +64,12 @@ fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(PyCFunction::new_closure(
         py,
         Some(c"call"),
-        Some(c"call(words, callback): a command by its words, in this process"),
+        Some(c"call(words, callback, proxy, predictors): a command by its words, in this process"),
         |arguments: &Bound<'_, PyTuple>, _| {
-            let (words, callback): (Vec<String>, Option<Bound<'_, PyAny>>) = arguments.extract()?;
-            calling::call(arguments.py(), words, callback.as_ref())
+            type Given<'py> = (Vec<String>, Option<Bound<'py, PyAny>>, Option<Named<'py>>, Vec<Named<'py>>);
+            type Named<'py> = (String, Bound<'py, PyAny>);
+            let (words, callback, proxy, predictors): Given<'_> = arguments.extract()?;
+            calling::call(arguments.py(), words, Functions { callback, proxy, predictors })
         },
     )?)?;
     module.add_function(PyCFunction::new_closure(

@@ -20,12 +20,21 @@ pub fn pool() -> Result<Arc<ThreadPool>, Failure> {
     {
         return Ok(pool.clone());
     }
+    let pool = fresh()?;
+    // The threads of the parent are not here to be ended.
+    std::mem::forget(slot.replace((process, pool.clone())));
+    Ok(pool)
+}
+
+/// Threads for one command alone, one for each core. A command that waits for functions in Python needs them: such a function may call
+/// edgezen itself, and finds the threads of [`pool`] free.
+///
+/// # Errors
+/// The system gives none.
+pub fn fresh() -> Result<Arc<ThreadPool>, Failure> {
     let pool = ThreadPoolBuilder::new()
         .thread_name(|index| format!("edgezen-{index}"))
         .build()
         .map_err(|error| Failure::runtime(format!("cannot start threads: {error}")))?;
-    let pool = Arc::new(pool);
-    // The threads of the parent are not here to be ended.
-    std::mem::forget(slot.replace((process, pool.clone())));
-    Ok(pool)
+    Ok(Arc::new(pool))
 }

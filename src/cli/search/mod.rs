@@ -168,7 +168,7 @@ impl Args {
 /// Searches. `caller` is the program that does so in its own process, and is absent for the command line.
 pub fn run(args: &Args, global: Global, caller: Option<&dyn Caller>) -> Result<(), Failure> {
     let output = global.output();
-    let Planned { plan, earlier } = plan::plan(args, global, output)?;
+    let Planned { plan, earlier } = plan::plan(args, global, output, caller)?;
     check(args, &plan)?;
     if caller.is_some() && plan.verify > 0 {
         return Err(Failure::measures("search --verify"));
@@ -194,7 +194,7 @@ pub fn run(args: &Args, global: Global, caller: Option<&dyn Caller>) -> Result<(
 /// # Errors
 /// Options that make no sense.
 pub fn meaning(args: &Args, global: Global) -> Result<String, Failure> {
-    let manifest = Manifest { seed: 0, ..plan::plan(args, global, global.output())?.plan.manifest() };
+    let manifest = Manifest { seed: 0, ..plan::plan(args, global, global.output(), None)?.plan.manifest() };
     let text = serde_json::to_string(&manifest)
         .map_err(|error| Failure::runtime(format!("cannot write what is searched: {error}")))?;
     Ok(sha256(text))

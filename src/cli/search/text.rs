@@ -43,6 +43,13 @@ fn best(result: &SearchResult, plan: &SearchPlan) -> String {
     out += &caveats::of_winner(result).map(|sentence| output::paragraph(&sentence)).unwrap_or_default();
     for (index, device) in plan.budgets.devices().iter().enumerate() {
         let Some(predicted) = best.on(&device.name) else { continue };
+        if device.predictor.identity().is_own() {
+            let limit = plan.budgets.time_limit(index);
+            let budget =
+                limit.map(|limit| format!(", budget {}", predicted.print(limit))).unwrap_or_default();
+            out += &format!("{}: {} by a function of the caller{budget}\n", device.name, predicted.value());
+            continue;
+        }
         let limit = plan.budgets.time_limit(index);
         let budget = limit.map(|limit| format!(", budget {}", predicted.print(limit))).unwrap_or_default();
         let (from, to) = predicted.ends();

@@ -10,6 +10,9 @@ use std::str::FromStr;
 /// the name of an identity: `pixel2@tract@fp32@sustained`.
 pub const SUSTAINED: &str = "sustained";
 
+/// What stands in the place of a precision where a function of a caller gives the latencies.
+const FUNCTION: &str = "function";
+
 /// Measurements and predictors of different identity never mix. Its parts are names, because they stand in the paths of
 /// datasets and predictors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +71,16 @@ impl Identity {
         let pairs = fields(self).into_iter().zip(fields(here));
         let differing = pairs.into_iter().find(|(a, b)| a != b);
         differing.map_or_else(String::new, |((name, a), (_, b))| format!("{name} {a} there, {b} here"))
+    }
+
+    /// What stands for a function of a program that calls this one, and that gives latencies of networks on `device`.
+    pub fn of_function(device: impl Into<Name>, language: Name) -> Identity {
+        Identity::new(device, language, FUNCTION)
+    }
+
+    /// Whether it stands for such a function.
+    pub fn is_own(&self) -> bool {
+        *self.precision == *FUNCTION
     }
 
     /// Whether its numbers are throughputs: the time of an image is that of a device on which several are under way, and no

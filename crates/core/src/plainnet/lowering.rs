@@ -8,7 +8,7 @@ use super::window::Window;
 use serde::{Deserialize, Serialize};
 
 /// How a runtime turns operations into kernels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lowering {
     /// Normalisation, activation and residual sum run inside the convolution before them.
@@ -69,61 +69,82 @@ impl Lowering {
 
     /// The kernels with the node of the graph that each begins at.
     pub fn located(self, graph: &Graph) -> Vec<(usize, Kernel)> {
-        match (self, self.fusion()) {
-            (_, Some(fusion)) => located(graph, fusion),
-            (Lowering::EagerRearranged, None) => rearranged(composed(graph)),
-            (_, None) => eager(graph),
+        let mut kernels = Vec::with_capacity(graph.nodes.len());
+        for part in self.parts(graph) {
+            self.each_of(part.kernel(bare(graph, part.node)), |kernel| kernels.push((part.node, kernel)));
+        }
+        kernels
+    }
+
+    /// The kernels of `graph`, but for their sizes, which have no say in it; before [`Lowering::each_of`].
+    pub(super) fn parts(self, graph: &Graph) -> Vec<Part> {
+        match self.fusion() {
+            Some(fusion) => fused_parts(graph, fusion),
+            None => eager_parts(graph),
+        }
+    }
+
+    /// Gives `visit` the kernels that one of [`Lowering::parts`] stands for, in their order: itself, but for old versions of PyTorch in half
+    /// precision.
+    #[inline]
+    pub(super) fn each_of(self, kernel: Kernel, mut visit: impl FnMut(Kernel)) {
+        match self {
+            Lowering::EagerRearranged => composed_of(kernel, |kernel| {
+                // What moves the input of a dense convolution.
+                if kernel.kind == KernelKind::Conv {
+                    let (kind, out_c) = (KernelKind::Act, kernel.in_c);
+                    visit(Kernel { kind, out_c, kernel: 1, stride: 1, groups: 1, window: None, ..kernel });
+                }
+                visit(kernel);
+            }),
+            Lowering::Fused
+            | Lowering::OnnxRuntime
+            | Lowering::OnnxRuntimeInt8
+            | Lowering::LiteRt
+            | Lowering::Eager => visit(kernel),
         }
     }
 }
 
-/// The kernels of `graph` for one image, one for each operation that computes something.
-fn eager(graph: &Graph) -> Vec<(usize, Kernel)> {
+/// One kernel for each operation of `graph` that computes something.
+fn eager_parts(graph: &Graph) -> Vec<Part> {
     let computes = |(_, node): &(usize, &Node)| !is_free(node.op);
-    graph.nodes.iter().enumerate().filter(computes).map(|(i, _)| (i, bare(graph, i))).collect()
+    let part = |(i, _)| {
+        let Kernel { act, residual, .. } = bare(graph, i);
+        Part { node: i, act, residual }
+    };
+    graph.nodes.iter().enumerate().filter(computes).map(part).collect()
 }
 
 /// The kernels of `graph` for one image, with the node of each, as PyTorch up to 1.6 runs it: it has no operator for Swish
 /// and its like, which networks compose of those that it has.
 pub fn composed(graph: &Graph) -> Vec<(usize, Kernel)> {
     let mut kernels = Vec::with_capacity(graph.nodes.len());
-    for (i, kernel) in eager(graph) {
-        let act = |act: Act| Kernel { kind: KernelKind::Act, act, ..kernel };
-        // The product of two maps moves as much as their sum.
-        let product = Kernel { kind: KernelKind::Add, act: Act::None, ..kernel };
-        match (kernel.kind, kernel.act) {
-            // x · sigmoid(x)
-            (KernelKind::Act, Act::Swish) => kernels.extend([(i, act(Act::Sigmoid)), (i, product)]),
-            // relu6(x + 3) / 6
-            (KernelKind::Act, Act::HardSigmoid) => {
-                kernels.extend([Act::None, Act::Relu6, Act::None].map(|part| (i, act(part))));
-            }
-            // x · relu6(x + 3) / 6
-            (KernelKind::Act, Act::HardSwish) => {
-                kernels.extend([
-                    (i, act(Act::None)),
-                    (i, act(Act::Relu6)),
-                    (i, product),
-                    (i, act(Act::None)),
-                ]);
-            }
-            _ => kernels.push((i, kernel)),
-        }
+    for part in eager_parts(graph) {
+        composed_of(bare(graph, part.node), |kernel| kernels.push((part.node, kernel)));
     }
     kernels
 }
 
-/// The kernels with one before each dense convolution that moves its input.
-fn rearranged(kernels: Vec<(usize, Kernel)>) -> Vec<(usize, Kernel)> {
-    let mut all = Vec::with_capacity(2 * kernels.len());
-    for (i, kernel) in kernels {
-        if kernel.kind == KernelKind::Conv {
-            let (kind, out_c) = (KernelKind::Act, kernel.in_c);
-            all.push((i, Kernel { kind, out_c, kernel: 1, stride: 1, groups: 1, window: None, ..kernel }));
+/// Gives `visit` the kernels of which PyTorch up to 1.6 composes an operation.
+#[inline]
+fn composed_of(kernel: Kernel, mut visit: impl FnMut(Kernel)) {
+    let act = |act: Act| Kernel { kind: KernelKind::Act, act, ..kernel };
+    // The product of two maps moves as much as their sum.
+    let product = Kernel { kind: KernelKind::Add, act: Act::None, ..kernel };
+    match (kernel.kind, kernel.act) {
+        // x · sigmoid(x)
+        (KernelKind::Act, Act::Swish) => [act(Act::Sigmoid), product].into_iter().for_each(visit),
+        // relu6(x + 3) / 6
+        (KernelKind::Act, Act::HardSigmoid) => {
+            [Act::None, Act::Relu6, Act::None].into_iter().for_each(|part| visit(act(part)));
         }
-        all.push((i, kernel));
+        // x · relu6(x + 3) / 6
+        (KernelKind::Act, Act::HardSwish) => {
+            [act(Act::None), act(Act::Relu6), product, act(Act::None)].into_iter().for_each(visit);
+        }
+        _ => visit(kernel),
     }
-    all
 }
 
 /// The kernels of `graph` for one image, in order, fused as inference runtimes do it.
@@ -146,13 +167,8 @@ impl Part {
     }
 }
 
-fn located(graph: &Graph, fusion: Fusion) -> Vec<(usize, Kernel)> {
-    let kernel = |part: Part| (part.node, part.kernel(bare(graph, part.node)));
-    fused_parts(graph, fusion).into_iter().map(kernel).collect()
-}
-
 /// The kernels of `graph` where this is fused. Sizes have no say in it.
-pub(super) fn fused_parts(graph: &Graph, fusion: Fusion) -> Vec<Part> {
+fn fused_parts(graph: &Graph, fusion: Fusion) -> Vec<Part> {
     let uses = graph.uses();
     let mut consumer = vec![usize::MAX; graph.nodes.len()];
     for (i, node) in graph.nodes.iter().enumerate() {

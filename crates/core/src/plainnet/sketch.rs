@@ -1,19 +1,17 @@
 //! Sublayers of super blocks as far as their kernels need them. A search of latencies looks at many sublayers of few forms: which of their
 //! operations become one kernel depends on the form alone, and is found out once, by the graph ([`super::lowering`]).
 
-use super::block::{SuperBlock, Variant};
-use super::graph::{self, Act, Graph, Op, Operations};
+use super::block::{Step, SuperBlock, SuperKind, Variant};
+use super::graph::{self, Graph, Op, Operations};
 use super::kernel::Kernel;
 use super::lowering::{self, Lowering, Part};
 use super::shape::{self, Shape, ShapeError};
 use rustc_hash::FxHashMap;
 
-/// The operations of one sublayer, in buffers that are used again.
+/// The operations of one sublayer, in a buffer that is used again.
 #[derive(Clone, Debug, Default)]
 struct Sketch {
     operations: Vec<Operation>,
-    /// What the operations are and read, but for sizes.
-    form: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,19 +21,10 @@ struct Operation {
     shape: Shape,
 }
 
-impl Sketch {
-    fn begin(&mut self, input: Shape) {
-        self.operations.clear();
-        self.form.clear();
-        self.operations.push(Operation { op: Op::Input, input, shape: input });
-    }
-}
-
 impl Operations for Sketch {
+    #[inline]
     fn append(&mut self, op: Op, inputs: &[usize]) -> usize {
         let index = self.operations.len();
-        self.form.push(code(op) << 16 | inputs.len() as u32);
-        self.form.extend(inputs.iter().map(|&input| (index - input) as u32));
         let shape_of = |&input: &usize| self.operations[input].shape;
         let first = inputs.first().map_or(self.operations[0].shape, shape_of);
         let shape = op.output(first, || inputs.iter().map(|input| shape_of(input).c).sum());
@@ -44,37 +33,35 @@ impl Operations for Sketch {
     }
 }
 
-/// A number for each operation that super blocks consist of, without its sizes.
-fn code(op: Op) -> u32 {
-    match op {
-        Op::Input => 0,
-        Op::Conv { .. } => 1,
-        Op::BatchNorm => 2,
-        Op::Add => 3,
-        Op::Scale => 4,
-        Op::Concat => 5,
-        Op::Slice { .. } => 6,
-        Op::MaxPool { .. } => 7,
-        Op::GlobalAvgPool => 8,
-        Op::AdaptiveAvgPool { .. } => 9,
-        Op::Flatten => 10,
-        Op::Linear { .. } => 11,
-        Op::AnyConv { .. } => 12,
-        Op::AnyPool { .. } => 13,
-        Op::View { .. } => 14,
-        Op::Pass { .. } => 15,
-        Op::Act(act) => 16 + Act::ALL.iter().position(|&known| known == act).unwrap_or(0) as u32,
+/// What the operations of a sublayer are and read, but for sizes, follows from this: the kind of the block without its kernel, the
+/// shortcuts that project, and what it is built with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Form(u32);
+
+impl Form {
+    fn of(block: &SuperBlock, first: bool, variant: Variant) -> Form {
+        let kind = match block.kind {
+            SuperKind::Conv { .. } => 0,
+            SuperKind::Residual { .. } => 1,
+            SuperKind::Bottleneck { .. } => 2,
+            SuperKind::Inverted { .. } => 3,
+        };
+        let Variant { reslink, se, bn } = variant;
+        let mut form = [reslink, se, bn].into_iter().fold(kind, |form, built| form << 1 | u32::from(built));
+        block.walk_sublayer(first, variant, &mut |step| {
+            if let Step::Leave(shortcut) = step {
+                form = form << 1 | u32::from(shortcut.projection);
+            }
+        });
+        Form(form)
     }
 }
-
-/// The kernels of one form, by each of the lowerings that were asked for.
-type Lowered = Vec<(Lowering, Vec<Part>)>;
 
 /// What lowerings make of the forms that were seen.
 #[derive(Clone, Debug, Default)]
 pub struct Sketches {
     sketch: Sketch,
-    forms: FxHashMap<Box<[u32]>, Lowered>,
+    forms: FxHashMap<(Form, Lowering), Box<[Part]>>,
 }
 
 impl Sketches {
@@ -92,30 +79,24 @@ impl Sketches {
         variant: Variant,
         mut visit: impl FnMut(Kernel),
     ) -> Result<(), ShapeError> {
-        let Some(fusion) = lowering.fusion().filter(|_| shape::fits(block, input)) else {
+        if !shape::fits(block, input) {
             let graph = graph::sublayer(block, first, input, variant)?;
             lowering.kernels(&graph).into_iter().for_each(visit);
             return Ok(());
-        };
-        self.sketch.begin(input);
-        graph::append_sublayer(&mut self.sketch, block, first, variant);
-        let Sketch { operations, form } = &self.sketch;
-        let mut give = |parts: &[Part]| {
-            for part in parts {
-                let Operation { op, input, shape } = operations[part.node];
-                visit(part.kernel(lowering::alone(op, input, shape)));
-            }
-        };
-        let known = self.forms.get(&form[..]).and_then(|known| known.iter().find(|(of, _)| *of == lowering));
-        if let Some((_, parts)) = known {
-            give(parts);
-            return Ok(());
         }
-        let mut graph = Graph::new(input);
-        graph::append_sublayer(&mut graph, block, first, variant);
-        let parts = lowering::fused_parts(&graph, fusion);
-        give(&parts);
-        self.forms.entry(form[..].into()).or_default().push((lowering, parts));
+        let parts = self.forms.entry((Form::of(block, first, variant), lowering)).or_insert_with(|| {
+            let mut graph = Graph::new(input);
+            graph::append_sublayer(&mut graph, block, first, variant);
+            lowering.parts(&graph).into()
+        });
+        let operations = &mut self.sketch.operations;
+        operations.clear();
+        operations.push(Operation { op: Op::Input, input, shape: input });
+        graph::append_sublayer(&mut self.sketch, block, first, variant);
+        for part in &**parts {
+            let Operation { op, input, shape } = self.sketch.operations[part.node];
+            lowering.each_of(part.kernel(lowering::alone(op, input, shape)), &mut visit);
+        }
         Ok(())
     }
 }

@@ -14,7 +14,8 @@
 //! * [`file`](mod@file), all of this as a file; [`fitted`], a predictor from such a file; [`breakdown`], where a latency
 //!   goes; [`extrapolation`], what of a network lies outside the training domain;
 //! * [`network`], predictors of whole networks; [`any`], a predictor of either kind;
-//! * [`corrected`], a predictor times a factor; [`remembered`], one that several threads ask for the same kernels.
+//! * [`corrected`], a predictor times a factor; [`remembered`], one that several threads ask for the same kernels;
+//! * [`pricing`], a predictor of kernels or a function of whole networks, as a search takes either.
 
 pub mod any;
 pub mod breakdown;
@@ -32,6 +33,7 @@ pub mod metrics;
 pub mod model;
 pub mod net_level;
 pub mod network;
+pub mod pricing;
 pub mod prior;
 pub mod remembered;
 pub mod roofline;

@@ -114,6 +114,12 @@ pub trait Proxy: Send + Sync {
         None
     }
 
+    /// Whether it is a function of whoever calls this program: it takes as long as it takes, and is asked for networks alone, not for their
+    /// parts, once each.
+    fn is_foreign(&self) -> bool {
+        false
+    }
+
     /// The memory that the score of `model` takes, about; `None` if the proxy runs no network.
     ///
     /// # Errors

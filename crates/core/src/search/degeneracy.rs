@@ -44,8 +44,8 @@ pub fn extrapolated(
     };
     let mut all = BTreeMap::new();
     for device in search.budgets.devices() {
-        let predictor = &*device.predictor;
-        let rows = extrapolation::of(predictor, &model.lowered(predictor.lowering())?);
+        let Some(predictor) = device.predictor.of_kernels() else { continue };
+        let rows = extrapolation::of(&**predictor, &model.lowered(predictor.lowering())?);
         all.insert(device.name.clone(), rows);
     }
     Ok(all)
@@ -107,7 +107,7 @@ pub fn known_sizes(space: &dyn SearchSpace, budgets: &Budgets) -> Vec<u32> {
             let mut windows = kinds.filter(|kind| kind.kernel() == size).map(|kind| {
                 if matches!(kind, SuperKind::Inverted { .. }) { KernelKind::Dwconv } else { KernelKind::Conv }
             });
-            windows.all(|kind| device.predictor.knows(kind, size))
+            windows.all(|kind| device.predictor.of_kernels().is_none_or(|known| known.knows(kind, size)))
         })
     };
     let sizes: Vec<u32> = all.iter().copied().filter(|size| known(*size)).collect();

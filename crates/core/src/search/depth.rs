@@ -7,9 +7,9 @@
 //! below the cheapest and above the dearest it is theirs. Of several budgets the one that allows the fewest counts.
 //! Published networks for images of about the search's size are taken, and their costs are those at the search's size.
 
-use super::budget::{Accountant, Budget, Budgets, Quantity};
+use super::budget::{Accountant, Budget, Budgets, CostError, Quantity};
 use crate::plainnet::chain::Chain;
-use crate::plainnet::{Network, ShapeError, SuperBlock, Variant, layers, published, relink};
+use crate::plainnet::{Network, SuperBlock, Variant, layers, published, relink};
 use crate::space::SearchSpace;
 
 /// A derived limit.
@@ -24,13 +24,13 @@ pub struct DepthLimit {
 /// The limit that follows from `budgets` for networks of `space`; nothing where no network of the space is published.
 ///
 /// # Errors
-/// An input that published networks cannot read.
+/// An input that published networks cannot read; a published network without a latency.
 pub fn derived(
     space: &dyn SearchSpace,
     budgets: &Budgets,
     resolution: u32,
     classes: u32,
-) -> Result<Option<DepthLimit>, ShapeError> {
+) -> Result<Option<DepthLimit>, CostError> {
     let mut accountant = Accountant::new(budgets, resolution, classes);
     let mut networks = Vec::new();
     for blocks in published_for(space, resolution) {

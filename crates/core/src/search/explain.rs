@@ -2,9 +2,9 @@
 //! edits would be cheapest.
 
 use super::Search;
-use super::budget::{Accountant, Budget, Budgets, Costs, Quantity, TrackedDevice};
+use super::budget::{Accountant, Budget, Budgets, CostError, Costs, Quantity, TrackedDevice};
 use super::variation::edits;
-use crate::plainnet::{ShapeError, SuperBlock, Variant, cost};
+use crate::plainnet::{SuperBlock, Variant, cost};
 use crate::predictor::Terms;
 use crate::proxy::{Candidate, Proxy};
 use crate::units::Latency;
@@ -34,7 +34,7 @@ pub struct Share {
     /// Side of the map that the block reads.
     pub side: u32,
     /// By device: its share of the predicted latency, or of the time of an image where the device states throughputs. The
-    /// shares and the classifier add up to the network.
+    /// shares and the classifier add up to the network. Devices whose networks are priced as a whole have none.
     pub latency_ms: BTreeMap<String, f64>,
     /// What the score gains when the network grows by this block; the parts add up to the score.
     /// Absent where the proxy has no score for the network up to here.
@@ -108,16 +108,20 @@ pub fn used(costs: &Costs, budgets: &Budgets) -> Vec<Used> {
 /// Explains `blocks` as a result of `search` with `proxy`.
 ///
 /// # Errors
-/// A structure that has no shape.
+/// A structure that has no shape, or no latency.
 pub fn explain(
     search: &Search<'_>,
     proxy: &dyn Proxy,
     blocks: &[SuperBlock],
-) -> Result<Explanation, ShapeError> {
+) -> Result<Explanation, CostError> {
     let budgets = &search.budgets;
     let mut accountant = search.accountant();
     let costs = accountant.costs(blocks)?;
     let score = |blocks: &[SuperBlock]| {
+        // Somebody's function is asked for whole networks, once each.
+        if proxy.is_foreign() {
+            return None;
+        }
         let candidate = Candidate { blocks, resolution: search.resolution, classes: search.classes };
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(search.seed);
         proxy.score(candidate, &mut rng).ok().filter(|score| score.is_finite())
@@ -158,7 +162,9 @@ fn latencies(parts: &[Vec<Terms>], i: usize, budgets: &Budgets, costs: &Costs) -
         let part = parts.get(i).map_or(Latency::ZERO, |part| part[d].latency);
         part.ns() / total.ns() * costs.latencies[d].latency.ms()
     };
-    budgets.devices().iter().enumerate().map(|(d, device)| (device.name.clone(), share(d))).collect()
+    let devices = budgets.devices().iter().enumerate();
+    let by_kernels = devices.filter(|(_, device)| device.predictor.of_kernels().is_some());
+    by_kernels.map(|(d, device)| (device.name.clone(), share(d))).collect()
 }
 
 fn edits_around(
@@ -168,7 +174,7 @@ fn edits_around(
     costs: &Costs,
     used: &[Used],
     score: &dyn Fn(&[SuperBlock]) -> Option<f64>,
-) -> Result<Edits, ShapeError> {
+) -> Result<Edits, CostError> {
     let budgets = &search.budgets;
     // The cost that counts: the fullest latency budget, else the first latency, else FLOPs.
     let tightest = used.iter().find_map(|used| used.device.as_ref());

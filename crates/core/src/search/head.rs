@@ -4,10 +4,11 @@
 //! parameters, which is most of a small budget, or more than all of it. There a search does better to vary the width, too:
 //! **where the head and its classifier take more than half of a budget**, measured on the smallest network of the space.
 
+use super::budget::CostError;
 use super::smallest::smallest;
 use super::variation::Mutator;
 use super::{Budget, Search};
-use crate::plainnet::{ShapeError, SuperBlock};
+use crate::plainnet::SuperBlock;
 use crate::space::{Narrowed, SearchSpace};
 
 /// Part of a budget that a fixed head may take.
@@ -33,8 +34,8 @@ pub fn width(space: &dyn SearchSpace, blocks: &[SuperBlock]) -> Option<i32> {
 /// the space fixes no width.
 ///
 /// # Errors
-/// A structure that is no network.
-pub fn crowding(search: &Search<'_>) -> Result<Option<Crowding>, ShapeError> {
+/// A structure that is no network, or has no latency.
+pub fn crowding(search: &Search<'_>) -> Result<Option<Crowding>, CostError> {
     let mut initial = search.initial.clone();
     crate::plainnet::relink(&mut initial);
     let Some(width) = width(search.space, &initial) else { return Ok(None) };

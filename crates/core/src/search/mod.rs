@@ -45,7 +45,7 @@ mod smallest;
 pub mod variation;
 pub mod winner;
 
-pub use budget::{Budget, Budgets, Costs, Quantity, Rejected, TrackedDevice};
+pub use budget::{Budget, Budgets, CostError, Costs, Quantity, Rejected, TrackedDevice};
 pub use optimiser::{Optimiser, Rules};
 pub use outcome::SearchOutcome;
 pub use population::{Front, Fronts, Individual, OnFront, Population};
@@ -55,6 +55,7 @@ pub use running::{
 
 use crate::plainnet::{Network, ShapeError, SuperBlock, notation};
 use crate::predictor::LatencyPredictor;
+use crate::predictor::pricing::NoEstimate;
 use crate::proxy::Proxy;
 use crate::space::{SearchSpace, ShapeRules};
 use crate::units::Latency;
@@ -89,6 +90,8 @@ pub struct Search<'a> {
 pub enum SearchError {
     #[error("the initial structure is not usable: {0}")]
     Initial(#[from] ShapeError),
+    #[error(transparent)]
+    Unpriced(#[from] NoEstimate),
     #[error("no network fits the budgets: {0}")]
     Infeasible(feasible::Infeasible),
     #[error("no network that keeps the rules of shape could be reached from the initial structure: {0}")]
@@ -99,6 +102,15 @@ pub enum SearchError {
     Checkpoint(String),
     #[error("cannot start {threads} threads: {reason}")]
     Threads { threads: usize, reason: String },
+}
+
+impl From<CostError> for SearchError {
+    fn from(error: CostError) -> SearchError {
+        match error {
+            CostError::Shape(error) => error.into(),
+            CostError::Estimate(error) => error.into(),
+        }
+    }
 }
 
 impl<'a> Search<'a> {
@@ -147,7 +159,7 @@ impl<'a> Search<'a> {
         predictor: impl LatencyPredictor + 'static,
         limit: Latency,
     ) -> Self {
-        let device = TrackedDevice { name: device.into(), predictor: Arc::new(predictor) };
+        let device = TrackedDevice { name: device.into(), predictor: Arc::new(predictor).into() };
         let index = self.budgets.track(device);
         self.budgets.bound_latency(index, limit);
         self
@@ -217,9 +229,11 @@ impl<'a> Search<'a> {
         feasible::start(self, initial)
     }
 
-    /// Whether one score takes so long that rounds are kept short: images are passed through networks.
+    /// Whether one score or latency takes so long that rounds are kept short: images are passed through networks, or somebody's
+    /// function is asked.
     fn is_slow(&self) -> bool {
-        self.proxy.is_some_and(|proxy| proxy.batch().is_some())
+        let scores = self.proxy.is_some_and(|proxy| proxy.batch().is_some() || proxy.is_foreign());
+        scores || self.budgets.devices().iter().any(|device| device.predictor.of_kernels().is_none())
     }
 
     /// Number of fronts that a run keeps.

@@ -4,6 +4,7 @@
 //! A walk at random through the networks that keep the budgets and the rules of shape: a step is one variation, taken where
 //! it stays inside, and every sixteenth step is a reference network. The seed of the search fixes them.
 
+use super::budget::CostError;
 use super::{Search, SearchError};
 use crate::plainnet::SuperBlock;
 use rand::SeedableRng;
@@ -19,7 +20,7 @@ const TRIED: usize = 64;
 /// Draws `count` networks.
 ///
 /// # Errors
-/// No network fits the budgets.
+/// No network fits the budgets; a network has no latency.
 pub fn networks(search: &Search<'_>, count: usize) -> Result<Vec<Vec<SuperBlock>>, SearchError> {
     let (mut at, mut child) = (search.start()?, Vec::new());
     let (mutator, mut accountant) = (search.mutator(), search.accountant());
@@ -31,7 +32,11 @@ pub fn networks(search: &Search<'_>, count: usize) -> Result<Vec<Vec<SuperBlock>
         for _ in 0..STEPS * TRIED {
             mutator.vary(&at, &mut rng, &mut child);
             let fits = search.shape_load(&child) <= 1.0
-                && accountant.costs(&child).is_ok_and(|costs| search.budgets.violation(&costs) <= 1.0);
+                && match accountant.costs(&child) {
+                    Ok(costs) => search.budgets.violation(&costs) <= 1.0,
+                    Err(CostError::Shape(_)) => false,
+                    Err(CostError::Estimate(error)) => return Err(error.into()),
+                };
             if fits {
                 std::mem::swap(&mut at, &mut child);
                 steps += 1;

@@ -1,8 +1,8 @@
 //! The smallest network of a space.
 
-use super::budget::{Accountant, Budgets};
+use super::budget::{Accountant, Budgets, CostError};
 use super::variation::Mutator;
-use crate::plainnet::{ShapeError, SuperBlock, relink};
+use crate::plainnet::{SuperBlock, relink};
 use crate::space;
 
 /// A network whose blocks are as small as the space allows; the type of each block is the one that costs least.
@@ -11,7 +11,7 @@ pub(super) fn smallest(
     initial: &[SuperBlock],
     accountant: &mut Accountant<'_>,
     budgets: &Budgets,
-) -> Result<Vec<SuperBlock>, ShapeError> {
+) -> Result<Vec<SuperBlock>, CostError> {
     let mut blocks = initial.to_vec();
     // Repeated steps lead from any width and depth to the least.
     for block in &mut blocks {

@@ -115,7 +115,7 @@ fn measured(preset: &Preset, catalogue: &Catalogue, settings: Settings) -> Resul
     let entry = proxy::by_name(preset.proxy).ok_or_else(|| unknown(preset.proxy))?;
     let proxy: Box<dyn Proxy> = (entry.make)(Setup { mode: Mode::Reference, resolution: preset.resolution });
     let device = match preset.budget.0.is_per_device() {
-        true => Some(TrackedDevice { name: "v100".to_owned(), predictor: kernels(catalogue, V100)? }),
+        true => Some(TrackedDevice { name: "v100".to_owned(), predictor: kernels(catalogue, V100)?.into() }),
         false => None,
     };
     let mut initial = notation::parse(preset.initial)?.super_blocks("a search varies")?;

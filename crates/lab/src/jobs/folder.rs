@@ -5,6 +5,7 @@
 //! job-00000.json …     one job each
 //! results/CHECKSUM.json   the result of the job with this checksum
 //! runs/CHECKSUM-seedN/    the folder of a search of that job
+//! trainings/network-N/    the training of a finalist, with its checkpoint
 //! ```
 
 use super::JobError;
@@ -22,6 +23,8 @@ pub const PLAN_FILE: &str = "plan.json";
 const RESULTS: &str = "results";
 /// Where searches lie.
 const RUNS: &str = "runs";
+/// Where trainings lie.
+const TRAININGS: &str = "trainings";
 
 const PLAN: Format =
     Format { name: "plan of jobs", field: "plan_version", oldest: 1, newest: 1, most_bytes: 1 << 28 };
@@ -158,6 +161,23 @@ impl JobFolder {
     /// Where the search with `seed` of the job with this checksum lies.
     pub fn run(&self, job: &str, seed: u64) -> PathBuf {
         self.path.join(RUNS).join(format!("{job}-seed{seed}"))
+    }
+
+    /// Where the trainings of all jobs lie: those of a round go on from there.
+    pub fn trainings(&self) -> PathBuf {
+        self.path.join(TRAININGS)
+    }
+
+    /// The rows of the jobs that are done, in the order of the plan.
+    ///
+    /// # Errors
+    /// Damaged results.
+    pub fn done(&self) -> Result<Vec<String>, JobError> {
+        let mut rows = Vec::new();
+        for planned in &self.plan.jobs {
+            rows.extend(self.rows(&planned.sha256)?.into_iter().flatten());
+        }
+        Ok(rows)
     }
 
     /// The file of the result of the job with this checksum.

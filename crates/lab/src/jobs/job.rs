@@ -30,6 +30,24 @@ pub enum Work {
         /// Checksum of what the options stand for, predictors included, without the seed.
         meaning: String,
     },
+    /// Trainings of finalists, of which those of a round need those of the round before.
+    Train {
+        options: Vec<String>,
+        trainings: Vec<Step>,
+        seed: u64,
+        /// Checksum of what the options stand for: networks, recipe, images and seed.
+        meaning: String,
+    },
+}
+
+/// The training of a finalist for a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// From 0.
+    pub round: usize,
+    /// It is that of the network which was the best of the round before (0), the second best (1), and so on.
+    pub place: usize,
 }
 
 impl Job {
@@ -44,6 +62,7 @@ impl Work {
         match self {
             Work::Score { nets, .. } => nets.len(),
             Work::Search { seeds, .. } => seeds.len(),
+            Work::Train { trainings, .. } => trainings.len(),
         }
     }
 
@@ -60,6 +79,12 @@ impl Work {
                 Work::Search { options, seeds, meaning } => Work::Search {
                     options: options.clone(),
                     seeds: seeds[range].to_vec(),
+                    meaning: meaning.clone(),
+                },
+                Work::Train { options, trainings, seed, meaning } => Work::Train {
+                    options: options.clone(),
+                    trainings: trainings[range].to_vec(),
+                    seed: *seed,
                     meaning: meaning.clone(),
                 },
             }
@@ -86,7 +111,7 @@ mod tests {
                 .iter()
                 .flat_map(|part| match part {
                     Work::Search { seeds, .. } => seeds.clone(),
-                    Work::Score { .. } => panic!("another command"),
+                    Work::Score { .. } | Work::Train { .. } => panic!("another command"),
                 })
                 .collect();
             assert_eq!(found, seeds);

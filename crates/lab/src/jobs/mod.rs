@@ -6,7 +6,7 @@ mod folder;
 mod job;
 
 pub use folder::{JobFolder, Made};
-pub use job::{Job, Work};
+pub use job::{Job, Step, Work};
 
 use edgezen_core::files::FileError;
 use std::path::PathBuf;

@@ -46,7 +46,7 @@ impl Many {
                     true => Arc::new(Remembered::new(predictor.clone())),
                     false => predictor.clone(),
                 };
-                budgets.track(TrackedDevice { name, predictor: asked });
+                budgets.track(TrackedDevice { name, predictor: asked.into() });
                 Predictor::Kernels(predictor, budgets)
             }
             AnyPredictor::Networks(predictor) => Predictor::Networks(predictor),
@@ -97,7 +97,7 @@ impl Prices<'_> {
                         .accountants
                         .entry((resolution, classes, se))
                         .or_insert_with(|| Accountant::new(budgets, resolution, classes).with_se(se));
-                    let first = accountant.latencies(&blocks).map_err(PredictionError::from)?.next();
+                    let first = accountant.latency(&blocks).map_err(PredictionError::from)?;
                     if let Some(estimate) = first {
                         return Ok(estimate);
                     }

@@ -14,6 +14,8 @@ use crate::dataset::DatasetError;
 use crate::dataset::table::NetworkTableError;
 use edgezen_core::plainnet::ShapeError;
 use edgezen_core::predictor::network::NetworkPredictor;
+use edgezen_core::predictor::pricing::NoEstimate;
+use edgezen_core::search::CostError;
 use edgezen_core::zoo::Space;
 
 /// Coverage from which on a network counts as inside the predictor's domain.
@@ -37,6 +39,8 @@ pub enum PredictionError {
     #[error(transparent)]
     Shape(#[from] ShapeError),
     #[error(transparent)]
+    NoEstimate(#[from] NoEstimate),
+    #[error(transparent)]
     Table(#[from] DatasetError),
     #[error(transparent)]
     NetworkTable(#[from] NetworkTableError),
@@ -50,6 +54,15 @@ pub enum TextError {
     Network(#[from] NetworkError),
     #[error(transparent)]
     Prediction(#[from] PredictionError),
+}
+
+impl From<CostError> for PredictionError {
+    fn from(error: CostError) -> PredictionError {
+        match error {
+            CostError::Shape(error) => error.into(),
+            CostError::Estimate(error) => error.into(),
+        }
+    }
 }
 
 impl PredictionError {

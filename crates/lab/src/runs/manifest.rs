@@ -1,6 +1,7 @@
 //! `run.toml`: everything needed to repeat a run.
 
 use edgezen_core::files::Format;
+use edgezen_core::measurement::Identity;
 use edgezen_core::plainnet::shape;
 use edgezen_core::proxy::Mode;
 use edgezen_core::search::budget::Amounts;
@@ -91,7 +92,7 @@ pub struct DeviceTable {
     pub name: String,
     /// Identity of the predictor.
     pub predictor: String,
-    /// Of the predictor file; absent in runs of earlier versions.
+    /// Of the predictor file; absent in runs of earlier versions, and of a function of the caller's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predictor_sha256: Option<String>,
     /// Per image; absent where the latency was only reported.
@@ -109,20 +110,25 @@ impl BudgetTable {
 
 impl DeviceTable {
     /// Each device of `budgets`, with the checksums of the predictor files.
-    pub fn of(budgets: &Budgets, checksums: &[String]) -> Vec<DeviceTable> {
+    pub fn of(budgets: &Budgets, checksums: &[Option<String>]) -> Vec<DeviceTable> {
         let devices = budgets.devices().iter().enumerate().zip(checksums);
-        let table = |((index, device), sha256): ((usize, &TrackedDevice), &String)| {
+        let table = |((index, device), sha256): ((usize, &TrackedDevice), &Option<String>)| {
             let limit = budgets.time_limit(index);
             let of = |quantity: Quantity| limit.filter(|_| device.quantity() == quantity);
             DeviceTable {
                 name: device.name.clone(),
                 predictor: device.predictor.identity().to_string(),
-                predictor_sha256: Some(sha256.clone()),
+                predictor_sha256: sha256.clone(),
                 limit_ms: of(Quantity::Latency).map(Latency::ms),
                 limit_images_per_s: of(Quantity::Throughput).map(|time| Throughput::of(time).0),
             }
         };
         devices.map(table).collect()
+    }
+
+    /// Whether a function of a program that called this one gave the latencies.
+    pub fn is_own(&self) -> bool {
+        self.predictor.parse().is_ok_and(|identity: Identity| identity.is_own())
     }
 
     /// The budget on the device: its quantity, and the time of an image that it leaves.

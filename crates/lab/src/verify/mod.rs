@@ -58,6 +58,8 @@ pub enum VerifyError {
     Interrupted { measured: usize },
     #[error(transparent)]
     Device(#[from] DeviceError),
+    #[error("networks on {0} are priced as a whole, which measurements do not correct")]
+    NoKernels(String),
     #[error(transparent)]
     Search(#[from] SearchError),
     #[error(transparent)]

@@ -4,8 +4,9 @@
 use super::{Event, OnDevice, Predicted, VerifyError};
 use crate::runs::{Verification, Verified, VerifyRound};
 use edgezen_core::plainnet::{Model, Network, SuperBlock};
+use edgezen_core::predictor::LatencyPredictor;
 use edgezen_core::predictor::corrected::{Corrected, refit};
-use edgezen_core::search::{Individual, Search, SearchOutcome, TrackedDevice};
+use edgezen_core::search::{Individual, Search, SearchError, SearchOutcome, TrackedDevice};
 use edgezen_core::units::Latency;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -133,7 +134,7 @@ impl<'a> Course<'a> {
     /// Chooses networks, measures them and corrects the predictor by them. Breaks off where none is left.
     fn round(&mut self, progress: &mut dyn FnMut(Event<'_>)) -> Result<ControlFlow<()>, VerifyError> {
         let missing = self.missing();
-        let corrected = self.corrected();
+        let corrected = self.corrected()?;
         let mut chosen = self.choose(&corrected, missing)?;
         let again = chosen.len() < missing && (self.factor / self.searched_at).ln().abs() > SAME;
         if again {
@@ -168,12 +169,10 @@ impl<'a> Course<'a> {
     }
 
     /// The device with the corrected predictor.
-    fn corrected(&self) -> TrackedDevice {
-        let inner = Arc::clone(&self.tracked.predictor);
-        TrackedDevice {
-            predictor: Arc::new(Corrected { inner, factor: self.factor }),
-            ..self.tracked.clone()
-        }
+    fn corrected(&self) -> Result<TrackedDevice, VerifyError> {
+        let inner = Arc::clone(of_kernels(self.tracked)?);
+        let predictor = Arc::new(Corrected { inner, factor: self.factor }).into();
+        Ok(TrackedDevice { predictor, ..self.tracked.clone() })
     }
 
     /// Takes the `count` best networks that keep the budget by the predictor of `device` out of the pool. The others
@@ -183,7 +182,7 @@ impl<'a> Course<'a> {
         let mut i = 0;
         while chosen.len() < count && i < self.pool.len() {
             let model = self.verify.model(&self.pool[i].blocks);
-            let predictor = &device.predictor;
+            let predictor = of_kernels(device)?;
             let estimate = predictor.predict(&model.lowered(predictor.lowering())?);
             let latency = self.verify.search.budgets.budgeted(&estimate);
             if self.limit.is_none_or(|limit| latency <= limit) {
@@ -222,7 +221,7 @@ impl<'a> Course<'a> {
         device: &TrackedDevice,
         progress: &mut dyn FnMut(Event<'_>),
     ) -> Result<Vec<Verified>, VerifyError> {
-        let predictor = &*device.predictor;
+        let predictor = &**of_kernels(device)?;
         let predicted =
             networks.iter().map(|n| Predicted::of_model(&self.verify.model(&n.blocks), predictor));
         let predicted = predicted.collect::<Result<Vec<_>, _>>()?;
@@ -235,9 +234,14 @@ impl<'a> Course<'a> {
 
     /// `network` with its costs as the uncorrected predictors see them.
     fn with_costs(&self, network: &Individual) -> Result<Individual, VerifyError> {
-        let costs = self.verify.search.accountant().costs(&network.blocks)?;
+        let costs = self.verify.search.accountant().costs(&network.blocks).map_err(SearchError::from)?;
         Ok(Individual { costs, ..network.clone() })
     }
+}
+
+/// What predicts the kernels of the device's networks.
+fn of_kernels(device: &TrackedDevice) -> Result<&Arc<dyn LatencyPredictor>, VerifyError> {
+    device.predictor.of_kernels().ok_or_else(|| VerifyError::NoKernels(device.name.clone()))
 }
 
 /// The networks that may be measured, the winner before all others.

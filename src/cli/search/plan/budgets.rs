@@ -1,8 +1,10 @@
 //! The budgets that the command line, a preset and the profile of a device ask for.
 
+use crate::cli::caller::Caller;
 use crate::cli::output::Output;
 use crate::cli::search::{Args, OnDevice};
 use crate::cli::{Failure, predictors};
+use edgezen_core::predictor::pricing::Pricing;
 use edgezen_core::search::depth::{self, DepthLimit};
 use edgezen_core::search::preset::Preset;
 use edgezen_core::search::{Budget, Budgets, Quantity, TrackedDevice};
@@ -83,7 +85,8 @@ pub fn budgets(
     preset: Option<&Preset>,
     profile: Option<&Profile>,
     output: Output,
-) -> Result<(Budgets, Vec<String>), Failure> {
+    caller: Option<&dyn Caller>,
+) -> Result<(Budgets, Vec<Option<String>>), Failure> {
     if args.confidence.is_some_and(|p| !(0.5..1.0).contains(&p)) {
         return Err(Failure::usage("--confidence is a probability from 0.5 up to, not including, 1"));
     }
@@ -112,7 +115,7 @@ pub fn budgets(
     }
     let mut checksums = Vec::new();
     for (device, limit) in limits {
-        let (device, sha256) = tracked(device, limit.map(Limit::quantity), output)?;
+        let (device, sha256) = tracked(device, limit.map(Limit::quantity), output, caller)?;
         let index = budgets.track(device);
         match limit {
             Some(Limit::Latency(limit)) => budgets.bound_latency(index, limit),
@@ -163,16 +166,22 @@ pub fn limit_depth(
     Ok(())
 }
 
-/// A device with the checksum of its predictor, which states what the budget on it bounds.
+/// A device with the checksum of its predictor, which states what the budget on it bounds. A function of the caller's own has no
+/// checksum.
 pub fn tracked(
     name: String,
     bounded: Option<Quantity>,
     output: Output,
-) -> Result<(TrackedDevice, String), Failure> {
+    caller: Option<&dyn Caller>,
+) -> Result<(TrackedDevice, Option<String>), Failure> {
+    if let Some(own) = caller.and_then(|caller| caller.predictor(&name)) {
+        predictors::check_budget(own.identity(), bounded)?;
+        return Ok((TrackedDevice { name, predictor: Pricing::Whole(own) }, None));
+    }
     let loaded = predictors::any_by_device(&name, output)?;
     predictors::check_budget(loaded.identity(), bounded)?;
     let predictor = predictors::of_kernels(loaded)?;
     let sha256 =
         predictor.file().sha256().map_err(|e| Failure::runtime(format!("the predictor of {name}: {e}")))?;
-    Ok((TrackedDevice { name, predictor }, sha256))
+    Ok((TrackedDevice { name, predictor: predictor.into() }, Some(sha256)))
 }

@@ -2,6 +2,7 @@
 //! then from the defaults.
 
 use super::{SearchPlan, budgets, folder, verified_on};
+use crate::cli::caller::Caller;
 use crate::cli::output::Output;
 use crate::cli::search::Args;
 use crate::cli::{Failure, net, score};
@@ -22,7 +23,12 @@ const GREATEST: &str = "score";
 /// What chooses among the finalists of a search by default.
 const BY_DEFAULT: &str = "zen+stage-params";
 
-pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, Failure> {
+pub fn from_args(
+    args: &Args,
+    seed: u64,
+    output: Output,
+    caller: Option<&dyn Caller>,
+) -> Result<SearchPlan, Failure> {
     let preset = args.preset.as_deref().map(find_preset).transpose()?;
     // The profile is that of the device, or of the first one with a budget.
     let named = || {
@@ -31,8 +37,10 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
     };
     budgets::check(args, preset)?;
     let device = args.device.as_deref().or_else(named);
-    let profile = device.map(|device| shipped::catalogue().profile(device)).transpose()?.flatten();
-    if let (Some(device), None) = (device, &profile) {
+    let is_own = |name: &str| caller.is_some_and(|caller| caller.predictor(name).is_some());
+    let known = device.filter(|device| !is_own(device));
+    let profile = known.map(|device| shipped::catalogue().profile(device)).transpose()?.flatten();
+    if let (Some(device), None) = (known, &profile) {
         output.note(format!(
             "{device} has a predictor and no profile: space, image and classes are the usual ones (--space, \
              --resolution, --classes change them)"
@@ -43,7 +51,7 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
     let resolution =
         args.resolution.or(preset.map(|p| p.resolution)).or(defaults.map(|d| d.resolution)).unwrap_or(224);
     let classes = args.classes.or(preset.map(|p| p.classes)).or(defaults.map(|d| d.classes)).unwrap_or(1000);
-    let (mut budgets, predictors) = budgets::budgets(args, preset, profile.as_ref(), output)?;
+    let (mut budgets, predictors) = budgets::budgets(args, preset, profile.as_ref(), output, caller)?;
     if preset.is_none() {
         budgets::limit_depth(&mut budgets, space, resolution, classes, output)?;
     }
@@ -56,6 +64,7 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
     };
     let initial = initial(args.init.as_deref(), preset, &space)?;
     let rules = rules(args, preset.is_some());
+    let own = caller.and_then(|caller| caller.proxy(args.se));
     let proxies = score::find_all(args.proxy.as_deref().or(preset.map(|p| p.proxy)).unwrap_or("zen"))?;
     if let [_, _, ..] = &proxies[..]
         && let Some(slow) = proxies.iter().find(|proxy| proxy.with_batch.is_some())
@@ -70,7 +79,14 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
         ))
         .remedy("leave out --batch; search --rescore exact runs the best networks on images"));
     }
-    let winner = winner(args, preset.is_some(), &rules, &proxies)?;
+    // A choice among finalists would ask the functions of a caller for some ten thousand further networks.
+    let asks =
+        own.is_some() || budgets.devices().iter().any(|device| device.predictor.of_kernels().is_none());
+    let winner = match (asks, &args.winner) {
+        (true, None) => Vec::new(),
+        _ => winner(args, preset.is_some(), &rules, &proxies)?,
+    };
+    let proxies = if own.is_some() { Vec::new() } else { proxies };
     let mode = args.mode.unwrap_or(if preset.is_some() { Mode::Reference } else { Mode::Paper });
     let out = args.out.clone().unwrap_or_else(|| folder::default_folder(args, &budgets, seed));
     let plan = SearchPlan {
@@ -81,6 +97,7 @@ pub fn from_args(args: &Args, seed: u64, output: Output) -> Result<SearchPlan, F
         shape,
         initial,
         proxies,
+        own,
         winner,
         batch: args.batch,
         objective: args.objective.as_deref().map(super::objective_of).transpose()?,

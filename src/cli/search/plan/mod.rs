@@ -6,6 +6,7 @@ mod folder;
 mod from_args;
 
 use super::Args;
+use crate::cli::caller::{Caller, Own, is_own};
 use crate::cli::output::Output;
 use crate::cli::{Failure, Global, calibrate, score};
 use crate::shipped;
@@ -31,6 +32,7 @@ use edgezen_lab::runs::{
     BudgetTable, Content, DeviceTable, Manifest, ObjectiveTable, RunFolder, SavedSearch,
 };
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub struct SearchPlan {
     pub space: Narrowed<'static>,
@@ -52,9 +54,11 @@ pub struct SearchPlan {
     pub mode: Mode,
     /// What is maximised instead of the proxy.
     objective: Option<(Calibrated, ObjectiveTable)>,
+    /// The function of the caller's own that is maximised instead of the proxy.
+    own: Option<Own<Arc<dyn Proxy>>>,
     pub budgets: Budgets,
-    /// Checksums of the predictors, in the order of the tracked devices.
-    predictors: Vec<String>,
+    /// Checksums of the predictors, in the order of the tracked devices; functions of the caller's own have none.
+    predictors: Vec<Option<String>>,
     pub rules: Rules,
     pub resolution: u32,
     pub classes: u32,
@@ -75,19 +79,27 @@ impl SearchPlan {
     pub fn proxy_name(&self) -> String {
         match &self.objective {
             Some(_) => objective::NAME.to_owned(),
-            None => joined(&self.proxies),
+            None => self.maximised(),
         }
     }
 
+    /// The proxies, or the function of the caller's own, by name.
+    fn maximised(&self) -> String {
+        self.own.as_ref().map_or_else(|| joined(&self.proxies), |own| own.name.clone())
+    }
+
     /// What is maximised; networks that do not fit the memory get no score.
-    pub fn make_proxy(&self) -> Result<Box<dyn Proxy>, Failure> {
+    pub fn make_proxy(&self) -> Result<Arc<dyn Proxy>, Failure> {
         if let Some((calibrated, _)) = &self.objective {
-            return Ok(Box::new(Objective::new(calibrated.clone(), self.resolution)));
+            return Ok(Arc::new(Objective::new(calibrated.clone(), self.resolution)));
+        }
+        if let Some(own) = &self.own {
+            return Ok(Arc::clone(&own.function));
         }
         if let [proxy] = self.proxies[..] {
-            return Ok(self.make(proxy));
+            return Ok(self.make(proxy).into());
         }
-        Ok(Box::new(self.ensemble(&self.proxies)?))
+        Ok(Arc::new(self.ensemble(&self.proxies)?))
     }
 
     /// Several scores at once, by ranks among networks that the seed draws.
@@ -179,7 +191,7 @@ impl SearchPlan {
             varied_head: self.varied_head,
             se: self.se,
             initial: Network::from(&self.initial[..]).to_string(),
-            proxy: joined(&self.proxies),
+            proxy: self.maximised(),
             winner: self.winner_name(),
             batch: self.batch,
             objective: self.objective.as_ref().map(|(_, table)| table.clone()),
@@ -218,10 +230,15 @@ pub struct Earlier {
 }
 
 /// The plan, and the run with which it goes on.
-pub fn plan(args: &Args, global: Global, output: Output) -> Result<Planned, Failure> {
+pub fn plan(
+    args: &Args,
+    global: Global,
+    output: Output,
+    caller: Option<&dyn Caller>,
+) -> Result<Planned, Failure> {
     let seed = global.seed;
     if !args.resume {
-        return Ok(Planned { plan: from_args::from_args(args, seed, output)?, earlier: None });
+        return Ok(Planned { plan: from_args::from_args(args, seed, output, caller)?, earlier: None });
     }
     if args.names_nothing() {
         let dir = args.out.clone().ok_or_else(|| {
@@ -235,9 +252,10 @@ pub fn plan(args: &Args, global: Global, output: Output) -> Result<Planned, Fail
         };
         has_seed(&earlier.manifest, global.given_seed, &dir)?;
         let manifest = prolonged(&earlier.manifest, args.iterations, &dir)?;
-        return Ok(Planned { plan: from_manifest(&manifest, args, &dir, output)?, earlier: Some(earlier) });
+        let plan = from_manifest(&manifest, args, &dir, output, caller)?;
+        return Ok(Planned { plan, earlier: Some(earlier) });
     }
-    let mut plan = from_args::from_args(args, seed, output)?;
+    let mut plan = from_args::from_args(args, seed, output, caller)?;
     // A run that was killed before it wrote anything starts anew.
     let Some(earlier) = earlier(&plan.out)? else {
         return Ok(Planned { plan, earlier: None });
@@ -342,18 +360,30 @@ fn verified_on(named: Option<&str>, budgets: &Budgets) -> Option<String> {
     named.or_else(|| tracked.find(measurable)).map(str::to_owned)
 }
 
+/// The failure to go on, without the functions, with a run in `dir` that had `what` from functions in Python.
+fn asked_python(dir: &Path, what: &str) -> Failure {
+    let dir = dir.display();
+    Failure::usage(format!("a function in Python gave {what} of the run in {dir}, and is not here"))
+        .remedy(format!("from Python, with that function: edgezen.search(resume=True, out=\"{dir}\", …)"))
+}
+
 /// The plan of an earlier run.
 fn from_manifest(
     manifest: &Manifest,
     args: &Args,
     dir: &Path,
     output: Output,
+    caller: Option<&dyn Caller>,
 ) -> Result<SearchPlan, Failure> {
     let (mut devices, mut checksums) = (Vec::new(), Vec::new());
     for device in &manifest.device {
         let bounded = device.limit().map(|(quantity, _)| quantity);
-        let (found, sha256) = budgets::tracked(device.name.clone(), bounded, output)?;
-        if device.predictor_sha256.as_ref().is_some_and(|recorded| *recorded != sha256) {
+        let own = caller.and_then(|caller| caller.predictor(&device.name));
+        if own.is_none() && device.is_own() {
+            return Err(asked_python(dir, &format!("the latencies on {}", device.name)));
+        }
+        let (found, sha256) = budgets::tracked(device.name.clone(), bounded, output, caller)?;
+        if device.predictor_sha256.as_ref().is_some_and(|recorded| Some(recorded) != sha256.as_ref()) {
             let message = format!("the predictor of {} is not the one that the run began with", device.name);
             return Err(Failure::usage(message).remedy("put the old predictor back, or start a new run"));
         }
@@ -367,6 +397,17 @@ fn from_manifest(
     {
         return Err(Failure::usage("the calibration is not the one that the run began with")
             .remedy("put the old file back, or start a new run"));
+    }
+    let own = caller.and_then(|caller| caller.proxy(manifest.se));
+    if own.as_ref().map(|own| &own.name) != is_own(&manifest.proxy).then_some(&manifest.proxy) {
+        return Err(match own {
+            None => asked_python(dir, "the scores"),
+            Some(own) => {
+                let Manifest { proxy, .. } = manifest;
+                Failure::usage(format!("the run in {} maximises {proxy}, not {}", dir.display(), own.name))
+                    .remedy("the proxy of the run, or another folder")
+            }
+        });
     }
     let budgets = manifest.budgets(devices);
     let space = space::by_name(&manifest.space).ok_or_else(|| {
@@ -389,7 +430,8 @@ fn from_manifest(
         se: manifest.se,
         shape: manifest.shape,
         initial,
-        proxies: score::find_all(&manifest.proxy)?,
+        proxies: if own.is_some() { Vec::new() } else { score::find_all(&manifest.proxy)? },
+        own,
         winner: manifest.winner.as_deref().map(score::find_all).transpose()?.unwrap_or_default(),
         batch: manifest.batch,
         objective,

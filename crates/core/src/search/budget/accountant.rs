@@ -4,9 +4,10 @@
 
 use super::prices::Prices;
 use super::quantity::{Built, Source};
-use super::{Amounts, Budget, Budgets, Costs, Quantity};
+use super::{Amounts, Budget, Budgets, CostError, Costs, Quantity};
 use crate::plainnet::cost::{self, Official};
-use crate::plainnet::{Block, Shape, ShapeError, SuperBlock, Variant, graph};
+use crate::plainnet::{Block, Model, Network, Shape, ShapeError, SuperBlock, Variant, graph};
+use crate::predictor::pricing::Pricing;
 use crate::predictor::{Estimate, Terms};
 use crate::units::{Macs, Params};
 use rustc_hash::{FxHashMap, FxHasher};
@@ -43,9 +44,10 @@ impl Pass {
 }
 
 /// What is remembered of one sublayer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Sublayer {
-    terms: Box<[Terms]>,
+    /// Where its terms begin, one for each device.
+    at: usize,
     built: Built,
 }
 
@@ -61,6 +63,8 @@ pub struct Accountant<'a> {
     variant: Variant,
     official: Box<[Option<(SuperBlock, i64, Official)>]>,
     sublayers: FxHashMap<(SuperBlock, u32), Sublayer>,
+    /// Of all sublayers, one behind the other.
+    terms: Vec<Terms>,
     heads: FxHashMap<(i32, u32), Box<[Terms]>>,
     prices: Prices<'a>,
     sums: Vec<Terms>,
@@ -78,6 +82,7 @@ impl<'a> Accountant<'a> {
             variant: Variant::BUILT,
             official: vec![None; SLOTS].into(),
             sublayers: FxHashMap::default(),
+            terms: Vec::new(),
             heads: FxHashMap::default(),
             prices: Prices::new(&budgets.devices),
             sums: Vec::new(),
@@ -95,8 +100,8 @@ impl<'a> Accountant<'a> {
     /// makes needless.
     ///
     /// # Errors
-    /// A structure that has no shape.
-    pub fn within(&mut self, blocks: &[SuperBlock]) -> Result<Result<Costs, Budget>, ShapeError> {
+    /// A structure that has no shape, or no latency.
+    pub fn within(&mut self, blocks: &[SuperBlock]) -> Result<Result<Costs, Budget>, CostError> {
         let budgets = self.budgets;
         let mut costs = Costs::default();
         for pass in Pass::ALL {
@@ -107,8 +112,8 @@ impl<'a> Accountant<'a> {
             }
         }
         costs.latencies.reserve_exact(budgets.devices.len());
-        for (i, device) in budgets.devices.iter().enumerate() {
-            costs.latencies.push(device.predictor.network(&self.sums[i]));
+        for i in 0..budgets.devices.len() {
+            costs.latencies.push(self.estimate(i, blocks)?);
             if let Some(over) = budgets.device_budget(i).filter(|budget| budgets.exceeds(budget, &costs)) {
                 return Ok(Err(*over));
             }
@@ -119,28 +124,36 @@ impl<'a> Accountant<'a> {
     /// All costs of `blocks`, whatever the budgets say.
     ///
     /// # Errors
-    /// A structure that has no shape.
-    pub fn costs(&mut self, blocks: &[SuperBlock]) -> Result<Costs, ShapeError> {
+    /// A structure that has no shape, or no latency.
+    pub fn costs(&mut self, blocks: &[SuperBlock]) -> Result<Costs, CostError> {
         let mut amounts = Amounts::default();
         for pass in Pass::ALL {
             self.measure(pass, blocks, &mut amounts)?;
         }
-        let devices = self.budgets.devices.iter().zip(&self.sums);
-        let latencies = devices.map(|(device, terms)| device.predictor.network(terms)).collect();
-        Ok(Costs { amounts, latencies })
+        let latencies = (0..self.budgets.devices.len()).map(|i| self.estimate(i, blocks));
+        Ok(Costs { amounts, latencies: latencies.collect::<Result<_, _>>()? })
     }
 
-    /// The estimates of the tracked devices alone, in their order, whatever the budgets say.
+    /// The latency on the first device alone, whatever the budgets say; nothing where no device is tracked.
     ///
     /// # Errors
-    /// A structure that has no shape.
-    pub fn latencies(
-        &mut self,
-        blocks: &[SuperBlock],
-    ) -> Result<impl Iterator<Item = Estimate> + use<'_, 'a>, ShapeError> {
+    /// A structure that has no shape, or no latency.
+    pub fn latency(&mut self, blocks: &[SuperBlock]) -> Result<Option<Estimate>, CostError> {
         self.sum_up(blocks)?;
-        let devices = self.budgets.devices.iter().zip(&self.sums);
-        Ok(devices.map(|(device, terms)| device.predictor.network(terms)))
+        if self.budgets.devices.is_empty() { Ok(None) } else { self.estimate(0, blocks).map(Some) }
+    }
+
+    /// The latency of `blocks`, whose kernels are summed up already, on the device with this index.
+    fn estimate(&self, index: usize, blocks: &[SuperBlock]) -> Result<Estimate, CostError> {
+        match &self.budgets.devices[index].predictor {
+            Pricing::Kernels(predictor) => Ok(predictor.network(&self.sums[index])),
+            Pricing::Whole(predictor) => {
+                let network = Network::from(blocks);
+                let Accountant { resolution, classes, variant, .. } = *self;
+                let model = Model { name: None, network, resolution, classes, se: variant.se };
+                Ok(predictor.estimate(&model)?)
+            }
+        }
     }
 
     /// Writes to `amounts` what one pass over `blocks` gives. The pass over the network as built also sums up the
@@ -218,6 +231,7 @@ impl<'a> Accountant<'a> {
         }
         if self.sublayers.len() > REMEMBERED {
             self.sublayers.clear();
+            self.terms.clear();
         }
         let mut side = self.resolution;
         let mut built = Built::default();
@@ -232,7 +246,8 @@ impl<'a> Accountant<'a> {
         Ok(built)
     }
 
-    /// The sums of each block on each device, and those of the classifier with its pooling at the end.
+    /// The sums of each block on each device, and those of the classifier with its pooling at the end. They are empty for devices
+    /// whose networks are priced as a whole.
     ///
     /// # Errors
     /// A structure that has no shape.
@@ -294,18 +309,20 @@ impl<'a> Accountant<'a> {
             SuperBlock { sublayers: 0, in_c: block.out_c, stride: 1, ..block }
         };
         let known = match self.sublayers.entry((key, side)) {
-            Entry::Occupied(known) => known.into_mut(),
+            Entry::Occupied(known) => *known.get(),
             Entry::Vacant(place) => {
                 let in_c = if first { block.in_c } else { block.out_c };
                 let input = Shape::square(in_c.unsigned_abs(), side);
-                let terms = self.prices.of_sublayer(&block, first, input, self.variant)?;
                 let budgets = self.bounds_built.then_some(self.budgets);
                 let built =
                     budgets.map_or(Ok(Built::default()), |b| built(b, &block, first, input, self.variant))?;
-                place.insert(Sublayer { terms, built })
+                let at = self.terms.len();
+                self.terms.resize(at + self.sums.len(), Terms::default());
+                self.prices.of_sublayer(&block, first, input, self.variant, &mut self.terms[at..])?;
+                *place.insert(Sublayer { at, built })
             }
         };
-        for (sum, term) in self.sums.iter_mut().zip(&known.terms) {
+        for (sum, term) in self.sums.iter_mut().zip(&self.terms[known.at..]) {
             *sum = *sum + term.times(count);
         }
         Ok(Built { weights: known.built.weights * u64::from(count), ..known.built })

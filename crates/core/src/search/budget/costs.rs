@@ -1,8 +1,19 @@
 //! What a network costs.
 
 use super::{Amounts, Quantity};
+use crate::plainnet::ShapeError;
 use crate::predictor::Estimate;
+use crate::predictor::pricing::NoEstimate;
 use std::ops::Index;
+
+/// Why a network's costs are not known.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CostError {
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    #[error(transparent)]
+    Estimate(#[from] NoEstimate),
+}
 
 /// What a network costs.
 #[derive(Clone, Debug, Default, PartialEq)]

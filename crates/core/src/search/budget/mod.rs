@@ -14,14 +14,14 @@ mod scale;
 
 pub use accountant::Accountant;
 pub use by_quantity::{Amounts, ByQuantity};
-pub use costs::Costs;
+pub use costs::{CostError, Costs};
 pub use quantity::Quantity;
 pub use rejected::Rejected;
 pub use scale::{QuantityError, Scale};
 
-use crate::predictor::{Estimate, LatencyPredictor};
+use crate::predictor::Estimate;
+use crate::predictor::pricing::Pricing;
 use crate::units::{Latency, Throughput};
-use std::sync::Arc;
 
 /// An upper bound.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,7 +38,7 @@ pub struct Budget {
 pub struct TrackedDevice {
     /// Name under which results are reported.
     pub name: String,
-    pub predictor: Arc<dyn LatencyPredictor>,
+    pub predictor: Pricing,
 }
 
 impl TrackedDevice {

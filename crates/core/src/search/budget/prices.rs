@@ -13,7 +13,8 @@ const REMEMBERED: usize = 1 << 17;
 
 /// What kernels take on several devices. One for each thread.
 pub(super) struct Prices<'a> {
-    devices: Box<[Device<'a>]>,
+    /// Nothing for a device whose networks are priced as a whole.
+    devices: Box<[Option<Device<'a>>]>,
     sketches: Sketches,
     /// The kernels that are looked at, in a buffer that is used again.
     kernels: Vec<Keyed>,
@@ -44,9 +45,9 @@ struct Device<'a> {
 impl<'a> Prices<'a> {
     pub fn new(devices: &'a [TrackedDevice]) -> Prices<'a> {
         let device = |device: &'a TrackedDevice| {
-            let predictor = &*device.predictor;
+            let predictor = &**device.predictor.of_kernels()?;
             let batch = predictor.identity().batch;
-            Device { predictor, lowering: predictor.lowering(), batch, known: Known::default() }
+            Some(Device { predictor, lowering: predictor.lowering(), batch, known: Known::default() })
         };
         let devices = devices.iter().map(device).collect();
         Prices { devices, sketches: Sketches::default(), kernels: Vec::new() }
@@ -63,7 +64,7 @@ impl<'a> Prices<'a> {
         sums
     }
 
-    /// The sums over the kernels of one sublayer of `block`: the first, or any of the others.
+    /// Adds the kernels of one sublayer of `block` to `sums`, one for each device: the first sublayer, or any of the others.
     ///
     /// # Errors
     /// The integers of the block make no usable network.
@@ -73,28 +74,28 @@ impl<'a> Prices<'a> {
         first: bool,
         input: Shape,
         variant: Variant,
-    ) -> Result<Box<[Terms]>, ShapeError> {
-        let mut sums = vec![Terms::default(); self.devices.len()].into_boxed_slice();
+        sums: &mut [Terms],
+    ) -> Result<(), ShapeError> {
         for lowering in self.lowerings() {
             self.kernels.clear();
             let keep = |kernel: Kernel| self.kernels.push(kernel.into());
             self.sketches.kernels(lowering, block, first, input, variant, keep)?;
-            self.sum_up(lowering, &mut sums);
+            self.sum_up(lowering, sums);
         }
-        Ok(sums)
+        Ok(())
     }
 
     /// The lowerings of the devices.
     fn lowerings(&self) -> impl Iterator<Item = Lowering> + use<> {
-        let used =
-            Lowering::ALL.map(|lowering| self.devices.iter().any(|device| device.lowering == lowering));
+        let used = Lowering::ALL
+            .map(|lowering| self.devices.iter().flatten().any(|device| device.lowering == lowering));
         Lowering::ALL.into_iter().zip(used).filter_map(|(lowering, used)| used.then_some(lowering))
     }
 
     /// Adds the kernels to the sums of the devices that have this lowering.
     fn sum_up(&mut self, lowering: Lowering, sums: &mut [Terms]) {
         for (sum, device) in sums.iter_mut().zip(&mut self.devices) {
-            if device.lowering == lowering {
+            if let Some(device) = device.as_mut().filter(|device| device.lowering == lowering) {
                 *sum = device.sum_up(&self.kernels, *sum);
             }
         }

@@ -82,14 +82,14 @@ fn restore_network(
     Ok(Individual { blocks: blocks.into(), score: saved.score.value(), costs })
 }
 
-/// The score of a network; nothing where it takes seconds, because images pass through the network, or depends on
+/// The score of a network; nothing where it may take seconds, because images pass through the network or somebody's function gives it, or depends on
 /// random numbers, because their generator was that of the iteration in which the network was found.
 fn recomputed(
     proxy: &dyn Proxy,
     blocks: &[SuperBlock],
     search: &Search<'_>,
 ) -> Result<Option<f64>, ScoreError> {
-    if proxy.batch().is_some() {
+    if proxy.batch().is_some() || proxy.is_foreign() {
         return Ok(None);
     }
     let untouched = search.rng(0);

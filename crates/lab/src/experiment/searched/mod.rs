@@ -101,7 +101,7 @@ pub fn search(
     let (quantity, limit) = goal.budget;
     let limit = quantity.from_reported(limit);
     if quantity.is_per_device() {
-        let device = budgets.track(TrackedDevice { name: "v100".to_owned(), predictor: v100.clone() });
+        let device = budgets.track(TrackedDevice { name: "v100".to_owned(), predictor: v100.clone().into() });
         budgets.bound_latency(device, Latency::from_ns(limit));
     } else {
         budgets.bound(quantity, limit);
