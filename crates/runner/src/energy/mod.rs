@@ -22,6 +22,7 @@ use super::clock::Clock;
 use sensor::{Kind, Sensor};
 use std::path::Path;
 use std::time::Duration;
+use watch::Readings;
 
 /// Runs that are made however long they take.
 const LEAST_RUNS: u32 = 3;
@@ -75,17 +76,19 @@ fn read<E>(
         }
         Ok(runs)
     });
-    let runs = runs?;
-    let energy = || {
-        sensor.ready()?;
-        let (meter, kind) = (sensor.meter(), sensor.kind());
-        sensor.judge(&idle.values(), &busy.values())?;
-        if kind == Kind::Gauge && !watch::is_fresh(&idle, &busy) {
-            return Err(NoEnergy::Stale);
-        }
-        Energy { meter, idle: idle.power(kind)?, busy: busy.power(kind)?, runs }.checked()
-    };
-    Ok(energy().map_or_else(Metered::Absent, Metered::Read))
+    let energy = judged(sensor, &idle, &busy, runs?);
+    Ok(energy.map_or_else(Metered::Absent, Metered::Read))
+}
+
+/// The energy by what was read at rest and in the time of so many runs.
+fn judged(sensor: &dyn Sensor, idle: &Readings, busy: &Readings, runs: u32) -> Result<Energy, NoEnergy> {
+    sensor.ready()?;
+    let (meter, kind) = (sensor.meter(), sensor.kind());
+    sensor.judge(&idle.values(), &busy.values())?;
+    if kind == Kind::Gauge && !watch::is_fresh(idle, busy) {
+        return Err(NoEnergy::Stale);
+    }
+    Energy { meter, idle: idle.power(kind)?, busy: busy.power(kind)?, runs }.checked()
 }
 
 #[cfg(test)]
@@ -93,54 +96,50 @@ mod tests {
     use super::*;
     use crate::clock::Monotonic;
     use std::fs;
-    use std::path::PathBuf;
 
     /// A folder with the files of a device, each with its text.
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            write(&dir.path().join("sys/class").join(path), text);
-        }
+        files.iter().for_each(|(path, text)| put(&dir, path, text));
         dir
     }
 
-    fn write(path: &Path, text: &str) {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+    /// Gives a file another text. It is never empty for a moment, as those of the system never are.
+    fn put(dir: &tempfile::TempDir, path: &str, text: &str) {
+        let (half, whole) = (dir.path().join("half"), dir.path().join("sys/class").join(path));
+        fs::create_dir_all(whole.parent().unwrap()).unwrap();
+        fs::write(&half, text).unwrap();
+        fs::rename(half, whole).unwrap();
     }
 
-    /// Measures runs that change the device's files by `load`, and let some time pass.
-    fn of(dir: &tempfile::TempDir, load: impl Fn(u32, &dyn Fn(&str, &str))) -> Metered {
-        let root = dir.path();
-        let files = root.join("sys/class");
-        let mut runs = 0;
-        // A file is never empty for a moment, as those of the system never are.
-        let put = |path: &str, text: &str| {
-            let (half, whole): (PathBuf, PathBuf) = (files.join("half"), files.join(path));
-            write(&half, text);
-            fs::rename(half, whole).unwrap();
+    /// What the meter says whose `file` has the number `idle` at rest, and `busy` in ten runs that take a second, each a little
+    /// more than the one before.
+    fn told(
+        dir: &tempfile::TempDir,
+        file: &str,
+        idle: i64,
+        busy: i64,
+        more: i64,
+    ) -> Result<Energy, NoEnergy> {
+        let mut sensor = registry::find(dir.path())?;
+        sensor.ready()?;
+        let mut read = |first: i64| {
+            let reading = |i: i64| {
+                put(dir, file, &format!("{}\n", first + more * i));
+                (i as u64 * 100_000_000, sensor.read().unwrap())
+            };
+            Readings((0..=10).map(reading).collect())
         };
-        let run = || {
-            load(runs, &put);
-            runs += 1;
-            std::thread::sleep(Duration::from_millis(2));
-            Ok::<f64, ()>(1.0)
-        };
-        measure(root, &Monotonic::start(), 200_000_000, run).unwrap()
+        let (idle, busy) = (read(idle), read(busy));
+        judged(&*sensor, &idle, &busy, 10)
     }
 
-    fn read_of(metered: Metered) -> Energy {
-        match metered {
-            Metered::Read(energy) => energy,
-            Metered::Absent(why) => panic!("{why}"),
-        }
-    }
-
+    const AMPERES: &str = "hwmon/hwmon1/curr1_input";
     const ORIN: [(&str, &str); 8] = [
         ("hwmon/hwmon1/name", "ina3221\n"),
         ("hwmon/hwmon1/in1_label", "VDD_IN\n"),
         ("hwmon/hwmon1/in1_input", "5000\n"),
-        ("hwmon/hwmon1/curr1_input", "800\n"),
+        (AMPERES, "800\n"),
         ("hwmon/hwmon1/in2_label", "VDD_CPU_GPU_CV\n"),
         ("hwmon/hwmon1/in2_input", "5000\n"),
         ("hwmon/hwmon1/curr2_input", "100\n"),
@@ -149,16 +148,16 @@ mod tests {
 
     #[test]
     fn a_rail_gives_the_power_of_the_board_beyond_that_at_rest() {
-        let energy = read_of(of(&tree(&ORIN), |runs, put| {
-            put("hwmon/hwmon1/curr1_input", if runs % 2 == 0 { "1600" } else { "1608" });
-        }));
+        let energy = told(&tree(&ORIN), AMPERES, 800, 1600, 8).unwrap();
         assert_eq!(energy.meter, Meter::VddIn);
-        assert_eq!(energy.idle.watts, 4.0);
-        assert!((8.0..=8.04).contains(&energy.busy.watts), "{energy:?}");
-        let seconds = energy.busy.seconds / f64::from(energy.runs);
-        assert!((energy.per_run_with_idle_j() - energy.busy.watts * seconds).abs() < 1e-9);
-        assert!((energy.per_run_j() - (energy.busy.watts - 4.0) * seconds).abs() < 1e-9);
-        assert!(energy.busy.readings >= 3 && energy.runs >= 3);
+        // The first third and the last reading do not count: those of 0.4 to 0.9 s are left.
+        let (idle, busy) = (energy.idle, energy.busy);
+        assert_eq!((idle.readings, busy.readings, busy.seconds), (6, 6, 1.0));
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
+        assert!(near(idle.watts, 4.26) && near(busy.watts, 8.26), "{energy:?}");
+        assert!(near(busy.step_w.unwrap(), 0.04), "{energy:?}");
+        assert!(near(energy.per_run_j(), 0.4) && near(energy.per_run_with_idle_j(), 0.826), "{energy:?}");
+        assert!(near(energy.step_j().unwrap(), 0.004), "{energy:?}");
     }
 
     #[test]
@@ -175,20 +174,28 @@ mod tests {
             ("powercap/dtpm/name", "dtpm\n"),
         ]);
         // Each run takes 1 J of one package, whose counter begins anew after the first, and 0.5 J of the other.
-        let energy = read_of(of(&dir, |runs, put| {
-            put("powercap/intel-rapl:0/energy_uj", &format!("{}", u64::from(runs) * 1_000_000));
-            put("powercap/intel-rapl:1/energy_uj", &format!("{}", 5_000_000 + u64::from(runs + 1) * 500_000));
-        }));
+        let mut runs = 0_u64;
+        let run = || {
+            put(&dir, "powercap/intel-rapl:0/energy_uj", &format!("{}", runs * 1_000_000));
+            put(&dir, "powercap/intel-rapl:1/energy_uj", &format!("{}", 5_000_000 + (runs + 1) * 500_000));
+            runs += 1;
+            std::thread::sleep(Duration::from_millis(2));
+            Ok::<f64, ()>(1.0)
+        };
+        let Metered::Read(energy) = measure(dir.path(), &Monotonic::start(), 100_000_000, run).unwrap()
+        else {
+            panic!("it tells nothing")
+        };
         assert_eq!((energy.meter, energy.idle.watts), (Meter::Packages, 0.0));
         assert!((energy.per_run_j() - 1.5).abs() < 1e-9, "{energy:?}");
-        assert!(energy.step_j().unwrap() < energy.per_run_j());
+        assert_eq!(u64::from(energy.runs), runs);
     }
 
-    fn phone(status: &str, current: &str) -> tempfile::TempDir {
+    fn phone(status: &str) -> tempfile::TempDir {
         tree(&[
             ("power_supply/battery/type", "Battery\n"),
             ("power_supply/battery/status", status),
-            ("power_supply/battery/current_now", current),
+            (CURRENT, "0\n"),
             ("power_supply/battery/voltage_now", "4000000\n"),
             ("power_supply/usb/type", "USB\n"),
             ("power_supply/usb/online", "0\n"),
@@ -202,57 +209,54 @@ mod tests {
 
     #[test]
     fn a_battery_that_discharges_tells_with_either_sign() {
-        for sign in ["", "-"] {
-            let energy = read_of(of(&phone("Discharging\n", &format!("{sign}250000\n")), |runs, put| {
-                put(CURRENT, &format!("{sign}{}", 750_000 + runs % 2 * 1_000));
-            }));
-            assert_eq!((energy.meter, energy.idle.watts), (Meter::Battery, 1.0));
-            assert!((3.0..=3.004).contains(&energy.busy.watts), "{energy:?}");
+        for sign in [1, -1] {
+            let energy =
+                told(&phone("Discharging\n"), CURRENT, sign * 250_000, sign * 750_000, sign * 1_000).unwrap();
+            assert_eq!(energy.meter, Meter::Battery);
+            assert!((energy.idle.watts - 1.026).abs() < 1e-9, "{energy:?}");
+            assert!((energy.busy.watts - 3.026).abs() < 1e-9, "{energy:?}");
         }
     }
 
     #[test]
     fn what_a_battery_cannot_mean_is_refused() {
-        let load =
-            |runs: u32, put: &dyn Fn(&str, &str)| put(CURRENT, &(-750_000 - i64::from(runs % 2)).to_string());
-        let refused = |dir: tempfile::TempDir| of(&dir, load);
-        assert_eq!(refused(phone("Charging\n", "-250000")), Metered::Absent(NoEnergy::Plugged));
-        assert_eq!(refused(phone("Unknown\n", "-250000")), Metered::Absent(NoEnergy::Plugged));
-        let plugged = phone("Discharging\n", "-250000");
-        write(&plugged.path().join("sys/class/power_supply/usb/online"), "1\n");
-        assert_eq!(refused(plugged), Metered::Absent(NoEnergy::Plugged));
+        let refused = |dir: &tempfile::TempDir| told(dir, CURRENT, -250_000, -750_000, -1_000).unwrap_err();
+        assert_eq!(refused(&phone("Charging\n")), NoEnergy::Plugged);
+        assert_eq!(refused(&phone("Unknown\n")), NoEnergy::Plugged);
+        let plugged = phone("Discharging\n");
+        put(&plugged, "power_supply/usb/online", "1\n");
+        assert_eq!(refused(&plugged), NoEnergy::Plugged);
+        let two = phone("Discharging\n");
+        put(&two, "power_supply/second/type", "Battery\n");
+        put(&two, "power_supply/second/current_now", "-1000\n");
+        assert_eq!(refused(&two), NoEnergy::Batteries);
+        let of = |idle, busy, more| told(&phone("Discharging\n"), CURRENT, idle, busy, more).unwrap_err();
         // In the middle the sign changes: perhaps it was charged for a while.
-        assert_eq!(refused(phone("Discharging\n", "250000")), Metered::Absent(NoEnergy::Sign));
+        assert_eq!(of(250_000, -750_000, 1_000), NoEnergy::Sign);
         // Milliamperes: no phone takes three thousandths of a watt.
-        let milli = of(&phone("Discharging\n", "-250"), |runs, put| {
-            put(CURRENT, &(-750 - i64::from(runs % 2)).to_string());
-        });
-        assert_eq!(milli, Metered::Absent(NoEnergy::Unit));
-        // A gauge that is read once a minute.
-        let stale = of(&phone("Discharging\n", "-250000"), |_, _| ());
-        assert_eq!(stale, Metered::Absent(NoEnergy::Stale));
-        let lower = of(&phone("Discharging\n", "-950000"), load);
-        assert_eq!(lower, Metered::Absent(NoEnergy::NotAbove));
-        let two = phone("Discharging\n", "-250000");
-        write(&two.path().join("sys/class/power_supply/second/type"), "Battery\n");
-        write(&two.path().join("sys/class/power_supply/second/current_now"), "-1000\n");
-        assert_eq!(refused(two), Metered::Absent(NoEnergy::Batteries));
+        assert_eq!(of(-250, -750, -1), NoEnergy::Unit);
+        // A gauge that is renewed once a minute.
+        assert_eq!(of(-750_000, -750_000, 0), NoEnergy::Stale);
+        assert_eq!(of(-950_000, -750_000, -1_000), NoEnergy::NotAbove);
     }
 
     #[test]
     fn without_a_meter_there_is_no_energy() {
-        assert_eq!(of(&tree(&[]), |_, _| ()), Metered::Absent(NoEnergy::NoMeter));
+        let of = |dir: &tempfile::TempDir| {
+            measure(dir.path(), &Monotonic::start(), 1_000_000, || Ok::<f64, ()>(1.0)).unwrap()
+        };
+        assert_eq!(of(&tree(&[])), Metered::Absent(NoEnergy::NoMeter));
         // A rail that supplies a part of the board only, and a zone of another kind.
         let part = tree(&[
             ("hwmon/hwmon1/name", "ina3221\n"),
             ("hwmon/hwmon1/in1_label", "VDD_CPU_CV\n"),
             ("hwmon/hwmon1/in1_input", "5000\n"),
-            ("hwmon/hwmon1/curr1_input", "800\n"),
+            (AMPERES, "800\n"),
             ("powercap/intel-rapl:0/name", "psys\n"),
         ]);
-        assert_eq!(of(&part, |_, _| ()), Metered::Absent(NoEnergy::NoMeter));
+        assert_eq!(of(&part), Metered::Absent(NoEnergy::NoMeter));
         let locked = tree(&[("powercap/intel-rapl:0/name", "package-0\n")]);
-        assert_eq!(of(&locked, |_, _| ()), Metered::Absent(NoEnergy::Unreadable));
+        assert_eq!(of(&locked), Metered::Absent(NoEnergy::Unreadable));
     }
 
     #[test]

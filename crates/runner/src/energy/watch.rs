@@ -21,7 +21,7 @@ const LAG: f64 = 1.0 / 3.0;
 const CORES: u32 = 1024;
 
 /// The readings of a time, each with its moment in ns.
-pub struct Readings(Vec<(u64, f64)>);
+pub struct Readings(pub(super) Vec<(u64, f64)>);
 
 /// Does `work`, and reads the meter before it, every so often during it, and after it, in a thread that keeps away from the cores of this one.
 pub fn watch<T>(
