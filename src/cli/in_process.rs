@@ -123,8 +123,17 @@ pub fn scores(
 ) -> Result<Vec<f64>, Failure> {
     let proxy = score::find(proxy)?;
     let engine = Engine::choose(proxy, Some(Engine::Closed))?;
-    let scoring =
-        Scoring { proxy, engine, mode, batch: None, repeats: 1, independent: false, built: false, seed };
+    let scoring = Scoring {
+        proxy,
+        engine,
+        mode,
+        batch: None,
+        repeats: 1,
+        error: None,
+        independent: false,
+        built: false,
+        seed,
+    };
     let one = |net: &String| {
         let score = net::scored(net, options).and_then(|(_, model)| Ok(scoring.value(&model)?));
         score.map_err(|failure| named(failure, net, nets.len()))

@@ -26,9 +26,17 @@ pub fn text(rescored: &Rescored) -> String {
     let cells: Vec<Vec<String>> = rescored
         .ranking
         .iter()
-        .map(|row| vec![row.place.to_string(), format!("{:.2}", row.score), format!("{:.2}", row.exact)])
+        .map(|row| {
+            vec![
+                row.place.to_string(),
+                format!("{:.2}", row.score),
+                format!("{:.2}", row.exact),
+                row.error.map_or_else(|| "-".to_owned(), |error| format!("{error:.2}")),
+                row.draws.map_or_else(|| "-".to_owned(), |draws| draws.to_string()),
+            ]
+        })
         .collect();
-    let mut out = output::table(&["place in the search", "score", "exact"], &cells);
+    let mut out = output::table(&["place in the search", "score", "exact", "±", "draws"], &cells);
     let correlation = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.2}"));
     out += &format!(
         "rank agreement over {} networks: Kendall {}, Spearman {}\n",

@@ -38,6 +38,10 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(exact::MAX_REPEATS)))]
     repeats: u32,
+    /// Standard error of an exact zen score: as many draws as it takes, with running statistics that begin anew. Where --batch is
+    /// not given, a draw may have fewer images than 16, if the score of 16 is missed by less than 0.1 with them, which `bias` says in the JSON
+    #[arg(long, value_name = "E", conflicts_with = "repeats")]
+    error: Option<f64>,
     /// Threads; they do not change the score [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -84,6 +88,12 @@ struct Row {
     /// Population deviation over repeats; the closed form has none.
     std: Option<f64>,
     repeats: u32,
+    /// Standard error, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<f64>,
+    /// What the score may be missed by beside its error, where draws have fewer images than the batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bias: Option<f64>,
     /// Images per forward pass; the closed form has no forward pass.
     batch: Option<u32>,
     resolution: u32,
@@ -140,6 +150,7 @@ fn answers(args: Args, global: Global) -> Result<Answers<Row>, Failure> {
             mode: args.mode,
             batch: args.batch,
             repeats: args.repeats,
+            error: args.error,
             independent: args.independent,
             built: args.built,
             seed: global.seed,
@@ -190,6 +201,8 @@ fn answers(args: Args, global: Global) -> Result<Answers<Row>, Failure> {
             score: scored.score,
             std: scored.std,
             repeats: scored.repeats,
+            error: scored.error,
+            bias: scored.bias,
             batch: scored.batch,
             resolution: model.resolution,
             seconds: Some(seconds),
@@ -228,9 +241,13 @@ fn text(rows: &[&Row], proxy: &str) -> String {
             row.resolution.to_string(),
             row.mode.to_owned(),
             format!("{:.2}", row.score),
-            row.std.map_or_else(|| "-".to_owned(), |std| format!("{std:.2}")),
+            row.error.or(row.std).map_or_else(|| "-".to_owned(), |spread| format!("{spread:.2}")),
             row.seconds.map_or_else(|| "-".to_owned(), seconds),
         ];
+        if row.error.is_some() {
+            let images = row.batch.map_or_else(|| "-".to_owned(), |batch| batch.to_string());
+            cells.splice(5..5, [row.repeats.to_string(), images]);
+        }
         cells.extend(row.foretold.as_ref().map(|foretold| {
             let Foretold { accuracy, accuracy_lower, accuracy_upper, accuracy_outside } = foretold;
             let outside = if accuracy_outside.is_empty() { "" } else { " outside" };
@@ -239,7 +256,13 @@ fn text(rows: &[&Row], proxy: &str) -> String {
         cells
     };
     let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
+    // A standard error where one was asked for, else the deviation of a draw.
     let mut header = vec!["net", "side", "mode", proxy, "±", "seconds"];
+    let errors = rows.iter().any(|row| row.error.is_some());
+    if errors {
+        header.insert(5, "draws");
+        header.insert(6, "images");
+    }
     if rows.iter().any(|row| row.foretold.is_some()) {
         header.push("accuracy %");
     }
@@ -257,7 +280,10 @@ impl From<ScoringError> for Failure {
                 Failure::usage(message).remedy("--engine exact, or leave out --batch and --repeats")
             }
             ScoringError::NoLinks(_) => Failure::usage(message).remedy("leave out --built"),
-            ScoringError::NoRepeats => Failure::usage(message),
+            ScoringError::NoRepeats | ScoringError::BadError(_) => Failure::usage(message),
+            ScoringError::NoError => {
+                Failure::usage(message).remedy("--proxy zen --engine exact, or leave out --error")
+            }
             ScoringError::NoClosedForm(_) => {
                 Failure::usage(message).remedy("--engine exact runs any network")
             }

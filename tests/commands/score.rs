@@ -42,6 +42,26 @@ fn every_flag_shows_in_the_json() {
     assert_eq!(text(&scores[1], "net"), "resnet18");
 }
 
+/// Draws are taken until the standard error is as asked for; where images hardly differ, two of them stand for sixteen.
+#[test]
+fn a_standard_error_is_kept() {
+    let of = |error: &str, more: &[&str]| {
+        let args = [SMALL, "--engine", "exact", "--resolution", "16", "--error", error];
+        score(&[&args[..], more].concat())[0].clone()
+    };
+    let rough = of("0.1", &[]);
+    assert_eq!(["batch", "bias"].map(|key| number(&rough, key)), [2.0, 0.1]);
+    assert!(number(&rough, "repeats") >= 4.0 && number(&rough, "error") <= 0.1, "{rough}");
+    let exact = of("0.02", &["--threads", "1"]);
+    assert_eq!((number(&exact, "batch"), exact.get("bias")), (16.0, None));
+    assert!(number(&exact, "repeats") > 4.0 && number(&exact, "error") <= 0.02, "{exact}");
+    let difference = (number(&rough, "score") - number(&exact, "score")).abs();
+    assert!(difference < 4.0 * number(&rough, "error") + 0.1, "{rough} {exact}");
+    // Neither threads nor a batch that is the usual one change the draws.
+    let same = of("0.02", &["--threads", "2", "--batch", "16"]);
+    assert_eq!(number(&same, "score"), number(&exact, "score"));
+}
+
 #[test]
 fn residual_links_and_squeeze_excite_stay_in_where_asked() {
     let net = "zennet_imagenet1k_flops400M_SE_res224";
@@ -187,6 +207,10 @@ fn flags_that_do_not_fit_together_are_refused() {
     );
     refused(dir, &["score", SMALL, "--proxy", "naswot", "--engine", "closed"], 2, &["naswot"]);
     refused(dir, &["score", SMALL, "--engine", "exact", "--batch", "0"], 2, &["batch"]);
+    refused(dir, &["score", SMALL, "--error", "0.1"], 2, &["--engine exact", "leave out --error"]);
+    let exact = ["score", SMALL, "--engine", "exact", "--error"];
+    refused(dir, &[&exact[..], &["0"]].concat(), 2, &["above zero"]);
+    refused(dir, &[&exact[..], &["0.1", "--repeats", "2"]].concat(), 2, &["--repeats"]);
     refused(dir, &["score", SMALL, "--mode", "released"], 2, &["paper", "reference"]);
     refused(dir, &["experiment", "fig99"], 2, &["fig2", "theorem1", "table2"]);
 }

@@ -27,19 +27,24 @@ pub fn check(proxy: &str) -> Result<(), NoExactEngine> {
     if proxy == ZEN { Ok(()) } else { Err(NoExactEngine { proxy: proxy.to_owned() }) }
 }
 
+/// Standard error of the networks that stay in the race.
+const ERROR: f64 = 0.1;
+
 /// Scores the `top` best structures of `outcome` again at `resolution`, all of them on the same random numbers layer by
-/// layer: `score NET --engine exact` with the same seed gives the same values.
+/// layer. For those that stay in the race to its end, `score NET --engine exact --error 0.1` with the same seed gives the same values.
 pub fn run(outcome: &SearchOutcome, top: usize, mode: Mode, resolution: u32, seed: u64) -> Rescored {
     let networks: Vec<(&[SuperBlock], f64)> =
         outcome.ranked().into_iter().take(top).map(|n| (&*n.blocks, n.score)).collect();
     let settings = Settings::new(mode, seed);
-    let (done, failed, agreement) = rescore::rescore(&networks, resolution, &settings, memory::free());
+    let (done, failed, agreement) = rescore::rescore(&networks, resolution, &settings, ERROR, memory::free());
     let net = |index: usize| Network::from(networks[index].0).to_string();
     let ranking = done.into_iter().map(|r| RescoredNetwork {
         net: net(r.index),
         place: r.index + 1,
         score: r.given,
         exact: r.exact.score,
+        error: Some(r.exact.error),
+        draws: Some(r.exact.draws),
     });
     let failed =
         failed.into_iter().map(|(index, error)| NotRescored { net: net(index), reason: error.to_string() });

@@ -1,7 +1,8 @@
 //! Zero-shot scores of single networks: by any proxy, on any of the engines that it has.
 
 use edgezen_core::plainnet::{Model, Variant};
-use edgezen_core::proxy::exact::{self, Randomness, Settings};
+use edgezen_core::proxy::exact::estimate::{Estimator, Images};
+use edgezen_core::proxy::exact::{self, Randomness, Settings, forward};
 use edgezen_core::proxy::limited::{self, Limited};
 use edgezen_core::proxy::zen::ZenScore;
 use edgezen_core::proxy::{Entry, Mode, Proxy, ScoreError, Setup};
@@ -33,6 +34,9 @@ pub struct Scoring {
     pub batch: Option<u32>,
     /// Draws of weights and images, at least 1; the score is their mean.
     pub repeats: u32,
+    /// Standard error of the score: as many draws as it takes, in place of `repeats`. Where no batch is given, a draw may have
+    /// fewer images than the batch whose score is estimated.
+    pub error: Option<f64>,
     /// Every network has random numbers of its own, instead of the same ones layer by layer.
     pub independent: bool,
     /// Residual links and squeeze-excite are left in.
@@ -48,7 +52,12 @@ pub struct Scored {
     pub std: Option<f64>,
     /// Images per forward pass; the closed form has no forward pass.
     pub batch: Option<u32>,
+    /// Draws that were taken.
     pub repeats: u32,
+    /// Standard error of the score, where one was asked for.
+    pub error: Option<f64>,
+    /// What the score may be missed by beside its error, where draws have fewer images than the batch.
+    pub bias: Option<f64>,
     /// Of one score.
     pub seconds: f64,
 }
@@ -69,6 +78,10 @@ pub enum ScoringError {
     NoLinks(&'static str),
     #[error("there is no score without a repeat")]
     NoRepeats,
+    #[error("a standard error is known of the zen proxy on the exact engine alone")]
+    NoError,
+    #[error("a standard error of {0}; it must be a number above zero")]
+    BadError(f64),
     /// The closed form does not cover the network; other engines run any network.
     #[error(transparent)]
     NoClosedForm(ScoreError),
@@ -136,6 +149,14 @@ impl Scoring {
         if self.repeats == 0 {
             return Err(ScoringError::NoRepeats);
         }
+        if let Some(error) = self.error {
+            if self.proxy.name != ZEN || self.engine != Engine::Exact {
+                return Err(ScoringError::NoError);
+            }
+            if !(error.is_finite() && error > 0.0) {
+                return Err(ScoringError::BadError(error));
+            }
+        }
         Ok(())
     }
 
@@ -193,7 +214,7 @@ impl Scoring {
             started.elapsed().as_secs_f64() / f64::from(TIMED)
         });
         let seconds = repeated.unwrap_or(first);
-        Ok(Scored { score, std: None, batch: None, repeats: 1, seconds })
+        Ok(Scored { score, std: None, batch: None, repeats: 1, error: None, bias: None, seconds })
     }
 
     fn zen_exact(&self, model: &Model) -> Result<Scored, ScoringError> {
@@ -205,6 +226,9 @@ impl Scoring {
             let needed =
                 exact::memory(&model.network, model.resolution, &settings).map_err(ScoreError::from)?;
             limited::check(ZEN, Some(needed), memory::free())?;
+        }
+        if let Some(error) = self.error {
+            return Self::zen_estimated(model, &settings, error, self.batch.is_none());
         }
         let started = Instant::now();
         let exact = match self.engine {
@@ -224,6 +248,31 @@ impl Scoring {
             std: Some(exact.std),
             batch: Some(settings.batch),
             repeats: self.repeats,
+            error: None,
+            bias: None,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// The exact score with this standard error.
+    fn zen_estimated(
+        model: &Model,
+        settings: &Settings,
+        error: f64,
+        any_batch: bool,
+    ) -> Result<Scored, ScoringError> {
+        let started = Instant::now();
+        let images = if any_batch { Images::for_error(error) } else { Images::AsSet };
+        let estimator = Estimator::new(&model.network, model.resolution, settings, images);
+        let mut estimator = estimator.map_err(ScoreError::from)?;
+        let estimate = estimator.until(&mut forward::Engine::default(), error).map_err(ScoreError::from)?;
+        Ok(Scored {
+            score: estimate.score,
+            std: Some(estimate.std),
+            batch: Some(estimate.batch),
+            repeats: estimate.draws as u32,
+            error: Some(estimate.error),
+            bias: estimate.bias,
             seconds: started.elapsed().as_secs_f64(),
         })
     }
@@ -246,6 +295,8 @@ impl Scoring {
             std: self.proxy.with_batch.and(stats::std_dev(&scores)),
             batch: self.proxy.with_batch.map(|_| self.batch.or(proxy.batch()).unwrap_or(1)),
             repeats: self.repeats,
+            error: None,
+            bias: None,
             seconds: started.elapsed().as_secs_f64(),
         })
     }
@@ -278,6 +329,8 @@ impl Scoring {
             std: stats::std_dev(&scores),
             batch: Some(batch),
             repeats: self.repeats,
+            error: None,
+            bias: None,
             seconds: started.elapsed().as_secs_f64(),
         })
     }

@@ -25,6 +25,11 @@ pub struct RescoredNetwork {
     pub place: usize,
     pub score: f64,
     pub exact: f64,
+    /// Standard error of `exact`, and the draws that it comes from; results of older versions have one draw and no error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draws: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

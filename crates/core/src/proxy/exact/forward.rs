@@ -43,6 +43,8 @@ pub enum ForwardError {
 pub trait Observer<T> {
     /// The input of a `RELU` block, its normalisation pending.
     fn before_relu(&mut self, _map: &Map<T>) {}
+    /// The output of a BN layer, its normalisation pending.
+    fn normalised(&mut self, _map: &Map<T>) {}
     /// The variances that a BN layer saw, one for each part of the batch.
     fn bn(&mut self, _variances: &[BnVariance]) {}
 }
@@ -179,6 +181,7 @@ impl<T: Real> Engine<T> {
                         }
                     };
                     normalise(&mut map, &sums, options.statistics, observer)?;
+                    observer.normalised(&map);
                     Some((map, None))
                 }
                 (Op::Act(Act::Relu), Some((mut map, _)), _) => {

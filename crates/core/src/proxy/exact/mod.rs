@@ -4,12 +4,14 @@
 //! and what their winners are verified with. Same seed, same score, for any number of threads.
 
 pub mod conv;
+pub mod estimate;
 pub mod forward;
 pub mod kernel;
 pub mod layer;
 pub mod map;
 pub mod real;
 pub mod rescore;
+pub mod signs;
 pub mod source;
 pub mod winograd;
 
@@ -19,7 +21,7 @@ use super::{Mode, ScoreError};
 use crate::plainnet::{Block, Graph, Network, Shape, ShapeError, Variant, footprint, graph};
 use crate::stats;
 use crate::units::Bytes;
-use forward::{BnVariance, Engine, Observer, Options, Statistics};
+use forward::{Blind, BnVariance, Engine, Observer, Options, Statistics};
 use map::Map;
 use real::Real;
 use source::{Golden, Scaling, Seeded, Source};
@@ -84,6 +86,12 @@ impl Settings {
     }
 }
 
+impl Settings {
+    fn check_batch(&self) -> Result<(), ExactError> {
+        if (1..=MAX_BATCH).contains(&self.batch) { Ok(()) } else { Err(ExactError::Batch(self.batch)) }
+    }
+}
+
 /// Why there is no exact score.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ExactError {
@@ -129,6 +137,16 @@ pub struct Sample {
     pub output_head: Vec<f64>,
 }
 
+impl Sample {
+    /// The logarithm of the outputs' distance.
+    fn log_delta(&self, norm: Norm) -> f64 {
+        match norm {
+            Norm::L1 => self.delta_l1.ln(),
+            Norm::L2 => self.delta_l2.ln(),
+        }
+    }
+}
+
 /// An exact score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exact {
@@ -147,7 +165,7 @@ pub struct Exact {
 pub fn score<T: Real>(network: &Network, resolution: u32, settings: &Settings) -> Result<Exact, ExactError> {
     let mut engine = Engine::<T>::default();
     score_by(network, resolution, settings, &mut |graph, source| {
-        Ok(sample(&mut engine, graph, source, settings)?)
+        Ok(sample(&mut engine, graph, source, settings, &mut Blind)?)
     })
 }
 
@@ -174,9 +192,7 @@ pub fn score_by<T: Real>(
     settings: &Settings,
     sampler: Sampler<'_, T>,
 ) -> Result<Exact, ExactError> {
-    if !(1..=MAX_BATCH).contains(&settings.batch) {
-        return Err(ExactError::Batch(settings.batch));
-    }
+    settings.check_batch()?;
     if !(1..=MAX_REPEATS).contains(&settings.repeats) {
         return Err(ExactError::Repeats(settings.repeats));
     }
@@ -186,10 +202,7 @@ pub fn score_by<T: Real>(
     for repeat in 0..settings.repeats {
         let source = source_of(&graph, network, settings, repeat);
         let sample = sampler(&graph, &*source)?;
-        let log_delta = match settings.norm {
-            Norm::L1 => sample.delta_l1.ln(),
-            Norm::L2 => sample.delta_l2.ln(),
-        };
+        let log_delta = sample.log_delta(settings.norm);
         running.resize(sample.bn.len(), 1.0);
         let mut log_bn = 0.0;
         for (running, [clean, disturbed]) in running.iter_mut().zip(&sample.bn) {
@@ -253,28 +266,37 @@ fn fingerprint(blocks: &[Block]) -> u64 {
     })
 }
 
-struct Collect(Vec<[BnVariance; 2]>);
+/// Collects the variances of BN layers, and shows their outputs to another observer.
+struct Collect<'a, T> {
+    bn: Vec<[BnVariance; 2]>,
+    also: &'a mut dyn Observer<T>,
+}
 
-impl<T> Observer<T> for Collect {
+impl<T> Observer<T> for Collect<'_, T> {
     fn bn(&mut self, variances: &[BnVariance]) {
         if let &[clean, disturbed] = variances {
-            self.0.push([clean, disturbed]);
+            self.bn.push([clean, disturbed]);
         }
+    }
+    fn normalised(&mut self, map: &Map<T>) {
+        self.also.normalised(map);
     }
 }
 
-/// One draw of weights, images and noise.
+/// One draw of weights, images and noise. `also` sees the outputs of the BN layers.
 fn sample<T: Real>(
     engine: &mut Engine<T>,
     graph: &Graph,
     source: &dyn Source<T>,
     settings: &Settings,
+    also: &mut dyn Observer<T>,
 ) -> Result<Sample, ForwardError> {
     let batch = settings.batch as usize;
     let input = engine.input(graph, batch, 2, settings.alpha, source);
     let options = Options { statistics: Statistics::Batch, rescale: false };
-    let mut bn = Collect(Vec::new());
-    let output = engine.run(graph, input, source, options, &mut bn)?.output;
+    let mut collect = Collect { bn: Vec::new(), also };
+    let output = engine.run(graph, input, source, options, &mut collect)?.output;
+    let bn = collect.bn;
     let (delta_l1, delta_l2) = distances(&output);
     let mut head = Vec::new();
     let mut output_l1 = 0.0;
@@ -290,13 +312,7 @@ fn sample<T: Real>(
     });
     engine.recycle(output);
     let mean = |norms: &[f64]| norms.iter().sum::<f64>() / batch as f64;
-    Ok(Sample {
-        delta_l1: mean(&delta_l1),
-        delta_l2: mean(&delta_l2),
-        bn: bn.0,
-        output_l1,
-        output_head: head,
-    })
+    Ok(Sample { delta_l1: mean(&delta_l1), delta_l2: mean(&delta_l2), bn, output_l1, output_head: head })
 }
 
 /// L1 and L2 distance between the clean and the disturbed output of each image.

@@ -4,6 +4,7 @@
 
 use super::kernel::BLOCK;
 use super::real::Real;
+use pulp::{Simd, WithSimd};
 use std::f64::consts::TAU;
 
 /// A tensor that is drawn.
@@ -160,25 +161,41 @@ impl Seeded {
 
     fn draw<T: Real>(&self, keys: [u32; 2], first: usize, factor: f32, out: &mut [T]) {
         let uniform = self.scaling == Scaling::Uniform;
-        // Autovectorised for the widest registers of this machine.
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for (step, out) in out.chunks_mut(CHUNK).enumerate() {
-                    let base = ((first / CHUNK + step) * (CHUNK / 2)) as u32;
-                    let values = if uniform { uniforms(keys, base) } else { normals(keys, base) };
-                    if let Some(out) = out.as_chunks_mut::<CHUNK>().0.first_mut() {
-                        for (out, value) in out.iter_mut().zip(values) {
-                            *out = T::of(f64::from(value * factor));
-                        }
-                    } else {
-                        for (out, value) in out.iter_mut().zip(values) {
-                            *out = T::of(f64::from(value * factor));
-                        }
-                    }
-                }
-            },
-        );
+        pulp::Arch::new().dispatch(Draw { keys, first, factor, uniform, out });
+    }
+}
+
+/// A part of a stream, from number `first` on. A type and no closure: the body of a closure is compiled apart, for the narrowest
+/// registers.
+struct Draw<'a, T> {
+    keys: [u32; 2],
+    first: usize,
+    factor: f32,
+    uniform: bool,
+    out: &'a mut [T],
+}
+
+impl<T: Real> WithSimd for Draw<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Draw { keys, first, factor, uniform, out } = self;
+        let (chunks, rest) = out.as_chunks_mut::<CHUNK>();
+        let mut base = (first / CHUNK * (CHUNK / 2)) as u32;
+        for out in chunks {
+            let values = if uniform { uniforms(keys, base) } else { normals(keys, base) };
+            base = base.wrapping_add(CHUNK as u32 / 2);
+            for (out, value) in out.iter_mut().zip(values) {
+                *out = T::of(f64::from(value * factor));
+            }
+        }
+        if !rest.is_empty() {
+            let values = if uniform { uniforms(keys, base) } else { normals(keys, base) };
+            for (out, value) in rest.iter_mut().zip(values) {
+                *out = T::of(f64::from(value * factor));
+            }
+        }
     }
 }
 

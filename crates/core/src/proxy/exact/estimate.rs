@@ -1,0 +1,321 @@
+//! An exact score with a known error: the mean over draws, as many as the error asks for.
+//!
+//! What is estimated is the mean of the score of one draw at the batch of the settings, with fresh running statistics: what
+//! `repeats: 1` gives on the average. Three things make it quick (docs/decisions/155):
+//!
+//! * What the signs of a draw contributed is taken out ([`super::signs`]). Its factor comes from the other draws, so that the mean
+//!   stays where it is.
+//! * Where a network is so shallow, or its maps so large, that images hardly differ, draws have two images ([`Images::Fewest`]).
+//! * Draws end when the error is small enough. The interval by Student's t must be as narrow as the error asks for, so that a few
+//!   draws that happen to lie close together do not end them.
+
+use super::forward::{BnVariance, Engine};
+use super::signs::Signs;
+use super::{ExactError, MAX_REPEATS, Sample, Settings, Variance, network_graph, sample, source_of};
+use crate::plainnet::graph::Op;
+use crate::plainnet::{Graph, Network};
+use crate::stats;
+
+/// Draws at least: an error from fewer is too uncertain to be of use.
+pub const LEAST_DRAWS: usize = 4;
+/// Images of a draw where few are enough.
+const FEW: u32 = 2;
+/// With few images, the score of the batch is missed by less than this, as measured on the published networks for which few
+/// images are taken (docs/decisions/156).
+pub const BIAS_OF_FEW: f64 = 0.1;
+/// … as long as one over the positions of a channel, summed over the BN layers, is no more than this. This sum is how much of the variance
+/// lies between images where nothing but chance makes them differ; in deep networks it then grows from layer to layer.
+const MOST_CHANCE: f64 = 1.3;
+/// The factor of what signs contributed is a share n/(n + this) of what n other draws say of it.
+const DOUBT: f64 = 4.0;
+/// 97.5 % quantile of the normal distribution.
+const NORMAL_975: f64 = 1.96;
+
+/// How many images a draw has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Images {
+    /// Those of the settings.
+    AsSet,
+    /// Two, where the score of the settings' batch is missed by less than [`BIAS_OF_FEW`] with them.
+    Fewest,
+}
+
+impl Images {
+    /// Few images, where their bias is no more than the error that is asked for.
+    pub fn for_error(error: f64) -> Images {
+        if error >= BIAS_OF_FEW { Images::Fewest } else { Images::AsSet }
+    }
+}
+
+/// What is known after some draws.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    pub score: f64,
+    /// Standard error of the score.
+    pub error: f64,
+    /// Population deviation of the draws' scores.
+    pub std: f64,
+    pub draws: usize,
+    /// Images of a draw.
+    pub batch: u32,
+    /// What the score may be missed by beside the error, because draws have few images.
+    pub bias: Option<f64>,
+}
+
+impl Estimate {
+    /// Whether the standard error may be taken to be at most `error`: the 95 % interval of Student is as narrow as the normal one
+    /// of that error.
+    pub fn is_within(&self, error: f64) -> bool {
+        let t = stats::t_quantile_975(self.draws.saturating_sub(1));
+        self.draws >= LEAST_DRAWS && t * self.error <= NORMAL_975 * error
+    }
+}
+
+/// Draws scores of one network, and says what they tell.
+#[derive(Debug)]
+pub struct Estimator<'a> {
+    network: &'a Network,
+    graph: Graph,
+    /// With the batch of a draw.
+    settings: Settings,
+    /// The batch whose score is estimated.
+    batch: u32,
+    bn_layers: usize,
+    scores: Vec<f64>,
+    signs: Vec<f64>,
+}
+
+impl<'a> Estimator<'a> {
+    /// # Errors
+    /// A structure that is not a usable network, an empty batch.
+    pub fn new(
+        network: &'a Network,
+        resolution: u32,
+        settings: &Settings,
+        images: Images,
+    ) -> Result<Estimator<'a>, ExactError> {
+        settings.check_batch()?;
+        let graph = network_graph(network, resolution, settings.variant)?;
+        let few = images == Images::Fewest && settings.batch > FEW && chance(&graph) <= MOST_CHANCE;
+        let batch = if few { FEW } else { settings.batch };
+        Ok(Estimator {
+            network,
+            bn_layers: bn_shapes(&graph).count(),
+            graph,
+            settings: Settings { batch, ..*settings },
+            batch: settings.batch,
+            scores: Vec::new(),
+            signs: Vec::new(),
+        })
+    }
+
+    /// Draws once more, with the memory of `engine`.
+    ///
+    /// # Errors
+    /// BN of a single value, a score that is not finite.
+    pub fn draw(&mut self, engine: &mut Engine<f32>) -> Result<(), ExactError> {
+        let Estimator { network, graph, settings, .. } = self;
+        let source = source_of::<f32>(graph, network, settings, self.scores.len() as u32);
+        let mut signs = Signs::new(self.bn_layers);
+        let sample = sample(engine, graph, &*source, settings, &mut signs)?;
+        let score = score_at(&sample, settings, self.batch);
+        if !score.is_finite() {
+            return Err(ExactError::NotFinite(score));
+        }
+        self.scores.push(score);
+        self.signs.push(signs.total());
+        Ok(())
+    }
+
+    /// The scores of the draws without what their signs contributed: the mean of each is that of the score.
+    pub fn values(&self) -> Vec<f64> {
+        without_luck(&self.scores, &self.signs)
+    }
+
+    /// The scores of the draws as they are.
+    pub fn scores(&self) -> &[f64] {
+        &self.scores
+    }
+
+    /// What the draws tell; of fewer than two, no error.
+    pub fn estimate(&self) -> Option<Estimate> {
+        let few = self.settings.batch < self.batch;
+        estimate(&self.scores, &self.signs, self.settings.batch, few.then_some(BIAS_OF_FEW))
+    }
+
+    /// Draws until the standard error is at most `error`, and not beyond [`MAX_REPEATS`] draws.
+    ///
+    /// # Errors
+    /// As [`Self::draw`].
+    pub fn until(&mut self, engine: &mut Engine<f32>, error: f64) -> Result<Estimate, ExactError> {
+        loop {
+            self.draw(engine)?;
+            if let Some(estimate) = self.estimate()
+                && (estimate.is_within(error) || estimate.draws >= MAX_REPEATS as usize)
+            {
+                return Ok(estimate);
+            }
+        }
+    }
+}
+
+fn estimate(scores: &[f64], signs: &[f64], batch: u32, bias: Option<f64>) -> Option<Estimate> {
+    let values = without_luck(scores, signs);
+    let draws = values.len();
+    if draws < 2 {
+        return None;
+    }
+    Some(Estimate {
+        score: stats::mean(&values)?,
+        error: stats::std_dev(&values)? / ((draws - 1) as f64).sqrt(),
+        std: stats::std_dev(scores)?,
+        draws,
+        batch,
+        bias,
+    })
+}
+
+/// The scores less what signs contributed. The factor of each draw comes from the others alone, so that it does not depend on that
+/// draw's signs, and the mean of what is taken away is zero.
+fn without_luck(scores: &[f64], signs: &[f64]) -> Vec<f64> {
+    let n = scores.len() as f64;
+    let sum: f64 = scores.iter().sum();
+    let all: f64 = signs.iter().sum();
+    let products: f64 = scores.iter().zip(signs).map(|(score, sign)| score * sign).sum();
+    let squares: f64 = signs.iter().map(|sign| sign * sign).sum();
+    let without = |(&score, &sign): (&f64, &f64)| {
+        let others = n - 1.0;
+        let squares = squares - sign * sign;
+        if others < 2.0 || squares <= 0.0 {
+            return score;
+        }
+        let centred = products - score * sign - (sum - score) / others * (all - sign);
+        score - centred / squares * others / (others + DOUBT) * sign
+    };
+    scores.iter().zip(signs).map(without).collect()
+}
+
+/// The score of a draw, with the variances that BN would have seen in `batch` images were the variance of each image the same.
+/// The unbiased ones of a draw are those already.
+fn score_at(sample: &Sample, settings: &Settings, batch: u32) -> f64 {
+    let share = f64::from(settings.batch) / f64::from(batch);
+    let of_layer = |[clean, disturbed]: &[BnVariance; 2]| match settings.variance {
+        Variance::Running => 0.81 + 0.09 * clean.unbiased + 0.1 * disturbed.unbiased,
+        // biased/unbiased is 1 − 1/n of the n values of a channel, which become n / share.
+        Variance::Batch => clean.unbiased - (clean.unbiased - clean.biased) * share,
+    };
+    sample.log_delta(settings.norm) + sample.bn.iter().map(|bn| 0.5 * of_layer(bn).ln()).sum::<f64>()
+}
+
+/// One over the positions of a channel, summed over the BN layers.
+fn chance(graph: &Graph) -> f64 {
+    bn_shapes(graph).map(|positions| 1.0 / positions).sum()
+}
+
+/// Positions of a channel of each BN layer.
+fn bn_shapes(graph: &Graph) -> impl Iterator<Item = f64> + '_ {
+    let bn = graph.nodes.iter().filter(|node| node.op == Op::BatchNorm);
+    bn.map(|node| f64::from(node.shape.h) * f64::from(node.shape.w))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::notation;
+    use crate::proxy::Mode;
+    use crate::proxy::exact::score;
+    use rand::{RngExt, SeedableRng};
+    use rand_xoshiro::Xoshiro256PlusPlus;
+
+    /// Forty layers on small maps: images stand out from their batch.
+    const DEEP: &str = "SuperConvK3BNRELU(3,16,1,1)SuperConvK3BNRELU(16,16,2,40)SuperConvK1BNRELU(16,16,1,1)";
+    const SHALLOW: &str = "SuperConvK3BNRELU(3,8,1,1)SuperConvK1BNRELU(8,16,1,1)";
+
+    fn drawn(text: &str, mode: Mode, images: Images, draws: usize) -> (Vec<f64>, Vec<f64>, u32) {
+        let network = notation::parse(text).unwrap();
+        let mut estimator = Estimator::new(&network, 16, &Settings::new(mode, 5), images).unwrap();
+        let mut engine = Engine::default();
+        for _ in 0..draws {
+            estimator.draw(&mut engine).unwrap();
+        }
+        (estimator.scores, estimator.signs, estimator.settings.batch)
+    }
+
+    fn mean_and_error(values: &[f64]) -> (f64, f64) {
+        let n = values.len() as f64;
+        (stats::mean(values).unwrap(), stats::std_dev(values).unwrap() / (n - 1.0).sqrt())
+    }
+
+    #[test]
+    fn a_draw_is_a_score_of_one_repeat() {
+        let network = notation::parse(DEEP).unwrap();
+        for mode in [Mode::Reference, Mode::Paper] {
+            let (scores, _, batch) = drawn(DEEP, mode, Images::AsSet, 1);
+            let exact = score::<f32>(&network, 16, &Settings::new(mode, 5)).unwrap();
+            assert_eq!(batch, 16);
+            assert!((scores[0] - exact.score).abs() < 1e-9, "{} {}", scores[0], exact.score);
+        }
+    }
+
+    #[test]
+    fn what_signs_contribute_has_the_mean_zero_and_explains_scores() {
+        let (scores, signs, _) = drawn(DEEP, Mode::Reference, Images::AsSet, 120);
+        let (mean, error) = mean_and_error(&signs);
+        assert!(mean.abs() < 4.0 * error, "{mean} {error}");
+        let values = without_luck(&scores, &signs);
+        let ((plain, wide), (mean, narrow)) = (mean_and_error(&scores), mean_and_error(&values));
+        assert!(narrow < 0.8 * wide, "{narrow} {wide}");
+        assert!((plain - mean).abs() < 3.0 * wide, "{plain} {mean}");
+    }
+
+    #[test]
+    fn few_images_estimate_the_score_of_the_batch() {
+        for mode in [Mode::Reference, Mode::Paper] {
+            let (few, _, two) = drawn(SHALLOW, mode, Images::Fewest, 150);
+            let (all, _, sixteen) = drawn(SHALLOW, mode, Images::AsSet, 150);
+            assert_eq!((two, sixteen), (2, 16));
+            let ((few, a), (all, b)) = (mean_and_error(&few), mean_and_error(&all));
+            assert!((few - all).abs() < BIAS_OF_FEW + 3.0 * a.hypot(b), "{few} {all} {a} {b}");
+        }
+        // Sixteen positions, forty-one times.
+        let network = notation::parse(DEEP).unwrap();
+        let settings = Settings::new(Mode::Paper, 1);
+        assert_eq!(Estimator::new(&network, 8, &settings, Images::Fewest).unwrap().settings.batch, 16);
+    }
+
+    /// Stopping by the running error does not move the mean, and makes the error larger than asked for by a fifth at most, for
+    /// symmetric draws and for skewed ones, from few draws to many.
+    #[test]
+    fn stopping_early_keeps_the_mean_and_the_error() {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+        let mut normal = || {
+            let (a, b): (f64, f64) = (rng.random::<f64>().max(1e-300), rng.random());
+            (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
+        };
+        for skewed in [false, true] {
+            for deviation in [0.1, 0.3, 0.8] {
+                let errors: Vec<f64> = (0..1_500)
+                    .map(|_| {
+                        let (mut scores, mut signs) = (Vec::new(), Vec::new());
+                        loop {
+                            let (sign, other) = (normal(), normal());
+                            // A skewness of 0.6, that of CIFAR 1M.
+                            let other =
+                                if skewed { (other + 0.1 * (other * other - 1.0)) / 1.01 } else { other };
+                            scores.push(deviation * (0.7 * sign + 0.7 * other));
+                            signs.push(sign);
+                            match estimate(&scores, &signs, 16, None) {
+                                Some(estimate) if estimate.is_within(0.1) => break estimate.score,
+                                _ => {}
+                            }
+                        }
+                    })
+                    .collect();
+                let (mean, error) = mean_and_error(&errors);
+                let rms = (errors.iter().map(|e| e * e).sum::<f64>() / errors.len() as f64).sqrt();
+                assert!(mean.abs() < 0.02 + 3.0 * error, "{skewed} {deviation}: {mean} {error}");
+                assert!(rms < 0.12, "{skewed} {deviation}: {rms}");
+            }
+        }
+    }
+}
