@@ -6,7 +6,6 @@ use super::recipe::RecipeOptions;
 use super::train::{self, Place};
 use super::{Failure, Global, output};
 use edgezen_core::digest::sha256;
-use edgezen_core::files::FileError;
 use edgezen_core::plainnet::{Model, notation};
 use edgezen_lab::files::{lock_folder, write_atomically};
 use edgezen_lab::images::ImageFolder;

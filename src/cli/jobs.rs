@@ -202,7 +202,7 @@ mod training {
     /// The words of `finalists`.
     fn parsed(options: &[String]) -> Result<finalists::Args, Failure> {
         match Cli::of_words(&[&["finalists".to_owned()], options].concat())? {
-            Cli { command: Command::Finalists(args), global: Global { given_seed: None, .. } } => Ok(args),
+            Cli { command: Command::Finalists(args), global: Global { given_seed: None, .. } } => Ok(*args),
             _ => Err(Failure::usage("--seed stands before the words of the command")
                 .remedy("edgezen jobs plan --seed 7 -o DIR -- finalists …")),
         }
