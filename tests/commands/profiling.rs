@@ -62,7 +62,7 @@ fn twenty_kills_lose_at_most_twenty_measurements() {
     let mut moment = 7_u64;
     let mut before = 0;
     for kill in 0..20 {
-        let mut child = profile(&killed, samples, &simulate, &["--resume"])
+        let mut child = profile(&killed, samples, &simulate, &["--rounds", "3", "--resume"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -84,13 +84,13 @@ fn twenty_kills_lose_at_most_twenty_measurements() {
     assert!(!finished.is_empty() && finished.len() < total, "{} finished", finished.len());
     assert!(before <= finished.len() + sentinels + 20, "more than one measurement was lost in a kill");
 
-    let last = profile(&killed, samples, "", &["--resume", "--json"]).output().unwrap();
+    let last = profile(&killed, samples, "", &["--rounds", "3", "--resume", "--json"]).output().unwrap();
     assert_eq!(json(&last)["configurations"], 80);
     let (finished, _) = journal(&killed);
     assert_eq!(finished.len(), total, "a configuration was measured twice or not at all");
     assert_eq!(finished.iter().collect::<HashSet<_>>().len(), total);
 
-    json(&profile(&whole, samples, "", &["--json"]).output().unwrap());
+    json(&profile(&whole, samples, "", &["--rounds", "3", "--json"]).output().unwrap());
     let (killed, whole) = (Dataset::read(&killed).unwrap(), Dataset::read(&whole).unwrap());
     assert_eq!(killed.samples, whole.samples);
     assert_eq!(killed.identity, whole.identity);
