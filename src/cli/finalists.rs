@@ -4,7 +4,7 @@
 use super::pictures::{self, PictureOptions};
 use super::recipe::RecipeOptions;
 use super::train::{self, Place};
-use super::{Failure, Global, output};
+use super::{Failure, Global, interrupt, output};
 use edgezen_core::digest::sha256;
 use edgezen_core::plainnet::{Model, notation};
 use edgezen_lab::files::{lock_folder, write_atomically};
@@ -163,7 +163,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     std::fs::create_dir_all(&dir).map_err(|e| Failure::io(&dir, &e))?;
     let _lock = lock_folder(&dir)?;
     let device = args.place.device()?;
-    train::stop_at_interrupt()?;
+    interrupt::listen()?;
     let training =
         Training { data: &data, recipe: &recipe, seed: global.seed, device, resume: args.resume, out };
     let mut finalists: Vec<Finalist> = chosen
@@ -315,7 +315,6 @@ pub fn train_one(
     std::fs::create_dir_all(&folder).map_err(|e| Failure::io(&folder, &e))?;
     let _lock = lock_folder(&folder)?;
     let device = args.place.device()?;
-    train::stop_at_interrupt()?;
     let Planned { recipe, .. } = &planned;
     let training = Training { data: &data, recipe, seed: global.seed, device, resume: true, out };
     let (_, history) = training.up_to(model, &folder, epochs, true)?;
@@ -378,7 +377,7 @@ impl Training<'_> {
         let trained = course.run(&mut |now| {
             bar.set_position(u64::from(now.epoch - 1) * now.steps + now.step);
             bar.set_message(format!("epoch {} loss {:.3}", now.epoch, now.loss));
-            train::stops()
+            interrupt::flow()
         });
         bar.finish_and_clear();
         let history = match trained {

@@ -3,14 +3,13 @@
 use super::caller::Caller;
 use super::examples;
 use super::force::Force;
-use super::{Cli, Command, Exit, Failure, Global, net, output, score, search};
+use super::{Cli, Command, Exit, Failure, Global, interrupt, net, output, score, search};
 use edgezen_core::search::SearchProgress;
 use edgezen_lab::files;
 use edgezen_lab::jobs::{JobError, JobFolder, Made, Work};
 use edgezen_lab::runs;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Most jobs that are planned where nothing else is said.
 const USUAL: usize = 1_000;
@@ -80,7 +79,7 @@ pub fn run(args: Args, global: Global, caller: Option<&dyn Caller>) -> Result<()
         Action::Run { files, threads } => match caller {
             Some(caller) => run_all(&files, threads, global, caller),
             None => {
-                listen()?;
+                interrupt::listen()?;
                 run_all(&files, threads, global, &Keyboard)
             }
         },
@@ -380,19 +379,6 @@ fn timeless(run: &Path) -> Result<String, Failure> {
     Ok(value.to_string())
 }
 
-/// Whether Ctrl-C was pressed.
-static STOP: AtomicBool = AtomicBool::new(false);
-
-/// Listens for Ctrl-C: the first one ends the job, and what a search has found so far is kept; the second one ends the program.
-fn listen() -> Result<(), Failure> {
-    ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(Exit::Interrupted as i32);
-        }
-    })
-    .map_err(|error| Failure::runtime(format!("cannot listen for Ctrl-C: {error}")))
-}
-
 /// A person who may press Ctrl-C.
 struct Keyboard;
 
@@ -400,7 +386,7 @@ impl Caller for Keyboard {
     fn progress(&self, _: &SearchProgress) {}
 
     fn wants_to_stop(&self) -> bool {
-        STOP.load(Ordering::Relaxed)
+        interrupt::is_pressed()
     }
 }
 

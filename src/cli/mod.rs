@@ -25,6 +25,7 @@ mod force;
 mod import_weights;
 pub mod in_process;
 mod info;
+mod interrupt;
 mod jobs;
 pub mod launch;
 mod manual;

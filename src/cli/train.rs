@@ -4,7 +4,7 @@ use super::net::{self, NetOptions};
 use super::output::Output;
 use super::pictures::{self, PictureOptions};
 use super::recipe::RecipeOptions;
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, interrupt};
 use edgezen_core::digest::sha256;
 use edgezen_core::plainnet::{Model, notation};
 use edgezen_engine::onnx::Size;
@@ -26,7 +26,6 @@ use edgezen_lab::trainings::{BEST, CLASSES, CONFUSION, Epoch, LAST, METRICS, RAT
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tch::Device;
 
@@ -133,23 +132,6 @@ struct Tested {
     classes: PathBuf,
 }
 
-static STOP: AtomicBool = AtomicBool::new(false);
-
-/// Has Ctrl-C end the training at the next step, where a checkpoint is written; the second one ends the program.
-pub fn stop_at_interrupt() -> Result<(), Failure> {
-    ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(Exit::Interrupted as i32);
-        }
-    })
-    .map_err(|e| Failure::runtime(format!("cannot listen for Ctrl-C: {e}")))
-}
-
-/// Whether somebody wants it to end.
-pub fn stops() -> ControlFlow<()> {
-    if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-}
-
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
     let began = Instant::now();
@@ -213,7 +195,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         ))
         .remedy("another folder: --out DIR"));
     }
-    stop_at_interrupt()?;
+    interrupt::listen()?;
     let steps = data.training.len() as u64 / u64::from(batch);
     let bar = out.progress(steps * u64::from(epochs), "{bar:30} {pos}/{len} {elapsed} ETA {eta}  {wide_msg}");
     let judged = if data.test.is_some() { "validation" } else { "test" };
@@ -231,7 +213,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
                 ));
             });
         }
-        stops()
+        interrupt::flow()
     });
     bar.finish_and_clear();
     let history = history?;
@@ -290,12 +272,12 @@ struct FoundRate {
 /// Tries learning rates on the network of a course, and says which one they suggest.
 fn find_rate(course: Course<'_>, dir: &Path, began: Instant, out: Output) -> Result<(), Failure> {
     let (net, batch) = (course.state.structure.clone(), course.state.recipe.batch);
-    stop_at_interrupt()?;
+    interrupt::listen()?;
     let bar = out.progress(range_test::STEPS, "{bar:30} {pos}/{len} rates {elapsed} ETA {eta}  {wide_msg}");
     let tried = range_test::try_rates(course, &mut |step, loss| {
         bar.set_position(step);
         bar.set_message(format!("loss {loss:.3}"));
-        stops()
+        interrupt::flow()
     });
     bar.finish_and_clear();
     let tried = match tried {

@@ -2,7 +2,7 @@
 
 use crate::cli::output::Output;
 use crate::cli::train::Place;
-use crate::cli::{Exit, Failure, Global};
+use crate::cli::{Failure, Global, interrupt};
 use crate::shipped;
 use edgezen_core::plainnet::Model;
 use edgezen_core::search::Quantity;
@@ -18,7 +18,6 @@ use edgezen_lab::train::{TrainError, brief};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tch::Device;
 
@@ -73,8 +72,6 @@ pub struct Searches {
 
 /// Members of the population of the searches behind the curves, as in the paper.
 const CURVE_POPULATION: u32 = 256;
-
-static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Trains in libtorch.
 struct InTorch {
@@ -179,12 +176,7 @@ impl Training {
         std::fs::create_dir_all(&folder).map_err(|e| Failure::io(&folder, &e))?;
         let _lock = lock_folder(&folder)?;
         settings_file::claim(&self.out.join(format!("{name}-settings.json")), &settings, &task, self.force)?;
-        ctrlc::set_handler(|| {
-            if STOP.swap(true, Ordering::Relaxed) {
-                std::process::exit(Exit::Interrupted as i32);
-            }
-        })
-        .map_err(|e| Failure::runtime(format!("cannot listen for Ctrl-C: {e}")))?;
+        interrupt::listen()?;
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let bar = Mutex::new(indicatif::ProgressBar::hidden());
         let event = |event: Event<'_>| {
@@ -210,7 +202,7 @@ impl Training {
             trainer: &trainer,
             units: Units::new(&folder),
             workers: self.threads.map_or_else(cores, usize::from),
-            stop: &|| STOP.load(Ordering::Relaxed),
+            stop: &interrupt::is_pressed,
             event: &event,
         };
         let report = work.run(part);

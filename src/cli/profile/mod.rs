@@ -7,7 +7,7 @@ mod report;
 
 use super::output::message;
 use super::target::{Target, heating};
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, interrupt};
 use crate::shipped;
 use clap::builder::PossibleValuesParser;
 use edgezen_core::measurement::Identity;
@@ -17,9 +17,7 @@ use edgezen_lab::campaign::{Campaign, CampaignError, Event, Plan, PlanError, Sta
 use edgezen_lab::dataset::LookupRow;
 use edgezen_lab::device::{self, Passes};
 use report::{Profile, judge, report, text};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 #[derive(Debug, clap::Args)]
@@ -70,18 +68,10 @@ fn spaces(name: &str) -> Vec<&'static dyn SearchSpace> {
     space::registry().iter().copied().filter(|space| name == BOTH || name == space.name()).collect()
 }
 
-/// Set by Ctrl-C.
-static STOP: AtomicBool = AtomicBool::new(false);
-
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
-    ctrlc::set_handler(|| {
-        // The first Ctrl-C waits for the measurement in flight, the second does not; the journal is complete either way.
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(Exit::Interrupted as i32);
-        }
-    })
-    .map_err(|e| Failure::runtime(format!("cannot listen for Ctrl-C: {e}")))?;
+    // The journal is complete whenever the program ends; the first Ctrl-C waits for the measurement in flight.
+    interrupt::listen()?;
     if let Some(dir) = &args.repeat.repeat {
         return repeat::run(&args.target, dir, global);
     }
@@ -244,7 +234,7 @@ impl Job<'_> {
                 Event::Heating { so_far, sentinel } => bar.set_message(heating(so_far, sentinel)),
                 Event::Note(note) => say(format!("note: {note}")),
             }
-            if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            interrupt::flow()
         };
         let campaign = Campaign {
             plan: &plan,

@@ -1,8 +1,8 @@
 //! `profile --pool`: one plan, measured by all units of a pool together.
 
 use super::report::{Profile, judge, report, text};
-use super::{Args, Job, STOP};
-use crate::cli::{Failure, Global, output, pool};
+use super::{Args, Job};
+use crate::cli::{Failure, Global, interrupt, output, pool};
 use crate::shipped;
 use edgezen_core::foreign::Name;
 use edgezen_core::measurement::Identity;
@@ -13,9 +13,7 @@ use edgezen_lab::device::DeviceError;
 use edgezen_lab::device::profile::Profile as DeviceProfile;
 use edgezen_lab::pool::{SharedOutcome, SharedProfile, Unit, UnitReport};
 use serde::Serialize;
-use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// What several units came to.
@@ -72,7 +70,7 @@ pub fn run(
             Event::Note(note) => say(unit, format!("note: {note}")),
             Event::Sentinel { .. } | Event::Resting { .. } | Event::Heating { .. } => {}
         }
-        if STOP.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        interrupt::flow()
     };
     let open = |name: &Name| {
         let unit = units.iter().find(|unit| unit.name == *name);

@@ -101,7 +101,7 @@ mod tests {
         take_away(&mut rest, &half);
         let other = spare.histogram_of(&binned, &rows[4..], &pulls[4..]);
         assert!(rest.iter().zip(&other).all(|(a, b)| (a.sum, a.count) == (b.sum, b.count)));
-        let cut = best_cut(&binned, &half, Growth { min_leaf: 1, ..growth }).unwrap();
+        let cut = best_cut(&binned, &half, Growth { min_leaf: 1, shrinkage: 0.0, ..growth }).unwrap();
         assert_eq!((cut.feature, cut.bin), (0, 2));
     }
 }
