@@ -24,7 +24,6 @@ use edgezen_lab::train::teacher::Teacher;
 use edgezen_lab::trainings::rates::{self, Suggestion};
 use edgezen_lab::trainings::{BEST, CLASSES, CONFUSION, Epoch, LAST, METRICS, RATES};
 use serde::Serialize;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tch::Device;
