@@ -61,6 +61,7 @@ pub const SEARCHED: &str = "Examples:\n  edgezen experiment searched";
 pub const ACCURACY: &str = "Examples:\n  edgezen experiment accuracy\n  edgezen experiment accuracy --accuracies mine.csv --sampled 0";
 pub const JOBS_PLAN: &str = "Examples:\n  edgezen jobs plan --nets-from nets.txt --parts 200 -o jobs -- score --engine exact --repeats 8\n  edgezen jobs plan --seeds 20 -o jobs -- search --device pixel2 --latency 80ms\n  edgezen jobs plan -o jobs -- finalists runs/mine -k 6 --data pictures";
 pub const JOBS_RUN: &str = "Examples:\n  edgezen jobs run jobs/job-00000.json\n  edgezen jobs run --threads 4 jobs/job-00000.json jobs/job-00001.json";
+pub const JOBS_STATUS: &str = "Examples:\n  edgezen jobs status jobs";
 pub const JOBS_MERGE: &str = "Examples:\n  edgezen jobs merge jobs -o scores.json";
 pub const COMPLETIONS: &str = "Examples:\n  edgezen completions bash\n  edgezen completions zsh";
 pub const MANUAL: &str =

@@ -1,12 +1,13 @@
-//! `edgezen jobs plan|run|merge`: slow work in parts that run on many computers.
+//! `edgezen jobs plan|run|status|merge`: slow work in parts that run on many computers.
 
 use super::caller::Caller;
 use super::examples;
 use super::force::Force;
 use super::{Cli, Command, Exit, Failure, Global, interrupt, net, output, score, search};
+use edgezen_core::files::FileError;
 use edgezen_core::search::SearchProgress;
 use edgezen_lab::files;
-use edgezen_lab::jobs::{JobError, JobFolder, Made, Work};
+use edgezen_lab::jobs::{JobError, JobFolder, Made, Status, Work};
 use edgezen_lab::runs;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,12 @@ enum Action {
         /// Threads; they do not change the results [default: one per core]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
         threads: Option<u16>,
+    },
+    /// Say which jobs are done, which are not, and which results are damaged
+    #[command(after_help = examples::JOBS_STATUS)]
+    Status {
+        /// The folder of the plan
+        folder: PathBuf,
     },
     /// Put the results of all jobs together: the same bytes for any number of jobs and computers
     #[command(after_help = examples::JOBS_MERGE)]
@@ -83,6 +90,7 @@ pub fn run(args: Args, global: Global, caller: Option<&dyn Caller>) -> Result<()
                 run_all(&files, threads, global, &Keyboard)
             }
         },
+        Action::Status { folder } => status(folder, global),
         Action::Merge { folder, output, force } => merge(&folder, &output, force, global),
     }
 }
@@ -401,6 +409,30 @@ struct Merged {
     file: PathBuf,
 }
 
+#[derive(Serialize)]
+struct Stood {
+    folder: PathBuf,
+    jobs: usize,
+    #[serde(flatten)]
+    status: Status,
+}
+
+fn status(folder: PathBuf, global: Global) -> Result<(), Failure> {
+    let jobs = JobFolder::open(&folder)?;
+    let stood = Stood { jobs: jobs.jobs().len(), status: jobs.status(), folder };
+    global.output().result(&stood, || {
+        let Status { done, missing, damaged } = &stood.status;
+        let mut text = format!("{} of {} jobs are done", done.len(), stood.jobs);
+        for file in missing {
+            text += &format!("\n{}: no result yet", file.display());
+        }
+        for (file, reason) in damaged {
+            text += &format!("\n{}: {reason}; delete this result, then run the job again", file.display());
+        }
+        text
+    })
+}
+
 fn merge(folder: &Path, output: &Path, force: Force, global: Global) -> Result<(), Failure> {
     let jobs = JobFolder::open(folder)?;
     let place = force.place(output, &jobs.jobs())?;
@@ -413,7 +445,12 @@ impl From<JobError> for Failure {
     fn from(error: JobError) -> Failure {
         let message = error.to_string();
         match error {
+            JobError::File(FileError::InTheWay { .. }) => {
+                Failure::usage(message).remedy("another folder: -o DIR")
+            }
             JobError::File(error) => error.into(),
+            JobError::Result(_) => Failure::new(Exit::BadFile, message)
+                .remedy("delete this file, then edgezen jobs run the job that it belongs to (edgezen jobs status names it)"),
             JobError::Nothing => {
                 Failure::usage(message).remedy("name networks, or --nets-from FILE; searches take --seeds N")
             }

@@ -85,7 +85,7 @@ struct Row {
     engine: &'static str,
     mode: &'static str,
     score: f64,
-    /// Population deviation over repeats; the closed form has none.
+    /// Population deviation over repeats; the closed form has none, and neither has a single draw.
     std: Option<f64>,
     repeats: u32,
     /// Standard error, where one was asked for.
@@ -199,7 +199,7 @@ fn answers(args: Args, global: Global) -> Result<Answers<Row>, Failure> {
             engine: scoring.engine.name(),
             mode: args.mode.name(),
             score: scored.score,
-            std: scored.std,
+            std: scored.std.filter(|_| scored.repeats > 1),
             repeats: scored.repeats,
             error: scored.error,
             bias: scored.bias,
@@ -257,8 +257,9 @@ fn text(rows: &[&Row], proxy: &str) -> String {
     };
     let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
     // A standard error where one was asked for, else the deviation of a draw.
-    let mut header = vec!["net", "side", "mode", proxy, "±", "seconds"];
     let errors = rows.iter().any(|row| row.error.is_some());
+    let spread = if errors { "± error" } else { "± a draw" };
+    let mut header = vec!["net", "side", "mode", proxy, spread, "seconds"];
     if errors {
         header.insert(5, "draws");
         header.insert(6, "images");

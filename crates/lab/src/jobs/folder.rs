@@ -68,6 +68,15 @@ pub enum Made {
     Before,
 }
 
+/// How far the jobs of a plan are: their files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Status {
+    pub done: Vec<PathBuf>,
+    pub missing: Vec<PathBuf>,
+    /// Jobs whose result cannot be read, with the reason.
+    pub damaged: Vec<(PathBuf, String)>,
+}
+
 /// The folder of a plan.
 #[derive(Clone, Debug)]
 pub struct JobFolder {
@@ -214,11 +223,28 @@ impl JobFolder {
         if !place.exists() {
             return Ok(None);
         }
-        let result: JobResult = read_json(&RESULT, &place)?;
+        let result: JobResult = read_json(&RESULT, &place).map_err(|error| match error {
+            FileError::Damaged { .. } => JobError::Result(error),
+            other => JobError::File(other),
+        })?;
         if result.job != job || checksum(&result.rows) != result.sha256 {
-            return Err(FileError::Checksum { path: place }.into());
+            return Err(JobError::Result(FileError::Checksum { path: place }));
         }
         Ok(Some(result.rows))
+    }
+
+    /// How far the jobs are.
+    pub fn status(&self) -> Status {
+        let mut status = Status::default();
+        for planned in &self.plan.jobs {
+            let file = self.path.join(&planned.file);
+            match self.rows(&planned.sha256) {
+                Ok(Some(_)) => status.done.push(file),
+                Ok(None) => status.missing.push(file),
+                Err(error) => status.damaged.push((file, error.to_string())),
+            }
+        }
+        status
     }
 
     /// The rows of all jobs, in the order of the plan: the text of a JSON list, which is the same for any number of parts and wherever

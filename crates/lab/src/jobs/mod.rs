@@ -5,7 +5,7 @@
 mod folder;
 mod job;
 
-pub use folder::{JobFolder, Made};
+pub use folder::{JobFolder, Made, Status};
 pub use job::{Job, Step, Work};
 
 use edgezen_core::files::FileError;
@@ -16,6 +16,9 @@ use std::path::PathBuf;
 pub enum JobError {
     #[error(transparent)]
     File(#[from] FileError),
+    /// A result that was damaged on its way.
+    #[error(transparent)]
+    Result(FileError),
     #[error("there is nothing to do: no networks and no seeds")]
     Nothing,
     #[error("{}: no job of a plan: there is no {} beside it", path.display(), folder::PLAN_FILE)]

@@ -8,6 +8,11 @@ pub enum Scale {
     Log,
 }
 
+/// Values farther from 1 than this by their size are not shown: no measurement has them, and their distances are not numbers.
+const LARGEST: f64 = 1e100;
+/// Most powers of ten that are labelled.
+const MOST_POWERS: i32 = 12;
+
 /// An axis from `low` to `high`, drawn from `from` to `to`.
 #[derive(Clone, Copy, Debug)]
 pub struct Axis {
@@ -22,7 +27,8 @@ impl Axis {
     /// The axis that holds all `values` with a little room at both ends; of some length even for one value
     /// or none.
     pub fn around(values: impl IntoIterator<Item = f64>, scale: Scale, from: f64, to: f64) -> Axis {
-        let usable = |value: &f64| value.is_finite() && (scale == Scale::Linear || *value > 0.0);
+        let usable =
+            |value: &f64| value.abs() <= LARGEST && (scale == Scale::Linear || *value >= LARGEST.recip());
         let (low, high) = values
             .into_iter()
             .filter(usable)
@@ -74,7 +80,9 @@ impl Axis {
 
     fn log_ticks(&self, steps: &[f64]) -> Vec<f64> {
         let (first, last) = (self.low.log10().floor() as i32, self.high.log10().ceil() as i32);
-        let all = (first..=last).flat_map(|e| steps.iter().map(move |step| step * 10_f64.powi(e)));
+        let every = (last - first) / MOST_POWERS + 1;
+        let powers = (first..=last).step_by(every.unsigned_abs() as usize);
+        let all = powers.flat_map(|e| steps.iter().map(move |step| step * 10_f64.powi(e)));
         all.filter(|tick| self.holds(*tick)).collect()
     }
 }
@@ -95,6 +103,9 @@ fn linear_ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
 /// A tick's label: short, with as many digits as tell it from its neighbours.
 pub fn label(value: f64) -> String {
     let magnitude = value.abs();
+    if magnitude >= 1e10 || (magnitude > 0.0 && magnitude < 1e-4) {
+        return format!("{:e}", format!("{value:.1e}").parse().unwrap_or(value));
+    }
     if magnitude >= 1e6 {
         return format!("{}M", trimmed(value / 1e6));
     }
@@ -131,6 +142,18 @@ mod tests {
         assert_eq!(label(480_000.0), "480k");
         assert_eq!(label(0.25), "0.25");
         assert_eq!(label(2.5e6), "2.5M");
+        assert_eq!((label(1e-5), label(-2e-5), label(1e30)), ("1e-5".into(), "-2e-5".into(), "1e30".into()));
+        // A damaged table has any number; those that no measurement gives are not shown.
+        for scale in [Scale::Linear, Scale::Log] {
+            let axis = Axis::around([1e-4, 0.1, 1e299, f64::MAX, f64::INFINITY], scale, 0.0, 100.0);
+            assert!(axis.holds(0.1) && !axis.holds(0.2), "{axis:?}");
+            let wide = Axis::around([1e-90, 1e90], scale, 0.0, 100.0);
+            let ticks = wide.ticks(5);
+            assert!(
+                (2..=40).contains(&ticks.len()) && ticks.iter().all(|tick| tick.is_finite()),
+                "{ticks:?}"
+            );
+        }
         // Nothing to show still gives an axis.
         assert!(!Axis::around([], Scale::Log, 0.0, 1.0).ticks(4).is_empty());
     }
