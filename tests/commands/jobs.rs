@@ -1,7 +1,7 @@
 //! `jobs`: work in parts gives the bytes of the whole, whatever happens to the parts.
 
 use super::{edgezen, edgezen_json, refused};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -109,6 +109,20 @@ fn a_merge_waits_for_all_and_another_plan_does_not_take_the_place() {
     edgezen_json(dir, &["jobs", "run", "plan/job-00001.json", "--json"]);
     refused(dir, &["jobs", "merge", "plan", "-o", "all.json"], 1, &["1 of 2", "job-00000.json", "jobs run"]);
     assert!(!dir.join("all.json").exists());
+    let status = edgezen_json(dir, &["jobs", "status", "plan", "--json"]);
+    assert_eq!(
+        (&status["done"], &status["missing"]),
+        (&json!(["plan/job-00001.json"]), &json!(["plan/job-00000.json"]))
+    );
+    let results = fs::read_dir(dir.join("plan/results")).unwrap().next().unwrap().unwrap().path();
+    let whole = fs::read(&results).unwrap();
+    for damaged in [&b""[..], &whole[..whole.len() / 2]] {
+        fs::write(&results, damaged).unwrap();
+        let status = edgezen_json(dir, &["jobs", "status", "plan", "--json"]);
+        assert_eq!((&status["done"], &status["damaged"][0][0]), (&json!([]), &json!("plan/job-00001.json")));
+        refused(dir, &["jobs", "run", "plan/job-00001.json"], 7, &["results", "delete this file"]);
+    }
+    fs::write(&results, whole).unwrap();
     refused(dir, &[&plan[..], &["--", "score", "--engine", "exact"]].concat(), 2, &["another plan"]);
     // A predictor that another computer has under the same name is another search.
     let searches = [&["jobs", "plan", "--json", "--seeds", "1", "-o", "searches"][..], &SEARCH].concat();

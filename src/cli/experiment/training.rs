@@ -2,7 +2,7 @@
 
 use crate::cli::output::Output;
 use crate::cli::train::Place;
-use crate::cli::{Failure, Global, interrupt};
+use crate::cli::{Exit, Failure, Global, interrupt};
 use crate::shipped;
 use edgezen_core::plainnet::Model;
 use edgezen_core::search::Quantity;
