@@ -224,7 +224,7 @@ impl JobFolder {
             return Ok(None);
         }
         let result: JobResult = read_json(&RESULT, &place).map_err(|error| match error {
-            FileError::Damaged { .. } => JobError::Result(error),
+            FileError::Damaged { .. } | FileError::NotOurs { .. } => JobError::Result(error),
             other => JobError::File(other),
         })?;
         if result.job != job || checksum(&result.rows) != result.sha256 {
