@@ -343,7 +343,7 @@ mod tests {
         let (folder, _, id) = JobFolder::of_job(first).unwrap();
         let place = folder.result(&id);
         fs::write(&place, fs::read_to_string(&place).unwrap().replace("0.3", "0.4")).unwrap();
-        assert!(matches!(run(first), Err(JobError::File(FileError::Checksum { .. }))));
+        assert!(matches!(run(first), Err(JobError::Result(FileError::Checksum { .. }))));
         let alone = dir.path().join("elsewhere");
         fs::create_dir(&alone).unwrap();
         fs::copy(third, alone.join("job-00002.json")).unwrap();
