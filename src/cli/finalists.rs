@@ -5,24 +5,17 @@ use super::pictures::{self, PictureOptions};
 use super::recipe::RecipeOptions;
 use super::train::{self, Place};
 use super::{Failure, Global, interrupt, output};
-use edgezen_core::digest::sha256;
-use edgezen_core::plainnet::{Model, notation};
-use edgezen_lab::files::{lock_folder, write_atomically};
 use edgezen_lab::images::ImageFolder;
 use edgezen_lab::images::answers::Share;
-use edgezen_lab::runs::{self, FoundNetwork};
-use edgezen_lab::train::TrainError;
-use edgezen_lab::train::checkpoint::{self, TrainingState};
-use edgezen_lab::train::course::{CHECKPOINT, Course};
+use edgezen_lab::jobs::Step;
 use edgezen_lab::train::data::TrainingData;
-use edgezen_lab::train::finalists::{Round, most_different, rounds};
-use edgezen_lab::train::network::Network;
-use edgezen_lab::train::recipe::Recipe;
-use edgezen_lab::trainings::finalists::{self, Line};
-use edgezen_lab::trainings::{BEST, Epoch, FINALISTS, TABLE, WINNER};
-use serde::{Deserialize, Serialize};
+use edgezen_lab::train::finalists::Round;
+use edgezen_lab::train::halving::{Event, Halved, Halving, HalvingError, Setting, Stepped, Trained};
+use edgezen_lab::trainings::{BEST, FINALISTS, TABLE, WINNER};
+use indicatif::ProgressBar;
+use serde::Serialize;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use tch::Device;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -66,23 +59,6 @@ impl Args {
     }
 }
 
-/// A network that is trained.
-#[derive(Serialize)]
-struct Finalist {
-    net: String,
-    /// Predicted latency by device, in milliseconds.
-    latency_ms: std::collections::BTreeMap<String, f64>,
-    score: f64,
-    /// Folder of its training.
-    folder: PathBuf,
-    /// Epochs that it was trained for.
-    epochs: u32,
-    /// Share of the validation images that are right, after the epochs of the first round, which all networks were trained for.
-    first_round: f64,
-    /// The best share of the validation images that are right.
-    validation: f64,
-}
-
 #[derive(Serialize)]
 struct Report {
     winner: String,
@@ -94,178 +70,56 @@ struct Report {
     test: Share,
     test_images: usize,
     rounds: Vec<Round>,
-    networks: Vec<Finalist>,
+    networks: Vec<Trained>,
 }
 
-/// What is trained, how, and on what.
-struct Planned {
-    chosen: Vec<FoundNetwork>,
-    models: Vec<Model>,
-    recipe: Recipe,
-    rounds: Vec<Round>,
-    folder: ImageFolder,
-}
-
-/// What the options ask for.
-fn planned(args: &Args, out: output::Output) -> Result<Planned, Failure> {
-    let manifest = runs::read_manifest(&args.run)?;
-    let result = runs::read_result(&args.run)?;
-    let mut front = result.front;
-    let first = front.iter().position(|found| found.net == result.best.net).unwrap_or_else(|| {
-        front.push(result.best.clone());
-        front.len() - 1
-    });
-    let chosen: Vec<FoundNetwork> =
-        most_different(&front, first, usize::from(args.k)).into_iter().map(|at| front[at].clone()).collect();
-    if chosen.len() < usize::from(args.k) {
-        out.note(format!("note: the front holds {} networks", chosen.len()));
-    }
-    let split_seed = args.pictures.split_seed.unwrap_or(0);
-    let folder = ImageFolder::list(&args.data, split_seed)?;
-    let classes = folder.classes.len() as u32;
-    let models = chosen
-        .iter()
-        .map(|found| {
-            let network = notation::parse(&found.net)?;
-            let (resolution, se) = (manifest.resolution, manifest.se);
-            Ok(Model { name: None, network, resolution, classes, se })
-        })
-        .collect::<Result<Vec<Model>, Failure>>()?;
+/// What the options ask for: the trainings, and the images. What is odd about them is said.
+fn planned(args: &Args, out: output::Output) -> Result<(Halving, TrainingData), Failure> {
+    let folder = ImageFolder::list(&args.data, args.pictures.split_seed.unwrap_or(0))?;
+    let wanted = usize::from(args.k);
     let recipe = args.recipe.recipe("short")?;
-    let rounds = rounds(models.len(), recipe.epochs);
-    Ok(Planned { chosen, models, recipe, rounds, folder })
-}
-
-impl Planned {
-    /// The images. What is odd about them is said.
-    fn images(&self, args: &Args, out: output::Output) -> Result<TrainingData, Failure> {
-        let model = self.models.first().ok_or_else(|| Failure::usage("the search found no network"))?;
-        let data = train::read(&self.folder, model, args.pictures, out)?;
-        pictures::tell(&data.broken, &data.notes, out);
-        if data.training.len() < self.recipe.batch as usize {
-            let reason = format!("{} images make no step of {}", data.training.len(), self.recipe.batch);
-            return Err(Failure::usage(reason).remedy("a smaller --batch"));
-        }
-        Ok(data)
+    let halving = Halving::of_run(&args.run, wanted, folder.classes.len() as u32, recipe)?;
+    if halving.models.len() < wanted {
+        out.note(format!("note: the front holds {} networks", halving.models.len()));
     }
+    let data = train::read(&folder, &halving.models[0], args.pictures, out)?;
+    pictures::tell(&data.broken, &data.notes, out);
+    halving.check(&data)?;
+    Ok((halving, data))
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
-    let planned = planned(&args, out)?;
     let dir = args.out.clone().unwrap_or_else(|| args.run.join(FINALISTS));
     if dir.join(TABLE).exists() && !args.resume {
         return Err(Failure::usage(format!("{} holds trainings", dir.display()))
             .remedy("--resume to go on with them, or another folder: --out DIR"));
     }
-    let data = planned.images(&args, out)?;
-    let Planned { chosen, models, recipe, rounds, .. } = planned;
-    std::fs::create_dir_all(&dir).map_err(|e| Failure::io(&dir, &e))?;
-    let _lock = lock_folder(&dir)?;
-    let device = args.place.device()?;
+    let (halving, data) = planned(&args, out)?;
+    let setting =
+        Setting { data: &data, seed: global.seed, device: args.place.device()?, resume: args.resume };
     interrupt::listen()?;
-    let training =
-        Training { data: &data, recipe: &recipe, seed: global.seed, device, resume: args.resume, out };
-    let mut finalists: Vec<Finalist> = chosen
-        .iter()
-        .enumerate()
-        .map(|(index, found)| Finalist {
-            net: found.net.clone(),
-            latency_ms: found.latency.iter().map(|(name, latency)| (name.clone(), latency.ms)).collect(),
-            score: found.score,
-            folder: finalists::folder(&dir, index),
-            epochs: 0,
-            first_round: 0.0,
-            validation: 0.0,
-        })
-        .collect();
-    let mut alive: Vec<usize> = (0..finalists.len()).collect();
-    for (number, round) in rounds.iter().enumerate() {
-        alive.truncate(round.networks);
-        out.note(format!("round {}: {} networks up to epoch {}", number + 1, alive.len(), round.epochs));
-        for &index in &alive {
-            let finalist = &mut finalists[index];
-            let (course, history) =
-                training.up_to(&models[index], &finalist.folder, round.epochs, number > 0)?;
-            finalist.epochs = course.state.epoch;
-            finalist.validation = best_of(&history, round.epochs);
-            if number == 0 {
-                finalist.first_round = finalist.validation;
-            }
-            out.note(format!(
-                "network {}: top-1 {:.2} % of the validation images",
-                index + 1,
-                100.0 * finalist.validation
-            ));
-        }
-        alive.sort_by(|&a, &b| finalists[b].validation.total_cmp(&finalists[a].validation).then(a.cmp(&b)));
-        write_table(&dir, &finalists)?;
-    }
-    let winner = alive.first().copied().ok_or_else(|| Failure::usage("the search found no network"))?;
-    let (mut course, _) = training.up_to(&models[winner], &finalists[winner].folder, recipe.epochs, true)?;
-    let answers = course.judge_best()?.ok_or_else(|| Failure::runtime("there are no test images"))?;
-    let structure = dir.join(WINNER);
-    write_atomically(&structure, format!("{}\n", finalists[winner].net).as_bytes())?;
+    let mut shown = Shown::on(out);
+    let Halved { networks, winner, answers } =
+        halving.train(setting, &dir, &mut |event| shown.event(event))?;
     let report = Report {
-        winner: finalists[winner].net.clone(),
-        weights: finalists[winner].folder.join(BEST),
-        structure,
+        winner: networks[winner].net.clone(),
+        weights: networks[winner].folder.join(BEST),
+        structure: dir.join(WINNER),
         table: dir.join(TABLE),
-        validation: finalists[winner].validation,
+        validation: networks[winner].validation,
         test: answers.top1_interval(global.seed),
         test_images: answers.len(),
-        rounds,
-        networks: finalists,
+        rounds: halving.rounds,
+        networks,
     };
     out.result(&report, || text(&report))
 }
 
-/// The best share of the validation images that are right, in the epochs of a round. A training that somebody goes on with may be further
-/// already; that does not count.
-fn best_of(history: &[Epoch], epochs: u32) -> f64 {
-    let seen = history.iter().filter(|line| line.epoch <= epochs).map(|line| line.top1);
-    seen.fold(0.0, f64::max)
-}
-
-/// A training of one network for one round, as several computers share the trainings: the network that is the `place`-th best of the round
-/// before, from 0.
-#[derive(Clone, Copy, Debug)]
-pub struct Step {
-    pub round: usize,
-    pub place: usize,
-}
-
-/// What came of such a training.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Stepped {
-    /// From 1.
-    pub round: usize,
-    /// Number of the network, from 1.
-    pub network: usize,
-    net: String,
-    epochs: u32,
-    validation: f64,
-}
-
-/// The trainings that `finalists` with these options consists of, round by round, and a checksum of all that they stand for: networks, recipe,
-/// images and seed.
+/// The trainings that `finalists` with these options consists of, round by round, and a checksum of all that they stand for.
 pub fn steps(args: &Args, global: Global) -> Result<(Vec<Step>, String), Failure> {
-    let out = global.output();
-    let planned = planned(args, out)?;
-    let data = planned.images(args, out)?;
-    let steps = planned.rounds.iter().enumerate();
-    let steps = steps.flat_map(|(round, of)| (0..of.networks).map(move |place| Step { round, place }));
-    Ok((steps.collect(), planned.meaning(&data, global.seed)?))
-}
-
-impl Planned {
-    fn meaning(&self, data: &TrainingData, seed: u64) -> Result<String, Failure> {
-        let nets: Vec<&str> = self.chosen.iter().map(|found| found.net.as_str()).collect();
-        let inputs: Vec<(u32, u32, bool)> =
-            self.models.iter().map(|model| (model.resolution, model.classes, model.se)).collect();
-        let text = serde_json::to_string(&(nets, inputs, &self.recipe, &data.sha256, seed));
-        Ok(sha256(text.map_err(|error| Failure::runtime(format!("cannot write what is trained: {error}")))?))
-    }
+    let (halving, data) = planned(args, global.output())?;
+    Ok((halving.steps(), halving.meaning(&data, global.seed)?))
 }
 
 /// Trains the network of one step in its folder below `dir`, from where that training stands, unless the options stand for other
@@ -279,130 +133,74 @@ pub fn train_one(
     dir: &Path,
 ) -> Result<Stepped, Failure> {
     let out = global.output();
-    let planned = planned(args, out)?;
-    let data = planned.images(args, out)?;
-    if planned.meaning(&data, global.seed)? != meaning {
-        return Err(Failure::usage(
-            "the options stand for other trainings here than where they were planned",
-        )
-        .remedy("the run and the images that were there; or plan anew"));
-    }
-    let Step { round, place } = step;
-    let Some(Round { epochs, .. }) = planned.rounds.get(round).copied() else {
-        return Err(Failure::usage(format!("there is no round {}", round + 1)));
-    };
-    let network = match round.checked_sub(1) {
-        None => place,
-        Some(last) => {
-            let mut ranked: Vec<&Stepped> = before.iter().filter(|stepped| stepped.round == round).collect();
-            let all = planned.rounds[last].networks;
-            if ranked.len() < all {
-                return Err(Failure::runtime(format!(
-                    "{} of {all} trainings of round {round} are done, and round {} takes the best of them",
-                    ranked.len(),
-                    round + 1
-                ))
-                .remedy("the jobs of that round first, which stand before this one"));
-            }
-            ranked.sort_by(|a, b| b.validation.total_cmp(&a.validation).then(a.network.cmp(&b.network)));
-            ranked.get(place).map_or(place, |stepped| stepped.network - 1)
-        }
-    };
-    let (Some(model), Some(found)) = (planned.models.get(network), planned.chosen.get(network)) else {
-        return Err(Failure::usage(format!("there is no network {}", network + 1)));
-    };
-    let folder = dir.join(format!("network-{}", network + 1));
-    std::fs::create_dir_all(&folder).map_err(|e| Failure::io(&folder, &e))?;
-    let _lock = lock_folder(&folder)?;
-    let device = args.place.device()?;
-    let Planned { recipe, .. } = &planned;
-    let training = Training { data: &data, recipe, seed: global.seed, device, resume: true, out };
-    let (_, history) = training.up_to(model, &folder, epochs, true)?;
-    Ok(Stepped {
-        round: round + 1,
-        network: network + 1,
-        net: found.net.clone(),
-        epochs,
-        validation: best_of(&history, epochs),
-    })
+    let (halving, data) = planned(args, out)?;
+    let setting = Setting { data: &data, seed: global.seed, device: args.place.device()?, resume: true };
+    let mut shown = Shown::on(out);
+    Ok(halving.train_step(step, meaning, before, setting, dir, &mut |event| shown.event(event))?)
 }
 
-/// What all trainings have in common.
-struct Training<'a> {
-    data: &'a TrainingData,
-    recipe: &'a Recipe,
-    seed: u64,
-    device: Device,
-    /// Whether a training may be there already.
-    resume: bool,
+/// How the trainings are shown: a bar for the one under way, and a line for what is known.
+struct Shown {
     out: output::Output,
+    bar: Option<ProgressBar>,
 }
 
-impl Training<'_> {
-    /// Trains a network up to an epoch, and gives its epochs so far; `goes_on` says that its training has begun.
-    fn up_to(
-        &self,
-        model: &Model,
-        dir: &Path,
-        until: u32,
-        goes_on: bool,
-    ) -> Result<(Course<'_>, Vec<Epoch>), Failure> {
-        let mut network = Network::new(model, self.device, self.seed)?;
-        network.follow(self.recipe);
-        if self.recipe.ema.is_some() {
-            network.begin_averages().map_err(TrainError::from)?;
-        }
-        let state = TrainingState::new(model, self.recipe.clone(), self.seed, &self.data.sha256, None);
-        std::fs::create_dir_all(dir).map_err(|e| Failure::io(dir, &e))?;
-        let mut course = Course {
-            data: self.data,
-            network,
-            state,
-            device: self.device,
-            teacher: None,
-            dir: dir.to_owned(),
-            until: Some(until),
-        };
-        let path = dir.join(CHECKPOINT);
-        if path.exists() {
-            if !self.resume && !goes_on {
-                return Err(Failure::usage(format!("{} holds a training", dir.display()))
-                    .remedy("--resume to go on with it, or another folder: --out DIR"));
+impl Shown {
+    fn on(out: output::Output) -> Shown {
+        Shown { out, bar: None }
+    }
+
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        match event {
+            Event::Round { round, of } => {
+                self.out.note(format!("round {round}: {} networks up to epoch {}", of.networks, of.epochs));
             }
-            course.state = checkpoint::read(&path, &mut course.network, &course.state)?;
-        }
-        let batch = u64::from(self.recipe.batch);
-        let steps = self.data.training.len() as u64 / batch * u64::from(until);
-        let bar = self.out.progress(steps, "{bar:30} {pos}/{len} {elapsed} ETA {eta}  {wide_msg}");
-        let trained = course.run(&mut |now| {
-            bar.set_position(u64::from(now.epoch - 1) * now.steps + now.step);
-            bar.set_message(format!("epoch {} loss {:.3}", now.epoch, now.loss));
-            interrupt::flow()
-        });
-        bar.finish_and_clear();
-        let history = match trained {
-            // Such a network is one of the worse ones; what it was before counts.
-            Err(TrainError::Diverged { epoch, loss }) => {
+            Event::Begins { batches } => {
+                self.bar =
+                    Some(self.out.progress(batches, "{bar:30} {pos}/{len} {elapsed} ETA {eta}  {wide_msg}"));
+            }
+            Event::Step(now) => {
+                if let Some(bar) = &self.bar {
+                    bar.set_position(u64::from(now.epoch - 1) * now.steps + now.step);
+                    bar.set_message(format!("epoch {} loss {:.3}", now.epoch, now.loss));
+                }
+            }
+            Event::Ends => {
+                if let Some(bar) = self.bar.take() {
+                    bar.finish_and_clear();
+                }
+            }
+            Event::Diverged { dir, epoch, loss } => {
                 self.out.note(format!("note: the loss is {loss} in epoch {epoch} of {}", dir.display()));
-                course.epochs_so_far()?
             }
-            trained => trained?,
-        };
-        Ok((course, history))
+            Event::Validated { network, share } => {
+                self.out.note(format!("network {network}: top-1 {:.2} % of the validation images", 100.0 * share));
+            }
+        }
+        interrupt::flow()
     }
 }
 
-/// Writes the table that `calibrate` reads: the accuracies are those after the epochs that all networks were trained for.
-fn write_table(dir: &Path, finalists: &[Finalist]) -> Result<(), Failure> {
-    let line = |of: &Finalist| Line {
-        net: of.net.clone(),
-        accuracy: 100.0 * of.first_round,
-        epochs: of.epochs,
-        best_accuracy: 100.0 * of.validation,
-        score: of.score,
-    };
-    let lines: Vec<Line> = finalists.iter().map(line).collect();
-    Ok(finalists::write_table(dir, &lines)?)
+impl From<HalvingError> for Failure {
+    fn from(error: HalvingError) -> Failure {
+        let message = error.to_string();
+        match error {
+            HalvingError::Run(error) => error.into(),
+            HalvingError::Network(error) => error.into(),
+            HalvingError::Train(error) => error.into(),
+            HalvingError::NoNetworks => Failure::usage(message),
+            HalvingError::TooFewImages { .. } => Failure::usage(message).remedy("a smaller --batch"),
+            HalvingError::InTheWay { .. } => {
+                Failure::usage(message).remedy("--resume to go on with it, or another folder: --out DIR")
+            }
+            HalvingError::NoTestImages | HalvingError::Unwritable(_) => Failure::runtime(message),
+            HalvingError::OtherTrainings => Failure::usage(message)
+                .remedy("the run and the images that were there; or plan anew"),
+            HalvingError::NoStep { .. } => Failure::usage(message),
+            HalvingError::RoundUnfinished { .. } => Failure::runtime(message)
+                .remedy("the jobs of that round first, which stand before this one"),
+        }
+    }
 }
 
 fn text(report: &Report) -> String {

@@ -7,7 +7,7 @@ use super::{Cli, Command, Exit, Failure, Global, interrupt, net, output, score, 
 use edgezen_core::files::FileError;
 use edgezen_core::search::SearchProgress;
 use edgezen_lab::files;
-use edgezen_lab::jobs::{JobError, JobFolder, Made, Status, Work};
+use edgezen_lab::jobs::{DamagedResult, JobError, JobFolder, Made, Status, Work};
 use edgezen_lab::runs;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -203,8 +203,8 @@ fn of_trainings(args: &PlanArgs, options: Vec<String>, global: Global) -> Result
 #[cfg(feature = "torch")]
 mod training {
     use super::{Cli, Command, Failure, Global, JobFolder, Work, with_threads};
-    use crate::cli::finalists::{self, Stepped};
-    use edgezen_lab::jobs::Step;
+    use crate::cli::finalists;
+    use edgezen_lab::train::halving::Stepped;
 
     /// The words of `finalists`.
     fn parsed(options: &[String]) -> Result<finalists::Args, Failure> {
@@ -219,8 +219,7 @@ mod training {
         let args = parsed(&options)?;
         args.is_portable()?;
         let (steps, meaning) = finalists::steps(&args, global)?;
-        let trainings = steps.iter().map(|step| Step { round: step.round, place: step.place }).collect();
-        Ok(Work::Train { options, trainings, seed: global.seed, meaning })
+        Ok(Work::Train { options, trainings: steps, seed: global.seed, meaning })
     }
 
     /// The row of each training.
@@ -240,8 +239,7 @@ mod training {
             done.iter().map(|row| serde_json::from_str(row)).collect::<Result<_, _>>().map_err(unread)?;
         let global = Global { seed: *seed, given_seed: Some(*seed), ..global };
         let mut rows = Vec::new();
-        for &Step { round, place } in trainings {
-            let step = finalists::Step { round, place };
+        for &step in trainings {
             let stepped = finalists::train_one(&args, global, step, meaning, &before, &folder.trainings())?;
             rows.push(serde_json::to_string(&stepped).map_err(unread)?);
             before.push(stepped);
@@ -426,8 +424,8 @@ fn status(folder: PathBuf, global: Global) -> Result<(), Failure> {
         for file in missing {
             text += &format!("\n{}: no result yet", file.display());
         }
-        for (file, reason) in damaged {
-            text += &format!("\n{}: {reason}; delete this result, then run the job again", file.display());
+        for DamagedResult { job, reason } in damaged {
+            text += &format!("\n{}: {reason}; delete this result, then run the job again", job.display());
         }
         text
     })

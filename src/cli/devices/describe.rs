@@ -33,7 +33,7 @@ pub fn run(
         [] => return Err(DeviceError::Link(LinkError::NoPhone).into()),
         [phone] => phone,
         several => {
-            let serials = several.iter().map(|phone| phone.serial.clone()).collect();
+            let serials = several.iter().map(|phone| phone.name.as_str().to_owned()).collect();
             return Err(DeviceError::Several { serials }.into());
         }
     };
@@ -41,7 +41,7 @@ pub fn run(
         let complaint = phone.complaints.first();
         let message = match complaint.filter(|_| phone.state == "ready") {
             Some(complaint) => complaint.finding.clone(),
-            None => format!("phone {} is {}", phone.serial, phone.state),
+            None => format!("{} is {}", phone.name, phone.state),
         };
         let remedy = complaint.map(|complaint| complaint.remedy.clone());
         return Err(Failure { exit: Exit::Device, message, remedy });
@@ -56,7 +56,7 @@ pub fn run(
     if output.is_some() && file.is_none() {
         return Ok(());
     }
-    let described = Described { serial: phone.serial.clone(), profile, file };
+    let described = Described { serial: phone.name.as_str().to_owned(), profile, file };
     global.output().result(&described, || match &described.file {
         Some(file) => format!("written to {file}; as device-profiles/<id>.toml here it is found by its id"),
         None => described.profile.clone(),

@@ -1,6 +1,6 @@
 //! `edgezen devices doctor`: what makes this computer, phones and a board unfit to measure.
 
-use super::seen::{self, Board, Phone, ThisComputer};
+use super::seen::{self, ThisComputer, Unit};
 use crate::cli::{Exit, Failure, Global};
 use edgezen_lab::device::complaint::{Complaint, Severity};
 use edgezen_lab::device::profile::Profiles;
@@ -12,9 +12,9 @@ struct Doctor {
     fit: bool,
     complaints: Vec<Complaint>,
     computer: ThisComputer,
-    phones: Vec<Phone>,
+    phones: Vec<Unit>,
     /// The board that was asked for, if one was.
-    boards: Vec<Board>,
+    boards: Vec<Unit>,
 }
 
 pub fn run(
@@ -44,12 +44,10 @@ fn doctor(profiles: &Profiles, serial: Option<String>, host: Option<String>) -> 
 /// Fails where something makes results wrong: of this computer, of an attached phone, or of a board.
 fn judge(doctor: &Doctor) -> Result<(), Failure> {
     let unfit = |complaints: &[Complaint]| complaints.iter().any(|c| c.severity >= Severity::Unfit);
-    let phones = doctor.phones.iter().filter(|phone| unfit(&phone.complaints));
-    let phones = phones.map(|phone| format!("phone {}", phone.serial));
-    let boards = doctor.boards.iter().filter(|board| unfit(&board.complaints));
-    let boards = boards.map(|board| format!("board {}", board.host));
+    let units = doctor.phones.iter().chain(&doctor.boards).filter(|unit| unfit(&unit.complaints));
+    let units = units.map(|unit| unit.name.to_string());
     let computer = (!doctor.fit).then(|| "this computer".to_owned());
-    let all: Vec<String> = computer.into_iter().chain(phones).chain(boards).collect();
+    let all: Vec<String> = computer.into_iter().chain(units).collect();
     if all.is_empty() {
         return Ok(());
     }
@@ -59,36 +57,22 @@ fn judge(doctor: &Doctor) -> Result<(), Failure> {
 }
 
 fn text(doctor: &Doctor) -> String {
-    let mut out = format!("{}\n", doctor.computer.title);
-    for complaint in &doctor.complaints {
-        out += &format!("{}: {}\n  try: {}\n", complaint.severity, complaint.finding, complaint.remedy);
-    }
-    out += verdict(&doctor.complaints);
-    for phone in &doctor.phones {
-        out += &format!("\n{}", phone.text());
-        for complaint in &phone.complaints {
-            out += &format!("{}: {}\n  try: {}\n", complaint.severity, complaint.finding, complaint.remedy);
+    let mut out = format!("{}\n{}", doctor.computer.title, found(&doctor.complaints));
+    for unit in doctor.phones.iter().chain(&doctor.boards) {
+        out += &format!("\n{}", unit.text());
+        for difference in &unit.differences {
+            out += &format!("differs from its profile: {difference}\n");
         }
-        out += verdict(&phone.complaints);
-    }
-    for board in &doctor.boards {
-        out += &format!("\n{}", board_text(board));
+        out += &found(&unit.complaints);
     }
     out
 }
 
-/// What is known of a board, and whether it is fit.
-fn board_text(board: &Board) -> String {
-    let title = board.title.as_deref().map_or(String::new(), |title| format!(", {title}"));
-    let profile = board.profile.as_deref().map_or(String::new(), |profile| format!(", profile {profile}"));
-    let mut out = format!("board {}: {}{title}{profile}\n", board.host, board.state);
-    for difference in &board.differences {
-        out += &format!("differs from its profile: {difference}\n");
-    }
-    for complaint in &board.complaints {
-        out += &format!("{}: {}\n  try: {}\n", complaint.severity, complaint.finding, complaint.remedy);
-    }
-    out + verdict(&board.complaints)
+/// What was found, each with its remedy, and what that amounts to.
+fn found(complaints: &[Complaint]) -> String {
+    let line =
+        |c: &Complaint| format!("{}: {}\n  try: {}\n", c.severity, c.finding, c.remedy);
+    complaints.iter().map(line).collect::<String>() + verdict(complaints)
 }
 
 fn verdict(complaints: &[Complaint]) -> &'static str {

@@ -1,6 +1,6 @@
 //! `edgezen devices list`: the known devices, and what is attached.
 
-use super::seen::{self, Phone, ThisComputer};
+use super::seen::{self, ThisComputer, Unit};
 use super::words::columns;
 use crate::cli::{Failure, Global};
 use crate::shipped;
@@ -19,7 +19,7 @@ struct List {
     runtimes: Vec<Found>,
     /// What phones with 64-bit Arm cores can be measured with: pixel2@NAME.
     phone_runtimes: Vec<ForPhones>,
-    phones: Vec<Phone>,
+    phones: Vec<Unit>,
     /// Why it is not known which phones are attached. Absent: it is known.
     no_phones_because: Option<String>,
 }

@@ -7,6 +7,7 @@ use edgezen_lab::device::complaint::Complaint;
 use edgezen_lab::device::profile::{Kind, Profiles};
 use edgezen_lab::device::{DeviceError, DriverOptions};
 use serde::Serialize;
+use std::fmt;
 
 /// This computer, as the driver of its CPU describes it.
 #[derive(Serialize)]
@@ -17,41 +18,36 @@ pub struct ThisComputer {
     pub title: String,
 }
 
-/// An attached phone.
+/// What a device that is not this computer is called.
 #[derive(Serialize)]
-pub struct Phone {
-    pub serial: String,
-    /// `ready`, `unauthorized`, …
-    pub state: String,
-    pub title: Option<String>,
-    /// The profile that describes it.
-    pub profile: Option<String>,
-    /// Where phone and profile disagree.
-    pub differences: Vec<String>,
-    /// What makes it unfit to measure, the worst first.
-    pub complaints: Vec<Complaint>,
-    #[serde(flatten)]
-    pub details: Box<dyn Details>,
-    /// The text of a profile drafted from the phone; absent where it could not be asked.
-    #[serde(skip)]
-    pub draft: Option<String>,
+#[serde(rename_all = "snake_case")]
+pub enum Name {
+    /// The serial number of a phone.
+    Serial(String),
+    /// The name that `ssh` knows a board by.
+    Host(String),
 }
 
-/// A board.
+/// An attached phone, or a board.
 #[derive(Serialize)]
-pub struct Board {
-    pub host: String,
-    /// `ready`, or `not reached`.
+pub struct Unit {
+    /// `serial` or `host`, beside the other fields.
+    #[serde(flatten)]
+    pub name: Name,
+    /// `ready`, `unauthorized`, `not reached`, …
     pub state: String,
     pub title: Option<String>,
     /// The profile that describes it.
     pub profile: Option<String>,
-    /// Where board and profile disagree.
+    /// Where device and profile disagree.
     pub differences: Vec<String>,
     /// What makes it unfit to measure, the worst first.
     pub complaints: Vec<Complaint>,
     #[serde(flatten)]
     pub details: Box<dyn Details>,
+    /// The text of a profile drafted from the device; absent where none is drafted.
+    #[serde(skip)]
+    pub draft: Option<String>,
 }
 
 /// The devices of one kind that are attached, as their driver lists them.
@@ -60,19 +56,9 @@ fn attached(kind: Kind, profiles: &Profiles, options: &DriverOptions) -> Result<
 }
 
 /// The attached phones, or the one with this serial number.
-pub fn phones(profiles: &Profiles, serial: Option<String>) -> Result<Vec<Phone>, DeviceError> {
+pub fn phones(profiles: &Profiles, serial: Option<String>) -> Result<Vec<Unit>, DeviceError> {
     let attached = attached(Kind::AndroidCpu, profiles, &target::phone(serial))?;
-    let phone = |device: Attached| Phone {
-        serial: device.name,
-        state: device.state,
-        title: device.title,
-        profile: device.profile,
-        differences: device.differences,
-        complaints: device.complaints,
-        details: device.details,
-        draft: device.draft,
-    };
-    Ok(attached.into_iter().map(phone).collect())
+    Ok(attached.into_iter().map(|device| unit(device, Name::Serial)).collect())
 }
 
 /// This computer, and what makes it unfit to measure.
@@ -85,21 +71,43 @@ pub fn this_computer(profiles: &Profiles) -> Result<(ThisComputer, Vec<Complaint
 }
 
 /// The board that `ssh` knows by this name, if one is given.
-pub fn boards(profiles: &Profiles, host: Option<String>) -> Result<Vec<Board>, DeviceError> {
+pub fn boards(profiles: &Profiles, host: Option<String>) -> Result<Vec<Unit>, DeviceError> {
     let options = DriverOptions::default().with(target::board(host));
-    let board = |device: Attached| Board {
-        host: device.name,
+    let attached = attached(Kind::LinuxCpu, profiles, &options)?;
+    Ok(attached.into_iter().map(|device| unit(device, Name::Host)).collect())
+}
+
+fn unit(device: Attached, name: fn(String) -> Name) -> Unit {
+    Unit {
+        name: name(device.name),
         state: device.state,
         title: device.title,
         profile: device.profile,
         differences: device.differences,
         complaints: device.complaints,
         details: device.details,
-    };
-    Ok(attached(Kind::LinuxCpu, profiles, &options)?.into_iter().map(board).collect())
+        draft: device.draft,
+    }
 }
 
-impl Phone {
+impl Name {
+    pub fn as_str(&self) -> &str {
+        match self {
+            Name::Serial(name) | Name::Host(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Name::Serial(serial) => write!(f, "phone {serial}"),
+            Name::Host(host) => write!(f, "board {host}"),
+        }
+    }
+}
+
+impl Unit {
     /// One line for it.
     pub fn text(&self) -> String {
         let title = self.title.as_deref().map_or(String::new(), |title| format!(", {title}"));
@@ -110,6 +118,6 @@ impl Phone {
             }
             (None, None) => String::new(),
         };
-        format!("phone {}: {}{title}{profile}\n", self.serial, self.state)
+        format!("{}: {}{title}{profile}\n", self.name, self.state)
     }
 }

@@ -1,5 +1,6 @@
 //! From a journal to a dataset: the passes of each configuration are pooled, judged and written.
 
+use super::counted::{Counted, counted};
 use super::drift;
 use super::folder::{JOURNAL, LOOKUP_TABLE};
 use super::heating::Heated;
@@ -11,7 +12,7 @@ use crate::dataset::{Dataset, Environment, Provenance, RawRun};
 use edgezen_core::files::FileError;
 use edgezen_core::measurement::{Quality, Sample, Subject, Summary};
 use edgezen_core::stats;
-use edgezen_runner::{Measured, Timing};
+use edgezen_runner::Timing;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -75,7 +76,7 @@ pub fn finish(
     say("sentinel_median_ns", json!(sentinels));
     say("contended_measurements", json!(results.passes.values().filter(|pass| pass.contended()).count()));
     say("repeated_measurements", json!(results.repeated));
-    let first = results.passes.values().next().map(|pass| pass.measured);
+    let first = results.passes.values().next().map(|pass| pass.counted.measured);
     let timed_by = first.map(|measured| measured.timing.timed_by).unwrap_or_default();
     let outputs = first.and_then(|measured| measured.outputs);
     say("timed_by", json!(timed_by));
@@ -131,41 +132,29 @@ struct Results<'a> {
 /// One measurement that counts.
 struct Pass<'a> {
     turn: Turn,
-    measured: &'a Measured,
+    counted: Counted<'a>,
     /// It lies between two slow sentinels.
     drifted: bool,
-    flagged: Option<Quality>,
 }
 
 impl<'a> Results<'a> {
     fn of(lines: &'a [Line]) -> Results<'a> {
-        let mut results = Results::default();
-        for (line, drifted) in lines.iter().zip(drift::drifted(lines)) {
+        let drifted = drift::drifted(lines);
+        let pass = |((index, round), counted): ((usize, u32), Counted<'a>)| {
+            let drifted = drifted.get(counted.line).copied().unwrap_or(false);
+            ((index, round), Pass { turn: Turn { round, index }, counted, drifted })
+        };
+        let mut results =
+            Results { passes: counted(lines, |_| true).into_iter().map(pass).collect(), ..Results::default() };
+        for line in lines {
             match line {
-                Line::Sample { index, round, measured, .. } => {
-                    let turn = Turn { round: *round, index: *index };
-                    let pass = Pass { turn, measured, drifted, flagged: None };
-                    results.passes.insert((*index, *round), pass);
-                }
                 Line::Failed { index, reason } => {
                     results.failed.insert(*index, reason);
                 }
-                Line::Redo { of, .. } => {
-                    results.repeated += of.len();
-                    for turn in of {
-                        results.passes.remove(&(turn.index, turn.round));
-                    }
-                }
-                Line::Flagged { of, quality, .. } => {
-                    for turn in of {
-                        if let Some(pass) = results.passes.get_mut(&(turn.index, turn.round)) {
-                            pass.flagged = Some(*quality);
-                        }
-                    }
-                }
+                Line::Redo { of, .. } => results.repeated += of.len(),
                 Line::Session { environment } => results.sessions.push(environment),
                 Line::Heated { heated } => results.heated.push(heated),
-                Line::Sentinel { .. } | Line::Enough { .. } => {}
+                Line::Sample { .. } | Line::Flagged { .. } | Line::Sentinel { .. } | Line::Enough { .. } => {}
             }
         }
         results
@@ -174,11 +163,12 @@ impl<'a> Results<'a> {
 
 impl Pass<'_> {
     fn timing(&self) -> &Timing {
-        &self.measured.timing
+        &self.counted.measured.timing
     }
 
     fn contended(&self) -> bool {
-        let times = self.measured.before.cpu_time.zip(self.measured.after.cpu_time);
+        let measured = self.counted.measured;
+        let times = measured.before.cpu_time.zip(measured.after.cpu_time);
         let others = times.and_then(|(before, after)| after.taken_by_others(&before));
         others.is_some_and(|share| share > CONTENDED)
     }
@@ -203,9 +193,9 @@ impl Pass<'_> {
 fn judged(passes: &[&Pass<'_>], pooled: Quality, two_modes: bool) -> Quality {
     let most =
         |is: &dyn Fn(&Pass<'_>) -> bool| 2 * passes.iter().filter(|pass| is(pass)).count() > passes.len();
-    if most(&|pass| pass.flagged == Some(Quality::Throttled)) {
+    if most(&|pass| pass.counted.flagged == Some(Quality::Throttled)) {
         Quality::Throttled
-    } else if most(&|pass| pass.drifted || pass.flagged.is_some()) {
+    } else if most(&|pass| pass.drifted || pass.counted.flagged.is_some()) {
         Quality::Drifted
     } else if two_modes {
         Quality::Bimodal

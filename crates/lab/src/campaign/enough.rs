@@ -1,10 +1,9 @@
 //! When a configuration needs no further pass: its passes agree, and its median is known closely.
 
+use super::counted::counted;
 use super::journal::{Line, Turn};
 use edgezen_core::measurement::Quality;
 use edgezen_core::stats;
-use edgezen_runner::Measured;
-use std::collections::BTreeMap;
 
 /// Passes that every configuration is measured in: one alone may lie in a slow moment as a whole.
 const LEAST_PASSES: u32 = 2;
@@ -15,11 +14,13 @@ pub fn known(lines: &[Line], turn: Turn, within: f64) -> bool {
     if turn.round < LEAST_PASSES {
         return false;
     }
-    let passes = passes(lines, turn.index);
-    if passes.len() < LEAST_PASSES as usize || passes.keys().any(|&round| round >= turn.round) {
+    let mut passes = counted(lines, |index| index == turn.index);
+    // One that was flagged does not show what is usual.
+    passes.retain(|_, pass| pass.flagged.is_none());
+    if passes.len() < LEAST_PASSES as usize || passes.keys().any(|&(_, round)| round >= turn.round) {
         return false;
     }
-    let timings = passes.values().map(|measured| &measured.timing);
+    let timings = passes.values().map(|pass| &pass.measured.timing);
     let Some((summary, Quality::Good)) = edgezen_runner::pooled(timings.clone()) else { return false };
     let medians: Vec<f64> =
         timings.filter_map(|timing| stats::median(&timing.undisturbed_ns(timing.usual_probe_ns))).collect();
@@ -27,25 +28,6 @@ pub fn known(lines: &[Line], turn: Turn, within: f64) -> bool {
         / medians.iter().copied().fold(f64::INFINITY, f64::min)
         - 1.0;
     medians.len() == passes.len() && apart <= within && summary.relative_half_width() <= within
-}
-
-/// The measurements of configuration `index` that count, by pass. One that was flagged does not show what is usual.
-fn passes(lines: &[Line], index: usize) -> BTreeMap<u32, &Measured> {
-    let mut passes = BTreeMap::new();
-    for line in lines {
-        match line {
-            Line::Sample { index: of, round, measured, .. } if *of == index => {
-                passes.insert(*round, measured.as_ref());
-            }
-            Line::Redo { of, .. } | Line::Flagged { of, .. } => {
-                of.iter().filter(|turn| turn.index == index).for_each(|turn| {
-                    passes.remove(&turn.round);
-                });
-            }
-            _ => {}
-        }
-    }
-    passes
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! networks on their own.
 
 mod assemble;
+mod counted;
 pub mod drift;
 mod enough;
 mod error;

@@ -73,8 +73,16 @@ pub enum Made {
 pub struct Status {
     pub done: Vec<PathBuf>,
     pub missing: Vec<PathBuf>,
-    /// Jobs whose result cannot be read, with the reason.
-    pub damaged: Vec<(PathBuf, String)>,
+    /// Jobs whose result cannot be read.
+    pub damaged: Vec<DamagedResult>,
+}
+
+/// A job whose result cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DamagedResult {
+    /// The file of the job.
+    pub job: PathBuf,
+    pub reason: String,
 }
 
 /// The folder of a plan.
@@ -241,7 +249,9 @@ impl JobFolder {
             match self.rows(&planned.sha256) {
                 Ok(Some(_)) => status.done.push(file),
                 Ok(None) => status.missing.push(file),
-                Err(error) => status.damaged.push((file, error.to_string())),
+                Err(error) => {
+                    status.damaged.push(DamagedResult { job: file, reason: error.to_string() });
+                }
             }
         }
         status
