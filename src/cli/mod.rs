@@ -48,6 +48,7 @@ mod rescore;
 mod rows;
 mod score;
 mod search;
+mod succession;
 mod target;
 #[cfg(feature = "torch")]
 mod train;
