@@ -101,7 +101,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     succession::warn(
         &report.predictor,
         held_out_percent(&[metrics.kernels, metrics.blocks, metrics.networks]),
-        global,
+        global.output(),
     );
     global.output().written(&to, &report, || report.text(&to, metrics_table(metrics)))
 }
@@ -131,7 +131,7 @@ fn siblings(args: &Args, global: Global) -> Result<(), Failure> {
             compared = Succession::of(&old, &predictor.metrics, &rows);
         }
         let answering = args.succeed(&before, &to, compared, predictor.text())?;
-        succession::warn(&predictor.id, held_out_percent(&[predictor.metrics.networks]), global);
+        succession::warn(&predictor.id, held_out_percent(&[predictor.metrics.networks]), global.output());
         reports.push(Report {
             predictor: predictor.id.clone(),
             file: to.path().display().to_string(),
@@ -231,7 +231,7 @@ fn write_networks(
         baseline_flops: predictor.metrics.baseline_flops,
         answering,
     };
-    succession::warn(&report.predictor, held_out_percent(&[report.metrics.networks]), global);
+    succession::warn(&report.predictor, held_out_percent(&[report.metrics.networks]), global.output());
     global.output().written(&to, &report, || report.text(&to, network_table(&report.metrics)))
 }
 

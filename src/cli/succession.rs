@@ -1,6 +1,7 @@
 //! Which predictor answers after a new one was written, and whether the new one is better than the one whose place it takes.
 
-use super::{Failure, Global};
+use super::Failure;
+use super::output::Output;
 use crate::shipped;
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
@@ -134,9 +135,9 @@ impl Answering {
 }
 
 /// Warns of a predictor whose error is too large to be of use.
-pub fn warn(id: &str, percent: Option<f64>, global: Global) {
+pub fn warn(id: &str, percent: Option<f64>, output: Output) {
     if let Some(percent) = percent.filter(|percent| *percent >= USELESS_PERCENT) {
-        global.output().note(format!(
+        output.note(format!(
             "warning: {id} errs by {percent:.0} % on what was left out of its fit: too much to hold a budget by; measure more, \
              or on a quieter device (edgezen profile --refine DIR adds to a dataset)"
         ));

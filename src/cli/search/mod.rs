@@ -115,7 +115,7 @@ pub struct Args {
     /// Measure the best networks of the front on the device, until K are measured inside the budget
     #[arg(long, value_name = "K", default_value_t = 0)]
     verify: usize,
-    /// Score the best networks again with another engine, and print how far both orders agree
+    /// Score the best networks again with another engine, and print how far both orders agree; a run that goes on does so too
     #[arg(long, value_enum, value_name = "ENGINE")]
     rescore: Option<rescore::Engine>,
     /// How many networks --rescore looks at
@@ -169,7 +169,7 @@ impl Args {
 pub fn run(args: &Args, global: Global, caller: Option<&dyn Caller>) -> Result<(), Failure> {
     let output = global.output();
     let Planned { plan, earlier } = plan::plan(args, global, output, caller)?;
-    check(args, &plan)?;
+    check(&plan)?;
     if caller.is_some() && plan.verify > 0 {
         return Err(Failure::measures("search --verify"));
     }
@@ -194,14 +194,14 @@ pub fn run(args: &Args, global: Global, caller: Option<&dyn Caller>) -> Result<(
 /// # Errors
 /// Options that make no sense.
 pub fn meaning(args: &Args, global: Global) -> Result<String, Failure> {
-    let manifest = Manifest { seed: 0, ..plan::plan(args, global, global.output(), None)?.plan.manifest() };
+    let manifest = Manifest { seed: 0, rescore: None, ..plan::plan(args, global, global.output(), None)?.plan.manifest() };
     let text = serde_json::to_string(&manifest)
         .map_err(|error| Failure::runtime(format!("cannot write what is searched: {error}")))?;
     Ok(sha256(text))
 }
 
 /// Refuses what cannot be done after the search.
-fn check(args: &Args, plan: &SearchPlan) -> Result<(), Failure> {
+fn check(plan: &SearchPlan) -> Result<(), Failure> {
     if plan.verify > 0 {
         let index = plan.device.as_deref().and_then(|name| plan.budgets.device(name));
         let tracked = index.and_then(|index| plan.budgets.devices().get(index));
@@ -214,7 +214,7 @@ fn check(args: &Args, plan: &SearchPlan) -> Result<(), Failure> {
         }
         verify::check(plan.device.as_deref())?;
     }
-    if args.rescore.is_some() {
+    if plan.rescore.is_some() {
         rescoring::check(&plan.proxy_name())?;
     }
     Ok(())
