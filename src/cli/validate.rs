@@ -5,7 +5,7 @@ use super::force::Force;
 use super::net::{self, NetOptions};
 use super::output::Output;
 use super::succession::{self, Before};
-use super::target::Reach;
+use super::target::{self, Reach};
 use super::{Exit, Failure, Global, fit, predictors, verify};
 use crate::shipped;
 use edgezen_core::measurement::{Identity, Quality};
@@ -83,12 +83,14 @@ struct Refitted {
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let output = global.output();
     verify::check(Some(&args.device))?;
+    args.reach.check(&args.device)?;
     let (predictor, usual) = predictor(&args, output)?;
     let (asked, limit) = what(&args, &predictor);
     let networks: Vec<Predicted> = asked.given().into_iter().flatten().cloned().collect();
     if networks.is_empty() {
         return asked.then(|_| Ok(())).print(output, |_| String::new())?.map_or(Ok(()), Err);
     }
+    target::warn_unfit(&target::unfit(&args.device), output);
     let reach = args.reach.of_free_unit(&args.device)?;
     let Usual { probe_ns: usual_probe_ns, sentinel_ns: usual_sentinel_ns } = usual;
     let options = Options { usual_probe_ns, usual_sentinel_ns, ..reach.options(&args.device, LAUNCHES, 0) };

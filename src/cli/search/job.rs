@@ -6,7 +6,7 @@ use super::watch::{self, Session, Watch};
 use super::{Args, text};
 use crate::cli::caller::Caller;
 use crate::cli::output::Output;
-use crate::cli::{Exit, Failure, verify};
+use crate::cli::{Exit, Failure, target, verify};
 use crate::shipped;
 use edgezen_core::accuracy::Prediction;
 use edgezen_core::plainnet::notation;
@@ -264,6 +264,7 @@ impl Job<'_> {
         let Some(name) = plan.device.as_deref().filter(|_| asked > 0) else {
             return Ok((None, winning.clone()));
         };
+        target::warn_unfit(&target::unfit(name), self.output);
         let profiles = shipped::profiles();
         let device = OnDevice {
             profiles: &profiles,

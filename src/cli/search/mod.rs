@@ -169,7 +169,7 @@ impl Args {
 pub fn run(args: &Args, global: Global, caller: Option<&dyn Caller>) -> Result<(), Failure> {
     let output = global.output();
     let Planned { plan, earlier } = plan::plan(args, global, output, caller)?;
-    check(&plan)?;
+    check(args, &plan)?;
     if caller.is_some() && plan.verify > 0 {
         return Err(Failure::measures("search --verify"));
     }
@@ -201,7 +201,7 @@ pub fn meaning(args: &Args, global: Global) -> Result<String, Failure> {
 }
 
 /// Refuses what cannot be done after the search.
-fn check(plan: &SearchPlan) -> Result<(), Failure> {
+fn check(args: &Args, plan: &SearchPlan) -> Result<(), Failure> {
     if plan.verify > 0 {
         let index = plan.device.as_deref().and_then(|name| plan.budgets.device(name));
         let tracked = index.and_then(|index| plan.budgets.devices().get(index));
@@ -213,6 +213,7 @@ fn check(plan: &SearchPlan) -> Result<(), Failure> {
             .remedy("search without --verify"));
         }
         verify::check(plan.device.as_deref())?;
+        plan.device.as_deref().map_or(Ok(()), |device| args.reach.check(device))?;
     }
     if plan.rescore.is_some() {
         rescoring::check(&plan.proxy_name())?;

@@ -43,6 +43,8 @@ fn from_device(
 ) -> Result<(Transferred<FittedPredictor>, Destination), Failure> {
     let name = args.device.as_deref().unwrap_or_default();
     verify::check(Some(name))?;
+    target::heeded(name, &[target::serial(args.serial.as_ref()), target::host_named(args.host.as_ref())])?;
+    target::warn_unfit(&target::unfit(name), global.output());
     let (profile, _) = device::find(&shipped::profiles(), name)?;
     let space = space::by_name(&profile.search.space)
         .ok_or_else(|| Failure::usage(format!("unknown search space {:?}", profile.search.space)))?;
