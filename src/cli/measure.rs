@@ -50,6 +50,9 @@ struct Row {
     net: String,
     name: Option<String>,
     device: String,
+    /// The same for people.
+    #[serde(skip)]
+    identity: String,
     /// The median of the launches' medians.
     median_ms: f64,
     mean_ms: f64,
@@ -235,6 +238,7 @@ fn row(read: Read, reading: Option<Reading>, identity: &Identity, cold_caches: b
         net,
         name,
         device: identity.to_string(),
+        identity: identity.in_words(),
         median_ms: summary.median.ms(),
         mean_ms: summary.mean.ms(),
         min_ms: summary.min.ms(),
@@ -294,7 +298,7 @@ fn text(rows: &[&Row]) -> String {
         .collect();
     let cold = |row: &&Row| if row.cold_caches { ", caches emptied before each run" } else { "" };
     let device =
-        rows.first().map_or(String::new(), |row| format!("{}, per image{}\n", row.device, cold(row)));
+        rows.first().map_or(String::new(), |row| format!("{}, per image{}\n", row.identity, cold(row)));
     let header = [
         "network",
         "median ms",

@@ -169,6 +169,7 @@ impl Job<'_> {
                     by,
                     finalists: winner.finalists,
                     greatest: FoundNetwork::of(&outcome.best, &plan.budgets),
+                    exceeding: winner.exceeding,
                 }),
             rules: plan.rules.optimiser,
             iterations: outcome.iterations,

@@ -198,7 +198,7 @@ impl Observer for Watch<'_> {
         self.bar.set_position(progress.iteration);
         if let Some(best) = progress.best {
             let share = 100.0 * progress.scored as f64 / progress.iteration.max(1) as f64;
-            self.bar.set_message(format!("score {best:.2}, {share:.0} % fit"));
+            self.bar.set_message(format!("score {best:.2}, {share:.0} % within the budgets"));
         }
     }
 
