@@ -2,7 +2,7 @@
 
 use super::answers::{Answers, worst};
 use super::failure::{Exit, Failure};
-use super::force::Force;
+use super::force::{Force, has_ending};
 use super::net::{self, NetOptions};
 use super::predictors::{self, Which};
 use super::{Global, breakdown, output, predict_table};
@@ -243,6 +243,7 @@ fn blocks(
     if let Some(dataset) = &dataset {
         same_identity(predictor.identity(), &dataset.identity)?;
     }
+    has_ending(output, &["csv"], "a table of comma-separated values")?;
     let inputs: Vec<&Path> = args.which.predictor.as_deref().into_iter().collect();
     let to = args.force.place(output, &inputs)?;
     let rows = table_of_blocks::table(space, predictor, dataset.as_ref())

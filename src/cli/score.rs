@@ -281,7 +281,10 @@ impl From<ScoringError> for Failure {
                 Failure::usage(message).remedy("--engine exact, or leave out --batch and --repeats")
             }
             ScoringError::NoLinks(_) => Failure::usage(message).remedy("leave out --built"),
-            ScoringError::NoRepeats | ScoringError::BadError(_) => Failure::usage(message),
+            ScoringError::NoRepeats => Failure::usage(message).remedy("--repeats 1 or more"),
+            ScoringError::BadError(_) => {
+                Failure::usage(message).remedy("--error 0.1, say: the smaller, the more draws it takes")
+            }
             ScoringError::NoError => {
                 Failure::usage(message).remedy("--proxy zen --engine exact, or leave out --error")
             }

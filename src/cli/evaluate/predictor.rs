@@ -1,7 +1,7 @@
 //! The half of `edgezen evaluate` that judges a predictor.
 
 use crate::cli::failure::Failure;
-use crate::cli::force::Force;
+use crate::cli::force::{Force, has_ending};
 use crate::cli::{Global, fit, predictors};
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_lab::dataset;
@@ -30,6 +30,9 @@ pub fn run(name: &str, args: &Args, data: &Path, force: Force, global: Global) -
     let mut inputs = dataset::files_of(data);
     inputs.extend([data.to_owned(), PathBuf::from(name)]);
     inputs.extend(args.archs.clone());
+    if let Some(svg) = &args.svg {
+        has_ending(svg, &["svg"], "a drawing in SVG")?;
+    }
     let svg = args.svg.as_ref().map(|path| force.place(path, &inputs)).transpose()?;
     let predictor = predictors::by_name_or_file(name, global.output())?;
     let evaluation = evaluate(&predictor, data, args.archs.as_deref())?;

@@ -350,7 +350,15 @@ impl Args {
 
 impl From<EnsembleError> for Failure {
     fn from(error: EnsembleError) -> Failure {
-        Failure::usage(error.to_string()).remedy("an ensemble of scores such as --proxy zen+params+macs")
+        let remedy = match error {
+            EnsembleError::NoReference { .. } => {
+                "a larger --resolution, as 32 or 224: on smaller images nothing is left to halve; or --winner score"
+            }
+            EnsembleError::Empty | EnsembleError::OnImages(_) => {
+                "an ensemble of scores such as --proxy zen+params+macs"
+            }
+        };
+        Failure::usage(error.to_string()).remedy(remedy)
     }
 }
 
