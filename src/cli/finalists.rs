@@ -151,6 +151,11 @@ impl Planned {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    let place = args.place.clone();
+    place.in_threads(|| compete(args, global))
+}
+
+fn compete(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
     let planned = planned(&args, out)?;
     let dir = args.out.clone().unwrap_or_else(|| args.run.join(FINALISTS));

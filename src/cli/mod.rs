@@ -50,6 +50,7 @@ mod score;
 mod search;
 mod succession;
 mod target;
+mod threads;
 #[cfg(feature = "torch")]
 mod train;
 mod transfer;
