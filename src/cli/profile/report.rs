@@ -151,3 +151,44 @@ pub fn judge(reports: &[Profile]) -> Result<(), Failure> {
     Err(Failure::new(Exit::Quality, message)
         .remedy("let the device cool down, out of its case and off the charger, close other programs, and profile it again"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use edgezen_lab::device::complaint::Severity;
+
+    #[test]
+    fn a_profile_of_an_unfit_device_says_so() {
+        let complaint = Complaint {
+            severity: Severity::Unfit,
+            finding: "load average 9.00 on 2 cores".into(),
+            remedy: "stop other programs".into(),
+        };
+        let profile = Profile {
+            dataset: "data".into(),
+            identity: "host@tract@fp32".into(),
+            serial: None,
+            configurations: 12,
+            kernels: 10,
+            blocks: 1,
+            networks: 1,
+            failed: Vec::new(),
+            good: 12,
+            noisy: 0,
+            drifted: 0,
+            throttled: 0,
+            bimodal: 0,
+            timed_by: TimedBy::Stopwatch,
+            outputs: None,
+            repeated: 0,
+            worst_drift_percent: 0.0,
+            unfit: vec![complaint],
+            seconds: 1.0,
+            lookup_table: "data/lookup_table.csv".into(),
+            next: "edgezen fit --data data".into(),
+        };
+        let said = text(&profile, &[]);
+        assert!(said.contains("not fit for it: load average 9.00 on 2 cores"), "{said}");
+        assert!(!text(&Profile { unfit: Vec::new(), ..profile }, &[]).contains("not fit"));
+    }
+}

@@ -95,7 +95,7 @@ fn best(result: &SearchResult, plan: &SearchPlan) -> String {
 fn statistics(result: &SearchResult) -> String {
     let share = 100.0 * result.scored as f64 / result.iterations.max(1) as f64;
     format!(
-        "\n{} iterations in {:.1} s ({} per second), {share:.0} % of the candidates within the budgets\n",
+        "\n{} iterations in {:.1} s ({} per second), {share:.0} % within the budgets\n",
         result.iterations,
         result.seconds,
         Macs(result.iterations as f64 / result.seconds.max(1e-9)),
