@@ -85,8 +85,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let file = predictor.file();
     let to = args.destination(&file.id)?;
     let before = Before::of(&file.id)?;
-    let compared =
-        before.of_kernels().and_then(|old| Succession::of(&old, &file.metrics, &rows));
+    let compared = before.of_kernels().and_then(|old| Succession::of(&old, &file.metrics, &rows));
     let answering = args.succeed(&before, &to, compared, file.text())?;
     let p = &file.provenance;
     let report = Report {
@@ -163,12 +162,7 @@ impl<M> Report<M> {
     /// For people: `table` of the errors, where the predictor is, and who answers from now on.
     fn text(&self, to: &Destination, table: String) -> String {
         let answering = self.answering.iter().map(|answering| answering.text(&self.predictor, to.path()));
-        format!(
-            "{table}\n\n{} written to {}\n{}",
-            self.predictor,
-            self.file,
-            answering.collect::<String>()
-        )
+        format!("{table}\n\n{} written to {}\n{}", self.predictor, self.file, answering.collect::<String>())
     }
 }
 
@@ -216,12 +210,12 @@ fn write_networks(
     let judged = before.of_networks().and_then(|old| {
         let stated = old.metrics.networks;
         // Networks that the old one does not know tell nothing of it.
-        let judged = of_networks::evaluate(&AnyPredictor::Networks(Box::new(old)), samples, Vec::new()).ok()?;
+        let judged =
+            of_networks::evaluate(&AnyPredictor::Networks(Box::new(old)), samples, Vec::new()).ok()?;
         Some((judged.networks, stated))
     });
-    let compared = judged.and_then(|(judged, stated)| {
-        Succession::of_levels(&[(predictor.metrics.networks, judged, stated)])
-    });
+    let compared = judged
+        .and_then(|(judged, stated)| Succession::of_levels(&[(predictor.metrics.networks, judged, stated)]));
     let answering = args.succeed(&before, &to, compared, predictor.text())?;
     let report = Report {
         predictor: predictor.id.clone(),

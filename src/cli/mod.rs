@@ -393,8 +393,12 @@ mod tests {
         };
         assert_eq!(joined("edgezen search --latency -5ms --json"), "edgezen search --latency=-5ms --json");
         assert_eq!(joined("edgezen search --params -.5"), "edgezen search --params=-.5");
-        assert_eq!(joined("edgezen search --params -1 --flops -inf"), "edgezen search --params=-1 --flops=-inf");
-        for other in ["edgezen fit -o p.json --data a -q", "edgezen info -- --latency -5", "edgezen info -5"] {
+        assert_eq!(
+            joined("edgezen search --params -1 --flops -inf"),
+            "edgezen search --params=-1 --flops=-inf"
+        );
+        for other in ["edgezen fit -o p.json --data a -q", "edgezen info -- --latency -5", "edgezen info -5"]
+        {
             assert_eq!(joined(other), other);
         }
     }

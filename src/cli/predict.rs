@@ -443,8 +443,9 @@ fn text(rows: &[&Row], args: &Args) -> String {
                 }
             }
             (Some(By::Kernels), _, Some(rows)) => {
-                let cells =
-                    |row: &KernelRow| vec![row.kernel.clone(), three_digits(row.ms), in_words(row.support).to_owned()];
+                let cells = |row: &KernelRow| {
+                    vec![row.kernel.clone(), three_digits(row.ms), in_words(row.support).to_owned()]
+                };
                 let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
                 out += &output::table(&["kernel", "ms", "domain"], &cells);
             }

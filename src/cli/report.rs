@@ -56,22 +56,20 @@ struct Written {
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let started = Instant::now();
+    if args.runs.len() > MOST_RUNS {
+        return Err(Failure::usage(format!("{} runs are more than a page can tell apart", args.runs.len()))
+            .remedy(format!("name {MOST_RUNS} at most")));
+    }
     let runs = each_once(&args.runs, global.output());
     if let Some(page) = &args.output {
         has_ending(page, &["html", "htm"], "a page of HTML")?;
     }
     let Some((dir, beside)) = runs.split_first() else { return Err(Failure::usage("no run is named")) };
-    if runs.len() > MOST_RUNS {
-        return Err(Failure::usage(format!("{} runs are more than a page can tell apart", runs.len()))
-            .remedy(format!("name {MOST_RUNS} at most")));
-    }
     let page = args.output.clone().unwrap_or_else(|| dir.join("report.html"));
     // A page that was drawn earlier is drawn anew, with its plots.
     let force = Force { force: args.force.force || is_page(&page) };
-    let inputs: Vec<PathBuf> = runs
-        .iter()
-        .flat_map(|dir| runs::files_of(dir).into_iter().chain(trainings::files_of(dir)))
-        .collect();
+    let inputs: Vec<PathBuf> =
+        runs.iter().flat_map(|dir| runs::files_of(dir).into_iter().chain(trainings::files_of(dir))).collect();
     let to = force.place(&page, &inputs)?;
     if args.open && to.is_stream() {
         return Err(Failure::usage("--open needs a page in a file").remedy("-o report.html"));

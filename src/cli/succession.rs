@@ -113,7 +113,9 @@ impl Answering {
     pub fn text(&self, id: &str, to: &Path) -> String {
         let percent = |value: Option<f64>| value.map(|percent| format!("{percent:.1} %"));
         let compared = match (percent(self.new_percent), percent(self.before_percent)) {
-            (Some(new), Some(old)) => format!(" (error on these data {old}; of the new one, left out, {new})"),
+            (Some(new), Some(old)) => {
+                format!(" (error on these data {old}; of the new one, left out, {new})")
+            }
             _ => String::new(),
         };
         let file = to.display();
@@ -126,7 +128,9 @@ impl Answering {
         }
         let names: Vec<String> = self.names.iter().map(|name| format!("--device {name}")).collect();
         let instead = match &self.before {
-            Some(before) if *before == self.used => format!(", instead of what the file held before{compared}"),
+            Some(before) if *before == self.used => {
+                format!(", instead of what the file held before{compared}")
+            }
             Some(before) => format!(", instead of the one before: {before}{compared}"),
             None => String::new(),
         };

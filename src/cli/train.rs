@@ -80,7 +80,10 @@ impl Place {
     ///
     /// # Errors
     /// The system gives no such threads; what the work says.
-    pub fn in_threads<T: Send>(&self, work: impl FnOnce() -> Result<T, Failure> + Send) -> Result<T, Failure> {
+    pub fn in_threads<T: Send>(
+        &self,
+        work: impl FnOnce() -> Result<T, Failure> + Send,
+    ) -> Result<T, Failure> {
         let Some(threads) = self.threads.and_then(|threads| usize::try_from(threads).ok()) else {
             return work();
         };

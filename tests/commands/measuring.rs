@@ -140,16 +140,28 @@ fn what_says_nothing_of_the_device_is_refused() {
     let dir = dir.path();
     edgezen_json(dir, &["export", NET, "--resolution", "16", "-o", "net.onnx", "--json"]);
     for (args, words) in [
-        (&["measure", "--device", "host", "--host", "X", NET][..], &["--host says nothing of host", "board"][..]),
+        (
+            &["measure", "--device", "host", "--host", "X", NET][..],
+            &["--host says nothing of host", "board"][..],
+        ),
         (&["measure", "--device", "host", "--serial", "X", NET], &["--serial says nothing of host", "phone"]),
         (&["measure", "--device", "simulated", "--cores", "0", NET], &["--cores says nothing of simulated"]),
         (&["measure", "--device", "host", "--patience", "5", NET], &["--patience says nothing of host"]),
         (&["measure", "--device", "pixel2", "--host", "X", NET], &["--host says nothing of pixel2"]),
-        (&["measure", "--device", "raspberrypi4", "--serial", "X", NET], &["--serial says nothing of raspberrypi4"]),
+        (
+            &["measure", "--device", "raspberrypi4", "--serial", "X", NET],
+            &["--serial says nothing of raspberrypi4"],
+        ),
         (&["profile", "--device", "host", "--other-phone"], &["--other-phone says nothing of host"]),
         (&["validate", NET, "--device", "host", "--host", "X"], &["--host says nothing of host"]),
-        (&["transfer", "--from", "pixel2", "--device", "host", "--serial", "X"], &["--serial says nothing of host"]),
-        (&["measure", "--device", "simulated", "net.onnx", "--resolution", "32"], &["--resolution has no effect"]),
+        (
+            &["transfer", "--from", "pixel2", "--device", "host", "--serial", "X"],
+            &["--serial says nothing of host"],
+        ),
+        (
+            &["measure", "--device", "simulated", "net.onnx", "--resolution", "32"],
+            &["--resolution has no effect"],
+        ),
         (&["measure", "--device", "simulated", "net.onnx", "--classes", "3"], &["--classes has no effect"]),
     ] {
         refused(dir, args, 2, words);
@@ -168,7 +180,12 @@ fn what_says_nothing_of_the_device_is_refused() {
 #[test]
 fn cores_that_are_not_there_are_answered_with_those_that_are() {
     let args = ["measure", "--device", "host", "--cores", "65000", NET];
-    refused(Path::new("."), &args, 2, &["there is no core 65000: this computer has cores 0", "--cores with one"]);
+    refused(
+        Path::new("."),
+        &args,
+        2,
+        &["there is no core 65000: this computer has cores 0", "--cores with one"],
+    );
 }
 
 #[test]

@@ -51,7 +51,9 @@ fn a_worse_predictor_takes_no_place_unasked() {
     let forced = run(dir, &["fit", "--data", "poor", "--force"]);
     let said = String::from_utf8_lossy(&forced.stdout).into_owned();
     assert!(forced.status.success(), "{}", String::from_utf8_lossy(&forced.stderr));
-    for word in ["--device simulated", "means it from now on, instead of the one before", "error on these data"] {
+    for word in
+        ["--device simulated", "means it from now on, instead of the one before", "error on these data"]
+    {
         assert!(said.contains(word), "{word}: {said}");
     }
     let again = json(&run(dir, &["fit", "--data", "poor", "--force", "--json"]));
@@ -68,7 +70,7 @@ fn an_error_that_is_too_large_to_be_of_use_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let noisy = ["profile", "--device", "simulated", "--samples", "12", "-o", "data", "--json"];
-    let simulate = ["--simulate", "launches=1.5", "--seed", "4"];
+    let simulate = ["--simulate", "launches=0.9", "--seed", "4"];
     let profiled = run(dir, &[&noisy[..], &simulate].concat());
     assert!(dir.join("data/samples.parquet").exists(), "{}", String::from_utf8_lossy(&profiled.stderr));
     let fitted = run(dir, &["fit", "--data", "data"]);

@@ -279,7 +279,15 @@ fn row(entry: &PredictorEntry) -> Row {
         Err(error) => (None, None, Some(error.to_string())),
     };
     let (mape_percent, mape_of) = mape.unzip();
-    Row { id: entry.id.clone(), threads, origin: entry.location.to_string(), rows, mape_percent, mape_of, error }
+    Row {
+        id: entry.id.clone(),
+        threads,
+        origin: entry.location.to_string(),
+        rows,
+        mape_percent,
+        mape_of,
+        error,
+    }
 }
 
 fn text(rows: &[Row]) -> String {

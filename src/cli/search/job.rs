@@ -52,12 +52,8 @@ impl Job<'_> {
         let ours = self.plan.manifest();
         let is_prolonged = ours.rules.iterations > manifest.rules.iterations;
         let is_rescored_otherwise = ours.rescore != manifest.rescore;
-        let manifest = Manifest {
-            rules: ours.rules,
-            begun_with: ours.begun_with,
-            rescore: ours.rescore,
-            ..manifest
-        };
+        let manifest =
+            Manifest { rules: ours.rules, begun_with: ours.begun_with, rescore: ours.rescore, ..manifest };
         if folder.content() == Content::Finished {
             let recorded = runs::read_result(dir)?;
             if !is_prolonged && self.args.verify == 0 {

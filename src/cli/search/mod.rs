@@ -194,7 +194,11 @@ pub fn run(args: &Args, global: Global, caller: Option<&dyn Caller>) -> Result<(
 /// # Errors
 /// Options that make no sense.
 pub fn meaning(args: &Args, global: Global) -> Result<String, Failure> {
-    let manifest = Manifest { seed: 0, rescore: None, ..plan::plan(args, global, global.output(), None)?.plan.manifest() };
+    let manifest = Manifest {
+        seed: 0,
+        rescore: None,
+        ..plan::plan(args, global, global.output(), None)?.plan.manifest()
+    };
     let text = serde_json::to_string(&manifest)
         .map_err(|error| Failure::runtime(format!("cannot write what is searched: {error}")))?;
     Ok(sha256(text))

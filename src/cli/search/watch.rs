@@ -146,13 +146,16 @@ impl Impatience {
 
 /// The failure of a run whose search is over, and whose best networks were not scored again.
 pub fn not_rescored(run: &Path, asked: &RescoreTable) -> Failure {
-    Failure::new(Exit::Interrupted, "interrupted while the best networks were scored again; the search is over")
-        .remedy(format!(
-            "edgezen search --resume --rescore {} --rescore-top {} --out {}",
-            asked.engine,
-            asked.top,
-            run.display()
-        ))
+    Failure::new(
+        Exit::Interrupted,
+        "interrupted while the best networks were scored again; the search is over",
+    )
+    .remedy(format!(
+        "edgezen search --resume --rescore {} --rescore-top {} --out {}",
+        asked.engine,
+        asked.top,
+        run.display()
+    ))
 }
 
 /// The failure of a search that stopped before its end; `saved` is the iteration of its last checkpoint.

@@ -33,9 +33,8 @@ impl FromStr for Size {
             Some((h, w)) => side(h).zip(side(w)),
             None => side(text).map(|side| (side, side)),
         };
-        let (h, w) = sides.ok_or_else(|| {
-            format!("{text:?} is no side like 320 or 320x480, of 1 to {MOST_SIDE} pixels")
-        })?;
+        let (h, w) = sides
+            .ok_or_else(|| format!("{text:?} is no side like 320 or 320x480, of 1 to {MOST_SIDE} pixels"))?;
         Ok(Size { h, w })
     }
 }

@@ -30,11 +30,7 @@ pub struct Succession {
 impl Succession {
     /// The errors of `old` and of a new predictor with the held-out errors `new`, which was fitted to `observations`; `None`
     /// where they have no kind of measurement in common.
-    pub fn of(
-        old: &FittedPredictor,
-        new: &FitMetrics,
-        observations: &[Observation],
-    ) -> Option<Succession> {
+    pub fn of(old: &FittedPredictor, new: &FitMetrics, observations: &[Observation]) -> Option<Succession> {
         let judged = kernels::evaluate(old, observations);
         let stated = &old.file().metrics;
         Succession::of_levels(&[

@@ -184,8 +184,7 @@ mod tests {
             seen.push(race);
             ControlFlow::Continue(())
         };
-        let (done, failed, agreement) =
-            rescore(&networks, 16, &settings, 0.01, None, &mut watch).unwrap();
+        let (done, failed, agreement) = rescore(&networks, 16, &settings, 0.01, None, &mut watch).unwrap();
         assert!(failed.is_empty());
         assert_eq!(agreement.networks, 3);
         let last = &done[2];
@@ -195,7 +194,9 @@ mod tests {
         // The race is heard of before each draw, and nothing comes back of one that is broken off.
         assert_eq!(seen.len(), done.iter().map(|network| network.exact.draws).sum::<usize>());
         assert_eq!(seen[0], Race { decided: 0, networks: 3, draws: 0 });
-        assert!(seen.last().unwrap().decided >= 1 && seen.iter().enumerate().all(|(i, race)| race.draws == i));
+        assert!(
+            seen.last().unwrap().decided >= 1 && seen.iter().enumerate().all(|(i, race)| race.draws == i)
+        );
         let mut draws = 0;
         let mut broken_off = |race: Race| {
             draws = race.draws;

@@ -85,9 +85,7 @@ impl Watch {
 /// Why the device should rest before anything is measured.
 fn why_rest(look: &Look, usual_ns: Option<f64>, vigilance: &Vigilance) -> Option<String> {
     let slower = usual_ns.map(|usual| look.ns / usual - 1.0);
-    let slow = slower.filter(|&slower| {
-        slower > vigilance.throttled && !look.cool && look.busy.is_none()
-    });
+    let slow = slower.filter(|&slower| slower > vigilance.throttled && !look.cool && look.busy.is_none());
     let slow = || {
         slow.map(|slower| {
             format!("the sentinel is {:.0} % slower than usual, perhaps of heat", 100.0 * slower)

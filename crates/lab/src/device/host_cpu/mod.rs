@@ -11,8 +11,8 @@ mod relaunched;
 pub use launch::Launcher;
 
 use super::attached::Attached;
-use super::computer;
 use super::complaint::Complaint;
+use super::computer;
 use super::driver::{Driver, Means, Request};
 use super::name::DeviceName;
 use super::pinned_core::{self, LEARN, PinnedCore};

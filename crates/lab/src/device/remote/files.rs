@@ -43,7 +43,8 @@ fn push_network(link: &mut dyn Link, dir: &str, path: &Path) -> Result<String, D
         let here = path.parent().unwrap_or(Path::new(".")).join(weights);
         // The name comes from the file, and becomes a path on the device.
         if Name::parse(weights).is_err() || *weights == name {
-            let reason = format!("it holds weights of {}, under a name that is none on a device", path.display());
+            let reason =
+                format!("it holds weights of {}, under a name that is none on a device", path.display());
             return Err(bad(&here, reason));
         }
         files.push(read(&here)?);
