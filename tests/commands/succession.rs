@@ -19,17 +19,21 @@ fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn profile(dir: &Path, samples: &str, to: &str) {
+/// Measures so many configurations; launches differ by `launches`, as a share.
+fn profile(dir: &Path, samples: &str, launches: &str, to: &str) {
+    let simulate = format!("launches={launches}");
     let device = ["profile", "--device", "simulated", "--samples", samples, "-o", to, "--json"];
-    json(&run(dir, &device));
+    let profiled = run(dir, &[&device[..], &["--simulate", &simulate, "--seed", "4"]].concat());
+    let said = String::from_utf8_lossy(&profiled.stderr).into_owned();
+    assert!(dir.join(to).join("samples.parquet").exists(), "{said}");
 }
 
 #[test]
 fn a_worse_predictor_takes_no_place_unasked() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    profile(dir, "200", "good");
-    profile(dir, "12", "poor");
+    profile(dir, "200", "0", "good");
+    profile(dir, "12", "0.7", "poor");
     let first = json(&run(dir, &["fit", "--data", "good", "-o", "good.json", "--json"]));
     assert!(list(&first["answering"]["names"]).is_empty(), "{first}");
     json(&run(dir, &["predictors", "add", "good.json", "--json"]));
@@ -69,10 +73,7 @@ fn a_worse_predictor_takes_no_place_unasked() {
 fn an_error_that_is_too_large_to_be_of_use_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let noisy = ["profile", "--device", "simulated", "--samples", "12", "-o", "data", "--json"];
-    let simulate = ["--simulate", "launches=0.9", "--seed", "4"];
-    let profiled = run(dir, &[&noisy[..], &simulate].concat());
-    assert!(dir.join("data/samples.parquet").exists(), "{}", String::from_utf8_lossy(&profiled.stderr));
+    profile(dir, "12", "0.9", "data");
     let fitted = run(dir, &["fit", "--data", "data"]);
     let said = String::from_utf8_lossy(&fitted.stderr).into_owned();
     assert!(fitted.status.success() && said.contains("too much to hold a budget by"), "{said}");

@@ -55,9 +55,10 @@ impl Succession {
         (rows > 0).then(|| Succession { rows, new_percent: mean(new_sum), old_percent: mean(old_sum) })
     }
 
-    /// Whether the new predictor is clearly the worse one.
+    /// Whether the new predictor is clearly the worse one, and of little use besides: one that errs by a tenth on the computer that a
+    /// person has measured may well be wanted there, whatever another one errs by.
     pub fn is_worse(&self) -> bool {
-        self.new_percent > MARGIN * self.old_percent
+        self.new_percent >= USELESS_PERCENT && self.new_percent > MARGIN * self.old_percent
     }
 }
 
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_predictor_is_worse_where_its_error_is_clearly_greater() {
+    fn a_predictor_is_worse_where_its_error_is_clearly_greater_and_large() {
         let levels = |new, judged, stated| {
             Succession::of_levels(&[(new, judged, stated), (wrong_by(3.0, 5), None, wrong_by(1.0, 5))])
         };
@@ -89,9 +90,10 @@ mod tests {
         assert_eq!(poor.rows, 16);
         assert!((poor.new_percent - 68.0).abs() < 1e-9 && (poor.old_percent - 15.0).abs() < 1e-9);
         assert!(poor.is_worse());
-        assert!(!levels(wrong_by(16.0, 16), wrong_by(15.0, 16), None).unwrap().is_worse());
+        assert!(!levels(wrong_by(60.0, 16), wrong_by(50.0, 16), None).unwrap().is_worse());
+        assert!(!levels(wrong_by(12.0, 16), wrong_by(5.0, 16), None).unwrap().is_worse());
         // One that was fitted to these very rows is no better than its file says.
-        assert!(!levels(wrong_by(6.0, 16), wrong_by(1.0, 16), wrong_by(6.0, 16)).unwrap().is_worse());
+        assert!(!levels(wrong_by(36.0, 16), wrong_by(1.0, 16), wrong_by(36.0, 16)).unwrap().is_worse());
         assert_eq!(levels(None, wrong_by(15.0, 16), None), None);
     }
 
