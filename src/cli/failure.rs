@@ -17,6 +17,7 @@ use edgezen_lab::device::profile::{Kind, ProfileError};
 use edgezen_lab::device::runtimes;
 use edgezen_lab::device::tool::ToolError;
 use edgezen_lab::spelling;
+use edgezen_runner::conditions::PinError;
 use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
@@ -357,6 +358,10 @@ impl From<DeviceError> for Failure {
                     .remedy_for_bad_file("docs/runtimes.md lists the fields of a description"),
                 error => Failure::runtime(message).remedy(error.remedy(&description)),
             },
+            DeviceError::Pin { error: PinError::Absent { there, .. }, .. } => {
+                let there = there.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+                Failure::usage(message).remedy(format!("--cores with one or more of {there}"))
+            }
             DeviceError::Launch { .. } | DeviceError::Pin { .. } | DeviceError::Workload { .. } => {
                 Failure::runtime(message)
             }

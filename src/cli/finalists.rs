@@ -89,6 +89,11 @@ fn planned(args: &Args, out: output::Output) -> Result<(Halving, TrainingData), 
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    let place = args.place.clone();
+    place.in_threads(|| compete(args, global))
+}
+
+fn compete(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
     let dir = args.out.clone().unwrap_or_else(|| args.run.join(FINALISTS));
     if dir.join(TABLE).exists() && !args.resume {

@@ -2,16 +2,22 @@
 
 use super::failure::{Exit, Failure};
 use super::force::Force;
+use super::succession::{self, Answering, Before};
 use super::{Global, output};
+use edgezen_core::measurement::Sample;
 use edgezen_core::plainnet::KernelKind;
+use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::file::FitMetrics;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::predictor::network;
 use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_lab::catalogue;
 use edgezen_lab::dataset;
+use edgezen_lab::evaluation::networks as of_networks;
+use edgezen_lab::evaluation::succession::{Succession, held_out_percent};
 use edgezen_lab::files::Destination;
 use edgezen_lab::fit;
+use edgezen_lab::fit::observation::observations;
 use edgezen_lab::fit::refit::RefitError;
 use edgezen_lab::fit::siblings::Set;
 use edgezen_lab::fit::{DataError, Datasets, FitError};
@@ -50,6 +56,9 @@ struct Report<M> {
     rows: u32,
     metrics: M,
     baseline_flops: Option<Metrics>,
+    /// Which names mean the predictor from now on, and how it compares with the one that answered before; absent where it
+    /// went to standard output.
+    answering: Option<Answering>,
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
@@ -66,14 +75,18 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             )
             .remedy("edgezen transfer --from P… leans on predictors of whole networks"));
         }
-        let predictor = fit::networks::fit(&rows, data.request, &[])?;
-        return write_networks(&predictor, &args, global);
+        let predictor = fit::networks::fit(&rows, data.request.clone(), &[])?;
+        let samples: Vec<Sample> =
+            data.datasets.iter().flat_map(|dataset| dataset.samples.iter().cloned()).collect();
+        return write_networks(&predictor, &samples, &args, global);
     }
-    let (observations, lenders) = (data.observations()?, data.lenders()?);
-    let predictor = fit::fit_leaning(&observations, &lenders, data.request)?;
+    let (rows, lenders) = (data.observations()?, data.lenders()?);
+    let predictor = fit::fit_leaning(&rows, &lenders, data.request)?;
     let file = predictor.file();
     let to = args.destination(&file.id)?;
-    catalogue::predictors::write(&to, file.text())?;
+    let before = Before::of(&file.id)?;
+    let compared = before.of_kernels().and_then(|old| Succession::of(&old, &file.metrics, &rows));
+    let answering = args.succeed(&before, &to, compared, file.text())?;
     let p = &file.provenance;
     let report = Report {
         predictor: file.id.clone(),
@@ -81,10 +94,15 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         rows: p.kernels + p.blocks + p.networks,
         metrics: file.metrics.clone(),
         baseline_flops: file.metrics.baseline_flops,
+        answering,
     };
-    global.output().written(&to, &report, || {
-        format!("{}\n\n{} written to {}", metrics_table(&report.metrics), report.predictor, report.file)
-    })
+    let metrics = &report.metrics;
+    succession::warn(
+        &report.predictor,
+        held_out_percent(&[metrics.kernels, metrics.blocks, metrics.networks]),
+        global.output(),
+    );
+    global.output().written(&to, &report, || report.text(&to, metrics_table(metrics)))
 }
 
 /// Fits and writes a predictor for each dataset.
@@ -101,13 +119,25 @@ fn siblings(args: &Args, global: Global) -> Result<(), Failure> {
     for predictor in fit::siblings::fit(&sets)? {
         let path = file(Some(&folder.join(format!("{}.json", predictor.id))), &predictor.id)?;
         let to = args.force.place(path, &inputs)?;
-        catalogue::predictors::write(&to, predictor.text())?;
+        let before = Before::of(&predictor.id)?;
+        let mut compared = None;
+        if let Some(old) = before.of_kernels() {
+            let own = sets.iter().filter(|set| set.dataset.identity.to_string() == predictor.id);
+            let mut rows = Vec::new();
+            for set in own {
+                rows.extend(observations(&set.dataset)?);
+            }
+            compared = Succession::of(&old, &predictor.metrics, &rows);
+        }
+        let answering = args.succeed(&before, &to, compared, predictor.text())?;
+        succession::warn(&predictor.id, held_out_percent(&[predictor.metrics.networks]), global.output());
         reports.push(Report {
             predictor: predictor.id.clone(),
             file: to.path().display().to_string(),
             rows: predictor.provenance.networks,
             metrics: predictor.metrics.clone(),
             baseline_flops: predictor.metrics.baseline_flops,
+            answering,
         });
     }
     global.output().result(&reports, || {
@@ -117,8 +147,23 @@ fn siblings(args: &Args, global: Global) -> Result<(), Failure> {
         };
         let rows: Vec<(String, Metrics)> = reports.iter().flat_map(of).collect();
         let rows: Vec<(String, &Metrics)> = rows.iter().map(|(name, m)| (name.clone(), m)).collect();
-        format!("held-out error (each network left out of all sets)\n{}", table(&rows))
+        let answering = reports.iter().filter_map(|report| Some((report, report.answering.as_ref()?)));
+        let answering: Vec<String> =
+            answering.map(|(report, a)| a.text(&report.predictor, Path::new(&report.file))).collect();
+        format!(
+            "held-out error (each network left out of all sets)\n{}\n{}",
+            table(&rows),
+            answering.concat()
+        )
     })
+}
+
+impl<M> Report<M> {
+    /// For people: `table` of the errors, where the predictor is, and who answers from now on.
+    fn text(&self, to: &Destination, table: String) -> String {
+        let answering = self.answering.iter().map(|answering| answering.text(&self.predictor, to.path()));
+        format!("{table}\n\n{} written to {}\n{}", self.predictor, self.file, answering.collect::<String>())
+    }
 }
 
 impl Args {
@@ -126,6 +171,22 @@ impl Args {
         let folders = self.data.iter().chain(&self.prior);
         let inputs: Vec<PathBuf> = folders.flat_map(|dir| dataset::files_of(dir)).collect();
         self.force.place(file(self.output.as_deref(), id)?, &inputs)
+    }
+
+    /// Writes a predictor to `to`, unless it is clearly worse than the one whose place it would take unasked. Gives who
+    /// answers from now on.
+    fn succeed(
+        &self,
+        before: &Before,
+        to: &Destination,
+        compared: Option<Succession>,
+        text: serde_json::Result<String>,
+    ) -> Result<Option<Answering>, Failure> {
+        if self.output.is_none() {
+            before.refuse_worse(to, compared)?;
+        }
+        catalogue::predictors::write(to, text)?;
+        if to.is_stream() { Ok(None) } else { before.now(to, compared).map(Some) }
     }
 }
 
@@ -138,19 +199,34 @@ pub fn file(given: Option<&Path>, id: &str) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-fn write_networks(predictor: &NetworkPredictor, args: &Args, global: Global) -> Result<(), Failure> {
+fn write_networks(
+    predictor: &NetworkPredictor,
+    samples: &[Sample],
+    args: &Args,
+    global: Global,
+) -> Result<(), Failure> {
     let to = args.destination(&predictor.id)?;
-    catalogue::predictors::write(&to, predictor.text())?;
+    let before = Before::of(&predictor.id)?;
+    let judged = before.of_networks().and_then(|old| {
+        let stated = old.metrics.networks;
+        // Networks that the old one does not know tell nothing of it.
+        let judged =
+            of_networks::evaluate(&AnyPredictor::Networks(Box::new(old)), samples, Vec::new()).ok()?;
+        Some((judged.networks, stated))
+    });
+    let compared = judged
+        .and_then(|(judged, stated)| Succession::of_levels(&[(predictor.metrics.networks, judged, stated)]));
+    let answering = args.succeed(&before, &to, compared, predictor.text())?;
     let report = Report {
         predictor: predictor.id.clone(),
         file: to.path().display().to_string(),
         rows: predictor.provenance.networks,
         metrics: predictor.metrics.clone(),
         baseline_flops: predictor.metrics.baseline_flops,
+        answering,
     };
-    global.output().written(&to, &report, || {
-        format!("{}\n\n{} written to {}", network_table(&report.metrics), report.predictor, report.file)
-    })
+    succession::warn(&report.predictor, held_out_percent(&[report.metrics.networks]), global.output());
+    global.output().written(&to, &report, || report.text(&to, network_table(&report.metrics)))
 }
 
 impl From<FitError> for Failure {

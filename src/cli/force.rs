@@ -29,5 +29,19 @@ impl Force {
     }
 }
 
+/// Refuses a file whose name says that it holds something else than the `what` that is written: its ending must be one of
+/// `endings`. A name without an ending, and standard output, say nothing.
+pub fn has_ending(path: &Path, endings: &[&str], what: &str) -> Result<(), Failure> {
+    let Some(ending) = path.extension().map(|ending| ending.to_string_lossy().into_owned()) else {
+        return Ok(());
+    };
+    if path.starts_with("/dev") || endings.iter().any(|one| one.eq_ignore_ascii_case(&ending)) {
+        return Ok(());
+    }
+    let renamed = path.with_extension(endings.first().copied().unwrap_or_default());
+    Err(Failure::usage(format!("{}: {what} is written, which is no .{ending}", path.display()))
+        .remedy(format!("-o {}", renamed.display())))
+}
+
 /// A result without inputs in files.
 pub const NO_INPUTS: &[&str] = &[];

@@ -50,6 +50,9 @@ struct Row {
     net: String,
     name: Option<String>,
     device: String,
+    /// The same for people.
+    #[serde(skip)]
+    identity: String,
     /// The median of the launches' medians.
     median_ms: f64,
     mean_ms: f64,
@@ -188,10 +191,24 @@ fn read(net: &str, options: NetOptions) -> Result<Read, Failure> {
     if net::is_network_file(net) {
         let path = Path::new(net);
         std::fs::metadata(path).map_err(|e| Failure::io(path, &e))?;
+        as_it_is(net, options)?;
         return Ok(Read { label: net.to_owned(), network: MeasuredNetwork::File(path.to_owned()) });
     }
     let network = net::any(net, options)?;
     Ok(Read { label: network.name(), network: network.measured()? })
+}
+
+/// Refuses what would change a file, which a runtime runs as it is.
+fn as_it_is(net: &str, options: NetOptions) -> Result<(), Failure> {
+    let NetOptions { resolution, classes, se } = options;
+    let given = [(resolution.is_some(), "--resolution"), (classes.is_some(), "--classes"), (se, "--se")];
+    match given.iter().find(|(given, _)| *given) {
+        Some((_, option)) => {
+            Err(Failure::usage(format!("{option} has no effect on {net}, which the runtime runs as it is"))
+                .remedy(format!("leave out {option}, or export the network anew with it")))
+        }
+        None => Ok(()),
+    }
 }
 
 impl From<NotMeasurable> for Failure {
@@ -221,6 +238,7 @@ fn row(read: Read, reading: Option<Reading>, identity: &Identity, cold_caches: b
         net,
         name,
         device: identity.to_string(),
+        identity: identity.in_words(),
         median_ms: summary.median.ms(),
         mean_ms: summary.mean.ms(),
         min_ms: summary.min.ms(),
@@ -278,7 +296,9 @@ fn text(rows: &[&Row]) -> String {
             ]
         })
         .collect();
-    let device = rows.first().map_or(String::new(), |row| format!("{}, per image\n", row.device));
+    let cold = |row: &&Row| if row.cold_caches { ", caches emptied before each run" } else { "" };
+    let device =
+        rows.first().map_or(String::new(), |row| format!("{}, per image{}\n", row.identity, cold(row)));
     let header = [
         "network",
         "median ms",

@@ -48,7 +48,9 @@ mod rescore;
 mod rows;
 mod score;
 mod search;
+mod succession;
 mod target;
+mod threads;
 #[cfg(feature = "torch")]
 mod train;
 mod transfer;
@@ -101,6 +103,7 @@ impl Cli {
     fn of_words(words: &[String]) -> Result<Cli, Failure> {
         let line: Vec<OsString> =
             std::iter::once(OsString::from("edgezen")).chain(words.iter().map(OsString::from)).collect();
+        let line = with_negative_values(&line);
         let mut cli = Cli::try_parse_from(&line).map_err(|error| match needs_torch(&error) {
             Some(what) => Failure::needs_torch(what),
             None => misunderstood(&error, commands_beside(&error, &line)),
@@ -208,6 +211,7 @@ pub fn run() -> Result<(), Failure> {
 /// Runs the command of a command line, which begins with the name of the program.
 pub fn run_line(line: &[OsString]) -> Result<(), Failure> {
     let started = Instant::now();
+    let line = &with_negative_values(line)[..];
     let mut cli = match Cli::try_parse_from(line) {
         Ok(cli) => cli,
         Err(error) => {
@@ -224,6 +228,33 @@ pub fn run_line(line: &[OsString]) -> Result<(), Failure> {
     let done = command(cli, None);
     output.detail(format!("finished in {:.2} s", started.elapsed().as_secs_f64()));
     done
+}
+
+/// The command line with negative values as parts of their options, `--latency -5ms` as `--latency=-5ms`: what is wrong with
+/// such a value is then said by whoever reads the option. No option begins with a digit.
+fn with_negative_values(line: &[OsString]) -> Vec<OsString> {
+    let is_negative = |word: &OsString| {
+        let word = word.to_string_lossy();
+        let number = word.strip_prefix('-').map(|rest| rest.strip_prefix('.').unwrap_or(rest));
+        number.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+            || matches!(&*word, "-inf" | "-nan")
+    };
+    let is_option = |word: &OsString| {
+        let word = word.to_string_lossy();
+        word.len() > 2 && word.starts_with("--") && !word.contains('=')
+    };
+    let end = line.iter().position(|word| word == "--").unwrap_or(line.len());
+    let mut joined: Vec<OsString> = Vec::with_capacity(line.len());
+    for (at, word) in line.iter().enumerate() {
+        match joined.last_mut().filter(|last| at < end && is_negative(word) && is_option(last)) {
+            Some(option) => {
+                option.push("=");
+                option.push(word);
+            }
+            None => joined.push(word.clone()),
+        }
+    }
+    joined
 }
 
 /// Whether `--json` was given, for errors that end the program.
@@ -352,6 +383,24 @@ mod tests {
         }
         all.retain(|(words, _)| !words.is_empty());
         all
+    }
+
+    #[test]
+    fn negative_values_are_parts_of_their_options() {
+        let joined = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            with_negative_values(&words).join(std::ffi::OsStr::new(" ")).into_string().unwrap()
+        };
+        assert_eq!(joined("edgezen search --latency -5ms --json"), "edgezen search --latency=-5ms --json");
+        assert_eq!(joined("edgezen search --params -.5"), "edgezen search --params=-.5");
+        assert_eq!(
+            joined("edgezen search --params -1 --flops -inf"),
+            "edgezen search --params=-1 --flops=-inf"
+        );
+        for other in ["edgezen fit -o p.json --data a -q", "edgezen info -- --latency -5", "edgezen info -5"]
+        {
+            assert_eq!(joined(other), other);
+        }
     }
 
     #[test]

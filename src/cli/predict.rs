@@ -2,11 +2,12 @@
 
 use super::answers::{Answers, worst};
 use super::failure::{Exit, Failure};
-use super::force::Force;
+use super::force::{Force, has_ending};
 use super::net::{self, NetOptions};
 use super::predictors::{self, Which};
 use super::{Global, breakdown, output, predict_table};
 use clap::builder::PossibleValuesParser;
+use edgezen_core::measurement::Identity;
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::breakdown::{BlockShare, KernelShare};
 use edgezen_core::predictor::extrapolation::Extrapolated;
@@ -93,6 +94,11 @@ enum By {
 struct Row {
     net: String,
     device: String,
+    /// Of the identity that is predicted.
+    threads: u32,
+    /// The identity for people.
+    #[serde(skip)]
+    identity: String,
     /// Present where the identity states throughputs: `ms` is then the time of an image while others are under way, and no
     /// latency.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,7 +175,7 @@ impl Args {
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let mut loaded = args.which.load(global.output())?;
-    let throughput = loaded.identity().is_throughput();
+    let identity = loaded.identity().clone();
     predictors::check_budget(loaded.identity(), args.bounded())?;
     if let (AnyPredictor::Kernels(predictor), Some(batch)) = (&mut loaded, args.batch) {
         **predictor = predictor.with_batch(batch);
@@ -195,7 +201,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
             AnyPredictor::Kernels(predictor) => predict(predictor, net, &args)?,
             AnyPredictor::Networks(predictor) => predict_whole(predictor, net, &args)?,
         };
-        Ok(row(prediction, &args, throughput))
+        Ok(row(prediction, &args, &identity))
     });
     let answers = answers.told_apart(|row| &mut row.net);
     let strict = answers.given().into_iter().find_map(|row| outside(row, &args));
@@ -237,6 +243,7 @@ fn blocks(
     if let Some(dataset) = &dataset {
         same_identity(predictor.identity(), &dataset.identity)?;
     }
+    has_ending(output, &["csv"], "a table of comma-separated values")?;
     let inputs: Vec<&Path> = args.which.predictor.as_deref().into_iter().collect();
     let to = args.force.place(output, &inputs)?;
     let rows = table_of_blocks::table(space, predictor, dataset.as_ref())
@@ -251,7 +258,8 @@ fn blocks(
         output: to.path().display().to_string(),
     };
     global.output().written(&to, &report, || {
-        let LookupReport { device, blocks, measured, outside, output } = &report;
+        let LookupReport { blocks, measured, outside, output, .. } = &report;
+        let device = loaded.identity().in_words();
         format!("{blocks} blocks on {device}, {measured} of them measured, {outside} outside the domain: {output}\n")
     })
 }
@@ -310,7 +318,7 @@ pub fn check_batch(predictor: &NetworkPredictor, asked: u32) -> Result<(), Failu
     Err(PredictionError::OtherBatch { predictor: predictor.id.clone(), batch }.into())
 }
 
-fn row(prediction: prediction::Prediction, args: &Args, throughput: bool) -> Row {
+fn row(prediction: prediction::Prediction, args: &Args, identity: &Identity) -> Row {
     let missing = prediction.unknown();
     let prediction::Prediction {
         net,
@@ -323,7 +331,7 @@ fn row(prediction: prediction::Prediction, args: &Args, throughput: bool) -> Row
         breakdown,
     } = prediction;
     let shown = breakdown.filter(|_| args.breakdown.is_some());
-    let rate = |time: Latency| throughput.then(|| Throughput::of(time).0);
+    let rate = |time: Latency| identity.is_throughput().then(|| Throughput::of(time).0);
     let kernel = |share: &KernelShare| KernelRow {
         kernel: share.kernel.to_string(),
         ms: share.latency.ms(),
@@ -332,6 +340,8 @@ fn row(prediction: prediction::Prediction, args: &Args, throughput: bool) -> Row
     Row {
         net,
         device,
+        threads: identity.threads,
+        identity: identity.in_words(),
         images_per_s: rate(estimate.latency),
         lower_images_per_s: rate(estimate.upper),
         upper_images_per_s: rate(estimate.lower),
@@ -362,6 +372,15 @@ fn support(support: Support) -> &'static str {
     }
 }
 
+/// What a person is told of the domain that a kernel lies in.
+fn in_words(support: &str) -> &str {
+    match support {
+        "lent" => "priced by other devices or runtimes",
+        "bound" => "no model: at least this",
+        other => other,
+    }
+}
+
 fn text(rows: &[&Row], args: &Args) -> String {
     let mut out = String::new();
     for p in rows {
@@ -373,7 +392,7 @@ fn text(rows: &[&Row], args: &Args) -> String {
             "{}\n  {} {unit} on {} (90 %: {} to {} {unit}), {:.0} % inside the domain\n",
             p.net,
             three_digits(value),
-            p.device,
+            p.identity,
             three_digits(lower),
             three_digits(upper),
             100.0 * p.coverage
@@ -424,8 +443,9 @@ fn text(rows: &[&Row], args: &Args) -> String {
                 }
             }
             (Some(By::Kernels), _, Some(rows)) => {
-                let cells =
-                    |row: &KernelRow| vec![row.kernel.clone(), three_digits(row.ms), row.support.to_owned()];
+                let cells = |row: &KernelRow| {
+                    vec![row.kernel.clone(), three_digits(row.ms), in_words(row.support).to_owned()]
+                };
                 let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
                 out += &output::table(&["kernel", "ms", "domain"], &cells);
             }

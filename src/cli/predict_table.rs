@@ -46,7 +46,10 @@ pub fn write(
     global.output().written(output, &report, || {
         let mut text = format!(
             "{} rows, {} inside the domain of {}: {}",
-            report.rows, report.inside, report.device, report.output
+            report.rows,
+            report.inside,
+            loaded.identity().in_words(),
+            report.output
         );
         if !report.unknown.is_empty() {
             text += &format!("\nwithout a model: {}", report.unknown.join(", "));

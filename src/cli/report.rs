@@ -4,7 +4,7 @@
 use super::browser;
 use super::calibrate;
 use super::caller::is_own;
-use super::force::{Force, NO_INPUTS};
+use super::force::{Force, NO_INPUTS, has_ending};
 use super::output::Output;
 use super::{Exit, Failure, Global, predictors, score};
 use edgezen_core::accuracy::calibration;
@@ -56,19 +56,20 @@ struct Written {
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let started = Instant::now();
-    let Some((dir, beside)) = args.runs.split_first() else { return Err(Failure::usage("no run is named")) };
     if args.runs.len() > MOST_RUNS {
         return Err(Failure::usage(format!("{} runs are more than a page can tell apart", args.runs.len()))
             .remedy(format!("name {MOST_RUNS} at most")));
     }
+    let runs = each_once(&args.runs, global.output());
+    if let Some(page) = &args.output {
+        has_ending(page, &["html", "htm"], "a page of HTML")?;
+    }
+    let Some((dir, beside)) = runs.split_first() else { return Err(Failure::usage("no run is named")) };
     let page = args.output.clone().unwrap_or_else(|| dir.join("report.html"));
     // A page that was drawn earlier is drawn anew, with its plots.
     let force = Force { force: args.force.force || is_page(&page) };
-    let inputs: Vec<PathBuf> = args
-        .runs
-        .iter()
-        .flat_map(|dir| runs::files_of(dir).into_iter().chain(trainings::files_of(dir)))
-        .collect();
+    let inputs: Vec<PathBuf> =
+        runs.iter().flat_map(|dir| runs::files_of(dir).into_iter().chain(trainings::files_of(dir))).collect();
     let to = force.place(&page, &inputs)?;
     if args.open && to.is_stream() {
         return Err(Failure::usage("--open needs a page in a file").remedy("-o report.html"));
@@ -111,6 +112,23 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     };
     global.output().written(&to, &written, || format!("{}\n{}", written.report, written.plots.join("\n")))?;
     if args.open { browser::open(&page) } else { Ok(()) }
+}
+
+/// The runs, each once, whatever ways lead to its folder; a remark says of which there were several.
+fn each_once(runs: &[PathBuf], output: Output) -> Vec<PathBuf> {
+    let real = |dir: &PathBuf| std::fs::canonicalize(dir).unwrap_or_else(|_| dir.clone());
+    let mut known: Vec<PathBuf> = Vec::new();
+    let mut once: Vec<PathBuf> = Vec::new();
+    for run in runs {
+        let folder = real(run);
+        if known.contains(&folder) {
+            output.note(format!("note: {} is named more than once; it is shown once", run.display()));
+            continue;
+        }
+        known.push(folder);
+        once.push(run.clone());
+    }
+    once
 }
 
 /// Reads the folder of a training or of finalists; `None` where it is the folder of a search, or of nothing.

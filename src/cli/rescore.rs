@@ -3,12 +3,22 @@
 use super::{Failure, output};
 use edgezen_lab::rescoring::NoExactEngine;
 use edgezen_lab::runs::Rescored;
+use edgezen_lab::runs::manifest::EXACT;
 
 /// The engine that scores again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Engine {
     /// On random weights and images
     Exact,
+}
+
+impl Engine {
+    /// As descriptions of runs name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Engine::Exact => EXACT,
+        }
+    }
 }
 
 /// Networks that are scored again, where nobody says how many.

@@ -2,7 +2,7 @@
 
 use super::answers::Answers;
 use super::net::{self, NetOptions};
-use super::{Failure, Global, calibrate, output};
+use super::{Failure, Global, calibrate, output, threads};
 use edgezen_core::proxy;
 use edgezen_core::proxy::Mode;
 use edgezen_core::proxy::ensemble;
@@ -164,11 +164,7 @@ fn answers(args: Args, global: Global) -> Result<Answers<Row>, Failure> {
             .remedy("name several networks"));
     }
     let calibrated = args.calibration.as_deref().map(calibrate::read).transpose()?;
-    let threads = args.threads.map_or(0, usize::from);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|e| Failure::runtime(format!("cannot start {threads} threads: {e}")))?;
+    let pool = threads::pool(args.threads.map_or(0, usize::from))?;
     let answers = Answers::each(&args.nets, |net| {
         let (name, model) = net::scored(net, args.options)?;
         let mut of = BTreeMap::new();
@@ -281,7 +277,10 @@ impl From<ScoringError> for Failure {
                 Failure::usage(message).remedy("--engine exact, or leave out --batch and --repeats")
             }
             ScoringError::NoLinks(_) => Failure::usage(message).remedy("leave out --built"),
-            ScoringError::NoRepeats | ScoringError::BadError(_) => Failure::usage(message),
+            ScoringError::NoRepeats => Failure::usage(message).remedy("--repeats 1 or more"),
+            ScoringError::BadError(_) => {
+                Failure::usage(message).remedy("--error 0.1, say: the smaller, the more draws it takes")
+            }
             ScoringError::NoError => {
                 Failure::usage(message).remedy("--proxy zen --engine exact, or leave out --error")
             }

@@ -10,10 +10,11 @@ use edgezen_lab::campaign::networks::{self, Step};
 use edgezen_lab::catalogue::Usual;
 use edgezen_lab::device;
 use edgezen_lab::device::android::PhoneOptions;
+use edgezen_lab::device::complaint::Complaint;
 use edgezen_lab::device::host_cpu::HostOptions;
 use edgezen_lab::device::linux::BoardOptions;
 use edgezen_lab::device::simulated::Simulation;
-use edgezen_lab::device::{Device, DeviceName, DriverOptions, Options};
+use edgezen_lab::device::{Device, DeviceName, DriverOptions, Means, Options};
 use indicatif::ProgressBar;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,6 +42,9 @@ pub enum State {
     Sustained,
 }
 
+/// Seconds of the longest wait for a phone or board, if nobody says otherwise.
+const PATIENCE: u64 = 60;
+
 /// Options of the drivers.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Reach {
@@ -57,7 +61,7 @@ pub struct Reach {
     #[arg(long, value_name = "TAG", requires = "pool")]
     pub tag: Option<String>,
     /// Longest wait for a phone or board whose link broke
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE)]
     pub patience: u64,
     /// Numbers of the cores to measure on, such as 4,5,6,7 [default: as the device's profile says]
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
@@ -71,6 +75,25 @@ pub struct Reach {
 }
 
 impl Reach {
+    /// Refuses what says nothing of the device called `name`, such as the serial number of a phone for a board. A serial number
+    /// that only the environment gives is for phones alone, and refused nowhere.
+    ///
+    /// # Errors
+    /// A device that nothing here measures on; an option that the device does not heed.
+    pub fn check(&self, name: &str) -> Result<(), Failure> {
+        heeded(
+            name,
+            &[
+                serial(self.serial.as_ref()),
+                host_named(self.host.as_ref()),
+                (self.pool.is_some(), Means::Pool, "--pool", "pools are of phones and boards"),
+                (self.cores.is_some(), Means::Cores, "--cores", "the device chooses"),
+                (self.other_phone, Means::OtherUnit, "--other-phone", "it is for phones and boards"),
+                (self.patience != PATIENCE, Means::OtherUnit, "--patience", "it is for phones and boards"),
+            ],
+        )
+    }
+
     /// Options for measurements in `rounds` passes on the device called `name`; `seed` is that of weights and inputs. The
     /// usual pace of the core is taken from the device's predictor.
     pub fn options(&self, name: &str, rounds: u32, seed: u64) -> Options {
@@ -92,6 +115,36 @@ impl Reach {
             driver: DriverOptions::default().with(phone).with(board).with(self.simulate.clone()).with(host()),
             ..Options::default()
         }
+    }
+}
+
+/// Whether an option was given, what it says, its name, and why it may say nothing.
+pub type Given = (bool, Means, &'static str, &'static str);
+
+/// `--serial`, unless it comes from the environment: that is for phones alone, and refused nowhere.
+pub fn serial(serial: Option<&String>) -> Given {
+    let given = serial.is_some_and(|serial| std::env::var("ANDROID_SERIAL").ok().as_ref() != Some(serial));
+    (given, Means::Serial, "--serial", "it names a phone, as --device android-generic or pixel2")
+}
+
+/// `--host`.
+pub fn host_named(host: Option<&String>) -> Given {
+    (host.is_some(), Means::Host, "--host", "it names a board, as --device linux-generic or raspberrypi4")
+}
+
+/// Refuses options that the device called `name` does not heed.
+///
+/// # Errors
+/// A device that nothing here measures on; an option that says nothing of it.
+pub fn heeded(name: &str, options: &[Given]) -> Result<(), Failure> {
+    let (profile, driver) = device::find(&shipped::profiles(), name)?;
+    let heeds = driver.heeds();
+    match options.iter().find(|(given, means, ..)| *given && !heeds.contains(means)) {
+        Some((_, _, option, why)) => {
+            let message = format!("{option} says nothing of {}, which is {}", profile.id, driver.about());
+            Err(Failure::usage(message).remedy(format!("leave out {option}: {why}")))
+        }
+        None => Ok(()),
     }
 }
 
@@ -148,6 +201,8 @@ impl Target {
     /// Opens the device for measuring networks in several launches, and prints its notes.
     pub fn open(&self, how: How, global: Global) -> Result<Box<dyn Device>, Failure> {
         let name = self.name()?;
+        self.reach.check(&name)?;
+        warn_unfit(&unfit(&name), global.output());
         let options = networks::options(self.reach.of_free_unit(&name)?.options(
             &name,
             networks::LAUNCHES,
@@ -175,6 +230,19 @@ pub fn show_step(bar: &ProgressBar, step: Step<'_>) {
 /// How far the heating of a device is.
 pub fn heating(so_far: Duration, sentinel: Latency) -> String {
     format!("heating, {} s so far, the sentinel takes {sentinel}", so_far.as_secs())
+}
+
+/// What makes the device called `name` unfit to measure now, as `devices doctor` says it; nothing of a device that is not known.
+pub fn unfit(name: &str) -> Vec<Complaint> {
+    device::find(&shipped::profiles(), name).map_or_else(|_| Vec::new(), |(_, driver)| driver.unfit())
+}
+
+/// Warns of what `devices doctor` calls unfit.
+pub fn warn_unfit(complaints: &[Complaint], output: Output) {
+    for complaint in complaints {
+        output.note(format!("warning: not fit to measure now: {}", complaint.finding));
+        output.note(format!("  try: {}", complaint.remedy));
+    }
 }
 
 /// Prints what a device wants a person to know.

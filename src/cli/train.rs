@@ -4,7 +4,7 @@ use super::net::{self, NetOptions};
 use super::output::Output;
 use super::pictures::{self, PictureOptions};
 use super::recipe::RecipeOptions;
-use super::{Exit, Failure, Global, interrupt};
+use super::{Exit, Failure, Global, interrupt, threads};
 use edgezen_core::digest::sha256;
 use edgezen_core::plainnet::{Model, notation};
 use edgezen_engine::onnx::Size;
@@ -64,17 +64,32 @@ pub struct Args {
 }
 
 /// Where libtorch computes.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Place {
     /// cpu or cuda:0 [default: the first GPU, else the CPU]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
-    /// Threads on the CPU; a run is the same to the bit with the same number [default: one per core]
+    /// Threads on the CPU, for libtorch and for the images; a run is the same to the bit with the same number [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=1024))]
     pub threads: Option<i32>,
 }
 
 impl Place {
+    /// Does `work` in so many threads as were asked for: images are decoded, cut and turned in them, too, which libtorch's number of
+    /// threads says nothing of.
+    ///
+    /// # Errors
+    /// The system gives no such threads; what the work says.
+    pub fn in_threads<T: Send>(
+        &self,
+        work: impl FnOnce() -> Result<T, Failure> + Send,
+    ) -> Result<T, Failure> {
+        let Some(threads) = self.threads.and_then(|threads| usize::try_from(threads).ok()) else {
+            return work();
+        };
+        threads::pool(threads)?.install(work)
+    }
+
     pub fn device(&self) -> Result<Device, Failure> {
         if let Some(threads) = self.threads {
             tch::set_num_threads(threads);
@@ -132,6 +147,11 @@ struct Tested {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    let place = args.place.clone();
+    place.in_threads(|| train(args, global))
+}
+
+fn train(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
     let began = Instant::now();
     let cifar = TrainingData::is_cifar(&args.data);

@@ -4,7 +4,8 @@ use super::answers::{Answers, Item, worst};
 use super::force::Force;
 use super::net::{self, NetOptions};
 use super::output::Output;
-use super::target::Reach;
+use super::succession::{self, Before};
+use super::target::{self, Reach};
 use super::{Exit, Failure, Global, fit, predictors, verify};
 use crate::shipped;
 use edgezen_core::measurement::{Identity, Quality};
@@ -18,7 +19,9 @@ use edgezen_lab::catalogue::networks::Kind;
 use edgezen_lab::dataset::{self, Dataset};
 use edgezen_lab::device::Options;
 use edgezen_lab::evaluation::same_identity;
+use edgezen_lab::evaluation::succession::{Succession, held_out_percent};
 use edgezen_lab::files::lock_folder;
+use edgezen_lab::fit::observation::observations;
 use edgezen_lab::prediction::network;
 use edgezen_lab::runs;
 use edgezen_lab::runs::Verified;
@@ -70,15 +73,24 @@ struct Report<'a> {
     refitted: Option<String>,
 }
 
+/// A predictor that was fitted anew.
+struct Refitted {
+    file: String,
+    /// Which names mean it from now on, and how it compares with the one before, for people.
+    answering: String,
+}
+
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let output = global.output();
     verify::check(Some(&args.device))?;
+    args.reach.check(&args.device)?;
     let (predictor, usual) = predictor(&args, output)?;
     let (asked, limit) = what(&args, &predictor);
     let networks: Vec<Predicted> = asked.given().into_iter().flatten().cloned().collect();
     if networks.is_empty() {
         return asked.then(|_| Ok(())).print(output, |_| String::new())?.map_or(Ok(()), Err);
     }
+    target::warn_unfit(&target::unfit(&args.device), output);
     let reach = args.reach.of_free_unit(&args.device)?;
     let Usual { probe_ns: usual_probe_ns, sentinel_ns: usual_sentinel_ns } = usual;
     let options = Options { usual_probe_ns, usual_sentinel_ns, ..reach.options(&args.device, LAUNCHES, 0) };
@@ -87,7 +99,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let mut shown = verify::Shown::new(output);
     let rows = device.compare(&networks, &*predictor, limit, &mut |event| shown.show(event))?;
     let refitted = match args.refit {
-        true => Some(refit(args.data.as_deref(), predictor.identity(), &networks, &rows)?),
+        true => Some(refit(args.data.as_deref(), predictor.identity(), &networks, &rows, output)?),
         false => None,
     };
     let report = Report {
@@ -95,11 +107,11 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         predictor: predictor.identity().to_string(),
         metrics: metrics(&rows),
         rows: asked.spread(&rows, Vec::len),
-        refitted,
+        refitted: refitted.as_ref().map(|refitted| refitted.file.clone()),
     };
     output.result(&report, || {
-        let refitted = report.refitted.iter().map(|file| format!("\nfitted anew: {file}\n"));
-        verify::text(&rows) + &refitted.collect::<String>()
+        let said = |done: &Refitted| format!("\nfitted anew: {}\n{}", done.file, done.answering);
+        verify::text(&rows) + &refitted.iter().map(said).collect::<String>()
     })?;
     let refused = asked.complain(output);
     let noisy = judge(&rows).err();
@@ -168,13 +180,14 @@ fn judge(rows: &[Verified]) -> Result<(), Failure> {
 }
 
 /// Adds the measured networks to the dataset of their predictor, and fits the predictor anew. Noisy measurements are
-/// left out. Gives the file of the predictor.
+/// left out.
 fn refit(
     data: Option<&Path>,
     identity: &Identity,
     networks: &[Predicted],
     rows: &[Verified],
-) -> Result<String, Failure> {
+    output: Output,
+) -> Result<Refitted, Failure> {
     let usual = Path::new("datasets").join(format!("{}@{}", identity.device, identity.runtime));
     let dir = data.unwrap_or(&usual);
     let read = || {
@@ -194,7 +207,14 @@ fn refit(
     let predictor = edgezen_lab::fit::refit::refit(dir, dataset, samples)?;
     // That is what was asked for.
     let force = Force { force: true };
-    let to = force.place(fit::file(None, &predictor.file().id)?, &dataset::files_of(dir))?;
-    edgezen_lab::catalogue::predictors::write(&to, predictor.file().text())?;
-    Ok(to.path().display().to_string())
+    let file = predictor.file();
+    let to = force.place(fit::file(None, &file.id)?, &dataset::files_of(dir))?;
+    let before = Before::of(&file.id)?;
+    let rows = Dataset::read(dir).map_err(Failure::from).and_then(|data| Ok(observations(&data)?))?;
+    let compared = before.of_kernels().and_then(|old| Succession::of(&old, &file.metrics, &rows));
+    edgezen_lab::catalogue::predictors::write(&to, file.text())?;
+    let levels = [file.metrics.kernels, file.metrics.blocks, file.metrics.networks];
+    succession::warn(&file.id, held_out_percent(&levels), output);
+    let answering = before.now(&to, compared)?.text(&file.id, to.path());
+    Ok(Refitted { file: to.path().display().to_string(), answering })
 }

@@ -133,3 +133,91 @@ fn a_device_without_a_meter_says_that_it_has_none() {
     let (rows, _) = measured(&["--device", "simulated", "mobilenet_v2"]);
     assert_eq!((&rows[0]["energy"], &rows[0]["energy_missing"]), (&Value::Null, &Value::Null));
 }
+
+#[test]
+fn what_says_nothing_of_the_device_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    edgezen_json(dir, &["export", NET, "--resolution", "16", "-o", "net.onnx", "--json"]);
+    for (args, words) in [
+        (
+            &["measure", "--device", "host", "--host", "X", NET][..],
+            &["--host says nothing of host", "board"][..],
+        ),
+        (&["measure", "--device", "host", "--serial", "X", NET], &["--serial says nothing of host", "phone"]),
+        (&["measure", "--device", "simulated", "--cores", "0", NET], &["--cores says nothing of simulated"]),
+        (&["measure", "--device", "host", "--patience", "5", NET], &["--patience says nothing of host"]),
+        (&["measure", "--device", "pixel2", "--host", "X", NET], &["--host says nothing of pixel2"]),
+        (
+            &["measure", "--device", "raspberrypi4", "--serial", "X", NET],
+            &["--serial says nothing of raspberrypi4"],
+        ),
+        (&["profile", "--device", "host", "--other-phone"], &["--other-phone says nothing of host"]),
+        (&["validate", NET, "--device", "host", "--host", "X"], &["--host says nothing of host"]),
+        (
+            &["transfer", "--from", "pixel2", "--device", "host", "--serial", "X"],
+            &["--serial says nothing of host"],
+        ),
+        (
+            &["measure", "--device", "simulated", "net.onnx", "--resolution", "32"],
+            &["--resolution has no effect"],
+        ),
+        (&["measure", "--device", "simulated", "net.onnx", "--classes", "3"], &["--classes has no effect"]),
+    ] {
+        refused(dir, args, 2, words);
+    }
+    // What only the environment says is for phones.
+    let output = Command::new(env!("CARGO_BIN_EXE_edgezen"))
+        .args(["measure", "--device", "simulated", NET])
+        .env("ANDROID_SERIAL", "X")
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn cores_that_are_not_there_are_answered_with_those_that_are() {
+    let args = ["measure", "--device", "host", "--cores", "65000", NET];
+    refused(
+        Path::new("."),
+        &args,
+        2,
+        &["there is no core 65000: this computer has cores 0", "--cores with one"],
+    );
+}
+
+#[test]
+fn cold_caches_stand_above_the_table() {
+    let measure = ["measure", "--device", "simulated", NET];
+    let text = |more: &[&str]| {
+        let output = edgezen(Path::new("."), &[&measure, more].concat());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(text(&["--cold-caches"]).contains("per image, caches emptied before each run\n"));
+    assert!(!text(&[]).contains("caches"));
+}
+
+#[test]
+fn threads_of_a_predictor_stand_beside_its_latencies() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = |args: &[&str]| String::from_utf8_lossy(&edgezen(dir.path(), args).stdout).into_owned();
+    let predicted = text(&["predict", "--device", "pixel3", "mobilenet_v2"]);
+    assert!(predicted.contains(" ms on pixel3@tflite@fp32, 4 threads (90 %"), "{predicted}");
+    let one = text(&["predict", "--device", "pixel2", "mobilenet_v2"]);
+    assert!(one.contains(" ms on pixel2@tflite@fp32 (90 %"), "{one}");
+    let search = ["search", "--device", "pixel4", "--latency", "60ms", "--iterations", "500", "--out", "run"];
+    let found = text(&search);
+    assert!(found.contains("by pixel4@tflite@fp32, 4 threads, "), "{found}");
+    let list = text(&["predictors", "list"]);
+    let row = list.lines().find(|line| line.starts_with("pixel3@tflite@fp32 ")).unwrap();
+    assert_eq!(row.split_whitespace().nth(1), Some("4"), "{row}");
+}
+
+#[test]
+fn a_profile_says_what_the_doctor_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let simulated = ["profile", "--device", "simulated", "--samples", "12", "-o", "data", "--json"];
+    assert_eq!(edgezen_json(dir.path(), &simulated)["unfit"], serde_json::json!([]));
+}

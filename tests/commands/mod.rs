@@ -20,6 +20,7 @@ mod report;
 mod runtimes;
 mod score;
 mod search;
+mod succession;
 mod tools;
 mod winners;
 

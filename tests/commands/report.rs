@@ -218,3 +218,22 @@ fn a_page_is_opened_in_the_browser_that_is_named() {
     assert!(dir.join("two.html").exists());
     refused(dir, &["report", "one", "-o", "/dev/stdout", "--open"], 2, &["--open needs a page in a file"]);
 }
+
+#[test]
+fn a_page_is_html_and_shows_each_run_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    search(dir, "r1", &["--space", "mobilenet", "--latency", "70ms"]);
+    refused(dir, &["report", "r1", "-o", "y.pdf"], 2, &["y.pdf", "HTML", "-o y.html"]);
+    assert!(!dir.join("y.pdf").exists() && !dir.join("y_plots").exists());
+    let twice = edgezen(dir, &["report", "r1", "./r1", "r1", "-o", "y.html", "--json"]);
+    let said = String::from_utf8_lossy(&twice.stderr).into_owned();
+    assert!(twice.status.success() && said.contains("./r1 is named more than once"), "{said}");
+    let written: Value = serde_json::from_slice(&twice.stdout).unwrap();
+    assert!(written.get("beside").is_none(), "{written}");
+    // The same of other files of one kind only.
+    let data = ["evaluate", "--predictor", "pixel2", "--data", "none.csv", "--svg", "s.png"];
+    refused(dir, &data, 2, &["s.png", "SVG"]);
+    let blocks = ["predict", "--device", "pixel2", "--blocks", "mobilenet", "-o", "b.parquet"];
+    refused(dir, &blocks, 2, &["b.parquet", "comma-separated"]);
+}

@@ -365,7 +365,14 @@ fn the_table_fits_80_columns() {
     for line in stdout.lines().filter(|line| !line.starts_with("SuperConv")) {
         assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
     }
-    for word in ["binds:", "cheapest edits", "front", "per second", "budget 60.0 ms"] {
+    for word in [
+        "used of the budgets;",
+        "within the budgets",
+        "cheapest edits",
+        "front",
+        "per second",
+        "budget 60.0 ms",
+    ] {
         assert!(stdout.contains(word), "no {word:?} in {stdout}");
     }
 }
@@ -556,4 +563,88 @@ fn a_search_without_layers_has_a_limit_and_a_shape() {
     edgezen_json(dir, &["search", "--preset", preset, "--iterations", "500", "--out", "preset", "--json"]);
     let manifest = runs::read_manifest(&dir.join("preset")).unwrap();
     assert!(manifest.shape.is_none() && manifest.kernels.is_none() && !manifest.se);
+}
+
+/// A search of which choosing the winner finds greater scores than it found itself says nothing of the greatest score.
+#[test]
+fn a_search_that_was_too_short_does_not_speak_of_the_greatest_score() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["search", "--device", "pixel2", "--iterations", "500", "--latency", "1e9s", "--out", "short"];
+    let output = edgezen(dir.path(), &args);
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!stdout.contains("at least 95 %") && stdout.contains("networks. The search was too"), "{stdout}");
+    let result = std::fs::read(dir.path().join("short/result.json")).unwrap();
+    let result: serde_json::Value = serde_json::from_slice(&result).unwrap();
+    let winner = &result["winner"];
+    assert!(number(winner, "exceeding") > number(&winner["greatest"], "score"), "{winner}");
+}
+
+#[cfg(unix)]
+#[test]
+fn scoring_again_is_broken_off_and_taken_up() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command, Stdio};
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let budget = ["search", "--params", "1M", "--space", "resnet", "--resolution", "96", "--winner", "score"];
+    let more = ["--iterations", "500", "--rescore", "exact", "--rescore-top", "2", "--out", "run"];
+    let mut child = Command::new(env!("CARGO_BIN_EXE_edgezen"))
+        .args(budget)
+        .args(more)
+        .current_dir(dir)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("are scored again") {
+        assert!(stderr.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+    assert!(said.contains("while the best networks were scored again"), "{said}");
+    assert!(said.contains("--resume --rescore exact --rescore-top 2 --out run"), "{said}");
+    let manifest = std::fs::read_to_string(dir.join("run/run.toml")).unwrap();
+    assert!(manifest.contains("[rescore]"), "{manifest}");
+    // Whoever goes on need not ask for it again.
+    let resumed = edgezen_json(dir, &["search", "--resume", "--out", "run", "--json"]);
+    assert_eq!(resumed["rescored"]["networks"], 2, "{resumed}");
+    let prolonged =
+        edgezen_json(dir, &["search", "--resume", "--iterations", "600", "--out", "run", "--json"]);
+    assert_eq!(prolonged["rescored"]["networks"], 2, "{prolonged}");
+}
+
+#[test]
+fn wrong_values_are_answered_with_what_is_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let net = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,1,8,1)";
+    for (args, words) in [
+        (&["search", "--resolution", "7", "--params", "1M"][..], &["a larger --resolution"][..]),
+        (&["predict", "--device", "pixel2", net, "--resolution", "100000"], &["1 to 65536 pixels"]),
+        (&["score", net, "--engine", "exact", "--error", "0"], &["above zero", "--error 0.1"]),
+        (&["score", net, "--engine", "exact", "--error", "nan"], &["above zero", "--error 0.1"]),
+        (&["score", net, "--engine", "exact", "--error", "-1"], &["above zero", "--error 0.1"]),
+        (&["search", "--device", "pixel2", "--latency", "-5ms"], &["-5ms", "must be greater than zero"]),
+        (&["search", "--params", "-1"], &["must be greater than zero"]),
+        (&["predict", "--device", "pixel2", net, "--latency", "-5ms"], &["must be greater than zero"]),
+        (&["measure", "--device", "simulated", net, "--seconds", "-1"], &["0.1 to 86400 seconds"]),
+        (&["search", "--params", "1M", "--iterations", "-1"], &["--iterations"]),
+        (&["search", "--device", "pixel2", "--latency", "9ms", "--confidence", "-1"], &["--confidence 0.9"]),
+    ] {
+        let output = edgezen(dir, args);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
+        for word in words {
+            assert!(stderr.contains(word), "{args:?} does not say {word:?}: {stderr}");
+        }
+        assert!(!stderr.contains("as a value, use"), "{args:?}: {stderr}");
+    }
+    let error = edgezen(dir, &["score", net, "--engine", "exact", "--error", "0", "--json"]);
+    let error: serde_json::Value = serde_json::from_slice(&error.stdout).unwrap();
+    let error = if error.is_array() { &error[0] } else { &error };
+    assert!(error["error"]["remedy"].is_string(), "{error}");
 }

@@ -1,13 +1,16 @@
 //! Rescoring: the best networks of a search by closed form, scored again on random weights, and how far the two orders
 //! agree.
 
+use crate::runs::manifest::EXACT;
 use crate::runs::{NotRescored, Rescored, RescoredNetwork};
 use edgezen_core::plainnet::{Network, SuperBlock};
 use edgezen_core::proxy::Mode;
 use edgezen_core::proxy::exact::Settings;
 use edgezen_core::proxy::exact::rescore;
+pub use edgezen_core::proxy::exact::rescore::Race;
 use edgezen_core::search::SearchOutcome;
 use edgezen_engine::memory;
+use std::ops::ControlFlow;
 
 /// The only proxy with an exact engine beside its closed form.
 const ZEN: &str = "zen";
@@ -31,12 +34,21 @@ pub fn check(proxy: &str) -> Result<(), NoExactEngine> {
 const ERROR: f64 = 0.1;
 
 /// Scores the `top` best structures of `outcome` again at `resolution`, all of them on the same random numbers layer by
-/// layer. For those that stay in the race to its end, `score NET --engine exact --error 0.1` with the same seed gives the same values.
-pub fn run(outcome: &SearchOutcome, top: usize, mode: Mode, resolution: u32, seed: u64) -> Rescored {
+/// layer. For those that stay in the race to its end, `score NET --engine exact --error 0.1` with the same seed gives the same values. `watch`
+/// hears before each draw how far it is; nothing comes back where it breaks the work off.
+pub fn run(
+    outcome: &SearchOutcome,
+    top: usize,
+    mode: Mode,
+    resolution: u32,
+    seed: u64,
+    watch: &mut dyn FnMut(Race) -> ControlFlow<()>,
+) -> Option<Rescored> {
     let networks: Vec<(&[SuperBlock], f64)> =
         outcome.ranked().into_iter().take(top).map(|n| (&*n.blocks, n.score)).collect();
     let settings = Settings::new(mode, seed);
-    let (done, failed, agreement) = rescore::rescore(&networks, resolution, &settings, ERROR, memory::free());
+    let (done, failed, agreement) =
+        rescore::rescore(&networks, resolution, &settings, ERROR, memory::free(), watch)?;
     let net = |index: usize| Network::from(networks[index].0).to_string();
     let ranking = done.into_iter().map(|r| RescoredNetwork {
         net: net(r.index),
@@ -48,12 +60,12 @@ pub fn run(outcome: &SearchOutcome, top: usize, mode: Mode, resolution: u32, see
     });
     let failed =
         failed.into_iter().map(|(index, error)| NotRescored { net: net(index), reason: error.to_string() });
-    Rescored {
-        engine: "exact".into(),
+    Some(Rescored {
+        engine: EXACT.into(),
         mode,
         batch: settings.batch,
         agreement,
         ranking: ranking.collect(),
         failed: failed.collect(),
-    }
+    })
 }

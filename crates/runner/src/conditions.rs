@@ -234,12 +234,52 @@ pub fn is_temperature(celsius: f64) -> bool {
 pub enum PinError {
     #[error("cannot pin to cores {cores:?}: {error}")]
     Refused { cores: Vec<u32>, error: std::io::Error },
+    #[error("there is no core {}: this computer has cores {}", list(absent), list(there))]
+    Absent { absent: Vec<u32>, there: Vec<u32> },
     #[error("asked for cores {asked:?}, the system gave {got:?}")]
     Ignored { asked: Vec<u32>, got: Vec<u32> },
     #[error("{threads} threads need as many cores; there are {}", cores.len())]
     Few { threads: u32, cores: Vec<u32> },
     #[error("this system cannot pin threads to cores")]
     Unsupported,
+}
+
+fn list(cores: &[u32]) -> String {
+    cores.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Refuses cores that are not among those of this computer that are switched on; a system that does not list them refuses
+/// nothing here.
+///
+/// # Errors
+/// A core that is not there.
+pub fn are_there(cores: &[u32]) -> Result<(), PinError> {
+    let online = std::fs::read_to_string("/sys/devices/system/cpu/online");
+    match online.ok().and_then(|text| ranges(&text)) {
+        Some(there) => all_of(cores, there),
+        None => Ok(()),
+    }
+}
+
+fn all_of(cores: &[u32], there: Vec<u32>) -> Result<(), PinError> {
+    let absent: Vec<u32> = cores.iter().copied().filter(|core| !there.contains(core)).collect();
+    if absent.is_empty() { Ok(()) } else { Err(PinError::Absent { absent, there }) }
+}
+
+/// Numbers as the system lists them: `0-3,6`. `None` where it is no such list.
+fn ranges(text: &str) -> Option<Vec<u32>> {
+    /// More cores than any computer has.
+    const MOST: u32 = 1 << 16;
+    let mut numbers = Vec::new();
+    for part in text.trim().split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+        if first > last || last >= MOST {
+            return None;
+        }
+        numbers.extend(first..=last);
+    }
+    Some(numbers)
 }
 
 /// Pins the calling thread to `cores` and reads back where it may run.
@@ -424,6 +464,17 @@ mod system {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cores_that_are_not_there_are_named_with_those_that_are() {
+        assert_eq!(ranges("0-3,6\n"), Some(vec![0, 1, 2, 3, 6]));
+        for bad in ["", "0-", "3-1", "a", "0-99999999"] {
+            assert_eq!(ranges(bad), None, "{bad}");
+        }
+        assert!(all_of(&[1], vec![0, 1]).is_ok());
+        let said = all_of(&[1, 77], vec![0, 1]).unwrap_err().to_string();
+        assert_eq!(said, "there is no core 77: this computer has cores 0, 1");
+    }
 
     #[test]
     fn files_are_read_by_what_they_say() {

@@ -1,7 +1,7 @@
 //! The half of `edgezen evaluate` that judges a predictor.
 
 use crate::cli::failure::Failure;
-use crate::cli::force::Force;
+use crate::cli::force::{Force, has_ending};
 use crate::cli::{Global, fit, predictors};
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_lab::dataset;
@@ -30,22 +30,26 @@ pub fn run(name: &str, args: &Args, data: &Path, force: Force, global: Global) -
     let mut inputs = dataset::files_of(data);
     inputs.extend([data.to_owned(), PathBuf::from(name)]);
     inputs.extend(args.archs.clone());
+    if let Some(svg) = &args.svg {
+        has_ending(svg, &["svg"], "a drawing in SVG")?;
+    }
     let svg = args.svg.as_ref().map(|path| force.place(path, &inputs)).transpose()?;
     let predictor = predictors::by_name_or_file(name, global.output())?;
     let evaluation = evaluate(&predictor, data, args.archs.as_deref())?;
+    let in_words = predictor.identity().in_words();
     let (predictor, data) = (predictor.identity().to_string(), data.display().to_string());
     if let Some(place) = &svg {
-        let svg = scatter::draw(&format!("{predictor} on {data}"), evaluation.pairs());
+        let svg = scatter::draw(&format!("{in_words} on {data}"), evaluation.pairs());
         place.write(svg.as_bytes())?;
     }
     match evaluation {
         Evaluation::Kernels(evaluation) => {
             let report = KernelReport::new(predictor, data, evaluation);
-            global.output().result(&report, || report.text())
+            global.output().result(&report, || report.text(&in_words))
         }
         Evaluation::Networks(evaluation) => {
             let report = NetworkReport::new(predictor, data, evaluation);
-            global.output().result(&report, || report.text())
+            global.output().result(&report, || report.text(&in_words))
         }
     }
 }
@@ -91,13 +95,13 @@ impl KernelReport {
         }
     }
 
-    fn text(&self) -> String {
+    fn text(&self, predictor: &str) -> String {
         let mut rows: Vec<(String, &Metrics)> = Vec::new();
         rows.extend(self.metrics.iter().map(|m| ("all".to_owned(), m)));
         rows.extend(self.blocks.iter().map(|m| ("blocks".to_owned(), m)));
         rows.extend(self.networks.iter().map(|m| ("networks".to_owned(), m)));
         rows.extend(after(&self.parts, &self.baseline_flops, &self.baseline_roofline));
-        format!("{} on {}\n{}", self.predictor, self.data, fit::table(&rows))
+        format!("{predictor} on {}\n{}", self.data, fit::table(&rows))
     }
 }
 
@@ -134,11 +138,11 @@ impl NetworkReport {
         }
     }
 
-    fn text(&self) -> String {
+    fn text(&self, predictor: &str) -> String {
         let mut rows: Vec<(String, &Metrics)> = Vec::new();
         rows.extend(self.networks.iter().map(|m| ("networks".to_owned(), m)));
         rows.extend(after(&self.parts, &self.baseline_flops, &self.baseline_roofline));
-        let mut out = format!("{} on {}\n{}", self.predictor, self.data, fit::table(&rows));
+        let mut out = format!("{predictor} on {}\n{}", self.data, fit::table(&rows));
         if !self.left_out.is_empty() {
             out += &format!("left out, structure not known: {}\n", self.left_out.join(", "));
         }

@@ -55,9 +55,25 @@ pub fn run(_: &str, _: &Path, _: &Args, _: &Path, _: Global) -> Result<(), Failu
 /// Counts the images of the data set in `data` that `net` names right.
 #[cfg(feature = "torch")]
 pub fn run(net: &str, weights: &Path, args: &Args, data: &Path, global: Global) -> Result<(), Failure> {
+    use crate::cli::train::Place;
+
+    let place = Place { device: args.device.clone(), threads: args.threads };
+    place.in_threads(|| counted(net, weights, args, &place, data, global))
+}
+
+/// The same, in the threads that were asked for.
+#[cfg(feature = "torch")]
+fn counted(
+    net: &str,
+    weights: &Path,
+    args: &Args,
+    place: &crate::cli::train::Place,
+    data: &Path,
+    global: Global,
+) -> Result<(), Failure> {
     use crate::cli::net::NetOptions;
     use crate::cli::pictures::{self, PictureOptions};
-    use crate::cli::train::{self, Place};
+    use crate::cli::train;
     use edgezen_engine::onnx::Size;
     use edgezen_lab::images::ImageFolder;
     use edgezen_lab::train::cifar::Cifar;
@@ -82,7 +98,7 @@ pub fn run(net: &str, weights: &Path, args: &Args, data: &Path, global: Global) 
         (model, data)
     };
     pictures::tell(&data.broken, &data.notes, out);
-    let device = Place { device: args.device.clone(), threads: args.threads }.device()?;
+    let device = place.device()?;
     let mut network = Network::new(&model, device, 0)?;
     let file = crate::cli::export::weights(weights)?;
     network

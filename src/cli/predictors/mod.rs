@@ -218,6 +218,8 @@ enum Action {
 #[derive(Serialize)]
 struct Row {
     id: String,
+    /// Threads that run a network; absent where the file cannot be read.
+    threads: Option<u32>,
     origin: String,
     rows: Option<u32>,
     /// Mean error on rows that the fit did not see.
@@ -256,7 +258,9 @@ pub fn by_name_or_file(name: &str, output: Output) -> Result<AnyPredictor, Failu
 }
 
 fn row(entry: &PredictorEntry) -> Row {
-    let (rows, mape, error) = match entry.load() {
+    let loaded = entry.load();
+    let threads = loaded.as_ref().ok().map(|predictor| predictor.identity().threads);
+    let (rows, mape, error) = match loaded {
         Ok(AnyPredictor::Kernels(predictor)) => {
             let metrics = &predictor.file().metrics;
             let named = |metrics: Option<&Metrics>, what| Some((metrics?.mape_percent, what));
@@ -275,7 +279,15 @@ fn row(entry: &PredictorEntry) -> Row {
         Err(error) => (None, None, Some(error.to_string())),
     };
     let (mape_percent, mape_of) = mape.unzip();
-    Row { id: entry.id.clone(), origin: entry.location.to_string(), rows, mape_percent, mape_of, error }
+    Row {
+        id: entry.id.clone(),
+        threads,
+        origin: entry.location.to_string(),
+        rows,
+        mape_percent,
+        mape_of,
+        error,
+    }
 }
 
 fn text(rows: &[Row]) -> String {
@@ -283,6 +295,7 @@ fn text(rows: &[Row]) -> String {
         let number = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
         vec![
             row.id.clone(),
+            number(row.threads.map(|n| n.to_string())),
             row.error.clone().unwrap_or_else(|| row.origin.clone()),
             number(row.rows.map(|n| n.to_string())),
             number(row.mape_percent.map(|m| format!("{m:.1} %"))),
@@ -290,7 +303,7 @@ fn text(rows: &[Row]) -> String {
         ]
     };
     let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
-    output::table(&["predictor", "from", "rows", "MAPE", "of held-out"], &cells)
+    output::table(&["predictor", "threads", "from", "rows", "MAPE", "of held-out"], &cells)
 }
 
 /// The file without the numbers of its models.

@@ -6,7 +6,7 @@ mod repeat;
 mod report;
 
 use super::output::message;
-use super::target::{Target, heating};
+use super::target::{self, Target, heating};
 use super::{Exit, Failure, Global, interrupt};
 use crate::shipped;
 use clap::builder::PossibleValuesParser;
@@ -76,6 +76,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         return repeat::run(&args.target, dir, global);
     }
     let name = args.target.name()?;
+    args.target.reach.check(&name)?;
     let (profile, driver) = device::find(&shipped::profiles(), &name)?;
     let passes = args.rounds.map_or_else(|| driver.usual_passes(&profile), Passes::exactly);
     let samples =
@@ -169,6 +170,8 @@ impl Job<'_> {
         let start = Instant::now();
         let name = self.name;
         let reach = &args.target.reach;
+        let unfit = target::unfit(name);
+        target::warn_unfit(&unfit, out);
         let options = reach.options_for(self.serial.clone(), name, self.passes.most, self.global.seed);
         let mut device = device::open(&shipped::profiles(), name, &options)?;
         let identity = device.identity().clone();
@@ -253,7 +256,7 @@ impl Job<'_> {
         bar.finish_and_clear();
         let outcome = outcome.map_err(|e| failure(e, Some(&dir)))?;
         let (refined, seconds) = (args.refine.as_deref(), start.elapsed().as_secs_f64());
-        let report = report(&outcome, &dir, refined, self.serial.clone(), seconds);
+        let report = Profile { unfit, ..report(&outcome, &dir, refined, self.serial.clone(), seconds) };
         if report.drifted > 0 {
             out.note(format!(
                 "warning: the device slowed down by up to {:.0} % now and then; {} configurations are flagged; \

@@ -5,6 +5,7 @@ use edgezen_core::measurement::Quality;
 use edgezen_core::units::three_digits;
 use edgezen_lab::campaign::CampaignOutcome;
 use edgezen_lab::dataset::LookupRow;
+use edgezen_lab::device::complaint::Complaint;
 use edgezen_runner::{Outputs, TimedBy};
 use serde::Serialize;
 use std::path::Path;
@@ -35,6 +36,8 @@ pub struct Profile {
     pub repeated: usize,
     /// How much slower than usual the slowest sentinel was.
     pub worst_drift_percent: f64,
+    /// What made the device unfit to measure when it was begun, as `devices doctor` says it.
+    pub unfit: Vec<Complaint>,
     pub seconds: f64,
     pub lookup_table: String,
     pub next: String,
@@ -83,6 +86,7 @@ pub fn report(
         outputs: outcome.outputs,
         repeated: outcome.repeated,
         worst_drift_percent: 100.0 * outcome.worst_drift,
+        unfit: Vec::new(),
         seconds,
         lookup_table: dir.join(edgezen_lab::campaign::folder::LOOKUP_TABLE).display().to_string(),
         // The predictor of the dataset that was refined is there already.
@@ -117,6 +121,9 @@ pub fn text(report: &Profile, lookup: &[LookupRow]) -> String {
     for (count, what) in flagged.into_iter().filter(|(count, _)| *count > 0) {
         out += &format!(", {count} {what}");
     }
+    for complaint in &report.unfit {
+        out += &format!("\nmeasured on a device that was not fit for it: {}", complaint.finding);
+    }
     if report.timed_by == TimedBy::Tool {
         out += "\ntimed by the tool itself; outputs unchecked";
     }
@@ -143,4 +150,45 @@ pub fn judge(reports: &[Profile]) -> Result<(), Failure> {
     );
     Err(Failure::new(Exit::Quality, message)
         .remedy("let the device cool down, out of its case and off the charger, close other programs, and profile it again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use edgezen_lab::device::complaint::Severity;
+
+    #[test]
+    fn a_profile_of_an_unfit_device_says_so() {
+        let complaint = Complaint {
+            severity: Severity::Unfit,
+            finding: "load average 9.00 on 2 cores".into(),
+            remedy: "stop other programs".into(),
+        };
+        let profile = Profile {
+            dataset: "data".into(),
+            identity: "host@tract@fp32".into(),
+            serial: None,
+            configurations: 12,
+            kernels: 10,
+            blocks: 1,
+            networks: 1,
+            failed: Vec::new(),
+            good: 12,
+            noisy: 0,
+            drifted: 0,
+            throttled: 0,
+            bimodal: 0,
+            timed_by: TimedBy::Stopwatch,
+            outputs: None,
+            repeated: 0,
+            worst_drift_percent: 0.0,
+            unfit: vec![complaint],
+            seconds: 1.0,
+            lookup_table: "data/lookup_table.csv".into(),
+            next: "edgezen fit --data data".into(),
+        };
+        let said = text(&profile, &[]);
+        assert!(said.contains("not fit for it: load average 9.00 on 2 cores"), "{said}");
+        assert!(!text(&Profile { unfit: Vec::new(), ..profile }, &[]).contains("not fit"));
+    }
 }

@@ -6,7 +6,7 @@ use super::watch::{self, Session, Watch};
 use super::{Args, text};
 use crate::cli::caller::Caller;
 use crate::cli::output::Output;
-use crate::cli::{Exit, Failure, verify};
+use crate::cli::{Exit, Failure, target, verify};
 use crate::shipped;
 use edgezen_core::accuracy::Prediction;
 use edgezen_core::plainnet::notation;
@@ -15,6 +15,7 @@ use edgezen_core::search::winner::{self, Winner};
 use edgezen_core::search::{Checkpoint, Individual, Search, SearchOutcome, degeneracy, explain};
 use edgezen_lab::campaign::networks::LAUNCHES;
 use edgezen_lab::rescoring;
+use edgezen_lab::rescoring::Race;
 use edgezen_lab::runs;
 use edgezen_lab::runs::{
     Chosen, Content, FoundNetwork, Manifest, Rescored, RunFolder, SavedSearch, SearchResult, Verification,
@@ -50,11 +51,13 @@ impl Job<'_> {
         let dir = &self.plan.out;
         let ours = self.plan.manifest();
         let is_prolonged = ours.rules.iterations > manifest.rules.iterations;
-        let manifest = Manifest { rules: ours.rules, begun_with: ours.begun_with, ..manifest };
+        let is_rescored_otherwise = ours.rescore != manifest.rescore;
+        let manifest =
+            Manifest { rules: ours.rules, begun_with: ours.begun_with, rescore: ours.rescore, ..manifest };
         if folder.content() == Content::Finished {
             let recorded = runs::read_result(dir)?;
             if !is_prolonged && self.args.verify == 0 {
-                return self.show(&folder, recorded, saved);
+                return self.show(&folder, &manifest, recorded, saved);
             }
             let saved = saved.ok_or_else(|| {
                 Failure::usage(format!("{} holds no checkpoint to go on from", dir.display()))
@@ -62,7 +65,7 @@ impl Job<'_> {
             folder.renew(&manifest, &saved)?;
             return self.run(folder, Some(saved), Some(recorded));
         }
-        if is_prolonged {
+        if is_prolonged || is_rescored_otherwise {
             runs::write_manifest(folder.home(), &manifest)?;
         }
         let recorded = if folder.is_same_run() { Some(runs::read_result(dir)?) } else { None };
@@ -73,6 +76,7 @@ impl Job<'_> {
     fn show(
         &self,
         folder: &RunFolder,
+        manifest: &Manifest,
         mut result: SearchResult,
         saved: Option<SavedSearch>,
     ) -> Result<(), Failure> {
@@ -80,8 +84,9 @@ impl Job<'_> {
         result.run_dir = plan.out.display().to_string();
         if self.args.rescore.is_some() {
             let Found { outcome, .. } = self.search(home, saved)?;
-            result.rescored = self.rescored(&outcome);
+            result.rescored = self.rescored(&outcome)?;
             runs::write_result(home, &result)?;
+            runs::write_manifest(home, manifest)?;
         }
         if !home.join("best.onnx").exists() || !home.join("best.txt").exists() {
             let best = notation::parse(&result.best.net)?.super_blocks("a search finds")?;
@@ -113,6 +118,8 @@ impl Job<'_> {
         let home = folder.home().to_owned();
         let Found { outcome, winner, seconds } = self.search(&home, saved)?;
         runs::write_outcome(&home, &outcome, &plan.budgets)?;
+        // What can be broken off comes before what a device would have to do again.
+        let rescored = self.rescored(&outcome)?;
         // A finished run that goes on is measured again only where that is asked for now.
         let asked = if recorded.is_some() { self.args.verify } else { plan.verify };
         let mut notes = Vec::new();
@@ -158,6 +165,7 @@ impl Job<'_> {
                     by,
                     finalists: winner.finalists,
                     greatest: FoundNetwork::of(&outcome.best, &plan.budgets),
+                    exceeding: winner.exceeding,
                 }),
             rules: plan.rules.optimiser,
             iterations: outcome.iterations,
@@ -169,7 +177,7 @@ impl Job<'_> {
             run_dir: plan.out.display().to_string(),
             verified: verification.iter().flat_map(|v| v.networks()).cloned().collect(),
             verification,
-            rescored: self.rescored(&outcome),
+            rescored,
             notes,
             degeneracies: degeneracy::of(self.search, &best.blocks, &extrapolated),
             extrapolated,
@@ -191,10 +199,25 @@ impl Job<'_> {
         if is_measured { judge(&result, plan) } else { Ok(()) }
     }
 
-    fn rescored(&self, outcome: &SearchOutcome) -> Option<Rescored> {
-        let Job { args, plan, .. } = *self;
-        let top = args.rescore_top.into();
-        args.rescore.map(|_| rescoring::run(outcome, top, plan.mode, plan.resolution, plan.seed))
+    /// Scores the best networks again, if that was asked for.
+    fn rescored(&self, outcome: &SearchOutcome) -> Result<Option<Rescored>, Failure> {
+        let Job { plan, output, .. } = *self;
+        let Some(table) = &plan.rescore else { return Ok(None) };
+        let top = usize::from(table.top).min(outcome.ranked().len());
+        output.note(format!(
+            "the {top} best networks are scored again on random weights and images, which takes up to minutes"
+        ));
+        let bar = output.progress(top as u64, "scoring again {bar:16} {pos}/{len} decided  {msg}  {elapsed}");
+        let waiting = watch::Impatience::new(self.caller, &bar, watch::not_rescored(&plan.out, table));
+        let rescored =
+            rescoring::run(outcome, top, plan.mode, plan.resolution, plan.seed, &mut |race: Race| {
+                bar.set_position(race.decided as u64);
+                bar.set_message(format!("{} draws", race.draws));
+                if watch::stopped(self.caller) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+        waiting.over();
+        bar.finish_and_clear();
+        rescored.map(Some).ok_or_else(|| watch::not_rescored(&plan.out, table))
     }
 
     /// Runs the search, from where it was saved.
@@ -238,6 +261,7 @@ impl Job<'_> {
         let Some(name) = plan.device.as_deref().filter(|_| asked > 0) else {
             return Ok((None, winning.clone()));
         };
+        target::warn_unfit(&target::unfit(name), self.output);
         let profiles = shipped::profiles();
         let device = OnDevice {
             profiles: &profiles,

@@ -115,7 +115,7 @@ pub struct Args {
     /// Measure the best networks of the front on the device, until K are measured inside the budget
     #[arg(long, value_name = "K", default_value_t = 0)]
     verify: usize,
-    /// Score the best networks again with another engine, and print how far both orders agree
+    /// Score the best networks again with another engine, and print how far both orders agree; a run that goes on does so too
     #[arg(long, value_enum, value_name = "ENGINE")]
     rescore: Option<rescore::Engine>,
     /// How many networks --rescore looks at
@@ -194,7 +194,11 @@ pub fn run(args: &Args, global: Global, caller: Option<&dyn Caller>) -> Result<(
 /// # Errors
 /// Options that make no sense.
 pub fn meaning(args: &Args, global: Global) -> Result<String, Failure> {
-    let manifest = Manifest { seed: 0, ..plan::plan(args, global, global.output(), None)?.plan.manifest() };
+    let manifest = Manifest {
+        seed: 0,
+        rescore: None,
+        ..plan::plan(args, global, global.output(), None)?.plan.manifest()
+    };
     let text = serde_json::to_string(&manifest)
         .map_err(|error| Failure::runtime(format!("cannot write what is searched: {error}")))?;
     Ok(sha256(text))
@@ -213,8 +217,9 @@ fn check(args: &Args, plan: &SearchPlan) -> Result<(), Failure> {
             .remedy("search without --verify"));
         }
         verify::check(plan.device.as_deref())?;
+        plan.device.as_deref().map_or(Ok(()), |device| args.reach.check(device))?;
     }
-    if args.rescore.is_some() {
+    if plan.rescore.is_some() {
         rescoring::check(&plan.proxy_name())?;
     }
     Ok(())

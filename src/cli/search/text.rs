@@ -71,7 +71,7 @@ fn best(result: &SearchResult, plan: &SearchPlan) -> String {
         }
         out += &format!(
             "  by {}, {:.0} % inside its domain\n",
-            device.predictor.identity(),
+            device.predictor.identity().in_words(),
             100.0 * predicted.coverage
         );
         if measured.is_none() {
@@ -95,7 +95,7 @@ fn best(result: &SearchResult, plan: &SearchPlan) -> String {
 fn statistics(result: &SearchResult) -> String {
     let share = 100.0 * result.scored as f64 / result.iterations.max(1) as f64;
     format!(
-        "\n{} iterations in {:.1} s ({} per second), {share:.0} % fitted\n",
+        "\n{} iterations in {:.1} s ({} per second), {share:.0} % within the budgets\n",
         result.iterations,
         result.seconds,
         Macs(result.iterations as f64 / result.seconds.max(1e-9)),
@@ -160,14 +160,18 @@ fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
 
-/// What is used of each budget; the first one binds.
+/// What is used of each budget, the fullest first; empty without budgets.
 fn budgets(budgets: &[Used]) -> String {
-    let line = |(i, used): (usize, &Used)| {
+    let line = |used: &Used| {
         let BudgetRow { budget, used, limit, share } = used.into();
-        let mark = if i == 0 { "binds:" } else { "      " };
-        format!("{mark} {budget}: {used} of {limit} ({:.1} %)\n", 100.0 * share)
+        format!("  {budget}: {used} of {limit} ({:.1} %)\n", 100.0 * share)
     };
-    budgets.iter().enumerate().map(line).collect()
+    let lines: String = budgets.iter().map(line).collect();
+    match budgets {
+        [] => lines,
+        [_] => format!("used of the budget:\n{lines}"),
+        _ => format!("used of the budgets; the first one, the fullest, limits the search most:\n{lines}"),
+    }
 }
 
 /// The first edits that gain score, then those that save costs.

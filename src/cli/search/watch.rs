@@ -1,15 +1,15 @@
 //! What a running search shows and writes: progress on the terminal, checkpoints, and what Ctrl-C does.
 //!
-//! A search stops between two rounds, and with some proxies a round takes minutes. The thread that hears Ctrl-C
-//! therefore waits a little, and then ends the program itself. The last checkpoint is on the disk by then; the round
-//! that was running is lost.
+//! A search stops between two rounds, and with some proxies a round takes minutes. After Ctrl-C the program therefore waits
+//! for it only a little ([`interrupt::impatient`]). The last checkpoint is on the disk by then; the round that was running
+//! is lost.
 
 use crate::cli::caller::Caller;
 use crate::cli::output::Output;
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, interrupt};
 use edgezen_core::search::{Checkpoint, Instruction, Observer, SearchProgress};
 use edgezen_core::units::Latency;
-use edgezen_lab::runs::{RunError, SavedSearch};
+use edgezen_lab::runs::{RescoreTable, RunError, SavedSearch};
 use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,19 +19,12 @@ use std::time::{Duration, Instant};
 /// The time between two checkpoints is at least this many times what writing one takes.
 const SHARE: u32 = 100;
 
-/// How long a search may take to stop before the program ends it.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Whether Ctrl-C was pressed.
-static STOP: AtomicBool = AtomicBool::new(false);
-/// Whether the search is running, so that ending the program loses its last round and nothing else.
-static RUNNING: AtomicBool = AtomicBool::new(false);
 /// Iterations of the last checkpoint; `None` before the first one.
 static SAVED: Mutex<Option<u64>> = Mutex::new(None);
 
-/// Whether the search is to stop: the caller wants it to, or, where there is none, Ctrl-C was pressed since [`Watch::new`].
+/// Whether the search is to stop: the caller wants it to, or, where there is none, Ctrl-C was pressed.
 pub fn stopped(caller: Option<&dyn Caller>) -> bool {
-    caller.map_or_else(|| STOP.load(Ordering::Relaxed), Caller::wants_to_stop)
+    caller.map_or_else(interrupt::is_pressed, Caller::wants_to_stop)
 }
 
 fn saved() -> MutexGuard<'static, Option<u64>> {
@@ -85,7 +78,13 @@ impl<'a> Watch<'a> {
         bar.set_position(from.unwrap_or(0));
         bar.reset_eta();
         if caller.is_none() {
-            listen(run, from, iterations, &bar)?;
+            interrupt::listen()?;
+            *saved() = from;
+            let (run, shown) = (run.to_owned(), bar.clone());
+            interrupt::impatient(move || {
+                shown.finish_and_clear();
+                interrupted(&run, *saved(), iterations)
+            });
         }
         let pause = Duration::from_nanos(pause.ns() as u64);
         Ok(Watch {
@@ -103,9 +102,8 @@ impl<'a> Watch<'a> {
 
     /// Clears the bar, and gives the seconds of all sessions.
     pub fn finish(&self) -> Result<f64, Failure> {
-        if self.caller.is_none() && !RUNNING.swap(false, Ordering::SeqCst) {
-            // The thread that heard Ctrl-C is about to end the program.
-            std::thread::sleep(PATIENCE);
+        if self.caller.is_none() {
+            interrupt::patient();
         }
         self.bar.finish_and_clear();
         match self.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -119,27 +117,45 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Listens for Ctrl-C from now on: it ends the search in `run`, or the program.
-fn listen(run: &Path, from: Option<u64>, iterations: u64, bar: &ProgressBar) -> Result<(), Failure> {
-    *saved() = from;
-    RUNNING.store(true, Ordering::SeqCst);
-    let (run, shown) = (run.to_owned(), bar.clone());
-    ctrlc::set_handler(move || {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(Exit::Interrupted as i32);
-        }
-        let (run, shown) = (run.clone(), shown.clone());
-        // Waiting on another thread leaves this one free to hear the second Ctrl-C.
-        std::thread::spawn(move || {
-            std::thread::sleep(PATIENCE);
-            if RUNNING.swap(false, Ordering::SeqCst) {
+/// What Ctrl-C does while something long is under way, where there is no caller who hears it.
+pub struct Impatience {
+    listens: bool,
+}
+
+impl Impatience {
+    /// From now on the program ends with `failure` where it does not end by itself soon after Ctrl-C. `bar` is cleared then.
+    pub fn new(caller: Option<&dyn Caller>, bar: &ProgressBar, failure: Failure) -> Impatience {
+        let listens = caller.is_none();
+        if listens {
+            let shown = bar.clone();
+            interrupt::impatient(move || {
                 shown.finish_and_clear();
-                crate::cli::report(&interrupted(&run, *saved(), iterations));
-                std::process::exit(Exit::Interrupted as i32);
-            }
-        });
-    })
-    .map_err(|e| Failure::runtime(format!("cannot listen for Ctrl-C: {e}")))
+                failure
+            });
+        }
+        Impatience { listens }
+    }
+
+    /// It is over: what follows is waited for.
+    pub fn over(self) {
+        if self.listens {
+            interrupt::patient();
+        }
+    }
+}
+
+/// The failure of a run whose search is over, and whose best networks were not scored again.
+pub fn not_rescored(run: &Path, asked: &RescoreTable) -> Failure {
+    Failure::new(
+        Exit::Interrupted,
+        "interrupted while the best networks were scored again; the search is over",
+    )
+    .remedy(format!(
+        "edgezen search --resume --rescore {} --rescore-top {} --out {}",
+        asked.engine,
+        asked.top,
+        run.display()
+    ))
 }
 
 /// The failure of a search that stopped before its end; `saved` is the iteration of its last checkpoint.
@@ -185,7 +201,7 @@ impl Observer for Watch<'_> {
         self.bar.set_position(progress.iteration);
         if let Some(best) = progress.best {
             let share = 100.0 * progress.scored as f64 / progress.iteration.max(1) as f64;
-            self.bar.set_message(format!("score {best:.2}, {share:.0} % fit"));
+            self.bar.set_message(format!("score {best:.2}, {share:.0} % within the budgets"));
         }
     }
 

@@ -1,10 +1,10 @@
 //! `edgezen transfer --eager`: a predictor of a runtime that fuses, turned into one of eager PyTorch.
 
-use super::Args;
+use super::{Args, write};
 use crate::cli::failure::Failure;
+use crate::cli::succession::Answering;
 use crate::cli::{Global, predictors};
 use edgezen_core::predictor::fitted::FittedPredictor;
-use edgezen_lab::catalogue;
 use edgezen_lab::dataset::Dataset;
 use edgezen_lab::fit::eager::{Depthwise, LARGE_BYTES, MemoryRate, derive};
 use serde::Serialize;
@@ -24,6 +24,8 @@ struct Report {
     depthwise_source: Option<String>,
     /// Mean relative error of the model on the networks behind it, in percent.
     depthwise_error: Option<f64>,
+    /// Which names mean the predictor from now on; absent where it went to standard output.
+    answering: Option<Answering>,
 }
 
 /// The speed of the memory comes from `dataset`, or from the device's profile.
@@ -58,7 +60,7 @@ pub fn run(
     };
     let file = derive(from, &rate, depthwise.as_ref());
     let to = args.destination(&file.id)?;
-    catalogue::predictors::write(&to, file.text())?;
+    let answering = write(&file.id, file.text(), &to)?;
     let report = Report {
         predictor: file.id.clone(),
         file: to.path().display().to_string(),
@@ -70,6 +72,7 @@ pub fn run(
         depthwise_passes: depthwise.as_ref().map(|own| own.passes),
         depthwise_error: depthwise.as_ref().map(|own| 100.0 * own.error),
         depthwise_source: depthwise.map(|own| own.source),
+        answering,
     };
     global.output().written(&to, &report, || {
         let own = report.depthwise_ms_per_gmac.zip(report.depthwise_passes).zip(report.depthwise_source.as_ref());
@@ -77,14 +80,15 @@ pub fn run(
             format!("\ndepthwise convolutions: {ms:.2} ms for 10^9 MACs and {passes:.2} times their bytes ({source})")
         });
         format!(
-            "{} from {}: {}\nelement-wise kernels at {:.0} GB/s ({}) after {:.1} µs each{}",
+            "{} from {}: {}\nelement-wise kernels at {:.0} GB/s ({}) after {:.1} µs each{}\n{}",
             report.predictor,
             report.from,
             report.file,
             report.gbytes_per_s,
             report.gbytes_per_s_source,
             report.launch_us,
-            own.unwrap_or_default()
+            own.unwrap_or_default(),
+            report.answering.iter().map(|a| a.text(&report.predictor, to.path())).collect::<String>()
         )
     })
 }

@@ -1,6 +1,6 @@
 //! Predictors of kernels, adapted to a device that can be measured, or to what a table or dataset says.
 
-use super::{Args, Report, report};
+use super::{Args, Report, report, write};
 use crate::cli::failure::Failure;
 use crate::cli::output::begin_step;
 use crate::cli::target::show_step;
@@ -10,7 +10,6 @@ use edgezen_core::measurement::Quality;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::space;
 use edgezen_lab::campaign::networks::{self, LAUNCHES, Step};
-use edgezen_lab::catalogue;
 use edgezen_lab::device;
 use edgezen_lab::device::Options;
 use edgezen_lab::files::{Destination, rfc3339};
@@ -31,9 +30,9 @@ pub fn run(args: &Args, source: &FittedPredictor, global: Global) -> Result<(), 
         None => from_device(args, source, global)?,
     };
     let file = transferred.predictor.file();
-    catalogue::predictors::write(&to, file.text())?;
-    let id = file.id.clone();
-    report(&to, &Report::new(transferred, id, to.path(), vec![source.file().id.clone()]), global)
+    let answering = write(&file.id, file.text(), &to)?;
+    let (id, from) = (file.id.clone(), vec![source.file().id.clone()]);
+    report(&to, &Report::new(transferred, id, to.path(), from, answering), global)
 }
 
 /// Measures kernels and blocks of the search space that suits the device.
@@ -44,6 +43,8 @@ fn from_device(
 ) -> Result<(Transferred<FittedPredictor>, Destination), Failure> {
     let name = args.device.as_deref().unwrap_or_default();
     verify::check(Some(name))?;
+    target::heeded(name, &[target::serial(args.serial.as_ref()), target::host_named(args.host.as_ref())])?;
+    target::warn_unfit(&target::unfit(name), global.output());
     let (profile, _) = device::find(&shipped::profiles(), name)?;
     let space = space::by_name(&profile.search.space)
         .ok_or_else(|| Failure::usage(format!("unknown search space {:?}", profile.search.space)))?;

@@ -8,11 +8,13 @@ mod networks;
 use super::failure::{Exit, Failure};
 use super::force::Force;
 use super::rows::WhichRows;
+use super::succession::{self, Answering, Before};
 use super::{Global, fit, predictors};
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_core::predictor::network::NetworkPredictor;
+use edgezen_lab::catalogue;
 use edgezen_lab::dataset;
 use edgezen_lab::dataset::table::Select;
 use edgezen_lab::device::simulated::Simulation;
@@ -102,14 +104,22 @@ struct Report {
     after: Option<Metrics>,
     /// The new predictor on the rows of the data that it did not see; absent without any.
     unseen: Option<Metrics>,
+    /// Which names mean the predictor from now on; absent where it went to standard output.
+    answering: Option<Answering>,
 }
 
 impl Report {
     /// Of the predictor `id`, which was written to `path`.
-    fn new<P>(transferred: Transferred<P>, id: String, path: &Path, from: Vec<String>) -> Report {
+    fn new<P>(
+        transferred: Transferred<P>,
+        id: String,
+        path: &Path,
+        from: Vec<String>,
+        answering: Option<Answering>,
+    ) -> Report {
         let Transferred { chosen, before, scaled, after, unseen, .. } = transferred;
         let (samples, file) = (chosen.len(), path.display().to_string());
-        Report { predictor: id, file, from, samples, chosen, before, scaled, after, unseen }
+        Report { predictor: id, file, from, samples, chosen, before, scaled, after, unseen, answering }
     }
 }
 
@@ -141,8 +151,17 @@ fn only_kernels(sources: Vec<AnyPredictor>) -> Result<FittedPredictor, Failure> 
     }
 }
 
+/// Writes the predictor `id` to `to`, and says who answers from now on.
+fn write(id: &str, text: serde_json::Result<String>, to: &Destination) -> Result<Option<Answering>, Failure> {
+    let before = Before::of(id)?;
+    catalogue::predictors::write(to, text)?;
+    if to.is_stream() { Ok(None) } else { before.now(to, None).map(Some) }
+}
+
 /// Prints what became of it.
 fn report(to: &Destination, report: &Report, global: Global) -> Result<(), Failure> {
+    let error = report.unseen.or(report.after);
+    succession::warn(&report.predictor, error.map(|metrics| metrics.mape_percent), global.output());
     global.output().written(to, report, || {
         let mut rows: Vec<(String, &Metrics)> = Vec::new();
         rows.extend(report.before.iter().map(|m| ("before".to_owned(), m)));
@@ -151,6 +170,7 @@ fn report(to: &Destination, report: &Report, global: Global) -> Result<(), Failu
         rows.extend(report.unseen.iter().map(|m| ("after, unseen rows".to_owned(), m)));
         let mut out = format!("expected error, from {} samples\n{}", report.samples, fit::table(&rows));
         out += &format!("\n{} from {}: {}\n", report.predictor, report.from.join(", "), report.file);
+        out += &report.answering.iter().map(|a| a.text(&report.predictor, to.path())).collect::<String>();
         out
     })
 }

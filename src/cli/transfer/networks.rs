@@ -1,10 +1,9 @@
 //! Predictors of whole networks, adapted to another device of the same table.
 
-use super::{Args, Report, report};
+use super::{Args, Report, report, write};
 use crate::cli::Global;
 use crate::cli::failure::Failure;
 use edgezen_core::predictor::network::NetworkPredictor;
-use edgezen_lab::catalogue;
 use edgezen_lab::transfer::networks::from_data;
 
 pub fn run(args: &Args, sources: &[NetworkPredictor], global: Global) -> Result<(), Failure> {
@@ -17,8 +16,8 @@ pub fn run(args: &Args, sources: &[NetworkPredictor], global: Global) -> Result<
     let transferred = from_data(&references, &dataset, data, args.samples as usize, global.seed)?;
     let predictor = &transferred.predictor;
     let to = args.destination(&predictor.id)?;
-    catalogue::predictors::write(&to, predictor.text())?;
+    let answering = write(&predictor.id, predictor.text(), &to)?;
     let id = predictor.id.clone();
     let from = sources.iter().map(|source| source.id.clone()).collect();
-    report(&to, &Report::new(transferred, id, to.path(), from), global)
+    report(&to, &Report::new(transferred, id, to.path(), from, answering), global)
 }

@@ -95,6 +95,17 @@ impl Identity {
         self.thermal_state.as_deref() == Some(SUSTAINED)
     }
 
+    /// The name, with the number of threads where it is more than one and the name does not say it, as for
+    /// `pixel3@tflite@fp32, 4 threads`: of tables that do not tell the cores.
+    pub fn in_words(&self) -> String {
+        let threads = if self.threads > 1 && self.cores.is_none() {
+            format!(", {} threads", self.threads)
+        } else {
+            String::new()
+        };
+        format!("{self}{threads}")
+    }
+
     /// What the runtime makes of a graph. A version is known of what was measured; without one, the rows are a
     /// table's or derived from another runtime's.
     pub fn lowering(&self) -> Lowering {
@@ -143,7 +154,12 @@ mod tests {
         assert_eq!(one.to_string(), "host@litert@int8");
         let two = Identity { threads: 2, cores: Some("2,3".into()), ..one };
         assert_eq!(two.to_string(), "host@litert@int8@2t");
-        assert_eq!(Identity { cores: None, ..two }.to_string(), "host@litert@int8");
+        assert_eq!(two.in_words(), "host@litert@int8@2t");
+        let unknown = Identity { cores: None, ..two };
+        assert_eq!(unknown.to_string(), "host@litert@int8");
+        // People are told all the same.
+        assert_eq!(unknown.in_words(), "host@litert@int8, 2 threads");
+        assert_eq!(Identity::new("host", "litert", "int8").in_words(), "host@litert@int8");
     }
 
     #[test]

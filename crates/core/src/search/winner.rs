@@ -31,6 +31,8 @@ pub struct Winner {
     pub network: Individual,
     /// Number of networks that it was chosen among, itself included.
     pub finalists: usize,
+    /// The greatest score among them, where it is greater than that of the search: one that was too short to come to its end.
+    pub exceeding: Option<f64>,
 }
 
 /// The least score of a finalist where this is the greatest. Where it is not positive, a share has no meaning, and only the
@@ -111,10 +113,12 @@ pub fn of(
     let mut known = rustc_hash::FxHashSet::default();
     networks.retain(|network| network.score >= held.least && known.insert(network.blocks.clone()));
     let finalists = networks.len().max(1);
+    let greatest = networks.iter().map(|network| network.score).fold(outcome.best.score, f64::max);
+    let exceeding = (greatest > outcome.best.score).then_some(greatest);
     let scored = networks.into_iter().filter_map(|network| Some((score(ensemble, &network)?, network)));
     let best = scored.reduce(|best, other| if other.0 > best.0 { other } else { best });
     let network = best.map_or_else(|| outcome.best.clone(), |(_, network)| network);
-    Ok(Some(Winner { network, finalists }))
+    Ok(Some(Winner { network, finalists, exceeding }))
 }
 
 #[cfg(test)]
@@ -157,6 +161,13 @@ mod tests {
         // The second search finds what the first had no reason to look for.
         let greatest = outcome.ranked().iter().map(|n| score(&ensemble, &n.blocks)).fold(f64::MIN, f64::max);
         assert!(score(&ensemble, &network.blocks) > greatest);
+        assert!(winner.exceeding.is_none_or(|score| score > outcome.best.score));
+        // A search that was cut short is surpassed by the one that chooses.
+        let cut = Search { rules: Rules { iterations: 200, ..search.rules }, ..search.clone() };
+        let short = cut.run().unwrap();
+        let chosen = of(&search, &short, &ensemble, &Silent).unwrap().unwrap();
+        let greatest = chosen.exceeding.unwrap();
+        assert!(greatest > short.best.score && greatest >= chosen.network.score);
         let again = of(&search.clone().threads(1), &outcome, &ensemble, &Silent).unwrap().unwrap();
         assert_eq!(again, winner);
     }

@@ -13,6 +13,9 @@ use std::str::FromStr;
 /// convolutional network has.
 pub const ATTENTION: f64 = 0.5;
 
+/// Longest side of an image, in pixels.
+const MOST_SIDE: usize = 65_536;
+
 /// Height and width of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
@@ -25,12 +28,13 @@ impl FromStr for Size {
 
     /// `320` or `320x480`, height first.
     fn from_str(text: &str) -> Result<Size, String> {
-        let side = |text: &str| text.parse().ok().filter(|side| (1..=65_536).contains(side));
+        let side = |text: &str| text.parse().ok().filter(|side| (1..=MOST_SIDE).contains(side));
         let sides = match text.split_once(['x', '×']) {
             Some((h, w)) => side(h).zip(side(w)),
             None => side(text).map(|side| (side, side)),
         };
-        let (h, w) = sides.ok_or_else(|| format!("{text:?} is no side like 320 or 320x480"))?;
+        let (h, w) = sides
+            .ok_or_else(|| format!("{text:?} is no side like 320 or 320x480, of 1 to {MOST_SIDE} pixels"))?;
         Ok(Size { h, w })
     }
 }

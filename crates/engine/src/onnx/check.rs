@@ -4,6 +4,7 @@ use super::OnnxError;
 use crate::input;
 use edgezen_core::files::FileError;
 use prost::Message;
+use std::collections::BTreeSet;
 use std::path::{Component, Path};
 use tract_onnx::pb;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dim;
@@ -106,6 +107,17 @@ pub fn data(proto: &pb::ModelProto) -> Result<(), OnnxError> {
         }
     }
     Ok(())
+}
+
+/// The files with weights that lie beside this one, as it names them: each once, in alphabetical order.
+pub fn files_beside(proto: &pb::ModelProto) -> Vec<String> {
+    let Some(graph) = &proto.graph else { return Vec::new() };
+    let of_nodes =
+        graph.node.iter().flat_map(|node| &node.attribute).filter_map(|attribute| attribute.t.as_ref());
+    let tensors = graph.initializer.iter().chain(of_nodes);
+    let entries = tensors.flat_map(|tensor| &tensor.external_data);
+    let names = entries.filter(|entry| entry.key == "location").map(|entry| entry.value.clone());
+    names.collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 /// Checks that weights in other files are in files beside this one: neither elsewhere, nor in a device without end.

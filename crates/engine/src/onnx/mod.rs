@@ -62,6 +62,17 @@ pub fn load(path: &Path, batch: u32, seed: u64) -> Result<Box<dyn Loaded>, OnnxE
     load_from(&read_bytes(path)?, Some(dir), batch, seed)
 }
 
+/// The files with weights that the ONNX file at `path` needs beside it, as it names them; none where it holds its weights
+/// itself. They need not be there.
+///
+/// # Errors
+/// Unreadable or damaged files; weights that are said to lie elsewhere than beside it.
+pub fn files_beside(path: &Path) -> Result<Vec<String>, OnnxError> {
+    let proto = check::model(&read_bytes(path)?)?;
+    check::beside(&proto, None)?;
+    Ok(check::files_beside(&proto))
+}
+
 /// As [`load`], from memory.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! The state of the machine during several launches, from the conditions that were read before and after each of them.
 
-use edgezen_core::measurement::MachineState;
+use edgezen_core::measurement::{MachineState, Use};
 use edgezen_core::stats;
 use edgezen_runner::conditions::CpuTime;
 use edgezen_runner::pace::undisturbed;
@@ -35,6 +35,20 @@ pub fn of(launches: &[Measured], throttled: &dyn Fn(&Measured) -> Option<String>
         ..MachineState::default()
     }
     .classified()
+}
+
+/// What other programs did during `launches`, where it was enough to slow them: `other programs used 62 % of the machine`.
+/// `None` where they did little, and where the system does not tell.
+pub fn busy(launches: &[Measured]) -> Option<String> {
+    let state = of(launches, &|_| None);
+    if state.usage != Use::Shared {
+        return None;
+    }
+    let (machine, core) = (state.others_on_machine_percent, state.others_on_core_percent);
+    let share = |share: Option<f64>, what: &str| share.map(|share| format!("{share:.0} % of {what}"));
+    let shares: Vec<String> =
+        [share(machine, "the machine"), share(core, "the measured core")].into_iter().flatten().collect();
+    Some(format!("other programs used {}", shares.join(" and ")))
 }
 
 /// Share of the processors' time, in per cent, that other programs used.
@@ -77,7 +91,6 @@ fn lowered(first: &Conditions, launch: &Measured) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use edgezen_core::measurement::Use;
     use edgezen_runner::{TimedBy, Timing};
     use std::collections::BTreeMap;
 
@@ -129,5 +142,20 @@ mod tests {
         let state = of(&[launch(2_000_000)], &|_| Some("61 °C".into()));
         assert_eq!(state.throttled.as_deref(), Some("61 °C"));
         assert_eq!(of(&[], &|_| None), MachineState::default());
+    }
+
+    #[test]
+    fn other_programs_are_named_where_they_take_enough() {
+        let with = |others_ms: f64| {
+            let mut measured = launch(2_000_000);
+            measured.before = conditions(0.0, 0.0, 0.0, 2_000_000);
+            measured.after = conditions(250.0 + others_ms, 250.0, 1000.0, 2_000_000);
+            busy(&[measured])
+        };
+        assert_eq!(with(600.0).as_deref(), Some("other programs used 60 % of the machine"));
+        assert_eq!(with(5.0), None);
+        let mut unknown = launch(2_000_000);
+        unknown.before.machine_time = None;
+        assert_eq!(busy(&[unknown]), None);
     }
 }

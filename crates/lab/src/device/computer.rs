@@ -77,6 +77,13 @@ impl Computer {
         }
     }
 
+    /// What makes results of measurements on it wrong, of [`Computer::complaints`].
+    pub fn unfit(&self) -> Vec<Complaint> {
+        let mut complaints = self.complaints();
+        complaints.retain(|complaint| complaint.severity >= Severity::Unfit);
+        complaints
+    }
+
     /// What is wrong with it for measuring, the worst first.
     pub fn complaints(&self) -> Vec<Complaint> {
         let mut complaints = Vec::new();
@@ -302,6 +309,7 @@ mod tests {
         assert_eq!(complaints.iter().filter(|c| c.severity == Severity::Unfit).count(), 2, "{complaints:?}");
         assert_eq!(complaints.len(), 5, "{complaints:?}");
         assert_eq!(complaints[0].severity, Severity::Unfit);
+        assert_eq!(computer.unfit(), complaints[..2]);
     }
 
     #[test]

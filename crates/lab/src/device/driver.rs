@@ -2,12 +2,28 @@
 
 use super::Device;
 use super::attached::Attached;
+use super::complaint::Complaint;
 use super::error::DeviceError;
 use super::name::DeviceName;
 use super::options::{DriverOptions, Options};
 use super::passes::Passes;
 use super::profile::{Kind, Profile, Profiles};
 use std::time::Duration;
+
+/// What a person may say of how a device is reached and measured, and not every kind of device heeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    /// The serial number of a phone.
+    Serial,
+    /// The name by which ssh knows a board.
+    Host,
+    /// A pool of units.
+    Pool,
+    /// The numbers of the cores to measure on.
+    Cores,
+    /// That the unit may differ from its profile.
+    OtherUnit,
+}
 
 /// A kind of device that can be measured.
 pub trait Driver: Sync {
@@ -18,6 +34,17 @@ pub trait Driver: Sync {
 
     /// The kind of profile that describes its devices.
     fn kind(&self) -> Kind;
+
+    /// What of [`Means`] says something to this driver.
+    fn heeds(&self) -> &'static [Means] {
+        &[]
+    }
+
+    /// What makes the device unfit to measure at this moment, so far as that shows before it is opened. Devices that are checked
+    /// when they are opened, and refused then, have nothing to say here.
+    fn unfit(&self) -> Vec<Complaint> {
+        Vec::new()
+    }
 
     /// The cargo feature that this build lacks and without which the driver can list devices, but not measure on them.
     fn missing_feature(&self) -> Option<&'static str> {

@@ -30,7 +30,7 @@ pub mod torch;
 mod vigilance;
 mod workload;
 
-pub use driver::{Driver, Request};
+pub use driver::{Driver, Means, Request};
 pub use error::DeviceError;
 pub use name::DeviceName;
 pub use options::{DriverOptions, Options};

@@ -73,8 +73,10 @@ impl PinnedCore {
     /// stays unpinned.
     ///
     /// # Errors
-    /// Fewer cores than threads; cores or several threads on a system without affinity; it does not say which cores there are.
+    /// Cores that this computer does not have; fewer cores than threads; cores or several threads on a system without affinity;
+    /// it does not say which cores there are.
     pub fn choose(wanted: Option<&[u32]>, threads: u32) -> Result<Option<Vec<u32>>, PinError> {
+        conditions::are_there(wanted.unwrap_or_default())?;
         let wanted_threads = threads.max(1) as usize;
         match conditions::affinity() {
             Ok(allowed) => {

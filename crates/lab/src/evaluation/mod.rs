@@ -1,7 +1,8 @@
 //! Judging predictors on measurements: errors of all of them and of their parts, beside plain baselines.
 //!
 //! [`data`] reads what is judged by. Kernels and blocks are judged by [`kernels`], tables of whole networks by [`networks`];
-//! [`scatter`] draws predicted over measured. [`siblings`] judges how a device is completed by its sisters.
+//! [`scatter`] draws predicted over measured. [`siblings`] judges how a device is completed by its sisters, [`succession`]
+//! whether a new predictor is better than the one whose place it takes.
 
 pub mod data;
 mod error;
@@ -11,6 +12,7 @@ pub mod networks;
 mod part;
 pub mod scatter;
 pub mod siblings;
+pub mod succession;
 
 pub use self::error::EvaluationError;
 pub use self::identity::{OtherIdentity, same_identity};

@@ -53,13 +53,24 @@ pub fn percent(probability: f64) -> String {
 
 /// How the best network of a result was chosen, where it was not by the greatest score.
 pub fn of_winner(result: &SearchResult) -> Option<String> {
-    let Chosen { by, finalists, greatest } = result.winner.as_ref()?;
-    Some(format!(
+    result.winner.as_ref().map(of_chosen)
+}
+
+fn of_chosen(chosen: &Chosen) -> String {
+    let Chosen { by, finalists, greatest, exceeding } = chosen;
+    if let Some(exceeding) = exceeding {
+        return format!(
+            "The best by the ranks of {by} of {finalists} networks. The search was too short to come to its end: choosing among \
+             them met a score of {exceeding:.2}, greater than its greatest, {:.2}; more --iterations find better networks.",
+            greatest.score
+        );
+    }
+    format!(
         "The best by the ranks of {by} of {finalists} networks with at least {:.0} % of the greatest score, {:.2}; \
          --winner score takes the greatest score.",
         100.0 * winner::SHARE,
         greatest.score
-    ))
+    )
 }
 
 /// Sentences about the best network of a result: what is degenerate in its shape.

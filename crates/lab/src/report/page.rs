@@ -29,7 +29,7 @@ pub(super) fn page(report: &Report, plots: &[Plot], of_trained: &[Plot]) -> Stri
             plot.drawing.inline()
         );
     }
-    main += &card("What binds", &budgets(report));
+    main += &card("Use of the budgets", &budgets(report));
     main += &card("Cheapest edits of the best network", &edits(report));
     main += "</div>\n<div class=\"wide\">\n";
     if !report.first.result.verified.is_empty() {
@@ -126,7 +126,7 @@ fn budgets(report: &Report) -> String {
             100.0 * row.share.clamp(0.0, 1.0)
         );
     }
-    out + "<p class=\"muted\">The first one, fullest, is the one that binds.</p>"
+    out + "<p class=\"muted\">The first one, the fullest, limits the search most.</p>"
 }
 
 fn edits(report: &Report) -> String {

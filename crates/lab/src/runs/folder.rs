@@ -214,6 +214,7 @@ mod tests {
             rules: Rules::ISLANDS,
             begun_with: None,
             verify: 0,
+            rescore: None,
             budget: BudgetTable::default(),
             shape: None,
             device: Vec::new(),

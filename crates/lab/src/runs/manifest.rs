@@ -59,6 +59,9 @@ pub struct Manifest {
     /// Networks that are to be measured inside the budget when the search is over; 0 where none are.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub verify: usize,
+    /// How the best networks are scored again when the search is over; absent where they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rescore: Option<RescoreTable>,
     pub budget: BudgetTable,
     /// Limits on the stages of a network; absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,6 +77,16 @@ pub struct Manifest {
 pub struct ObjectiveTable {
     pub file: String,
     pub sha256: String,
+}
+
+/// How the best networks of a run are scored again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RescoreTable {
+    /// `exact`: on random weights and images.
+    pub engine: String,
+    /// How many of the best.
+    pub top: u16,
 }
 
 /// The budgets but those on latencies and throughputs, which stand with their devices.
@@ -144,6 +157,9 @@ impl DeviceTable {
     }
 }
 
+/// The only engine that scores again.
+pub const EXACT: &str = "exact";
+
 /// Most images of a pass of a proxy.
 const MOST_IMAGES: u32 = 4_096;
 
@@ -162,6 +178,9 @@ impl Manifest {
         }
         if let Some(batch) = self.batch.filter(|batch| !(1..=MOST_IMAGES).contains(batch)) {
             return Err(format!("batch {batch} is out of range; use 1 to {MOST_IMAGES}"));
+        }
+        if let Some(rescore) = self.rescore.as_ref().filter(|rescore| rescore.engine != EXACT) {
+            return Err(format!("{:?} is no engine that scores again", rescore.engine));
         }
         let positive = |value: f64| value.is_finite() && value > 0.0;
         if let Some((quantity, limit)) = self.budget.limits.known().find(|(_, limit)| !positive(*limit)) {

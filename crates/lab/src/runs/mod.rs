@@ -22,7 +22,7 @@ pub use checkpoint::SavedSearch;
 pub use folder::{Content, RunFolder, files_of};
 pub use found::{FoundNetwork, PredictedMs, PredictedRate, PredictedTime};
 pub use front::write_front;
-pub use manifest::{BudgetTable, DeviceTable, Manifest, ObjectiveTable};
+pub use manifest::{BudgetTable, DeviceTable, Manifest, ObjectiveTable, RescoreTable};
 pub use rescored::{NotRescored, Rescored, RescoredNetwork};
 pub use result::{Chosen, SearchResult};
 pub use verification::{Verification, Verified, VerifyRound};

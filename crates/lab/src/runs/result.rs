@@ -16,8 +16,11 @@ pub struct Chosen {
     pub by: String,
     /// Networks that it was chosen among, itself included.
     pub finalists: usize,
-    /// The network with the greatest score.
+    /// The network with the greatest score of the search.
     pub greatest: FoundNetwork,
+    /// The greatest score that was met while the winner was chosen, where it is greater than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exceeding: Option<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

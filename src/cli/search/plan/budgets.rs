@@ -88,7 +88,8 @@ pub fn budgets(
     caller: Option<&dyn Caller>,
 ) -> Result<(Budgets, Vec<Option<String>>), Failure> {
     if args.confidence.is_some_and(|p| !(0.5..1.0).contains(&p)) {
-        return Err(Failure::usage("--confidence is a probability from 0.5 up to, not including, 1"));
+        return Err(Failure::usage("--confidence is a probability from 0.5 up to, not including, 1")
+            .remedy("--confidence 0.9, or leave it out"));
     }
     let mut limits = on_devices(args)?;
     let mut budgets = Budgets::with_confidence(args.confidence);

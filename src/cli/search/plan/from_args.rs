@@ -113,6 +113,7 @@ pub fn from_args(
         preset: preset.map(|preset| preset.name.to_owned()),
         begun_with: None,
         verify: args.verify,
+        rescore: args.rescoring(),
         out,
     };
     if preset.is_some() { Ok(plan) } else { with_room(plan, output) }

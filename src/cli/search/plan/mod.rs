@@ -29,7 +29,7 @@ use edgezen_lab::device;
 use edgezen_lab::files;
 use edgezen_lab::runs;
 use edgezen_lab::runs::{
-    BudgetTable, Content, DeviceTable, Manifest, ObjectiveTable, RunFolder, SavedSearch,
+    BudgetTable, Content, DeviceTable, Manifest, ObjectiveTable, RescoreTable, RunFolder, SavedSearch,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,6 +69,8 @@ pub struct SearchPlan {
     begun_with: Option<u64>,
     /// Networks that are to be measured inside the budget; 0 where none are.
     pub verify: usize,
+    /// How the best networks are scored again; absent where they are not.
+    pub rescore: Option<RescoreTable>,
     /// The device that measures them.
     pub device: Option<String>,
     pub out: PathBuf,
@@ -202,6 +204,7 @@ impl SearchPlan {
             rules: self.rules,
             begun_with: self.begun_with,
             verify: self.verify,
+            rescore: self.rescore.clone(),
             budget: BudgetTable::of(&self.budgets),
             shape: self.shape,
             device: DeviceTable::of(&self.budgets, &self.predictors),
@@ -262,6 +265,7 @@ pub fn plan(
     };
     let manifest = prolonged(&earlier.manifest, args.iterations, &plan.out)?;
     plan.rules.iterations = manifest.rules.iterations;
+    plan.rescore = plan.rescore.or_else(|| manifest.rescore.clone());
     plan.begun_with = manifest.begun_with;
     let differences = plan.manifest().differences(&manifest);
     if !differences.is_empty() {
@@ -331,6 +335,11 @@ impl Args {
             && self.confidence.is_none()
     }
 
+    /// What --rescore asks for.
+    fn rescoring(&self) -> Option<RescoreTable> {
+        self.rescore.map(|engine| RescoreTable { engine: engine.name().to_owned(), top: self.rescore_top })
+    }
+
     fn threads(&self) -> usize {
         match self.threads {
             Some(threads) => usize::from(threads),
@@ -341,7 +350,15 @@ impl Args {
 
 impl From<EnsembleError> for Failure {
     fn from(error: EnsembleError) -> Failure {
-        Failure::usage(error.to_string()).remedy("an ensemble of scores such as --proxy zen+params+macs")
+        let remedy = match error {
+            EnsembleError::NoReference { .. } => {
+                "a larger --resolution, as 32 or 224: on smaller images nothing is left to halve; or --winner score"
+            }
+            EnsembleError::Empty | EnsembleError::OnImages(_) => {
+                "an ensemble of scores such as --proxy zen+params+macs"
+            }
+        };
+        Failure::usage(error.to_string()).remedy(remedy)
     }
 }
 
@@ -448,6 +465,7 @@ fn from_manifest(
         begun_with: manifest.begun_with,
         // What was to be measured when the run was interrupted is measured when it goes on.
         verify: if args.verify > 0 { args.verify } else { manifest.verify },
+        rescore: args.rescoring().or_else(|| manifest.rescore.clone()),
         out: dir.to_owned(),
     })
 }

@@ -10,6 +10,7 @@ use crate::units::Bytes;
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
 
 /// The exact Zen-Score as a proxy. Its random numbers come from the settings with common random numbers,
 /// else from the caller's generator.
@@ -63,16 +64,31 @@ struct Runner<'a> {
     racing: bool,
 }
 
+/// How far a race is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Race {
+    /// Networks that are drawn no more, those that failed among them.
+    pub decided: usize,
+    pub networks: usize,
+    /// Draws of all networks so far.
+    pub draws: usize,
+}
+
+/// What a race ends with: the networks best first, those without an exact score by their index, and how far both orders agree.
+pub type Finish = (Vec<Rescored>, Vec<(usize, ScoreError)>, Agreement);
+
 /// Scores `networks` exactly, with common random numbers, best first. All are drawn in turn. A network whose score is surely
 /// below the best one is drawn no more, the others are until their standard error is at most `error`. Networks without an exact score
-/// come back with the reason; so do those that take more memory than is `free`, where that is known.
+/// come back with the reason; so do those that take more memory than is `free`, where that is known. `watch` hears before each draw
+/// how far the race is, and may break it off, after which nothing comes back.
 pub fn rescore(
     networks: &[(&[SuperBlock], f64)],
     resolution: u32,
     settings: &Settings,
     error: f64,
     free: Option<Bytes>,
-) -> (Vec<Rescored>, Vec<(usize, ScoreError)>, Agreement) {
+    watch: &mut dyn FnMut(Race) -> ControlFlow<()>,
+) -> Option<Finish> {
     let parsed: Vec<Network> = networks.iter().map(|&(blocks, _)| Network::from(blocks)).collect();
     let images = Images::for_error(error);
     let (mut runners, mut failed) = (Vec::new(), Vec::new());
@@ -87,9 +103,16 @@ pub fn rescore(
         }
     }
     let mut engine = Engine::default();
+    let mut draws = 0;
     while runners.iter().any(|runner| runner.racing) {
         let mut left = Vec::with_capacity(runners.len());
+        let racing = runners.iter().filter(|runner| runner.racing).count();
+        let decided = networks.len() - racing;
         for mut runner in runners {
+            if runner.racing && watch(Race { decided, networks: networks.len(), draws }).is_break() {
+                return None;
+            }
+            draws += usize::from(runner.racing);
             let drawn = if runner.racing { runner.estimator.draw(&mut engine) } else { Ok(()) };
             match drawn {
                 Ok(()) => left.push(runner),
@@ -114,7 +137,7 @@ pub fn rescore(
         spearman: stats::spearman(&given, &exact),
     };
     done.sort_by(|a, b| b.exact.score.total_cmp(&a.exact.score).then(a.index.cmp(&b.index)));
-    (done, failed, agreement)
+    Some((done, failed, agreement))
 }
 
 /// Takes those out of the race that are known well enough, or are surely below the best.
@@ -155,12 +178,31 @@ mod tests {
         let blocks: Vec<Vec<SuperBlock>> =
             texts.iter().map(|text| notation::parse(text).unwrap().super_blocks("a race").unwrap()).collect();
         let networks: Vec<(&[SuperBlock], f64)> = blocks.iter().map(|blocks| (&**blocks, 1.0)).collect();
-        let (done, failed, agreement) = rescore(&networks, 16, &Settings::new(Mode::Paper, 3), 0.01, None);
+        let settings = Settings::new(Mode::Paper, 3);
+        let mut seen = Vec::new();
+        let mut watch = |race: Race| {
+            seen.push(race);
+            ControlFlow::Continue(())
+        };
+        let (done, failed, agreement) = rescore(&networks, 16, &settings, 0.01, None, &mut watch).unwrap();
         assert!(failed.is_empty());
         assert_eq!(agreement.networks, 3);
         let last = &done[2];
         assert_eq!((last.index, last.exact.draws), (2, LEAST_DRAWS));
         assert!(done[0].exact.draws > LEAST_DRAWS, "{done:?}");
         assert!(done[0].exact.is_within(0.01), "{done:?}");
+        // The race is heard of before each draw, and nothing comes back of one that is broken off.
+        assert_eq!(seen.len(), done.iter().map(|network| network.exact.draws).sum::<usize>());
+        assert_eq!(seen[0], Race { decided: 0, networks: 3, draws: 0 });
+        assert!(
+            seen.last().unwrap().decided >= 1 && seen.iter().enumerate().all(|(i, race)| race.draws == i)
+        );
+        let mut draws = 0;
+        let mut broken_off = |race: Race| {
+            draws = race.draws;
+            if race.draws == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        assert!(rescore(&networks, 16, &settings, 0.01, None, &mut broken_off).is_none());
+        assert_eq!(draws, 2);
     }
 }

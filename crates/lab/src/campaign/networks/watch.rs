@@ -3,6 +3,7 @@
 
 use super::Step;
 use crate::campaign::sentinel::SENTINEL;
+use crate::campaign::state;
 use crate::device::{Device, DeviceError, Vigilance, Workload};
 use edgezen_core::measurement::Subject;
 use edgezen_core::stats;
@@ -22,6 +23,8 @@ struct Look {
     cool: bool,
     /// The sign of throttling.
     complaint: Option<String>,
+    /// What other programs did meanwhile, where that was enough to slow it.
+    busy: Option<String>,
 }
 
 /// The sentinel before the measurements.
@@ -34,7 +37,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Measures the sentinel, and lets a device that is throttled, or slower than usual and not known to be cool, rest first.
+    /// Measures the sentinel, and lets a device that is throttled, or slower than usual and not known to be cool or busy, rest
+    /// first.
     /// `None`: nobody is watchful on this device, or it cannot run the sentinel.
     ///
     /// # Errors
@@ -70,15 +74,23 @@ impl Watch {
     ) -> Result<Option<String>, DeviceError> {
         let after = look(device, &self.vigilance, &mut self.first_c, progress)?;
         let tolerances = (self.vigilance.drift, self.vigilance.throttled);
-        Ok(after.and_then(|after| verdict(self.before.ns, after.ns, self.usual_ns, tolerances)))
+        Ok(after.and_then(|after| {
+            let said = verdict(self.before.ns, after.ns, self.usual_ns, tolerances)?;
+            let busy = after.busy.or(self.before.busy).map(|busy| format!("; {busy}"));
+            Some(said + &busy.unwrap_or_default())
+        }))
     }
 }
 
 /// Why the device should rest before anything is measured.
 fn why_rest(look: &Look, usual_ns: Option<f64>, vigilance: &Vigilance) -> Option<String> {
     let slower = usual_ns.map(|usual| look.ns / usual - 1.0);
-    let slow = slower.filter(|&slower| slower > vigilance.throttled && !look.cool);
-    let slow = || slow.map(|slower| format!("the sentinel is {:.0} % slower than usual", 100.0 * slower));
+    let slow = slower.filter(|&slower| slower > vigilance.throttled && !look.cool && look.busy.is_none());
+    let slow = || {
+        slow.map(|slower| {
+            format!("the sentinel is {:.0} % slower than usual, perhaps of heat", 100.0 * slower)
+        })
+    };
     look.complaint.clone().or_else(slow)
 }
 
@@ -120,7 +132,7 @@ fn look(
     progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<Option<Look>, DeviceError> {
     let subject = Subject::Kernel(SENTINEL.with_batch(device.identity().batch));
-    let mut medians = Vec::new();
+    let (mut medians, mut all) = (Vec::new(), Vec::new());
     let (mut cool, mut complaint) = (true, None);
     for _ in 0..LOOKS {
         progress(Step::Sentinel);
@@ -133,8 +145,10 @@ fn look(
         cool &= vigilance.is_cool(&measured, *first_c);
         complaint = complaint.or_else(|| vigilance.complaint(&measured));
         medians.extend(measured.timing.summary().map(|summary| summary.median.ns()));
+        all.push(measured);
     }
-    Ok(stats::median(&medians).filter(|&ns| ns > 0.0).map(|ns| Look { ns, cool, complaint }))
+    let busy = state::busy(&all);
+    Ok(stats::median(&medians).filter(|&ns| ns > 0.0).map(|ns| Look { ns, cool, complaint, busy }))
 }
 
 fn rest(device: &mut dyn Device, pause: Duration, reason: &str, progress: &mut dyn FnMut(Step<'_>)) {

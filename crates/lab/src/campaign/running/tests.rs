@@ -7,6 +7,7 @@ use crate::device::{DeviceError, DriverOptions, Facts, Options, Passes, Vigilanc
 use edgezen_core::files::FileError;
 use edgezen_core::measurement::{Identity, Quality, Sample, Subject};
 use edgezen_core::space;
+use edgezen_runner::conditions::CpuTime;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -288,6 +289,49 @@ fn repetitions_are_resumed_too() {
         .unwrap();
     assert_eq!((measured, outcome.repeated), (2 * 50 - 23, 20));
     assert!(outcome.dataset.samples.iter().all(|s| s.quality == Quality::Good));
+}
+
+/// A device that is slow because other programs run.
+struct Busy(Hot);
+
+impl Device for Busy {
+    fn identity(&self) -> &Identity {
+        self.0.identity()
+    }
+    fn facts(&self) -> Facts {
+        self.0.facts()
+    }
+    fn measure(&mut self, workload: Workload<'_>) -> Result<edgezen_runner::Measured, DeviceError> {
+        let mut measured = self.0.measure(workload)?;
+        let time = |busy_ms, own_ms, total_ms| CpuTime { busy_ms, total_ms, own_ms };
+        measured.before.machine_time = Some(time(0.0, 0.0, 0.0));
+        measured.after.machine_time = Some(time(900.0, 200.0, 1000.0));
+        Ok(measured)
+    }
+    fn vigilance(&self) -> Option<Vigilance> {
+        self.0.vigilance()
+    }
+}
+
+#[test]
+fn a_device_that_is_slow_because_of_other_programs_does_not_cool_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(50);
+    let (mut rests, mut reasons) = (0, Vec::new());
+    campaign(&plan, dir.path(), Start::Fresh)
+        .run(&mut Busy(hot(34..46)), &mut |event| {
+            rests += usize::from(matches!(event, Event::Resting { .. }));
+            if let Event::Repeat { reason, .. } = event {
+                reasons.push(reason.to_owned());
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(rests, 0);
+    assert!(!reasons.is_empty(), "nothing was measured again");
+    for reason in reasons {
+        assert!(reason.contains("other programs used 70 % of the machine"), "{reason}");
+    }
 }
 
 /// A device that is measured in the sustained state, twice as slow as long as it is hot.

@@ -43,6 +43,8 @@ pub struct UnderWay<'a> {
     pub(super) cool: bool,
     /// The sign of throttling when the sentinel was last measured.
     pub(super) complaint: Option<String>,
+    /// What other programs did while the sentinel was last measured, where that was enough to slow it.
+    pub(super) busy: Option<String>,
     /// Temperature of the hottest watched zone after the first sentinel of this session, in °C.
     pub(super) first_c: Option<f64>,
     /// Whether the device was still slow, or throttled, after all rests. From then on it rests at the looks at the sentinel
@@ -89,6 +91,7 @@ impl<'a> UnderWay<'a> {
             attempts,
             cool: false,
             complaint: None,
+            busy: None,
             first_c: None,
             hopeless: false,
             plateau_ns: None,

@@ -5,9 +5,10 @@ use super::under_way::UnderWay;
 use crate::campaign::drift;
 use crate::campaign::journal::{Line, Turn};
 use crate::campaign::sentinel::SENTINEL;
-use crate::campaign::{CampaignError, Event};
+use crate::campaign::{CampaignError, Event, state};
 use crate::device::{DeviceError, Workload};
 use edgezen_core::measurement::{Quality, Subject};
+use edgezen_runner::Measured;
 use std::time::{Duration, Instant};
 
 impl UnderWay<'_> {
@@ -28,6 +29,7 @@ impl UnderWay<'_> {
         };
         let Some(summary) = measured.timing.summary() else { return Ok(None) };
         self.add(Line::Sentinel { median_ns: summary.median.ns() })?;
+        self.busy = state::busy(std::slice::from_ref(&measured));
         if let Some(vigilance) = &self.vigilance {
             self.complaint = vigilance.complaint(&measured);
             self.first_c = self.first_c.or_else(|| measured.after.hottest_c(&vigilance.zones));
@@ -64,13 +66,31 @@ impl UnderWay<'_> {
         if drift <= vigilance.drift {
             return Ok(());
         }
-        let reason = format!("the sentinel is {:.0} % slower than usual", 100.0 * drift);
-        // A device that is slow and shows that it is cool is busy with something else, and resting would not help.
-        let throttled = drift > vigilance.throttled && !self.cool;
+        // A device that is slow and shows that it is cool, or how busy it is, is slow because of something else than heat, and
+        // resting would not help.
+        let busy = self.busy.clone().or_else(|| state::busy(&self.measured_in(&window)));
+        let throttled = drift > vigilance.throttled && !self.cool && busy.is_none();
+        let cause = busy.map_or_else(
+            || if throttled { ", perhaps of heat".to_owned() } else { String::new() },
+            |busy| format!("; {busy}"),
+        );
+        let reason = format!("the sentinel is {:.0} % slower than usual{cause}", 100.0 * drift);
         if throttled {
             self.rest(&reason)?;
         }
         self.repeat(&window, if throttled { Quality::Throttled } else { Quality::Drifted }, &reason)
+    }
+
+    /// What was measured in these turns since the last look at the sentinel.
+    fn measured_in(&self, window: &[Turn]) -> Vec<Measured> {
+        let latest = self.lines.iter().rev().take(2 * window.len() + 2);
+        let measured = latest.filter_map(|line| match line {
+            Line::Sample { index, round, measured, .. } => {
+                window.contains(&Turn { round: *round, index: *index }).then(|| (**measured).clone())
+            }
+            _ => None,
+        });
+        measured.take(window.len()).collect()
     }
 
     /// Lets the device rest until it runs at its usual speed again, or all rests are used up.

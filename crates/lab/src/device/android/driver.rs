@@ -5,7 +5,7 @@ use super::system::AndroidSystem;
 use super::{matching, survey};
 use crate::device::adb::{AdbLink, AttachedPhone, Server, over_network};
 use crate::device::attached::Attached;
-use crate::device::driver::{Driver, Request};
+use crate::device::driver::{Driver, Means, Request};
 use crate::device::name::DeviceName;
 use crate::device::profile::{Kind, Profile, Profiles};
 use crate::device::remote::{Link, LinkError, Lock, Machine, PhoneState, Reached, Remote, SOON, System, me};
@@ -44,6 +44,10 @@ impl Driver for AndroidDriver {
 
     fn kind(&self) -> Kind {
         Kind::AndroidCpu
+    }
+
+    fn heeds(&self) -> &'static [Means] {
+        &[Means::Serial, Means::Pool, Means::Cores, Means::OtherUnit]
     }
 
     /// All attached phones, or the one with the serial number of the options.

@@ -11,8 +11,9 @@ mod relaunched;
 pub use launch::Launcher;
 
 use super::attached::Attached;
+use super::complaint::Complaint;
 use super::computer;
-use super::driver::{Driver, Request};
+use super::driver::{Driver, Means, Request};
 use super::name::DeviceName;
 use super::pinned_core::{self, LEARN, PinnedCore};
 use super::profile::{Kind, Plateau, Profile, Profiles};
@@ -44,6 +45,14 @@ impl Driver for HostCpuDriver {
 
     fn kind(&self) -> Kind {
         Kind::Host
+    }
+
+    fn heeds(&self) -> &'static [Means] {
+        &[Means::Cores]
+    }
+
+    fn unfit(&self) -> Vec<Complaint> {
+        computer::Computer::read().unfit()
     }
 
     fn attached(&self, profiles: &Profiles, _: &DriverOptions) -> Result<Vec<Attached>, DeviceError> {

@@ -6,7 +6,7 @@ use super::system::LinuxSystem;
 use super::{facts, matching};
 use crate::device::attached::Attached;
 use crate::device::complaint::{Complaint, Severity};
-use crate::device::driver::{Driver, Request};
+use crate::device::driver::{Driver, Means, Request};
 use crate::device::name::DeviceName;
 use crate::device::profile::{Kind, Profile, Profiles};
 use crate::device::remote::{
@@ -56,6 +56,10 @@ impl Driver for LinuxDriver {
 
     fn kind(&self) -> Kind {
         Kind::LinuxCpu
+    }
+
+    fn heeds(&self) -> &'static [Means] {
+        &[Means::Host, Means::Pool, Means::Cores, Means::OtherUnit]
     }
 
     /// The board that the options name; none where they name none.

@@ -8,7 +8,8 @@ mod names;
 
 use super::attached::Attached;
 use super::complaint::{Complaint, Severity};
-use super::driver::{Driver, Request};
+use super::computer;
+use super::driver::{Driver, Means, Request};
 use super::gpu::{self, Gpu};
 use super::profile::{Kind, Profile, Profiles};
 use super::{Device, DeviceError, DeviceName, DriverOptions};
@@ -36,6 +37,14 @@ impl Driver for TorchCpuDriver {
 
     fn kind(&self) -> Kind {
         Kind::TorchCpu
+    }
+
+    fn heeds(&self) -> &'static [Means] {
+        &[Means::Cores]
+    }
+
+    fn unfit(&self) -> Vec<Complaint> {
+        computer::Computer::read().unfit()
     }
 
     fn missing_feature(&self) -> Option<&'static str> {
