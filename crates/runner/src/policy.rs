@@ -28,6 +28,10 @@ pub struct Policy {
     pub max_ns: u64,
     /// The least time of a sample.
     pub min_sample_ns: u64,
+    /// After this time of undisturbed samples, three of them are enough, where the samples of several passes are pooled. `None`:
+    /// `min_runs` are taken, however long they last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub few_after_ns: Option<u64>,
     /// Time that may be spent on waiting until the core is at its usual speed and on repeating disturbed samples.
     pub patience_ns: u64,
     /// Whether the caches are emptied before each sample, which then is a single run.
@@ -51,14 +55,17 @@ impl Policy {
         noisy_half_width: 0.05,
         max_ns: 600_000_000,
         min_sample_ns: 200_000,
+        few_after_ns: None,
         patience_ns: 1_800_000_000,
         cold_caches: false,
         energy_ns: None,
     };
 
     /// For one of many rows of a dataset on such a computer. A fit takes the mean over many rows, so that a median known to 3 %
-    /// is as good for it as one known to 1 %, and more rows are better than longer ones.
-    pub const HOST_ROW: Policy = Policy { min_runs: 18, target_half_width: 0.03, ..Policy::HOST };
+    /// is as good for it as one known to 1 %, and more rows are better than longer ones. Runs of long networks differ less than those of
+    /// short kernels, and fewer of them are taken.
+    pub const HOST_ROW: Policy =
+        Policy { min_runs: 18, target_half_width: 0.03, few_after_ns: Some(150_000_000), ..Policy::HOST };
 
     /// For a GPU. Its clocks rise under load, so the warm-up is longer; samples are long compared with the wait for the
     /// GPU that ends each of them.
@@ -73,6 +80,7 @@ impl Policy {
         noisy_half_width: 0.05,
         max_ns: 1_000_000_000,
         min_sample_ns: 1_000_000,
+        few_after_ns: None,
         patience_ns: 0,
         cold_caches: false,
         energy_ns: None,
@@ -90,6 +98,7 @@ impl Policy {
         noisy_half_width: 0.05,
         max_ns: 10_000_000_000,
         min_sample_ns: 2_000_000,
+        few_after_ns: None,
         patience_ns: 0,
         cold_caches: false,
         energy_ns: None,
@@ -121,6 +130,7 @@ impl Policy {
             ("max_ns", self.max_ns),
             ("min_sample_ns", self.min_sample_ns),
             ("patience_ns", self.patience_ns),
+            ("few_after_ns", self.few_after_ns.unwrap_or(0)),
             ("energy_ns", self.energy_ns.unwrap_or(0)),
         ];
         if let Some((field, ns)) = times.into_iter().find(|(_, ns)| *ns > Policy::LONGEST_NS) {
@@ -159,6 +169,7 @@ impl Policy {
             min_runs: self.min_runs.div_ceil(launches),
             max_runs: self.max_runs.div_ceil(launches),
             max_ns: self.max_ns / u64::from(launches),
+            few_after_ns: self.few_after_ns.map(|ns| ns / u64::from(launches)),
             ..self
         }
     }

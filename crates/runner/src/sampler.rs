@@ -5,8 +5,8 @@
 //! 3. A sample is the time of `k` runs together, where `k` is chosen so that it lasts long enough for the clock.
 //! 4. Where the core's pace is probed (see [`super::pace`]), a sample begins when the core is at its usual speed, or when
 //!    the policy's patience is used up. A second probe, after the sample, tells whether the core stayed at that speed.
-//! 5. At least `min_runs` undisturbed samples are taken. More follow until the 95 % interval of the median (from order
-//!    statistics) is narrow enough, or the time is up.
+//! 5. At least `min_runs` undisturbed samples are taken; where passes are pooled, fewer of long runs. More follow until the 95 % interval
+//!    of the median (from order statistics) is narrow enough, or the time is up.
 //!
 //! No sample is dropped: each is returned as it was read, with its probe.
 
@@ -17,6 +17,9 @@ use super::policy::Policy;
 use super::timing::{TimedBy, Timing};
 use edgezen_core::measurement::Summary;
 use edgezen_core::stats;
+
+/// As many samples as are taken at least, however long they last.
+const FEW: usize = 3;
 
 /// Why nothing was measured.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,9 +71,13 @@ pub fn sample<E>(
     let mut samples_ns = Vec::new();
     let mut probes_ns = Vec::new();
     // The samples that count, and the time that was spent on those that do not count.
-    let mut calm = Vec::new();
+    let mut calm: Vec<u64> = Vec::new();
     let mut lost_ns = 0;
     loop {
+        let long = policy.few_after_ns.is_some_and(|ns| calm.iter().sum::<u64>() >= ns);
+        if long && calm.len() >= FEW.min(policy.min_runs as usize) {
+            break;
+        }
         let patient = lost_ns < policy.patience_ns;
         let samples = samples_ns.len() as u32;
         let counted = if patient { calm.len() as u32 } else { samples };
@@ -182,6 +189,14 @@ mod tests {
         assert_eq!(timing.first_ns, Some(50_000_000));
         assert_eq!(timing.warmup_runs, 10);
         assert!(timing.samples_ns.iter().all(|&ns| ns == 2_000_000));
+    }
+
+    #[test]
+    fn three_samples_of_long_runs_are_enough_where_passes_are_pooled() {
+        let pass = Policy::HOST_ROW.split(3);
+        let samples = |ms: u64| timing(&pass, |_| ms * 1_000_000).samples_ns.len();
+        assert_eq!((samples(1), samples(9), samples(10), samples(15), samples(90)), (6, 6, 5, 4, 3));
+        assert_eq!(timing(&Policy::HOST, |_| 90_000_000).samples_ns.len(), 30);
     }
 
     #[test]
