@@ -118,6 +118,8 @@ impl OfficialWalk {
         }
     }
 
+    /// Inlined, so that a block that is walked along adds up its layers without asking what each of them is.
+    #[inline(always)]
     fn step(&mut self, step: Step) {
         let r2 = self.resolution.wrapping_mul(self.resolution);
         match step {
@@ -150,6 +152,7 @@ impl OfficialWalk {
         }
     }
 
+    #[inline(always)]
     fn layer(&mut self, layer: Layer, r2: i64) {
         let (params, flops) = match layer {
             Layer::Conv { in_c, out_c, kernel, stride, groups } => {

@@ -194,11 +194,13 @@ impl ShapeRules {
 
     /// The fullest rule of a network with a stem of this width and with the stages that `each_stage` tells.
     fn judge(&self, stem: Option<u32>, each_stage: impl FnOnce(&mut dyn FnMut(Stage))) -> Option<Load> {
-        let mut fullest: Option<Load> = None;
+        // With its share, which takes a division.
+        let mut fullest: Option<(Load, f64)> = None;
         let mut take = |rule: Rule, value: f64, limit: f64| {
             let load = Load { rule, value, limit };
-            if fullest.is_none_or(|known| load.share() > known.share()) {
-                fullest = Some(load);
+            let share = load.share();
+            if fullest.is_none_or(|(_, known)| share > known) {
+                fullest = Some((load, share));
             }
         };
         if let Some(width) = stem {
@@ -231,7 +233,7 @@ impl ShapeRules {
         if count > 2 {
             take(Rule::DeepestStage, f64::from(deepest) / f64::from(depth), self.deepest_stage);
         }
-        fullest
+        fullest.map(|(load, _)| load)
     }
 
     /// How much of its limit the fullest rule takes; at most 1 where all rules are kept.

@@ -10,7 +10,7 @@ use super::constants::{
 };
 use super::correlation::{quarter_power_gap, relu_distance, relu_slope};
 use super::geometry::Geometry;
-use super::numbers::Numbers;
+use super::numbers::{MOST, Numbers};
 use super::rows::{CLASSES, Row, apply, dot, row, total};
 use crate::proxy::Mode;
 use std::f64::consts::PI;
@@ -30,6 +30,29 @@ pub struct Conv<N = f32> {
     pub depthwise: bool,
     /// [`few_inputs`](super::few_inputs::few_inputs) of the c·k² inputs of one output.
     pub few: N,
+}
+
+impl Conv<[f32; MOST]> {
+    /// The same convolution for each network.
+    pub fn shared(conv: &Conv) -> Self {
+        Conv {
+            fan_c: [conv.fan_c; MOST],
+            per_fan_c: [conv.per_fan_c; MOST],
+            out_c: [conv.out_c; MOST],
+            few: [conv.few; MOST],
+            kernel: conv.kernel,
+            stride: conv.stride,
+            depthwise: conv.depthwise,
+        }
+    }
+
+    /// Gives the network at `lane` a convolution of its own, which is alike.
+    pub fn put(&mut self, lane: usize, conv: &Conv) {
+        self.fan_c[lane] = conv.fan_c;
+        self.per_fan_c[lane] = conv.per_fan_c;
+        self.out_c[lane] = conv.out_c;
+        self.few[lane] = conv.few;
+    }
 }
 
 impl Conv {
@@ -203,27 +226,29 @@ impl<N: Numbers> State<N> {
     /// One convolution with its BN and ReLU, over the windows of `g`.
     #[inline(always)]
     pub fn conv(&mut self, g: &Geometry, conv: &Conv<N>, mode: Mode) {
-        if g.is_point {
-            self.layer::<true>(g, conv, mode);
-        } else {
-            self.layer::<false>(g, conv, mode);
+        match g.reach {
+            0 => self.layer::<0>(g, conv, mode),
+            1 if N::SIDE_BY_SIDE => self.layer::<1>(g, conv, mode),
+            2 if N::SIDE_BY_SIDE => self.layer::<2>(g, conv, mode),
+            3 if N::SIDE_BY_SIDE => self.layer::<3>(g, conv, mode),
+            _ => self.layer::<{ CLASSES - 1 }>(g, conv, mode),
         }
     }
 
     /// The steps of one layer. Their order, and that of the operations within, is what the compiler schedules best; early
-    /// returns in a step cost 5 % of the time. `POINT` says that the window is a single tap at every position (kernel 1, stride 1).
+    /// returns in a step cost 5 % of the time. `REACH` is that of the window; at 0 it is a single tap at every position.
     #[inline(always)]
-    fn layer<const POINT: bool>(&mut self, g: &Geometry, conv: &Conv<N>, mode: Mode) {
-        let energy = self.mean_energy::<POINT>(g);
+    fn layer<const REACH: usize>(&mut self, g: &Geometry, conv: &Conv<N>, mode: Mode) {
+        let energy = self.mean_energy::<REACH>(g);
         let widening = self.widening(g, &energy);
         let passes = self.part_passes(&widening);
-        self.carry_widest::<POINT>(g, &widening);
-        if !POINT {
+        self.carry_widest::<REACH>(g, &widening);
+        if REACH > 0 {
             // A point changes the profile in second order only.
-            self.carry_profile(g, &energy, &widening);
+            self.carry_profile::<REACH>(g, &energy, &widening);
         }
         let added = self.add_fluctuation(g, conv, &passes);
-        let response = self.carry_octaves::<POINT>(g, added.white, widening.growth);
+        let response = self.carry_octaves::<REACH>(g, added.white, widening.growth);
         if conv.depthwise {
             self.bound_brightest(g);
         }
@@ -248,11 +273,11 @@ impl<N: Numbers> State<N> {
     /// The variance that BN sees: Σ E x² over the window, less what BN subtracts as the mean over batch and map
     /// (docs/closed-form.md, sections 1 and 3.1).
     #[inline(always)]
-    fn mean_energy<const POINT: bool>(&self, g: &Geometry) -> MeanEnergy<N> {
+    fn mean_energy<const REACH: usize>(&self, g: &Geometry) -> MeanEnergy<N> {
         let energy_in: f32 = if self.signed { 1.0 } else { 0.5 };
         let m2 = self.mean_squared;
         // Along one axis: mean of Σ a(p+u), and Σ_u q φ_u.
-        let (gain, mean_root) = if POINT {
+        let (gain, mean_root) = if REACH == 0 {
             (m2.all(1.0), self.mean_root)
         } else {
             (dot(&g.mean_window, &self.profile), dot(&g.mean_weighted, &self.root))
@@ -302,13 +327,13 @@ impl<N: Numbers> State<N> {
 
     /// The shape of the widest fluctuation behind this layer (section 3.3).
     #[inline(always)]
-    fn carry_widest<const POINT: bool>(&mut self, g: &Geometry, widening: &Widening<N>) {
+    fn carry_widest<const REACH: usize>(&mut self, g: &Geometry, widening: &Widening<N>) {
         if !self.first {
             let Widening { relative, from_energy, from_mean, per_grown, .. } = *widening;
-            let (window, weighted) = if POINT {
+            let (window, weighted) = if REACH == 0 {
                 (self.widest, relative)
             } else {
-                (apply(&g.window, &self.widest), apply(&g.weighted, &relative))
+                (apply::<REACH, N>(&g.window, &self.widest), apply::<REACH, N>(&g.weighted, &relative))
             };
             self.widest = row!(I => (from_energy * window[I] - from_mean * weighted[I]) * per_grown);
         }
@@ -316,13 +341,14 @@ impl<N: Numbers> State<N> {
 
     /// The profile behind this layer: a' ∝ ½ Σ a − 2m² Σ √a φ_u + m² Σ φ_u² (section 3.1).
     #[inline(always)]
-    fn carry_profile(&mut self, g: &Geometry, energy: &MeanEnergy<N>, widening: &Widening<N>) {
+    fn carry_profile<const REACH: usize>(&mut self, g: &Geometry, energy: &MeanEnergy<N>, widening: &Widening<N>) {
         let MeanEnergy { energy_in, gain, scale, mean_gain, taken, .. } = *energy;
         let per_variance = widening.per_variance;
         let of_window = gain * energy_in * per_variance;
         let of_root = self.mean_squared * 2.0 * scale * mean_gain * per_variance;
         let of_mean = taken * per_variance;
-        let (window, weighted) = (apply(&g.window, &self.profile), apply(&g.weighted, &self.root));
+        let window = apply::<REACH, N>(&g.window, &self.profile);
+        let weighted = apply::<REACH, N>(&g.weighted, &self.root);
         self.profile = row!(I => of_window * window[I] - of_root * weighted[I] + of_mean);
         self.root = row!(I => self.profile[I].at_least(1e-6).sqrt());
         self.per_root = row!(I => self.root[I].recip());
@@ -361,11 +387,11 @@ impl<N: Numbers> State<N> {
     /// The fluctuation by octave behind this layer: each octave shrinks by the window's response, but for the widest,
     /// which grows by λ² (sections 3.2 and 3.3). Gives the factor of each octave.
     #[inline(always)]
-    fn carry_octaves<const POINT: bool>(&mut self, g: &Geometry, white: N, growth: N) -> Row<N> {
+    fn carry_octaves<const REACH: usize>(&mut self, g: &Geometry, white: N, growth: N) -> Row<N> {
         let mut response = row!(I => white.all(g.response[I]));
         response[0] = growth * growth;
         self.octaves = row!(I => white.mul_add(white.all(g.modes[I]), self.octaves[I]) * response[I]);
-        if !POINT && g.out_side != g.side {
+        if REACH > 0 && g.out_side != g.side {
             // A stride folds fine octaves into coarser ones.
             let folded = total(row!(I => self.octaves[I] * (1.0 - g.kept[I])));
             self.octaves = row!(I => self.octaves[I] * g.kept[I] + folded * g.folded[I]);
@@ -454,6 +480,8 @@ impl<N: Numbers> State<N> {
                 / conv.out_c;
         let variance = conv.fan_c * variance * (-noise.at_most(0.5) + 1.0);
         let factors = self.factor.as_mut();
+        // Of all of them, without a way out at the first: they are looked at side by side.
+        let mut moderate = true;
         for (factor, &variance) in factors.iter_mut().zip(variance.each()) {
             let variance = f64::from(variance);
             *factor *= match mode {
@@ -463,8 +491,9 @@ impl<N: Numbers> State<N> {
                 // section 5.2).
                 Mode::Reference => 0.81 + 0.19 * variance,
             };
+            moderate &= is_moderate(factor);
         }
-        if !factors.iter().all(is_moderate) {
+        if !moderate {
             fold(&mut self.log_sum, &mut self.factor, |factor| !is_moderate(factor));
         }
     }
@@ -501,7 +530,7 @@ impl<N: Numbers> State<N> {
 /// Whether a few more variances can be multiplied in without overflow or underflow.
 #[inline(always)]
 fn is_moderate(factor: &f64) -> bool {
-    (1e-100..1e100).contains(factor)
+    (*factor >= 1e-100) & (*factor < 1e100)
 }
 
 /// Moves the factors that `which` selects into the sums, as ½ of their logarithms.

@@ -51,7 +51,37 @@ struct Sublayer {
     built: Built,
 }
 
+/// A block of the last network, with official costs.
+#[derive(Clone, Copy, Debug)]
+struct Passed {
+    block: SuperBlock,
+    /// Of the block itself.
+    own: Official,
+    /// Of the network that ends with it.
+    so_far: Official,
+}
+
+/// How many blocks two networks begin with alike.
+fn common<'a>(blocks: &[SuperBlock], others: impl Iterator<Item = &'a SuperBlock>) -> usize {
+    blocks.iter().zip(others).take_while(|(block, other)| block == other).count()
+}
+
+/// What the latency of a block is made of, and what holds of the network up to it.
+#[derive(Clone, Copy, Debug)]
+struct Walked {
+    block: SuperBlock,
+    /// Side of the map that it reads, and of the one that it writes.
+    sides: [u32; 2],
+    /// Its first sublayer, and those after it where there are any.
+    sublayers: [Option<Sublayer>; 2],
+    /// Of the network that ends with it.
+    built: Built,
+}
+
 /// Computes costs, remembering the sublayers it has seen. One for each thread.
+///
+/// A network is mostly like the one before: what both begin with is not added up again, and a block that stands where it stood
+/// is not looked up again. Everything is added in the same order as without that, so that no bit depends on it.
 pub struct Accountant<'a> {
     budgets: &'a Budgets,
     /// Whether anything is asked of the network as built.
@@ -62,6 +92,12 @@ pub struct Accountant<'a> {
     classes: u32,
     variant: Variant,
     official: Box<[Option<(SuperBlock, i64, Official)>]>,
+    /// The official costs of the last network, block by block.
+    passed: Vec<Passed>,
+    /// The last network as built, block by block.
+    walked: Vec<Walked>,
+    /// The sums behind each of its blocks, one for each device.
+    walked_sums: Vec<Terms>,
     sublayers: FxHashMap<(SuperBlock, u32), Sublayer>,
     /// Of all sublayers, one behind the other.
     terms: Vec<Terms>,
@@ -81,6 +117,9 @@ impl<'a> Accountant<'a> {
             classes,
             variant: Variant::BUILT,
             official: vec![None; SLOTS].into(),
+            passed: Vec::new(),
+            walked: Vec::new(),
+            walked_sums: Vec::new(),
             sublayers: FxHashMap::default(),
             terms: Vec::new(),
             heads: FxHashMap::default(),
@@ -193,16 +232,40 @@ impl<'a> Accountant<'a> {
     }
 
     fn official(&mut self, blocks: &[SuperBlock]) -> Result<Official, ShapeError> {
-        let mut resolution = i64::from(self.resolution);
-        let (mut params, mut flops) = (Params(0.0), Macs(0.0));
-        for block in blocks {
-            let part = self.official_block(block, resolution)?;
-            params += part.params;
-            flops += part.flops;
-            resolution = part.resolution;
+        let shared = common(blocks, self.passed.iter().map(|passed| &passed.block));
+        let start =
+            Official { params: Params(0.0), flops: Macs(0.0), resolution: i64::from(self.resolution) };
+        let mut so_far = self.passed[..shared].last().map_or(start, |last| last.so_far);
+        // The resolution before a block of the last network that stands at the same place.
+        let mut before = so_far.resolution;
+        for (i, &block) in blocks.iter().enumerate().skip(shared) {
+            let last = self.passed.get(i).copied();
+            let own = match last {
+                Some(last) if last.block == block && before == so_far.resolution => last.own,
+                _ => match self.official_block(&block, so_far.resolution) {
+                    Ok(own) => own,
+                    Err(error) => {
+                        self.passed.truncate(i);
+                        return Err(error);
+                    }
+                },
+            };
+            so_far.params += own.params;
+            so_far.flops += own.flops;
+            so_far.resolution = own.resolution;
+            let passed = Passed { block, own, so_far };
+            match self.passed.get_mut(i) {
+                Some(place) => before = std::mem::replace(place, passed).so_far.resolution,
+                None => self.passed.push(passed),
+            }
         }
+        self.passed.truncate(blocks.len());
         let head = cost::official_head(blocks.last().map_or(0, |block| block.out_c), self.classes);
-        Ok(Official { params: params + head.params, flops: flops + head.flops, resolution: head.resolution })
+        Ok(Official {
+            params: so_far.params + head.params,
+            flops: so_far.flops + head.flops,
+            resolution: head.resolution,
+        })
     }
 
     fn official_block(&mut self, block: &SuperBlock, resolution: i64) -> Result<Official, ShapeError> {
@@ -232,12 +295,39 @@ impl<'a> Accountant<'a> {
         if self.sublayers.len() > REMEMBERED {
             self.sublayers.clear();
             self.terms.clear();
+            self.walked.clear();
         }
-        let mut side = self.resolution;
-        let mut built = Built::default();
-        for block in blocks {
-            built = built.with(self.add_block(block, &mut side)?);
+        let devices = self.sums.len();
+        let shared = common(blocks, self.walked.iter().map(|walked| &walked.block));
+        let (mut side, mut built) = (self.resolution, Built::default());
+        if let Some(last) = self.walked[..shared].last() {
+            (side, built) = (last.sides[1], last.built);
+            self.sums.copy_from_slice(&self.walked_sums[(shared - 1) * devices..shared * devices]);
         }
+        self.walked_sums.resize(blocks.len() * devices, Terms::default());
+        for (i, &block) in blocks.iter().enumerate().skip(shared) {
+            let known = self.walked.get(i).filter(|known| known.block == block && known.sides[0] == side);
+            let sublayers = match known {
+                Some(known) => known.sublayers,
+                None => match self.sublayers_of(block, side) {
+                    Ok(sublayers) => sublayers,
+                    Err(error) => {
+                        self.walked.truncate(i);
+                        return Err(error);
+                    }
+                },
+            };
+            built = built.with(self.add(&block, sublayers));
+            let sides = [side, behind(&block, side)];
+            side = sides[1];
+            let walked = Walked { block, sides, sublayers, built };
+            match self.walked.get_mut(i) {
+                Some(place) => *place = walked,
+                None => self.walked.push(walked),
+            }
+            self.walked_sums[i * devices..(i + 1) * devices].copy_from_slice(&self.sums);
+        }
+        self.walked.truncate(blocks.len());
         if let Some(last) = blocks.last() {
             self.add_head(last.out_c, side);
             let head = cost::exact_head(cost::Exact::default(), last.out_c, self.classes).params;
@@ -274,13 +364,31 @@ impl<'a> Accountant<'a> {
 
     /// Adds a block that reads a map of `side`, which becomes the side of what it writes.
     fn add_block(&mut self, block: &SuperBlock, side: &mut u32) -> Result<Built, ShapeError> {
-        let mut built = self.add_sublayers(*block, true, *side, 1)?;
-        *side = side.div_ceil(block.stride.unsigned_abs().max(1));
-        if block.sublayers > 1 {
-            let more = block.sublayers.unsigned_abs() - 1;
-            built = built.with(self.add_sublayers(*block, false, *side, more)?);
+        let sublayers = self.sublayers_of(*block, *side)?;
+        *side = behind(block, *side);
+        Ok(self.add(block, sublayers))
+    }
+
+    /// The first sublayer of a block that reads a map of `side`, and those after it where there are any.
+    fn sublayers_of(&mut self, block: SuperBlock, side: u32) -> Result<[Option<Sublayer>; 2], ShapeError> {
+        let first = self.sublayer(block, true, side)?;
+        let others = (block.sublayers > 1).then(|| self.sublayer(block, false, behind(&block, side)));
+        Ok([Some(first), others.transpose()?])
+    }
+
+    /// Adds the sublayers of a block.
+    fn add(&mut self, block: &SuperBlock, sublayers: [Option<Sublayer>; 2]) -> Built {
+        let mut built = Built::default();
+        for (known, count) in sublayers.into_iter().zip([1, block.sublayers.unsigned_abs().saturating_sub(1)])
+        {
+            let Some(known) = known else { continue };
+            for (sum, term) in self.sums.iter_mut().zip(&self.terms[known.at..]) {
+                *sum = *sum + term.times(count);
+            }
+            let weights = known.built.weights * u64::from(count);
+            built = built.with(Built { weights, ..known.built });
         }
-        Ok(built)
+        built
     }
 
     /// Adds pooling and the classifier.
@@ -295,20 +403,15 @@ impl<'a> Accountant<'a> {
         self.sums.iter_mut().zip(head).for_each(|(sum, term)| *sum = *sum + *term);
     }
 
-    fn add_sublayers(
-        &mut self,
-        block: SuperBlock,
-        first: bool,
-        side: u32,
-        count: u32,
-    ) -> Result<Built, ShapeError> {
+    /// One sublayer of a block, which reads a map of `side`: the first, or any of the others.
+    fn sublayer(&mut self, block: SuperBlock, first: bool, side: u32) -> Result<Sublayer, ShapeError> {
         // Sublayers after the first do not depend on the block's input.
         let key = if first {
             SuperBlock { sublayers: 1, ..block }
         } else {
             SuperBlock { sublayers: 0, in_c: block.out_c, stride: 1, ..block }
         };
-        let known = match self.sublayers.entry((key, side)) {
+        Ok(match self.sublayers.entry((key, side)) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(place) => {
                 let in_c = if first { block.in_c } else { block.out_c };
@@ -321,12 +424,13 @@ impl<'a> Accountant<'a> {
                 self.prices.of_sublayer(&block, first, input, self.variant, &mut self.terms[at..])?;
                 *place.insert(Sublayer { at, built })
             }
-        };
-        for (sum, term) in self.sums.iter_mut().zip(&self.terms[known.at..]) {
-            *sum = *sum + term.times(count);
-        }
-        Ok(Built { weights: known.built.weights * u64::from(count), ..known.built })
+        })
     }
+}
+
+/// The side of the map that a block writes which reads one of `side`.
+fn behind(block: &SuperBlock, side: u32) -> u32 {
+    side.div_ceil(block.stride.unsigned_abs().max(1))
 }
 
 /// What is bounded of one sublayer as built.
