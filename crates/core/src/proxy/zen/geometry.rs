@@ -21,6 +21,7 @@ pub struct Geometry {
     /// How far apart, in classes, positions can be that see each other through the window: 0 where it neither averages
     /// nor subsamples (kernel 1, stride 1); all classes where it subsamples, or is wider than any that has tables.
     pub reach: usize,
+    pub extent: Extent,
     /// Number of taps inside the map, along one axis: by class of the input, then of the output.
     pub window: [Row; CLASSES],
     /// The same with each tap weighted by its q.
@@ -54,6 +55,42 @@ pub struct Geometry {
     pub kept: Row,
     /// Share of each octave in the modes that a stride moves.
     pub folded: Row,
+}
+
+/// How many classes and octaves maps of some sides have. Those that a map does not have count for nothing in it, nor in
+/// what follows: maps never grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Sides of at most 8.
+    Small,
+    /// Sides of at most 16.
+    Medium,
+    Large,
+}
+
+impl Extent {
+    fn of(side: u32) -> Extent {
+        match side {
+            0..=8 => Extent::Small,
+            9..=16 => Extent::Medium,
+            _ => Extent::Large,
+        }
+    }
+
+    pub const fn classes(self) -> usize {
+        match self {
+            Extent::Small => 4,
+            Extent::Medium | Extent::Large => CLASSES,
+        }
+    }
+
+    pub const fn octaves(self) -> usize {
+        match self {
+            Extent::Small => 4,
+            Extent::Medium => 5,
+            Extent::Large => CLASSES,
+        }
+    }
 }
 
 /// The class of a position: its distance from the nearer border, at most that of the interior.
@@ -214,6 +251,7 @@ impl Geometry {
             side,
             out_side,
             reach: if stride == 1 && kernel <= 7 { kernel as usize / 2 } else { CLASSES - 1 },
+            extent: Extent::of(side),
             window: taps.by_class(taps.window),
             weighted: taps.by_class(taps.weighted),
             mean_window: over_all(taps.window, out_side),

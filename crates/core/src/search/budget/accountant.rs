@@ -14,8 +14,8 @@ use rustc_hash::{FxHashMap, FxHasher};
 use std::collections::hash_map::Entry;
 use std::hash::{Hash, Hasher};
 
-/// Slots of a direct-mapped cache for the official costs of blocks; a new entry overwrites the old.
-const SLOTS: usize = 1 << 12;
+/// Slots of a direct-mapped cache for the official costs of sublayers; a new entry overwrites the old.
+const SLOTS: usize = 1 << 13;
 
 /// Sublayers before all are forgotten; bounds the memory to some tens of MB.
 const REMEMBERED: usize = 1 << 17;
@@ -269,16 +269,34 @@ impl<'a> Accountant<'a> {
     }
 
     fn official_block(&mut self, block: &SuperBlock, resolution: i64) -> Result<Official, ShapeError> {
+        if block.sublayers < 1 {
+            return cost::official_block(block, resolution, self.variant);
+        }
+        let first = self.official_sublayer(block, true, resolution)?;
+        if block.sublayers == 1 {
+            return Ok(first);
+        }
+        let next = self.official_sublayer(block, false, first.resolution)?;
+        Ok(first.with_alike(next, block.sublayers - 1))
+    }
+
+    fn official_sublayer(
+        &mut self,
+        block: &SuperBlock,
+        first: bool,
+        resolution: i64,
+    ) -> Result<Official, ShapeError> {
+        let key = sublayer_key(block, first);
         let mut hasher = FxHasher::default();
-        (block, resolution).hash(&mut hasher);
+        (key, resolution).hash(&mut hasher);
         // The high bits are the well mixed ones.
         let slot = (hasher.finish() >> (64 - SLOTS.ilog2())) as usize;
         match self.official.get(slot) {
-            Some(Some((known, at, part))) if known == block && *at == resolution => Ok(*part),
+            Some(Some((known, at, part))) if *known == key && *at == resolution => Ok(*part),
             _ => {
-                let part = cost::official_block(block, resolution, self.variant)?;
+                let part = cost::official_sublayer(block, first, resolution, self.variant)?;
                 if let Some(entry) = self.official.get_mut(slot) {
-                    *entry = Some((*block, resolution, part));
+                    *entry = Some((key, resolution, part));
                 }
                 Ok(part)
             }
@@ -405,12 +423,7 @@ impl<'a> Accountant<'a> {
 
     /// One sublayer of a block, which reads a map of `side`: the first, or any of the others.
     fn sublayer(&mut self, block: SuperBlock, first: bool, side: u32) -> Result<Sublayer, ShapeError> {
-        // Sublayers after the first do not depend on the block's input.
-        let key = if first {
-            SuperBlock { sublayers: 1, ..block }
-        } else {
-            SuperBlock { sublayers: 0, in_c: block.out_c, stride: 1, ..block }
-        };
+        let key = sublayer_key(&block, first);
         Ok(match self.sublayers.entry((key, side)) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(place) => {
@@ -425,6 +438,15 @@ impl<'a> Accountant<'a> {
                 *place.insert(Sublayer { at, built })
             }
         })
+    }
+}
+
+/// What a sublayer of a block depends on. Sublayers after the first do not depend on the block's input.
+fn sublayer_key(block: &SuperBlock, first: bool) -> SuperBlock {
+    if first {
+        SuperBlock { sublayers: 1, ..*block }
+    } else {
+        SuperBlock { sublayers: 0, in_c: block.out_c, stride: 1, ..*block }
     }
 }
 

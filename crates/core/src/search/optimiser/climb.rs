@@ -25,6 +25,9 @@ use std::sync::Arc;
 /// Predictions that are tried before edits are probed again that were probed from an earlier network.
 const TRIES: usize = 16;
 
+/// Pairs of edits that are held against the budgets side by side.
+const ABREAST: usize = 16;
+
 /// Where a climb starts, and where its result goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ClimbOrigin {
@@ -304,10 +307,13 @@ impl Climb {
         let mut order: Vec<usize> =
             (0..self.edits.len()).filter(|&edit| self.known[edit] == Known::Effect).collect();
         order.sort_by(|&a, &b| effect(b)[0].total_cmp(&effect(a)[0]));
-        // In this order, gains and loads apart: pairs are many, and most are looked at for their gain alone.
+        // In this order, gains and loads apart, so that many pairs are looked at side by side; nothing fits what fills up.
         let gains: Vec<f32> = order.iter().map(|&edit| effect(edit)[0]).collect();
-        let all_loads: Vec<f32> = order.iter().flat_map(|&edit| &effect(edit)[1..]).copied().collect();
-        let loads_of = |i: usize| &all_loads[i * room.len()..(i + 1) * room.len()];
+        let column = |load: usize| -> Vec<f32> {
+            let loads = order.iter().map(|&edit| effect(edit)[1 + load]);
+            loads.chain([f32::INFINITY; ABREAST]).collect()
+        };
+        let columns: Vec<(Vec<f32>, f32)> = room.iter().enumerate().map(|(i, &room)| (column(i), room)).collect();
         let mut found: Vec<(f32, [usize; 2])> = Vec::new();
         // The gain that a prediction must exceed to be among the first.
         let mut floor = 0.0;
@@ -315,21 +321,34 @@ impl Climb {
             if a <= 0.0 {
                 break;
             }
-            let loads = loads_of(i);
-            if a > floor && loads.iter().zip(&room).all(|(load, room)| load <= room) {
+            if a > floor && columns.iter().all(|(loads, room)| loads[i] <= *room) {
                 found.push((a, [order[i]; 2]));
             }
-            for (k, &b) in gains.iter().enumerate().skip(i + 1) {
-                let gain = a + b;
-                if gain <= floor {
+            'pairs: for from in (i + 1..gains.len()).step_by(ABREAST) {
+                if a + gains[from] <= floor {
                     break;
                 }
-                let fits = loads.iter().zip(loads_of(k)).zip(&room).all(|((a, b), room)| a + b <= *room);
-                let pair = [order[i], order[k]];
-                if fits && self.edits[pair[0]].goes_with(&self.edits[pair[1]]) {
-                    found.push((gain, pair));
-                    if found.len() >= 8 * TRIES {
-                        floor = keep_first(&mut found);
+                let mut fit = [true; ABREAST];
+                for (loads, room) in &columns {
+                    let with = loads[i];
+                    for (fit, load) in fit.iter_mut().zip(&loads[from..from + ABREAST]) {
+                        *fit &= with + load <= *room;
+                    }
+                }
+                if fit == [false; ABREAST] {
+                    continue;
+                }
+                for ((k, &b), fits) in gains.iter().enumerate().skip(from).zip(fit) {
+                    let gain = a + b;
+                    if gain <= floor {
+                        break 'pairs;
+                    }
+                    let pair = [order[i], order[k]];
+                    if fits && self.edits[pair[0]].goes_with(&self.edits[pair[1]]) {
+                        found.push((gain, pair));
+                        if found.len() >= 8 * TRIES {
+                            floor = keep_first(&mut found);
+                        }
                     }
                 }
             }
