@@ -251,12 +251,16 @@ impl ShapeRules {
         let stem = (!blocks.is_empty()).then(|| stem_width(blocks));
         // A search asks for every candidate, and not which rule it is.
         let mut fullest: Option<f64> = None;
-        self.loads(stem, |seen| each_stage(blocks, seen), |load| {
-            let share = load.share();
-            if fullest.is_none_or(|known| share > known) {
-                fullest = Some(share);
-            }
-        });
+        self.loads(
+            stem,
+            |seen| each_stage(blocks, seen),
+            |load| {
+                let share = load.share();
+                if fullest.is_none_or(|known| share > known) {
+                    fullest = Some(share);
+                }
+            },
+        );
         fullest.unwrap_or(0.0)
     }
 

@@ -63,31 +63,18 @@ pub struct Geometry {
 pub enum Extent {
     /// Sides of at most 8.
     Small,
-    /// Sides of at most 16.
-    Medium,
     Large,
 }
 
 impl Extent {
     fn of(side: u32) -> Extent {
-        match side {
-            0..=8 => Extent::Small,
-            9..=16 => Extent::Medium,
-            _ => Extent::Large,
-        }
+        if side <= 8 { Extent::Small } else { Extent::Large }
     }
 
-    pub const fn classes(self) -> usize {
+    /// As many classes as octaves.
+    pub const fn length(self) -> usize {
         match self {
-            Extent::Small => 4,
-            Extent::Medium | Extent::Large => CLASSES,
-        }
-    }
-
-    pub const fn octaves(self) -> usize {
-        match self {
-            Extent::Small => 4,
-            Extent::Medium => 5,
+            Extent::Small => CLASSES / 2,
             Extent::Large => CLASSES,
         }
     }

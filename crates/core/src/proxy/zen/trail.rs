@@ -209,7 +209,8 @@ mod side_by_side {
                     for Beside { own: range, tail } in &*others {
                         let mut state = start;
                         let apart = range.len() + tail - count;
-                        for conv in own[range.clone()].iter().chain(&first[first.len() - tail..]).take(apart) {
+                        for conv in own[range.clone()].iter().chain(&first[first.len() - tail..]).take(apart)
+                        {
                             self.step(&mut state, conv);
                         }
                         states.push(state);

@@ -66,16 +66,15 @@ fn common<'a>(blocks: &[SuperBlock], others: impl Iterator<Item = &'a SuperBlock
     blocks.iter().zip(others).take_while(|(block, other)| block == other).count()
 }
 
-/// What the latency of a block is made of, and what holds of the network up to it.
+/// A block of the last network, as built.
 #[derive(Clone, Copy, Debug)]
 struct Walked {
     block: SuperBlock,
     /// Side of the map that it reads, and of the one that it writes.
     sides: [u32; 2],
-    /// Its first sublayer, and those after it where there are any.
-    sublayers: [Option<Sublayer>; 2],
+    own: Built,
     /// Of the network that ends with it.
-    built: Built,
+    so_far: Built,
 }
 
 /// Computes costs, remembering the sublayers it has seen. One for each thread.
@@ -96,6 +95,9 @@ pub struct Accountant<'a> {
     passed: Vec<Passed>,
     /// The last network as built, block by block.
     walked: Vec<Walked>,
+    /// Of each of its blocks, what its first sublayer adds and what the others do, one behind the other for each device. They lie
+    /// side by side, where those of all sublayers lie far apart.
+    walked_terms: Vec<[Terms; 2]>,
     /// The sums behind each of its blocks, one for each device.
     walked_sums: Vec<Terms>,
     sublayers: FxHashMap<(SuperBlock, u32), Sublayer>,
@@ -119,6 +121,7 @@ impl<'a> Accountant<'a> {
             official: vec![None; SLOTS].into(),
             passed: Vec::new(),
             walked: Vec::new(),
+            walked_terms: Vec::new(),
             walked_sums: Vec::new(),
             sublayers: FxHashMap::default(),
             terms: Vec::new(),
@@ -319,31 +322,36 @@ impl<'a> Accountant<'a> {
         let shared = common(blocks, self.walked.iter().map(|walked| &walked.block));
         let (mut side, mut built) = (self.resolution, Built::default());
         if let Some(last) = self.walked[..shared].last() {
-            (side, built) = (last.sides[1], last.built);
+            (side, built) = (last.sides[1], last.so_far);
             self.sums.copy_from_slice(&self.walked_sums[(shared - 1) * devices..shared * devices]);
         }
         self.walked_sums.resize(blocks.len() * devices, Terms::default());
+        self.walked_terms.resize(blocks.len() * devices, [Terms::default(); 2]);
         for (i, &block) in blocks.iter().enumerate().skip(shared) {
             let known = self.walked.get(i).filter(|known| known.block == block && known.sides[0] == side);
-            let sublayers = match known {
-                Some(known) => known.sublayers,
-                None => match self.sublayers_of(block, side) {
-                    Ok(sublayers) => sublayers,
+            let own = match known.map(|known| known.own) {
+                Some(own) => own,
+                None => match self.walk(block, side, i * devices) {
+                    Ok(own) => own,
                     Err(error) => {
                         self.walked.truncate(i);
                         return Err(error);
                     }
                 },
             };
-            built = built.with(self.add(&block, sublayers));
+            built = built.with(own);
+            let of_block = i * devices..(i + 1) * devices;
+            for (sum, [first, others]) in self.sums.iter_mut().zip(&self.walked_terms[of_block.clone()]) {
+                *sum = *sum + *first + *others;
+            }
+            self.walked_sums[of_block].copy_from_slice(&self.sums);
             let sides = [side, behind(&block, side)];
             side = sides[1];
-            let walked = Walked { block, sides, sublayers, built };
+            let walked = Walked { block, sides, own, so_far: built };
             match self.walked.get_mut(i) {
                 Some(place) => *place = walked,
                 None => self.walked.push(walked),
             }
-            self.walked_sums[i * devices..(i + 1) * devices].copy_from_slice(&self.sums);
         }
         self.walked.truncate(blocks.len());
         if let Some(last) = blocks.last() {
@@ -394,6 +402,23 @@ impl<'a> Accountant<'a> {
         Ok([Some(first), others.transpose()?])
     }
 
+    /// Writes what a block that reads a map of `side` adds on each device to `walked_terms`, from `at` on.
+    fn walk(&mut self, block: SuperBlock, side: u32, at: usize) -> Result<Built, ShapeError> {
+        let [first, others] = self.sublayers_of(block, side)?;
+        let count = block.sublayers.unsigned_abs().saturating_sub(1);
+        for (device, terms) in self.walked_terms[at..at + self.sums.len()].iter_mut().enumerate() {
+            // Nothing is added where there are no others, which changes no bit of a sum.
+            let of = |sublayer: Option<Sublayer>, count: u32| {
+                sublayer.map_or(Terms::default(), |known| self.terms[known.at + device].times(count))
+            };
+            *terms = [of(first, 1), of(others, count)];
+        }
+        let built = |sublayer: Option<Sublayer>, count: u32| {
+            sublayer.map_or(Built::default(), |known| known.built.times(count))
+        };
+        Ok(built(first, 1).with(built(others, count)))
+    }
+
     /// Adds the sublayers of a block.
     fn add(&mut self, block: &SuperBlock, sublayers: [Option<Sublayer>; 2]) -> Built {
         let mut built = Built::default();
@@ -403,8 +428,7 @@ impl<'a> Accountant<'a> {
             for (sum, term) in self.sums.iter_mut().zip(&self.terms[known.at..]) {
                 *sum = *sum + term.times(count);
             }
-            let weights = known.built.weights * u64::from(count);
-            built = built.with(Built { weights, ..known.built });
+            built = built.with(known.built.times(count));
         }
         built
     }

@@ -246,7 +246,8 @@ impl Climb {
         let width = self.width(budgets);
         let effect = &mut self.effects[edit * width..(edit + 1) * width];
         effect[0] = (found.score - self.at.score) as f32;
-        let loads = loads(budgets, &found.costs, self.origin).zip(loads(budgets, &self.at.costs, self.origin));
+        let loads =
+            loads(budgets, &found.costs, self.origin).zip(loads(budgets, &self.at.costs, self.origin));
         for (effect, (there, here)) in effect[1..].iter_mut().zip(loads) {
             *effect = (there - here) as f32;
         }
@@ -302,7 +303,8 @@ impl Climb {
     /// Lists the edits and pairs of edits that should gain most among those that should fit.
     fn predict(&mut self, budgets: &Budgets) {
         let width = self.width(budgets);
-        let room: Vec<f32> = loads(budgets, &self.at.costs, self.origin).map(|load| (1.0 - load) as f32).collect();
+        let room: Vec<f32> =
+            loads(budgets, &self.at.costs, self.origin).map(|load| (1.0 - load) as f32).collect();
         let effect = |edit: usize| &self.effects[edit * width..(edit + 1) * width];
         let mut order: Vec<usize> =
             (0..self.edits.len()).filter(|&edit| self.known[edit] == Known::Effect).collect();
@@ -313,7 +315,8 @@ impl Climb {
             let loads = order.iter().map(|&edit| effect(edit)[1 + load]);
             loads.chain([f32::INFINITY; ABREAST]).collect()
         };
-        let columns: Vec<(Vec<f32>, f32)> = room.iter().enumerate().map(|(i, &room)| (column(i), room)).collect();
+        let columns: Vec<(Vec<f32>, f32)> =
+            room.iter().enumerate().map(|(i, &room)| (column(i), room)).collect();
         let mut found: Vec<(f32, [usize; 2])> = Vec::new();
         // The gain that a prediction must exceed to be among the first.
         let mut floor = 0.0;
