@@ -68,7 +68,8 @@ mod tests {
         let rows: Vec<&Observation> = observations.iter().collect();
         let roofline = crate::fit::observation::roofline(&observations, 4.0);
         let machine = Machine::new("fp32", &roofline);
-        let training = Training { observations: &rows, machine, roofline: &roofline, lenders: &[] };
+        let training =
+            Training { observations: &rows, machine, roofline: &roofline, lenders: &[], shared: None };
         for family in registry() {
             let fit = family.fit(&training).unwrap();
             for (kind, model) in &fit.models {
