@@ -100,7 +100,7 @@ fn regime(
     };
     let (at_feature, at, _) = node.split();
     let feature = features[at_feature];
-    let (low, high): (Vec<_>, Vec<_>) = rows.iter().partition(|(_, q)| feature.0.of(q) <= at);
+    let (low, high): (Vec<_>, Vec<_>) = rows.iter().copied().partition(|(_, q)| feature.0.of(q) <= at);
     Ok(Node::Split {
         feature,
         at,

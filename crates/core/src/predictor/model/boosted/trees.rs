@@ -10,7 +10,7 @@
 //!     else:                          i, n, l = i + 1 + left[i], n - 1 - left[i], l + left[i] + 1
 //! ```
 //!
-//! In memory a tree is a page of 512 words, level by level from its root, the two children of a node side by side. A
+//! In memory a tree is a page of 512 words, its root first and the two children of a node side by side. A
 //! word is 9 bits of where they are, 7 bits of 127 − cut, 16 bits of the feature; a leaf leads to itself, whatever the bin,
 //! and has its value in place of a feature.
 //! Adding a kernel's bin, moved to the bits of the cut, carries into the place exactly where the bin is
@@ -115,7 +115,7 @@ impl Trees {
     }
 
     fn append(&mut self, page: Page, nodes: usize) {
-        self.pages.push(by_depth(&page.words));
+        self.pages.push(page.words);
         self.sizes.push((nodes as u16, page.depth));
     }
 
@@ -190,27 +190,6 @@ impl Trees {
 
 fn words_of(nodes: u16) -> usize {
     2 * usize::from(nodes) + 1
-}
-
-/// The same tree with its nodes level by level. The first levels, which every walk passes, are then in one line of the processor's
-/// cache, and those after them in few.
-fn by_depth(words: &[Word; PAGE]) -> [Word; PAGE] {
-    let mut page = [Word::leaf(0, 0); PAGE];
-    // Where each place comes from.
-    let mut sources = vec![0];
-    let mut place = 0;
-    while let Some(&from) = sources.get(place) {
-        let word = words[from];
-        page[place] = if word.is_leaf(from) {
-            Word::leaf(place, word.value())
-        } else {
-            let children = sources.len();
-            sources.extend([word.children(), word.children() + 1]);
-            Word::node(word.feature() as u8, word.cut(), children)
-        };
-        place += 1;
-    }
-    page
 }
 
 /// A tree on its way into a page.
