@@ -502,3 +502,65 @@ fn built(
     let weights: Result<i64, ShapeError> = if first { Ok(one) } else { exact(2).map(|two| two - one) };
     Ok(Built { peak_elements, weights: weights?.unsigned_abs() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::{notation, relink};
+    use crate::predictor::any::AnyPredictor;
+    use crate::search::budget::TrackedDevice;
+    use crate::search::variation::Mutator;
+    use crate::space::{self, KindWeights, MutationReach};
+    use rand::SeedableRng;
+    use rand_xoshiro::Xoshiro256PlusPlus;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    fn budgets(devices: &[&str]) -> Budgets {
+        let mut budgets = Budgets::default();
+        budgets.bound(Quantity::Memory, 8e6);
+        budgets.bound(Quantity::Weights, 8e6);
+        for id in devices {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../predictors");
+            let path = folder.join(format!("{id}.json"));
+            let AnyPredictor::Kernels(predictor) =
+                AnyPredictor::parse(&std::fs::read(&path).unwrap(), &path).unwrap()
+            else {
+                panic!("a predictor of whole networks")
+            };
+            let predictor = Arc::new(*predictor).into();
+            budgets.track(TrackedDevice { name: (*id).to_owned(), predictor });
+        }
+        budgets
+    }
+
+    #[test]
+    fn the_network_before_changes_no_cost() {
+        let space = space::by_name("mobilenet").unwrap();
+        let mutator = Mutator { space, weights: KindWeights::Uniform, reach: MutationReach::Reference };
+        let mut start = notation::parse(space.default_structure()).unwrap().super_blocks("").unwrap();
+        relink(&mut start);
+        for devices in [&["pixel2@tflite@fp32", "v100@paddle-tensorrt@fp32"][..], &[]] {
+            let budgets = budgets(devices);
+            let mut kept = Accountant::new(&budgets, 224, 1000);
+            let mut rng = Xoshiro256PlusPlus::seed_from_u64(3);
+            let (mut at, mut child) = (start.clone(), Vec::new());
+            for i in 0..200 {
+                mutator.vary(&at, &mut rng, &mut child);
+                let mut alone = Accountant::new(&budgets, 224, 1000);
+                assert_eq!(kept.costs(&child).unwrap(), alone.costs(&child).unwrap(), "{i}");
+                // What fails half way leaves nothing behind.
+                let mut broken = child.clone();
+                let middle = broken.len() / 2;
+                broken[middle].stride = 0;
+                assert!(kept.costs(&broken).is_err());
+                if i % 3 == 0 {
+                    assert_eq!(kept.costs(&at).unwrap(), alone.costs(&at).unwrap(), "{i}");
+                }
+                if i % 7 == 0 && child.len() < 30 {
+                    std::mem::swap(&mut at, &mut child);
+                }
+            }
+        }
+    }
+}
