@@ -554,6 +554,7 @@ mod tests {
                 let middle = broken.len() / 2;
                 broken[middle].stride = 0;
                 assert!(kept.costs(&broken).is_err());
+                assert!(kept.latency(&broken).is_err());
                 if i % 3 == 0 {
                     assert_eq!(kept.costs(&at).unwrap(), alone.costs(&at).unwrap(), "{i}");
                 }
