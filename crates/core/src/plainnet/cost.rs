@@ -55,21 +55,36 @@ pub fn official_block(block: &SuperBlock, resolution: i64, variant: Variant) -> 
     if block.sublayers < 1 {
         return Ok(Official { resolution, ..Official::default() });
     }
-    let mut first = OfficialWalk::new(resolution);
-    block.walk_sublayer(true, variant, &mut |step| first.step(step));
-    let first = first.finish()?;
+    let first = official_sublayer(block, true, resolution, variant)?;
     if block.sublayers == 1 {
         return Ok(first);
     }
-    let mut next = OfficialWalk::new(first.resolution);
-    block.walk_sublayer(false, variant, &mut |step| next.step(step));
-    let next = next.finish()?;
-    let times = f64::from(block.sublayers - 1);
-    Ok(Official {
-        params: Params(first.params.0 + times * next.params.0),
-        flops: Macs(first.flops.0 + times * next.flops.0),
-        resolution: next.resolution,
-    })
+    let next = official_sublayer(block, false, first.resolution, variant)?;
+    Ok(first.with_alike(next, block.sublayers - 1))
+}
+
+/// Official cost of one sublayer of a super block: the first, or any of the others.
+pub fn official_sublayer(
+    block: &SuperBlock,
+    first: bool,
+    resolution: i64,
+    variant: Variant,
+) -> Result<Official, ShapeError> {
+    let mut walk = OfficialWalk::new(resolution);
+    block.walk_sublayer(first, variant, &mut |step| walk.step(step));
+    walk.finish()
+}
+
+impl Official {
+    /// With `times` parts like `next` behind it.
+    pub fn with_alike(self, next: Official, times: i32) -> Official {
+        let times = f64::from(times);
+        Official {
+            params: Params(self.params.0 + times * next.params.0),
+            flops: Macs(self.flops.0 + times * next.flops.0),
+            resolution: next.resolution,
+        }
+    }
 }
 
 /// Official cost of the classifier after global pooling. The whole bias counts as one parameter
@@ -118,6 +133,8 @@ impl OfficialWalk {
         }
     }
 
+    /// Inlined, so that a block that is walked along adds up its layers without asking what each of them is.
+    #[inline(always)]
     fn step(&mut self, step: Step) {
         let r2 = self.resolution.wrapping_mul(self.resolution);
         match step {
@@ -150,6 +167,7 @@ impl OfficialWalk {
         }
     }
 
+    #[inline(always)]
     fn layer(&mut self, layer: Layer, r2: i64) {
         let (params, flops) = match layer {
             Layer::Conv { in_c, out_c, kernel, stride, groups } => {

@@ -194,13 +194,26 @@ impl ShapeRules {
 
     /// The fullest rule of a network with a stem of this width and with the stages that `each_stage` tells.
     fn judge(&self, stem: Option<u32>, each_stage: impl FnOnce(&mut dyn FnMut(Stage))) -> Option<Load> {
-        let mut fullest: Option<Load> = None;
-        let mut take = |rule: Rule, value: f64, limit: f64| {
-            let load = Load { rule, value, limit };
-            if fullest.is_none_or(|known| load.share() > known.share()) {
-                fullest = Some(load);
+        // With its share, which takes a division.
+        let mut fullest: Option<(Load, f64)> = None;
+        self.loads(stem, each_stage, |load| {
+            let share = load.share();
+            if fullest.is_none_or(|(_, known)| share > known) {
+                fullest = Some((load, share));
             }
-        };
+        });
+        fullest.map(|(load, _)| load)
+    }
+
+    /// Calls `seen` for every rule that says something of a network with a stem of this width and with the stages that
+    /// `each_stage` tells.
+    fn loads(
+        &self,
+        stem: Option<u32>,
+        each_stage: impl FnOnce(&mut dyn FnMut(Stage)),
+        mut seen: impl FnMut(Load),
+    ) {
+        let mut take = |rule: Rule, value: f64, limit: f64| seen(Load { rule, value, limit });
         if let Some(width) = stem {
             take(Rule::StemWidth, width.into(), self.stem_width.into());
         }
@@ -231,12 +244,24 @@ impl ShapeRules {
         if count > 2 {
             take(Rule::DeepestStage, f64::from(deepest) / f64::from(depth), self.deepest_stage);
         }
-        fullest
     }
 
     /// How much of its limit the fullest rule takes; at most 1 where all rules are kept.
     pub fn load(&self, blocks: &[SuperBlock]) -> f64 {
-        self.fullest(blocks).map_or(0.0, |load| load.share())
+        let stem = (!blocks.is_empty()).then(|| stem_width(blocks));
+        // A search asks for every candidate, and not which rule it is.
+        let mut fullest: Option<f64> = None;
+        self.loads(
+            stem,
+            |seen| each_stage(blocks, seen),
+            |load| {
+                let share = load.share();
+                if fullest.is_none_or(|known| share > known) {
+                    fullest = Some(share);
+                }
+            },
+        );
+        fullest.unwrap_or(0.0)
     }
 
     /// Whether `blocks` keep all rules.

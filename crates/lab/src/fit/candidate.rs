@@ -5,6 +5,7 @@ use crate::fit::data::Data;
 use crate::fit::error::FitError;
 use crate::fit::families::{Family, Fit};
 use crate::fit::observation::{Level, Observation};
+use crate::fit::training::Shared;
 use edgezen_core::stats;
 use rayon::prelude::*;
 
@@ -17,18 +18,19 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
+    /// `shared` holds what families share of the data without each fold.
     pub fn cross_validate(
         family: &'static dyn Family,
         data: &Data,
         fold: &[usize],
-        folds: usize,
+        shared: &[Shared],
     ) -> Result<Candidate, FitError> {
         let fit = |left_out: usize| {
             let rows: Vec<&Observation> =
                 data.observations.iter().zip(fold).filter(|(_, f)| **f != left_out).map(|(o, _)| o).collect();
-            family.fit(&data.training(&rows))
+            family.fit(&data.training(&rows, &shared[left_out]))
         };
-        let fits: Vec<Fit> = (0..folds).into_par_iter().map(fit).collect::<Result<_, _>>()?;
+        let fits: Vec<Fit> = (0..shared.len()).into_par_iter().map(fit).collect::<Result<_, _>>()?;
         let predict = |(o, &f): (&Observation, &usize)| {
             let fit = &fits[f];
             let sum: f64 = o.kernels.iter().map(|k| data.kernel_ns(fit.models.get(&k.kind), k)).sum();

@@ -6,6 +6,7 @@ use crate::fit::data::Data;
 use crate::fit::error::FitError;
 use crate::fit::families;
 use crate::fit::observation::folds;
+use crate::fit::training::Shared;
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::predictor::Terms;
 
@@ -40,11 +41,12 @@ impl Competition {
         }
         let folds_wanted = if observations.len() < LARGE { MANY_FOLDS } else { FEW_FOLDS };
         let fold = folds(observations, folds_wanted);
+        let shared: Vec<Shared> = (0..folds_wanted).map(|_| Shared::default()).collect();
         let mut candidates = Vec::new();
         for &family in families::registry() {
             let scope = family.scope();
             if KernelKind::ALL.iter().any(|&kind| scope.suits(data.count(kind))) {
-                candidates.push(Candidate::cross_validate(family, data, &fold, folds_wanted)?);
+                candidates.push(Candidate::cross_validate(family, data, &fold, &shared)?);
             }
         }
         let choice = choose(data, &candidates);

@@ -2,7 +2,7 @@
 
 use crate::fit::lender::Lender;
 use crate::fit::observation::Observation;
-use crate::fit::training::Training;
+use crate::fit::training::{Shared, Training};
 use edgezen_core::measurement::Identity;
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::predictor::features::{Machine, Quantities};
@@ -27,8 +27,10 @@ impl<'a> Data<'a> {
         Data { lenders, ..self }
     }
 
-    pub fn training<'b>(&'b self, observations: &'b [&'b Observation]) -> Training<'b> {
-        Training { observations, machine: self.machine, roofline: self.roofline, lenders: self.lenders }
+    /// What families are fitted to `observations` with; `shared` is kept for these alone.
+    pub fn training<'b>(&'b self, observations: &'b [&'b Observation], shared: &'b Shared) -> Training<'b> {
+        let Data { machine, roofline, lenders, .. } = *self;
+        Training { observations, machine, roofline, lenders, shared: Some(shared) }
     }
 
     /// How many kernels of `kind` were measured on their own.

@@ -7,6 +7,7 @@ use crate::fit::data::Data;
 use crate::fit::error::FitError;
 use crate::fit::families::Fit;
 use crate::fit::observation::Observation;
+use crate::fit::training::Shared;
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::predictor::calibration::KernelCalibration;
 use edgezen_core::predictor::domain::{Domain, SizeDomain};
@@ -98,11 +99,12 @@ fn left_out(data: &Data, competition: &Competition, out: &Out) -> Result<Lines, 
         data.observations.iter().partition(|o| new_of(o).is_some());
     let mut lines = Lines::new();
     let mut fits: BTreeMap<usize, Fit> = BTreeMap::new();
+    let shared = Shared::default();
     for o in off {
         let (Some(kernel), Some((new, line))) = (o.single(), new_of(o)) else { continue };
         let family = competition.choice.of(kernel.kind);
         if let Entry::Vacant(vacant) = fits.entry(family) {
-            vacant.insert(competition.candidates[family].family.fit(&data.training(&kept))?);
+            vacant.insert(competition.candidates[family].family.fit(&data.training(&kept, &shared))?);
         }
         let model = fits.get(&family).and_then(|fit| fit.models.get(&kernel.kind));
         let predicted = data.kernel_ns(model, kernel);

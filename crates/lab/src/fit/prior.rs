@@ -8,6 +8,7 @@ use crate::fit::error::FitError;
 use crate::fit::families::Fit;
 use crate::fit::lender::{Lender, WEIGHT};
 use crate::fit::observation::{Level, Observation};
+use crate::fit::training::Shared;
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::predictor::calibration::OUTSIDE_FACTOR;
 use edgezen_core::predictor::domain::Domain;
@@ -65,7 +66,8 @@ fn left_out(data: &Data, competition: &Competition) -> Result<Vec<f64>, FitError
     let mut logs = Vec::with_capacity(networks.len());
     for network in networks {
         let kept: Vec<Lender> = data.lenders.iter().map(|lender| lender.without(network)).collect();
-        let fit = family.fit(&Data { lenders: &kept, ..*data }.training(&own))?;
+        let shared = Shared::default();
+        let fit = family.fit(&Data { lenders: &kept, ..*data }.training(&own, &shared))?;
         let predicted = |row: &Observation| predicted_ns(data, &fit, row);
         let of_lender = |(lender, kept): (&Lender, &Lender)| {
             let scale = kept.scale(predicted)?;

@@ -4,7 +4,10 @@ use crate::fit::lender::Lender;
 use crate::fit::observation::Observation;
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::predictor::features::{Machine, Quantities};
+use edgezen_core::predictor::model::AnyModel;
 use edgezen_core::predictor::roofline::Roofline;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// All that a family gets to see.
 #[derive(Clone, Copy)]
@@ -14,6 +17,15 @@ pub struct Training<'a> {
     pub roofline: &'a Roofline,
     /// Networks elsewhere, to lean on.
     pub lenders: &'a [Lender],
+    /// What other families found out of the same data, where several are fitted to them.
+    pub shared: Option<&'a Shared>,
+}
+
+/// What several families need of the same data, found once.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// Prices of all known costs: a linear model of each kind, and the constant of networks in nanoseconds.
+    pub prices: OnceLock<(BTreeMap<KernelKind, AnyModel>, f64)>,
 }
 
 impl Training<'_> {

@@ -5,6 +5,7 @@ use crate::fit::data::Data;
 use crate::fit::error::FitError;
 use crate::fit::families::Fit;
 use crate::fit::observation::Observation;
+use crate::fit::training::Shared;
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::predictor::domain::Domain;
 use edgezen_core::predictor::model::{AnyModel, KernelModel};
@@ -26,8 +27,9 @@ impl Winners {
         let chosen: BTreeSet<usize> =
             KernelKind::ALL.into_iter().map(|kind| choice.of(kind)).chain([choice.base]).collect();
         let mut full: BTreeMap<usize, Fit> = BTreeMap::new();
+        let shared = Shared::default();
         for i in chosen {
-            full.insert(i, candidates[i].family.fit(&data.training(&everything))?);
+            full.insert(i, candidates[i].family.fit(&data.training(&everything, &shared))?);
         }
         let mut kinds: BTreeMap<KernelKind, AnyModel> = BTreeMap::new();
         for kind in KernelKind::ALL {

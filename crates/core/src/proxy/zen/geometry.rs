@@ -18,8 +18,10 @@ pub struct Geometry {
     pub side: u32,
     /// Side of the output.
     pub out_side: u32,
-    /// The window neither averages nor subsamples: kernel 1, stride 1.
-    pub is_point: bool,
+    /// How far apart, in classes, positions can be that see each other through the window: 0 where it neither averages
+    /// nor subsamples (kernel 1, stride 1); all classes where it subsamples, or is wider than any that has tables.
+    pub reach: usize,
+    pub extent: Extent,
     /// Number of taps inside the map, along one axis: by class of the input, then of the output.
     pub window: [Row; CLASSES],
     /// The same with each tap weighted by its q.
@@ -53,6 +55,29 @@ pub struct Geometry {
     pub kept: Row,
     /// Share of each octave in the modes that a stride moves.
     pub folded: Row,
+}
+
+/// How many classes and octaves maps of some sides have. Those that a map does not have count for nothing in it, nor in
+/// what follows: maps never grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Sides of at most 8.
+    Small,
+    Large,
+}
+
+impl Extent {
+    fn of(side: u32) -> Extent {
+        if side <= 8 { Extent::Small } else { Extent::Large }
+    }
+
+    /// As many classes as octaves.
+    pub const fn length(self) -> usize {
+        match self {
+            Extent::Small => CLASSES / 2,
+            Extent::Large => CLASSES,
+        }
+    }
 }
 
 /// The class of a position: its distance from the nearer border, at most that of the interior.
@@ -212,7 +237,8 @@ impl Geometry {
         Geometry {
             side,
             out_side,
-            is_point: kernel == 1 && stride == 1,
+            reach: if stride == 1 && kernel <= 7 { kernel as usize / 2 } else { CLASSES - 1 },
+            extent: Extent::of(side),
             window: taps.by_class(taps.window),
             weighted: taps.by_class(taps.weighted),
             mean_window: over_all(taps.window, out_side),
@@ -270,6 +296,12 @@ impl Tables {
         self.few.get(inputs as usize).copied().unwrap_or(1.0)
     }
 
+    /// All tables.
+    #[cfg(test)]
+    pub fn all(&self) -> impl Iterator<Item = &Geometry> {
+        self.levels.iter()
+    }
+
     /// The table for a window, if there is one.
     #[inline(always)]
     pub fn find(&self, side: u32, kernel: u32, stride: u32) -> Option<&Geometry> {
@@ -293,7 +325,7 @@ mod tests {
         assert_eq!((g.per_taps, g.per_axis_squares), (0.25, 1.0 / 1.5));
         assert_eq!(g.window[0][0], 2.0);
         let point = Geometry::new(7, 1, 1, 16);
-        assert!(point.is_point && point.per_taps == 1.0 && point.mixing == 1.0);
+        assert!(point.reach == 0 && point.per_taps == 1.0 && point.mixing == 1.0);
     }
 
     #[test]

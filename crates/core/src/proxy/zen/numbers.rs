@@ -21,6 +21,9 @@ pub trait Numbers:
     /// As many numbers in double precision.
     type Doubles: Copy + AsRef<[f64]> + AsMut<[f64]>;
 
+    /// Whether there can be several networks: then a row fills as many registers as it has numbers, and not one.
+    const SIDE_BY_SIDE: bool;
+
     /// `x` for each network.
     fn all(self, x: f32) -> Self;
     /// self · a + b, rounded once.
@@ -40,6 +43,8 @@ pub trait Numbers:
 
 impl Numbers for f32 {
     type Doubles = [f64; 1];
+
+    const SIDE_BY_SIDE: bool = false;
 
     #[inline(always)]
     fn all(self, x: f32) -> f32 {
@@ -91,6 +96,18 @@ mod side_by_side {
             SideBySide { simd, register: simd.splat_f32s(x) }
         }
 
+        /// The numbers of the networks from `first` on, as many as a register holds.
+        #[inline(always)]
+        pub fn load(simd: S, numbers: &[f32; MOST], first: usize) -> Self {
+            let numbers = numbers.get(first..).unwrap_or(&[]);
+            let full = S::as_simd_f32s(numbers).0.first();
+            let register = match full {
+                Some(register) => *register,
+                None => simd.partial_load_f32s(numbers),
+            };
+            SideBySide { simd, register }
+        }
+
         #[inline(always)]
         pub fn each_mut(&mut self) -> &mut [f32] {
             bytemuck::cast_slice_mut(std::slice::from_mut(&mut self.register))
@@ -99,6 +116,8 @@ mod side_by_side {
 
     impl<S: Simd> Numbers for SideBySide<S> {
         type Doubles = [f64; MOST];
+
+        const SIDE_BY_SIDE: bool = true;
 
         #[inline(always)]
         fn all(self, x: f32) -> Self {

@@ -9,8 +9,8 @@ use super::constants::{
     ALPHA, CONVEXITY, DECAY, FEW, FRESH, MEAN_SQUARED, MOST_VARIANCE, NORMALISED, ONLY_TAP, UNEVEN,
 };
 use super::correlation::{quarter_power_gap, relu_distance, relu_slope};
-use super::geometry::Geometry;
-use super::numbers::Numbers;
+use super::geometry::{Extent, Geometry};
+use super::numbers::{MOST, Numbers};
 use super::rows::{CLASSES, Row, apply, dot, row, total};
 use crate::proxy::Mode;
 use std::f64::consts::PI;
@@ -30,6 +30,29 @@ pub struct Conv<N = f32> {
     pub depthwise: bool,
     /// [`few_inputs`](super::few_inputs::few_inputs) of the c·k² inputs of one output.
     pub few: N,
+}
+
+impl Conv<[f32; MOST]> {
+    /// The same convolution for each network.
+    pub fn shared(conv: &Conv) -> Self {
+        Conv {
+            fan_c: [conv.fan_c; MOST],
+            per_fan_c: [conv.per_fan_c; MOST],
+            out_c: [conv.out_c; MOST],
+            few: [conv.few; MOST],
+            kernel: conv.kernel,
+            stride: conv.stride,
+            depthwise: conv.depthwise,
+        }
+    }
+
+    /// Gives the network at `lane` a convolution of its own, which is alike.
+    pub fn put(&mut self, lane: usize, conv: &Conv) {
+        self.fan_c[lane] = conv.fan_c;
+        self.per_fan_c[lane] = conv.per_fan_c;
+        self.out_c[lane] = conv.out_c;
+        self.few[lane] = conv.few;
+    }
 }
 
 impl Conv {
@@ -203,32 +226,52 @@ impl<N: Numbers> State<N> {
     /// One convolution with its BN and ReLU, over the windows of `g`.
     #[inline(always)]
     pub fn conv(&mut self, g: &Geometry, conv: &Conv<N>, mode: Mode) {
-        if g.is_point {
-            self.layer::<true>(g, conv, mode);
-        } else {
-            self.layer::<false>(g, conv, mode);
+        const ALL: usize = CLASSES - 1;
+        // One network is computed a row at a time, whatever its length.
+        if !N::SIDE_BY_SIDE {
+            match g.reach {
+                0 => self.layer::<0, CLASSES>(g, conv, mode),
+                _ => self.layer::<ALL, CLASSES>(g, conv, mode),
+            }
+            return;
+        }
+        macro_rules! layer {
+            ($reach:literal) => {
+                match g.extent {
+                    Extent::Small => self.layer::<$reach, { Extent::Small.length() }>(g, conv, mode),
+                    Extent::Large => self.layer::<$reach, CLASSES>(g, conv, mode),
+                }
+            };
+        }
+        match g.reach {
+            0 => layer!(0),
+            1 => layer!(1),
+            2 => layer!(2),
+            3 => layer!(3),
+            _ => self.layer::<ALL, CLASSES>(g, conv, mode),
         }
     }
 
     /// The steps of one layer. Their order, and that of the operations within, is what the compiler schedules best; early
-    /// returns in a step cost 5 % of the time. `POINT` says that the window is a single tap at every position (kernel 1, stride 1).
+    /// returns in a step cost 5 % of the time. `REACH` is that of the window; at 0 it is
+    /// a single tap at every position. `LENGTH` is that of the map's extent.
     #[inline(always)]
-    fn layer<const POINT: bool>(&mut self, g: &Geometry, conv: &Conv<N>, mode: Mode) {
-        let energy = self.mean_energy::<POINT>(g);
-        let widening = self.widening(g, &energy);
+    fn layer<const REACH: usize, const LENGTH: usize>(&mut self, g: &Geometry, conv: &Conv<N>, mode: Mode) {
+        let energy = self.mean_energy::<REACH, LENGTH>(g);
+        let widening = self.widening::<LENGTH>(g, &energy);
         let passes = self.part_passes(&widening);
-        self.carry_widest::<POINT>(g, &widening);
-        if !POINT {
+        self.carry_widest::<REACH, LENGTH>(g, &widening);
+        if REACH > 0 {
             // A point changes the profile in second order only.
-            self.carry_profile(g, &energy, &widening);
+            self.carry_profile::<REACH, LENGTH>(g, &energy, &widening);
         }
         let added = self.add_fluctuation(g, conv, &passes);
-        let response = self.carry_octaves::<POINT>(g, added.white, widening.growth);
+        let response = self.carry_octaves::<REACH, LENGTH>(g, added.white, widening.growth);
         if conv.depthwise {
-            self.bound_brightest(g);
+            self.bound_brightest::<LENGTH>(g);
         }
-        let (per_spread, after) = self.observe(g);
-        let squared = self.relate_pixels(g, conv, added.heavy, &response, per_spread);
+        let (per_spread, after) = self.observe::<LENGTH>(g);
+        let squared = self.relate_pixels::<LENGTH>(g, conv, added.heavy, &response, per_spread);
         self.per_spread = per_spread;
         self.fluctuation = after;
         self.update_mean_squared(&squared);
@@ -248,14 +291,14 @@ impl<N: Numbers> State<N> {
     /// The variance that BN sees: Σ E x² over the window, less what BN subtracts as the mean over batch and map
     /// (docs/closed-form.md, sections 1 and 3.1).
     #[inline(always)]
-    fn mean_energy<const POINT: bool>(&self, g: &Geometry) -> MeanEnergy<N> {
+    fn mean_energy<const REACH: usize, const LENGTH: usize>(&self, g: &Geometry) -> MeanEnergy<N> {
         let energy_in: f32 = if self.signed { 1.0 } else { 0.5 };
         let m2 = self.mean_squared;
         // Along one axis: mean of Σ a(p+u), and Σ_u q φ_u.
-        let (gain, mean_root) = if POINT {
+        let (gain, mean_root) = if REACH == 0 {
             (m2.all(1.0), self.mean_root)
         } else {
-            (dot(&g.mean_window, &self.profile), dot(&g.mean_weighted, &self.root))
+            (dot::<LENGTH, N>(&g.mean_window, &self.profile), dot::<LENGTH, N>(&g.mean_weighted, &self.root))
         };
         let scale = mean_root * g.per_axis_squares;
         let mean_gain = scale * mean_root;
@@ -265,11 +308,11 @@ impl<N: Numbers> State<N> {
 
     /// λ, the growth of the widest fluctuation relative to the mean energy: borders cost it less (section 3.3).
     #[inline(always)]
-    fn widening(&self, g: &Geometry, energy: &MeanEnergy<N>) -> Widening<N> {
+    fn widening<const LENGTH: usize>(&self, g: &Geometry, energy: &MeanEnergy<N>) -> Widening<N> {
         let m2 = self.mean_squared;
-        let relative = row!(I => self.widest[I] * self.per_root[I]);
-        let gain = dot(&g.mean_window, &self.widest);
-        let mean = dot(&g.mean_weighted, &relative);
+        let relative = row!(I < LENGTH of self.widest => self.widest[I] * self.per_root[I]);
+        let gain = dot::<LENGTH, N>(&g.mean_window, &self.widest);
+        let mean = dot::<LENGTH, N>(&g.mean_weighted, &relative);
         let (from_energy, from_mean) = (gain * energy.energy_in, m2 * energy.scale * energy.scale * mean);
         let grown = from_energy * gain - from_mean * mean;
         let (per_variance, per_grown) = (energy.variance.recip(), grown.recip());
@@ -302,31 +345,46 @@ impl<N: Numbers> State<N> {
 
     /// The shape of the widest fluctuation behind this layer (section 3.3).
     #[inline(always)]
-    fn carry_widest<const POINT: bool>(&mut self, g: &Geometry, widening: &Widening<N>) {
+    fn carry_widest<const REACH: usize, const LENGTH: usize>(
+        &mut self,
+        g: &Geometry,
+        widening: &Widening<N>,
+    ) {
         if !self.first {
             let Widening { relative, from_energy, from_mean, per_grown, .. } = *widening;
-            let (window, weighted) = if POINT {
+            let (window, weighted) = if REACH == 0 {
                 (self.widest, relative)
             } else {
-                (apply(&g.window, &self.widest), apply(&g.weighted, &relative))
+                (
+                    apply::<REACH, LENGTH, N>(&g.window, &self.widest),
+                    apply::<REACH, LENGTH, N>(&g.weighted, &relative),
+                )
             };
-            self.widest = row!(I => (from_energy * window[I] - from_mean * weighted[I]) * per_grown);
+            self.widest =
+                row!(I < LENGTH of window => (from_energy * window[I] - from_mean * weighted[I]) * per_grown);
         }
     }
 
     /// The profile behind this layer: a' ∝ ½ Σ a − 2m² Σ √a φ_u + m² Σ φ_u² (section 3.1).
     #[inline(always)]
-    fn carry_profile(&mut self, g: &Geometry, energy: &MeanEnergy<N>, widening: &Widening<N>) {
+    fn carry_profile<const REACH: usize, const LENGTH: usize>(
+        &mut self,
+        g: &Geometry,
+        energy: &MeanEnergy<N>,
+        widening: &Widening<N>,
+    ) {
         let MeanEnergy { energy_in, gain, scale, mean_gain, taken, .. } = *energy;
         let per_variance = widening.per_variance;
         let of_window = gain * energy_in * per_variance;
         let of_root = self.mean_squared * 2.0 * scale * mean_gain * per_variance;
         let of_mean = taken * per_variance;
-        let (window, weighted) = (apply(&g.window, &self.profile), apply(&g.weighted, &self.root));
-        self.profile = row!(I => of_window * window[I] - of_root * weighted[I] + of_mean);
-        self.root = row!(I => self.profile[I].at_least(1e-6).sqrt());
-        self.per_root = row!(I => self.root[I].recip());
-        self.mean_root = dot(&g.share, &self.root);
+        let window = apply::<REACH, LENGTH, N>(&g.window, &self.profile);
+        let weighted = apply::<REACH, LENGTH, N>(&g.weighted, &self.root);
+        self.profile =
+            row!(I < LENGTH of self.profile => of_window * window[I] - of_root * weighted[I] + of_mean);
+        self.root = row!(I < LENGTH of self.root => self.profile[I].at_least(1e-6).sqrt());
+        self.per_root = row!(I < LENGTH of self.per_root => self.root[I].recip());
+        self.mean_root = dot::<LENGTH, N>(&g.share, &self.root);
     }
 
     /// What a finite number of channels adds to the fluctuation: 4.41·(1 + κ)/c (section 3.2). Also updates the share
@@ -361,13 +419,20 @@ impl<N: Numbers> State<N> {
     /// The fluctuation by octave behind this layer: each octave shrinks by the window's response, but for the widest,
     /// which grows by λ² (sections 3.2 and 3.3). Gives the factor of each octave.
     #[inline(always)]
-    fn carry_octaves<const POINT: bool>(&mut self, g: &Geometry, white: N, growth: N) -> Row<N> {
-        let mut response = row!(I => white.all(g.response[I]));
+    fn carry_octaves<const REACH: usize, const LENGTH: usize>(
+        &mut self,
+        g: &Geometry,
+        white: N,
+        growth: N,
+    ) -> Row<N> {
+        let mut response = row!(I < LENGTH of self.octaves => white.all(g.response[I]));
         response[0] = growth * growth;
-        self.octaves = row!(I => white.mul_add(white.all(g.modes[I]), self.octaves[I]) * response[I]);
-        if !POINT && g.out_side != g.side {
+        self.octaves = row!(I < LENGTH of self.octaves => {
+            white.mul_add(white.all(g.modes[I]), self.octaves[I]) * response[I]
+        });
+        if REACH > 0 && g.out_side != g.side {
             // A stride folds fine octaves into coarser ones.
-            let folded = total(row!(I => self.octaves[I] * (1.0 - g.kept[I])));
+            let folded = total::<CLASSES, N>(row!(I => self.octaves[I] * (1.0 - g.kept[I])));
             self.octaves = row!(I => self.octaves[I] * g.kept[I] + folded * g.folded[I]);
         }
         response
@@ -376,20 +441,20 @@ impl<N: Numbers> State<N> {
     /// BN divides each channel of a depthwise layer by the channel's own standard deviation, to which the brightest
     /// images contribute most: V becomes V / (1 + 2r(1 + V)²/B) (section 3.5).
     #[inline(always)]
-    fn bound_brightest(&mut self, g: &Geometry) {
+    fn bound_brightest<const LENGTH: usize>(&mut self, g: &Geometry) {
         let brightest = self.seen_widest + 1.0;
         let bounded = (brightest * (2.0 * UNEVEN) * brightest * g.per_batch + 1.0).recip();
-        self.octaves = row!(I => self.octaves[I] * bounded);
+        self.octaves = row!(I < LENGTH of self.octaves => self.octaves[I] * bounded);
     }
 
     /// κ and V as far as B images show them (sections 3.2 and 3.3). Gives 1 / (1 + κ) and κ.
     #[inline(always)]
-    fn observe(&mut self, g: &Geometry) -> (N, N) {
+    fn observe<const LENGTH: usize>(&mut self, g: &Geometry) -> (N, N) {
         self.octaves[0] = self.octaves[0].at_most(MOST_VARIANCE);
         // [`seen`] of V among B images, and of the other octaves among all pixels; and 1 / (1 + both). One common
         // denominator takes less time than three divisions.
         let widest = self.octaves[0];
-        let other = total(self.octaves) - widest;
+        let other = total::<LENGTH, N>(self.octaves) - widest;
         let (images, pixels) = (widest + g.batch, other + g.pixels);
         let both = images * pixels;
         let (of_images, of_pixels) = (widest * (g.batch - 1.0) * pixels, other * (g.pixels - 1.0) * images);
@@ -402,7 +467,7 @@ impl<N: Numbers> State<N> {
     /// The correlations between pixels behind this layer, and the fluctuation of each channel on its own
     /// (sections 3.2 and 3.5). Gives what a finite sample and few inputs do to m².
     #[inline(always)]
-    fn relate_pixels(
+    fn relate_pixels<const LENGTH: usize>(
         &mut self,
         g: &Geometry,
         conv: &Conv<N>,
@@ -414,7 +479,7 @@ impl<N: Numbers> State<N> {
         // (E relu(z))² of a finite sample of normal values, after it was normalised.
         let mut of_sample = 1.0 - 0.5 * PI as f32 * g.per_pixels;
         let of_inputs = if conv.depthwise {
-            let averaged = dot(&g.modes, response);
+            let averaged = dot::<LENGTH, N>(&g.modes, response);
             self.own = seen(heavy * averaged * per_spread, g.pixels);
             self.correlation = self.correlation * (DECAY * g.mixing);
             self.own_correlation = zero + g.mixing;
@@ -454,6 +519,8 @@ impl<N: Numbers> State<N> {
                 / conv.out_c;
         let variance = conv.fan_c * variance * (-noise.at_most(0.5) + 1.0);
         let factors = self.factor.as_mut();
+        // Of all of them, without a way out at the first: they are looked at side by side.
+        let mut moderate = true;
         for (factor, &variance) in factors.iter_mut().zip(variance.each()) {
             let variance = f64::from(variance);
             *factor *= match mode {
@@ -463,8 +530,9 @@ impl<N: Numbers> State<N> {
                 // section 5.2).
                 Mode::Reference => 0.81 + 0.19 * variance,
             };
+            moderate &= is_moderate(factor);
         }
-        if !factors.iter().all(is_moderate) {
+        if !moderate {
             fold(&mut self.log_sum, &mut self.factor, |factor| !is_moderate(factor));
         }
     }
@@ -501,7 +569,7 @@ impl<N: Numbers> State<N> {
 /// Whether a few more variances can be multiplied in without overflow or underflow.
 #[inline(always)]
 fn is_moderate(factor: &f64) -> bool {
-    (1e-100..1e100).contains(factor)
+    (*factor >= 1e-100) & (*factor < 1e100)
 }
 
 /// Moves the factors that `which` selects into the sums, as ½ of their logarithms.

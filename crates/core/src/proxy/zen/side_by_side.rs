@@ -9,11 +9,11 @@ impl<S: pulp::Simd> State<SideBySide<S>> {
     /// there are states; the last state fills them up.
     #[inline(always)]
     pub fn side_by_side(simd: S, states: &[State]) -> Option<Self> {
-        let last = states.last()?;
+        let (last, others) = states.split_last()?;
         macro_rules! number {
             ($($of:tt)+) => {{
                 let mut number = SideBySide::splat(simd, last.$($of)+);
-                for (number, state) in number.each_mut().iter_mut().zip(states) {
+                for (number, state) in number.each_mut().iter_mut().zip(others) {
                     *number = state.$($of)+;
                 }
                 number
@@ -22,7 +22,7 @@ impl<S: pulp::Simd> State<SideBySide<S>> {
         macro_rules! doubles {
             ($of:ident) => {{
                 let mut doubles = [last.$of[0]; MOST];
-                for (double, state) in doubles.iter_mut().zip(states) {
+                for (double, state) in doubles.iter_mut().zip(others) {
                     *double = state.$of[0];
                 }
                 doubles

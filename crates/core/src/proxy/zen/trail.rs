@@ -101,12 +101,30 @@ mod side_by_side {
     use super::*;
     use crate::proxy::Candidate;
     use pulp::{Simd, WithSimd};
+    use std::ops::Range;
 
-    /// The convolutions of each network from where they part, and the state at which they run alike again.
+    /// What is computed with, in buffers that are used again.
     #[derive(Default)]
     pub struct Room {
-        convs: Vec<Vec<Conv>>,
+        /// The convolutions of the first network from where they part.
+        first: Vec<Conv>,
+        /// Before its blocks, and behind each of them: how many convolutions there are so far, and the side of the map.
+        marks: Vec<(usize, u32)>,
+        /// The convolutions that the others have in place of those of the first, one network behind the other.
+        own: Vec<Conv>,
+        others: Vec<Beside>,
+        /// The state at which each network runs like the others again.
         states: Vec<State>,
+        /// The convolutions from there on.
+        alike: Vec<Conv<[f32; MOST]>>,
+    }
+
+    /// The convolutions of a network from where it parts from the first.
+    struct Beside {
+        /// Its own, as a range of [`Room::own`].
+        own: Range<usize>,
+        /// How many of the first network follow, up to the end of both.
+        tail: usize,
     }
 
     impl ZenScore {
@@ -140,28 +158,59 @@ mod side_by_side {
             shared: usize,
             trail: &mut Trail,
         ) -> Option<[f64; MOST]> {
-            let start = self.walk(&candidates[0].blocks[..shared], trail).ok()?;
-            let Room { convs, states } = &mut trail.beside;
-            convs.resize_with(candidates.len(), Vec::new);
-            for (candidate, convs) in candidates.iter().zip(&mut *convs) {
-                convs.clear();
-                let mut side = start.side;
-                for block in &candidate.blocks[shared..] {
-                    self.enter(block, &mut side, convs)?;
-                }
+            let (leader, rest) = candidates.split_first()?;
+            let start = self.walk(&leader.blocks[..shared], trail).ok()?;
+            let leader = &leader.blocks[shared..];
+            let Room { first, marks, own, others, states, alike } = &mut trail.beside;
+            (first.clear(), marks.clear(), own.clear(), others.clear());
+            let mut side = start.side;
+            marks.push((0, side));
+            for block in leader {
+                self.enter(block, &mut side, first)?;
+                marks.push((first.len(), side));
             }
-            let (first, rest) = convs.split_first()?;
-            let alike = rest.iter().map(|other| {
-                first.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a.is_alike(b)).count()
-            });
-            let alike = alike.min()?;
+            others.push(Beside { own: 0..0, tail: first.len() });
+            for candidate in rest {
+                let blocks = &candidate.blocks[shared..];
+                let equal = blocks.iter().rev().zip(leader.iter().rev()).take_while(|(a, b)| a == b).count();
+                let (changed, unchanged) = blocks.split_at(blocks.len() - equal);
+                let from = own.len();
+                let mut side = start.side;
+                for (i, block) in changed.iter().enumerate() {
+                    match marks.get(i..i + 2) {
+                        // As in the first network.
+                        Some(&[(begin, before), (end, behind)]) if leader[i] == *block && side == before => {
+                            own.extend_from_slice(&first[begin..end]);
+                            side = behind;
+                        }
+                        _ => self.enter(block, &mut side, own)?,
+                    }
+                }
+                let (at, side_there) = marks[leader.len() - equal];
+                let mut tail = first.len() - at;
+                if side != side_there {
+                    tail = 0;
+                    for block in unchanged {
+                        self.enter(block, &mut side, own)?;
+                    }
+                }
+                others.push(Beside { own: from..own.len(), tail });
+            }
+            let run_alike = |Beside { own: range, tail }: &Beside| {
+                let replaced = first[..first.len() - tail].iter().rev();
+                let pairs = own[range.clone()].iter().rev().zip(replaced);
+                tail + pairs.take_while(|(a, b)| a.is_alike(b)).count()
+            };
+            let count = others.iter().map(run_alike).min()?;
+            states.clear();
             on_wide_registers(
                 #[inline(always)]
                 || {
-                    states.clear();
-                    for convs in &*convs {
+                    for Beside { own: range, tail } in &*others {
                         let mut state = start;
-                        for conv in &convs[..convs.len() - alike] {
+                        let apart = range.len() + tail - count;
+                        for conv in own[range.clone()].iter().chain(&first[first.len() - tail..]).take(apart)
+                        {
                             self.step(&mut state, conv);
                         }
                         states.push(state);
@@ -171,16 +220,29 @@ mod side_by_side {
             if !states.iter().all(|state| state.is_alike(&states[0])) {
                 return None;
             }
-            Some(pulp::Arch::new().dispatch(Together { zen: self, states, convs, alike }))
+            alike.clear();
+            alike.extend(first[first.len() - count..].iter().map(Conv::shared));
+            for (lane, Beside { own: range, tail }) in others.iter().enumerate() {
+                let apart = range.len() + tail - count;
+                for (conv, place) in own[range.clone()].iter().skip(apart).zip(&mut *alike) {
+                    place.put(lane, conv);
+                }
+            }
+            // Those that part nowhere have one state.
+            if others.iter().all(|Beside { own, tail }| own.len() + tail == count) {
+                states.truncate(1);
+            }
+            let together = Together { zen: self, states, alike, networks: candidates.len() };
+            Some(pulp::Arch::new().dispatch(together))
         }
     }
 
     struct Together<'a> {
         zen: &'a ZenScore,
+        /// Of each network; of all, if it is a single one.
         states: &'a [State],
-        convs: &'a [Vec<Conv>],
-        /// Convolutions at the end of each that are alike.
-        alike: usize,
+        alike: &'a [Conv<[f32; MOST]>],
+        networks: usize,
     }
 
     impl WithSimd for Together<'_> {
@@ -190,36 +252,32 @@ mod side_by_side {
         fn with_simd<S: Simd>(self, simd: S) -> [f64; MOST] {
             let mut scores = [f64::NAN; MOST];
             let width = S::F32_LANES.min(MOST);
-            let groups = self.states.chunks(width).zip(self.convs.chunks(width));
-            for ((states, convs), scores) in groups.zip(scores.chunks_mut(width)) {
-                self.group(simd, states, convs, scores);
+            for (i, scores) in scores[..self.networks.min(MOST)].chunks_mut(width).enumerate() {
+                self.group(simd, i * width, scores);
             }
             scores
         }
     }
 
     impl Together<'_> {
+        /// Scores as many networks, from `from` on, as there are `scores`.
         #[inline(always)]
-        fn group<S: Simd>(&self, simd: S, states: &[State], convs: &[Vec<Conv>], scores: &mut [f64]) {
-            let Some(mut state) = State::side_by_side(simd, states) else { return };
-            for ahead in (1..=self.alike).rev() {
-                let any = &convs[0][convs[0].len() - ahead];
-                let mut conv = Conv {
-                    fan_c: SideBySide::splat(simd, any.fan_c),
-                    per_fan_c: SideBySide::splat(simd, any.per_fan_c),
-                    out_c: SideBySide::splat(simd, any.out_c),
-                    few: SideBySide::splat(simd, any.few),
-                    kernel: any.kernel,
-                    stride: any.stride,
-                    depthwise: any.depthwise,
+        fn group<S: Simd>(&self, simd: S, from: usize, scores: &mut [f64]) {
+            let of_group = match self.states {
+                [_] => self.states,
+                states => &states[from..from + scores.len()],
+            };
+            let Some(mut state) = State::side_by_side(simd, of_group) else { return };
+            for conv in self.alike {
+                let conv = Conv {
+                    fan_c: SideBySide::load(simd, &conv.fan_c, from),
+                    per_fan_c: SideBySide::load(simd, &conv.per_fan_c, from),
+                    out_c: SideBySide::load(simd, &conv.out_c, from),
+                    few: SideBySide::load(simd, &conv.few, from),
+                    kernel: conv.kernel,
+                    stride: conv.stride,
+                    depthwise: conv.depthwise,
                 };
-                for (i, convs) in convs.iter().enumerate().skip(1) {
-                    let other = &convs[convs.len() - ahead];
-                    conv.fan_c.each_mut()[i] = other.fan_c;
-                    conv.per_fan_c.each_mut()[i] = other.per_fan_c;
-                    conv.out_c.each_mut()[i] = other.out_c;
-                    conv.few.each_mut()[i] = other.few;
-                }
                 self.zen.step(&mut state, &conv);
             }
             let mut scores = scores.iter_mut();

@@ -14,8 +14,8 @@ use rustc_hash::{FxHashMap, FxHasher};
 use std::collections::hash_map::Entry;
 use std::hash::{Hash, Hasher};
 
-/// Slots of a direct-mapped cache for the official costs of blocks; a new entry overwrites the old.
-const SLOTS: usize = 1 << 12;
+/// Slots of a direct-mapped cache for the official costs of sublayers; a new entry overwrites the old.
+const SLOTS: usize = 1 << 13;
 
 /// Sublayers before all are forgotten; bounds the memory to some tens of MB.
 const REMEMBERED: usize = 1 << 17;
@@ -51,7 +51,36 @@ struct Sublayer {
     built: Built,
 }
 
+/// A block of the last network, with official costs.
+#[derive(Clone, Copy, Debug)]
+struct Passed {
+    block: SuperBlock,
+    /// Of the block itself.
+    own: Official,
+    /// Of the network that ends with it.
+    so_far: Official,
+}
+
+/// How many blocks two networks begin with alike.
+fn common<'a>(blocks: &[SuperBlock], others: impl Iterator<Item = &'a SuperBlock>) -> usize {
+    blocks.iter().zip(others).take_while(|(block, other)| block == other).count()
+}
+
+/// A block of the last network, as built.
+#[derive(Clone, Copy, Debug)]
+struct Walked {
+    block: SuperBlock,
+    /// Side of the map that it reads, and of the one that it writes.
+    sides: [u32; 2],
+    own: Built,
+    /// Of the network that ends with it.
+    so_far: Built,
+}
+
 /// Computes costs, remembering the sublayers it has seen. One for each thread.
+///
+/// A network is mostly like the one before: what both begin with is not added up again, and a block that stands where it stood
+/// is not looked up again. Everything is added in the same order as without that, so that no bit depends on it.
 pub struct Accountant<'a> {
     budgets: &'a Budgets,
     /// Whether anything is asked of the network as built.
@@ -62,6 +91,15 @@ pub struct Accountant<'a> {
     classes: u32,
     variant: Variant,
     official: Box<[Option<(SuperBlock, i64, Official)>]>,
+    /// The official costs of the last network, block by block.
+    passed: Vec<Passed>,
+    /// The last network as built, block by block.
+    walked: Vec<Walked>,
+    /// Of each of its blocks, what its first sublayer adds and what the others do, one behind the other for each device. They lie
+    /// side by side, where those of all sublayers lie far apart.
+    walked_terms: Vec<[Terms; 2]>,
+    /// The sums behind each of its blocks, one for each device.
+    walked_sums: Vec<Terms>,
     sublayers: FxHashMap<(SuperBlock, u32), Sublayer>,
     /// Of all sublayers, one behind the other.
     terms: Vec<Terms>,
@@ -81,6 +119,10 @@ impl<'a> Accountant<'a> {
             classes,
             variant: Variant::BUILT,
             official: vec![None; SLOTS].into(),
+            passed: Vec::new(),
+            walked: Vec::new(),
+            walked_terms: Vec::new(),
+            walked_sums: Vec::new(),
             sublayers: FxHashMap::default(),
             terms: Vec::new(),
             heads: FxHashMap::default(),
@@ -139,7 +181,16 @@ impl<'a> Accountant<'a> {
     /// # Errors
     /// A structure that has no shape, or no latency.
     pub fn latency(&mut self, blocks: &[SuperBlock]) -> Result<Option<Estimate>, CostError> {
-        self.sum_up(blocks)?;
+        // Networks of a list are unlike each other: what would be kept of the one before is of no use.
+        self.make_room();
+        self.clear();
+        let mut side = self.resolution;
+        for block in blocks {
+            self.add_block(block, &mut side)?;
+        }
+        if let Some(last) = blocks.last() {
+            self.add_head(last.out_c, side);
+        }
         if self.budgets.devices.is_empty() { Ok(None) } else { self.estimate(0, blocks).map(Some) }
     }
 
@@ -193,29 +244,71 @@ impl<'a> Accountant<'a> {
     }
 
     fn official(&mut self, blocks: &[SuperBlock]) -> Result<Official, ShapeError> {
-        let mut resolution = i64::from(self.resolution);
-        let (mut params, mut flops) = (Params(0.0), Macs(0.0));
-        for block in blocks {
-            let part = self.official_block(block, resolution)?;
-            params += part.params;
-            flops += part.flops;
-            resolution = part.resolution;
+        let shared = common(blocks, self.passed.iter().map(|passed| &passed.block));
+        let start =
+            Official { params: Params(0.0), flops: Macs(0.0), resolution: i64::from(self.resolution) };
+        let mut so_far = self.passed[..shared].last().map_or(start, |last| last.so_far);
+        // The resolution before a block of the last network that stands at the same place.
+        let mut before = so_far.resolution;
+        for (i, &block) in blocks.iter().enumerate().skip(shared) {
+            let last = self.passed.get(i).copied();
+            let own = match last {
+                Some(last) if last.block == block && before == so_far.resolution => last.own,
+                _ => match self.official_block(&block, so_far.resolution) {
+                    Ok(own) => own,
+                    Err(error) => {
+                        self.passed.truncate(i);
+                        return Err(error);
+                    }
+                },
+            };
+            so_far.params += own.params;
+            so_far.flops += own.flops;
+            so_far.resolution = own.resolution;
+            let passed = Passed { block, own, so_far };
+            match self.passed.get_mut(i) {
+                Some(place) => before = std::mem::replace(place, passed).so_far.resolution,
+                None => self.passed.push(passed),
+            }
         }
+        self.passed.truncate(blocks.len());
         let head = cost::official_head(blocks.last().map_or(0, |block| block.out_c), self.classes);
-        Ok(Official { params: params + head.params, flops: flops + head.flops, resolution: head.resolution })
+        Ok(Official {
+            params: so_far.params + head.params,
+            flops: so_far.flops + head.flops,
+            resolution: head.resolution,
+        })
     }
 
     fn official_block(&mut self, block: &SuperBlock, resolution: i64) -> Result<Official, ShapeError> {
+        if block.sublayers < 1 {
+            return cost::official_block(block, resolution, self.variant);
+        }
+        let first = self.official_sublayer(block, true, resolution)?;
+        if block.sublayers == 1 {
+            return Ok(first);
+        }
+        let next = self.official_sublayer(block, false, first.resolution)?;
+        Ok(first.with_alike(next, block.sublayers - 1))
+    }
+
+    fn official_sublayer(
+        &mut self,
+        block: &SuperBlock,
+        first: bool,
+        resolution: i64,
+    ) -> Result<Official, ShapeError> {
+        let key = sublayer_key(block, first);
         let mut hasher = FxHasher::default();
-        (block, resolution).hash(&mut hasher);
+        (key, resolution).hash(&mut hasher);
         // The high bits are the well mixed ones.
         let slot = (hasher.finish() >> (64 - SLOTS.ilog2())) as usize;
         match self.official.get(slot) {
-            Some(Some((known, at, part))) if known == block && *at == resolution => Ok(*part),
+            Some(Some((known, at, part))) if *known == key && *at == resolution => Ok(*part),
             _ => {
-                let part = cost::official_block(block, resolution, self.variant)?;
+                let part = cost::official_sublayer(block, first, resolution, self.variant)?;
                 if let Some(entry) = self.official.get_mut(slot) {
-                    *entry = Some((*block, resolution, part));
+                    *entry = Some((key, resolution, part));
                 }
                 Ok(part)
             }
@@ -229,15 +322,43 @@ impl<'a> Accountant<'a> {
         if !self.builds {
             return Ok(Built::default());
         }
-        if self.sublayers.len() > REMEMBERED {
-            self.sublayers.clear();
-            self.terms.clear();
+        self.make_room();
+        let devices = self.sums.len();
+        let shared = common(blocks, self.walked.iter().map(|walked| &walked.block));
+        let (mut side, mut built) = (self.resolution, Built::default());
+        if let Some(last) = self.walked[..shared].last() {
+            (side, built) = (last.sides[1], last.so_far);
+            self.sums.copy_from_slice(&self.walked_sums[(shared - 1) * devices..shared * devices]);
         }
-        let mut side = self.resolution;
-        let mut built = Built::default();
-        for block in blocks {
-            built = built.with(self.add_block(block, &mut side)?);
+        self.walked_sums.resize(blocks.len() * devices, Terms::default());
+        self.walked_terms.resize(blocks.len() * devices, [Terms::default(); 2]);
+        for (i, &block) in blocks.iter().enumerate().skip(shared) {
+            let known = self.walked.get(i).filter(|known| known.block == block && known.sides[0] == side);
+            let own = match known.map(|known| known.own) {
+                Some(own) => own,
+                None => match self.walk(block, side, i * devices) {
+                    Ok(own) => own,
+                    Err(error) => {
+                        self.walked.truncate(i);
+                        return Err(error);
+                    }
+                },
+            };
+            built = built.with(own);
+            let of_block = i * devices..(i + 1) * devices;
+            for (sum, [first, others]) in self.sums.iter_mut().zip(&self.walked_terms[of_block.clone()]) {
+                *sum = *sum + *first + *others;
+            }
+            self.walked_sums[of_block].copy_from_slice(&self.sums);
+            let sides = [side, behind(&block, side)];
+            side = sides[1];
+            let walked = Walked { block, sides, own, so_far: built };
+            match self.walked.get_mut(i) {
+                Some(place) => *place = walked,
+                None => self.walked.push(walked),
+            }
         }
+        self.walked.truncate(blocks.len());
         if let Some(last) = blocks.last() {
             self.add_head(last.out_c, side);
             let head = cost::exact_head(cost::Exact::default(), last.out_c, self.classes).params;
@@ -267,6 +388,13 @@ impl<'a> Accountant<'a> {
         Ok(parts)
     }
 
+    fn make_room(&mut self) {
+        if self.sublayers.len() > REMEMBERED {
+            self.sublayers.clear();
+            self.terms.clear();
+        }
+    }
+
     fn clear(&mut self) {
         self.sums.clear();
         self.sums.resize(self.budgets.devices.len(), Terms::default());
@@ -274,13 +402,47 @@ impl<'a> Accountant<'a> {
 
     /// Adds a block that reads a map of `side`, which becomes the side of what it writes.
     fn add_block(&mut self, block: &SuperBlock, side: &mut u32) -> Result<Built, ShapeError> {
-        let mut built = self.add_sublayers(*block, true, *side, 1)?;
-        *side = side.div_ceil(block.stride.unsigned_abs().max(1));
-        if block.sublayers > 1 {
-            let more = block.sublayers.unsigned_abs() - 1;
-            built = built.with(self.add_sublayers(*block, false, *side, more)?);
+        let sublayers = self.sublayers_of(*block, *side)?;
+        *side = behind(block, *side);
+        Ok(self.add(block, sublayers))
+    }
+
+    /// The first sublayer of a block that reads a map of `side`, and those after it where there are any.
+    fn sublayers_of(&mut self, block: SuperBlock, side: u32) -> Result<[Option<Sublayer>; 2], ShapeError> {
+        let first = self.sublayer(block, true, side)?;
+        let others = (block.sublayers > 1).then(|| self.sublayer(block, false, behind(&block, side)));
+        Ok([Some(first), others.transpose()?])
+    }
+
+    /// Writes what a block that reads a map of `side` adds on each device to `walked_terms`, from `at` on.
+    fn walk(&mut self, block: SuperBlock, side: u32, at: usize) -> Result<Built, ShapeError> {
+        let [first, others] = self.sublayers_of(block, side)?;
+        let count = block.sublayers.unsigned_abs().saturating_sub(1);
+        for (device, terms) in self.walked_terms[at..at + self.sums.len()].iter_mut().enumerate() {
+            // Nothing is added where there are no others, which changes no bit of a sum.
+            let of = |sublayer: Option<Sublayer>, count: u32| {
+                sublayer.map_or(Terms::default(), |known| self.terms[known.at + device].times(count))
+            };
+            *terms = [of(first, 1), of(others, count)];
         }
-        Ok(built)
+        let built = |sublayer: Option<Sublayer>, count: u32| {
+            sublayer.map_or(Built::default(), |known| known.built.times(count))
+        };
+        Ok(built(first, 1).with(built(others, count)))
+    }
+
+    /// Adds the sublayers of a block.
+    fn add(&mut self, block: &SuperBlock, sublayers: [Option<Sublayer>; 2]) -> Built {
+        let mut built = Built::default();
+        for (known, count) in sublayers.into_iter().zip([1, block.sublayers.unsigned_abs().saturating_sub(1)])
+        {
+            let Some(known) = known else { continue };
+            for (sum, term) in self.sums.iter_mut().zip(&self.terms[known.at..]) {
+                *sum = *sum + term.times(count);
+            }
+            built = built.with(known.built.times(count));
+        }
+        built
     }
 
     /// Adds pooling and the classifier.
@@ -295,20 +457,10 @@ impl<'a> Accountant<'a> {
         self.sums.iter_mut().zip(head).for_each(|(sum, term)| *sum = *sum + *term);
     }
 
-    fn add_sublayers(
-        &mut self,
-        block: SuperBlock,
-        first: bool,
-        side: u32,
-        count: u32,
-    ) -> Result<Built, ShapeError> {
-        // Sublayers after the first do not depend on the block's input.
-        let key = if first {
-            SuperBlock { sublayers: 1, ..block }
-        } else {
-            SuperBlock { sublayers: 0, in_c: block.out_c, stride: 1, ..block }
-        };
-        let known = match self.sublayers.entry((key, side)) {
+    /// One sublayer of a block, which reads a map of `side`: the first, or any of the others.
+    fn sublayer(&mut self, block: SuperBlock, first: bool, side: u32) -> Result<Sublayer, ShapeError> {
+        let key = sublayer_key(&block, first);
+        Ok(match self.sublayers.entry((key, side)) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(place) => {
                 let in_c = if first { block.in_c } else { block.out_c };
@@ -321,12 +473,22 @@ impl<'a> Accountant<'a> {
                 self.prices.of_sublayer(&block, first, input, self.variant, &mut self.terms[at..])?;
                 *place.insert(Sublayer { at, built })
             }
-        };
-        for (sum, term) in self.sums.iter_mut().zip(&self.terms[known.at..]) {
-            *sum = *sum + term.times(count);
-        }
-        Ok(Built { weights: known.built.weights * u64::from(count), ..known.built })
+        })
     }
+}
+
+/// What a sublayer of a block depends on. Sublayers after the first do not depend on the block's input.
+fn sublayer_key(block: &SuperBlock, first: bool) -> SuperBlock {
+    if first {
+        SuperBlock { sublayers: 1, ..*block }
+    } else {
+        SuperBlock { sublayers: 0, in_c: block.out_c, stride: 1, ..*block }
+    }
+}
+
+/// The side of the map that a block writes which reads one of `side`.
+fn behind(block: &SuperBlock, side: u32) -> u32 {
+    side.div_ceil(block.stride.unsigned_abs().max(1))
 }
 
 /// What is bounded of one sublayer as built.
@@ -351,4 +513,69 @@ fn built(
     let one: i64 = exact(1)?;
     let weights: Result<i64, ShapeError> = if first { Ok(one) } else { exact(2).map(|two| two - one) };
     Ok(Built { peak_elements, weights: weights?.unsigned_abs() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::{notation, relink};
+    use crate::predictor::any::AnyPredictor;
+    use crate::search::budget::TrackedDevice;
+    use crate::search::variation::Mutator;
+    use crate::space::{self, KindWeights, MutationReach};
+    use rand::SeedableRng;
+    use rand_xoshiro::Xoshiro256PlusPlus;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    fn budgets(devices: &[&str]) -> Budgets {
+        let mut budgets = Budgets::default();
+        budgets.bound(Quantity::Memory, 8e6);
+        budgets.bound(Quantity::Weights, 8e6);
+        for id in devices {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../predictors");
+            let path = folder.join(format!("{id}.json"));
+            let AnyPredictor::Kernels(predictor) =
+                AnyPredictor::parse(&std::fs::read(&path).unwrap(), &path).unwrap()
+            else {
+                panic!("a predictor of whole networks")
+            };
+            let predictor = Arc::new(*predictor).into();
+            budgets.track(TrackedDevice { name: (*id).to_owned(), predictor });
+        }
+        budgets
+    }
+
+    #[test]
+    fn the_network_before_changes_no_cost() {
+        let space = space::by_name("mobilenet").unwrap();
+        let mutator = Mutator { space, weights: KindWeights::Uniform, reach: MutationReach::Reference };
+        let mut start = notation::parse(space.default_structure()).unwrap().super_blocks("").unwrap();
+        relink(&mut start);
+        for devices in [&["pixel2@tflite@fp32", "v100@paddle-tensorrt@fp32"][..], &[]] {
+            let budgets = budgets(devices);
+            let mut kept = Accountant::new(&budgets, 224, 1000);
+            let mut rng = Xoshiro256PlusPlus::seed_from_u64(3);
+            let (mut at, mut child) = (start.clone(), Vec::new());
+            for i in 0..200 {
+                mutator.vary(&at, &mut rng, &mut child);
+                let mut alone = Accountant::new(&budgets, 224, 1000);
+                let costs = alone.costs(&child).unwrap();
+                assert_eq!(kept.costs(&child).unwrap(), costs, "{i}");
+                assert_eq!(kept.latency(&child).unwrap(), costs.latencies.first().copied());
+                // What fails half way leaves nothing behind.
+                let mut broken = child.clone();
+                let middle = broken.len() / 2;
+                broken[middle].stride = 0;
+                assert!(kept.costs(&broken).is_err());
+                assert!(kept.sum_up(&broken).is_err() && kept.latency(&broken).is_err());
+                if i % 3 == 0 {
+                    assert_eq!(kept.costs(&at).unwrap(), alone.costs(&at).unwrap(), "{i}");
+                }
+                if i % 7 == 0 && child.len() < 30 {
+                    std::mem::swap(&mut at, &mut child);
+                }
+            }
+        }
+    }
 }

@@ -54,6 +54,11 @@ pub(super) struct Built {
 }
 
 impl Built {
+    /// What is known of `count` parts like this one.
+    pub fn times(self, count: u32) -> Built {
+        Built { weights: self.weights * u64::from(count), ..self }
+    }
+
     /// What is known of a network whose parts are these two.
     pub fn with(self, next: Built) -> Built {
         Built {

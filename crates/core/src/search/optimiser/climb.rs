@@ -16,14 +16,17 @@
 //! [`Climb::independent_of`] proposes others that can be bred and scored together with it.
 
 use crate::plainnet::SuperBlock;
-use crate::search::budget::Budgets;
-use crate::search::population::{self, Individual};
+use crate::search::budget::{Budgets, Costs};
+use crate::search::population::{self, Individual, Judged};
 use crate::search::variation::edits::{self, Edit};
 use crate::search::variation::mutation::Mutator;
 use std::sync::Arc;
 
 /// Predictions that are tried before edits are probed again that were probed from an earlier network.
 const TRIES: usize = 16;
+
+/// Pairs of edits that are held against the budgets side by side.
+const ABREAST: usize = 16;
 
 /// Where a climb starts, and where its result goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,18 +84,18 @@ pub enum Proposal {
     End,
 }
 
-/// Loads of `individual` on the budgets, and on the cap of the climb's origin.
-fn loads(budgets: &Budgets, individual: &Individual, origin: ClimbOrigin) -> impl Iterator<Item = f64> {
+/// Loads of `costs` on the budgets, and on the cap of the climb's origin.
+fn loads(budgets: &Budgets, costs: &Costs, origin: ClimbOrigin) -> impl Iterator<Item = f64> {
     let cap = match origin {
         ClimbOrigin::Member(_) => None,
-        ClimbOrigin::Front { front, cap } => population::cost(individual, front).map(|cost| cost / cap),
+        ClimbOrigin::Front { front, cap } => population::cost(costs, front).map(|cost| cost / cap),
     };
-    budgets.loads(&individual.costs).chain(cap)
+    budgets.loads(costs).chain(cap)
 }
 
-/// Whether `individual` keeps the budgets and the cap of the climb's origin.
-pub fn fits(budgets: &Budgets, individual: &Individual, origin: ClimbOrigin) -> bool {
-    loads(budgets, individual, origin).all(|load| load <= 1.0)
+/// Whether `costs` keep the budgets and the cap of the climb's origin.
+pub fn fits(budgets: &Budgets, costs: &Costs, origin: ClimbOrigin) -> bool {
+    loads(budgets, costs, origin).all(|load| load <= 1.0)
 }
 
 impl Climb {
@@ -139,7 +142,7 @@ impl Climb {
     }
 
     fn width(&self, budgets: &Budgets) -> usize {
-        1 + loads(budgets, &self.at, self.origin).count()
+        1 + loads(budgets, &self.at.costs, self.origin).count()
     }
 
     /// A random variation led to `found`, which fits: the climb continues from there. A climb from a front must not
@@ -147,7 +150,7 @@ impl Climb {
     pub fn kicked(&mut self, found: &Arc<Individual>) {
         self.at = Arc::clone(found);
         if let ClimbOrigin::Front { front, cap } = &mut self.origin {
-            *cap = population::cost(found, *front).unwrap_or(*cap);
+            *cap = population::cost(&found.costs, *front).unwrap_or(*cap);
         }
     }
 
@@ -233,8 +236,8 @@ impl Climb {
         edits::apply(&self.at.blocks, if pair[0] == pair[1] { &both[..1] } else { &both }, child);
     }
 
-    /// Takes in what a probe found: the network with its score and costs, or nothing if it is of no use.
-    pub fn probed(&mut self, edit: usize, found: Option<&Individual>, budgets: &Budgets) {
+    /// Takes in what a probe found: the score and the costs of the network, or nothing if it is of no use.
+    pub fn probed(&mut self, edit: usize, found: Option<&Judged>, budgets: &Budgets) {
         let Some(found) = found else {
             self.known[edit] = Known::Useless;
             return;
@@ -243,7 +246,8 @@ impl Climb {
         let width = self.width(budgets);
         let effect = &mut self.effects[edit * width..(edit + 1) * width];
         effect[0] = (found.score - self.at.score) as f32;
-        let loads = loads(budgets, found, self.origin).zip(loads(budgets, &self.at, self.origin));
+        let loads =
+            loads(budgets, &found.costs, self.origin).zip(loads(budgets, &self.at.costs, self.origin));
         for (effect, (there, here)) in effect[1..].iter_mut().zip(loads) {
             *effect = (there - here) as f32;
         }
@@ -299,33 +303,55 @@ impl Climb {
     /// Lists the edits and pairs of edits that should gain most among those that should fit.
     fn predict(&mut self, budgets: &Budgets) {
         let width = self.width(budgets);
-        let room: Vec<f32> = loads(budgets, &self.at, self.origin).map(|load| (1.0 - load) as f32).collect();
+        let room: Vec<f32> =
+            loads(budgets, &self.at.costs, self.origin).map(|load| (1.0 - load) as f32).collect();
         let effect = |edit: usize| &self.effects[edit * width..(edit + 1) * width];
         let mut order: Vec<usize> =
             (0..self.edits.len()).filter(|&edit| self.known[edit] == Known::Effect).collect();
         order.sort_by(|&a, &b| effect(b)[0].total_cmp(&effect(a)[0]));
-        let sorted: Vec<&[f32]> = order.iter().map(|&edit| effect(edit)).collect();
+        // In this order, gains and loads apart, so that many pairs are looked at side by side; nothing fits what fills up.
+        let gains: Vec<f32> = order.iter().map(|&edit| effect(edit)[0]).collect();
+        let column = |load: usize| -> Vec<f32> {
+            let loads = order.iter().map(|&edit| effect(edit)[1 + load]);
+            loads.chain([f32::INFINITY; ABREAST]).collect()
+        };
+        let columns: Vec<(Vec<f32>, f32)> =
+            room.iter().enumerate().map(|(i, &room)| (column(i), room)).collect();
         let mut found: Vec<(f32, [usize; 2])> = Vec::new();
         // The gain that a prediction must exceed to be among the first.
         let mut floor = 0.0;
-        for (i, a) in sorted.iter().enumerate() {
-            if a[0] <= 0.0 {
+        for (i, &a) in gains.iter().enumerate() {
+            if a <= 0.0 {
                 break;
             }
-            if a[0] > floor && a[1..].iter().zip(&room).all(|(load, room)| load <= room) {
-                found.push((a[0], [order[i]; 2]));
+            if a > floor && columns.iter().all(|(loads, room)| loads[i] <= *room) {
+                found.push((a, [order[i]; 2]));
             }
-            for (k, b) in sorted[i + 1..].iter().enumerate() {
-                let gain = a[0] + b[0];
-                if gain <= floor {
+            'pairs: for from in (i + 1..gains.len()).step_by(ABREAST) {
+                if a + gains[from] <= floor {
                     break;
                 }
-                let fits = a[1..].iter().zip(&b[1..]).zip(&room).all(|((a, b), room)| a + b <= *room);
-                let pair = [order[i], order[i + 1 + k]];
-                if fits && self.edits[pair[0]].goes_with(&self.edits[pair[1]]) {
-                    found.push((gain, pair));
-                    if found.len() >= 8 * TRIES {
-                        floor = keep_first(&mut found);
+                let mut fit = [true; ABREAST];
+                for (loads, room) in &columns {
+                    let with = loads[i];
+                    for (fit, load) in fit.iter_mut().zip(&loads[from..from + ABREAST]) {
+                        *fit &= with + load <= *room;
+                    }
+                }
+                if fit == [false; ABREAST] {
+                    continue;
+                }
+                for ((k, &b), fits) in gains.iter().enumerate().skip(from).zip(fit) {
+                    let gain = a + b;
+                    if gain <= floor {
+                        break 'pairs;
+                    }
+                    let pair = [order[i], order[k]];
+                    if fits && self.edits[pair[0]].goes_with(&self.edits[pair[1]]) {
+                        found.push((gain, pair));
+                        if found.len() >= 8 * TRIES {
+                            floor = keep_first(&mut found);
+                        }
                     }
                 }
             }

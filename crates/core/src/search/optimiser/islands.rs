@@ -20,8 +20,8 @@ use super::climb::{self, Climb, ClimbOrigin, Proposal};
 use super::{Breeding, Optimiser, Rules};
 use crate::plainnet::SuperBlock;
 use crate::search::Search;
-use crate::search::population::{self, Fronts, Individual, Population};
-use crate::search::running::fate::{Appraisal, Fate, Tally};
+use crate::search::population::{self, Fronts, Individual, Judged, Population};
+use crate::search::running::fate::{Appraisal, Tally};
 use crate::search::running::state::{Island, SearchState};
 use crate::search::running::worker::Worker;
 use crate::search::variation::mutation;
@@ -216,7 +216,7 @@ impl Round<'_> {
             worker.bred(&mut clock);
             let stream = |i: usize| search.rng(!(next + i as u64));
             let appraisals = worker.appraise(proposals.len(), clock, stream);
-            self.learn(climb, &proposals, appraisals, &mut harvest);
+            self.learn(climb, &proposals, &worker.children, appraisals, &mut harvest);
             next = end;
         }
         harvest
@@ -265,17 +265,27 @@ impl Round<'_> {
         &self,
         climb: &mut Climb,
         proposals: &[Proposal],
+        children: &[Vec<SuperBlock>],
         appraisals: Vec<Appraisal>,
         harvest: &mut Harvest,
     ) {
         let budgets = &self.search.budgets;
-        let mut best: Option<([usize; 2], Arc<Individual>)> = None;
-        for (&proposal, appraisal) in proposals.iter().zip(appraisals) {
+        let mut best: Option<([usize; 2], f64, Arc<Individual>)> = None;
+        for ((&proposal, child), appraisal) in proposals.iter().zip(children).zip(appraisals) {
+            // Most are forgotten again: a network of its own is only made of those that enter somewhere.
+            let mut entered: Option<Arc<Individual>> = None;
             let found = match appraisal {
                 Ok((found, exceeded)) => {
-                    let fate = exceeded.map_or_else(|| Fate::Accepted(Arc::clone(&found)), Fate::Rejected);
-                    if let Some(individual) = harvest.tally.count(fate) {
-                        harvest.fronts.insert_if_new(&individual, self.fronts);
+                    match exceeded {
+                        Some(quantity) => harvest.tally.reject(quantity),
+                        None => {
+                            harvest.tally.scored += 1;
+                            if harvest.fronts.is_new(&found, self.fronts) {
+                                let individual = found.clone().of(child);
+                                harvest.fronts.insert_if_new(&individual, self.fronts);
+                                entered = Some(individual);
+                            }
+                        }
                     }
                     Some(found)
                 }
@@ -285,28 +295,26 @@ impl Round<'_> {
                 }
             };
             if let Proposal::Probe(edit) = proposal {
-                climb.probed(edit, found.as_deref(), budgets);
+                climb.probed(edit, found.as_ref(), budgets);
             }
-            let fitting = found.filter(|found| climb::fits(budgets, found, climb.origin));
+            let fitting = found.filter(|found| climb::fits(budgets, &found.costs, climb.origin));
             match proposal {
                 Proposal::Probe(_) => {}
                 Proposal::Try(pair) => {
-                    let better = |found: &Arc<Individual>| {
-                        best.as_ref().is_none_or(|(_, best)| found.score > best.score)
-                    };
+                    let better = |found: &Judged| best.as_ref().is_none_or(|best| found.score > best.1);
                     if let Some(found) = fitting.filter(better) {
-                        best = Some((pair, found));
+                        best = Some((pair, found.score, entered.unwrap_or_else(|| found.of(child))));
                     }
                 }
                 Proposal::Kick | Proposal::End => {
                     climb.kicks = climb.kicks.saturating_sub(1);
                     if let Some(found) = fitting {
-                        climb.kicked(&found);
+                        climb.kicked(&entered.unwrap_or_else(|| found.of(child)));
                     }
                 }
             }
         }
-        if let Some((pair, found)) = best {
+        if let Some((pair, _, found)) = best {
             climb.tried(pair, &found, &self.search.mutator(), budgets);
         }
     }
@@ -335,7 +343,7 @@ impl Round<'_> {
         if rng.random_ratio(1, FROM_FRONT) {
             let front = rng.random_range(0..self.fronts.count());
             if let Some(at) = self.fronts.get(front).at(rng.random()) {
-                let origin = ClimbOrigin::Front { front, cap: population::cost(at, front)? };
+                let origin = ClimbOrigin::Front { front, cap: population::cost(&at.costs, front)? };
                 return Some(Climb::new(Arc::clone(at), origin, kicks, self.patience));
             }
         }

@@ -1,7 +1,8 @@
 //! The Pareto fronts of score against cost: what a search remembers besides its populations.
 
 use super::Individual;
-use crate::search::budget::Quantity;
+use super::individual::Judged;
+use crate::search::budget::{Costs, Quantity};
 use std::sync::Arc;
 
 /// The networks that no other network beats in both score and cost, cheapest first.
@@ -123,9 +124,9 @@ pub struct OnFront {
 
 /// What front `i` ranks by: the charged latency on device `i` in nanoseconds, or FLOPs where no device is tracked. Both are
 /// known of every individual of the search that the front belongs to.
-pub fn cost(individual: &Individual, i: usize) -> Option<f64> {
-    let latency = individual.costs.latencies.get(i).map(|estimate| estimate.charged.ns());
-    latency.or(individual.costs[Quantity::Flops])
+pub fn cost(costs: &Costs, i: usize) -> Option<f64> {
+    let latency = costs.latencies.get(i).map(|estimate| estimate.charged.ns());
+    latency.or(costs[Quantity::Flops])
 }
 
 impl Fronts {
@@ -139,16 +140,24 @@ impl Fronts {
 
     pub fn insert(&mut self, individual: &Arc<Individual>) {
         for (i, front) in self.fronts.iter_mut().enumerate() {
-            if let Some(cost) = cost(individual, i) {
+            if let Some(cost) = cost(&individual.costs, i) {
                 front.insert(individual, cost);
             }
         }
     }
 
+    /// Whether [`Fronts::insert_if_new`] would enter such a network.
+    pub(crate) fn is_new(&self, judged: &Judged, others: &Fronts) -> bool {
+        self.fronts.iter().zip(&others.fronts).enumerate().any(|(i, (front, other))| {
+            cost(&judged.costs, i)
+                .is_some_and(|cost| other.accepts(judged.score, cost) && front.accepts(judged.score, cost))
+        })
+    }
+
     /// Enters `individual` where `others`, too, would take it.
     pub(crate) fn insert_if_new(&mut self, individual: &Arc<Individual>, others: &Fronts) {
         for (i, (front, other)) in self.fronts.iter_mut().zip(&others.fronts).enumerate() {
-            let Some(cost) = cost(individual, i) else { continue };
+            let Some(cost) = cost(&individual.costs, i) else { continue };
             if other.accepts(individual.score, cost) {
                 front.insert(individual, cost);
             }
@@ -204,7 +213,7 @@ impl Fronts {
         // A network that was chosen for one device may also lie on the front of another.
         for on in &mut all {
             for (i, front) in fronts.iter().enumerate() {
-                let Some(cost) = cost(&on.individual, i) else { continue };
+                let Some(cost) = cost(&on.individual.costs, i) else { continue };
                 if !on.fronts.contains(&i)
                     && front.iter().any(|p| p.0 == cost && p.1.score == on.individual.score)
                 {
@@ -214,8 +223,8 @@ impl Fronts {
             on.fronts.sort_unstable();
         }
         all.sort_by(|a, b| {
-            (cost(&a.individual, 0), a.individual.score)
-                .partial_cmp(&(cost(&b.individual, 0), b.individual.score))
+            (cost(&a.individual.costs, 0), a.individual.score)
+                .partial_cmp(&(cost(&b.individual.costs, 0), b.individual.score))
                 .unwrap_or(std::cmp::Ordering::Equal)
         });
         all

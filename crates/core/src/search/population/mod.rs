@@ -6,6 +6,7 @@ mod individual;
 pub(super) use archive::cost;
 pub use archive::{Front, Fronts, OnFront};
 pub use individual::Individual;
+pub(super) use individual::Judged;
 
 use super::optimiser::Rules;
 use crate::plainnet::SuperBlock;

@@ -2,7 +2,7 @@
 
 use crate::proxy::ScoreError;
 use crate::search::budget::{Quantity, Rejected};
-use crate::search::population::Individual;
+use crate::search::population::{Individual, Judged};
 use std::sync::Arc;
 
 /// What became of one child.
@@ -39,7 +39,7 @@ impl Tally {
                 self.scored += 1;
                 return Some(individual);
             }
-            Fate::Rejected(quantity) => self.rejected.over[quantity] += 1,
+            Fate::Rejected(quantity) => self.reject(quantity),
             Fate::Misshapen => self.rejected.misshapen += 1,
             Fate::Duplicate => self.rejected.duplicate += 1,
             Fate::Invalid => self.rejected.invalid += 1,
@@ -51,6 +51,11 @@ impl Tally {
         None
     }
 
+    /// Counts a network that exceeds the budget of this quantity.
+    pub fn reject(&mut self, quantity: Quantity) {
+        self.rejected.over[quantity] += 1;
+    }
+
     pub fn add(&mut self, other: Tally) {
         self.scored += other.scored;
         self.rejected += other.rejected;
@@ -58,6 +63,6 @@ impl Tally {
     }
 }
 
-/// A child that was scored although it may exceed budgets, with the quantity of the first budget that it exceeds; or what became
-/// of a child that was not scored.
-pub type Appraisal = Result<(Arc<Individual>, Option<Quantity>), Fate>;
+/// Score and costs of a child that was scored although it may exceed budgets, with the quantity of the first budget that it
+/// exceeds; or what became of a child that was not scored.
+pub type Appraisal = Result<(Judged, Option<Quantity>), Fate>;

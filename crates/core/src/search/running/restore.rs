@@ -273,7 +273,7 @@ pub(super) fn restore(
         let mut front = Front::default();
         for &(index, cost) in saved {
             let individual = network(index)?;
-            let known = population::cost(&individual, fronts.len());
+            let known = population::cost(&individual.costs, fronts.len());
             if known.is_none_or(|known| {
                 (known - cost.value()).abs() > TOLERANCE * known || !cost.value().is_finite()
             }) {

@@ -8,7 +8,7 @@ use crate::plainnet::SuperBlock;
 use crate::proxy::{Candidate, Memory, Proxy, ScoreError};
 use crate::search::Search;
 use crate::search::budget::{Accountant, Costs, Quantity};
-use crate::search::population::Individual;
+use crate::search::population::{Individual, Judged};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::ops::Range;
 use std::sync::Arc;
@@ -119,9 +119,7 @@ impl<'a> Worker<'a> {
         let scores = self.proxy.score_alike(&candidates, &mut self.memory, &mut |k| rng(weighed[k].0));
         for ((i, costs, exceeded), score) in weighed.into_iter().zip(scores) {
             appraisals[i] = Some(match self.finite(score) {
-                Ok(score) => {
-                    Ok((Arc::new(Individual { blocks: self.children[i][..].into(), score, costs }), exceeded))
-                }
+                Ok(score) => Ok((Judged { score, costs }, exceeded)),
                 Err(error) => Err(Fate::Unscored(error)),
             });
         }

@@ -36,7 +36,8 @@ impl Family for Krige {
         // The process refines prices of kernels alone: networks bend prices, and what is bent is not smooth.
         let singles: Vec<&Observation> =
             training.observations.iter().copied().filter(|o| o.single().is_some()).collect();
-        let alone = Physical.fit(&Training { observations: &singles, lenders: &[], ..*training })?;
+        let alone =
+            Physical.fit(&Training { observations: &singles, lenders: &[], shared: None, ..*training })?;
         refined(training, &scope, |kind, _| {
             let Some(AnyModel::Linear(base)) = alone.models.get(&kind) else { return Ok(None) };
             Ok(krige(training, kind, base.clone()).map(AnyModel::Kriging))

@@ -62,7 +62,16 @@ impl Family for Physical {
         Scope::AllKinds
     }
     fn fit(&self, training: &Training) -> Result<Fit, FitError> {
-        fit(training, features::costs, NONE)
+        // Families for single kinds begin with these prices.
+        let known = training.shared.and_then(|shared| shared.prices.get());
+        if let Some((models, network_ns)) = known {
+            return Ok(Fit { models: models.clone(), network_ns: *network_ns });
+        }
+        let found = fit(training, features::costs, NONE)?;
+        if let Some(shared) = training.shared {
+            shared.prices.get_or_init(|| (found.models.clone(), found.network_ns));
+        }
+        Ok(found)
     }
 }
 

@@ -29,7 +29,7 @@ pub fn registry() -> &'static [&'static dyn Family] {
 mod tests {
     use super::*;
     use crate::fit::observation::Observation;
-    use crate::fit::training::Training;
+    use crate::fit::training::{Shared, Training};
     use edgezen_core::plainnet::graph::Act;
     use edgezen_core::plainnet::{Kernel, KernelKind};
     use edgezen_core::predictor::features::Machine;
@@ -68,9 +68,14 @@ mod tests {
         let rows: Vec<&Observation> = observations.iter().collect();
         let roofline = crate::fit::observation::roofline(&observations, 4.0);
         let machine = Machine::new("fp32", &roofline);
-        let training = Training { observations: &rows, machine, roofline: &roofline, lenders: &[] };
+        let training =
+            Training { observations: &rows, machine, roofline: &roofline, lenders: &[], shared: None };
+        let shared = Shared::default();
         for family in registry() {
             let fit = family.fit(&training).unwrap();
+            // What the families before it found is what it would have found.
+            let after_others = family.fit(&Training { shared: Some(&shared), ..training }).unwrap();
+            assert_eq!(fit, after_others, "{}", family.name());
             for (kind, model) in &fit.models {
                 model.check().unwrap();
                 let ns = |c, side| model.predict_ns(&Quantities::of(&kernel(*kind, c, side, 3), &machine));

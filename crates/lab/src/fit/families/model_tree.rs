@@ -20,6 +20,7 @@ use edgezen_core::predictor::model::{AnyModel, KernelModel, Linear};
 use linfa::traits::Fit as _;
 use linfa_trees::{DecisionTree, SplitQuality, TreeNode};
 use ndarray::{Array1, Array2};
+use std::cell::OnceCell;
 
 const DEPTH: usize = 6;
 /// Fewest kernels of a regime.
@@ -72,26 +73,34 @@ fn grow(training: &Training, kind: KernelKind, all: &Linear) -> Result<ModelTree
         .fit(&linfa::Dataset::new(records, Array1::from(longer)).with_weights(weights))
         .map_err(|e| FitError::Solver(e.to_string()))?;
     let rows: Vec<&(&Observation, Quantities)> = rows.iter().collect();
-    Ok(ModelTree { root: regime(tree.root_node(), &features, rows, training, kind, all)? })
+    Ok(ModelTree { root: regime(tree.root_node(), &features, rows, training, kind, &|| Ok(all.clone()))? })
 }
 
-/// The part of the tree below `node`, for the rows that fall there.
+/// The part of the tree below `node`, for the rows that fall there. `outer` gives the prices of the regime around it: those of
+/// a regime that is split again are asked for only where a part of it is too small for its own.
 fn regime(
     node: &TreeNode<f64, bool>,
     features: &[Named],
     rows: Vec<&(&Observation, Quantities)>,
     training: &Training,
     kind: KernelKind,
-    outer: &Linear,
+    outer: &dyn Fn() -> Result<Linear, FitError>,
 ) -> Result<Node, FitError> {
-    let own = prices(&rows, training, kind)?.unwrap_or_else(|| outer.clone());
+    let found = OnceCell::new();
+    let own = || match found.get() {
+        Some(known) => Ok(Linear::clone(known)),
+        None => {
+            let own = prices(&rows, training, kind)?.map_or_else(outer, Ok)?;
+            Ok(found.get_or_init(|| own).clone())
+        }
+    };
     let children = node.children();
     let (Some(Some(left)), Some(Some(right))) = (children.first(), children.get(1)) else {
-        return Ok(Node::Leaf(own));
+        return Ok(Node::Leaf(own()?));
     };
     let (at_feature, at, _) = node.split();
     let feature = features[at_feature];
-    let (low, high): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, q)| feature.0.of(q) <= at);
+    let (low, high): (Vec<_>, Vec<_>) = rows.iter().copied().partition(|(_, q)| feature.0.of(q) <= at);
     Ok(Node::Split {
         feature,
         at,
@@ -110,7 +119,7 @@ fn prices(
         return Ok(None);
     }
     let observations: Vec<&Observation> = rows.iter().map(|(o, _)| *o).collect();
-    let part = Training { observations: &observations, lenders: &[], ..*training };
+    let part = Training { observations: &observations, lenders: &[], shared: None, ..*training };
     let mut fit = linear::fit(&part, features::costs, NONE)?;
     Ok(match fit.models.remove(&kind) {
         Some(AnyModel::Linear(linear)) if !linear.terms.is_empty() => Some(linear),
