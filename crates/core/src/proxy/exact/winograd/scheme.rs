@@ -74,35 +74,15 @@ impl Scheme {
     pub fn out_channels(&self) -> usize {
         self.conv.output.c as usize
     }
-    pub fn blocks(&self) -> usize {
-        self.out_channels().div_ceil(BLOCK)
-    }
     /// Number of weights of all points.
     pub fn weights(&self) -> usize {
-        self.blocks() * BLOCK * self.depth() * self.points * self.points
-    }
-    /// Tiles side by side in a row of a task, those of all its images, in whole registers.
-    pub fn line(&self) -> usize {
-        (self.images * self.tiles_x).next_multiple_of(MAX_LANES)
-    }
-    /// Distance of two rows of tiles: whole registers, unless these would be much more than the tiles.
-    pub fn columns(&self) -> usize {
-        let columns = self.images * self.tiles_x;
-        if self.line() * 6 <= columns * 7 { self.line() } else { columns }
-    }
-    /// Distance of two channels of one point.
-    pub fn ld(&self) -> usize {
-        ((self.rows - 1) * self.columns()).next_multiple_of(MAX_LANES) + self.line()
-    }
-    /// Distance of two points; not a power of two, so that the same place of all points does not fall into one set of the cache.
-    pub fn point_stride(&self, channels: usize) -> usize {
-        channels * self.ld() + MAX_LANES
+        self.out_channels().next_multiple_of(MAX_LANES) * self.depth() * self.points * self.points
     }
 
     /// Multiplications of a direct convolution that take as long, for `images` images.
     pub fn cost(&self, images: usize) -> f64 {
         let points = (self.points * self.points) as f64;
-        let (depth, out) = (self.depth() as f64, (self.blocks() * BLOCK) as f64);
+        let (depth, out) = (self.depth() as f64, self.out_channels() as f64);
         let tiles = (images * self.tiles_x * self.tiles_y) as f64;
         let tile = points * (PRODUCT * depth * out + STAGING * depth + DRAINING * out);
         tiles * tile + WEIGHT * self.weights() as f64
