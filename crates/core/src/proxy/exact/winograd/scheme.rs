@@ -5,9 +5,9 @@ use crate::proxy::exact::layer::Conv;
 use crate::proxy::exact::real::{MAX_LANES, Real};
 
 /// Positions of a task at least: with fewer, the weights would be read too often.
-const POSITIONS: usize = 48;
+const POSITIONS: usize = 32;
 /// … where the weights of all points do not stay in the cache.
-const MANY_POSITIONS: usize = 192;
+const MANY_POSITIONS: usize = 96;
 /// Weights of all points that stay in the cache of a core: 1 MB in f32.
 const CACHED: usize = 1 << 18;
 /// Weights of all points at most: 256 MB in f32.
@@ -89,17 +89,17 @@ impl Scheme {
     }
 }
 
-// What a value of one point costs, in multiplications of a direct convolution (docs/decisions/130).
-/// A multiplication: the weights of all points are many, and are read from farther away.
-const PRODUCT: f64 = 1.3;
+// What a value of one point costs, in multiplications of a direct convolution (docs/decisions/161).
+/// A multiplication.
+const PRODUCT: f64 = 1.0;
 /// A value of the input that is taken to the points.
-const STAGING: f64 = 150.0;
+const STAGING: f64 = 45.0;
 /// A product that is taken back.
-const DRAINING: f64 = 90.0;
+const DRAINING: f64 = 40.0;
 /// A weight that is taken to the points, written and read again.
-const WEIGHT: f64 = 160.0;
+const WEIGHT: f64 = 50.0;
 /// A scheme must promise that much less than a direct convolution: the costs are rough, and differ from processor to processor.
-const WORTHWHILE: f64 = 0.65;
+const WORTHWHILE: f64 = 0.85;
 
 /// Multiplications of a direct convolution of `images` images.
 fn direct_cost(conv: &Conv, images: usize) -> f64 {
