@@ -22,7 +22,7 @@ const TILE_BUDGET: usize = 128 << 10;
 /// Least number of positions of a tile: with fewer, the weights would be read too often.
 const TILE_LEAST: usize = 192;
 /// Number of inputs of one pass of the micro-kernel: their part of the staged input stays in the L1 cache.
-const DEPTH: usize = 128;
+const DEPTH: usize = 192;
 
 /// Memory that the tiles of one thread use.
 #[derive(Debug, Default)]

@@ -45,7 +45,8 @@ pub fn to_points<S: Simd, T: Real, const N: usize>(simd: S, tile: [T::Vector<S>;
         // (x² − 1)(x² − 4) = x⁴ − 5x² + 4
         out[0] = add::<S, T>(simd, 4.0, tile[0], add::<S, T>(simd, -5.0, tile[2], tile[4]));
         out[5] = add::<S, T>(simd, 4.0, tile[1], add::<S, T>(simd, -5.0, tile[3], tile[5]));
-        let (even, odd) = (add::<S, T>(simd, -4.0, tile[2], tile[4]), add::<S, T>(simd, -4.0, tile[1], tile[3]));
+        let (even, odd) =
+            (add::<S, T>(simd, -4.0, tile[2], tile[4]), add::<S, T>(simd, -4.0, tile[1], tile[3]));
         (out[1], out[2]) = (T::plus(simd, even, odd), T::minus(simd, even, odd));
         let (even, odd) = (T::minus(simd, tile[4], tile[2]), T::minus(simd, tile[3], tile[1]));
         (out[3], out[4]) = (add::<S, T>(simd, 2.0, odd, even), add::<S, T>(simd, -2.0, odd, even));

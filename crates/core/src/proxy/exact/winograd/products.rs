@@ -117,8 +117,7 @@ impl<T: Real> Products<'_, T> {
         // most `tiles`, `output + N` at most `outputs`.
         unsafe {
             let next = self.points * depth * lanes;
-            let mut weights =
-                self.weights.as_ptr().add(output * next + (point * depth + before) * lanes);
+            let mut weights = self.weights.as_ptr().add(output * next + (point * depth + before) * lanes);
             for group in first..last {
                 let count = lanes.min(self.channels - group % of_phase * lanes);
                 let inputs = self.inputs.as_ptr().add(((point * groups + group) * self.tiles + tile) * lanes);
@@ -136,7 +135,8 @@ impl<T: Real> Products<'_, T> {
                     weights = weights.add(lanes);
                 }
             }
-            let out = self.products.as_mut_ptr().add(((point * self.outputs + output) * self.tiles + tile) * lanes);
+            let out =
+                self.products.as_mut_ptr().add(((point * self.outputs + output) * self.tiles + tile) * lanes);
             for (m, sums) in sums.iter().enumerate() {
                 for (n, &sum) in sums.iter().enumerate() {
                     let to = out.add((n * self.tiles + m) * lanes).cast::<T::Vector<S>>();

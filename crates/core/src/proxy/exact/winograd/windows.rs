@@ -60,7 +60,8 @@ impl<T: Real> Windows<'_, T> {
                     for (x, value) in row.iter_mut().enumerate() {
                         let (at_y, at_x) = (y * stride + phase_y, x * stride + phase_x);
                         if at_y < kernel && at_x < kernel {
-                            *value = drawn[((channel * kernel + at_y) * kernel + at_x) * registers + register];
+                            *value =
+                                drawn[((channel * kernel + at_y) * kernel + at_x) * registers + register];
                         }
                     }
                     for (rows, value) in rows.iter_mut().zip(at_points::<S, T, N, TAPS>(simd, matrix, row)) {
@@ -68,7 +69,8 @@ impl<T: Real> Windows<'_, T> {
                     }
                 }
                 for (x, column) in rows.into_iter().enumerate() {
-                    for (y, value) in at_points::<S, T, N, TAPS>(simd, matrix, column).into_iter().enumerate() {
+                    for (y, value) in at_points::<S, T, N, TAPS>(simd, matrix, column).into_iter().enumerate()
+                    {
                         out[(y * N + x) * depth + c] = value;
                     }
                 }
