@@ -15,6 +15,7 @@ use super::source::Source;
 use super::winograd::{self, Scheme};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::Mutex;
 
 /// Elements of the staged input and of the output tile together: 512 kB in f32, half of a small L2 cache.
@@ -23,6 +24,8 @@ const TILE_BUDGET: usize = 128 << 10;
 const TILE_LEAST: usize = 192;
 /// Number of inputs of one pass of the micro-kernel: their part of the staged input stays in the L1 cache.
 const DEPTH: usize = 192;
+/// Elements of a part of the output tile, of some channels: it stays in the L2 cache, beside its weights, over all passes.
+const PART: usize = 64 << 10;
 
 /// Memory that the tiles of one thread use.
 #[derive(Debug, Default)]
@@ -132,6 +135,8 @@ struct Plan {
     /// Distance of images in the output tile.
     out_stride: usize,
     ld: usize,
+    /// Output channels that are computed and written out at a time: all, or a part of the only group.
+    part: usize,
 }
 
 impl Plan {
@@ -151,7 +156,8 @@ impl Plan {
         } else {
             out_w + reach
         };
-        let cost = |rows: usize| in_c * phases * phases * (rows + reach) * width + out_c * rows * width;
+        let cost =
+            |rows: usize| in_c * phases * phases * (rows + reach) * width + (out_c * rows * width).min(PART);
         let least = TILE_LEAST.div_ceil(width).min(out_h);
         let mut rows = out_h;
         while rows > least && cost(rows) > TILE_BUDGET {
@@ -174,6 +180,13 @@ impl Plan {
             positions = images * out_stride;
         }
         let ld = positions.next_multiple_of(MAX_LANES);
+        let part = if conv.groups == 1 {
+            // Parts of one size.
+            let parts = out_c.div_ceil((PART / ld).max(BLOCK));
+            out_c.div_ceil(parts).next_multiple_of(BLOCK).min(out_c)
+        } else {
+            out_c
+        };
         let mut offsets = Vec::with_capacity(conv.fan_in());
         for channel in 0..conv.group_in() {
             for ky in 0..kernel {
@@ -199,6 +212,7 @@ impl Plan {
             offsets,
             out_stride,
             ld,
+            part,
         }
     }
 }
@@ -226,7 +240,8 @@ impl<T: Real> WithSimd for Task<'_, T> {
         let (rows_out, k) = (conv.group_out(), conv.fan_in());
         let block_rows = if rows_out == 1 { 1 } else { rows_out.next_multiple_of(BLOCK) };
         scratch.staged.resize(plan.staged_len, T::default());
-        scratch.tile.resize(conv.groups * block_rows * plan.ld, T::default());
+        let part_rows = block_rows.min(plan.part.next_multiple_of(BLOCK));
+        scratch.tile.resize(conv.groups * part_rows * plan.ld, T::default());
         let offsets: Vec<Offsets> = plan.offsets.chunks(DEPTH).map(Offsets::new).collect();
         let mut y = 0;
         while y < out_h {
@@ -248,30 +263,35 @@ impl<T: Real> WithSimd for Task<'_, T> {
                     .map(|i| Run { input: i * plan.image_stride, output: i * plan.out_stride, len })
                     .collect()
             };
-            for group in 0..conv.groups {
-                let base = group * conv.group_in() * plan.channel_stride;
-                let mut first_k = 0;
-                while first_k < k {
-                    let last_k = (first_k + DEPTH).min(k);
-                    Product {
-                        weights: &weights[group * packed_len(rows_out, k)..],
-                        block_stride: k * BLOCK,
-                        rows: rows_out,
-                        depth: k,
-                        first_k,
-                        offsets: offsets[first_k / DEPTH],
-                        input: &scratch.staged[base..],
-                        runs: &runs,
-                        out: &mut scratch.tile[group * block_rows * plan.ld..],
-                        ld: plan.ld,
-                        add: first_k > 0,
+            let mut channel = 0;
+            while channel < conv.output.c as usize {
+                let channels = channel..(channel + plan.part).min(conv.output.c as usize);
+                for group in 0..conv.groups {
+                    let base = group * conv.group_in() * plan.channel_stride;
+                    let mut first_k = 0;
+                    while first_k < k {
+                        let last_k = (first_k + DEPTH).min(k);
+                        Product {
+                            weights: &weights[group * packed_len(rows_out, k) + channel * k..],
+                            block_stride: k * BLOCK,
+                            rows: if conv.groups == 1 { channels.len() } else { rows_out },
+                            depth: k,
+                            first_k,
+                            offsets: offsets[first_k / DEPTH],
+                            input: &scratch.staged[base..],
+                            runs: &runs,
+                            out: &mut scratch.tile[group * block_rows * plan.ld..],
+                            ld: plan.ld,
+                            add: first_k > 0,
+                        }
+                        .compute(simd);
+                        first_k = last_k;
                     }
-                    .compute(simd);
-                    first_k = last_k;
                 }
-            }
-            for image in 0..images {
-                drain(simd, plan, block_rows, image, y, rows, &scratch.tile, out, sums);
+                channel = channels.end;
+                for image in 0..images {
+                    drain(simd, plan, block_rows, image, y, rows, channels.clone(), &scratch.tile, out, sums);
+                }
             }
             y += rows;
         }
@@ -380,7 +400,7 @@ fn stage_windows<S: Simd, T: Real>(
     }
 }
 
-/// Writes a finished tile out and adds it to the statistics.
+/// Writes a part of the channels of a finished tile out, and adds it to the statistics.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "the place of one tile in the output")]
 fn drain<S: Simd, T: Real>(
@@ -390,6 +410,7 @@ fn drain<S: Simd, T: Real>(
     image: usize,
     y: usize,
     rows: usize,
+    part: Range<usize>,
     tile: &[T],
     out: &mut [T],
     sums: &mut [Sums],
@@ -397,8 +418,8 @@ fn drain<S: Simd, T: Real>(
     let conv = &plan.conv;
     let (channels, width, out_w) = (conv.output.c as usize, plan.width, conv.output.w as usize);
     let group_out = conv.group_out();
-    for (channel, sums) in sums.iter_mut().enumerate() {
-        let row = channel / group_out * block_rows + channel % group_out;
+    for (channel, sums) in sums.iter_mut().enumerate().skip(part.start).take(part.len()) {
+        let row = (channel - part.start) / group_out * block_rows + (channel - part.start) % group_out;
         let from = &tile[row * plan.ld + image * plan.out_stride..];
         let to = &mut out[(image * channels + channel) * plan.area + y * out_w..][..rows * out_w];
         let zero = T::splat(simd, T::default());
