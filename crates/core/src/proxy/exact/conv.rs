@@ -9,7 +9,7 @@
 use super::kernel::{BLOCK, Offsets, Product, Run, packed_len};
 use super::layer::by_part;
 pub use super::layer::{Conv, Sums};
-use super::map::{Map, copy_finished};
+use super::map::{Map, copy_finished, room};
 use super::real::{MAX_LANES, Real};
 use super::source::Source;
 use super::winograd::{self, Scheme};
@@ -64,9 +64,9 @@ impl Conv {
             return scheme.draw(index, source, &mut work.weights);
         }
         let (rows, k) = (self.group_out(), self.fan_in());
-        work.weights.resize(self.groups * packed_len(rows, k), T::default());
+        let weights = room(&mut work.weights, self.groups * packed_len(rows, k));
         let blocks = rows.div_ceil(BLOCK);
-        work.weights.par_chunks_mut(k * BLOCK).enumerate().for_each(|(i, out)| {
+        weights.par_chunks_mut(k * BLOCK).enumerate().for_each(|(i, out)| {
             let (group, block) = (i / blocks, i % blocks);
             let left = rows - block * BLOCK;
             source.block(index, group * rows + block * BLOCK, left.min(BLOCK), k, out);
@@ -239,9 +239,9 @@ impl<T: Real> WithSimd for Task<'_, T> {
         let images = out.len() / (conv.output.c as usize * plan.area);
         let (rows_out, k) = (conv.group_out(), conv.fan_in());
         let block_rows = if rows_out == 1 { 1 } else { rows_out.next_multiple_of(BLOCK) };
-        scratch.staged.resize(plan.staged_len, T::default());
+        room(&mut scratch.staged, plan.staged_len);
         let part_rows = block_rows.min(plan.part.next_multiple_of(BLOCK));
-        scratch.tile.resize(conv.groups * part_rows * plan.ld, T::default());
+        room(&mut scratch.tile, conv.groups * part_rows * plan.ld);
         let offsets: Vec<Offsets> = plan.offsets.chunks(DEPTH).map(Offsets::new).collect();
         let mut y = 0;
         while y < out_h {

@@ -120,7 +120,7 @@ impl<T: Real> Engine<T> {
         let fill = |tensor: Tensor, out: &mut [T]| {
             out.par_chunks_mut(step).enumerate().for_each(|(i, out)| source.fill(tensor, i * step, out));
         };
-        let (clean, disturbed) = data.split_at_mut(len);
+        let (clean, disturbed) = data[..parts * len].split_at_mut(len);
         fill(Tensor::Input, clean);
         let noise = T::of(noise);
         for part in disturbed.chunks_mut(len) {
@@ -163,8 +163,9 @@ impl<T: Real> Engine<T> {
                     let Some(conv) = as_conv(graph, node) else { continue };
                     conv.draw(weighted, source, &mut self.work, map.images, map.parts);
                     weighted += 1;
-                    let mut data = self.pool.take(map.images * node.shape.elements() as usize);
-                    let sums = conv.run(&map, &mut data, &self.work);
+                    let len = map.images * node.shape.elements() as usize;
+                    let mut data = self.pool.take(len);
+                    let sums = conv.run(&map, &mut data[..len], &self.work);
                     let mut out = self.next(node, &map, data);
                     self.pool.give(map.data);
                     if options.rescale && at != last {
@@ -251,8 +252,8 @@ impl<T: Real> Engine<T> {
     /// A function of a map, value by value.
     fn pointwise(&mut self, node: &Node, map: Map<T>, f: impl Fn(T) -> T + Sync) -> Map<T> {
         let (area, channels) = (map.area(), map.channels());
-        let mut data = self.pool.take(map.data.len());
-        data.par_chunks_mut(area).enumerate().for_each(|(plane, out)| {
+        let mut data = self.pool.take(map.len());
+        data[..map.len()].par_chunks_mut(area).enumerate().for_each(|(plane, out)| {
             let (image, channel) = (plane / channels, plane % channels);
             let (affine, relu) = (map.affine(image, channel), map.pending.relu);
             for (out, &x) in out.iter_mut().zip(map.plane(image, channel)) {
@@ -269,15 +270,15 @@ impl<T: Real> Engine<T> {
         let (mut a, b) = if Arc::strong_count(&a.data) == 1 { (a, b) } else { (b, a) };
         let (area, channels) = (a.area(), a.channels());
         if Arc::get_mut(&mut a.data).is_none() {
-            let mut copy = self.pool.take(a.data.len());
-            copy.copy_from_slice(&a.data);
+            let mut copy = self.pool.take(a.len());
+            copy[..a.len()].copy_from_slice(&a.data[..a.len()]);
             self.pool.give(std::mem::replace(&mut a.data, Arc::new(copy)));
         }
         let pending = std::mem::take(&mut a.pending);
         let like = Map { shape: a.shape, images: a.images, parts: a.parts, data: Arc::default(), pending };
         if let Some(data) = Arc::get_mut(&mut a.data) {
             let arch = pulp::Arch::new();
-            data.par_chunks_mut(area).enumerate().for_each(|(plane, to)| {
+            data[..like.len()].par_chunks_mut(area).enumerate().for_each(|(plane, to)| {
                 let (image, channel) = (plane / channels, plane % channels);
                 let work = |map: &Map<T>| (map.affine(image, channel), map.pending.relu);
                 arch.dispatch(AddTo {
@@ -295,8 +296,8 @@ impl<T: Real> Engine<T> {
 
     fn gate(&mut self, node: &Node, map: Map<T>, gate: &Map<T>) -> Map<T> {
         let (area, channels) = (map.area(), map.channels());
-        let mut data = self.pool.take(map.data.len());
-        data.par_chunks_mut(area).enumerate().for_each(|(plane, out)| {
+        let mut data = self.pool.take(map.len());
+        data[..map.len()].par_chunks_mut(area).enumerate().for_each(|(plane, out)| {
             let (image, channel) = (plane / channels, plane % channels);
             let factor = gate.plane(image, channel)[0];
             let factor = Map::apply(gate.affine(image, channel), gate.pending.relu, factor);
@@ -315,7 +316,7 @@ impl<T: Real> Engine<T> {
         let area = map.area() as f64;
         let channels = map.channels();
         let mut data = self.pool.take(map.images * channels);
-        data.par_iter_mut().enumerate().for_each(|(plane, out)| {
+        data[..map.images * channels].par_iter_mut().enumerate().for_each(|(plane, out)| {
             let (image, channel) = (plane / channels, plane % channels);
             let (affine, relu) = (map.affine(image, channel), map.pending.relu);
             let values = map.plane(image, channel).iter();
@@ -335,8 +336,9 @@ impl<T: Real> Engine<T> {
             let from = (at * stride).saturating_sub(padding);
             from..(at * stride + kernel - padding).min(side)
         };
-        let mut data = self.pool.take(map.images * channels * out_h * out_w);
-        data.par_chunks_mut(out_h * out_w).enumerate().for_each(|(plane, out)| {
+        let len = map.images * channels * out_h * out_w;
+        let mut data = self.pool.take(len);
+        data[..len].par_chunks_mut(out_h * out_w).enumerate().for_each(|(plane, out)| {
             let (image, channel) = (plane / channels, plane % channels);
             let (affine, relu) = (map.affine(image, channel), map.pending.relu);
             let from = map.plane(image, channel);

@@ -24,7 +24,7 @@ pub use tiles::Scratch;
 
 use super::kernel::BLOCK;
 use super::layer::Sums;
-use super::map::Map;
+use super::map::{Map, room};
 use super::real::MAX_LANES;
 use super::real::Real;
 use super::source::Source;
@@ -37,7 +37,7 @@ impl Scheme {
     /// Draws the weights of layer `index`, at the points: by register of channels, point and input.
     pub fn draw<T: Real>(&self, index: usize, source: &dyn Source<T>, weights: &mut Vec<T>) {
         let (rows, k) = (self.out_channels(), self.conv.fan_in());
-        weights.resize(self.weights(), T::default());
+        let weights = room(weights, self.weights());
         let mut matrix = [[T::default(); LARGEST]; LARGEST];
         for (to, from) in matrix.iter_mut().zip(window_matrix(self.points, self.taps)) {
             to.iter_mut().zip(from).for_each(|(to, value)| *to = T::of(value));
@@ -46,7 +46,7 @@ impl Scheme {
         let size = self.points * self.points * self.depth() * MAX_LANES;
         weights.par_chunks_mut(size).enumerate().for_each_init(Vec::new, |drawn, (part, out)| {
             let (first, blocks) = (part * MAX_LANES, MAX_LANES / BLOCK);
-            drawn.resize((blocks + 1) * k * BLOCK, T::default());
+            let drawn = room(drawn, (blocks + 1) * k * BLOCK);
             let (drawn, block) = drawn.split_at_mut(blocks * k * BLOCK);
             for at in 0..blocks {
                 let left = rows.saturating_sub(first + at * BLOCK).min(BLOCK);

@@ -7,7 +7,7 @@ use super::points::{LARGEST, from_points, to_points};
 use super::products::Products;
 use super::scheme::Scheme;
 use crate::proxy::exact::layer::Sums;
-use crate::proxy::exact::map::{Map, copy_finished};
+use crate::proxy::exact::map::{Map, copy_finished, room};
 use crate::proxy::exact::real::{MAX_LANES, Real};
 use pulp::{Simd, WithSimd};
 
@@ -66,12 +66,8 @@ impl<T: Real> Task<'_, T> {
             let tiles = (images * rows * scheme.tiles_x).next_multiple_of(2);
             let band = Band { images, tile_y, rows, tiles };
             let values = N * N * tiles * lanes;
-            if scratch.inputs.len() < values * phases * groups {
-                scratch.inputs.resize(values * phases * groups, T::default());
-            }
-            if scratch.products.len() < values * outputs {
-                scratch.products.resize(values * outputs, T::default());
-            }
+            room(&mut scratch.inputs, values * phases * groups);
+            room(&mut scratch.products, values * outputs);
             scratch.pixels.clear();
             for group in 0..groups {
                 for slot in 0..images {
@@ -129,7 +125,7 @@ fn stage<S: Simd, T: Real, const N: usize>(
         pixels.resize(height * width * lanes, T::default());
     }
     let line = in_w.next_multiple_of(MAX_LANES);
-    lines.resize(line * lanes, T::default());
+    let lines = room(lines, line * lanes);
     let here = lanes.min(channels - group * lanes);
     for row in 0..height {
         // Row of the padded input, then of the input.
@@ -243,7 +239,7 @@ fn drain<S: Simd, T: Real, const N: usize>(
             squares[0] = T::mul_add(simd, value, value, squares[0]);
         }
     }
-    lines.resize(lines.len().max(2 * lanes), T::default());
+    let lines = room(lines, 2 * lanes);
     let (both, _) = T::vectors_mut::<S>(lines);
     both[0] = T::plus(simd, sum[0], sum[1]);
     both[1] = T::plus(simd, squares[0], squares[1]);
