@@ -466,3 +466,81 @@ fn move_and_sum<S: Simd, T: Real>(simd: S, from: &[T], to: &mut [T], both: &mut 
     }
     *both = [sums, squares];
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::Shape;
+    use crate::proxy::exact::map::Pending;
+    use crate::proxy::exact::source::{Scaling, Seeded, Tensor};
+    use std::sync::Arc;
+
+    /// The output by its definition, weight by weight.
+    fn naive(conv: &Conv, map: &Map<f64>, source: &Seeded) -> Vec<f64> {
+        let (k, rows, kernel) = (conv.fan_in(), conv.group_out(), conv.kernel);
+        let (in_h, in_w) = (conv.input.h as usize, conv.input.w as usize);
+        let values = map.values();
+        let mut block = vec![0.0; k * BLOCK];
+        let mut out = vec![0.0; map.images * conv.output.elements() as usize];
+        let (out_h, out_w) = (conv.output.h as usize, conv.output.w as usize);
+        for channel in 0..conv.output.c as usize {
+            let (group, row) = (channel / rows, channel % rows);
+            let first = group * rows + row / BLOCK * BLOCK;
+            source.block(5, first, (rows - row / BLOCK * BLOCK).min(BLOCK), k, &mut block);
+            for (image, y, x) in (0..map.images)
+                .flat_map(|image| (0..out_h).flat_map(move |y| (0..out_w).map(move |x| (image, y, x))))
+            {
+                let mut sum = 0.0;
+                for at in 0..k {
+                    let (c, tap) = (at / (kernel * kernel), at % (kernel * kernel));
+                    let from_y = (y * conv.stride + tap / kernel).checked_sub(conv.padding());
+                    let from_x = (x * conv.stride + tap % kernel).checked_sub(conv.padding());
+                    let inside = |from: Option<usize>, side: usize| from.filter(|&from| from < side);
+                    if let (Some(y), Some(x)) = (inside(from_y, in_h), inside(from_x, in_w)) {
+                        let plane = image * conv.input.c as usize + group * conv.group_in() + c;
+                        sum += block[at * BLOCK + row % BLOCK] * values[(plane * in_h + y) * in_w + x];
+                    }
+                }
+                out[((image * conv.output.c as usize + channel) * out_h + y) * out_w + x] = sum;
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn direct_convolutions_are_those_of_the_definition() {
+        let source = Seeded { seed: 3, repeat: 0, salt: 0, scaling: Scaling::Unit };
+        // Numbers of channels with all remainders of six and eight rows, in parts, in groups, and one alone.
+        let cases = [
+            ((3, 5), (1, 1), 3, 1, 1),
+            ((2, 7), (9, 7), 3, 1, 1),
+            ((4, 8), (20, 4), 3, 2, 1),
+            ((300, 4), (28, 4), 1, 1, 1),
+            ((5, 14), (1003, 14), 1, 1, 1),
+            ((6, 9), (30, 5), 1, 2, 1),
+            ((6, 9), (6, 9), 5, 1, 6),
+            ((8, 6), (24, 6), 3, 1, 2),
+        ];
+        let mut work = Workspace::default();
+        for (input, output, kernel, stride, groups) in cases {
+            let shape = |(c, side): (u32, u32)| Shape { c, h: side, w: side };
+            let conv = Conv { input: shape(input), output: shape(output), kernel, stride, groups };
+            let images = 4;
+            let mut data = vec![0.0; images * conv.input.elements() as usize];
+            source.fill(Tensor::Input, 0, &mut data);
+            let affine = (0..2 * input.0).map(|c| [0.5 + f64::from(c) / 16.0, 0.1]).collect();
+            let pending = Pending { affine: Some(Arc::new(affine)), relu: true };
+            let map = Map { shape: conv.input, images, parts: 2, data: Arc::new(data), pending };
+            let mut got = vec![f64::NAN; images * conv.output.elements() as usize];
+            conv.draw(5, &source, &mut work, images, 2);
+            let sums = conv.run(&map, &mut got, &work);
+            let want = naive(&conv, &map, &source);
+            for (got, want) in got.iter().zip(&want) {
+                assert!((got - want).abs() < 1e-9 * (1.0 + want.abs()), "{conv:?}: {got} {want}");
+            }
+            let squares: f64 = want.iter().map(|x| x * x).sum();
+            let summed: f64 = sums.iter().map(|sums| sums.squares).sum();
+            assert!((summed / squares - 1.0).abs() < 1e-9, "{conv:?}: {summed} {squares}");
+        }
+    }
+}

@@ -503,3 +503,34 @@ fn rescale<T: Real>(map: &mut Map<T>, sums: &[Sums]) -> f64 {
     map.pending = Pending { affine: Some(Arc::new(affine)), relu: false };
     rms.ln()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::Shape;
+
+    #[test]
+    fn sums_of_maps_leave_what_others_read() {
+        let shape = Shape { c: 2, h: 3, w: 7 };
+        let map = |first: f64| Map {
+            shape,
+            images: 2,
+            parts: 2,
+            data: Arc::new((0..84).map(|i| first + f64::from(i)).collect::<Vec<f64>>()),
+            pending: Pending { affine: Some(Arc::new(vec![[2.0, -90.0]; 4])), relu: true },
+        };
+        let node = Node { op: Op::Add, inputs: vec![0, 1], shape };
+        let want: Vec<f64> = map(1.0).values().iter().zip(map(5.0).values()).map(|(a, b)| a + b).collect();
+        // Either, both or neither is read by somebody else.
+        for (a_is_read, b_is_read) in [(false, false), (true, false), (false, true), (true, true)] {
+            let mut engine = Engine::<f64>::default();
+            // Memory of a larger map that is free.
+            engine.pool.give(Arc::new(vec![f64::NAN; 100]));
+            let (a, b) = (map(1.0), map(5.0));
+            let readers = (a_is_read.then(|| a.clone()), b_is_read.then(|| b.clone()));
+            assert_eq!(engine.sum(&node, a, b).values(), want);
+            assert!(readers.0.is_none_or(|a| a.values() == map(1.0).values()));
+            assert!(readers.1.is_none_or(|b| b.values() == map(5.0).values()));
+        }
+    }
+}

@@ -29,20 +29,41 @@ use super::real::MAX_LANES;
 use super::real::Real;
 use super::source::Source;
 use points::{LARGEST, window_matrix};
+use pulp::WithSimd;
 use rayon::prelude::*;
 use tiles::Task;
 use windows::Windows;
 
+/// The registers that the work is done in: the widest of the processor, or in tests any.
+trait Registers: Copy + Send + Sync {
+    fn run(self, work: impl WithSimd<Output = ()>);
+}
+
+impl Registers for pulp::Arch {
+    fn run(self, work: impl WithSimd<Output = ()>) {
+        self.dispatch(work);
+    }
+}
+
 impl Scheme {
     /// Draws the weights of layer `index`, at the points: by register of channels, point and input.
     pub fn draw<T: Real>(&self, index: usize, source: &dyn Source<T>, weights: &mut Vec<T>) {
+        self.draw_in(pulp::Arch::new(), index, source, weights);
+    }
+
+    fn draw_in<T: Real>(
+        &self,
+        registers: impl Registers,
+        index: usize,
+        source: &dyn Source<T>,
+        weights: &mut Vec<T>,
+    ) {
         let (rows, k) = (self.out_channels(), self.conv.fan_in());
         let weights = room(weights, self.weights());
         let mut matrix = [[T::default(); LARGEST]; LARGEST];
         for (to, from) in matrix.iter_mut().zip(window_matrix(self.points, self.taps)) {
             to.iter_mut().zip(from).for_each(|(to, value)| *to = T::of(value));
         }
-        let arch = pulp::Arch::new();
         let size = self.points * self.points * self.depth() * MAX_LANES;
         weights.par_chunks_mut(size).enumerate().for_each_init(Vec::new, |drawn, (part, out)| {
             let (first, blocks) = (part * MAX_LANES, MAX_LANES / BLOCK);
@@ -60,7 +81,7 @@ impl Scheme {
                     to[at * BLOCK..][..BLOCK].copy_from_slice(from);
                 }
             }
-            arch.dispatch(Windows { scheme: self, matrix: &matrix, drawn, out });
+            registers.run(Windows { scheme: self, matrix: &matrix, drawn, out });
         });
     }
 
@@ -73,15 +94,26 @@ impl Scheme {
         take: &(dyn Fn() -> Scratch<T> + Sync),
         give: &(dyn Fn(Scratch<T>) + Sync),
     ) -> Vec<(usize, Vec<Sums>)> {
+        self.run_in(pulp::Arch::new(), map, out, weights, take, give)
+    }
+
+    fn run_in<T: Real>(
+        &self,
+        registers: impl Registers,
+        map: &Map<T>,
+        out: &mut [T],
+        weights: &[T],
+        take: &(dyn Fn() -> Scratch<T> + Sync),
+        give: &(dyn Fn(Scratch<T>) + Sync),
+    ) -> Vec<(usize, Vec<Sums>)> {
         let per_part = map.images / map.parts;
         let tasks = self.conv.tasks(out, per_part, self.images);
-        let arch = pulp::Arch::new();
         tasks
             .into_par_iter()
             .map(|(first, out)| {
                 let mut scratch = take();
                 let mut sums = vec![Sums::default(); self.out_channels()];
-                arch.dispatch(Task {
+                registers.run(Task {
                     scheme: self,
                     map,
                     first,
