@@ -512,7 +512,7 @@ mod tests {
         let source = Seeded { seed: 3, repeat: 0, salt: 0, scaling: Scaling::Unit };
         // Numbers of channels with all remainders of six and eight rows, in parts, in groups, and one alone.
         let cases = [
-            ((3, 5), (1, 1), 3, 1, 1),
+            ((3, 5), (1, 5), 3, 1, 1),
             ((2, 7), (9, 7), 3, 1, 1),
             ((4, 8), (20, 4), 3, 2, 1),
             ((300, 4), (28, 4), 1, 1, 1),
