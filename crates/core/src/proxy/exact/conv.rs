@@ -9,12 +9,13 @@
 use super::kernel::{BLOCK, Offsets, Product, Run, packed_len};
 use super::layer::by_part;
 pub use super::layer::{Conv, Sums};
-use super::map::{Map, copy_finished};
+use super::map::{Map, copy_finished, room};
 use super::real::{MAX_LANES, Real};
 use super::source::Source;
 use super::winograd::{self, Scheme};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::Mutex;
 
 /// Elements of the staged input and of the output tile together: 512 kB in f32, half of a small L2 cache.
@@ -22,7 +23,9 @@ const TILE_BUDGET: usize = 128 << 10;
 /// Least number of positions of a tile: with fewer, the weights would be read too often.
 const TILE_LEAST: usize = 192;
 /// Number of inputs of one pass of the micro-kernel: their part of the staged input stays in the L1 cache.
-const DEPTH: usize = 128;
+const DEPTH: usize = 192;
+/// Elements of a part of the output tile, of some channels: it stays in the L2 cache, beside its weights, over all passes.
+const PART: usize = 64 << 10;
 
 /// Memory that the tiles of one thread use.
 #[derive(Debug, Default)]
@@ -61,9 +64,9 @@ impl Conv {
             return scheme.draw(index, source, &mut work.weights);
         }
         let (rows, k) = (self.group_out(), self.fan_in());
-        work.weights.resize(self.groups * packed_len(rows, k), T::default());
+        let weights = room(&mut work.weights, self.groups * packed_len(rows, k));
         let blocks = rows.div_ceil(BLOCK);
-        work.weights.par_chunks_mut(k * BLOCK).enumerate().for_each(|(i, out)| {
+        weights.par_chunks_mut(k * BLOCK).enumerate().for_each(|(i, out)| {
             let (group, block) = (i / blocks, i % blocks);
             let left = rows - block * BLOCK;
             source.block(index, group * rows + block * BLOCK, left.min(BLOCK), k, out);
@@ -132,6 +135,8 @@ struct Plan {
     /// Distance of images in the output tile.
     out_stride: usize,
     ld: usize,
+    /// Output channels that are computed and written out at a time: all, or a part of the only group.
+    part: usize,
 }
 
 impl Plan {
@@ -151,7 +156,8 @@ impl Plan {
         } else {
             out_w + reach
         };
-        let cost = |rows: usize| in_c * phases * phases * (rows + reach) * width + out_c * rows * width;
+        let cost =
+            |rows: usize| in_c * phases * phases * (rows + reach) * width + (out_c * rows * width).min(PART);
         let least = TILE_LEAST.div_ceil(width).min(out_h);
         let mut rows = out_h;
         while rows > least && cost(rows) > TILE_BUDGET {
@@ -174,6 +180,13 @@ impl Plan {
             positions = images * out_stride;
         }
         let ld = positions.next_multiple_of(MAX_LANES);
+        let part = if conv.groups == 1 {
+            // Parts of one size.
+            let parts = out_c.div_ceil((PART / ld).max(BLOCK));
+            out_c.div_ceil(parts).next_multiple_of(BLOCK).min(out_c)
+        } else {
+            out_c
+        };
         let mut offsets = Vec::with_capacity(conv.fan_in());
         for channel in 0..conv.group_in() {
             for ky in 0..kernel {
@@ -199,6 +212,7 @@ impl Plan {
             offsets,
             out_stride,
             ld,
+            part,
         }
     }
 }
@@ -225,8 +239,9 @@ impl<T: Real> WithSimd for Task<'_, T> {
         let images = out.len() / (conv.output.c as usize * plan.area);
         let (rows_out, k) = (conv.group_out(), conv.fan_in());
         let block_rows = if rows_out == 1 { 1 } else { rows_out.next_multiple_of(BLOCK) };
-        scratch.staged.resize(plan.staged_len, T::default());
-        scratch.tile.resize(conv.groups * block_rows * plan.ld, T::default());
+        room(&mut scratch.staged, plan.staged_len);
+        let part_rows = block_rows.min(plan.part.next_multiple_of(BLOCK));
+        room(&mut scratch.tile, conv.groups * part_rows * plan.ld);
         let offsets: Vec<Offsets> = plan.offsets.chunks(DEPTH).map(Offsets::new).collect();
         let mut y = 0;
         while y < out_h {
@@ -248,30 +263,35 @@ impl<T: Real> WithSimd for Task<'_, T> {
                     .map(|i| Run { input: i * plan.image_stride, output: i * plan.out_stride, len })
                     .collect()
             };
-            for group in 0..conv.groups {
-                let base = group * conv.group_in() * plan.channel_stride;
-                let mut first_k = 0;
-                while first_k < k {
-                    let last_k = (first_k + DEPTH).min(k);
-                    Product {
-                        weights: &weights[group * packed_len(rows_out, k)..],
-                        block_stride: k * BLOCK,
-                        rows: rows_out,
-                        depth: k,
-                        first_k,
-                        offsets: offsets[first_k / DEPTH],
-                        input: &scratch.staged[base..],
-                        runs: &runs,
-                        out: &mut scratch.tile[group * block_rows * plan.ld..],
-                        ld: plan.ld,
-                        add: first_k > 0,
+            let mut channel = 0;
+            while channel < conv.output.c as usize {
+                let channels = channel..(channel + plan.part).min(conv.output.c as usize);
+                for group in 0..conv.groups {
+                    let base = group * conv.group_in() * plan.channel_stride;
+                    let mut first_k = 0;
+                    while first_k < k {
+                        let last_k = (first_k + DEPTH).min(k);
+                        Product {
+                            weights: &weights[group * packed_len(rows_out, k) + channel * k..],
+                            block_stride: k * BLOCK,
+                            rows: if conv.groups == 1 { channels.len() } else { rows_out },
+                            depth: k,
+                            first_k,
+                            offsets: offsets[first_k / DEPTH],
+                            input: &scratch.staged[base..],
+                            runs: &runs,
+                            out: &mut scratch.tile[group * block_rows * plan.ld..],
+                            ld: plan.ld,
+                            add: first_k > 0,
+                        }
+                        .compute(simd);
+                        first_k = last_k;
                     }
-                    .compute(simd);
-                    first_k = last_k;
                 }
-            }
-            for image in 0..images {
-                drain(simd, plan, block_rows, image, y, rows, &scratch.tile, out, sums);
+                channel = channels.end;
+                for image in 0..images {
+                    drain(simd, plan, block_rows, image, y, rows, channels.clone(), &scratch.tile, out, sums);
+                }
             }
             y += rows;
         }
@@ -380,7 +400,7 @@ fn stage_windows<S: Simd, T: Real>(
     }
 }
 
-/// Writes a finished tile out and adds it to the statistics.
+/// Writes a part of the channels of a finished tile out, and adds it to the statistics.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "the place of one tile in the output")]
 fn drain<S: Simd, T: Real>(
@@ -390,6 +410,7 @@ fn drain<S: Simd, T: Real>(
     image: usize,
     y: usize,
     rows: usize,
+    part: Range<usize>,
     tile: &[T],
     out: &mut [T],
     sums: &mut [Sums],
@@ -397,8 +418,8 @@ fn drain<S: Simd, T: Real>(
     let conv = &plan.conv;
     let (channels, width, out_w) = (conv.output.c as usize, plan.width, conv.output.w as usize);
     let group_out = conv.group_out();
-    for (channel, sums) in sums.iter_mut().enumerate() {
-        let row = channel / group_out * block_rows + channel % group_out;
+    for (channel, sums) in sums.iter_mut().enumerate().skip(part.start).take(part.len()) {
+        let row = (channel - part.start) / group_out * block_rows + (channel - part.start) % group_out;
         let from = &tile[row * plan.ld + image * plan.out_stride..];
         let to = &mut out[(image * channels + channel) * plan.area + y * out_w..][..rows * out_w];
         let zero = T::splat(simd, T::default());
@@ -444,4 +465,82 @@ fn move_and_sum<S: Simd, T: Real>(simd: S, from: &[T], to: &mut [T], both: &mut 
         T::store_part(simd, to_rest, last);
     }
     *both = [sums, squares];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::Shape;
+    use crate::proxy::exact::map::Pending;
+    use crate::proxy::exact::source::{Scaling, Seeded, Tensor};
+    use std::sync::Arc;
+
+    /// The output by its definition, weight by weight.
+    fn naive(conv: &Conv, map: &Map<f64>, source: &Seeded) -> Vec<f64> {
+        let (k, rows, kernel) = (conv.fan_in(), conv.group_out(), conv.kernel);
+        let (in_h, in_w) = (conv.input.h as usize, conv.input.w as usize);
+        let values = map.values();
+        let mut block = vec![0.0; k * BLOCK];
+        let mut out = vec![0.0; map.images * conv.output.elements() as usize];
+        let (out_h, out_w) = (conv.output.h as usize, conv.output.w as usize);
+        for channel in 0..conv.output.c as usize {
+            let (group, row) = (channel / rows, channel % rows);
+            let first = group * rows + row / BLOCK * BLOCK;
+            source.block(5, first, (rows - row / BLOCK * BLOCK).min(BLOCK), k, &mut block);
+            for (image, y, x) in (0..map.images)
+                .flat_map(|image| (0..out_h).flat_map(move |y| (0..out_w).map(move |x| (image, y, x))))
+            {
+                let mut sum = 0.0;
+                for at in 0..k {
+                    let (c, tap) = (at / (kernel * kernel), at % (kernel * kernel));
+                    let from_y = (y * conv.stride + tap / kernel).checked_sub(conv.padding());
+                    let from_x = (x * conv.stride + tap % kernel).checked_sub(conv.padding());
+                    let inside = |from: Option<usize>, side: usize| from.filter(|&from| from < side);
+                    if let (Some(y), Some(x)) = (inside(from_y, in_h), inside(from_x, in_w)) {
+                        let plane = image * conv.input.c as usize + group * conv.group_in() + c;
+                        sum += block[at * BLOCK + row % BLOCK] * values[(plane * in_h + y) * in_w + x];
+                    }
+                }
+                out[((image * conv.output.c as usize + channel) * out_h + y) * out_w + x] = sum;
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn direct_convolutions_are_those_of_the_definition() {
+        let source = Seeded { seed: 3, repeat: 0, salt: 0, scaling: Scaling::Unit };
+        // Numbers of channels with all remainders of six and eight rows, in parts, in groups, and one alone.
+        let cases = [
+            ((3, 5), (1, 5), 3, 1, 1),
+            ((2, 7), (9, 7), 3, 1, 1),
+            ((4, 8), (20, 4), 3, 2, 1),
+            ((300, 4), (28, 4), 1, 1, 1),
+            ((5, 14), (1003, 14), 1, 1, 1),
+            ((6, 9), (30, 5), 1, 2, 1),
+            ((6, 9), (6, 9), 5, 1, 6),
+            ((8, 6), (24, 6), 3, 1, 2),
+        ];
+        let mut work = Workspace::default();
+        for (input, output, kernel, stride, groups) in cases {
+            let shape = |(c, side): (u32, u32)| Shape { c, h: side, w: side };
+            let conv = Conv { input: shape(input), output: shape(output), kernel, stride, groups };
+            let images = 4;
+            let mut data = vec![0.0; images * conv.input.elements() as usize];
+            source.fill(Tensor::Input, 0, &mut data);
+            let affine = (0..2 * input.0).map(|c| [0.5 + f64::from(c) / 16.0, 0.1]).collect();
+            let pending = Pending { affine: Some(Arc::new(affine)), relu: true };
+            let map = Map { shape: conv.input, images, parts: 2, data: Arc::new(data), pending };
+            let mut got = vec![f64::NAN; images * conv.output.elements() as usize];
+            conv.draw(5, &source, &mut work, images, 2);
+            let sums = conv.run(&map, &mut got, &work);
+            let want = naive(&conv, &map, &source);
+            for (got, want) in got.iter().zip(&want) {
+                assert!((got - want).abs() < 1e-9 * (1.0 + want.abs()), "{conv:?}: {got} {want}");
+            }
+            let squares: f64 = want.iter().map(|x| x * x).sum();
+            let summed: f64 = sums.iter().map(|sums| sums.squares).sum();
+            assert!((summed / squares - 1.0).abs() < 1e-9, "{conv:?}: {summed} {squares}");
+        }
+    }
 }

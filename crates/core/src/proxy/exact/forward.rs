@@ -6,6 +6,7 @@ use super::real::Real;
 use super::source::{Source, Tensor};
 use crate::plainnet::Graph;
 use crate::plainnet::graph::{Act, BN_EPS, Node, Op};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -119,7 +120,7 @@ impl<T: Real> Engine<T> {
         let fill = |tensor: Tensor, out: &mut [T]| {
             out.par_chunks_mut(step).enumerate().for_each(|(i, out)| source.fill(tensor, i * step, out));
         };
-        let (clean, disturbed) = data.split_at_mut(len);
+        let (clean, disturbed) = data[..parts * len].split_at_mut(len);
         fill(Tensor::Input, clean);
         let noise = T::of(noise);
         for part in disturbed.chunks_mut(len) {
@@ -162,8 +163,9 @@ impl<T: Real> Engine<T> {
                     let Some(conv) = as_conv(graph, node) else { continue };
                     conv.draw(weighted, source, &mut self.work, map.images, map.parts);
                     weighted += 1;
-                    let mut data = self.pool.take(map.images * node.shape.elements() as usize);
-                    let sums = conv.run(&map, &mut data, &self.work);
+                    let len = map.images * node.shape.elements() as usize;
+                    let mut data = self.pool.take(len);
+                    let sums = conv.run(&map, &mut data[..len], &self.work);
                     let mut out = self.next(node, &map, data);
                     self.pool.give(map.data);
                     if options.rescale && at != last {
@@ -191,11 +193,9 @@ impl<T: Real> Engine<T> {
                 }
                 (Op::Act(act), Some((map, _)), _) => {
                     let map = self.finished(map);
-                    Some((self.pointwise(node, &[map], |x| activate(act, x[0])), None))
+                    Some((self.pointwise(node, map, |x| activate(act, x)), None))
                 }
-                (Op::Add, Some((a, _)), Some((b, _))) => {
-                    Some((self.pointwise(node, &[a, b], |x| x[0] + x[1]), None))
-                }
+                (Op::Add, Some((a, _)), Some((b, _))) => Some((self.sum(node, a, b), None)),
                 (Op::Scale, Some((map, _)), Some((gate, _))) => Some((self.gate(node, map, &gate), None)),
                 (Op::GlobalAvgPool, Some((map, _)), _) => Some((self.average(node, map), None)),
                 (Op::MaxPool { kernel, stride }, Some((map, _)), _) => {
@@ -246,32 +246,58 @@ impl<T: Real> Engine<T> {
             return map;
         }
         let node = Node { op: Op::Act(Act::None), inputs: Vec::new(), shape: map.shape };
-        self.pointwise(&node, &[map], |x| x[0])
+        self.pointwise(&node, map, |x| x)
     }
 
-    /// A function of one or two maps, value by value.
-    fn pointwise(&mut self, node: &Node, maps: &[Map<T>], f: impl Fn([T; 2]) -> T + Sync) -> Map<T> {
-        let area = maps[0].area();
-        let channels = maps[0].channels();
-        let mut data = self.pool.take(maps[0].data.len());
-        data.par_chunks_mut(area).enumerate().for_each(|(plane, out)| {
+    /// A function of a map, value by value.
+    fn pointwise(&mut self, node: &Node, map: Map<T>, f: impl Fn(T) -> T + Sync) -> Map<T> {
+        let (area, channels) = (map.area(), map.channels());
+        let mut data = self.pool.take(map.len());
+        data[..map.len()].par_chunks_mut(area).enumerate().for_each(|(plane, out)| {
             let (image, channel) = (plane / channels, plane % channels);
-            let read = |map: &Map<T>| (map.affine(image, channel), map.pending.relu);
-            let (a, b) = (read(&maps[0]), read(&maps[maps.len() - 1]));
-            let planes = maps[0].plane(image, channel).iter().zip(maps[maps.len() - 1].plane(image, channel));
-            for (out, (&x, &y)) in out.iter_mut().zip(planes) {
-                *out = f([Map::apply(a.0, a.1, x), Map::apply(b.0, b.1, y)]);
+            let (affine, relu) = (map.affine(image, channel), map.pending.relu);
+            for (out, &x) in out.iter_mut().zip(map.plane(image, channel)) {
+                *out = f(Map::apply(affine, relu, x));
             }
         });
-        let out = self.next(node, &maps[0], data);
-        maps.iter().for_each(|map| self.pool.give(Arc::clone(&map.data)));
+        let out = self.next(node, &map, data);
+        self.pool.give(map.data);
         out
+    }
+
+    /// The sum of two maps, in the memory of one of them where nobody else reads it.
+    fn sum(&mut self, node: &Node, a: Map<T>, b: Map<T>) -> Map<T> {
+        let (mut a, b) = if Arc::strong_count(&a.data) == 1 { (a, b) } else { (b, a) };
+        let (area, channels) = (a.area(), a.channels());
+        if Arc::get_mut(&mut a.data).is_none() {
+            let mut copy = self.pool.take(a.len());
+            copy[..a.len()].copy_from_slice(&a.data[..a.len()]);
+            self.pool.give(std::mem::replace(&mut a.data, Arc::new(copy)));
+        }
+        let pending = std::mem::take(&mut a.pending);
+        let like = Map { shape: a.shape, images: a.images, parts: a.parts, data: Arc::default(), pending };
+        if let Some(data) = Arc::get_mut(&mut a.data) {
+            let arch = pulp::Arch::new();
+            data[..like.len()].par_chunks_mut(area).enumerate().for_each(|(plane, to)| {
+                let (image, channel) = (plane / channels, plane % channels);
+                let work = |map: &Map<T>| (map.affine(image, channel), map.pending.relu);
+                arch.dispatch(AddTo {
+                    to,
+                    from: b.plane(image, channel),
+                    to_work: work(&like),
+                    from_work: work(&b),
+                });
+            });
+        }
+        self.pool.give(b.data);
+        a.shape = node.shape;
+        a
     }
 
     fn gate(&mut self, node: &Node, map: Map<T>, gate: &Map<T>) -> Map<T> {
         let (area, channels) = (map.area(), map.channels());
-        let mut data = self.pool.take(map.data.len());
-        data.par_chunks_mut(area).enumerate().for_each(|(plane, out)| {
+        let mut data = self.pool.take(map.len());
+        data[..map.len()].par_chunks_mut(area).enumerate().for_each(|(plane, out)| {
             let (image, channel) = (plane / channels, plane % channels);
             let factor = gate.plane(image, channel)[0];
             let factor = Map::apply(gate.affine(image, channel), gate.pending.relu, factor);
@@ -290,7 +316,7 @@ impl<T: Real> Engine<T> {
         let area = map.area() as f64;
         let channels = map.channels();
         let mut data = self.pool.take(map.images * channels);
-        data.par_iter_mut().enumerate().for_each(|(plane, out)| {
+        data[..map.images * channels].par_iter_mut().enumerate().for_each(|(plane, out)| {
             let (image, channel) = (plane / channels, plane % channels);
             let (affine, relu) = (map.affine(image, channel), map.pending.relu);
             let values = map.plane(image, channel).iter();
@@ -310,8 +336,9 @@ impl<T: Real> Engine<T> {
             let from = (at * stride).saturating_sub(padding);
             from..(at * stride + kernel - padding).min(side)
         };
-        let mut data = self.pool.take(map.images * channels * out_h * out_w);
-        data.par_chunks_mut(out_h * out_w).enumerate().for_each(|(plane, out)| {
+        let len = map.images * channels * out_h * out_w;
+        let mut data = self.pool.take(len);
+        data[..len].par_chunks_mut(out_h * out_w).enumerate().for_each(|(plane, out)| {
             let (image, channel) = (plane / channels, plane % channels);
             let (affine, relu) = (map.affine(image, channel), map.pending.relu);
             let from = map.plane(image, channel);
@@ -355,6 +382,43 @@ impl<T: Real> Engine<T> {
         }
         self.next(node, &maps[0], data)
     }
+}
+
+/// Adds one plane to another; of both, the pending work is done first.
+struct AddTo<'a, T> {
+    to: &'a mut [T],
+    from: &'a [T],
+    to_work: ([T; 2], bool),
+    from_work: ([T; 2], bool),
+}
+
+impl<T: Real> WithSimd for AddTo<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let AddTo { to, from, to_work, from_work } = self;
+        let (mine, to_rest) = T::vectors_mut::<S>(to);
+        let (theirs, rest) = T::vectors::<S>(from);
+        for (to, &from) in mine.iter_mut().zip(theirs) {
+            *to = T::plus(simd, work::<S, T>(simd, to_work, *to), work::<S, T>(simd, from_work, from));
+        }
+        for (to, &from) in to_rest.iter_mut().zip(rest) {
+            *to = Map::apply(to_work.0, to_work.1, *to) + Map::apply(from_work.0, from_work.1, from);
+        }
+    }
+}
+
+/// Does the pending work on a register of values.
+#[inline(always)]
+fn work<S: Simd, T: Real>(
+    simd: S,
+    ([scale, shift], relu): ([T; 2], bool),
+    value: T::Vector<S>,
+) -> T::Vector<S> {
+    let value = T::mul_add(simd, value, T::splat(simd, scale), T::splat(simd, shift));
+    // A maximum with the value itself changes nothing.
+    T::max(simd, value, if relu { T::splat(simd, T::default()) } else { value })
 }
 
 /// An activation of a finished value.
@@ -438,4 +502,35 @@ fn rescale<T: Real>(map: &mut Map<T>, sums: &[Sums]) -> f64 {
     let affine = vec![[T::of(1.0 / rms), T::default()]; map.parts * channels];
     map.pending = Pending { affine: Some(Arc::new(affine)), relu: false };
     rms.ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::Shape;
+
+    #[test]
+    fn sums_of_maps_leave_what_others_read() {
+        let shape = Shape { c: 2, h: 3, w: 7 };
+        let map = |first: f64| Map {
+            shape,
+            images: 2,
+            parts: 2,
+            data: Arc::new((0..84).map(|i| first + f64::from(i)).collect::<Vec<f64>>()),
+            pending: Pending { affine: Some(Arc::new(vec![[2.0, -90.0]; 4])), relu: true },
+        };
+        let node = Node { op: Op::Add, inputs: vec![0, 1], shape };
+        let want: Vec<f64> = map(1.0).values().iter().zip(map(5.0).values()).map(|(a, b)| a + b).collect();
+        // Either, both or neither is read by somebody else.
+        for (a_is_read, b_is_read) in [(false, false), (true, false), (false, true), (true, true)] {
+            let mut engine = Engine::<f64>::default();
+            // Memory of a larger map that is free.
+            engine.pool.give(Arc::new(vec![f64::NAN; 100]));
+            let (a, b) = (map(1.0), map(5.0));
+            let readers = (a_is_read.then(|| a.clone()), b_is_read.then(|| b.clone()));
+            assert_eq!(engine.sum(&node, a, b).values(), want);
+            assert!(readers.0.is_none_or(|a| a.values() == map(1.0).values()));
+            assert!(readers.1.is_none_or(|b| b.values() == map(5.0).values()));
+        }
+    }
 }

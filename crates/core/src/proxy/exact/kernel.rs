@@ -74,16 +74,27 @@ impl<T: Real> Product<'_, T> {
                 while at < run.len {
                     at += lanes
                         * match (run.len - at).div_ceil(lanes) {
-                            8.. => self.micro::<S, 1, 8>(simd, run, at, 0, 0, out),
-                            4.. => self.micro::<S, 1, 4>(simd, run, at, 0, 0, out),
-                            2.. => self.micro::<S, 1, 2>(simd, run, at, 0, 0, out),
-                            _ => self.micro::<S, 1, 1>(simd, run, at, 0, 0, out),
+                            8.. => self.micro::<S, 1, 8, 1>(simd, run, at, 0, out),
+                            4.. => self.micro::<S, 1, 4, 1>(simd, run, at, 0, out),
+                            2.. => self.micro::<S, 1, 2, 1>(simd, run, at, 0, out),
+                            _ => self.micro::<S, 1, 1, 1>(simd, run, at, 0, out),
                         };
                 }
             }
             return;
         }
-        let blocks = self.rows.div_ceil(BLOCK);
+        // Sums that do not fit into the registers are split into rows, not into columns.
+        if S::REGISTER_COUNT >= 32 {
+            self.whole_blocks(simd, out);
+        } else {
+            self.sixes(simd, out);
+        }
+    }
+
+    /// Blocks of rows as they are: 24 registers of sums, where there are 32.
+    #[inline(always)]
+    fn whole_blocks<S: Simd>(&self, simd: S, out: *mut T) {
+        let lanes = T::lanes::<S>();
         for run in self.runs {
             let mut at = 0;
             while at < run.len {
@@ -92,25 +103,45 @@ impl<T: Real> Product<'_, T> {
                     4 => 2,
                     left => left.min(3),
                 };
-                for block in 0..blocks {
-                    // Sums that do not fit into the registers are split into rows, not into columns.
-                    if S::REGISTER_COUNT >= 32 {
-                        match vectors {
-                            3 => self.micro::<S, 8, 3>(simd, run, at, block, 0, out),
-                            2 => self.micro::<S, 8, 2>(simd, run, at, block, 0, out),
-                            _ => self.micro::<S, 8, 1>(simd, run, at, block, 0, out),
-                        };
-                    } else {
-                        for half in [0, BLOCK / 2] {
-                            match vectors {
-                                3 => self.micro::<S, 4, 3>(simd, run, at, block, half, out),
-                                2 => self.micro::<S, 4, 2>(simd, run, at, block, half, out),
-                                _ => self.micro::<S, 4, 1>(simd, run, at, block, half, out),
-                            };
-                        }
-                    }
+                for block in 0..self.rows.div_ceil(BLOCK) {
+                    let row = block * BLOCK;
+                    match vectors {
+                        3 => self.micro::<S, 8, 3, 8>(simd, run, at, row, out),
+                        2 => self.micro::<S, 8, 2, 8>(simd, run, at, row, out),
+                        _ => self.micro::<S, 8, 1, 8>(simd, run, at, row, out),
+                    };
                 }
                 at += vectors * lanes;
+            }
+        }
+    }
+
+    /// Six rows by two registers, where there are 16: the compiler then keeps all sums in registers, which it does not with four rows
+    /// by three. Six rows may be of two blocks; at the end there are fours.
+    #[inline(always)]
+    fn sixes<S: Simd>(&self, simd: S, out: *mut T) {
+        let lanes = T::lanes::<S>();
+        let rows = self.rows.next_multiple_of(BLOCK);
+        for run in self.runs {
+            let mut at = 0;
+            while at < run.len {
+                let two = run.len - at > lanes;
+                let mut row = 0;
+                while row < rows {
+                    let six = !matches!(rows - row, 4 | 8);
+                    match (six, row % BLOCK, two) {
+                        (true, 4, true) => self.micro::<S, 6, 2, 4>(simd, run, at, row, out),
+                        (true, 4, false) => self.micro::<S, 6, 1, 4>(simd, run, at, row, out),
+                        (true, 6, true) => self.micro::<S, 6, 2, 2>(simd, run, at, row, out),
+                        (true, 6, false) => self.micro::<S, 6, 1, 2>(simd, run, at, row, out),
+                        (true, _, true) => self.micro::<S, 6, 2, 6>(simd, run, at, row, out),
+                        (true, _, false) => self.micro::<S, 6, 1, 6>(simd, run, at, row, out),
+                        (false, _, true) => self.micro::<S, 4, 2, 4>(simd, run, at, row, out),
+                        (false, _, false) => self.micro::<S, 4, 1, 4>(simd, run, at, row, out),
+                    };
+                    row += if six { 6 } else { 4 };
+                }
+                at += 2 * lanes;
             }
         }
     }
@@ -130,38 +161,41 @@ impl<T: Real> Product<'_, T> {
         }
     }
 
-    /// `M` rows of one block by `N` registers. Gives `N`.
+    /// `M` rows from `row` on by `N` registers; the first `FIRST` of them are of one block, the others of the next. Gives `N`.
     #[inline(always)]
-    fn micro<S: Simd, const M: usize, const N: usize>(
+    fn micro<S: Simd, const M: usize, const N: usize, const FIRST: usize>(
         &self,
         simd: S,
         run: &Run,
         at: usize,
-        block: usize,
-        half: usize,
+        row: usize,
         out: *mut T,
     ) -> usize {
         let lanes = T::lanes::<S>();
         let mut sums = [[T::splat(simd, T::default()); N]; M];
+        let next = self.block_stride - BLOCK;
         // SAFETY: `check` holds for `offsets`, the rows of `weights` and this run; `at` lies within it.
         unsafe {
             let input = self.input.as_ptr().add(run.input + at);
-            let mut weights =
-                self.weights.as_ptr().add(block * self.block_stride + self.first_k * BLOCK + half);
+            let mut weights = self
+                .weights
+                .as_ptr()
+                .add(row / BLOCK * self.block_stride + self.first_k * BLOCK + row % BLOCK);
             for &offset in self.offsets.values {
                 let mut values = [T::splat(simd, T::default()); N];
                 for (n, value) in values.iter_mut().enumerate() {
                     *value = input.add(offset + n * lanes).cast::<T::Vector<S>>().read_unaligned();
                 }
                 for (m, sums) in sums.iter_mut().enumerate() {
-                    let weight = T::splat(simd, *weights.add(m));
+                    let of_block = if m < FIRST { m } else { next + m };
+                    let weight = T::splat(simd, *weights.add(of_block));
                     for (sum, value) in sums.iter_mut().zip(values) {
                         *sum = T::mul_add(simd, weight, value, *sum);
                     }
                 }
                 weights = weights.add(BLOCK);
             }
-            let out = out.add(run.output + at + (block * BLOCK + half) * self.ld);
+            let out = out.add(run.output + at + row * self.ld);
             let one = T::splat(simd, T::ONE);
             for (m, sums) in sums.iter().enumerate() {
                 for (n, &sum) in sums.iter().enumerate() {

@@ -30,6 +30,7 @@ pub struct Map<T> {
     pub shape: Shape,
     pub images: usize,
     pub parts: usize,
+    /// The values; more may follow, of a larger map that was in the same memory.
     pub data: Arc<Vec<T>>,
     pub pending: Pending<T>,
 }
@@ -37,6 +38,15 @@ pub struct Map<T> {
 impl<T: Real> Map<T> {
     pub fn channels(&self) -> usize {
         self.shape.c as usize
+    }
+
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.images * self.shape.elements() as usize
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Positions of a channel.
@@ -80,7 +90,7 @@ impl<T: Real> Map<T> {
 
     /// The finished values, row-major (image, channel, row, column).
     pub fn values(&self) -> Vec<T> {
-        let mut out = Vec::with_capacity(self.data.len());
+        let mut out = Vec::with_capacity(self.len());
         self.planes(|_, _, values| out.extend(values));
         out
     }
@@ -111,27 +121,30 @@ pub fn copy_finished<S: Simd, T: Real>(simd: S, map: &Map<T>, affine: [T; 2], fr
     }
 }
 
+/// The first `len` values of `buffer`, which grows where it must. What was there is not cleared: zeros would cost a pass over
+/// memory each time.
+pub fn room<T: Real>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
+    if buffer.len() < len {
+        *buffer = vec![T::default(); len];
+    }
+    &mut buffer[..len]
+}
+
 /// Buffers that are free for the next map, so that a pass allocates two or three of them and no more.
 #[derive(Debug, Default)]
 pub struct Pool<T>(Vec<Vec<T>>);
 
 impl<T: Real> Pool<T> {
-    /// A buffer of `len` values that hold anything.
+    /// A buffer of at least `len` values that hold anything.
     pub fn take(&mut self, len: usize) -> Vec<T> {
-        // The smallest that is large enough, else the largest, which then grows.
-        let fits = |i: &usize| self.0[*i].capacity() >= len;
-        let by_size = |i: &usize| self.0[*i].capacity();
+        // The smallest that is large enough, else the largest, which another one replaces.
+        let fits = |i: &usize| self.0[*i].len() >= len;
+        let by_size = |i: &usize| self.0[*i].len();
         let all = 0..self.0.len();
         let best = all.clone().filter(fits).min_by_key(by_size).or_else(|| all.max_by_key(by_size));
-        let buffer = best.map(|i| self.0.swap_remove(i)).filter(|buffer| buffer.capacity() >= len);
-        match buffer {
-            Some(mut buffer) => {
-                buffer.resize(len, T::default());
-                buffer
-            }
-            // Comes zeroed from the system, page by page as it is first written.
-            None => vec![T::default(); len],
-        }
+        let buffer = best.map(|i| self.0.swap_remove(i)).filter(|buffer| buffer.len() >= len);
+        // A new one comes zeroed from the system, page by page as it is first written.
+        buffer.unwrap_or_else(|| vec![T::default(); len])
     }
 
     /// Takes the buffer of a map back, unless another map still reads it.

@@ -39,6 +39,7 @@ pub trait Real:
     ) -> Self::Vector<S>;
 
     fn plus<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    fn minus<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
     /// The larger of each pair.
     fn max<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
     /// Sum over a register.
@@ -67,8 +68,8 @@ pub trait Real:
 pub const MAX_LANES: usize = 16;
 
 macro_rules! real {
-    ($scalar:ty, $short:expr, $vector:ident, $splat:ident, $mul_add:ident, $add:ident, $max:ident, $total:ident,
-     $vectors:ident, $vectors_mut:ident, $load:ident, $store:ident) => {
+    ($scalar:ty, $short:expr, $vector:ident, $splat:ident, $mul_add:ident, $add:ident, $sub:ident, $max:ident,
+     $total:ident, $vectors:ident, $vectors_mut:ident, $load:ident, $store:ident) => {
         impl Real for $scalar {
             type Vector<S: Simd> = S::$vector;
             const ONE: Self = 1.0;
@@ -93,6 +94,10 @@ macro_rules! real {
             #[inline(always)]
             fn plus<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
                 simd.$add(a, b)
+            }
+            #[inline(always)]
+            fn minus<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$sub(a, b)
             }
             #[inline(always)]
             fn max<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
@@ -129,6 +134,7 @@ real!(
     splat_f32s,
     mul_add_e_f32s,
     add_f32s,
+    sub_f32s,
     max_f32s,
     reduce_sum_f32s,
     as_simd_f32s,
@@ -143,6 +149,7 @@ real!(
     splat_f64s,
     mul_add_e_f64s,
     add_f64s,
+    sub_f64s,
     max_f64s,
     reduce_sum_f64s,
     as_simd_f64s,

@@ -8,40 +8,6 @@ const PAIRS: [f64; 3] = [1.0, 2.0, 0.5];
 /// Largest side of a tile.
 pub const LARGEST: usize = 8;
 
-/// The constants of N points.
-pub struct Points<T> {
-    /// Coefficients of Π (x² − a²) over all pairs, of x⁰, x², …
-    all: [T; 4],
-    /// The same without the pair's own factor.
-    even: [[T; 3]; 3],
-    /// `even` times the pair's a.
-    odd: [[T; 3]; 3],
-    /// Powers of the pairs' a: `powers[i][pair]` is aⁱ.
-    powers: [[T; 3]; LARGEST],
-}
-
-impl<T: Real> Points<T> {
-    pub fn new(points: usize) -> Points<T> {
-        let pairs = points / 2 - 1;
-        let of = |value: f64| T::of(value);
-        let all = squares_product(&PAIRS[..pairs]);
-        let (mut even, mut odd) = ([[0.0; 3]; 3], [[0.0; 3]; 3]);
-        for pair in 0..pairs {
-            let others: Vec<f64> =
-                (0..pairs).filter(|&other| other != pair).map(|other| PAIRS[other]).collect();
-            even[pair].copy_from_slice(&squares_product(&others)[..3]);
-            odd[pair] = even[pair].map(|value| value * PAIRS[pair]);
-        }
-        let powers = std::array::from_fn(|i| PAIRS.map(|a| of(a.powi(i as i32))));
-        Points {
-            all: all.map(of),
-            even: even.map(|row| row.map(of)),
-            odd: odd.map(|row| row.map(of)),
-            powers,
-        }
-    }
-}
-
 /// Coefficients of Π (x² − a²), of x⁰, x², x⁴, x⁶.
 fn squares_product(pairs: &[f64]) -> [f64; 4] {
     let mut product = [1.0, 0.0, 0.0, 0.0];
@@ -71,61 +37,75 @@ pub fn window_matrix(points: usize, taps: usize) -> Vec<Vec<f64>> {
     matrix
 }
 
-/// A tile's inputs taken to the points.
+/// A row of a tile's inputs taken to six or eight points: the coefficients of Π (x² − a²) without the factor of each point.
 #[inline(always)]
-pub fn to_points<S: Simd, T: Real, const N: usize>(
-    simd: S,
-    points: &Points<T>,
-    tile: [T::Vector<S>; N],
-) -> [T::Vector<S>; N] {
-    let zero = T::splat(simd, T::default());
-    let mut out = [zero; N];
-    let (mut first, mut last) = (zero, zero);
-    for k in 0..N / 2 {
-        let by = T::splat(simd, points.all[k]);
-        first = T::mul_add(simd, tile[2 * k], by, first);
-        last = T::mul_add(simd, tile[2 * k + 1], by, last);
-    }
-    (out[0], out[N - 1]) = (first, last);
-    for pair in 0..N / 2 - 1 {
-        let (mut even, mut odd, mut negative) = (zero, zero, zero);
-        for k in 0..N / 2 - 1 {
-            even = T::mul_add(simd, tile[2 * k + 2], T::splat(simd, points.even[pair][k]), even);
-            odd = T::mul_add(simd, tile[2 * k + 1], T::splat(simd, points.odd[pair][k]), odd);
-            negative = T::mul_add(simd, tile[2 * k + 1], T::splat(simd, -points.odd[pair][k]), negative);
-        }
-        out[1 + 2 * pair] = T::plus(simd, even, odd);
-        out[2 + 2 * pair] = T::plus(simd, even, negative);
+pub fn to_points<S: Simd, T: Real, const N: usize>(simd: S, tile: [T::Vector<S>; N]) -> [T::Vector<S>; N] {
+    let mut out = tile;
+    if N == 6 {
+        // (x² − 1)(x² − 4) = x⁴ − 5x² + 4
+        out[0] = add::<S, T>(simd, 4.0, tile[0], add::<S, T>(simd, -5.0, tile[2], tile[4]));
+        out[5] = add::<S, T>(simd, 4.0, tile[1], add::<S, T>(simd, -5.0, tile[3], tile[5]));
+        let (even, odd) =
+            (add::<S, T>(simd, -4.0, tile[2], tile[4]), add::<S, T>(simd, -4.0, tile[1], tile[3]));
+        (out[1], out[2]) = (T::plus(simd, even, odd), T::minus(simd, even, odd));
+        let (even, odd) = (T::minus(simd, tile[4], tile[2]), T::minus(simd, tile[3], tile[1]));
+        (out[3], out[4]) = (add::<S, T>(simd, 2.0, odd, even), add::<S, T>(simd, -2.0, odd, even));
+    } else {
+        // (x² − 1)(x² − 4)(x² − ¼) = x⁶ − 5¼x⁴ + 5¼x² − 1
+        out[0] = add::<S, T>(simd, 5.25, T::minus(simd, tile[2], tile[4]), T::minus(simd, tile[6], tile[0]));
+        out[7] = add::<S, T>(simd, 5.25, T::minus(simd, tile[3], tile[5]), T::minus(simd, tile[7], tile[1]));
+        let even = add::<S, T>(simd, -4.25, tile[4], T::plus(simd, tile[2], tile[6]));
+        let odd = add::<S, T>(simd, -4.25, tile[3], T::plus(simd, tile[1], tile[5]));
+        (out[1], out[2]) = (T::plus(simd, even, odd), T::minus(simd, even, odd));
+        let even = add::<S, T>(simd, 0.25, tile[2], add::<S, T>(simd, -1.25, tile[4], tile[6]));
+        let odd = add::<S, T>(simd, 0.25, tile[1], add::<S, T>(simd, -1.25, tile[3], tile[5]));
+        (out[3], out[4]) = (add::<S, T>(simd, 2.0, odd, even), add::<S, T>(simd, -2.0, odd, even));
+        let even = add::<S, T>(simd, 4.0, tile[2], add::<S, T>(simd, -5.0, tile[4], tile[6]));
+        let odd = add::<S, T>(simd, 4.0, tile[1], add::<S, T>(simd, -5.0, tile[3], tile[5]));
+        (out[5], out[6]) = (add::<S, T>(simd, 0.5, odd, even), add::<S, T>(simd, -0.5, odd, even));
     }
     out
 }
 
-/// Products at the points taken back: the first `outputs` values are the outputs of a tile.
+/// Products at the points taken back: `outputs` values of a tile, to `out`, `step` apart.
 #[inline(always)]
 pub fn from_points<S: Simd, T: Real, const N: usize>(
     simd: S,
-    points: &Points<T>,
     outputs: usize,
     products: [T::Vector<S>; N],
-) -> [T::Vector<S>; N] {
+    out: &mut [T::Vector<S>],
+    step: usize,
+) {
     let zero = T::splat(simd, T::default());
-    let minus = T::splat(simd, -T::ONE);
     // The sum and the difference of each pair, for even and odd powers.
     let mut sums = [[zero; 2]; 3];
-    for (pair, sums) in sums.iter_mut().enumerate().take(N / 2 - 1) {
+    for pair in 0..N / 2 - 1 {
         let (plus, negative) = (products[1 + 2 * pair], products[2 + 2 * pair]);
-        *sums = [T::plus(simd, plus, negative), T::mul_add(simd, negative, minus, plus)];
+        sums[pair] = [T::plus(simd, plus, negative), T::minus(simd, plus, negative)];
     }
-    let mut out = [zero; N];
-    for i in 0..outputs {
-        let mut value = if i == 0 { products[0] } else { zero };
-        if i + 1 == outputs {
-            value = T::plus(simd, value, products[N - 1]);
+    let mut powers = [1.0; 3];
+    for i in 0..N - 1 {
+        if i < outputs {
+            let mut value = sums[0][i % 2];
+            for pair in 1..N / 2 - 1 {
+                value = add::<S, T>(simd, powers[pair], sums[pair][i % 2], value);
+            }
+            if i == 0 {
+                value = T::plus(simd, value, products[0]);
+            }
+            if i + 1 == outputs {
+                value = T::plus(simd, value, products[N - 1]);
+            }
+            out[i * step] = value;
         }
-        for (sums, &power) in sums.iter().zip(&points.powers[i]).take(N / 2 - 1) {
-            value = T::mul_add(simd, sums[i % 2], T::splat(simd, power), value);
+        for pair in 0..3 {
+            powers[pair] *= PAIRS[pair];
         }
-        out[i] = value;
     }
-    out
+}
+
+/// `by · value + rest`
+#[inline(always)]
+fn add<S: Simd, T: Real>(simd: S, by: f64, value: T::Vector<S>, rest: T::Vector<S>) -> T::Vector<S> {
+    T::mul_add(simd, T::splat(simd, T::of(by)), value, rest)
 }

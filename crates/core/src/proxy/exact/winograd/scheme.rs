@@ -5,9 +5,9 @@ use crate::proxy::exact::layer::Conv;
 use crate::proxy::exact::real::{MAX_LANES, Real};
 
 /// Positions of a task at least: with fewer, the weights would be read too often.
-const POSITIONS: usize = 48;
+const POSITIONS: usize = 32;
 /// … where the weights of all points do not stay in the cache.
-const MANY_POSITIONS: usize = 192;
+const MANY_POSITIONS: usize = 96;
 /// Weights of all points that stay in the cache of a core: 1 MB in f32.
 const CACHED: usize = 1 << 18;
 /// Weights of all points at most: 256 MB in f32.
@@ -74,52 +74,32 @@ impl Scheme {
     pub fn out_channels(&self) -> usize {
         self.conv.output.c as usize
     }
-    pub fn blocks(&self) -> usize {
-        self.out_channels().div_ceil(BLOCK)
-    }
     /// Number of weights of all points.
     pub fn weights(&self) -> usize {
-        self.blocks() * BLOCK * self.depth() * self.points * self.points
-    }
-    /// Tiles side by side in a row of a task, those of all its images, in whole registers.
-    pub fn line(&self) -> usize {
-        (self.images * self.tiles_x).next_multiple_of(MAX_LANES)
-    }
-    /// Distance of two rows of tiles: whole registers, unless these would be much more than the tiles.
-    pub fn columns(&self) -> usize {
-        let columns = self.images * self.tiles_x;
-        if self.line() * 6 <= columns * 7 { self.line() } else { columns }
-    }
-    /// Distance of two channels of one point.
-    pub fn ld(&self) -> usize {
-        ((self.rows - 1) * self.columns()).next_multiple_of(MAX_LANES) + self.line()
-    }
-    /// Distance of two points; not a power of two, so that the same place of all points does not fall into one set of the cache.
-    pub fn point_stride(&self, channels: usize) -> usize {
-        channels * self.ld() + MAX_LANES
+        self.out_channels().next_multiple_of(MAX_LANES) * self.depth() * self.points * self.points
     }
 
     /// Multiplications of a direct convolution that take as long, for `images` images.
     pub fn cost(&self, images: usize) -> f64 {
         let points = (self.points * self.points) as f64;
-        let (depth, out) = (self.depth() as f64, (self.blocks() * BLOCK) as f64);
+        let (depth, out) = (self.depth() as f64, self.out_channels() as f64);
         let tiles = (images * self.tiles_x * self.tiles_y) as f64;
         let tile = points * (PRODUCT * depth * out + STAGING * depth + DRAINING * out);
         tiles * tile + WEIGHT * self.weights() as f64
     }
 }
 
-// What a value of one point costs, in multiplications of a direct convolution (docs/decisions/130).
-/// A multiplication: the weights of all points are many, and are read from farther away.
-const PRODUCT: f64 = 1.3;
+// What a value of one point costs, in multiplications of a direct convolution (docs/decisions/161).
+/// A multiplication.
+const PRODUCT: f64 = 1.0;
 /// A value of the input that is taken to the points.
-const STAGING: f64 = 150.0;
+const STAGING: f64 = 45.0;
 /// A product that is taken back.
-const DRAINING: f64 = 90.0;
+const DRAINING: f64 = 40.0;
 /// A weight that is taken to the points, written and read again.
-const WEIGHT: f64 = 160.0;
+const WEIGHT: f64 = 50.0;
 /// A scheme must promise that much less than a direct convolution: the costs are rough, and differ from processor to processor.
-const WORTHWHILE: f64 = 0.65;
+const WORTHWHILE: f64 = 0.85;
 
 /// Multiplications of a direct convolution of `images` images.
 fn direct_cost(conv: &Conv, images: usize) -> f64 {

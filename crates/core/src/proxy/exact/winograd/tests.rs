@@ -1,4 +1,4 @@
-use super::{Scheme, Scratch};
+use super::{Registers, Scheme, Scratch};
 use crate::plainnet::Shape;
 use crate::proxy::exact::conv::Workspace;
 use crate::proxy::exact::layer::{Conv, by_part};
@@ -7,6 +7,7 @@ use crate::proxy::exact::map::Pending;
 use crate::proxy::exact::real::Real;
 use crate::proxy::exact::source::Source;
 use crate::proxy::exact::source::{Scaling, Seeded, Tensor};
+use pulp::{Simd, WithSimd};
 use std::sync::Arc;
 
 fn conv(input: (u32, u32), channels: (u32, u32), kernel: usize, stride: usize) -> Conv {
@@ -35,7 +36,7 @@ fn map<T: Real>(conv: &Conv, source: &Seeded, images: usize) -> Map<T> {
 }
 
 /// Relative error (root mean square) of the short algorithm against a direct convolution in double precision.
-fn error(conv: &Conv, points: usize, images: usize) -> Option<f64> {
+fn error(registers: impl Registers, conv: &Conv, points: usize, images: usize) -> Option<f64> {
     let source = Seeded { seed: 3, repeat: 0, salt: 0, scaling: Scaling::Unit };
     let scheme = Scheme::new(conv, points, images, 2)?;
     let len = images * conv.output.elements() as usize;
@@ -48,8 +49,8 @@ fn error(conv: &Conv, points: usize, images: usize) -> Option<f64> {
 
     let single = map::<f32>(conv, &source, images);
     let (mut weights, mut got) = (Vec::new(), vec![f32::NAN; len]);
-    scheme.draw::<f32>(5, &source, &mut weights);
-    let parts = scheme.run(&single, &mut got, &weights, &Scratch::default, &|_| ());
+    scheme.draw_in::<f32>(registers, 5, &source, &mut weights);
+    let parts = scheme.run_in(registers, &single, &mut got, &weights, &Scratch::default, &|_| ());
     let sums = by_part(2, conv.output.c as usize, parts);
     for (got, want) in sums.iter().zip(&want_sums) {
         assert!((got.squares / want.squares - 1.0).abs() < 1e-4, "{conv:?}: {got:?} {want:?}");
@@ -59,8 +60,17 @@ fn error(conv: &Conv, points: usize, images: usize) -> Option<f64> {
     Some((off / squares(&mut want.iter().copied())).sqrt())
 }
 
-#[test]
-fn short_algorithms_agree_with_direct_convolutions() {
+/// Registers of a width that the processor may lack.
+#[derive(Clone, Copy)]
+struct Emulated<S>(S);
+
+impl<S: Simd> Registers for Emulated<S> {
+    fn run(self, work: impl WithSimd<Output = ()>) {
+        work.with_simd(self.0);
+    }
+}
+
+fn agree_with_direct_convolutions(registers: impl Registers) {
     for (kernel, stride) in [(3, 1), (5, 1), (7, 1), (3, 2), (5, 2), (7, 2)] {
         for (input, channels, images) in [
             ((7, 7), (20, 12), 6),
@@ -71,11 +81,24 @@ fn short_algorithms_agree_with_direct_convolutions() {
         ] {
             for points in [6, 8] {
                 let conv = conv(input, channels, kernel, stride);
-                let Some(error) = error(&conv, points, images) else { continue };
+                let Some(error) = error(registers, &conv, points, images) else { continue };
                 assert!(error < 2e-5, "{conv:?}, {points} points: {error:e}");
             }
         }
     }
+}
+
+#[test]
+fn short_algorithms_agree_with_direct_convolutions() {
+    agree_with_direct_convolutions(pulp::Arch::new());
+}
+
+#[test]
+fn short_algorithms_agree_in_registers_of_every_width() {
+    agree_with_direct_convolutions(Emulated(pulp::Scalar::new()));
+    agree_with_direct_convolutions(Emulated(pulp::Scalar128b));
+    agree_with_direct_convolutions(Emulated(pulp::Scalar256b));
+    agree_with_direct_convolutions(Emulated(pulp::Scalar512b));
 }
 
 #[test]
@@ -85,6 +108,7 @@ fn short_algorithms_are_for_dense_windows_in_single_precision() {
     assert!(Scheme::choose::<f64>(&dense, 32, 2).is_none());
     assert!(Scheme::choose::<f32>(&Conv { kernel: 1, ..dense }, 32, 2).is_none());
     assert!(Scheme::choose::<f32>(&Conv { groups: 160, ..dense }, 32, 2).is_none());
+    assert!(Scheme::choose::<f32>(&conv((56, 56), (64, 64), 3, 1), 32, 2).is_some());
     // The first layer of most networks has three channels: there the tiles would cost more than the products.
     assert!(Scheme::choose::<f32>(&conv((224, 224), (3, 16), 3, 2), 32, 2).is_none());
 }

@@ -1,0 +1,149 @@
+//! The products at the points: for each a matrix product over the channels.
+//!
+//! A register holds neighbouring channels. Inputs lie by point, group of channels and tile; weights by register of
+//! outputs, point and input; products by point, register of outputs and tile. The inner loop multiplies two registers of weights
+//! by single inputs of some tiles, and reads all of them one after another.
+
+use crate::proxy::exact::real::Real;
+use pulp::Simd;
+
+/// Inputs of one pass: their weights for two registers of outputs stay in the L1 cache.
+const DEPTH: usize = 256;
+
+/// The products of one task.
+pub struct Products<'a, T> {
+    pub points: usize,
+    /// Groups of input channels: those of each phase of rows and columns.
+    pub phases: usize,
+    pub channels: usize,
+    /// Registers of output channels.
+    pub outputs: usize,
+    /// Tiles, an even number.
+    pub tiles: usize,
+    pub weights: &'a [T],
+    pub inputs: &'a [T],
+    pub products: &'a mut [T],
+}
+
+/// What one call of the inner loop computes.
+#[derive(Clone, Copy)]
+struct Part {
+    point: usize,
+    /// The register of outputs, and the tile.
+    output: usize,
+    tile: usize,
+    /// Groups of inputs.
+    first: usize,
+    last: usize,
+}
+
+impl<T: Real> Products<'_, T> {
+    #[inline(always)]
+    pub fn compute<S: Simd>(mut self, simd: S) {
+        let lanes = T::lanes::<S>();
+        self.check(lanes);
+        // Sums of twelve or six tiles by two registers fill the registers.
+        let unit = if S::REGISTER_COUNT >= 32 { 2 } else { 1 };
+        let units = self.tiles / unit;
+        let parts = units.div_ceil(6);
+        let groups = self.phases * self.channels.div_ceil(lanes);
+        let step = (DEPTH / lanes).max(1);
+        for point in 0..self.points {
+            let mut first = 0;
+            while first < groups {
+                let last = (first + step).min(groups);
+                let mut output = 0;
+                while output < self.outputs {
+                    let two = output + 1 < self.outputs;
+                    let mut tile = 0;
+                    for i in 0..parts {
+                        // As even as can be.
+                        let size = units * (i + 1) / parts - units * i / parts;
+                        let part = Part { point, output, tile, first, last };
+                        match (unit, two) {
+                            (1, true) => self.some::<S, 1, 2>(simd, size, part),
+                            (1, false) => self.some::<S, 1, 1>(simd, size, part),
+                            (_, true) => self.some::<S, 2, 2>(simd, size, part),
+                            (_, false) => self.some::<S, 2, 1>(simd, size, part),
+                        }
+                        tile += size * unit;
+                    }
+                    output += 2;
+                }
+                first = last;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn some<S: Simd, const UNIT: usize, const N: usize>(&mut self, simd: S, size: usize, part: Part) {
+        match (UNIT, size) {
+            (1, 6) => self.micro::<S, 6, N>(simd, part),
+            (1, 5) => self.micro::<S, 5, N>(simd, part),
+            (1, 4) => self.micro::<S, 4, N>(simd, part),
+            (1, 3) => self.micro::<S, 3, N>(simd, part),
+            (1, 2) => self.micro::<S, 2, N>(simd, part),
+            (1, _) => self.micro::<S, 1, N>(simd, part),
+            (_, 6) => self.micro::<S, 12, N>(simd, part),
+            (_, 5) => self.micro::<S, 10, N>(simd, part),
+            (_, 4) => self.micro::<S, 8, N>(simd, part),
+            (_, 3) => self.micro::<S, 6, N>(simd, part),
+            (_, 2) => self.micro::<S, 4, N>(simd, part),
+            (_, _) => self.micro::<S, 2, N>(simd, part),
+        }
+    }
+
+    /// Everything that the unchecked reads and writes of [`Self::micro`] rely on.
+    fn check(&self, lanes: usize) {
+        let groups = self.phases * self.channels.div_ceil(lanes);
+        let weights = self.outputs * self.points * self.phases * self.channels * lanes;
+        assert!(self.tiles.is_multiple_of(2) && self.weights.len() >= weights);
+        assert!(self.inputs.len() >= self.points * groups * self.tiles * lanes);
+        assert!(self.products.len() >= self.points * self.outputs * self.tiles * lanes);
+    }
+
+    /// `M` tiles by `N` registers of outputs.
+    #[inline(always)]
+    fn micro<S: Simd, const M: usize, const N: usize>(&mut self, simd: S, part: Part) {
+        let lanes = T::lanes::<S>();
+        let of_phase = self.channels.div_ceil(lanes);
+        let groups = self.phases * of_phase;
+        let depth = self.phases * self.channels;
+        let mut sums = [[T::splat(simd, T::default()); N]; M];
+        let Part { point, output, tile, first, last } = part;
+        // Inputs before the first group: groups are whole registers, but for the last of each phase.
+        let before = first / of_phase * self.channels + first % of_phase * lanes;
+        // SAFETY: `check` holds for `points`, `groups`, `outputs` and `tiles`, and the part lies within them: `tile + M` is at
+        // most `tiles`, `output + N` at most `outputs`.
+        unsafe {
+            let next = self.points * depth * lanes;
+            let mut weights = self.weights.as_ptr().add(output * next + (point * depth + before) * lanes);
+            for group in first..last {
+                let count = lanes.min(self.channels - group % of_phase * lanes);
+                let inputs = self.inputs.as_ptr().add(((point * groups + group) * self.tiles + tile) * lanes);
+                for k in 0..count {
+                    let mut by = [T::splat(simd, T::default()); N];
+                    for (n, by) in by.iter_mut().enumerate() {
+                        *by = weights.add(n * next).cast::<T::Vector<S>>().read_unaligned();
+                    }
+                    for (m, sums) in sums.iter_mut().enumerate() {
+                        let value = T::splat(simd, *inputs.add(m * lanes + k));
+                        for (sum, by) in sums.iter_mut().zip(by) {
+                            *sum = T::mul_add(simd, value, by, *sum);
+                        }
+                    }
+                    weights = weights.add(lanes);
+                }
+            }
+            let out =
+                self.products.as_mut_ptr().add(((point * self.outputs + output) * self.tiles + tile) * lanes);
+            for (m, sums) in sums.iter().enumerate() {
+                for (n, &sum) in sums.iter().enumerate() {
+                    let to = out.add((n * self.tiles + m) * lanes).cast::<T::Vector<S>>();
+                    let sum = if first > 0 { T::plus(simd, to.read_unaligned(), sum) } else { sum };
+                    to.write_unaligned(sum);
+                }
+            }
+        }
+    }
+}
