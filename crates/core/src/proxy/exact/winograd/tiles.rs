@@ -43,10 +43,9 @@ impl<T: Real> WithSimd for Task<'_, T> {
     }
 }
 
-/// Rows of tiles of some images, in a task of `tiles` tiles.
+/// Rows of tiles of a task, which has `tiles` tiles in all its images.
 #[derive(Clone, Copy)]
 struct Band {
-    images: usize,
     tile_y: usize,
     rows: usize,
     tiles: usize,
@@ -64,7 +63,7 @@ impl<T: Real> Task<'_, T> {
         while tile_y < scheme.tiles_y {
             let rows = scheme.rows.min(scheme.tiles_y - tile_y);
             let tiles = (images * rows * scheme.tiles_x).next_multiple_of(2);
-            let band = Band { images, tile_y, rows, tiles };
+            let band = Band { tile_y, rows, tiles };
             let values = N * N * tiles * lanes;
             room(&mut scratch.inputs, values * phases * groups);
             room(&mut scratch.products, values * outputs);
@@ -112,7 +111,7 @@ fn stage<S: Simd, T: Real, const N: usize>(
     let (stride, padding) = (conv.stride, (conv.kernel - 1) / 2);
     let (in_h, in_w) = (conv.input.h as usize, conv.input.w as usize);
     let lanes = T::lanes::<S>();
-    let Band { tile_y, rows, tiles, .. } = band;
+    let Band { tile_y, rows, tiles } = band;
     let Scratch { lines, pixels, inputs, .. } = scratch;
     let height = ((rows - 1) * outputs + N) * stride;
     let width = (((tiles_x - 1) * outputs + N) * stride).max(in_w + padding);
@@ -192,7 +191,7 @@ fn drain<S: Simd, T: Real, const N: usize>(
     let Scheme { conv, outputs, tiles_x, .. } = *scheme;
     let (out_h, out_w) = (conv.output.h as usize, conv.output.w as usize);
     let lanes = T::lanes::<S>();
-    let Band { tile_y, rows, tiles, .. } = band;
+    let Band { tile_y, rows, tiles } = band;
     let Scratch { lines, pixels, products, .. } = scratch;
     let width = tiles_x * outputs;
     let registers = scheme.out_channels().div_ceil(lanes);
