@@ -179,7 +179,10 @@ impl Shown {
                 self.out.note(format!("note: the loss is {loss} in epoch {epoch} of {}", dir.display()));
             }
             Event::Validated { network, share } => {
-                self.out.note(format!("network {network}: top-1 {:.2} % of the validation images", 100.0 * share));
+                self.out.note(format!(
+                    "network {network}: top-1 {:.2} % of the validation images",
+                    100.0 * share
+                ));
             }
         }
         interrupt::flow()
@@ -199,11 +202,13 @@ impl From<HalvingError> for Failure {
                 Failure::usage(message).remedy("--resume to go on with it, or another folder: --out DIR")
             }
             HalvingError::NoTestImages | HalvingError::Unwritable(_) => Failure::runtime(message),
-            HalvingError::OtherTrainings => Failure::usage(message)
-                .remedy("the run and the images that were there; or plan anew"),
+            HalvingError::OtherTrainings => {
+                Failure::usage(message).remedy("the run and the images that were there; or plan anew")
+            }
             HalvingError::NoStep { .. } => Failure::usage(message),
-            HalvingError::RoundUnfinished { .. } => Failure::runtime(message)
-                .remedy("the jobs of that round first, which stand before this one"),
+            HalvingError::RoundUnfinished { .. } => {
+                Failure::runtime(message).remedy("the jobs of that round first, which stand before this one")
+            }
         }
     }
 }

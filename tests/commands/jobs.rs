@@ -119,7 +119,10 @@ fn a_merge_waits_for_all_and_another_plan_does_not_take_the_place() {
     for damaged in [&b""[..], &whole[..whole.len() / 2]] {
         fs::write(&results, damaged).unwrap();
         let status = edgezen_json(dir, &["jobs", "status", "plan", "--json"]);
-        assert_eq!((&status["done"], &status["damaged"][0]["job"]), (&json!([]), &json!("plan/job-00001.json")));
+        assert_eq!(
+            (&status["done"], &status["damaged"][0]["job"]),
+            (&json!([]), &json!("plan/job-00001.json"))
+        );
         refused(dir, &["jobs", "run", "plan/job-00001.json"], 7, &["results", "delete this file"]);
     }
     fs::write(&results, whole).unwrap();

@@ -70,8 +70,7 @@ fn text(doctor: &Doctor) -> String {
 
 /// What was found, each with its remedy, and what that amounts to.
 fn found(complaints: &[Complaint]) -> String {
-    let line =
-        |c: &Complaint| format!("{}: {}\n  try: {}\n", c.severity, c.finding, c.remedy);
+    let line = |c: &Complaint| format!("{}: {}\n  try: {}\n", c.severity, c.finding, c.remedy);
     complaints.iter().map(line).collect::<String>() + verdict(complaints)
 }
 

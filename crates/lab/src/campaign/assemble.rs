@@ -144,8 +144,10 @@ impl<'a> Results<'a> {
             let drifted = drifted.get(counted.line).copied().unwrap_or(false);
             ((index, round), Pass { turn: Turn { round, index }, counted, drifted })
         };
-        let mut results =
-            Results { passes: counted(lines, |_| true).into_iter().map(pass).collect(), ..Results::default() };
+        let mut results = Results {
+            passes: counted(lines, |_| true).into_iter().map(pass).collect(),
+            ..Results::default()
+        };
         for line in lines {
             match line {
                 Line::Failed { index, reason } => {

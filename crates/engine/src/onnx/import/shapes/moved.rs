@@ -1,7 +1,7 @@
 //! Shapes of the same elements elsewhere: in another shape or order, joined, cut, padded, resized.
 
-use crate::onnx::import::operation::{Dims, Operation, Problem};
 use super::sizes::{Shapes, data_of, sizes, without};
+use crate::onnx::import::operation::{Dims, Operation, Problem};
 
 pub fn reshaped(op: &Operation) -> Shapes {
     let dims = op.dims(0)?;
