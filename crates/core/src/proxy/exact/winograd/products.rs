@@ -39,12 +39,17 @@ struct Part {
 
 impl<T: Real> Products<'_, T> {
     #[inline(always)]
-    pub fn compute<S: Simd>(mut self, simd: S) {
+    pub fn compute<S: Simd>(self, simd: S) {
+        // Sums of twelve or six tiles by two registers fill the registers.
+        if S::REGISTER_COUNT >= 32 { self.by::<S, 2>(simd) } else { self.by::<S, 1>(simd) }
+    }
+
+    /// As [`Self::compute`], up to six times `UNIT` tiles at once.
+    #[inline(always)]
+    fn by<S: Simd, const UNIT: usize>(mut self, simd: S) {
         let lanes = T::lanes::<S>();
         self.check(lanes);
-        // Sums of twelve or six tiles by two registers fill the registers.
-        let unit = if S::REGISTER_COUNT >= 32 { 2 } else { 1 };
-        let units = self.tiles / unit;
+        let units = self.tiles / UNIT;
         let parts = units.div_ceil(6);
         let groups = self.phases * self.channels.div_ceil(lanes);
         let step = (DEPTH / lanes).max(1);
@@ -60,13 +65,12 @@ impl<T: Real> Products<'_, T> {
                         // As even as can be.
                         let size = units * (i + 1) / parts - units * i / parts;
                         let part = Part { point, output, tile, first, last };
-                        match (unit, two) {
-                            (1, true) => self.some::<S, 1, 2>(simd, size, part),
-                            (1, false) => self.some::<S, 1, 1>(simd, size, part),
-                            (_, true) => self.some::<S, 2, 2>(simd, size, part),
-                            (_, false) => self.some::<S, 2, 1>(simd, size, part),
+                        if two {
+                            self.some::<S, UNIT, 2>(simd, size, part);
+                        } else {
+                            self.some::<S, UNIT, 1>(simd, size, part);
                         }
-                        tile += size * unit;
+                        tile += size * UNIT;
                     }
                     output += 2;
                 }
@@ -143,6 +147,49 @@ impl<T: Real> Products<'_, T> {
                     let sum = if first > 0 { T::plus(simd, to.read_unaligned(), sum) } else { sum };
                     to.write_unaligned(sum);
                 }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The products of `tiles` tiles in registers of eight, `UNIT` times six tiles at once.
+    fn products<const UNIT: usize>(tiles: usize, channels: usize, outputs: usize) -> Vec<f32> {
+        let simd = pulp::Scalar256b;
+        let (points, phases, lanes) = (3, 2, f32::lanes::<pulp::Scalar256b>());
+        let values = |count: usize, salt: usize| -> Vec<f32> {
+            (0..count).map(|i| ((i * 37 + salt) % 101) as f32 / 50.0 - 1.0).collect()
+        };
+        let groups = phases * channels.div_ceil(lanes);
+        let weights = values(outputs * points * phases * channels * lanes, 5);
+        let inputs = values(points * groups * tiles * lanes, 11);
+        let mut products = vec![f32::NAN; points * outputs * tiles * lanes];
+        let of = Products {
+            points,
+            phases,
+            channels,
+            outputs,
+            tiles,
+            weights: &weights,
+            inputs: &inputs,
+            products: &mut products,
+        };
+        of.by::<_, UNIT>(simd);
+        products
+    }
+
+    #[test]
+    fn twelve_tiles_at_once_give_what_six_do() {
+        for tiles in (2..=30).step_by(2) {
+            // Whole registers and parts of them; several passes; pairs of outputs, and a single one at the end.
+            for (channels, outputs) in [(8, 2), (13, 1), (300, 3)] {
+                let (six, twelve) =
+                    (products::<1>(tiles, channels, outputs), products::<2>(tiles, channels, outputs));
+                assert!(six.iter().all(|value| value.is_finite()));
+                assert_eq!(six, twelve, "{tiles} tiles, {channels} channels, {outputs} outputs");
             }
         }
     }
