@@ -100,7 +100,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     if format == Format::Pytorch && !args.int8 && is_folder(&args.output) {
         return folder(args, global);
     }
-    let inputs: Vec<&Path> = [Path::new(&args.net)].into_iter().chain(args.weights.as_deref()).collect();
+    // Where a run is named, all of its files are.
+    let files = std::fs::read_dir(&args.net).into_iter().flatten().flatten().map(|entry| entry.path());
+    let named = [PathBuf::from(&args.net)].into_iter().chain(args.weights.clone());
+    let inputs: Vec<PathBuf> = named.chain(files).collect();
     let to = args.force.place(&args.output, &inputs)?;
     let network = net::any(&args.net, args.options)?;
     if args.weights.is_some() && !format.holds_weights() {

@@ -247,6 +247,7 @@ impl From<DataError> for Failure {
             DataError::Io { path, error } => Failure::io(&path, &error),
             DataError::Missing { .. } => Failure::usage(message)
                 .remedy("edgezen profile measures one, edgezen dataset import takes one from a table"),
+            DataError::Twice { .. } => Failure::usage(message).remedy("name each dataset once"),
             DataError::NoFolders | DataError::MixedIdentities(..) => Failure::usage(message),
         }
     }

@@ -147,6 +147,8 @@ fn of_scores(args: &PlanArgs, options: Vec<String>) -> Result<Work, Failure> {
         )
         .remedy("plan each proxy by itself"));
     }
+    // A seed changes nothing of what makes sense.
+    score::check(&parsed, 0)?;
     for net in &nets {
         if !net.contains('(') && Path::new(net).exists() {
             return Err(Failure::usage(format!("{net} is a file, which other computers may not have"))
@@ -433,7 +435,7 @@ fn status(folder: PathBuf, global: Global) -> Result<(), Failure> {
 
 fn merge(folder: &Path, output: &Path, force: Force, global: Global) -> Result<(), Failure> {
     let jobs = JobFolder::open(folder)?;
-    let place = force.place(output, &jobs.jobs())?;
+    let place = force.place(output, &jobs.files())?;
     place.write(&jobs.merged()?)?;
     let merged = Merged { folder: folder.to_owned(), file: output.to_owned() };
     global.output().written(&place, &merged, || format!("{} jobs: {}", jobs.jobs().len(), output.display()))

@@ -135,6 +135,9 @@ impl From<EnergyReading> for Energy {
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
+    if args.nets.iter().all(|net| net::is_network_file(net)) {
+        as_they_are(&args.nets, args.options)?;
+    }
     // All networks are read before the first is measured, because any of the arguments may be wrong.
     let read = Answers::each(&args.nets, |net| read(net, args.options)).told_apart(|read| &mut read.label);
     if read.given().is_empty() {
@@ -191,22 +194,22 @@ fn read(net: &str, options: NetOptions) -> Result<Read, Failure> {
     if net::is_network_file(net) {
         let path = Path::new(net);
         std::fs::metadata(path).map_err(|e| Failure::io(path, &e))?;
-        as_it_is(net, options)?;
         return Ok(Read { label: net.to_owned(), network: MeasuredNetwork::File(path.to_owned()) });
     }
     let network = net::any(net, options)?;
     Ok(Read { label: network.name(), network: network.measured()? })
 }
 
-/// Refuses what would change a file, which a runtime runs as it is.
-fn as_it_is(net: &str, options: NetOptions) -> Result<(), Failure> {
+/// Refuses what would change a network, where all networks are files, which a runtime runs as they are.
+fn as_they_are(files: &[String], options: NetOptions) -> Result<(), Failure> {
     let NetOptions { resolution, classes, se } = options;
     let given = [(resolution.is_some(), "--resolution"), (classes.is_some(), "--classes"), (se, "--se")];
     match given.iter().find(|(given, _)| *given) {
-        Some((_, option)) => {
-            Err(Failure::usage(format!("{option} has no effect on {net}, which the runtime runs as it is"))
-                .remedy(format!("leave out {option}, or export the network anew with it")))
-        }
+        Some((_, option)) => Err(Failure::usage(format!(
+            "{option} has no effect on {}: a runtime runs a file as it is",
+            files.join(", ")
+        ))
+        .remedy(format!("leave out {option}, or export the network anew with it"))),
         None => Ok(()),
     }
 }

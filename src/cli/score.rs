@@ -141,8 +141,8 @@ pub fn timeless(args: Args, global: Global) -> Result<Vec<String>, Failure> {
     timeless.all()
 }
 
-/// What the command says of each network.
-fn answers(args: Args, global: Global) -> Result<Answers<Row>, Failure> {
+/// How networks are scored by these options, a scoring for each proxy.
+fn scorings(args: &Args, seed: u64) -> Result<Vec<Scoring>, Failure> {
     let scoring = |entry| {
         let scoring = Scoring {
             proxy: entry,
@@ -153,12 +153,27 @@ fn answers(args: Args, global: Global) -> Result<Answers<Row>, Failure> {
             error: args.error,
             independent: args.independent,
             built: args.built,
-            seed: global.seed,
+            seed,
         };
         scoring.check()?;
         Ok(scoring)
     };
-    let scorings = find_all(&args.proxy)?.into_iter().map(scoring).collect::<Result<Vec<_>, Failure>>()?;
+    find_all(&args.proxy)?.into_iter().map(scoring).collect()
+}
+
+/// Refuses options that score no network.
+///
+/// # Errors
+/// The first of them that makes no sense, or a file of a calibration that cannot be read.
+pub fn check(args: &Args, seed: u64) -> Result<(), Failure> {
+    scorings(args, seed)?;
+    args.calibration.as_deref().map(calibrate::read).transpose()?;
+    Ok(())
+}
+
+/// What the command says of each network.
+fn answers(args: Args, global: Global) -> Result<Answers<Row>, Failure> {
+    let scorings = scorings(&args, global.seed)?;
     if scorings.len() > 1 && args.nets.len() < 2 {
         return Err(Failure::usage("an ensemble of proxies ranks networks among one another")
             .remedy("name several networks"));

@@ -109,6 +109,16 @@ fn a_merge_waits_for_all_and_another_plan_does_not_take_the_place() {
     edgezen_json(dir, &["jobs", "run", "plan/job-00001.json", "--json"]);
     refused(dir, &["jobs", "merge", "plan", "-o", "all.json"], 1, &["1 of 2", "job-00000.json", "jobs run"]);
     assert!(!dir.join("all.json").exists());
+    for (options, word) in [
+        (&["--proxy", "nonsense"][..], "nonsense"),
+        (&["--engine", "exact", "--error", "-1"], "above zero"),
+        (&["--calibration", "nope.json"], "nope.json"),
+        (&["--engine", "exact", "--proxy", "flops"], "flops"),
+    ] {
+        let wrong = [&["jobs", "plan", "-o", "wrong", NETS[0], "--", "score"][..], options].concat();
+        refused(dir, &wrong, 2, &[word]);
+    }
+    assert!(!dir.join("wrong").exists());
     let status = edgezen_json(dir, &["jobs", "status", "plan", "--json"]);
     assert_eq!(
         (&status["done"], &status["missing"]),
@@ -125,7 +135,13 @@ fn a_merge_waits_for_all_and_another_plan_does_not_take_the_place() {
         );
         refused(dir, &["jobs", "run", "plan/job-00001.json"], 7, &["results", "delete this file"]);
     }
-    fs::write(&results, whole).unwrap();
+    fs::write(&results, &whole).unwrap();
+    // Neither the plan nor a result is replaced by what is merged from them.
+    edgezen_json(dir, &["jobs", "run", "plan/job-00000.json", "--json"]);
+    for place in ["plan/plan.json", "plan/job-00000.json", results.to_str().unwrap()] {
+        refused(dir, &["jobs", "merge", "plan", "-o", place, "--force"], 2, &["both read and to be written"]);
+    }
+    assert_eq!(fs::read(&results).unwrap(), whole);
     refused(dir, &[&plan[..], &["--", "score", "--engine", "exact"]].concat(), 2, &["another plan"]);
     // A predictor that another computer has under the same name is another search.
     let searches = [&["jobs", "plan", "--json", "--seeds", "1", "-o", "searches"][..], &SEARCH].concat();

@@ -190,6 +190,17 @@ fn a_dataset_is_refined_where_it_knows_least() {
     assert!(kernels("data").is_disjoint(&kernels("data-refined")), "measured twice");
     let fitted = json(&run(&["fit", "--data", "data", "data-refined", "--json"]));
     assert_eq!(fitted["rows"], 120);
+    // What is refined stays, by whatever name; the same measurements count once.
+    let before = std::fs::read(dir.path().join("data/samples.parquet")).unwrap();
+    for place in ["data", "./data", "data-refined/../data"] {
+        let onto = run(&[&refine[..], &["-o", place, "--force"]].concat());
+        assert_eq!(code(&onto), Some(2), "{}", errors(&onto));
+        assert!(errors(&onto).contains("both read and to be written"), "{}", errors(&onto));
+    }
+    assert_eq!(std::fs::read(dir.path().join("data/samples.parquet")).unwrap(), before);
+    let twice = run(&["fit", "--data", "data", "./data", "-o", "twice.json"]);
+    assert_eq!(code(&twice), Some(2), "{}", errors(&twice));
+    assert!(errors(&twice).contains("the same measurements"), "{}", errors(&twice));
     // Not of this device; nothing there.
     let other = run(&["profile", "--device", "simulated", "--refine", "datasets/nowhere"]);
     assert_eq!(code(&other), Some(2), "{}", errors(&other));

@@ -643,6 +643,8 @@ fn wrong_values_are_answered_with_what_is_right() {
         }
         assert!(!stderr.contains("as a value, use"), "{args:?}: {stderr}");
     }
+    // What found nothing has left no run that would be in the way.
+    assert!(!dir.join("runs").exists());
     let error = edgezen(dir, &["score", net, "--engine", "exact", "--error", "0", "--json"]);
     let error: serde_json::Value = serde_json::from_slice(&error.stdout).unwrap();
     let error = if error.is_array() { &error[0] } else { &error };

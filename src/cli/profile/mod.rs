@@ -10,6 +10,7 @@ use super::target::{self, Target, heating};
 use super::{Exit, Failure, Global, interrupt};
 use crate::shipped;
 use clap::builder::PossibleValuesParser;
+use edgezen_core::files::FileError;
 use edgezen_core::measurement::Identity;
 use edgezen_core::space;
 use edgezen_core::space::SearchSpace;
@@ -176,7 +177,7 @@ impl Job<'_> {
         let mut device = device::open(&shipped::profiles(), name, &options)?;
         let identity = device.identity().clone();
         let plan = self.plan(&identity)?;
-        let dir = self.folder(&identity);
+        let dir = self.folder(&identity)?;
         let total = plan.subjects.len() as u64 * u64::from(self.passes.most);
         let bar = match self.alone {
             true => out.progress(total, "{bar:30} {pos}/{len} {elapsed} ETA {eta}  {wide_msg}"),
@@ -284,7 +285,7 @@ impl Job<'_> {
     }
 
     /// The folder of the dataset. Phones that are measured at the same time have one each.
-    fn folder(&self, identity: &Identity) -> PathBuf {
+    fn folder(&self, identity: &Identity) -> Result<PathBuf, Failure> {
         let usual = || match &self.args.refine {
             Some(dir) => refine::beside(dir),
             None => {
@@ -297,13 +298,21 @@ impl Job<'_> {
             }
         };
         let dir = self.args.output.clone().unwrap_or_else(usual);
-        match &self.serial {
+        let dir = match &self.serial {
             Some(serial) if !self.alone => {
                 let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
                 let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 dir.with_file_name(format!("{name}-{}", serial.chars().map(plain).collect::<String>()))
             }
             _ => dir,
+        };
+        // The dataset that is refined is read, and stays.
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        match &self.args.refine {
+            Some(input) if real(&dir).is_some_and(|dir| real(input) == Some(dir)) => {
+                Err(FileError::SameFile { path: dir, input: input.clone() }.into())
+            }
+            _ => Ok(dir),
         }
     }
 }

@@ -49,7 +49,7 @@ pub fn run(
     // The plan depends on what the runtime makes of networks; its version is known where one is measured.
     let identity = Identity { runtime_version: Some(String::new()), ..profile.measured_identity() };
     let plan = job.plan(&identity)?;
-    let dir = job.folder(&identity);
+    let dir = job.folder(&identity)?;
     let names: Vec<Name> = units.iter().map(|unit| unit.name.clone()).collect();
     let bar = out.progress(
         plan.subjects.len() as u64 * u64::from(job.passes.most),

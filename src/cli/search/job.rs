@@ -11,6 +11,7 @@ use crate::shipped;
 use edgezen_core::accuracy::Prediction;
 use edgezen_core::plainnet::notation;
 use edgezen_core::proxy::Proxy;
+use edgezen_core::proxy::ensemble::Ensemble;
 use edgezen_core::search::winner::{self, Winner};
 use edgezen_core::search::{Checkpoint, Individual, Search, SearchOutcome, degeneracy, explain};
 use edgezen_lab::campaign::networks::LAUNCHES;
@@ -30,6 +31,8 @@ pub struct Job<'a> {
     pub plan: &'a SearchPlan,
     pub proxy: &'a dyn Proxy,
     pub search: &'a Search<'a>,
+    /// What chooses the winner; absent where the greatest score wins.
+    pub ensemble: Option<&'a Ensemble>,
     pub output: Output,
     /// The program that runs the search in its own process; absent for the command line.
     pub caller: Option<&'a dyn Caller>,
@@ -232,10 +235,9 @@ impl Job<'_> {
         let pause = args.checkpoint_every;
         let session = Session { home, run: &plan.out, iterations, spent, from, pause };
         let watch = Watch::new(session, self.output, self.caller)?;
-        let ensemble = plan.make_winner()?;
         let outcome = self.search.observed(&watch, checkpoint.as_ref());
         let done = outcome.as_ref().is_ok_and(|outcome| outcome.iterations >= iterations);
-        let chosen = match (&ensemble, &outcome) {
+        let chosen = match (self.ensemble, &outcome) {
             (Some(ensemble), Ok(outcome)) if done => {
                 winner::of(self.search, outcome, ensemble, &watch::Unsaved(&watch))
             }
@@ -243,7 +245,7 @@ impl Job<'_> {
         };
         let seconds = watch.finish()?;
         let (outcome, winner) = (outcome?, chosen?);
-        if !done || winner.is_some() != ensemble.is_some() {
+        if !done || winner.is_some() != self.ensemble.is_some() {
             return Err(watch::interrupted(&plan.out, Some(outcome.iterations), iterations));
         }
         Ok(Found { outcome, winner, seconds })

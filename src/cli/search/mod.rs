@@ -177,7 +177,16 @@ pub fn run(args: &Args, global: Global, caller: Option<&dyn Caller>) -> Result<(
     let proxy = plan.make_proxy()?;
     let search = plan.search(&*proxy);
     search.start()?;
-    let job = Job { args, plan: &plan, proxy: &*proxy, search: &search, output, caller };
+    let ensemble = plan.make_winner()?;
+    let job = Job {
+        args,
+        plan: &plan,
+        proxy: &*proxy,
+        search: &search,
+        ensemble: ensemble.as_ref(),
+        output,
+        caller,
+    };
     match earlier {
         None => {
             let mut folder = RunFolder::lock(&plan.out)?;

@@ -37,11 +37,16 @@ impl Datasets {
         lenders: &[PathBuf],
         leave_out: &[String],
     ) -> Result<Datasets, DataError> {
-        let mut datasets = Vec::new();
+        let mut datasets: Vec<Dataset> = Vec::new();
         let mut request: Option<Request> = None;
         let mut hash = Hasher::default();
         for folder in folders {
             let (dataset, notes) = read_without(folder, leave_out, &mut hash)?;
+            let same =
+                |other: &Dataset| other.identity == dataset.identity && other.samples == dataset.samples;
+            if let Some(at) = datasets.iter().position(same) {
+                return Err(DataError::Twice { first: folders[at].clone(), second: folder.clone() });
+            }
             match &mut request {
                 None => request = Some(Request { notes, ..Request::of(&dataset) }),
                 Some(request) => extend(request, &dataset, notes)?,

@@ -38,4 +38,7 @@ pub enum DataError {
     Io { path: PathBuf, error: std::io::Error },
     #[error("the datasets describe different things: {0} and {1}; fit them apart")]
     MixedIdentities(String, String),
+    /// What is left out of a fit would be in it all the same.
+    #[error("{} holds the same measurements as {}: each counts once", second.display(), first.display())]
+    Twice { first: PathBuf, second: PathBuf },
 }

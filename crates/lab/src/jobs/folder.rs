@@ -175,6 +175,12 @@ impl JobFolder {
         self.plan.jobs.iter().map(|planned| self.path.join(&planned.file)).collect()
     }
 
+    /// All files that the plan consists of, and those of the results.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let results = self.plan.jobs.iter().map(|planned| self.result(&planned.sha256));
+        [self.path.join(PLAN_FILE)].into_iter().chain(self.jobs()).chain(results).collect()
+    }
+
     /// Where the search with `seed` of the job with this checksum lies.
     pub fn run(&self, job: &str, seed: u64) -> PathBuf {
         self.path.join(RUNS).join(format!("{job}-seed{seed}"))
