@@ -162,7 +162,10 @@ mod side_by_side {
             let start = self.walk(&leader.blocks[..shared], trail).ok()?;
             let leader = &leader.blocks[shared..];
             let Room { first, marks, own, others, states, alike } = &mut trail.beside;
-            (first.clear(), marks.clear(), own.clear(), others.clear());
+            first.clear();
+            marks.clear();
+            own.clear();
+            others.clear();
             let mut side = start.side;
             marks.push((0, side));
             for block in leader {
