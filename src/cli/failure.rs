@@ -1,6 +1,7 @@
 //! What can go wrong, as the user sees it: a message, a remedy, and a stable exit code.
 
-use super::missing;
+use super::disk::Trouble;
+use super::unfinished;
 use crate::shipped;
 use edgezen_core::files::FileError;
 use edgezen_core::plainnet::ShapeError;
@@ -117,15 +118,9 @@ impl Failure {
 
     /// A file that could not be read or written.
     pub fn io(path: &Path, error: &std::io::Error) -> Failure {
-        let exit = match error.kind() {
-            std::io::ErrorKind::NotFound => Exit::Usage,
-            _ => Exit::Runtime,
-        };
-        if exit == Exit::Usage {
-            let failure = Failure::new(exit, format!("{}: there is no such file or folder", path.display()));
-            return failure.remedy(missing::remedy(path));
-        }
-        Failure::new(exit, format!("{}: {error}", path.display()))
+        let trouble = Trouble::of(path, error);
+        let exit = if trouble.is_usage() { Exit::Usage } else { Exit::Runtime };
+        Failure { remedy: trouble.remedy(path), ..Failure::new(exit, trouble.message(path)) }
     }
 
     #[must_use]
@@ -205,11 +200,22 @@ impl From<DatasetError> for Failure {
                 if !folder.exists() {
                     return Failure::io(folder, &error);
                 }
+                if let Some(remedy) = unfinished::remedy(folder) {
+                    let message = format!(
+                        "{}: its profile is not finished, so there is no dataset yet",
+                        folder.display()
+                    );
+                    return Failure::usage(message).remedy(remedy);
+                }
                 Failure::usage(format!("{}: no dataset: it has no environment.json", folder.display()))
                     .remedy("give a folder that edgezen profile or edgezen dataset import wrote")
             }
             DatasetError::File(error) => error.into(),
-            _ => Failure::new(Exit::BadFile, message),
+            DatasetError::TableKind { path } => Failure::usage(message).remedy(format!(
+                "{}, if it is a table of comma-separated values",
+                path.with_extension("csv").display()
+            )),
+            DatasetError::Column { .. } | DatasetError::Empty { .. } => Failure::new(Exit::BadFile, message),
         }
     }
 }
@@ -343,6 +349,7 @@ impl From<DeviceError> for Failure {
                 Failure::new(Exit::Quality, message).remedy(remedies.join("; "))
             }
             DeviceError::BadFile { .. } => Failure::new(Exit::BadFile, message),
+            DeviceError::OtherFormat { file, .. } => Failure::usage(message).remedy(runs(&file)),
             DeviceError::Runtime { error: EngineError::Absent { .. }, .. } => {
                 Failure::runtime(message).remedy(format!(
                     "{} fetches it; or name a folder that holds it: {}=DIR; or activate a Python environment that has it",
@@ -367,6 +374,14 @@ impl From<DeviceError> for Failure {
             }
         }
     }
+}
+
+/// What measures a file of a network that the runtime of a device does not run.
+fn runs(file: &str) -> &'static str {
+    if file.to_ascii_lowercase().ends_with(".tflite") {
+        return "a runtime that runs .tflite files, as --device host@litert; or edgezen export NET -o net.onnx for this one";
+    }
+    "a runtime that runs .onnx files, as --device host@tract or host@onnxruntime; or edgezen export NET -o net.tflite for litert"
 }
 
 impl From<JournalError> for Failure {

@@ -1,6 +1,7 @@
 //! `--force`, and the files that a command writes its results into.
 
 use super::failure::Failure;
+use edgezen_lab::dataset::table::KernelTable;
 use edgezen_lab::files::Destination;
 use std::path::Path;
 
@@ -17,6 +18,17 @@ impl Force {
     /// that it is made of.
     pub fn place(self, path: impl AsRef<Path>, inputs: &[impl AsRef<Path>]) -> Result<Destination, Failure> {
         Ok(Destination::new(path.as_ref(), self.force, inputs)?)
+    }
+
+    /// As [`Force::place`], of a table, whose name tells its layout.
+    pub fn table_place(
+        self,
+        path: impl AsRef<Path>,
+        inputs: &[impl AsRef<Path>],
+    ) -> Result<Destination, Failure> {
+        let place = self.place(path, inputs)?;
+        KernelTable::check_name(&place)?;
+        Ok(place)
     }
 
     /// The place of a result that takes long: nothing may be there.

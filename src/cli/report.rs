@@ -90,19 +90,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         }
         Some(trained) => Page::Trained(trained),
     };
-    let mut plots = Vec::new();
-    if !to.is_stream() {
-        let stem =
-            page.file_stem().map_or_else(|| "report".into(), |stem| stem.to_string_lossy().into_owned());
-        let beside = page.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folder = create_inside(beside, &format!("{stem}_plots"))?;
-        for plot in report.plots() {
-            let path = folder.join(format!("{}.svg", plot.name));
-            force.place(&path, NO_INPUTS)?.write(plot.drawing.standalone().as_bytes())?;
-            plots.push(path.strip_prefix(".").unwrap_or(&path).display().to_string());
-        }
-    }
-    to.write(report.html().as_bytes())?;
+    let html = report.html();
+    to.check(html.as_bytes())?;
+    let plots = if to.is_stream() { Vec::new() } else { write_plots(&report, &page, force)? };
+    to.write(html.as_bytes())?;
     let written = Written {
         run_dir: dir.display().to_string(),
         beside: beside.iter().map(|dir| dir.display().to_string()).collect(),
@@ -112,6 +103,27 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     };
     global.output().written(&to, &written, || format!("{}\n{}", written.report, written.plots.join("\n")))?;
     if args.open { browser::open(&page) } else { Ok(()) }
+}
+
+/// Writes the plots into a folder beside `page`, if all of them may be written; gives their paths.
+fn write_plots(report: &Page, page: &Path, force: Force) -> Result<Vec<String>, Failure> {
+    let stem = page.file_stem().map_or_else(|| "report".into(), |stem| stem.to_string_lossy().into_owned());
+    let beside = page.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = format!("{stem}_plots");
+    let mut drawn = Vec::new();
+    for plot in report.plots() {
+        let path = beside.join(&name).join(format!("{}.svg", plot.name));
+        let (place, text) = (force.place(&path, NO_INPUTS)?, plot.drawing.standalone());
+        place.check(text.as_bytes())?;
+        drawn.push((path, place, text));
+    }
+    create_inside(beside, &name)?;
+    let mut plots = Vec::with_capacity(drawn.len());
+    for (path, place, text) in drawn {
+        place.write(text.as_bytes())?;
+        plots.push(path.strip_prefix(".").unwrap_or(&path).display().to_string());
+    }
+    Ok(plots)
 }
 
 /// The runs, each once, whatever ways lead to its folder; a remark says of which there were several.

@@ -124,6 +124,7 @@ impl Report {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    fit::check_ending(args.output.as_deref())?;
     let load = |name: &String| predictors::by_name_or_file(name, global.output());
     let sources: Vec<AnyPredictor> = args.from.iter().map(load).collect::<Result<_, _>>()?;
     if let Some(dataset) = &args.eager {
