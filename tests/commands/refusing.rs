@@ -253,6 +253,8 @@ fn options_of_devices_say_nothing_where_nothing_is_measured() {
         refused(dir, &[&search[..], &option].concat(), 2, &[option[0], "--verify"]);
     }
     assert!(!dir.join("runs").exists());
+    let transfer = ["transfer", "--from", "pixel3", "--device", "pixel2", "--data", "t.csv", "--serial", "X"];
+    refused(dir, &transfer, 2, &["--serial", "nothing is measured"]);
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_edgezen"))
         .args(search)
         .env("ANDROID_SERIAL", "X")
