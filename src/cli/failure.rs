@@ -10,6 +10,7 @@ use edgezen_core::proxy::ScoreError;
 use edgezen_core::search::{CostError, SearchError};
 use edgezen_core::units::UnitError;
 use edgezen_engine::EngineError;
+use edgezen_engine::runtimes::registry;
 use edgezen_lab::campaign::journal::JournalError;
 use edgezen_lab::dataset::DatasetError;
 use edgezen_lab::device::DeviceError;
@@ -377,11 +378,16 @@ impl From<DeviceError> for Failure {
 }
 
 /// What measures a file of a network that the runtime of a device does not run.
-fn runs(file: &str) -> &'static str {
-    if file.to_ascii_lowercase().ends_with(".tflite") {
-        return "a runtime that runs .tflite files, as --device host@litert; or edgezen export NET -o net.onnx for this one";
-    }
-    "a runtime that runs .onnx files, as --device host@tract or host@onnxruntime; or edgezen export NET -o net.tflite for litert"
+fn runs(file: &str) -> String {
+    let ending = Path::new(file).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let is_its = |own: &str| own.eq_ignore_ascii_case(ending);
+    let known = registry().iter().filter(|runtime| runtime.file_ending().is_some_and(is_its));
+    let known: Vec<String> = known.map(|runtime| format!("host@{}", runtime.name())).collect();
+    let elsewhere = match known.is_empty() {
+        true => String::new(),
+        false => format!("--device {} for .{ending} files; or ", known.join(" or ")),
+    };
+    format!("{elsewhere}edgezen export NET -o FILE, in the format of this runtime")
 }
 
 impl From<JournalError> for Failure {

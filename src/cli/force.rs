@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use edgezen_lab::dataset::table::KernelTable;
 use edgezen_lab::files::Destination;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Whether a result may take the place of what is there.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -18,6 +18,24 @@ impl Force {
     /// that it is made of.
     pub fn place(self, path: impl AsRef<Path>, inputs: &[impl AsRef<Path>]) -> Result<Destination, Failure> {
         Ok(Destination::new(path.as_ref(), self.force, inputs)?)
+    }
+
+    /// Writes several files of one result: none before all of them may be written.
+    pub fn write_all(self, files: &[(PathBuf, impl AsRef<[u8]>)]) -> Result<(), Failure> {
+        for (place, (_, bytes)) in self.check_all(files)?.iter().zip(files) {
+            place.write(bytes.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// The places of several files of one result, all of which may be written.
+    pub fn check_all(self, files: &[(PathBuf, impl AsRef<[u8]>)]) -> Result<Vec<Destination>, Failure> {
+        let checked = |(path, bytes): &(PathBuf, _)| -> Result<Destination, Failure> {
+            let place = self.place(path, NO_INPUTS)?;
+            place.check(AsRef::<[u8]>::as_ref(bytes))?;
+            Ok(place)
+        };
+        files.iter().map(checked).collect()
     }
 
     /// As [`Force::place`], of a table, whose name tells its layout.

@@ -6,7 +6,7 @@ use super::net::{self, NetOptions};
 use super::output::Output;
 use super::succession::{self, Before};
 use super::target::{self, Reach};
-use super::{Exit, Failure, Global, fit, predictors, verify};
+use super::{Exit, Failure, Global, fit, predictors, unfinished, verify};
 use crate::shipped;
 use edgezen_core::measurement::{Identity, Quality};
 use edgezen_core::predictor::LatencyPredictor;
@@ -202,9 +202,10 @@ fn refit(
     let usual = Path::new("datasets").join(format!("{}@{}", identity.device, identity.runtime));
     let dir = data.unwrap_or(&usual);
     let read = || {
-        Dataset::read(dir).map_err(|error| {
-            Failure::from(error)
-                .remedy("--refit adds to the dataset that the predictor came from: --data DIR")
+        Dataset::read(dir).map_err(|error| match unfinished::remedy(dir) {
+            Some(_) => Failure::from(error),
+            None => Failure::from(error)
+                .remedy("--refit adds to the dataset that the predictor came from: --data DIR"),
         })
     };
     // Where there is no dataset, there is nothing to lock.

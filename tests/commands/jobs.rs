@@ -50,12 +50,14 @@ fn scores_in_parts_are_those_of_the_command_to_the_last_digit() {
     let line = [&["score", "--json", "--engine", "exact", "--repeats", "2", "--resolution", "32"][..], &NETS]
         .concat();
     let printed = String::from_utf8(edgezen(dir.path(), &line).stdout).unwrap();
-    for row in serde_json::from_str::<Vec<Value>>(&whole).unwrap() {
-        assert!(row.get("seconds").is_none(), "{row}");
-        // The digits, not the number that they are read as.
-        let text = row.to_string();
-        let score = text.split("\"score\":").nth(1).unwrap().split([',', '}']).next().unwrap();
-        assert!(whole.contains(&format!("\"score\":{score}")) && printed.contains(score), "{score}");
+    let rows: Vec<Value> = serde_json::from_str(&whole).unwrap();
+    assert!(rows.iter().all(|row| row.get("seconds").is_none()), "{whole}");
+    // The digits, not the numbers that they are read as.
+    let scores: Vec<&str> =
+        whole.split("\"score\":").skip(1).map(|rest| rest.split([',', '}']).next().unwrap()).collect();
+    assert_eq!(scores.len(), rows.len());
+    for score in scores {
+        assert!(printed.contains(&format!("\"score\": {score}")), "{score}: {printed}");
     }
 }
 

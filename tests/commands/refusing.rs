@@ -218,7 +218,8 @@ fn a_file_of_another_runtime_is_sound_and_does_not_keep_others_from_being_measur
     }
     std::fs::write(dir.join("rubbish.onnx"), "this is not a network").unwrap();
     let measure = ["measure", "--device", "simulated", "--simulate", "launches=0.005,load=0"];
-    let words = ["m.tflite", "simulated runs no such file", ".onnx files", "host@litert"];
+    let words =
+        ["m.tflite", "simulated runs no such file", ".onnx files", "--device host@litert for .tflite files"];
     refused(dir, &[&measure[..], &["m.tflite"]].concat(), 2, &words);
     let nets = ["m.tflite", "m.onnx", "rubbish.onnx", "mobilenet_v2"];
     let output = edgezen(dir, &[&measure[..], &nets, &["--json"]].concat());
@@ -296,6 +297,26 @@ fn results_of_one_kind_do_not_go_into_the_folder_of_another() {
     assert_eq!(std::fs::read(dir.join("data/.next/journal.jsonl")).unwrap(), journal);
     edgezen_json(dir, &["search", "--resume", "--out", "run", "--json"]);
     assert_eq!(Dataset::read(&dir.join("data")).unwrap().samples.len(), 12);
+}
+
+#[test]
+fn of_several_files_none_is_written_before_all_may_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for (folder, file) in [("module", "requirements.txt"), ("man", "edgezen-search.1")] {
+        std::fs::create_dir(dir.join(folder)).unwrap();
+        std::fs::write(dir.join(folder).join(file), "mine").unwrap();
+    }
+    let module = ["export", NET, "--format", "pytorch", "-o", "module"];
+    let man = ["manual", "--man", "man"];
+    for (args, folder, file) in
+        [(&module[..], "module", "requirements.txt"), (&man, "man", "edgezen-search.1")]
+    {
+        refused(dir, args, 2, &[file, "exists already", "--force"]);
+        assert_eq!(std::fs::read_dir(dir.join(folder)).unwrap().count(), 1, "{folder}");
+        assert!(edgezen(dir, &[args, &["--force"]].concat()).status.success(), "{folder}");
+        assert!(std::fs::read_dir(dir.join(folder)).unwrap().count() >= 3, "{folder}");
+    }
 }
 
 #[test]
