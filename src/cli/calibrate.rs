@@ -1,6 +1,6 @@
 //! `edgezen calibrate`: from accuracies of trained networks to a file that foretells those of others.
 
-use super::force::Force;
+use super::force::{Force, has_ending};
 use super::output::{self, Output};
 use super::{Exit, Failure, Global};
 use edgezen_core::accuracy::calibration::{self, Calibrated, Calibration, CalibrationError, HeldOut};
@@ -50,6 +50,7 @@ struct Report<'a> {
 
 pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
+    has_ending(&args.output, &["json"], "a calibration in JSON")?;
     let place = args.force.place(&args.output, &[&args.accuracies])?;
     let table = AccuracyTable::read(&args.accuracies, args.archs.as_deref())?;
     let (networks, mut left_out) = trained::of_table(&table);

@@ -50,12 +50,12 @@ pub struct Args {
     #[arg(short, long, alias = "out", value_name = "DIR")]
     output: PathBuf,
     /// How the ranges of the integers are chosen from images to learn from: minmax, entropy, or the percentage of the values that
-    /// they hold
-    #[arg(long, value_name = "METHOD", default_value = "99.99")]
-    ranges: Method,
-    /// Keep so many layers in floats, those first that lose most by their integers
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    keep_float: usize,
+    /// they hold [default: 99.99]
+    #[arg(long, value_name = "METHOD")]
+    ranges: Option<Method>,
+    /// Keep so many layers in floats, those first that lose most by their integers [default: 0]
+    #[arg(long, value_name = "N")]
+    keep_float: Option<usize>,
     /// Latency budget for one image, which the card compares with what is measured [default: that of the run on this device]
     #[arg(long, value_name = "TIME")]
     latency: Option<Latency>,
@@ -72,6 +72,8 @@ pub struct Args {
 
 /// The name of this computer as a device.
 const HOST: &str = "host";
+/// How ranges are chosen where nobody says it.
+const RANGES: Method = Method::Percentile(99.99);
 /// Images to learn from that the ranges of integers are observed on.
 const CALIBRATION: usize = 200;
 /// Images whose outputs are compared.
@@ -95,6 +97,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     as_trained(&mut model, &trained, args.options);
     model.validate()?;
     let integers = runtime.precision == "int8";
+    args.heeded(integers, &name)?;
     let (folder, split_seed) = folder(&args, &trained, &model)?;
     let file_name = format!("network.{}", runtime.format.ending());
     let places = places(&args, &file_name)?;
@@ -176,13 +179,35 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         budgets: budgets(&args, &name, &latency),
         latency,
         licence: args.licence.clone(),
-        repeat: repeat(&args, &model, &name, global.seed),
+        repeat: repeat(&args, integers, &model, &name, global.seed),
     };
     let json = serde_json::to_vec_pretty(&card)
         .map_err(|e| Failure::runtime(format!("cannot write the card as JSON: {e}")))?;
     places.json.write(&json)?;
     places.page.write(card.page().as_bytes())?;
     out.result(&card, || text(&card, &args.output))
+}
+
+impl Args {
+    fn ranges(&self) -> Method {
+        self.ranges.unwrap_or(RANGES)
+    }
+
+    fn keep_float(&self) -> usize {
+        self.keep_float.unwrap_or(0)
+    }
+
+    /// Refuses what says how a network becomes one of integers where the device called `name` computes in floats.
+    fn heeded(&self, integers: bool, name: &str) -> Result<(), Failure> {
+        let given = [(self.ranges.is_some(), "--ranges"), (self.keep_float.is_some(), "--keep-float")];
+        match given.iter().find(|(given, _)| *given && !integers) {
+            Some((_, option)) => {
+                Err(Failure::usage(format!("{option} is about integers, and {name} computes in floats"))
+                    .remedy(format!("--device {HOST}@litert@int8 for integers, or leave out {option}")))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// The runtime that the name of the device means, opened.
@@ -357,22 +382,21 @@ fn quantised(
     out: output::Output,
 ) -> Result<(ModelFile, Quantisation), Failure> {
     let layers = with_weights(writing.graph).len();
-    if args.keep_float > layers {
-        return Err(Failure::usage(format!(
-            "--keep-float {}: the network has {layers} layers",
-            args.keep_float
-        )));
+    let kept = args.keep_float();
+    if kept > layers {
+        return Err(Failure::usage(format!("--keep-float {kept}: the network has {layers} layers"))
+            .remedy(format!("--keep-float {layers} keeps all of them")));
     }
-    let maps = writing.maps(&images.calibration, args.ranges)?;
+    let maps = writing.maps(&images.calibration, args.ranges())?;
     let bar = out.progress(layers as u64, "{bar:30} {pos}/{len} {elapsed}  {wide_msg}");
     bar.set_message("layers, each in integers alone");
     let worst = worst(writing, &maps, &images.compared, floats, &|| bar.inc(1));
     bar.finish_and_clear();
     let mut worst = worst?;
-    let in_floats: Vec<usize> = worst.iter().take(args.keep_float).map(|layer| layer.node).collect();
+    let in_floats: Vec<usize> = worst.iter().take(kept).map(|layer| layer.node).collect();
     let file = writing.integers(maps.keeping(in_floats.iter().copied()))?;
-    worst.truncate(WORST.max(args.keep_float));
-    let method = args.ranges.to_string();
+    worst.truncate(WORST.max(kept));
+    let method = args.ranges().to_string();
     Ok((file, Quantisation { method, images: images.calibration.len(), in_floats, worst }))
 }
 
@@ -434,13 +458,14 @@ fn budgets(args: &Args, name: &str, latency: &LatencyFacts) -> Vec<Kept> {
 }
 
 /// The command that makes the file again.
-fn repeat(args: &Args, model: &Model, name: &str, seed: u64) -> Vec<String> {
+fn repeat(args: &Args, integers: bool, model: &Model, name: &str, seed: u64) -> Vec<String> {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
     let se = if model.se { " --se" } else { "" };
     let skip = if args.pictures.skip_broken { " --skip-broken" } else { "" };
-    let keep = if args.keep_float > 0 { format!(" --keep-float {}", args.keep_float) } else { String::new() };
+    let ranges = if integers { format!(" --ranges {}", args.ranges()) } else { String::new() };
+    let keep = args.keep_float.map(|kept| format!(" --keep-float {kept}")).unwrap_or_default();
     vec![format!(
-        "edgezen deploy {} --resolution {} --classes {}{se} --weights {} --device {} --data {} --ranges {}{keep}{skip} --seed {seed} \
+        "edgezen deploy {} --resolution {} --classes {}{se} --weights {} --device {} --data {}{ranges}{keep}{skip} --seed {seed} \
          -o {}",
         quoted(&model.network.to_string()),
         model.resolution,
@@ -448,7 +473,6 @@ fn repeat(args: &Args, model: &Model, name: &str, seed: u64) -> Vec<String> {
         quoted(&args.weights.display().to_string()),
         quoted(name),
         quoted(&args.data.display().to_string()),
-        args.ranges,
         quoted(&args.output.display().to_string())
     )]
 }

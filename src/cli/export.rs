@@ -224,8 +224,12 @@ fn write_onnx(export: &onnx::Export<'_>, to: &Destination, force: Force) -> Resu
     })?;
     let data = format!("{name}.data");
     let values = force.place(to.path().with_file_name(&data), NO_INPUTS)?;
+    // The network is small without its weights, and shows whether it may be written before these are.
+    let mut network = Vec::new();
+    export.write_referring(&data, &mut network).map_err(|error| Failure::io(to.path(), &error))?;
+    to.check(&network)?;
     values.write_with(|file| export.write_values(&mut BufWriter::new(file)))?;
-    Ok(to.write_with(|file| export.write_referring(&data, &mut BufWriter::new(file)))?)
+    Ok(to.write(&network)?)
 }
 
 /// The integers of the maps of a network.

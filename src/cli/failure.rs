@@ -1,6 +1,7 @@
 //! What can go wrong, as the user sees it: a message, a remedy, and a stable exit code.
 
-use super::missing;
+use super::disk::Trouble;
+use super::unfinished;
 use crate::shipped;
 use edgezen_core::files::FileError;
 use edgezen_core::plainnet::ShapeError;
@@ -9,6 +10,7 @@ use edgezen_core::proxy::ScoreError;
 use edgezen_core::search::{CostError, SearchError};
 use edgezen_core::units::UnitError;
 use edgezen_engine::EngineError;
+use edgezen_engine::runtimes::registry;
 use edgezen_lab::campaign::journal::JournalError;
 use edgezen_lab::dataset::DatasetError;
 use edgezen_lab::device::DeviceError;
@@ -117,15 +119,9 @@ impl Failure {
 
     /// A file that could not be read or written.
     pub fn io(path: &Path, error: &std::io::Error) -> Failure {
-        let exit = match error.kind() {
-            std::io::ErrorKind::NotFound => Exit::Usage,
-            _ => Exit::Runtime,
-        };
-        if exit == Exit::Usage {
-            let failure = Failure::new(exit, format!("{}: there is no such file or folder", path.display()));
-            return failure.remedy(missing::remedy(path));
-        }
-        Failure::new(exit, format!("{}: {error}", path.display()))
+        let trouble = Trouble::of(path, error);
+        let exit = if trouble.is_usage() { Exit::Usage } else { Exit::Runtime };
+        Failure { remedy: trouble.remedy(path), ..Failure::new(exit, trouble.message(path)) }
     }
 
     #[must_use]
@@ -205,11 +201,22 @@ impl From<DatasetError> for Failure {
                 if !folder.exists() {
                     return Failure::io(folder, &error);
                 }
+                if let Some(remedy) = unfinished::remedy(folder) {
+                    let message = format!(
+                        "{}: its profile is not finished, so there is no dataset yet",
+                        folder.display()
+                    );
+                    return Failure::usage(message).remedy(remedy);
+                }
                 Failure::usage(format!("{}: no dataset: it has no environment.json", folder.display()))
                     .remedy("give a folder that edgezen profile or edgezen dataset import wrote")
             }
             DatasetError::File(error) => error.into(),
-            _ => Failure::new(Exit::BadFile, message),
+            DatasetError::TableKind { path } => Failure::usage(message).remedy(format!(
+                "{}, if it is a table of comma-separated values",
+                path.with_extension("csv").display()
+            )),
+            DatasetError::Column { .. } | DatasetError::Empty { .. } => Failure::new(Exit::BadFile, message),
         }
     }
 }
@@ -343,6 +350,7 @@ impl From<DeviceError> for Failure {
                 Failure::new(Exit::Quality, message).remedy(remedies.join("; "))
             }
             DeviceError::BadFile { .. } => Failure::new(Exit::BadFile, message),
+            DeviceError::OtherFormat { file, .. } => Failure::usage(message).remedy(runs(&file)),
             DeviceError::Runtime { error: EngineError::Absent { .. }, .. } => {
                 Failure::runtime(message).remedy(format!(
                     "{} fetches it; or name a folder that holds it: {}=DIR; or activate a Python environment that has it",
@@ -367,6 +375,19 @@ impl From<DeviceError> for Failure {
             }
         }
     }
+}
+
+/// What measures a file of a network that the runtime of a device does not run.
+fn runs(file: &str) -> String {
+    let ending = Path::new(file).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let is_its = |own: &str| own.eq_ignore_ascii_case(ending);
+    let known = registry().iter().filter(|runtime| runtime.file_ending().is_some_and(is_its));
+    let known: Vec<String> = known.map(|runtime| format!("host@{}", runtime.name())).collect();
+    let elsewhere = match known.is_empty() {
+        true => String::new(),
+        false => format!("--device {} for .{ending} files; or ", known.join(" or ")),
+    };
+    format!("{elsewhere}edgezen export NET -o FILE, in the format of this runtime")
 }
 
 impl From<JournalError> for Failure {

@@ -1,7 +1,8 @@
 //! `edgezen fit`: datasets in, predictor file out.
 
 use super::failure::{Exit, Failure};
-use super::force::Force;
+use super::force::{Force, has_ending};
+use super::output::Output;
 use super::succession::{self, Answering, Before};
 use super::{Global, output};
 use edgezen_core::measurement::Sample;
@@ -67,7 +68,9 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     if args.siblings {
         return siblings(&args, global);
     }
+    check_ending(args.output.as_deref())?;
     let data = Datasets::read_leaning(&args.data, &args.prior, &args.leave_out)?;
+    args.warn_of_unmatched(&data.unmatched, global.output());
     if let Some(rows) = data.networks() {
         if !args.prior.is_empty() {
             return Err(Failure::usage(
@@ -108,11 +111,14 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
 /// Fits and writes a predictor for each dataset.
 fn siblings(args: &Args, global: Global) -> Result<(), Failure> {
     let mut sets = Vec::with_capacity(args.data.len());
+    let mut unmatched = args.leave_out.clone();
     for folder in &args.data {
-        let Datasets { datasets, request, .. } =
+        let Datasets { datasets, request, unmatched: here, .. } =
             Datasets::read(std::slice::from_ref(folder), &args.leave_out)?;
+        unmatched.retain(|prefix| here.contains(prefix));
         sets.extend(datasets.into_iter().map(|dataset| Set { dataset, request: request.clone() }));
     }
+    args.warn_of_unmatched(&unmatched, global.output());
     let folder = args.output.clone().unwrap_or_else(|| PathBuf::from("predictors"));
     let inputs: Vec<PathBuf> = args.data.iter().flat_map(|dir| dataset::files_of(dir)).collect();
     let mut reports = Vec::with_capacity(sets.len());
@@ -167,6 +173,18 @@ impl<M> Report<M> {
 }
 
 impl Args {
+    /// Warns of `--leave-out` where it leaves out nothing: whoever wrote it would take the predictor for one that has not seen
+    /// those networks.
+    fn warn_of_unmatched(&self, unmatched: &[String], output: Output) {
+        let dir = self.data.first().map_or_else(|| "DIR".into(), |dir| dir.display().to_string());
+        for prefix in unmatched {
+            output.note(format!(
+                "warning: --leave-out {prefix} leaves out nothing: no name in these datasets begins so (edgezen dataset export \
+                 {dir} -o names.csv lists the names)"
+            ));
+        }
+    }
+
     fn destination(&self, id: &str) -> Result<Destination, Failure> {
         let folders = self.data.iter().chain(&self.prior);
         let inputs: Vec<PathBuf> = folders.flat_map(|dir| dataset::files_of(dir)).collect();
@@ -188,6 +206,11 @@ impl Args {
         catalogue::predictors::write(to, text)?;
         if to.is_stream() { Ok(None) } else { before.now(to, compared).map(Some) }
     }
+}
+
+/// Refuses a file of another ending than that of predictors.
+pub fn check_ending(output: Option<&Path>) -> Result<(), Failure> {
+    output.map_or(Ok(()), |path| has_ending(path, &["json"], "a predictor in JSON"))
 }
 
 /// The predictor's file, in a folder that is there.
@@ -248,7 +271,9 @@ impl From<DataError> for Failure {
             DataError::Missing { .. } => Failure::usage(message)
                 .remedy("edgezen profile measures one, edgezen dataset import takes one from a table"),
             DataError::Twice { .. } => Failure::usage(message).remedy("name each dataset once"),
-            DataError::NoFolders | DataError::MixedIdentities(..) => Failure::usage(message),
+            DataError::MixedIdentities { .. } => Failure::usage(message)
+                .remedy("edgezen fit --data for each of them, into a predictor of its own"),
+            DataError::NoFolders => Failure::usage(message),
         }
     }
 }

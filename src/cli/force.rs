@@ -1,8 +1,9 @@
 //! `--force`, and the files that a command writes its results into.
 
 use super::failure::Failure;
+use edgezen_lab::dataset::table::KernelTable;
 use edgezen_lab::files::Destination;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Whether a result may take the place of what is there.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -17,6 +18,35 @@ impl Force {
     /// that it is made of.
     pub fn place(self, path: impl AsRef<Path>, inputs: &[impl AsRef<Path>]) -> Result<Destination, Failure> {
         Ok(Destination::new(path.as_ref(), self.force, inputs)?)
+    }
+
+    /// Writes several files of one result: none before all of them may be written.
+    pub fn write_all(self, files: &[(PathBuf, impl AsRef<[u8]>)]) -> Result<(), Failure> {
+        for (place, (_, bytes)) in self.check_all(files)?.iter().zip(files) {
+            place.write(bytes.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// The places of several files of one result, all of which may be written.
+    pub fn check_all(self, files: &[(PathBuf, impl AsRef<[u8]>)]) -> Result<Vec<Destination>, Failure> {
+        let checked = |(path, bytes): &(PathBuf, _)| -> Result<Destination, Failure> {
+            let place = self.place(path, NO_INPUTS)?;
+            place.check(AsRef::<[u8]>::as_ref(bytes))?;
+            Ok(place)
+        };
+        files.iter().map(checked).collect()
+    }
+
+    /// As [`Force::place`], of a table, whose name tells its layout.
+    pub fn table_place(
+        self,
+        path: impl AsRef<Path>,
+        inputs: &[impl AsRef<Path>],
+    ) -> Result<Destination, Failure> {
+        let place = self.place(path, inputs)?;
+        KernelTable::check_name(&place)?;
+        Ok(place)
     }
 
     /// The place of a result that takes long: nothing may be there.

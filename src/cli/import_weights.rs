@@ -1,6 +1,6 @@
 //! `edgezen import-weights NET FILE`: the weights of a training in PyTorch, as those of a training here.
 
-use super::force::Force;
+use super::force::{Force, has_ending};
 use super::module::state_failure;
 use super::net::{self, NetOptions};
 use super::{Failure, Global, export};
@@ -43,6 +43,7 @@ const MOST_BYTES: u64 = 16 << 30;
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let path = args.weights.as_path();
+    has_ending(&args.output, &["safetensors"], "a file of safetensors")?;
     let to = args.force.place(&args.output, &[path, Path::new(&args.net)])?;
     let mut model = net::model(&args.net, args.options, "weights of a training need")?;
     let state = read(path, args.ema)?;

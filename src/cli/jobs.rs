@@ -2,12 +2,12 @@
 
 use super::caller::Caller;
 use super::examples;
-use super::force::Force;
+use super::force::{Force, has_ending};
 use super::{Cli, Command, Exit, Failure, Global, interrupt, net, output, score, search};
 use edgezen_core::files::FileError;
 use edgezen_core::search::SearchProgress;
 use edgezen_lab::files;
-use edgezen_lab::jobs::{DamagedResult, JobError, JobFolder, Made, Status, Work};
+use edgezen_lab::jobs::{DamagedResult, JobError, JobFolder, LostJob, Made, Status, Work};
 use edgezen_lab::runs;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -180,6 +180,7 @@ fn of_searches(args: &PlanArgs, options: Vec<String>, global: Global) -> Result<
     let seeds: Vec<u64> = (global.seed..).take(usize::try_from(count).unwrap_or(usize::MAX)).collect();
     let parsed = searched(&options)?;
     parsed.is_portable()?;
+    search::rehearse(&parsed, Global { json: true, ..global })?;
     Ok(Work::Search { options, seeds, meaning: search::meaning(&parsed, Global { json: true, ..global })? })
 }
 
@@ -421,19 +422,37 @@ fn status(folder: PathBuf, global: Global) -> Result<(), Failure> {
     let jobs = JobFolder::open(&folder)?;
     let stood = Stood { jobs: jobs.jobs().len(), status: jobs.status(), folder };
     global.output().result(&stood, || {
-        let Status { done, missing, damaged } = &stood.status;
+        let Status { done, missing, damaged, lost } = &stood.status;
         let mut text = format!("{} of {} jobs are done", done.len(), stood.jobs);
         for file in missing {
-            text += &format!("\n{}: no result yet", file.display());
+            let lost = lost.iter().find(|lost| lost.job == *file);
+            let why = lost.map(|LostJob { reason, .. }| format!(", and {reason}")).unwrap_or_default();
+            text += &format!("\n{}: no result yet{why}", file.display());
         }
         for DamagedResult { job, reason } in damaged {
             text += &format!("\n{}: {reason}; delete this result, then run the job again", job.display());
         }
         text
-    })
+    })?;
+    // Whoever waits for the jobs must hear of what waiting does not mend.
+    let Status { damaged, lost, .. } = &stood.status;
+    let folder = stood.folder.display();
+    if !damaged.is_empty() {
+        let message = format!("{folder}: {} of {} jobs have damaged results", damaged.len(), stood.jobs);
+        return Err(Failure::new(Exit::BadFile, message)
+            .remedy(format!("delete these results in {folder}/results, then edgezen jobs run their jobs")));
+    }
+    if !lost.is_empty() {
+        let message =
+            format!("{folder}: the files of {} of {} jobs are not there as planned", lost.len(), stood.jobs);
+        return Err(Failure::new(Exit::BadFile, message)
+            .remedy("edgezen jobs plan writes them anew, by the same words"));
+    }
+    Ok(())
 }
 
 fn merge(folder: &Path, output: &Path, force: Force, global: Global) -> Result<(), Failure> {
+    has_ending(output, &["json"], "a list in JSON")?;
     let jobs = JobFolder::open(folder)?;
     let place = force.place(output, &jobs.files())?;
     place.write(&jobs.merged()?)?;

@@ -151,7 +151,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let bar =
         out.progress(nets.len() as u64 * u64::from(LAUNCHES), "{bar:30} {pos}/{len} {elapsed}  {wide_msg}");
     let mut begun = 0;
-    let readings = network_latency::measure(device.as_mut(), &nets, &mut |step| match step {
+    let readings = network_latency::measure_each(device.as_mut(), &nets, &mut |step| match step {
         Step::Launch(i) => {
             bar.set_message(output::message(&labels[i]));
             output::begin_step(&bar, &mut begun);
@@ -161,7 +161,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     bar.finish_and_clear();
     target::notes(&mut *device, out);
     let mut readings = readings.into_iter();
-    let rows = read.then(|read| row(read, readings.next().flatten(), device.identity(), args.cold_caches));
+    let rows = read.then(|read| {
+        let reading = readings.next().transpose()?.flatten();
+        row(read, reading, device.identity(), args.cold_caches)
+    });
     let noisy: Vec<String> = rows
         .given()
         .iter()

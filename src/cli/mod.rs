@@ -11,6 +11,7 @@ mod completions;
 mod dataset;
 mod deploy;
 mod devices;
+mod disk;
 #[cfg(test)]
 mod documented;
 mod evaluate;
@@ -54,6 +55,7 @@ mod threads;
 #[cfg(feature = "torch")]
 mod train;
 mod transfer;
+mod unfinished;
 mod validate;
 mod verify;
 

@@ -1,7 +1,7 @@
 //! A network as a PyTorch module: one file, or a folder with what training scripts of others need.
 
 use super::Failure;
-use super::force::{Force, NO_INPUTS};
+use super::force::Force;
 use edgezen_core::plainnet::{Model, Shape};
 use edgezen_engine::pytorch::state::{self, StateError};
 use edgezen_engine::pytorch::{self, Facts, PytorchError};
@@ -41,21 +41,20 @@ pub fn write_folder(
 ) -> Result<u64, Failure> {
     let facts = facts(model, dir);
     let mut files = vec![
-        (format!("{}.py", facts.name), pytorch::module(model, &facts).map_err(pytorch_failure)?.into_bytes()),
-        ("README.md".into(), pytorch::guide(model, &facts).map_err(pytorch_failure)?.into_bytes()),
-        ("requirements.txt".into(), pytorch::requirements(&facts).into_bytes()),
+        (
+            dir.join(format!("{}.py", facts.name)),
+            pytorch::module(model, &facts).map_err(pytorch_failure)?.into_bytes(),
+        ),
+        (dir.join("README.md"), pytorch::guide(model, &facts).map_err(pytorch_failure)?.into_bytes()),
+        (dir.join("requirements.txt"), pytorch::requirements(&facts).into_bytes()),
     ];
     if let Some((path, weights)) = weights {
         let state = state::to_state_dict(model, weights).map_err(|error| state_failure(error, path))?;
-        files.push((WEIGHTS.into(), state.encode()));
+        files.push((dir.join(WEIGHTS), state.encode()));
     }
     std::fs::create_dir_all(dir).map_err(|e| Failure::io(dir, &e))?;
-    let mut bytes = 0;
-    for (name, content) in files {
-        force.place(dir.join(name), NO_INPUTS)?.write(&content)?;
-        bytes += content.len() as u64;
-    }
-    Ok(bytes)
+    force.write_all(&files)?;
+    Ok(files.iter().map(|(_, content)| content.len() as u64).sum())
 }
 
 pub fn state_failure(error: StateError, path: &Path) -> Failure {

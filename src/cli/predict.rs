@@ -169,7 +169,7 @@ impl Args {
     fn place(&self, output: &Path, table: &Path) -> Result<Destination, Failure> {
         let others = [self.archs.as_deref(), self.which.predictor.as_deref()];
         let inputs: Vec<&Path> = others.into_iter().flatten().chain([table]).collect();
-        self.force.place(output, &inputs)
+        self.force.table_place(output, &inputs)
     }
 }
 
@@ -480,6 +480,9 @@ impl From<PredictionError> for Failure {
                 Failure::new(Exit::OutsideDomain, message).remedy("--partial gives the latency of the rest")
             }
             PredictionError::NoBreakdown { .. } => Failure::usage(message).remedy("leave out --breakdown"),
+            PredictionError::OtherRows { .. } => Failure::usage(message).remedy(
+                "a predictor of that identity (edgezen predictors list), or a table without those columns",
+            ),
             PredictionError::Shape(error) => error.into(),
             PredictionError::NoEstimate(_) => Failure::usage(message),
             PredictionError::Table(error) => error.into(),

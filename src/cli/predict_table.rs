@@ -5,7 +5,7 @@ use super::failure::{Exit, Failure};
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_lab::files::Destination;
 use edgezen_lab::prediction::PredictedTable;
-use edgezen_lab::prediction::table::Outside;
+use edgezen_lab::prediction::table::{Other, Outside};
 use serde::Serialize;
 use std::path::Path;
 
@@ -16,6 +16,8 @@ struct TableReport {
     inside: usize,
     /// Kinds of kernel without a model, or networks whose names are not known.
     unknown: Vec<String>,
+    /// Rows that say another precision or other threads than the predictor's, and hold no prediction.
+    other_identity: usize,
     output: String,
 }
 
@@ -36,11 +38,22 @@ pub fn write(
         );
     }
     table.write(output)?;
+    if let Some(Other { row, what }) = table.others.first() {
+        global.output().note(format!(
+            "warning: {} rows of {} are of another identity than {}, and hold no prediction: row {} is of {what}; they take a \
+             predictor of their own (--device NAME@RUNTIME@PRECISION, with @Nt for threads)",
+            table.others.len(),
+            input.display(),
+            loaded.identity().in_words(),
+            row + 1
+        ));
+    }
     let report = TableReport {
         device: loaded.identity().to_string(),
         rows: table.rows(),
         inside: table.inside,
         unknown: table.unknown,
+        other_identity: table.others.len(),
         output: output.path().display().to_string(),
     };
     global.output().written(output, &report, || {

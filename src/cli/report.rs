@@ -4,7 +4,7 @@
 use super::browser;
 use super::calibrate;
 use super::caller::is_own;
-use super::force::{Force, NO_INPUTS, has_ending};
+use super::force::{Force, has_ending};
 use super::output::Output;
 use super::{Exit, Failure, Global, predictors, score};
 use edgezen_core::accuracy::calibration;
@@ -12,8 +12,8 @@ use edgezen_core::digest;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_lab::files::{self, create_inside};
 use edgezen_lab::report::{
-    Foretelling, MOST_RUNS, Page, Report, Run, Trained, command, comparisons, is_page, otherwise_predicted,
-    unlike,
+    Foretelling, MOST_RUNS, Page, Plot, Report, Run, Trained, command, comparisons, is_page,
+    otherwise_predicted, unlike,
 };
 use edgezen_lab::runs;
 use edgezen_lab::runs::Manifest;
@@ -90,19 +90,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         }
         Some(trained) => Page::Trained(trained),
     };
-    let mut plots = Vec::new();
-    if !to.is_stream() {
-        let stem =
-            page.file_stem().map_or_else(|| "report".into(), |stem| stem.to_string_lossy().into_owned());
-        let beside = page.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folder = create_inside(beside, &format!("{stem}_plots"))?;
-        for plot in report.plots() {
-            let path = folder.join(format!("{}.svg", plot.name));
-            force.place(&path, NO_INPUTS)?.write(plot.drawing.standalone().as_bytes())?;
-            plots.push(path.strip_prefix(".").unwrap_or(&path).display().to_string());
-        }
-    }
-    to.write(report.html().as_bytes())?;
+    let html = report.html();
+    to.check(html.as_bytes())?;
+    let plots = if to.is_stream() { Vec::new() } else { write_plots(&report, &page, force)? };
+    to.write(html.as_bytes())?;
     let written = Written {
         run_dir: dir.display().to_string(),
         beside: beside.iter().map(|dir| dir.display().to_string()).collect(),
@@ -112,6 +103,19 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     };
     global.output().written(&to, &written, || format!("{}\n{}", written.report, written.plots.join("\n")))?;
     if args.open { browser::open(&page) } else { Ok(()) }
+}
+
+/// Writes the plots into a folder beside `page`, if all of them may be written; gives their paths.
+fn write_plots(report: &Page, page: &Path, force: Force) -> Result<Vec<String>, Failure> {
+    let stem = page.file_stem().map_or_else(|| "report".into(), |stem| stem.to_string_lossy().into_owned());
+    let beside = page.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = beside.join(format!("{stem}_plots"));
+    let file = |plot: &Plot| (folder.join(format!("{}.svg", plot.name)), plot.drawing.standalone());
+    let files: Vec<(PathBuf, String)> = report.plots().iter().map(file).collect();
+    force.check_all(&files)?;
+    create_inside(beside, &format!("{stem}_plots"))?;
+    force.write_all(&files)?;
+    Ok(files.iter().map(|(path, _)| path.strip_prefix(".").unwrap_or(path).display().to_string()).collect())
 }
 
 /// The runs, each once, whatever ways lead to its folder; a remark says of which there were several.

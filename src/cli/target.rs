@@ -81,17 +81,24 @@ impl Reach {
     /// # Errors
     /// A device that nothing here measures on; an option that the device does not heed.
     pub fn check(&self, name: &str) -> Result<(), Failure> {
-        heeded(
-            name,
-            &[
-                serial(self.serial.as_ref()),
-                host_named(self.host.as_ref()),
-                (self.pool.is_some(), Means::Pool, "--pool", "pools are of phones and boards"),
-                (self.cores.is_some(), Means::Cores, "--cores", "the device chooses"),
-                (self.other_phone, Means::OtherUnit, "--other-phone", "it is for phones and boards"),
-                (self.patience != PATIENCE, Means::OtherUnit, "--patience", "it is for phones and boards"),
-            ],
-        )
+        heeded(name, &self.options_given())
+    }
+
+    /// The name of an option that was given, for commands that measure nothing. A serial number that only the environment gives
+    /// does not count.
+    pub fn given(&self) -> Option<&'static str> {
+        self.options_given().into_iter().find_map(|(given, _, option, _)| given.then_some(option))
+    }
+
+    fn options_given(&self) -> [Given; 6] {
+        [
+            serial(self.serial.as_ref()),
+            host_named(self.host.as_ref()),
+            (self.pool.is_some(), Means::Pool, "--pool", "pools are of phones and boards"),
+            (self.cores.is_some(), Means::Cores, "--cores", "the device chooses"),
+            (self.other_phone, Means::OtherUnit, "--other-phone", "it is for phones and boards"),
+            (self.patience != PATIENCE, Means::OtherUnit, "--patience", "it is for phones and boards"),
+        ]
     }
 
     /// Options for measurements in `rounds` passes on the device called `name`; `seed` is that of weights and inputs. The

@@ -6,7 +6,7 @@ use super::net::{self, NetOptions};
 use super::output::Output;
 use super::succession::{self, Before};
 use super::target::{self, Reach};
-use super::{Exit, Failure, Global, fit, predictors, verify};
+use super::{Exit, Failure, Global, fit, predictors, unfinished, verify};
 use crate::shipped;
 use edgezen_core::measurement::{Identity, Quality};
 use edgezen_core::predictor::LatencyPredictor;
@@ -25,7 +25,7 @@ use edgezen_lab::fit::observation::observations;
 use edgezen_lab::prediction::network;
 use edgezen_lab::runs;
 use edgezen_lab::runs::Verified;
-use edgezen_lab::verify::{OnDevice, Predicted, metrics, networks_of, samples};
+use edgezen_lab::verify::{OnDevice, Predicted, VerifyError, metrics, networks_of, samples};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,7 +97,18 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let profiles = shipped::profiles();
     let device = OnDevice { profiles: &profiles, name: &args.device, options };
     let mut shown = verify::Shown::new(output);
-    let rows = device.compare(&networks, &*predictor, limit, &mut |event| shown.show(event))?;
+    let compared = device.compare_each(&networks, &*predictor, limit, &mut |event| shown.show(event))?;
+    let mut compared = compared.into_iter();
+    let (mut networks, mut rows) = (Vec::new(), Vec::new());
+    let asked = asked.then(|asked| {
+        let measured: Vec<_> = compared.by_ref().take(asked.len()).collect();
+        rows.extend(measured.into_iter().collect::<Result<Vec<Verified>, VerifyError>>()?);
+        networks.extend(asked.iter().cloned());
+        Ok(asked)
+    });
+    if rows.is_empty() {
+        return asked.then(|_| Ok(())).print(output, |_| String::new())?.map_or(Ok(()), Err);
+    }
     let refitted = match args.refit {
         true => Some(refit(args.data.as_deref(), predictor.identity(), &networks, &rows, output)?),
         false => None,
@@ -191,9 +202,10 @@ fn refit(
     let usual = Path::new("datasets").join(format!("{}@{}", identity.device, identity.runtime));
     let dir = data.unwrap_or(&usual);
     let read = || {
-        Dataset::read(dir).map_err(|error| {
-            Failure::from(error)
-                .remedy("--refit adds to the dataset that the predictor came from: --data DIR")
+        Dataset::read(dir).map_err(|error| match unfinished::remedy(dir) {
+            Some(_) => Failure::from(error),
+            None => Failure::from(error)
+                .remedy("--refit adds to the dataset that the predictor came from: --data DIR"),
         })
     };
     // Where there is no dataset, there is nothing to lock.

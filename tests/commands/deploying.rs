@@ -103,6 +103,8 @@ fn a_card_tells_the_accuracy_in_each_runtime() {
     // Weights that are random know some of the classes apart, but not all.
     assert!((0.0..1.0).contains(&top1(&reference, "top1")), "{}", reference["accuracy"]);
     let page = std::fs::read_to_string(dir.join("tract/card.md")).unwrap();
+    // The command that is given is one that is taken.
+    assert!(!reference["repeat"].to_string().contains("--ranges"), "{}", reference["repeat"]);
     for words in ["## Structure", NET, "24 test images", "edgezen deploy", "multiply-accumulates"] {
         assert!(page.contains(words), "{words}: {page}");
     }
@@ -145,6 +147,13 @@ fn what_would_be_no_true_accuracy_is_refused() {
     refused(&["--device", "host@nothing"], 2, &["litert"]);
     refused(&["--device", "host", "--split-seed", "5"], 2, &["seed 4", "learnt from"]);
     refused(&["--device", "host", "--ranges", "12"], 2, &["minmax"]);
+    // What is about integers says nothing of a device that computes in floats.
+    refused(&["--device", "host", "--ranges", "entropy"], 2, &["--ranges", "computes in floats"]);
+    refused(
+        &["--device", "host@tract@fp32", "--keep-float", "1"],
+        2,
+        &["--keep-float", "computes in floats"],
+    );
     // A file that is no image, and one that is cut off.
     let broken = dir.join("pictures/red/broken.png");
     std::fs::write(&broken, "a text").unwrap();

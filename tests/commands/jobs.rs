@@ -50,12 +50,14 @@ fn scores_in_parts_are_those_of_the_command_to_the_last_digit() {
     let line = [&["score", "--json", "--engine", "exact", "--repeats", "2", "--resolution", "32"][..], &NETS]
         .concat();
     let printed = String::from_utf8(edgezen(dir.path(), &line).stdout).unwrap();
-    for row in serde_json::from_str::<Vec<Value>>(&whole).unwrap() {
-        assert!(row.get("seconds").is_none(), "{row}");
-        // The digits, not the number that they are read as.
-        let text = row.to_string();
-        let score = text.split("\"score\":").nth(1).unwrap().split([',', '}']).next().unwrap();
-        assert!(whole.contains(&format!("\"score\":{score}")) && printed.contains(score), "{score}");
+    let rows: Vec<Value> = serde_json::from_str(&whole).unwrap();
+    assert!(rows.iter().all(|row| row.get("seconds").is_none()), "{whole}");
+    // The digits, not the numbers that they are read as.
+    let scores: Vec<&str> =
+        whole.split("\"score\":").skip(1).map(|rest| rest.split([',', '}']).next().unwrap()).collect();
+    assert_eq!(scores.len(), rows.len());
+    for score in scores {
+        assert!(printed.contains(&format!("\"score\": {score}")), "{score}: {printed}");
     }
 }
 
@@ -91,6 +93,12 @@ fn what_has_no_meaning_elsewhere_is_refused() {
             "--seed",
         ),
         (&["--seeds", "2", "--", "search", "--device", "pixel22", "--latency", "80ms"], "pixel22"),
+        (&["--seeds", "2", "--", "search", "--params", "1M", "--resolution", "7"], "a larger --resolution"),
+        (
+            &["--seeds", "2", "--", "search", "--params", "1M", "--proxy", "flops", "--rescore", "exact"],
+            "no exact engine",
+        ),
+        (&["--seeds", "2", "--", "search", "--params", "1M", "--cores", "0"], "--cores"),
         (&["--", "search", "--device", "pixel2", "--latency", "80ms"], "--seeds"),
     ] {
         refused(dir, &[&["jobs", "plan", "-o", "plan"][..], words].concat(), 2, &[said]);
@@ -128,7 +136,9 @@ fn a_merge_waits_for_all_and_another_plan_does_not_take_the_place() {
     let whole = fs::read(&results).unwrap();
     for damaged in [&b""[..], &whole[..whole.len() / 2]] {
         fs::write(&results, damaged).unwrap();
-        let status = edgezen_json(dir, &["jobs", "status", "plan", "--json"]);
+        refused(dir, &["jobs", "status", "plan"], 7, &["1 of 2 jobs have damaged results", "jobs run"]);
+        let status = edgezen(dir, &["jobs", "status", "plan", "--json"]);
+        let status: Value = serde_json::from_slice(&status.stdout).unwrap();
         assert_eq!(
             (&status["done"], &status["damaged"][0]["job"]),
             (&json!([]), &json!("plan/job-00001.json"))
@@ -136,6 +146,14 @@ fn a_merge_waits_for_all_and_another_plan_does_not_take_the_place() {
         refused(dir, &["jobs", "run", "plan/job-00001.json"], 7, &["results", "delete this file"]);
     }
     fs::write(&results, &whole).unwrap();
+    // A job that is to be done, and whose file is not there.
+    fs::rename(dir.join("plan/job-00000.json"), dir.join("kept")).unwrap();
+    refused(dir, &["jobs", "status", "plan"], 7, &["1 of 2 jobs are not there", "jobs plan"]);
+    let status = edgezen(dir, &["jobs", "status", "plan", "--json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(status["lost"][0]["job"], "plan/job-00000.json", "{status}");
+    fs::rename(dir.join("kept"), dir.join("plan/job-00000.json")).unwrap();
+    assert_eq!(edgezen_json(dir, &["jobs", "status", "plan", "--json"])["lost"], json!([]));
     // Neither the plan nor a result is replaced by what is merged from them.
     edgezen_json(dir, &["jobs", "run", "plan/job-00000.json", "--json"]);
     for place in ["plan/plan.json", "plan/job-00000.json", results.to_str().unwrap()] {

@@ -16,6 +16,7 @@ mod npus;
 mod onnx_files;
 mod predictors;
 mod profiling;
+mod refusing;
 mod report;
 mod runtimes;
 mod score;

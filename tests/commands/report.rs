@@ -93,6 +93,16 @@ fn runs_are_held_beside_each_other_where_their_scores_mean_the_same() {
     // A page does not take the place of what is no page.
     std::fs::write(dir.join("mine.html"), "mine").unwrap();
     refused(dir, &["report", "one", "-o", "mine.html"], 2, &["mine.html"]);
+    // Nothing is written before all may be: neither the plots of that page, nor a page beside plots that are not its own.
+    assert!(!dir.join("mine_plots").exists());
+    std::fs::create_dir(dir.join("new_plots")).unwrap();
+    let plots = edgezen_json(dir, &["report", "one", "-o", "plain.html", "--json"])["plots"].clone();
+    let first = plots[0].as_str().unwrap().replace("plain_plots", "new_plots");
+    std::fs::write(dir.join(&first), "mine").unwrap();
+    let before = std::fs::read_dir(dir.join("new_plots")).unwrap().count();
+    refused(dir, &["report", "one", "-o", "new.html"], 2, &["new_plots", "--force"]);
+    assert!(!dir.join("new.html").exists());
+    assert_eq!(std::fs::read_dir(dir.join("new_plots")).unwrap().count(), before);
     refused(dir, &["report", "one", "side", "-o", "side/result.json"], 2, &["result.json"]);
 }
 
@@ -236,4 +246,25 @@ fn a_page_is_html_and_shows_each_run_once() {
     refused(dir, &data, 2, &["s.png", "SVG"]);
     let blocks = ["predict", "--device", "pixel2", "--blocks", "mobilenet", "-o", "b.parquet"];
     refused(dir, &blocks, 2, &["b.parquet", "comma-separated"]);
+}
+
+#[test]
+fn threads_stand_beside_the_device() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let args = ["search", "--device", "pixel4", "--latency", "60ms", "--iterations", "500", "--out", "run"];
+    edgezen_json(dir, &[&args[..], &["--json"]].concat());
+    edgezen_json(dir, &["report", "run", "--json"]);
+    let page = std::fs::read_to_string(dir.join("run/report.html")).unwrap();
+    assert!(page.contains("predicted on pixel4, 4 threads of 60"), "no threads");
+    assert!(page.contains("by pixel4@tflite@fp32, 4 threads, "), "no threads of the predictor");
+    // A run of an earlier version, which does not tell them, is gone on with.
+    let manifest = std::fs::read_to_string(dir.join("run/run.toml")).unwrap();
+    assert!(manifest.contains("threads = 4\n"), "{manifest}");
+    std::fs::write(dir.join("run/run.toml"), manifest.replace("threads = 4\n", "")).unwrap();
+    edgezen_json(dir, &[&args[..], &["--resume", "--json"]].concat());
+    // Where there is one, nothing is said.
+    search(dir, "one", &["--latency", "70ms"]);
+    edgezen_json(dir, &["report", "one", "--json"]);
+    assert!(!std::fs::read_to_string(dir.join("one/report.html")).unwrap().contains("threads of 70"));
 }

@@ -607,11 +607,18 @@ fn scoring_again_is_broken_off_and_taken_up() {
     assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
     assert!(said.contains("while the best networks were scored again"), "{said}");
     assert!(said.contains("--resume --rescore exact --rescore-top 2 --out run"), "{said}");
+    // What was found is there, as the message says.
+    assert!(said.contains("the search is over, and its result is in run"), "{said}");
+    let known = runs::read_result(&dir.join("run")).unwrap();
+    assert!(known.rescored.is_none() && dir.join("run/best.onnx").exists());
+    assert_eq!(text(&edgezen_json(dir, &["info", "run", "--json"]), "net"), known.best.net);
     let manifest = std::fs::read_to_string(dir.join("run/run.toml")).unwrap();
     assert!(manifest.contains("[rescore]"), "{manifest}");
     // Whoever goes on need not ask for it again.
     let resumed = edgezen_json(dir, &["search", "--resume", "--out", "run", "--json"]);
     assert_eq!(resumed["rescored"]["networks"], 2, "{resumed}");
+    assert_eq!(text(&resumed["best"], "net"), known.best.net);
+    assert!(runs::read_result(&dir.join("run")).unwrap().rescored.is_some());
     let prolonged =
         edgezen_json(dir, &["search", "--resume", "--iterations", "600", "--out", "run", "--json"]);
     assert_eq!(prolonged["rescored"]["networks"], 2, "{prolonged}");

@@ -186,6 +186,14 @@ fn integers_point_where_floats_do() {
 }
 
 #[test]
+fn a_runtime_runs_the_files_that_it_says_before_it_is_open() {
+    for &runtime in runtimes::registry() {
+        let Some(engine) = open(runtime, "fp32", 1) else { continue };
+        assert_eq!(engine.file_ending(), runtime.file_ending(), "{}", runtime.name());
+    }
+}
+
+#[test]
 fn several_threads_compute_the_same() {
     let graph = published::by_name("zennet_cifar10_model_size05M_res32").unwrap().graph().unwrap();
     for &runtime in runtimes::registry().iter().filter(|runtime| runtime.most_threads() > 1) {

@@ -33,6 +33,11 @@ pub trait Runtime: Sync {
         1
     }
 
+    /// The ending of the files that it runs as they are: what [`Engine::file_ending`] says once it is open.
+    fn file_ending(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Its library. `None`: it is part of this program.
     fn library(&self) -> Option<LibraryFile> {
         None
@@ -131,6 +136,11 @@ impl Runtime for TractRuntime {
         "tract, which is part of this program"
     }
 
+    #[cfg(feature = "onnx")]
+    fn file_ending(&self) -> Option<&'static str> {
+        Some("onnx")
+    }
+
     fn open(&self, how: &Opening<'_>) -> Result<Box<dyn Engine>, EngineError> {
         checked(self, how)?;
         Ok(Box::new(TractWithFiles))
@@ -189,6 +199,10 @@ impl Runtime for OnnxRuntimeLibrary {
         "ONNX Runtime's CPU provider, from its shared library"
     }
 
+    fn file_ending(&self) -> Option<&'static str> {
+        Some("onnx")
+    }
+
     fn precisions(&self) -> &'static [&'static str] {
         &["fp32", "int8"]
     }
@@ -216,6 +230,10 @@ impl Runtime for LiteRtLibrary {
 
     fn about(&self) -> &'static str {
         "LiteRT with XNNPACK, from its shared library"
+    }
+
+    fn file_ending(&self) -> Option<&'static str> {
+        Some("tflite")
     }
 
     fn precisions(&self) -> &'static [&'static str] {

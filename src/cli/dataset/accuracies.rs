@@ -35,10 +35,11 @@ struct Report {
 }
 
 pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
+    let to = args.force.table_place(&args.output, &[&args.table])?;
     let table = AccuracyTable::read(&args.table, args.archs.as_deref())?;
     let joined = args.join.as_deref().map(KernelTable::read).transpose()?;
     let ours = table.as_ours(&args.columns, joined.as_ref())?;
-    ours.write(&args.force.place(&args.output, &[&args.table])?)?;
+    ours.write(&to)?;
     let report = Report {
         table: args.output.display().to_string(),
         rows: ours.len(),

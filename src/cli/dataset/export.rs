@@ -48,7 +48,7 @@ struct Exported {
 
 pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
     let dir = dataset::find(&args.dir);
-    let to = args.force.place(&args.output, &files_of(&dir))?;
+    let to = args.force.table_place(&args.output, &files_of(&dir))?;
     let dataset = Dataset::read(&dir)?;
     let mut kinds: Vec<&str> = dataset.samples.iter().map(|s| s.subject.type_name()).collect();
     kinds.sort_unstable();

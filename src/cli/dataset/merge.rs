@@ -37,15 +37,14 @@ pub fn run(args: &Args) -> Result<PathBuf, Failure> {
             continue;
         };
         if merged.identity != other.identity {
-            let describe = |id: &edgezen_core::measurement::Identity| {
-                format!("{id}, batch {}, {} threads", id.batch, id.threads)
-            };
             return Err(Failure::usage(format!(
-                "{} is of {}, the datasets before it of {}; measurements of different identity never mix",
+                "{} is of {}, the datasets before it of {}: {}; measurements of different identity never mix",
                 dir.display(),
-                describe(&other.identity),
-                describe(&merged.identity)
-            )));
+                other.identity,
+                merged.identity,
+                other.identity.contrast(&merged.identity)
+            ))
+            .remedy("a dataset for each identity"));
         }
         let (ours, theirs) = (&mut merged.provenance, other.provenance);
         if ours.source != theirs.source {

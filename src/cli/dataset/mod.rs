@@ -19,6 +19,8 @@ use edgezen_lab::dataset::import::trtexec::TrtexecError;
 use edgezen_lab::dataset::import::{self, ImportError, Importer, Input, Request};
 use edgezen_lab::dataset::table::NetworkTableError;
 use edgezen_lab::dataset::{Dataset, Provenance};
+use edgezen_lab::files::{is_date, rfc3339};
+use edgezen_lab::spelling;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -54,8 +56,8 @@ enum Action {
         /// Folder of the dataset
         #[arg(short, long, alias = "out", value_name = "DIR")]
         output: PathBuf,
-        /// Date of the import, RFC 3339 [default: now]
-        #[arg(long, value_name = "DATE")]
+        /// Date of the import, RFC 3339: 2026-03-01 or 2026-03-01T12:00:00Z [default: now]
+        #[arg(long, value_name = "DATE", value_parser = date)]
         created: Option<String>,
         #[command(flatten)]
         force: Force,
@@ -75,6 +77,14 @@ fn formats() -> clap::builder::PossibleValuesParser {
     let value =
         |importer: &dyn Importer| clap::builder::PossibleValue::new(importer.name()).help(importer.about());
     import::registry().map(value).collect::<Vec<_>>().into()
+}
+
+/// A date, as it is written down.
+fn date(text: &str) -> Result<String, String> {
+    if is_date(text) {
+        return Ok(text.to_owned());
+    }
+    Err("a date is a day or a moment of RFC 3339, as 2026-03-01 or 2026-03-01T12:00:00Z".to_owned())
 }
 
 #[derive(Serialize)]
@@ -101,7 +111,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         Action::Import { format, files, device, which, output, created, force } => {
             let created = created.unwrap_or_else(|| {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
-                edgezen_lab::files::rfc3339(now.map_or(0, |since| since.as_secs()))
+                rfc3339(now.map_or(0, |since| since.as_secs()))
             });
             let importer = import::by_name(&format)
                 .ok_or_else(|| Failure::usage(format!("unknown format {format:?}")))?;
@@ -212,6 +222,13 @@ impl From<NetworkTableError> for Failure {
             NetworkTableError::Table(error) => error.into(),
             NetworkTableError::Mixed { column, .. } => {
                 Failure::usage(message).remedy(format!("choose one with --{column}"))
+            }
+            NetworkTableError::UnknownNetworks { near, .. } => {
+                let question = spelling::question(&near).map(|question| format!("{question} "));
+                Failure::usage(message).remedy(format!(
+                    "{}edgezen networks lists the names; other networks have codes, as zoo:mobilenet_v3_large_1.0@224",
+                    question.unwrap_or_default()
+                ))
             }
             NetworkTableError::NoLatencies { .. } => Failure::usage(message)
                 .remedy("choose with --device, --runtime, --precision, --batch, --threads"),

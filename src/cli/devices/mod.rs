@@ -11,7 +11,7 @@ mod show;
 mod words;
 
 use super::examples;
-use super::force::{Force, NO_INPUTS};
+use super::force::{Force, NO_INPUTS, has_ending};
 use super::{Failure, Global};
 use crate::shipped;
 use std::path::PathBuf;
@@ -74,6 +74,9 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
         Action::Doctor { serial, host } => doctor::run(&profiles, serial, host, global),
         Action::Pool { file, tag } => pool::run(&file, tag.as_deref(), global),
         Action::Describe { serial, output, force } => {
+            if let Some(path) = &output {
+                has_ending(path, &["toml"], "a device profile in TOML")?;
+            }
             let output = output.map(|path| force.place(path, NO_INPUTS)).transpose()?;
             describe::run(&profiles, serial, output.as_ref(), global)
         }

@@ -37,9 +37,9 @@ pub struct Args {
 
 /// Judges the completion of the devices in the table `data`, and writes that of one.
 pub fn run(args: &Args, data: &Path, force: Force, global: Global) -> Result<(), Failure> {
+    let place = args.output.as_ref().map(|path| force.table_place(path, &[data])).transpose()?;
     let latencies = Latencies::of(&in_our_words(KernelTable::read(data)?)?)?;
     let chosen = args.of.as_deref().map(|name| device(&latencies, name, data)).transpose()?;
-    let place = args.output.as_ref().map(|path| force.place(path, &[data])).transpose()?;
     if let (Some(place), Some(device)) = (place, chosen) {
         completed(&latencies, device).write(&place)?;
         global.output().note(format!(

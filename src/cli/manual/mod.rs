@@ -5,7 +5,7 @@ mod markdown;
 #[cfg(test)]
 mod tests;
 
-use super::force::{Force, NO_INPUTS};
+use super::force::Force;
 use super::{Cli, Failure, Global};
 use clap::CommandFactory;
 use clap_mangen::Man;
@@ -79,6 +79,7 @@ fn find<'a>(program: &'a clap::Command, words: &[String]) -> Result<&'a clap::Co
 /// Writes a page for each command; gives their names.
 fn write_man(folder: &Path, force: Force) -> Result<Vec<String>, Failure> {
     std::fs::create_dir_all(folder).map_err(|error| Failure::io(folder, &error))?;
+    let mut pages: Vec<(PathBuf, String)> = Vec::new();
     let mut files = Vec::new();
     let mut open = vec![program()];
     while let Some(command) = open.pop() {
@@ -88,9 +89,10 @@ fn write_man(folder: &Path, force: Force) -> Result<Vec<String>, Failure> {
         man.render(&mut page).map_err(|error| Failure::io(folder, &error))?;
         let page = String::from_utf8_lossy(&page).replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n");
         let name = man.get_filename();
-        force.place(folder.join(&name), NO_INPUTS)?.write(page.as_bytes())?;
+        pages.push((folder.join(&name), page));
         files.push(name);
     }
+    force.write_all(&pages)?;
     files.sort();
     Ok(files)
 }

@@ -14,6 +14,7 @@ use edgezen_core::files::FileError;
 use edgezen_core::measurement::Identity;
 use edgezen_core::space;
 use edgezen_core::space::SearchSpace;
+use edgezen_lab::campaign::plan::{MAX_SAMPLES, MIN_SAMPLES};
 use edgezen_lab::campaign::{Campaign, CampaignError, Event, Plan, PlanError, Start};
 use edgezen_lab::dataset::LookupRow;
 use edgezen_lab::device::{self, Passes};
@@ -80,8 +81,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     args.target.reach.check(&name)?;
     let (profile, driver) = device::find(&shipped::profiles(), &name)?;
     let passes = args.rounds.map_or_else(|| driver.usual_passes(&profile), Passes::exactly);
-    let samples =
-        args.time.map_or(args.samples, |time| samples_in(time, driver.time_of_pass(&profile), passes.most));
+    let samples = match args.time {
+        None => args.samples,
+        Some(time) => samples_in(time, driver.time_of_pass(&profile), passes.most)?,
+    };
     if let Some(pool) = &args.target.reach.pool {
         let job = Job { args: &args, name: &name, serial: None, alone: true, passes, samples, global };
         return pooled::run(&args, pool, &job, &profile, global);
@@ -108,8 +111,10 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
     let results: Vec<Result<Done, Failure>> = std::thread::scope(|scope| {
         let threads: Vec<_> =
             serials.iter().map(|serial| (serial, scope.spawn(|| job(serial).run()))).collect();
-        let lost =
-            |serial: &Option<String>| Failure::runtime(format!("the thread of {serial:?} ended early"));
+        let lost = |serial: &Option<String>| {
+            let serial = serial.as_deref().unwrap_or("the device");
+            Failure::runtime(format!("the thread of {serial} ended early"))
+        };
         threads
             .into_iter()
             .map(|(serial, thread)| thread.join().unwrap_or_else(|_| Err(lost(serial))))
@@ -137,14 +142,38 @@ fn duration(text: &str) -> Result<Duration, String> {
         Some(number * seconds)
     });
     match seconds {
-        Some(seconds) if (1.0..1e7).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        Some(seconds) if (0.0..1e7).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        Some(seconds) if seconds >= 1e7 => Err("a profile takes 2777h at most".to_owned()),
         _ => Err("a time has a number and a unit, as 90s, 20m or 2h".to_owned()),
     }
 }
 
 /// How many configurations can be measured in about `time`, where a pass over one of them takes `pass`.
-fn samples_in(time: Duration, pass: Duration, rounds: u32) -> usize {
-    (time.as_secs_f64() / (pass * rounds).as_secs_f64()) as usize
+///
+/// # Errors
+/// Too short a time for a predictor, or too long a one for any plan.
+fn samples_in(time: Duration, pass: Duration, rounds: u32) -> Result<usize, Failure> {
+    let each = pass * rounds;
+    let samples = usize::try_from(time.as_nanos() / each.as_nanos().max(1)).unwrap_or(usize::MAX);
+    if (MIN_SAMPLES..=MAX_SAMPLES).contains(&samples) {
+        return Ok(samples);
+    }
+    let (bound, word) = if samples < MIN_SAMPLES { (MIN_SAMPLES, "least") } else { (MAX_SAMPLES, "most") };
+    let bounding = each * bound as u32;
+    let bounding =
+        if bound == MIN_SAMPLES { bounding.as_secs_f64().ceil() } else { bounding.as_secs_f64().floor() };
+    Err(Failure::usage(format!(
+        "--time: a predictor takes at {word} {bound} configurations, and in {} about {samples} are measured here: {} for each \
+         of them in {rounds} passes",
+        seconds(time.as_secs_f64()),
+        seconds(each.as_secs_f64()),
+    ))
+    .remedy(format!("--time {bounding}s at {word}, or --samples N")))
+}
+
+/// Seconds with as many digits as tell something.
+fn seconds(seconds: f64) -> String {
+    if seconds < 10.0 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
 }
 
 /// One device to profile.
@@ -383,7 +412,9 @@ mod tests {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("1.5h"), Ok(Duration::from_secs(5400)));
         assert_eq!(duration("20 min"), duration("20m"));
-        for bad in ["", "20", "h", "-3s", "0s", "nanh", "1e99h"] {
+        // What is too short depends on the device.
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        for bad in ["", "20", "h", "-3s", "nanh", "1e99h"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }
@@ -392,6 +423,14 @@ mod tests {
     fn two_hours_on_a_phone_are_some_thousand_configurations() {
         let (pixel2, driver) = device::find(&shipped::profiles(), "pixel2").unwrap();
         assert_eq!(driver.usual_passes(&pixel2), Passes::exactly(3));
-        assert_eq!(samples_in(Duration::from_secs(7200), driver.time_of_pass(&pixel2), 3), 3000);
+        let in_seconds = |seconds| samples_in(Duration::from_secs(seconds), driver.time_of_pass(&pixel2), 3);
+        assert_eq!(in_seconds(7200).unwrap(), 3000);
+        // Ten configurations are the fewest that a predictor can be made of: 24 s here.
+        assert_eq!(in_seconds(24).unwrap(), 10);
+        for (time, least) in [(0, "--time 24s at least"), (23, "--time 24s at least"), (9_000_000, "at most")]
+        {
+            let refused = in_seconds(time).unwrap_err();
+            assert!(refused.remedy.unwrap().contains(least) && refused.message.contains("configurations"));
+        }
     }
 }

@@ -47,6 +47,22 @@ struct Found {
     seconds: f64,
 }
 
+impl Found {
+    /// The winner; the network with the greatest score where that wins.
+    fn winning(&self) -> &Individual {
+        self.winner.as_ref().map_or(&self.outcome.best, |winner| &winner.network)
+    }
+}
+
+/// What is known of a run beside what the search found.
+struct Known<'a> {
+    /// The winner, or the best of those that were measured inside the budget.
+    best: &'a Individual,
+    verification: Option<Verification>,
+    rescored: Option<Rescored>,
+    notes: Vec<String>,
+}
+
 impl Job<'_> {
     /// Goes on with a run. A finished one is shown again, unless something new is asked for.
     pub fn go_on(&self, earlier: Earlier) -> Result<(), Failure> {
@@ -85,9 +101,10 @@ impl Job<'_> {
     ) -> Result<(), Failure> {
         let (plan, home) = (self.plan, folder.home());
         result.run_dir = plan.out.display().to_string();
-        if self.args.rescore.is_some() {
+        // A run that was interrupted meanwhile has none of what it was to have.
+        if self.args.rescore.is_some() || (plan.rescore.is_some() && result.rescored.is_none()) {
             let Found { outcome, .. } = self.search(home, saved)?;
-            result.rescored = self.rescored(&outcome)?;
+            result.rescored = self.rescored(&outcome, home, 0)?;
             runs::write_result(home, &result)?;
             runs::write_manifest(home, manifest)?;
         }
@@ -119,16 +136,32 @@ impl Job<'_> {
             ));
         }
         let home = folder.home().to_owned();
-        let Found { outcome, winner, seconds } = self.search(&home, saved)?;
-        runs::write_outcome(&home, &outcome, &plan.budgets)?;
-        // What can be broken off comes before what a device would have to do again.
-        let rescored = self.rescored(&outcome)?;
+        let found = self.search(&home, saved)?;
+        let outcome = &found.outcome;
+        runs::write_outcome(&home, outcome, &plan.budgets)?;
         // A finished run that goes on is measured again only where that is asked for now.
         let asked = if recorded.is_some() { self.args.verify } else { plan.verify };
+        let winning = found.winning();
+        let earlier = recorded.and_then(|recorded| recorded.verification);
+        // What can be broken off comes before what a device would have to do again. What was found is on the disk by then,
+        // because Ctrl-C may end the program in the middle of it.
+        let rescored = match &plan.rescore {
+            None => None,
+            Some(_) => {
+                let known =
+                    Known { best: winning, verification: earlier.clone(), rescored: None, notes: Vec::new() };
+                self.write(&home, &found, known)?;
+                let rescored = self.rescored(outcome, &home, asked)?;
+                if asked > 0 {
+                    // Not finished before it is measured.
+                    runs::withdraw_result(&home)?;
+                }
+                rescored
+            }
+        };
         let mut notes = Vec::new();
         let mut failure = None;
-        let winning = winner.as_ref().map_or(&outcome.best, |winner| &winner.network);
-        let (measured, best) = match self.verified(&outcome, winning, asked) {
+        let (measured, best) = match self.verified(outcome, winning, asked) {
             Ok(verified) => verified,
             // What was found is written all the same.
             Err(reason) => {
@@ -137,27 +170,47 @@ impl Job<'_> {
             }
         };
         let is_measured = measured.is_some();
-        let earlier = recorded.and_then(|recorded| recorded.verification);
         if earlier.is_some() && !is_measured {
             notes.push(
                 "what was measured before the run was prolonged is kept; --resume --verify measures again"
                     .into(),
             );
         }
-        if let Some(prediction) = plan.by_calibration(&best.blocks)? {
-            notes.push(of_accuracy(&prediction));
-        }
-        if let Some(reason) = runs::write_best(&home, &plan.model(&best.blocks), plan.seed)? {
-            notes.push(reason.to_string());
-        }
         if let Some(measured) = &measured {
             runs::write_verification(&home, measured)?;
         }
-        let verification = measured.or(earlier);
+        let known = Known { best: &best, verification: measured.or(earlier), rescored, notes };
+        let result = self.write(&home, &found, known)?;
+        result.notes.iter().for_each(|note| output.note(format!("note: {note}")));
+        let page = plan.out.join("report.html");
+        if home != plan.out && page.exists() {
+            let (page, run) = (page.display(), plan.out.display());
+            output.note(format!("note: {page} shows the run before; edgezen report {run} draws it anew"));
+        }
+        folder.finish()?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        output.result(&result, || text::text(&result, plan))?;
+        if is_measured { judge(&result, plan) } else { Ok(()) }
+    }
+
+    /// Writes the best network, the front and the result into `home`; what is to be known of the best network comes after the
+    /// notes in `known`.
+    fn write(&self, home: &Path, found: &Found, known: Known<'_>) -> Result<SearchResult, Failure> {
+        let Job { plan, proxy, .. } = *self;
+        let Found { outcome, winner, seconds } = found;
+        let Known { best, verification, rescored, mut notes } = known;
+        if let Some(prediction) = plan.by_calibration(&best.blocks)? {
+            notes.push(of_accuracy(&prediction));
+        }
+        if let Some(reason) = runs::write_best(home, &plan.model(&best.blocks), plan.seed)? {
+            notes.push(reason.to_string());
+        }
         let extrapolated = degeneracy::extrapolated(self.search, &best.blocks)?;
         let result = SearchResult {
-            best: FoundNetwork::of(&best, &plan.budgets),
-            front: runs::front(&outcome, &plan.budgets),
+            best: FoundNetwork::of(best, &plan.budgets),
+            front: runs::front(outcome, &plan.budgets),
             proxy: plan.proxy_name(),
             mode: plan.mode,
             winner: winner
@@ -174,7 +227,7 @@ impl Job<'_> {
             iterations: outcome.iterations,
             scored: outcome.scored,
             rejected: outcome.rejected.clone(),
-            seconds,
+            seconds: *seconds,
             seconds_by_phase: outcome.phases,
             seed: plan.seed,
             run_dir: plan.out.display().to_string(),
@@ -186,24 +239,19 @@ impl Job<'_> {
             extrapolated,
             explanation: explain::explain(self.search, proxy, &best.blocks)?,
         };
-        result.notes.iter().for_each(|note| output.note(format!("note: {note}")));
-        runs::write_front(&home, &result)?;
-        runs::write_result(&home, &result)?;
-        let page = plan.out.join("report.html");
-        if home != plan.out && page.exists() {
-            let (page, run) = (page.display(), plan.out.display());
-            output.note(format!("note: {page} shows the run before; edgezen report {run} draws it anew"));
-        }
-        folder.finish()?;
-        if let Some(failure) = failure {
-            return Err(failure);
-        }
-        output.result(&result, || text::text(&result, plan))?;
-        if is_measured { judge(&result, plan) } else { Ok(()) }
+        runs::write_front(home, &result)?;
+        runs::write_result(home, &result)?;
+        Ok(result)
     }
 
-    /// Scores the best networks again, if that was asked for.
-    fn rescored(&self, outcome: &SearchOutcome) -> Result<Option<Rescored>, Failure> {
+    /// Scores the best networks again, if that was asked for; the result so far is in `home`, and `verify` networks are to be
+    /// measured afterwards.
+    fn rescored(
+        &self,
+        outcome: &SearchOutcome,
+        home: &Path,
+        verify: usize,
+    ) -> Result<Option<Rescored>, Failure> {
         let Job { plan, output, .. } = *self;
         let Some(table) = &plan.rescore else { return Ok(None) };
         let top = usize::from(table.top).min(outcome.ranked().len());
@@ -211,7 +259,8 @@ impl Job<'_> {
             "the {top} best networks are scored again on random weights and images, which takes up to minutes"
         ));
         let bar = output.progress(top as u64, "scoring again {bar:16} {pos}/{len} decided  {msg}  {elapsed}");
-        let waiting = watch::Impatience::new(self.caller, &bar, watch::not_rescored(&plan.out, table));
+        let broken_off = || watch::not_rescored(&plan.out, home == plan.out, table, verify);
+        let waiting = watch::Impatience::new(self.caller, &bar, broken_off());
         let rescored =
             rescoring::run(outcome, top, plan.mode, plan.resolution, plan.seed, &mut |race: Race| {
                 bar.set_position(race.decided as u64);
@@ -220,7 +269,7 @@ impl Job<'_> {
             });
         waiting.over();
         bar.finish_and_clear();
-        rescored.map(Some).ok_or_else(|| watch::not_rescored(&plan.out, table))
+        rescored.map(Some).ok_or_else(broken_off)
     }
 
     /// Runs the search, from where it was saved.

@@ -9,7 +9,7 @@ mod watch;
 use super::caller::Caller;
 use super::net;
 use super::target::Reach;
-use super::{Failure, Global, rescore, verify};
+use super::{Exit, Failure, Global, rescore, verify};
 use clap::builder::PossibleValuesParser;
 use edgezen_core::digest::sha256;
 use edgezen_core::proxy::Mode;
@@ -22,7 +22,7 @@ use edgezen_lab::runs::{Manifest, RunFolder};
 use job::Job;
 use limits::Limits;
 use plan::{Planned, SearchPlan};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 #[derive(Debug, clap::Args)]
@@ -197,6 +197,18 @@ pub fn run(args: &Args, global: Global, caller: Option<&dyn Caller>) -> Result<(
     }
 }
 
+/// Refuses what a search by these options would refuse, before anything is searched or written.
+///
+/// # Errors
+/// Options that make no sense, or by which nothing can be found.
+pub fn rehearse(args: &Args, global: Global) -> Result<(), Failure> {
+    let plan = plan::plan(args, global, global.output(), None)?.plan;
+    check(args, &plan)?;
+    let proxy = plan.make_proxy()?;
+    plan.search(&*proxy).start()?;
+    plan.make_winner().map(|_| ())
+}
+
 /// Checksum of all that these options stand for, predictors included, but for the seed: where it is the same, the same seed finds the
 /// same networks.
 ///
@@ -227,6 +239,11 @@ fn check(args: &Args, plan: &SearchPlan) -> Result<(), Failure> {
         }
         verify::check(plan.device.as_deref())?;
         plan.device.as_deref().map_or(Ok(()), |device| args.reach.check(device))?;
+    } else if let Some(option) = args.reach.given() {
+        return Err(Failure::usage(format!(
+            "{option} says how a device is reached, and nothing is measured"
+        ))
+        .remedy(format!("--verify K measures the best networks; or leave out {option}")));
     }
     if plan.rescore.is_some() {
         rescoring::check(&plan.proxy_name())?;
@@ -247,6 +264,13 @@ impl From<runs::RunError> for Failure {
                 "edgezen search --resume --out {} goes on with it, --force begins anew; or another --out",
                 dir.display()
             )),
+            runs::RunError::OtherBest { path } => {
+                let dir = path.parent().unwrap_or(Path::new(".")).display();
+                Failure::new(Exit::BadFile, message).remedy(format!(
+                    "delete {}, then edgezen search --resume --out {dir} writes it anew from the result",
+                    path.display()
+                ))
+            }
             runs::RunError::Foreign { .. } => {
                 Failure::usage(message).remedy("another --out, or --force to replace that file")
             }

@@ -144,14 +144,22 @@ impl Impatience {
     }
 }
 
-/// The failure of a run whose search is over, and whose best networks were not scored again.
-pub fn not_rescored(run: &Path, asked: &RescoreTable) -> Failure {
+/// The failure of a run whose search is over, and whose best networks were not scored again. `in_place` says whether the result
+/// is where the run is looked for; `verify` networks were to be measured after it.
+pub fn not_rescored(run: &Path, in_place: bool, asked: &RescoreTable, verify: usize) -> Failure {
+    let result = match in_place {
+        true => format!("the search is over, and its result is in {}", run.display()),
+        false => {
+            format!("the search is over; the run that {} held before stays until this is done", run.display())
+        }
+    };
+    let verify = if verify > 0 { format!(" --verify {verify}") } else { String::new() };
     Failure::new(
         Exit::Interrupted,
-        "interrupted while the best networks were scored again; the search is over",
+        format!("interrupted while the best networks were scored again; {result}"),
     )
     .remedy(format!(
-        "edgezen search --resume --rescore {} --rescore-top {} --out {}",
+        "edgezen search --resume --rescore {} --rescore-top {}{verify} --out {}",
         asked.engine,
         asked.top,
         run.display()

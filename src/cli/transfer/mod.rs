@@ -9,7 +9,7 @@ use super::failure::{Exit, Failure};
 use super::force::Force;
 use super::rows::WhichRows;
 use super::succession::{self, Answering, Before};
-use super::{Global, fit, predictors};
+use super::{Global, fit, predictors, target};
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
 use edgezen_core::predictor::metrics::Metrics;
@@ -69,6 +69,23 @@ impl Args {
         self.rows.select(self.device.clone())
     }
 
+    /// Refuses what says how a device is reached where nothing is measured.
+    fn check(&self) -> Result<(), Failure> {
+        let from = match (&self.data, &self.eager) {
+            (Some(_), _) => "--data",
+            (_, Some(_)) => "--eager",
+            (None, None) => return Ok(()),
+        };
+        let given = [target::serial(self.serial.as_ref()), target::host_named(self.host.as_ref())];
+        match given.iter().find(|(given, ..)| *given) {
+            Some((_, _, option, _)) => Err(Failure::usage(format!(
+                "{option} says how a device is reached, and with {from} nothing is measured"
+            ))
+            .remedy(format!("leave out {option}, or {from}"))),
+            None => Ok(()),
+        }
+    }
+
     /// The place of the predictor's file. Where something is measured, the file must not be there.
     fn destination(&self, id: &str) -> Result<Destination, Failure> {
         let data = self.data.iter().chain(self.eager.iter().flatten()).chain(&self.eager_networks);
@@ -124,6 +141,8 @@ impl Report {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    fit::check_ending(args.output.as_deref())?;
+    args.check()?;
     let load = |name: &String| predictors::by_name_or_file(name, global.output());
     let sources: Vec<AnyPredictor> = args.from.iter().map(load).collect::<Result<_, _>>()?;
     if let Some(dataset) = &args.eager {

@@ -55,6 +55,23 @@ impl Identity {
     /// The first field in which this identity, found elsewhere, differs from `here`: `batch 1 there, 2 here`. Empty
     /// where they are equal.
     pub fn difference(&self, here: &Identity) -> String {
+        self.first_difference(here)
+            .map_or_else(String::new, |(name, a, b)| format!("{name} {a} there, {b} here"))
+    }
+
+    /// The same for two that are called something: `its threads are 4, not 1`, of this one beside `other`.
+    pub fn contrast(&self, other: &Identity) -> String {
+        self.first_difference(other).map_or_else(
+            || "it is the same".to_owned(),
+            |(name, a, b)| {
+                let verb = if name.ends_with('s') { "are" } else { "is" };
+                format!("its {name} {verb} {a}, not {b}")
+            },
+        )
+    }
+
+    /// The first field that differs, with its value here and there.
+    fn first_difference(&self, other: &Identity) -> Option<(&'static str, String, String)> {
         let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
         let fields = |i: &Identity| {
             [
@@ -68,9 +85,8 @@ impl Identity {
                 ("thermal state", text(&i.thermal_state)),
             ]
         };
-        let pairs = fields(self).into_iter().zip(fields(here));
-        let differing = pairs.into_iter().find(|(a, b)| a != b);
-        differing.map_or_else(String::new, |((name, a), (_, b))| format!("{name} {a} there, {b} here"))
+        let mut pairs = fields(self).into_iter().zip(fields(other));
+        pairs.find(|(a, b)| a != b).map(|((name, a), (_, b))| (name, a, b))
     }
 
     /// What stands for a function of a program that calls this one, and that gives latencies of networks on `device`.
@@ -152,11 +168,13 @@ mod tests {
     fn several_threads_on_known_cores_are_part_of_the_name() {
         let one = Identity { cores: Some("3".into()), ..Identity::new("host", "litert", "int8") };
         assert_eq!(one.to_string(), "host@litert@int8");
-        let two = Identity { threads: 2, cores: Some("2,3".into()), ..one };
+        let two = Identity { threads: 2, cores: Some("2,3".into()), ..one.clone() };
         assert_eq!(two.to_string(), "host@litert@int8@2t");
         assert_eq!(two.in_words(), "host@litert@int8@2t");
-        let unknown = Identity { cores: None, ..two };
+        let unknown = Identity { cores: None, ..two.clone() };
         assert_eq!(unknown.to_string(), "host@litert@int8");
+        assert_eq!(two.contrast(&one), "its threads are 2, not 1");
+        assert_eq!(one.difference(&two), "threads 1 there, 2 here");
         // People are told all the same.
         assert_eq!(unknown.in_words(), "host@litert@int8, 2 threads");
         assert_eq!(Identity::new("host", "litert", "int8").in_words(), "host@litert@int8");

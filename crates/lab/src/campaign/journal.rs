@@ -14,7 +14,7 @@ use edgezen_core::units::Latency;
 use edgezen_runner::Measured;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// What the header says of its version, which grows when a line changes its meaning. A long campaign writes some
@@ -119,6 +119,9 @@ pub struct OpenedJournal {
     /// Bytes up to the end of the last whole line.
     whole: u64,
 }
+
+/// Most bytes of the first line, which holds what a device says of itself.
+const MOST_OF_HEADER: u64 = 1 << 20;
 
 /// Most passes over a plan; more are a typing mistake.
 pub const MOST_ROUNDS: u32 = 1_000;
@@ -236,6 +239,26 @@ pub fn read(path: &Path) -> Result<Option<OpenedJournal>, JournalError> {
     Ok(Some(OpenedJournal { header, lines: parsed, whole: whole as u64 }))
 }
 
+/// The first line of the journal at `path`. `None` if there is none, or no whole line in it.
+///
+/// # Errors
+/// A line that is damaged, or too new.
+pub fn header(path: &Path) -> Result<Option<Header>, JournalError> {
+    let file = match files::open(path) {
+        Err(error) if error.is_missing() => return Ok(None),
+        opened => opened?,
+    };
+    let mut line = Vec::new();
+    let mut first = std::io::BufReader::new(file).take(MOST_OF_HEADER);
+    first.read_until(b'\n', &mut line).map_err(FileError::io(path))?;
+    if line.pop() != Some(b'\n') {
+        return Ok(None);
+    }
+    let header: Header = FORMAT.parse(path, &line)?;
+    header.check().map_err(|reason| FileError::damaged_line(path, 1, reason))?;
+    Ok(Some(header))
+}
+
 /// Whether the file at `path` is a journal, or the first bytes of one: a process may be killed while it writes the first
 /// line.
 ///
@@ -343,6 +366,7 @@ mod tests {
         for cut in 0..=all.len() {
             std::fs::write(&path, &all[..cut]).unwrap();
             let whole = all[..cut].iter().filter(|&&b| b == b'\n').count();
+            assert_eq!(super::header(&path).unwrap(), (whole > 0).then(header));
             let Some(found) = read(&path).unwrap() else {
                 assert_eq!(whole, 0);
                 continue;

@@ -1,6 +1,6 @@
 //! Latencies per image of networks, measured on a device.
 
-use super::networks::{self, Reading, Step};
+use super::networks::{self, Answer, Reading, Step};
 use crate::device::{Device, DeviceError, Workload};
 use edgezen_core::measurement::Subject;
 use edgezen_core::plainnet::{Graph, Model};
@@ -45,6 +45,30 @@ pub fn measure(
     networks: &[MeasuredNetwork],
     progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<Vec<Option<Reading>>, DeviceError> {
+    let all = |device: &mut dyn Device, workloads: &[Workload<'_>]| -> Result<Vec<Answer>, DeviceError> {
+        Ok(networks::measure(device, workloads, progress)?.into_iter().map(Ok).collect())
+    };
+    measured(device, networks, all)?.into_iter().collect()
+}
+
+/// The same; where one network cannot be measured, the others are.
+///
+/// # Errors
+/// What the device says that concerns all networks.
+pub fn measure_each(
+    device: &mut dyn Device,
+    networks: &[MeasuredNetwork],
+    progress: &mut dyn FnMut(Step<'_>),
+) -> Result<Vec<Answer>, DeviceError> {
+    measured(device, networks, |device, workloads| networks::measure_each(device, workloads, progress))
+}
+
+/// Has `measure` measure the networks as workloads; its latencies are those of the whole batch.
+fn measured(
+    device: &mut dyn Device,
+    networks: &[MeasuredNetwork],
+    measure: impl FnOnce(&mut dyn Device, &[Workload<'_>]) -> Result<Vec<Answer>, DeviceError>,
+) -> Result<Vec<Answer>, DeviceError> {
     let batch = device.identity().batch;
     let subjects: Vec<Option<Subject>> = networks
         .iter()
@@ -70,9 +94,10 @@ pub fn measure(
             MeasuredNetwork::Graph { .. } => file.as_ref().map(|file| Workload::Written(file.path())),
         })
         .collect();
-    let of_batch = networks::measure(device, &workloads, progress)?;
+    let of_batch = measure(device, &workloads)?;
     device.finished();
-    Ok(of_batch.into_iter().map(|reading| reading.map(|reading| reading.per_image(batch))).collect())
+    let of_image = |answer: Answer| answer.map(|reading| reading.map(|reading| reading.per_image(batch)));
+    Ok(of_batch.into_iter().map(of_image).collect())
 }
 
 /// The ONNX file of the graph, which is not written yet.

@@ -1,7 +1,7 @@
 //! `environment.json`: what a dataset is of, where it comes from, and the device as it was.
 
 use super::Provenance;
-use crate::files::{read_json, write_atomically};
+use crate::files::{holding, read_json, write_atomically};
 use edgezen_core::files::{FileError, Format};
 use edgezen_core::measurement::Identity;
 use edgezen_core::predictor::roofline::Roofline;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use std::path::Path;
 
 /// The file, in the dataset's folder.
-pub const ENVIRONMENT: &str = "environment.json";
+pub const ENVIRONMENT: &str = holding::ENVIRONMENT;
 
 /// What can be read, and is written. The version grows when a field, or a column of the samples, changes its meaning.
 pub const FORMAT: Format = Format {

@@ -5,6 +5,7 @@ use super::environment::ENVIRONMENT;
 use super::folder::{README, SAMPLES};
 use super::raw::RAW;
 use super::{Dataset, DatasetError, folder};
+use crate::files::holding::{self, Holding, refuse_others};
 use crate::files::renewal::{self, Switch};
 use crate::files::{FileLock, clear_stale, lock_folder};
 use edgezen_core::files::FileError;
@@ -12,9 +13,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// One line for each finished measurement.
-pub const JOURNAL: &str = "journal.jsonl";
+pub const JOURNAL: &str = holding::JOURNAL;
 /// What is measured.
-pub const PLAN: &str = "plan.json";
+pub const PLAN: &str = holding::PLAN;
 /// What a block costs on this device.
 pub const LOOKUP_TABLE: &str = "lookup_table.csv";
 
@@ -35,8 +36,9 @@ impl DatasetFolder {
     /// Locks the folder `dir`, which is made if it is not there. A change of places that was cut off is completed.
     ///
     /// # Errors
-    /// Another process works in it; whatever the disk says.
+    /// Another process works in it; it holds something else than a dataset; whatever the disk says.
     pub fn lock(dir: &Path) -> Result<DatasetFolder, FileError> {
+        refuse_others(dir, Holding::Dataset)?;
         fs::create_dir_all(dir).map_err(FileError::io(dir))?;
         let lock = lock_folder(dir)?;
         renewal::complete(dir)?;

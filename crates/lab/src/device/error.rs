@@ -78,9 +78,20 @@ pub enum DeviceError {
     Workload { workload: String, reason: String },
     #[error("{path}: {reason}")]
     BadFile { path: PathBuf, reason: String },
+    /// A file of a network that another runtime runs.
+    #[error("{file}: {device} runs no such file: {reason}")]
+    OtherFormat { device: String, file: String, reason: String },
 }
 
 impl DeviceError {
+    /// Whether only one workload cannot be measured, and others can.
+    pub fn is_of_workload(&self) -> bool {
+        matches!(
+            self,
+            DeviceError::Workload { .. } | DeviceError::BadFile { .. } | DeviceError::OtherFormat { .. }
+        )
+    }
+
     pub(super) fn workload(workload: Workload<'_>, reason: impl std::fmt::Display) -> DeviceError {
         DeviceError::Workload { workload: workload.to_string(), reason: reason.to_string() }
     }

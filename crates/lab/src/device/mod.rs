@@ -10,6 +10,7 @@ pub mod complaint;
 pub mod computer;
 mod driver;
 mod error;
+mod format;
 pub mod gpu;
 pub mod host_cpu;
 pub mod linux;

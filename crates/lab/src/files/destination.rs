@@ -76,6 +76,24 @@ impl Destination {
         matches!(writer::place(&self.path), Ok(Place::Stream))
     }
 
+    /// Whether `bytes` could be written, as far as what is there says: for a result of several files, of which none is written
+    /// before all may be.
+    ///
+    /// # Errors
+    /// A file with another content that may not be replaced; what cannot be written or compared.
+    pub fn check(&self, bytes: &[u8]) -> Result<(), FileError> {
+        let in_the_way = || FileError::InTheWay { path: self.path.clone(), what: "exists already".into() };
+        match writer::place(&self.path)? {
+            Place::Nothing | Place::Stream => Ok(()),
+            _ if self.force => Ok(()),
+            Place::Link => Err(in_the_way()),
+            Place::File(_) => match fs::read(&self.path).map_err(FileError::io(&self.path))? == bytes {
+                true => Ok(()),
+                false => Err(in_the_way()),
+            },
+        }
+    }
+
     /// Writes the result whole.
     ///
     /// # Errors
@@ -115,7 +133,11 @@ mod tests {
         let path = dir.path().join("a");
         Destination::free(&path, false, NONE).unwrap().write(b"one").unwrap();
         let kept = Destination::new(&path, false, NONE).unwrap();
+        kept.check(b"one").unwrap();
         kept.write(b"one").unwrap();
+        assert!(matches!(kept.check(b"two"), Err(FileError::InTheWay { .. })));
+        Destination::new(&path, true, NONE).unwrap().check(b"two").unwrap();
+        Destination::new(dir.path().join("free"), false, NONE).unwrap().check(b"two").unwrap();
         assert!(matches!(kept.write(b"two"), Err(FileError::InTheWay { .. })));
         assert!(matches!(Destination::free(&path, false, NONE), Err(FileError::InTheWay { .. })));
         assert_eq!(fs::read(&path).unwrap(), b"one");

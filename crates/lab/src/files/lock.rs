@@ -105,8 +105,15 @@ pub fn lock_folder(dir: &Path) -> Result<FileLock, FileError> {
             Ok(lock)
         }
         Err(LockError::Held { owner }) => Err(FileError::Busy { path: dir.to_owned(), owner }),
+        // The folder is what the user named, and what cannot be written.
+        Err(LockError::Io { error, .. }) if is_forbidden(&error) => Err(FileError::io(dir)(error)),
         Err(LockError::Io { path, error }) => Err(FileError::Io { path, error }),
     }
+}
+
+/// Whether nothing may be written, whatever the name of the file.
+fn is_forbidden(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
 #[cfg(test)]

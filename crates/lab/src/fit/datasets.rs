@@ -16,6 +16,8 @@ pub struct Datasets {
     /// Datasets of other runtimes or devices, to lean on.
     lenders: Vec<Dataset>,
     pub request: Request,
+    /// Beginnings of names that were to be left out, and that no name has.
+    pub unmatched: Vec<String>,
 }
 
 impl Datasets {
@@ -40,28 +42,34 @@ impl Datasets {
         let mut datasets: Vec<Dataset> = Vec::new();
         let mut request: Option<Request> = None;
         let mut hash = Hasher::default();
+        let mut left_out: Vec<Prefix<'_>> =
+            leave_out.iter().map(|text| Prefix { text, is_met: false }).collect();
         for folder in folders {
-            let (dataset, notes) = read_without(folder, leave_out, &mut hash)?;
-            let same =
-                |other: &Dataset| other.identity == dataset.identity && other.samples == dataset.samples;
-            if let Some(at) = datasets.iter().position(same) {
+            let (dataset, notes) = read_without(folder, &mut left_out, &mut hash)?;
+            if let Some(at) = datasets.iter().position(|other| is_same(other, &dataset)) {
                 return Err(DataError::Twice { first: folders[at].clone(), second: folder.clone() });
             }
             match &mut request {
                 None => request = Some(Request { notes, ..Request::of(&dataset) }),
-                Some(request) => extend(request, &dataset, notes)?,
+                Some(request) => extend(request, &folders[0], (folder, &dataset), notes)?,
             }
             datasets.push(dataset);
         }
         let mut request = request.ok_or(DataError::NoFolders)?;
-        let mut lent = Vec::new();
+        let mut lent: Vec<Dataset> = Vec::new();
         for folder in lenders {
-            let (dataset, _) = read_without(folder, leave_out, &mut hash)?;
+            let (dataset, _) = read_without(folder, &mut left_out, &mut hash)?;
+            let all = folders.iter().zip(&datasets).chain(lenders.iter().zip(&lent));
+            if let Some((first, _)) = all.into_iter().find(|(_, other)| is_same(other, &dataset)) {
+                return Err(DataError::Twice { first: first.clone(), second: folder.clone() });
+            }
             credit(&mut request, &dataset);
             lent.push(dataset);
         }
         request.dataset_sha256 = hash.hex();
-        Ok(Datasets { datasets, lenders: lent, request })
+        let unmatched = left_out.into_iter().filter(|prefix| !prefix.is_met);
+        let unmatched = unmatched.map(|prefix| prefix.text.clone()).collect();
+        Ok(Datasets { datasets, lenders: lent, request, unmatched })
     }
 
     /// The datasets to lean on.
@@ -103,11 +111,23 @@ impl Datasets {
     }
 }
 
+/// Whether two datasets hold the same measurements.
+fn is_same(one: &Dataset, other: &Dataset) -> bool {
+    one.identity == other.identity && one.samples == other.samples
+}
+
+/// The beginning of names that are left out.
+struct Prefix<'a> {
+    text: &'a String,
+    /// Whether a name began so.
+    is_met: bool,
+}
+
 /// Reads a dataset without the samples to `leave_out`, and adds its samples table to `hash`. Also gives its notes, with
 /// one on what was left out.
 fn read_without(
     folder: &Path,
-    leave_out: &[String],
+    leave_out: &mut [Prefix<'_>],
     hash: &mut Hasher,
 ) -> Result<(Dataset, Vec<String>), DataError> {
     if !folder.is_dir() {
@@ -119,7 +139,10 @@ fn read_without(
     let mut left_out = Vec::new();
     dataset.samples.retain(|sample| {
         let name = sample.subject.to_string();
-        let out = leave_out.iter().any(|prefix| name.starts_with(prefix.as_str()));
+        let mut out = false;
+        for prefix in leave_out.iter_mut().filter(|prefix| name.starts_with(prefix.text.as_str())) {
+            (out, prefix.is_met) = (true, true);
+        }
         if out {
             left_out.push(name);
         }
@@ -132,12 +155,19 @@ fn read_without(
     Ok((dataset, notes))
 }
 
-/// Adds a further dataset of the same identity to a request.
-fn extend(request: &mut Request, dataset: &Dataset, notes: Vec<String>) -> Result<(), DataError> {
+/// Adds the further dataset of `folder`, which has the identity of the one in `first`, to a request.
+fn extend(
+    request: &mut Request,
+    first: &Path,
+    (folder, dataset): (&Path, &Dataset),
+    notes: Vec<String>,
+) -> Result<(), DataError> {
     if request.identity != dataset.identity {
-        let [first, second] = [&request.identity, &dataset.identity]
-            .map(|id| format!("{id} (batch {}, {} threads, {:?})", id.batch, id.threads, id.runtime_version));
-        return Err(DataError::MixedIdentities(first, second));
+        return Err(DataError::MixedIdentities {
+            first: first.to_owned(),
+            second: folder.to_owned(),
+            contrast: dataset.identity.contrast(&request.identity),
+        });
     }
     credit(request, dataset);
     let usual = dataset.environment.usual_probe_ns;

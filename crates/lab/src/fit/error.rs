@@ -36,8 +36,12 @@ pub enum DataError {
     Dataset(#[from] DatasetError),
     #[error("{path}: {error}")]
     Io { path: PathBuf, error: std::io::Error },
-    #[error("the datasets describe different things: {0} and {1}; fit them apart")]
-    MixedIdentities(String, String),
+    #[error(
+        "{} is of another identity than {}: {contrast}; measurements of different identity never mix",
+        second.display(),
+        first.display()
+    )]
+    MixedIdentities { first: PathBuf, second: PathBuf, contrast: String },
     /// What is left out of a fit would be in it all the same.
     #[error("{} holds the same measurements as {}: each counts once", second.display(), first.display())]
     Twice { first: PathBuf, second: PathBuf },

@@ -10,6 +10,7 @@
 
 use super::JobError;
 use super::job::{self, Job, Work};
+use crate::files::holding::{self, Holding, refuse_others};
 use crate::files::{read, read_json, write_atomically};
 use edgezen_core::digest::sha256;
 use edgezen_core::files::{FileError, Format};
@@ -18,7 +19,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What lists the jobs of a plan.
-pub const PLAN_FILE: &str = "plan.json";
+pub const PLAN_FILE: &str = holding::PLAN;
 /// Where results lie.
 const RESULTS: &str = "results";
 /// Where searches lie.
@@ -75,6 +76,16 @@ pub struct Status {
     pub missing: Vec<PathBuf>,
     /// Jobs whose result cannot be read.
     pub damaged: Vec<DamagedResult>,
+    /// Those of the missing ones that cannot be done, because their file is not there as it was planned.
+    pub lost: Vec<LostJob>,
+}
+
+/// A job without a result whose file is not there as it was planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LostJob {
+    /// The file of the job.
+    pub job: PathBuf,
+    pub reason: String,
 }
 
 /// A job whose result cannot be read.
@@ -111,6 +122,7 @@ impl JobFolder {
             |(file, bytes): &(String, Vec<u8>)| Planned { file: file.clone(), sha256: sha256(bytes) };
         let plan = Plan { plan_version: PLAN.newest, jobs: jobs.iter().map(planned).collect() };
         let list = text(&plan)?;
+        refuse_others(path, Holding::Jobs)?;
         let place = path.join(PLAN_FILE);
         if place.exists() && read(&PLAN, &place)? != list {
             let what = "holds another plan".into();
@@ -247,6 +259,18 @@ impl JobFolder {
         Ok(Some(result.rows))
     }
 
+    /// Why a job of the plan cannot be done; `None` where its file is as it was planned.
+    fn lost(&self, planned: &Planned) -> Option<String> {
+        match read(&job::FORMAT, &self.path.join(&planned.file)) {
+            Err(error) if error.is_missing() => Some("the file of the job is not there".into()),
+            Err(error) => Some(error.to_string()),
+            Ok(bytes) if sha256(&bytes) != planned.sha256 => {
+                Some("the job is not the one that was planned".into())
+            }
+            Ok(_) => None,
+        }
+    }
+
     /// How far the jobs are.
     pub fn status(&self) -> Status {
         let mut status = Status::default();
@@ -254,7 +278,11 @@ impl JobFolder {
             let file = self.path.join(&planned.file);
             match self.rows(&planned.sha256) {
                 Ok(Some(_)) => status.done.push(file),
-                Ok(None) => status.missing.push(file),
+                Ok(None) => {
+                    let lost = self.lost(planned);
+                    status.lost.extend(lost.map(|reason| LostJob { job: file.clone(), reason }));
+                    status.missing.push(file);
+                }
                 Err(error) => {
                     status.damaged.push(DamagedResult { job: file, reason: error.to_string() });
                 }
@@ -356,6 +384,16 @@ mod tests {
         let changed = fs::read_to_string(second).unwrap().replace("net2", "net1");
         fs::write(second, changed).unwrap();
         assert!(matches!(run(second), Err(JobError::Changed { .. })));
+        let lost = |folder: &JobFolder| -> Vec<PathBuf> {
+            folder.status().lost.into_iter().map(|lost| lost.job).collect()
+        };
+        assert_eq!(lost(&folder), std::slice::from_ref(second));
+        fs::remove_file(second).unwrap();
+        assert_eq!(lost(&folder), std::slice::from_ref(second));
+        // What is done needs its file no longer.
+        fs::rename(first, dir.path().join("kept")).unwrap();
+        assert_eq!(lost(&folder), std::slice::from_ref(second));
+        fs::rename(dir.path().join("kept"), first).unwrap();
         let (folder, _, id) = JobFolder::of_job(first).unwrap();
         let place = folder.result(&id);
         fs::write(&place, fs::read_to_string(&place).unwrap().replace("0.3", "0.4")).unwrap();

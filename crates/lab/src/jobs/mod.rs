@@ -5,7 +5,7 @@
 mod folder;
 mod job;
 
-pub use folder::{DamagedResult, JobFolder, Made, Status};
+pub use folder::{DamagedResult, JobFolder, LostJob, Made, Status};
 pub use job::{Job, Step, Work};
 
 use edgezen_core::files::FileError;

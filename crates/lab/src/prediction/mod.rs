@@ -17,6 +17,7 @@ use edgezen_core::predictor::network::NetworkPredictor;
 use edgezen_core::predictor::pricing::NoEstimate;
 use edgezen_core::search::CostError;
 use edgezen_core::zoo::Space;
+use std::path::PathBuf;
 
 /// Coverage from which on a network counts as inside the predictor's domain.
 pub const INSIDE: f64 = 0.9;
@@ -36,6 +37,9 @@ pub enum PredictionError {
     /// More of a file's multiply-accumulates are without a counterpart here than a latency may lack.
     #[error("{net}: {share} of its multiply-accumulates cannot be priced: {what}")]
     Incomplete { net: String, share: String, what: String },
+    /// All rows of a table of networks say another precision or other threads.
+    #[error("{path}: its rows are of another identity ({what}) than the predictor, {predictor}")]
+    OtherRows { path: PathBuf, what: String, predictor: String },
     #[error(transparent)]
     Shape(#[from] ShapeError),
     #[error(transparent)]

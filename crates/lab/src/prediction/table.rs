@@ -25,6 +25,17 @@ pub struct PredictedTable {
     /// Kinds of kernel that the predictor has no model for: their rows hold a bound. Of networks, names that are not
     /// known: their rows hold nothing.
     pub unknown: Vec<String>,
+    /// Rows of networks that say another precision or other threads than the predictor's: they hold nothing.
+    pub others: Vec<Other>,
+}
+
+/// A row that is of another identity than the predictor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Other {
+    /// From 0.
+    pub row: usize,
+    /// What differs: `threads 4`.
+    pub what: String,
 }
 
 /// A row outside the domain.
@@ -78,16 +89,26 @@ pub fn of_networks(
     input: &Path,
     archs: Option<&Path>,
 ) -> Result<PredictedTable, PredictionError> {
-    let NetworkTable { table, networks, unknown } = NetworkTable::read(input, archs)?;
+    let table = NetworkTable::read(input, archs)?;
+    let other = |row: usize| Some(Other { row, what: table.other_than(loaded.identity(), row)? });
+    let others: Vec<Other> = (0..table.networks.len()).filter_map(other).collect();
+    if let [first, ..] = &others[..]
+        && others.len() == table.networks.len()
+    {
+        let (path, what) = (input.to_owned(), first.what.clone());
+        return Err(PredictionError::OtherRows { path, what, predictor: loaded.identity().in_words() });
+    }
+    let NetworkTable { table, networks, unknown } = table;
     let mut rows = Vec::with_capacity(networks.len());
     for (at, network) in networks.iter().enumerate() {
-        rows.push(match network {
+        let is_ours = others.binary_search_by_key(&at, |other| other.row).is_err();
+        rows.push(match network.as_ref().filter(|_| is_ours) {
             Some(network) => Some(whole(loaded, network, batch(&table, at))?),
             None => None,
         });
     }
     let name = |at: usize| networks[at].as_ref().map_or(String::new(), Encoded::to_string);
-    Ok(PredictedTable::new(table, &rows, unknown, name))
+    Ok(PredictedTable { others, ..PredictedTable::new(table, &rows, unknown, name) })
 }
 
 impl PredictedTable {
@@ -112,6 +133,7 @@ impl PredictedTable {
             inside: rows.iter().flatten().filter(|row| row.inside).count(),
             first_outside: outside.map(|row| Outside { row, subject: name(row) }),
             unknown,
+            others: Vec::new(),
         }
     }
 

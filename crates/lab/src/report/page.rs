@@ -96,11 +96,12 @@ fn tiles(report: &Report) -> String {
         let (value, interval) = (predicted.value(), format!("{from} to {to}"));
         match measured {
             Some(row) => {
-                let about = format!("measured on {}{limit}; predicted {value}, {interval}", row.device);
+                let about =
+                    format!("measured on {}{limit}; predicted {value}, {interval}", device.in_words());
                 out += &tile(&ms(row.measured_ms), &about);
             }
             None => {
-                let about = format!("predicted on {}{limit}; 90 % interval {interval}", device.name);
+                let about = format!("predicted on {}{limit}; 90 % interval {interval}", device.in_words());
                 out += &tile(&value, &about);
             }
         }
@@ -188,7 +189,7 @@ fn best(report: &Report) -> String {
             "<p>{}: {}{what}, 90 % interval {from} to {to}, by {}, {:.0} % inside its domain.</p>",
             escape(&device.name),
             p.value(),
-            escape(&device.predictor),
+            escape(&device.predictor_in_words()),
             100.0 * p.coverage
         );
         let limit = device.limit().map(|(_, time)| time);

@@ -1,6 +1,6 @@
 //! The best network of a run as files: its structure, and an ONNX file with random weights.
 
-use super::RunError;
+use super::{BEST, RunError};
 use crate::files::{write_atomically, write_atomically_with};
 use edgezen_core::files::FileError;
 use edgezen_core::plainnet::{Model, ShapeError};
@@ -11,7 +11,6 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::Path;
 
-const STRUCTURE: &str = "best.txt";
 const ONNX: &str = "best.onnx";
 /// The weights, where the ONNX file itself cannot hold them.
 const DATA: &str = "best.onnx.data";
@@ -38,7 +37,7 @@ pub enum NotExported {
 /// # Errors
 /// The structure cannot be written.
 pub fn write_best(dir: &Path, best: &Model, seed: u64) -> Result<Option<NotExported>, RunError> {
-    write_atomically(&dir.join(STRUCTURE), format!("{}\n", best.network).as_bytes())?;
+    write_atomically(&dir.join(BEST), format!("{}\n", best.network).as_bytes())?;
     let Err(reason) = write_onnx(dir, best, seed) else { return Ok(None) };
     // The file of another network must not stand beside this structure.
     for name in [ONNX, DATA] {
@@ -87,6 +86,6 @@ mod tests {
         let reason = write_best(dir.path(), &huge, 0).unwrap().unwrap().to_string();
         assert!(reason.contains("edgezen export"), "{reason}");
         assert!(!dir.path().join(ONNX).exists(), "the ONNX file of another network was left");
-        assert!(fs::read_to_string(dir.path().join(STRUCTURE)).unwrap().contains("65536,65536"));
+        assert!(fs::read_to_string(dir.path().join(BEST)).unwrap().contains("65536,65536"));
     }
 }

@@ -4,8 +4,9 @@
 //! folder inside ([`renewal`]) and take its place when they are whole.
 
 use super::{
-    RESULT, RUN, RunError, SavedSearch, VERIFIED, checkpoint, manifest, read_manifest, write_manifest,
+    BEST, RESULT, RUN, RunError, SavedSearch, VERIFIED, checkpoint, manifest, read_manifest, write_manifest,
 };
+use crate::files::holding::{Holding, refuse_others};
 use crate::files::renewal::{self, Switch};
 use crate::files::{self, FileLock, lock_folder, write_atomically};
 use edgezen_core::files::FileError;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 const FILES: [&str; 11] = [
     RUN,
     checkpoint::NAME,
-    "best.txt",
+    BEST,
     "best.onnx",
     "best.onnx.data",
     "front.json",
@@ -55,8 +56,9 @@ impl RunFolder {
     /// Locks the folder `dir`, which is made if it is not there. A change of places that was cut off is completed.
     ///
     /// # Errors
-    /// Another process works in it; whatever the disk says.
+    /// Another process works in it; it holds something else than a run; whatever the disk says.
     pub fn lock(dir: &Path) -> Result<RunFolder, RunError> {
+        refuse_others(dir, Holding::Run)?;
         fs::create_dir_all(dir).map_err(FileError::io(dir))?;
         let lock = lock_folder(dir)?;
         renewal::complete(dir)?;

@@ -108,6 +108,9 @@ pub struct DeviceTable {
     /// Of the predictor file; absent in runs of earlier versions, and of a function of the caller's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predictor_sha256: Option<String>,
+    /// Threads of the predictor, where they are several and its name does not say so; absent in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u32>,
     /// Per image; absent where the latency was only reported.
     pub limit_ms: Option<f64>,
     /// The least that is allowed, of a device that states throughputs; absent where the throughput was only reported.
@@ -128,15 +131,40 @@ impl DeviceTable {
         let table = |((index, device), sha256): ((usize, &TrackedDevice), &Option<String>)| {
             let limit = budgets.time_limit(index);
             let of = |quantity: Quantity| limit.filter(|_| device.quantity() == quantity);
+            let identity = device.predictor.identity();
             DeviceTable {
                 name: device.name.clone(),
-                predictor: device.predictor.identity().to_string(),
+                predictor: identity.to_string(),
                 predictor_sha256: sha256.clone(),
+                threads: (identity.in_words() != identity.to_string()).then_some(identity.threads),
                 limit_ms: of(Quantity::Latency).map(Latency::ms),
                 limit_images_per_s: of(Quantity::Throughput).map(|time| Throughput::of(time).0),
             }
         };
         devices.map(table).collect()
+    }
+
+    /// The name for people, with the threads that it does not say.
+    pub fn in_words(&self) -> String {
+        self.with_threads(&self.name)
+    }
+
+    /// The same of the predictor's name.
+    pub fn predictor_in_words(&self) -> String {
+        self.with_threads(&self.predictor)
+    }
+
+    fn with_threads(&self, name: &str) -> String {
+        self.threads.map_or_else(|| name.to_owned(), |threads| format!("{name}, {threads} threads"))
+    }
+
+    /// Whether it is the same device with the same predictor and budget. Runs of earlier versions do not tell the threads, which
+    /// the predictor's checksum stands for.
+    fn is_same(&self, other: &DeviceTable) -> bool {
+        let known = self.threads.is_some() && other.threads.is_some();
+        let of =
+            |table: &DeviceTable| DeviceTable { threads: table.threads.filter(|_| known), ..table.clone() };
+        of(self) == of(other)
     }
 
     /// Whether a function of a program that called this one gave the latencies.
@@ -244,6 +272,8 @@ impl Manifest {
 
     /// What differs between two runs, by the names of the fields; the program's version does not count.
     pub fn differences(&self, other: &Manifest) -> Vec<&'static str> {
+        let same_devices = self.device.len() == other.device.len()
+            && self.device.iter().zip(&other.device).all(|(ours, theirs)| ours.is_same(theirs));
         let checks = [
             ("preset", self.preset == other.preset),
             ("space", self.space == other.space),
@@ -264,7 +294,7 @@ impl Manifest {
             ("iterations", self.rules.iterations == other.rules.iterations),
             ("population", self.rules.population == other.rules.population),
             ("budgets", self.budget == other.budget),
-            ("devices, predictors or budgets on them", self.device == other.device),
+            ("devices, predictors or budgets on them", same_devices),
         ];
         let rules = checks.iter().all(|check| check.1) && self.rules != other.rules;
         checks.iter().filter(|check| !check.1).map(|check| check.0).chain(rules.then_some("rules")).collect()

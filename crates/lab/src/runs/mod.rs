@@ -27,10 +27,11 @@ pub use rescored::{NotRescored, Rescored, RescoredNetwork};
 pub use result::{Chosen, SearchResult};
 pub use verification::{Verification, Verified, VerifyRound};
 
-use crate::files::{self, renewal, write_atomically};
+use crate::files::{self, holding, renewal, write_atomically};
 use crate::tables::parquet::{self, Compression};
 use crate::tables::{Column, Table, Values};
 use edgezen_core::files::FileError;
+use edgezen_core::plainnet::{Network, notation};
 use edgezen_core::search::budget::Scale;
 use edgezen_core::search::{Budgets, HistoryPoint, Quantity, SearchOutcome};
 use serde::Serialize;
@@ -48,14 +49,18 @@ pub enum RunError {
     Unfinished { dir: PathBuf },
     #[error("{} holds {name}, and no run that it belongs to", dir.display())]
     Foreign { dir: PathBuf, name: &'static str },
+    /// `best.txt` was cut off or changed, or is that of another run.
+    #[error("{}: it is not the best network of the result.json beside it, so one of the two was changed or cut off", path.display())]
+    OtherBest { path: PathBuf },
 }
 
 /// Most networks in `front.json`.
 pub const FRONT_SIZE: usize = 60;
 
-const RUN: &str = "run.toml";
+const RUN: &str = holding::RUN;
 const RESULT: &str = "result.json";
 const VERIFIED: &str = "verified.json";
+const BEST: &str = "best.txt";
 
 /// Writes `run.toml`.
 ///
@@ -100,6 +105,18 @@ pub fn write_verification(dir: &Path, verification: &Verification) -> Result<(),
 /// Whatever the disk says.
 pub fn write_result(dir: &Path, result: &SearchResult) -> Result<(), RunError> {
     write_json(dir, RESULT, result)
+}
+
+/// Takes the result away again, where more is to be known before the run is finished.
+///
+/// # Errors
+/// Whatever the disk says.
+pub fn withdraw_result(dir: &Path) -> Result<(), RunError> {
+    let path = dir.join(RESULT);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => Ok(removed.map_err(FileError::io(&path))?),
+    }
 }
 
 fn write_json(dir: &Path, name: &str, value: &impl Serialize) -> Result<(), RunError> {
@@ -164,8 +181,27 @@ pub struct FinishedRun {
 pub fn read(dir: &Path) -> Result<FinishedRun, RunError> {
     let manifest = read_manifest(dir)?;
     let front = read_json(dir, "front.json")?;
-    let best = edgezen_core::plainnet::notation::first_line(&read_text(dir, "best.txt")?).to_owned();
+    let best = notation::first_line(&read_text(dir, BEST)?).to_owned();
+    if let Ok(network) = notation::parse(&best) {
+        check_best(dir, &network)?;
+    }
     Ok(FinishedRun { manifest, best, front })
+}
+
+/// Holds the structure in `best.txt` of the run in `dir` against its result, where it has one.
+///
+/// # Errors
+/// Another structure; a damaged result.
+pub fn check_best(dir: &Path, best: &Network) -> Result<(), RunError> {
+    if !dir.join(RESULT).exists() {
+        return Ok(());
+    }
+    let recorded = read_result(dir)?.best.net;
+    let same = match notation::parse(&recorded) {
+        Ok(recorded) => recorded.to_string() == best.to_string(),
+        Err(error) => return Err(damaged(dir, RESULT, &error).into()),
+    };
+    if same { Ok(()) } else { Err(RunError::OtherBest { path: dir.join(BEST) }) }
 }
 
 /// Reads `run.toml`. Before that, a change of places that was cut off is completed (see [`RunFolder`]), so that all files

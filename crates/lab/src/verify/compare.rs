@@ -2,10 +2,10 @@
 
 use super::{Event, VerifyError};
 use crate::campaign::network_latency::{self, MeasuredNetwork};
-use crate::campaign::networks::{self, Reading, Step};
+use crate::campaign::networks::{self, Answer, Reading, Step};
 use crate::catalogue::networks::name;
 use crate::device::profile::Profiles;
-use crate::device::{self, Device, Options};
+use crate::device::{self, Device, DeviceError, Options};
 use crate::evaluation::{OtherIdentity, same_identity};
 use crate::runs::Verified;
 use edgezen_core::plainnet::{Model, ShapeError};
@@ -59,6 +59,39 @@ impl OnDevice<'_> {
         limit: Option<Latency>,
         progress: &mut dyn FnMut(Event<'_>),
     ) -> Result<Vec<Verified>, VerifyError> {
+        let measured = |device: &mut dyn Device, progress: &mut dyn FnMut(Event<'_>)| {
+            let readings = measure(device, compared, network_latency::measure, progress)?;
+            Ok(readings.into_iter().map(Ok).collect())
+        };
+        self.measured(compared, predictor, limit, progress, measured)?.into_iter().collect()
+    }
+
+    /// The same; where one network cannot be measured, the others are.
+    ///
+    /// # Errors
+    /// A predictor of something else than this device measures, and what the device says that concerns all networks.
+    pub fn compare_each(
+        &self,
+        compared: &[Predicted],
+        predictor: &dyn LatencyPredictor,
+        limit: Option<Latency>,
+        progress: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Vec<Result<Verified, VerifyError>>, VerifyError> {
+        let measured = |device: &mut dyn Device, progress: &mut dyn FnMut(Event<'_>)| {
+            measure(device, compared, network_latency::measure_each, progress)
+        };
+        self.measured(compared, predictor, limit, progress, measured)
+    }
+
+    /// Has `measure` measure what is `compared`.
+    fn measured(
+        &self,
+        compared: &[Predicted],
+        predictor: &dyn LatencyPredictor,
+        limit: Option<Latency>,
+        progress: &mut dyn FnMut(Event<'_>),
+        measure: impl FnOnce(&mut dyn Device, &mut dyn FnMut(Event<'_>)) -> Result<Vec<Answer>, VerifyError>,
+    ) -> Result<Vec<Result<Verified, VerifyError>>, VerifyError> {
         let options = networks::options(self.options.clone());
         let mut device = device::open(self.profiles, self.name, &options)?;
         pass_on_notes(&mut *device, progress);
@@ -66,14 +99,15 @@ impl OnDevice<'_> {
         if let Some(difference) = device.differs_from(predictor.identity()) {
             return Err(OtherIdentity::by(predictor.identity(), device.identity(), &difference).into());
         }
-        let readings = measure(&mut *device, compared, progress)?;
+        let readings = measure(&mut *device, progress)?;
         pass_on_notes(&mut *device, progress);
         if let Some((known, now)) = options.usual_probe_ns.zip(device.usual_probe_ns())
             && !pace::undisturbed(known, now)
         {
             progress(Event::QuickerCore);
         }
-        compared.iter().zip(readings).map(|(network, reading)| self.row(network, reading, limit)).collect()
+        let rows = compared.iter().zip(readings);
+        Ok(rows.map(|(network, reading)| self.row(network, reading?, limit)).collect())
     }
 
     fn row(
@@ -105,15 +139,20 @@ impl OnDevice<'_> {
     }
 }
 
-/// Measures each network in several launches; the latencies are those of an image.
-fn measure(
+/// Has `measure` measure each network in several launches; the latencies are those of an image.
+fn measure<T>(
     device: &mut dyn Device,
     compared: &[Predicted],
+    measure: impl FnOnce(
+        &mut dyn Device,
+        &[MeasuredNetwork],
+        &mut dyn FnMut(Step<'_>),
+    ) -> Result<Vec<T>, DeviceError>,
     progress: &mut dyn FnMut(Event<'_>),
-) -> Result<Vec<Option<Reading>>, VerifyError> {
+) -> Result<Vec<T>, VerifyError> {
     let measured: Vec<MeasuredNetwork> = compared.iter().map(|one| one.network.clone()).collect();
     progress(Event::Begin { measurements: compared.len() * networks::LAUNCHES as usize });
-    let readings = network_latency::measure(device, &measured, &mut |step| {
+    let readings = measure(device, &measured, &mut |step| {
         progress(match step {
             Step::Launch(network) => Event::Measuring { network },
             Step::Sentinel => Event::Sentinel,

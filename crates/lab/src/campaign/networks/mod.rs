@@ -188,6 +188,32 @@ pub fn measure(
     workloads: &[Workload<'_>],
     progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<Vec<Option<Reading>>, DeviceError> {
+    launched(device, workloads, progress, Err)?.into_iter().collect()
+}
+
+/// The same; where one workload cannot be measured, the others are.
+///
+/// # Errors
+/// What the device says that concerns all workloads.
+pub fn measure_each(
+    device: &mut dyn Device,
+    workloads: &[Workload<'_>],
+    progress: &mut dyn FnMut(Step<'_>),
+) -> Result<Vec<Answer>, DeviceError> {
+    let bear = |error: DeviceError| if error.is_of_workload() { Ok(error) } else { Err(error) };
+    launched(device, workloads, progress, bear)
+}
+
+/// What became of one workload.
+pub type Answer = Result<Option<Reading>, DeviceError>;
+
+/// Measures each workload; `bear` gives back the errors that end all of it.
+fn launched(
+    device: &mut dyn Device,
+    workloads: &[Workload<'_>],
+    progress: &mut dyn FnMut(Step<'_>),
+    bear: impl Fn(DeviceError) -> Result<DeviceError, DeviceError>,
+) -> Result<Vec<Answer>, DeviceError> {
     let vigilance = device.vigilance();
     if let Some(plateau) = device.plateau() {
         let zones = vigilance.as_ref().map_or(&[][..], |rules| &rules.zones);
@@ -202,6 +228,9 @@ pub fn measure(
     let mut of_each: Vec<Launches> = workloads.iter().map(|_| Launches::default()).collect();
     for launch in 0..MOST_LAUNCHES {
         for (i, (workload, launches)) in workloads.iter().zip(&mut of_each).enumerate() {
+            if launches.failed.is_some() {
+                continue;
+            }
             let further = launch >= LAUNCHES;
             if further {
                 if !Reading::of(&launches.made, &throttled).is_some_and(|reading| reading.may_improve()) {
@@ -211,16 +240,23 @@ pub fn measure(
             }
             launches.wait(device);
             progress(Step::Launch(i));
-            launches.made.push(device.measure(*workload)?);
+            match device.measure(*workload) {
+                Ok(measured) => launches.made.push(measured),
+                Err(error) => launches.failed = Some(bear(error)?),
+            }
             launches.ended = Some(Instant::now());
         }
     }
     let drift = watch.map(|watch| watch.end(device, progress)).transpose()?.flatten();
-    let readings = of_each.iter().map(|launches| Reading::of(&launches.made, &throttled));
-    Ok(match drift {
-        Some(reason) => readings.map(|reading| reading.map(|reading| reading.drifted(&reason))).collect(),
-        None => readings.collect(),
-    })
+    let reading = |launches: &Launches| {
+        let reading = Reading::of(&launches.made, &throttled)?;
+        Some(match &drift {
+            Some(reason) => reading.drifted(reason),
+            None => reading,
+        })
+    };
+    let answer = |mut launches: Launches| launches.failed.take().map_or_else(|| Ok(reading(&launches)), Err);
+    Ok(of_each.into_iter().map(answer).collect())
 }
 
 /// The launches of one workload so far.
@@ -229,6 +265,8 @@ struct Launches {
     made: Vec<Measured>,
     /// When the last one ended.
     ended: Option<Instant>,
+    /// Why there are no more.
+    failed: Option<DeviceError>,
 }
 
 impl Launches {

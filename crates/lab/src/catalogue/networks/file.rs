@@ -37,9 +37,11 @@ pub fn best_of_run(dir: &Path) -> Result<Model, NetworkError> {
     if !best.exists() {
         return Err(NetworkError::Unfinished { path: dir.to_owned() });
     }
+    let network = structure(&best)?;
+    runs::check_best(dir, &network)?;
     Ok(Model {
         name: Some(dir.display().to_string()),
-        network: structure(&best)?,
+        network,
         resolution: manifest.resolution,
         classes: manifest.classes,
         se: manifest.se,

@@ -107,6 +107,15 @@ impl KernelTable {
         translated
     }
 
+    /// Whether a table can be written to `to`, whose name tells the layout: to be asked before one is computed.
+    ///
+    /// # Errors
+    /// A name of unknown layout.
+    pub fn check_name(to: &Destination) -> Result<(), DatasetError> {
+        // The name of a pipe says nothing of what should go through it.
+        if to.is_stream() { Ok(()) } else { layout(to.path()).map(|_| ()) }
+    }
+
     /// Writes the table to `path` in one step.
     ///
     /// # Errors
@@ -413,7 +422,10 @@ mod tests {
             let back = KernelTable::read(&path).unwrap();
             assert_eq!((&back.header, &back.rows), (&table.header, &table.rows), "{name}");
         }
-        assert!(table.write(&place(&dir.path().join("u.txt"))).is_err());
+        let other = place(&dir.path().join("u.txt"));
+        assert!(table.write(&other).is_err() && KernelTable::check_name(&other).is_err());
+        KernelTable::check_name(&place(&dir.path().join("u.csv.gz"))).unwrap();
+        KernelTable::check_name(&place(Path::new("/dev/null"))).unwrap();
     }
 
     #[test]

@@ -14,9 +14,11 @@
 
 use super::KernelTable;
 use crate::dataset::{DatasetError, names};
+use crate::spelling;
 use edgezen_core::foreign::NameError;
+use edgezen_core::measurement::Identity;
 use edgezen_core::units::Latency;
-use edgezen_core::zoo::{Encoded, FbNet, Named, NasBench201, Ofa, Space, fbnet, nasbench201, ofa};
+use edgezen_core::zoo::{Encoded, FbNet, Named, NasBench201, Ofa, Space, fbnet, known, nasbench201, ofa};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -62,11 +64,21 @@ pub enum NetworkTableError {
     Archs { path: PathBuf, reason: String },
     #[error("{path}: column {column:?} holds several identities ({}); measurements of different identity never mix", values.join(", "))]
     Mixed { path: PathBuf, column: &'static str, values: Vec<String> },
+    /// No row that is meant has a network whose structure is known; `near` are known names that are like the first.
+    #[error("{path}: none of its networks is known by its name: {}", listed(names))]
+    UnknownNetworks { path: PathBuf, names: Vec<String>, near: Vec<String> },
     #[error("{path}: there are no latencies of {wanted}; there are those of {}", known.join(", "))]
     NoLatencies { path: PathBuf, wanted: String, known: Vec<String> },
     /// A device, runtime or precision that cannot be part of an identity.
     #[error("{path}: {error}")]
     Name { path: PathBuf, error: NameError },
+}
+
+/// The first of some names, for a message.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let more = if names.len() > SHOWN { ", …" } else { "" };
+    names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ") + more
 }
 
 /// Columns that hold the latency of a long table in milliseconds.
@@ -117,6 +129,9 @@ impl NetworkTable {
             None => self.wide(select)?,
         };
         let kept = self.kept(select)?;
+        if !kept.is_empty() && kept.iter().all(|&row| self.networks[row].is_none()) {
+            return Err(self.unknown_networks(kept));
+        }
         let mut rows = Vec::new();
         let mut seen: BTreeMap<(&Encoded, u32), usize> = BTreeMap::new();
         for row in kept {
@@ -151,6 +166,27 @@ impl NetworkTable {
         let cells = Cells(&self.table);
         let found = names.filter_map(|name| Some((cells.0.position(&name)?, name))).next();
         found.ok_or_else(|| self.none(select))
+    }
+
+    /// The error of rows that have names of networks, and none that is known.
+    fn unknown_networks(&self, rows: Vec<usize>) -> NetworkTableError {
+        let cells = Cells(&self.table);
+        let names = cells.distinct(cells.naming(), rows);
+        let known = known::KNOWN.iter();
+        let known = known.flat_map(|known| std::iter::once(known.name).chain(known.also.iter().copied()));
+        let near = names.first().map(|name| spelling::similar(name, known)).unwrap_or_default();
+        NetworkTableError::UnknownNetworks { path: self.table.path().to_owned(), names, near }
+    }
+
+    /// What a row says of its precision or threads that is otherwise in `identity`: `precision int8`.
+    pub fn other_than(&self, identity: &Identity, row: usize) -> Option<String> {
+        let ours = [("precision", identity.precision.to_string()), ("threads", identity.threads.to_string())];
+        ours.into_iter().find_map(|(column, ours)| {
+            let cell = self.table.row(row)[self.table.position(column)?].trim();
+            let differs =
+                !cell.is_empty() && !canonical(column, cell).eq_ignore_ascii_case(&canonical(column, &ours));
+            differs.then(|| format!("{column} {cell}"))
+        })
     }
 
     fn none(&self, select: &Select) -> NetworkTableError {
@@ -360,8 +396,13 @@ impl Cells<'_> {
         (0..self.0.len()).map(code).collect()
     }
 
+    /// The column with the names of networks.
+    fn naming(&self) -> &'static str {
+        if self.0.position("network").is_some() { "network" } else { "model" }
+    }
+
     fn named(&self, unknown: &mut BTreeSet<String>) -> Result<Vec<Option<Encoded>>, DatasetError> {
-        let name = if self.0.position("network").is_some() { "network" } else { "model" };
+        let name = self.naming();
         let mut networks = Vec::with_capacity(self.0.len());
         for row in 0..self.0.len() {
             let text = self.0.row(row)[self.0.required(name)?].trim();

@@ -5,7 +5,7 @@ use super::{NAME, identity};
 use crate::device::pinned_core::PinnedCore;
 use crate::device::profile::Plateau;
 use crate::device::tool::{Session, Subject, Tool, ToolError};
-use crate::device::{Device, DeviceError, Facts, Options, Workload, computer};
+use crate::device::{Device, DeviceError, Facts, Options, Workload, computer, format};
 use edgezen_core::measurement::Identity;
 use edgezen_core::plainnet::{Graph, Shape};
 use edgezen_engine::model_file::{Content, ModelFormat};
@@ -190,7 +190,7 @@ impl Device for ByTool {
     fn measure(&mut self, workload: Workload<'_>) -> Result<Measured, DeviceError> {
         let format = self.format();
         let id = self.session.tool.description.id.to_string();
-        measuring::check_file(workload, &id, Some(format.ending()))?;
+        format::check_file(NAME, workload, &id, Some(format.ending()))?;
         // A network that was written as ONNX, in floats, is such a file already.
         let as_it_is = format == ModelFormat::Onnx && self.precision == Precision::Fp32;
         let Some(graph) = measuring::graph_of(workload, as_it_is)? else {

@@ -1,6 +1,5 @@
 //! One measurement on this computer.
 
-use super::NAME;
 use crate::device::pinned_core::PinnedCore;
 use crate::device::{DeviceError, Workload};
 use edgezen_core::plainnet::Graph;
@@ -52,17 +51,6 @@ pub fn measure(
             DeviceError::BadFile { path: path.to_owned(), reason: error.to_string() }
         }
         (error, _) => DeviceError::workload(workload, error),
-    })
-}
-
-/// Refuses a file that is not one of the runtime's own, which end with `.ending`.
-///
-/// # Errors
-/// [`DeviceError::Unsupported`].
-pub fn check_file(workload: Workload<'_>, runtime: &str, ending: Option<&str>) -> Result<(), DeviceError> {
-    workload.to_work().check(runtime, ending).map_err(|error| DeviceError::Unsupported {
-        device: NAME.into(),
-        what: format!("{workload} in {runtime} ({error})"),
     })
 }
 

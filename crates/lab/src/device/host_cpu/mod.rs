@@ -14,6 +14,7 @@ use super::attached::Attached;
 use super::complaint::Complaint;
 use super::computer;
 use super::driver::{Driver, Means, Request};
+use super::format;
 use super::name::DeviceName;
 use super::pinned_core::{self, LEARN, PinnedCore};
 use super::profile::{Kind, Plateau, Profile, Profiles};
@@ -138,7 +139,7 @@ impl Device for HostCpu {
     }
 
     fn measure(&mut self, workload: Workload<'_>) -> Result<Measured, DeviceError> {
-        measuring::check_file(workload, self.engine.name(), self.engine.file_ending())?;
+        format::check_file(NAME, workload, self.engine.name(), self.engine.file_ending())?;
         let key = workload.key();
         let settings = Settings {
             batch: self.identity.batch,

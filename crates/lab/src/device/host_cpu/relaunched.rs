@@ -1,11 +1,10 @@
 //! The CPU of this computer, where every measurement is a launch: a process is started for it and ends with it.
 
 use super::launch::{Job, Launcher};
-use super::measuring;
 use super::{NAME, identity};
 use crate::device::pinned_core::{LEARN, PinnedCore};
 use crate::device::profile::Plateau;
-use crate::device::{Device, DeviceError, Facts, Options, Workload, computer};
+use crate::device::{Device, DeviceError, Facts, Options, Workload, computer, format};
 use edgezen_core::measurement::Identity;
 use edgezen_engine::Engine;
 use edgezen_runner::{Measured, Policy, Running};
@@ -88,7 +87,7 @@ impl Device for Relaunched {
             (_, None) => LEARN,
             (_, Some(_)) => LEARN_AGAIN,
         };
-        measuring::check_file(workload, &self.running.runtime, self.ending)?;
+        format::check_file(NAME, workload, &self.running.runtime, self.ending)?;
         let key = workload.key();
         let mut job = Job::new(workload, self.running.clone(), self.policy);
         job.compare = !self.compared.contains(&key);

@@ -2,9 +2,10 @@
 
 use super::open::{Remote, SOON};
 use crate::device::profile::Plateau;
-use crate::device::{Continuity, Device, DeviceError, Facts, Vigilance, Workload};
+use crate::device::{Continuity, Device, DeviceError, Facts, Vigilance, Workload, format};
 use edgezen_core::foreign::{Name, shell_word};
 use edgezen_core::measurement::Identity;
+use edgezen_engine::runtimes;
 use edgezen_runner::Measured;
 use std::time::Duration;
 
@@ -28,6 +29,11 @@ impl Device for Remote {
     }
 
     fn measure_as(&mut self, name: &str, workload: Workload<'_>) -> Result<Measured, DeviceError> {
+        // What a tool runs is said by its own description.
+        if let Some(runtime) = runtimes::by_name(&self.running.runtime) {
+            let device = self.identity.device.to_string();
+            format::check_file(&device, workload, runtime.name(), runtime.file_ending())?;
+        }
         let work = self.brought(workload)?;
         self.job(name, &work, workload)
     }

@@ -12,6 +12,7 @@ pub use simulation::Simulation;
 
 use super::attached::Attached;
 use super::driver::{Driver, Request};
+use super::format;
 use super::name::DeviceName;
 use super::profile::{Kind, Plateau, Profile, Profiles};
 use super::running::{self, Abilities};
@@ -150,6 +151,7 @@ impl Device for Simulated {
     }
 
     fn measure(&mut self, workload: Workload<'_>) -> Result<Measured, DeviceError> {
+        format::check_file(NAME, workload, "its formula", Some("onnx"))?;
         let Simulation { delay, noise, slow_after, lose_after, fail_every, ref log, .. } = self.simulation;
         if let Some(log) = log {
             log_start(log).map_err(|e| DeviceError::Lost {

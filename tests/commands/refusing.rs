@@ -1,0 +1,346 @@
+//! What a command refuses, it refuses before it has done anything, with what is wrong, where, and what to do next.
+
+use super::{edgezen, edgezen_json, refused};
+use crate::golden::{list, number, text};
+use edgezen::dataset::Dataset;
+use std::path::Path;
+
+const NET: &str = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)SuperConvK1BNRELU(16,64,1,1)";
+const PROFILE: [&str; 6] = ["profile", "--device", "simulated", "--rounds", "1", "--json"];
+
+fn profile(dir: &Path, name: &str, more: &[&str]) {
+    edgezen_json(dir, &[&PROFILE[..], &["-o", name], more].concat());
+}
+
+fn said(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
+    let output = edgezen(dir, args);
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn a_file_in_the_way_of_a_folder_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("mine"), "mine").unwrap();
+    let search =
+        ["search", "--params", "300k", "--layers", "10", "--resolution", "32", "--iterations", "300"];
+    let is_file = ["mine is a file, where a folder is needed", "another place"];
+    for args in [
+        &[&search[..], &["--out", "mine"]].concat(),
+        &[&search[..], &["--out", "mine", "--force"]].concat(),
+        &[&search[..], &["--out", "mine/run", "--force"]].concat(),
+        &[&PROFILE[..], &["--samples", "12", "-o", "mine/data"]].concat(),
+        &["jobs", "plan", NET, "-o", "mine/plan", "--", "score"].to_vec(),
+        &["export", NET, "--format", "json", "-o", "mine/net.json"].to_vec(),
+        &["predict", "--device", "v100", "mine/net.onnx"].to_vec(),
+    ] {
+        refused(dir, args, 2, &is_file);
+    }
+    assert_eq!(std::fs::read_to_string(dir.join("mine")).unwrap(), "mine");
+    // Root may write everywhere.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let locked = dir.join("locked");
+        std::fs::create_dir(&locked).unwrap();
+        std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o500)).unwrap();
+        if std::fs::write(locked.join("probe"), "").is_err() {
+            for args in [
+                &[&search[..], &["--out", "locked"]].concat(),
+                &["export", NET, "--format", "json", "-o", "locked/net.json"].to_vec(),
+            ] {
+                refused(dir, args, 1, &["locked", "no permission", "another place"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_result_has_the_ending_of_what_is_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    profile(dir, "data", &["--samples", "12"]);
+    let accuracies = concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/accuracies/accel_nasbench.csv.gz");
+    edgezen_json(dir, &["jobs", "plan", NET, "-o", "plan", "--json", "--", "score", "--proxy", "flops"]);
+    edgezen_json(dir, &["jobs", "run", "plan/job-00000.json", "--json"]);
+    std::fs::write(dir.join("k.csv"), "kind,in_c,out_c,in_h,kernel\nconv,64,64,56,3\n").unwrap();
+    std::fs::write(dir.join("n.csv"), "network\nmobilenet_v2\n").unwrap();
+    for (args, words) in [
+        (&["fit", "--data", "data", "-o", "p.txt"][..], ["a predictor in JSON", "-o p.json"]),
+        (&["transfer", "--from", "pixel2", "--device", "simulated", "-o", "p.txt"], ["in JSON", "-o p.json"]),
+        (&["jobs", "merge", "plan", "-o", "p.csv"], ["a list in JSON", "-o p.json"]),
+        (&["calibrate", "--accuracies", accuracies, "-o", "p.txt"], ["in JSON", "-o p.json"]),
+        (&["predict", "--device", "v100", "--kernels", "k.csv", "-o", "p.txt"], [".parquet", "p.csv"]),
+        (&["predict", "--device", "pixel2", "--networks", "n.csv", "-o", "p.txt"], [".parquet", "p.csv"]),
+        (&["predict", "--device", "pixel2", "--networks", "n.csv", "-o", "p"], [".parquet", "p.csv"]),
+        (&["dataset", "export", "data", "--only", "kernels", "-o", "p.txt"], [".parquet", "p.csv"]),
+        (&["import-weights", NET, "w.pth", "-o", "p.pth"], ["safetensors", "-o p.safetensors"]),
+    ] {
+        refused(dir, args, 2, &words);
+    }
+    for name in ["p", "p.txt", "p.csv", "p.pth", "p.json"] {
+        assert!(!dir.join(name).exists(), "{name}");
+    }
+    edgezen_json(dir, &["jobs", "merge", "plan", "-o", "p.json", "--json"]);
+}
+
+#[test]
+fn an_unfinished_profile_is_no_dataset_yet() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let begin = ["profile", "--device", "simulated", "--samples", "12", "-o", "data", "--seed", "7"];
+    let (code, errors) = said(dir, &[&begin[..], &["--simulate", "lose_after=5"]].concat());
+    assert_eq!(code, Some(4), "{errors}");
+    let words =
+        ["data: its profile is not finished", "edgezen profile --resume --device simulated@formula@fp32"];
+    for args in [
+        &["fit", "--data", "data"][..],
+        &["dataset", "info", "data"],
+        &["dataset", "export", "data", "-o", "out.csv"],
+        &["evaluate", "--predictor", "pixel2", "--data", "data"],
+        &["profile", "--device", "simulated", "--refine", "data"],
+    ] {
+        refused(dir, args, 2, &words);
+    }
+    // The command that is named finishes it.
+    let (_, errors) = said(dir, &["fit", "--data", "data"]);
+    let command = errors.split("edgezen ").nth(1).unwrap().lines().next().unwrap();
+    let words: Vec<&str> = command.split_whitespace().collect();
+    assert!(words.contains(&"data/plan.json") && words.contains(&"7"), "{command}");
+    edgezen_json(dir, &[&words[..], &["--json"]].concat());
+    assert_eq!(Dataset::read(&dir.join("data")).unwrap().samples.len(), 12);
+}
+
+#[test]
+fn datasets_of_two_identities_say_in_what_they_differ() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    profile(dir, "one", &["--samples", "60"]);
+    profile(dir, "hot", &["--samples", "12", "--state", "sustained"]);
+    for args in [&["fit", "--data", "one", "hot"][..], &["dataset", "merge", "one", "hot", "-o", "both"]] {
+        refused(dir, args, 2, &["hot", "its thermal state is sustained, not none", "never mix"]);
+        let (_, errors) = said(dir, args);
+        assert!(!errors.contains("Some("), "{errors}");
+    }
+    // What is leant on is other than what is fitted.
+    std::fs::rename(dir.join("hot"), dir.join("other")).unwrap();
+    let twice = ["fit", "--data", "one", "--prior", "./one", "-o", "p.json"];
+    refused(dir, &twice, 2, &["./one holds the same measurements as one"]);
+    // Nothing is left out by a name that nothing has, and that is said.
+    let fit = ["fit", "--data", "one", "-o", "p.json", "--leave-out"];
+    let (code, errors) = said(dir, &[&fit[..], &["nomatch"]].concat());
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(errors.contains("warning: --leave-out nomatch leaves out nothing"), "{errors}");
+    let name = Dataset::read(&dir.join("one")).unwrap().samples[0].subject.to_string();
+    let (code, errors) = said(dir, &[&fit[..], &[&name, "--force"]].concat());
+    assert!(matches!(code, Some(0 | 7)) && !errors.contains("leaves out nothing"), "{errors}");
+}
+
+#[test]
+fn the_least_time_of_a_profile_is_said_with_its_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for (time, words) in [
+        ("0s", ["at least 10 configurations", "--time 24s at least"]),
+        ("1s", ["at least 10 configurations", "--time 24s at least"]),
+        ("2000h", ["at most 100000 configurations", "at most"]),
+    ] {
+        // The profile of a Pixel 2 has three launches of 0.8 s.
+        refused(dir, &["profile", "--device", "pixel2", "--time", time, "-o", "data"], 2, &words);
+    }
+    refused(dir, &["profile", "--device", "simulated", "--time", "soon"], 2, &["90s, 20m or 2h"]);
+    refused(dir, &["profile", "--device", "simulated", "--time", "1e9h"], 2, &["2777h at most"]);
+    assert!(!dir.join("data").exists());
+}
+
+#[test]
+fn rows_of_another_identity_are_not_priced_as_this_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let write = |name: &str, rows: &str| {
+        std::fs::write(dir.join(name), format!("network,precision,threads\n{rows}")).unwrap();
+    };
+    write(
+        "n.csv",
+        "mobilenet_v2,fp32,1\nmobilenet_v2,int8,1\nresnet18,fp32,1_big\nresnet18,,\nresnet18,fp32,4\n",
+    );
+    let predict = ["predict", "--device", "pixel2", "--networks"];
+    let report = edgezen_json(dir, &[&predict[..], &["n.csv", "-o", "out.csv", "--json"]].concat());
+    assert_eq!((number(&report, "rows"), number(&report, "other_identity")), (5.0, 2.0), "{report}");
+    let out = std::fs::read_to_string(dir.join("out.csv")).unwrap();
+    let is_priced: Vec<bool> = out.lines().skip(1).map(|line| !line.ends_with(",,,,")).collect();
+    assert_eq!(is_priced, [true, false, true, true, false], "{out}");
+    let (_, errors) = said(dir, &[&predict[..], &["n.csv", "-o", "out.csv"]].concat());
+    for words in ["2 rows of n.csv are of another identity", "row 2 is of precision int8"] {
+        assert!(errors.contains(words), "{errors}");
+    }
+    write("all.csv", "mobilenet_v2,fp32,4\nresnet18,fp32,2\n");
+    let all = [&predict[..], &["all.csv", "-o", "x.csv"]].concat();
+    refused(dir, &all, 2, &["another identity (threads 4)", "predictors list"]);
+    // The Pixel 3 has a predictor of four threads.
+    let four = ["predict", "--device", "pixel3", "--networks", "all.csv", "-o", "four.csv", "--json"];
+    assert_eq!(number(&edgezen_json(dir, &four), "other_identity"), 1.0);
+    refused(dir, &[&all[..4], &["n.csv", "-o", "strict.csv", "--strict"]].concat(), 5, &["row 2"]);
+}
+
+#[test]
+fn names_of_networks_that_are_not_known_are_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let row = |net: &str| {
+        format!("device,runtime,precision,threads,network,latency_ms\npixel2,tflite,fp32,1,{net},8\n")
+    };
+    std::fs::write(dir.join("t.csv"), row("mobilnet_v3_large")).unwrap();
+    let words =
+        ["none of its networks is known by its name: mobilnet_v3_large", "did you mean", "edgezen networks"];
+    for args in [
+        &["evaluate", "--predictor", "pixel2", "--data", "t.csv"][..],
+        &["dataset", "import", "--format", "networks", "t.csv", "-o", "data"],
+        &["transfer", "--from", "pixel3", "--device", "pixel2", "--data", "t.csv", "-o", "p.json"],
+    ] {
+        refused(dir, args, 2, &words);
+    }
+    std::fs::write(dir.join("t.csv"), row("mobilenet_v2")).unwrap();
+    let import = ["dataset", "import", "--format", "networks", "t.csv", "-o", "data"];
+    for date in ["yesterday", "2026-02-30", "1.3.2026"] {
+        refused(dir, &[&import[..], &["--created", date]].concat(), 2, &["--created", "2026-03-01"]);
+    }
+    let imported = edgezen_json(dir, &[&import[..], &["--created", "2026-03-01", "--json"]].concat());
+    assert_eq!(text(&imported["provenance"], "created"), "2026-03-01");
+}
+
+#[test]
+fn a_file_of_another_runtime_is_sound_and_does_not_keep_others_from_being_measured() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for name in ["m.tflite", "m.onnx"] {
+        edgezen_json(dir, &["export", NET, "--resolution", "16", "-o", name, "--json"]);
+    }
+    std::fs::write(dir.join("rubbish.onnx"), "this is not a network").unwrap();
+    let measure = ["measure", "--device", "simulated", "--simulate", "launches=0.005,load=0"];
+    let words =
+        ["m.tflite", "simulated runs no such file", ".onnx files", "--device host@litert for .tflite files"];
+    refused(dir, &[&measure[..], &["m.tflite"]].concat(), 2, &words);
+    let nets = ["m.tflite", "m.onnx", "rubbish.onnx", "mobilenet_v2"];
+    let output = edgezen(dir, &[&measure[..], &nets, &["--json"]].concat());
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = list(&rows);
+    assert_eq!((&rows[0]["error"]["code"], &rows[2]["error"]["code"]), (&2.into(), &7.into()), "{rows:?}");
+    for at in [1, 3] {
+        assert!(number(&rows[at], "median_ms") > 0.0, "{}", rows[at]);
+    }
+    profile(dir, "data", &["--samples", "60"]);
+    edgezen_json(dir, &["fit", "--data", "data", "--json"]);
+    let output = edgezen(dir, &["validate", "--device", "simulated", "m.tflite", "m.onnx", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = list(&report["rows"]);
+    assert_eq!((&rows[0]["error"]["code"], rows.len()), (&2.into(), 2), "{rows:?}");
+    assert!(number(&rows[1], "measured_ms") > 0.0, "{}", rows[1]);
+    // On this computer too.
+    let host = ["measure", "--device", "host", "--seconds", "0.5", "m.tflite", "m.onnx", "--json"];
+    let output = edgezen(dir, &host);
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(rows[0]["error"]["code"], 2, "{rows}");
+    assert!(number(&rows[1], "median_ms") > 0.0, "{rows}");
+}
+
+#[test]
+fn options_of_devices_say_nothing_where_nothing_is_measured() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let search = ["search", "--device", "pixel2", "--latency", "80ms", "--iterations", "300"];
+    for option in [["--serial", "X"], ["--cores", "0"], ["--host", "pi@board"], ["--patience", "5"]] {
+        refused(dir, &[&search[..], &option].concat(), 2, &[option[0], "--verify"]);
+    }
+    assert!(!dir.join("runs").exists());
+    let transfer = ["transfer", "--from", "pixel3", "--device", "pixel2", "--data", "t.csv", "--serial", "X"];
+    refused(dir, &transfer, 2, &["--serial", "nothing is measured"]);
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_edgezen"))
+        .args(search)
+        .env("ANDROID_SERIAL", "X")
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn results_of_one_kind_do_not_go_into_the_folder_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let search =
+        ["search", "--params", "300k", "--layers", "10", "--resolution", "32", "--space", "resnet", "--json"];
+    edgezen_json(dir, &[&search[..], &["--iterations", "500", "--out", "run"]].concat());
+    profile(dir, "data", &["--samples", "12"]);
+    edgezen_json(dir, &["jobs", "plan", NET, "-o", "plan", "--json", "--", "score"]);
+    // New measurements that are to take the place of others are under way.
+    let anew = ["profile", "--device", "simulated", "--samples", "14", "-o", "data", "--force"];
+    assert_eq!(said(dir, &[&anew[..], &["--simulate", "lose_after=5"]].concat()).0, Some(4));
+    let journal = std::fs::read(dir.join("data/.next/journal.jsonl")).unwrap();
+    let profile = [&PROFILE[..], &["--samples", "12"]].concat();
+    for force in [&[][..], &["--force"]] {
+        for (into, holds) in [("data", "a dataset"), ("plan", "a plan of jobs")] {
+            let args = [&search[..], &["--iterations", "300", "--out", into], force].concat();
+            refused(dir, &args, 2, &[into, &format!("holds {holds}"), "another place"]);
+        }
+        for (into, holds) in [("run", "the run of a search"), ("plan", "a plan of jobs")] {
+            let args = [&profile[..], &["-o", into], force].concat();
+            refused(dir, &args, 2, &[into, &format!("holds {holds}"), "another place"]);
+            let args = [&["dataset", "merge", "data", "data", "-o", into][..], force].concat();
+            refused(dir, &args, 2, &[into, "holds"]);
+        }
+    }
+    for into in ["run", "data"] {
+        refused(dir, &["jobs", "plan", NET, "-o", into, "--", "score"], 2, &[into, "holds"]);
+    }
+    assert_eq!(std::fs::read(dir.join("data/.next/journal.jsonl")).unwrap(), journal);
+    edgezen_json(dir, &["search", "--resume", "--out", "run", "--json"]);
+    assert_eq!(Dataset::read(&dir.join("data")).unwrap().samples.len(), 12);
+}
+
+#[test]
+fn of_several_files_none_is_written_before_all_may_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for (folder, file) in [("module", "requirements.txt"), ("man", "edgezen-search.1")] {
+        std::fs::create_dir(dir.join(folder)).unwrap();
+        std::fs::write(dir.join(folder).join(file), "mine").unwrap();
+    }
+    let module = ["export", NET, "--format", "pytorch", "-o", "module"];
+    let man = ["manual", "--man", "man"];
+    for (args, folder, file) in
+        [(&module[..], "module", "requirements.txt"), (&man, "man", "edgezen-search.1")]
+    {
+        refused(dir, args, 2, &[file, "exists already", "--force"]);
+        assert_eq!(std::fs::read_dir(dir.join(folder)).unwrap().count(), 1, "{folder}");
+        assert!(edgezen(dir, &[args, &["--force"]].concat()).status.success(), "{folder}");
+        assert!(std::fs::read_dir(dir.join(folder)).unwrap().count() >= 3, "{folder}");
+    }
+}
+
+#[test]
+fn a_structure_that_was_cut_off_is_not_taken_for_the_best_network() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let search = ["search", "--device", "pixel2", "--latency", "60ms", "--iterations", "500", "--out", "run"];
+    let found = edgezen_json(dir, &[&search[..], &["--json"]].concat());
+    let best = std::fs::read_to_string(dir.join("run/best.txt")).unwrap();
+    // A file that is cut at the end of a block is a structure of its own.
+    let cut = best.trim_end().rfind("Super").unwrap();
+    std::fs::write(dir.join("run/best.txt"), &best[..cut]).unwrap();
+    for args in [
+        &["info", "run"][..],
+        &["predict", "--device", "pixel2", "run"],
+        &["export", "run", "--format", "json", "-o", "net.json"],
+        &["validate", "run", "--device", "host"],
+    ] {
+        refused(dir, args, 7, &["run/best.txt", "result.json", "edgezen search --resume --out run"]);
+    }
+    assert!(!dir.join("net.json").exists());
+    // As the remedy says.
+    std::fs::remove_file(dir.join("run/best.txt")).unwrap();
+    edgezen_json(dir, &["search", "--resume", "--out", "run", "--json"]);
+    assert_eq!(std::fs::read_to_string(dir.join("run/best.txt")).unwrap(), best);
+    assert_eq!(text(&edgezen_json(dir, &["info", "run", "--json"]), "net"), text(&found["best"], "net"));
+}
