@@ -24,6 +24,9 @@ impl AnyPredictor {
     /// # Errors
     /// A damaged, too new or nonsensical file.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<AnyPredictor, FileError> {
+        if let Some(file) = PredictorFile::signed(bytes) {
+            return Ok(AnyPredictor::Kernels(Box::new(FittedPredictor::new(file))));
+        }
         let value = verified(bytes, path)?;
         if NetworkPredictor::is_one(&value) {
             return Ok(AnyPredictor::Networks(Box::new(NetworkPredictor::of(value, path)?)));

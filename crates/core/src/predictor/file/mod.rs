@@ -9,13 +9,13 @@ pub use text::signed;
 
 pub(super) use header::check as check_header;
 
-use self::text::{canonical, checksum, rounded, verified};
+use self::text::{canonical, checksum, rounded, unsigned, verified};
 use crate::files::FileError;
 use crate::measurement::Identity;
 use crate::plainnet::KernelKind;
 use crate::predictor::calibration::{KernelCalibration, Margin, NetworkCalibration};
 use crate::predictor::domain::Domain;
-use crate::predictor::layout::{DETAILED_SCHEMA, FAMILIES_SCHEMA, SCHEMA, SIMPLE_SCHEMA};
+use crate::predictor::layout::{DETAILED_SCHEMA, FAMILIES_SCHEMA, FORMAT, SCHEMA, SIMPLE_SCHEMA};
 use crate::predictor::metrics::Metrics;
 use crate::predictor::model::{AnyModel, KernelModel};
 use crate::predictor::net_level::NetLevel;
@@ -157,7 +157,17 @@ impl PredictorFile {
     /// # Errors
     /// A damaged, too new or nonsensical file.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<PredictorFile, FileError> {
-        PredictorFile::of(verified(bytes, path)?, path)
+        match PredictorFile::signed(bytes) {
+            Some(file) => Ok(file),
+            None => PredictorFile::of(verified(bytes, path)?, path),
+        }
+    }
+
+    /// The content of a sound file of this kind; nothing where anything is wrong, and [`verified`] finds out what. Read without
+    /// making a value of it first, which takes the most time of a start.
+    pub(super) fn signed(bytes: &[u8]) -> Option<PredictorFile> {
+        let file: PredictorFile = serde_json::from_slice(&unsigned(bytes)?).ok()?;
+        (FORMAT.reads(u64::from(file.schema_version)) && file.check().is_ok()).then_some(file)
     }
 
     /// From a value without checksum, as [`verified`] gives it.

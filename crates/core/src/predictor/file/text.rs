@@ -10,18 +10,34 @@ use crate::predictor::layout::FORMAT;
 use serde::Serialize;
 use serde_json::Value;
 use std::path::Path;
+
+/// The field at the top of a file that holds its checksum.
+const FIELD: &str = "sha256";
+/// How its line begins.
+const LINE: &str = " \"sha256\"";
+
 /// The value in `bytes`, of a known schema and with the right checksum, which is taken out.
 pub(in crate::predictor) fn verified(bytes: &[u8], path: &Path) -> Result<Value, FileError> {
     let mut value = FORMAT.value(path, bytes)?;
-    let checksum_error = || FileError::Checksum { path: path.to_owned() };
-    if pretty(&value).as_bytes() != bytes {
-        return Err(checksum_error());
+    let sum = value.as_object_mut().and_then(|object| object.remove(FIELD));
+    match sum.and(unsigned(bytes)) {
+        Some(_) => Ok(value),
+        None => Err(FileError::Checksum { path: path.to_owned() }),
     }
-    let sum = value.as_object_mut().and_then(|object| object.remove("sha256"));
-    if sum.as_ref().and_then(Value::as_str) != Some(checksum(&value).as_str()) {
-        return Err(checksum_error());
+}
+
+/// The text in `bytes` without the line of its checksum; nothing where there is no such line, more than one, or a wrong one.
+pub(in crate::predictor) fn unsigned(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut text = Vec::with_capacity(bytes.len());
+    let mut stated = None;
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        if !line.starts_with(LINE.as_bytes()) {
+            text.extend_from_slice(line);
+        } else if stated.replace(line).is_some() {
+            return None;
+        }
     }
-    Ok(value)
+    (stated? == format!("{LINE}: \"{}\",\n", sha256(&text)).as_bytes()).then_some(text)
 }
 
 /// The text of a file that holds `content`, with its checksum.
@@ -32,11 +48,11 @@ pub(in crate::predictor) fn canonical(content: &impl Serialize) -> Result<String
 /// The text of a file that holds `value`, with its checksum in place of any that it had.
 pub fn signed(mut value: Value) -> String {
     if let Some(object) = value.as_object_mut() {
-        object.remove("sha256");
+        object.remove(FIELD);
     }
     let sum = checksum(&value);
     if let Some(object) = value.as_object_mut() {
-        object.insert("sha256".into(), Value::String(sum));
+        object.insert(FIELD.into(), Value::String(sum));
     }
     pretty(&value)
 }
@@ -106,5 +122,38 @@ fn write(value: &Value, depth: usize, out: &mut String) {
         }
         // Plain values and lists of them: serde_json's compact form has no choices left.
         plain => out.push_str(&plain.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_line_of_the_checksum_is_the_one_that_belongs_to_the_rest() {
+        let text =
+            signed(json!({ "schema_version": 3, "nets": [{ "sha256": "inner" }], "tool_version": "1" }));
+        let lines: Vec<&str> = text.lines().collect();
+        let at = lines.iter().position(|line| line.starts_with(LINE)).unwrap();
+        let without: String =
+            lines.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, line)| format!("{line}\n")).collect();
+        assert_eq!(unsigned(text.as_bytes()).unwrap(), without.as_bytes());
+        assert!(verified(text.as_bytes(), Path::new("p")).is_ok());
+        let line = format!("{}\n", lines[at]);
+        for damaged in [
+            without,
+            text.replace(&line, &line.repeat(2)),
+            text.replace(&line, &line.replace("\",", "\" ,")),
+            text.replace(&line, &line.replace(": ", ":")),
+            text.replace("\"1\"", "\"2\""),
+            text.replace("inner", "other"),
+            format!("{text} "),
+            text.replace('\n', "\r\n"),
+        ] {
+            assert_ne!(damaged, text);
+            assert_eq!(unsigned(damaged.as_bytes()), None, "{damaged}");
+            assert!(verified(damaged.as_bytes(), Path::new("p")).is_err(), "{damaged}");
+        }
     }
 }

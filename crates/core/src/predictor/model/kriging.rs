@@ -20,6 +20,8 @@ const MAX_INPUTS: usize = 16;
 const MAX_LOG: f64 = 3.0;
 /// Points whose distances are added up side by side.
 const ABREAST: usize = 32;
+/// Sums of weighted nearnesses that are added up side by side: in one sum each addition would wait for the one before.
+const SUMS: usize = 8;
 
 /// A linear model times the exponential of a weighted sum of nearnesses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +30,8 @@ pub struct Kriging {
     pub base: Linear,
     inputs: Vec<Input>,
     weights: Vec<f64>,
+    /// The same, as places are: zeros fill up the last ones.
+    shares: Vec<[f64; ABREAST]>,
 }
 
 /// One coordinate.
@@ -81,7 +85,11 @@ impl Kriging {
             }
             Input { feature, length, values, places }
         };
-        Kriging { base, inputs: axes.into_iter().map(input).collect(), weights }
+        let mut shares = vec![[0.0; ABREAST]; weights.len().div_ceil(ABREAST)];
+        for (i, &weight) in weights.iter().enumerate() {
+            shares[i / ABREAST][i % ABREAST] = weight;
+        }
+        Kriging { base, inputs: axes.into_iter().map(input).collect(), weights, shares }
     }
 }
 
@@ -90,8 +98,8 @@ impl Kriging {
     /// closures, which would not be; nothing is rounded in another way there.
     #[inline(always)]
     fn log(&self, at: &[f32; MAX_INPUTS]) -> f64 {
-        let mut log = 0.0;
-        for (chunk, weights) in self.weights.chunks(ABREAST).enumerate() {
+        let mut sums = [0.0_f64; SUMS];
+        for (chunk, shares) in self.shares.iter().enumerate() {
             let mut near = [0.0_f32; ABREAST];
             for (input, &at) in self.inputs.iter().zip(at) {
                 let places = &input.places[chunk];
@@ -102,13 +110,13 @@ impl Kriging {
             for near in &mut near {
                 *near = 1.0 / (1.0 + 0.5 * *near);
             }
-            let mut sum = 0.0;
-            for (weight, near) in weights.iter().zip(near) {
-                sum += weight * f64::from(near);
+            for (shares, near) in shares.chunks_exact(SUMS).zip(near.chunks_exact(SUMS)) {
+                for i in 0..SUMS {
+                    sums[i] += shares[i] * f64::from(near[i]);
+                }
             }
-            log += sum;
         }
-        log
+        sums.iter().sum()
     }
 }
 
@@ -148,7 +156,7 @@ impl KernelModel for Kriging {
 }
 
 impl From<Kriging> for Stored {
-    fn from(Kriging { base, inputs, weights }: Kriging) -> Stored {
+    fn from(Kriging { base, inputs, weights, .. }: Kriging) -> Stored {
         let axis = |Input { feature, length, values, .. }| Axis { feature, length, values };
         Stored { base, inputs: inputs.into_iter().map(axis).collect(), weights }
     }

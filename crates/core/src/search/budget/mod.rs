@@ -7,10 +7,13 @@
 mod accountant;
 mod by_quantity;
 mod costs;
+mod last_network;
+mod official;
 mod prices;
 pub mod quantity;
 mod rejected;
 mod scale;
+mod sublayers;
 
 pub use accountant::Accountant;
 pub use by_quantity::{Amounts, ByQuantity};

@@ -55,26 +55,33 @@ pub fn tree(
         let goes_left = |row: u32| binned.row(row as usize)[cut.feature] <= cut.bin;
         let middle =
             start + partition(&mut rows[start..end], &mut pulls[start..end], &mut scratch, goes_left);
-        let left_is_smaller = 2 * middle < start + end;
-        let small = if left_is_smaller { start..middle } else { middle..end };
-        let smaller = spare.histogram_of(binned, &rows[small.clone()], &pulls[small]);
-        take_away(&mut larger, &smaller);
-        let (left, right) = if left_is_smaller { (smaller, larger) } else { (larger, smaller) };
         grown[at] = Grown::Node {
             feature: cut.feature as u8,
             cut: cut.bin,
             left: grown.len(),
             right: grown.len() + 1,
         };
-        for (start, end, histogram) in [(start, middle, left), (middle, end, right)] {
-            let cut = (depth + 1 < growth.depth).then(|| best_cut(binned, &histogram, growth)).flatten();
-            match cut {
+        let sides = [(start, middle), (middle, end)];
+        let first = grown.len();
+        grown.extend(sides.map(|(start, end)| value(&pulls[start..end])));
+        let left_is_smaller = 2 * middle < start + end;
+        let (small, large) =
+            if left_is_smaller { (start..middle, middle..end) } else { (middle..end, start..middle) };
+        // Where the larger side has too few rows to be cut, or lies too deep, neither side needs its histogram.
+        if depth + 1 >= growth.depth || large.len() < 2 * growth.min_leaf as usize {
+            spare.keep(larger);
+            continue;
+        }
+        let smaller = spare.histogram_of(binned, &rows[small.clone()], &pulls[small]);
+        take_away(&mut larger, &smaller);
+        let (left, right) = if left_is_smaller { (smaller, larger) } else { (larger, smaller) };
+        for (i, ((start, end), histogram)) in sides.into_iter().zip([left, right]).enumerate() {
+            match best_cut(binned, &histogram, growth) {
                 Some(cut) => {
-                    open.push(Open { at: grown.len(), start, end, depth: depth + 1, histogram, cut });
+                    open.push(Open { at: first + i, start, end, depth: depth + 1, histogram, cut });
                 }
                 None => spare.keep(histogram),
             }
-            grown.push(value(&pulls[start..end]));
         }
     }
     open.into_iter().for_each(|leaf| spare.keep(leaf.histogram));
