@@ -8,25 +8,26 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Sequence
-from contextlib import ExitStack
-from typing import Any, overload
-
-from . import models, program
-from .errors import (
-    BadFileError,
-    DeviceLostError,
-    EdgezenError,
-    InfeasibleError,
-    NoisyError,
-    OutsideDomainError,
-    UsageError,
-)
 from .extension import extension
-from .network import Network
-from .predicting import Latencies, Latency, predict
-from .searching import Progress, Run, search
+
+# True for what checks types. `typing` itself is not imported: the command line starts in this package, too, and needs none of the
+# modules below.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from .commands import devices, info, measure, networks, sample, score
+    from .errors import (
+        BadFileError,
+        DeviceLostError,
+        EdgezenError,
+        InfeasibleError,
+        NoisyError,
+        OutsideDomainError,
+        UsageError,
+    )
+    from .network import Network
+    from .predicting import Latencies, Latency, predict
+    from .searching import Progress, Run, search
 
 __version__ = extension.version
 
@@ -54,99 +55,34 @@ __all__ = [
     "search",
 ]
 
+#: The names that each module brings. A module is imported when one of them is asked for.
+_BROUGHT_BY = {
+    "commands": ("devices", "info", "measure", "networks", "sample", "score"),
+    "errors": (
+        "BadFileError",
+        "DeviceLostError",
+        "EdgezenError",
+        "InfeasibleError",
+        "NoisyError",
+        "OutsideDomainError",
+        "UsageError",
+    ),
+    "network": ("Network",),
+    "predicting": ("Latencies", "Latency", "predict"),
+    "searching": ("Progress", "Run", "search"),
+}
 
-@overload
-def score(
-    model: models.Model,
-    proxy: str = "zen",
-    input: models.Input | None = None,
-    *,
-    mode: str = "paper",
-    seed: int = 0,
-    **options: Any,
-) -> float: ...
-@overload
-def score(
-    model: Sequence[models.Model],
-    proxy: str = "zen",
-    input: models.Input | None = None,
-    *,
-    mode: str = "paper",
-    seed: int = 0,
-    **options: Any,
-) -> list[float]: ...
-def score(
-    model: Any,
-    proxy: str = "zen",
-    input: models.Input | None = None,
-    *,
-    mode: str = "paper",
-    seed: int = 0,
-    **options: Any,
-) -> Any:
-    """The zero-shot score of a network (a number without unit, greater is better), or of each in a list.
+if not TYPE_CHECKING:
 
-    ``proxy`` is ``"zen"``, ``"naswot"``, ``"params"``, … (``edgezen score --help``), or several with ``+`` between them, which rank the
-    networks of the list among one another. ``input`` is the shape of the images as (batch, channels, height, width); None leaves each
-    network's own, or 224 pixels. ``mode`` is the Zen-Score of the ``"paper"``, or the ``"reference"``, as released. Other options are
-    those of ``edgezen score``, as ``engine="exact"`` and ``repeats=8``; without them, closed forms are computed on all cores.
+    def __getattr__(name):
+        for module, names in _BROUGHT_BY.items():
+            if name in names:
+                from importlib import import_module
 
-    Raises UsageError for a proxy or a network that does not exist, and for a network of which the score is not defined.
-    """
-    several = isinstance(model, (list, tuple))
-    asked = model if several else [model]
-    scores: list[float] = []
-    groups = list(models.alike(asked, input, options.pop("classes", None), options.pop("se", False)))
-    if "+" in proxy and len(groups) > 1:
-        raise UsageError("an ensemble of proxies ranks networks with the same input", "give all of them the same input", 2)
-    closed = not options and "+" not in proxy and proxy in extension.closed_forms
-    for own, group, nets in groups:
-        if closed and nets is not None:
-            size = own.get("resolution")
-            size = None if size is None else str(size)
-            content = extension.score_many(nets, proxy, mode, seed, size, own.get("classes"), bool(own.get("se")))
-            scores += array("d", content)
-            continue
-        with ExitStack() as stack:
-            texts = [stack.enter_context(models.as_text(one, input)) for one in group]
-            line = program.words({**own, "proxy": proxy, "mode": mode, "seed": seed, **options})
-            scores += [row["score"] for row in program.run("score", *line, "--", *texts)]
-    return scores if several else scores[0]
+                brought = import_module(f".{module}", __name__)
+                globals().update({name: getattr(brought, name) for name in names})
+                return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-
-def sample(space: str, count: int, seed: int = 0) -> list[str]:
-    """``count`` structures of a search space (``"mobilenet"``, ``"resnet"``, …), by a walk at random that the seed fixes.
-
-    Raises UsageError for a space that is not known.
-    """
-    return extension.sample(space, count, seed)
-
-
-def info(model: models.Model, input: models.Input | None = None) -> dict[str, Any]:
-    """Layers, parameters, multiply-accumulates (for one image), memory (bytes) and blocks of a network."""
-    with models.as_text(model, input) as text:
-        return program.run("info", *program.words(models.options(model, input, None, False)), "--", text)
-
-
-def measure(
-    model: models.Model, device: str = "host", input: models.Input | None = None, **options: Any
-) -> dict[str, Any]:
-    """The true latency of a network on this computer or an attached device: what ``edgezen measure`` says of it, such as ``median_ms``
-    (milliseconds per image). It is measured in processes of their own.
-
-    Raises NoisyError where the measurement cannot be relied on, DeviceLostError where the device is gone or busy.
-    """
-    with models.as_text(model, input) as text:
-        own = models.options(model, input, None, False)
-        [row] = program.measure("measure", *program.words({"device": device, **own, **options}), "--", text)
-    return row
-
-
-def networks() -> list[dict[str, Any]]:
-    """The names that stand for networks."""
-    return program.run("networks", "list")
-
-
-def devices() -> dict[str, Any]:
-    """The devices that are known, those with a predictor among them."""
-    return program.run("devices", "list")
+    def __dir__():
+        return sorted({*globals(), *__all__})
