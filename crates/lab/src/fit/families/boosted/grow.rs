@@ -35,12 +35,18 @@ pub fn grow(training: &Training, kind: KernelKind, base: Linear, growth: Growth)
     let mut spare = Spare::default();
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(SEED);
     for _ in 0..growth.trees {
-        let drawn: Vec<u32> = (0..residual.len() as u32).filter(|_| rng.random_bool(growth.rows)).collect();
-        trees.push(&tree(&binned, &residual, drawn, growth, &mut spare));
+        let (drawn, others): (Vec<u32>, Vec<u32>) =
+            (0..residual.len() as u32).partition(|_| rng.random_bool(growth.rows));
+        let tree = tree(&binned, &residual, drawn, growth, &mut spare);
+        trees.push(&tree.grown);
+        for (rows, value) in tree.leaves() {
+            let learnt = f64::from(value) * LEAF_UNIT;
+            rows.iter().for_each(|&row| residual[row as usize] -= learnt);
+        }
         // Rows that the tree did not see fall where they fall.
-        residual.par_iter_mut().with_min_len(4096).enumerate().for_each(|(row, residual)| {
-            *residual -= f64::from(trees.last(binned.row(row))) * LEAF_UNIT;
-        });
+        for row in others.into_iter().map(|row| row as usize) {
+            residual[row] -= f64::from(trees.last(binned.row(row))) * LEAF_UNIT;
+        }
     }
     let borders = columns.into_iter().map(|(borders, _)| borders).collect();
     Boosted { base, features, borders, trees }

@@ -6,6 +6,7 @@ use super::growth::Growth;
 use super::histogram::{Histogram, Spare, take_away};
 use edgezen_core::predictor::model::boosted::LEAF_UNIT;
 use edgezen_core::predictor::model::boosted::trees::{Grown, MAX_LEAVES};
+use std::ops::Range;
 
 /// A leaf that may still be cut.
 struct Open {
@@ -18,14 +19,26 @@ struct Open {
     cut: Cut,
 }
 
+/// A tree, and where the rows that it was grown on have fallen.
+pub struct Tree {
+    pub grown: Vec<Grown>,
+    rows: Vec<u32>,
+    /// Of each node and leaf of `grown`, where its rows lie in `rows`.
+    spans: Vec<Range<usize>>,
+}
+
+impl Tree {
+    /// The rows of each leaf, and its value.
+    pub fn leaves(&self) -> impl Iterator<Item = (&[u32], i16)> {
+        self.grown.iter().zip(&self.spans).filter_map(|(grown, span)| match *grown {
+            Grown::Leaf(value) => Some((&self.rows[span.clone()], value)),
+            Grown::Node { .. } => None,
+        })
+    }
+}
+
 /// Grows one tree on the rows `drawn`; `residual` is what each row of the table has left to explain.
-pub fn tree(
-    binned: &Binned,
-    residual: &[f64],
-    drawn: Vec<u32>,
-    growth: Growth,
-    spare: &mut Spare,
-) -> Vec<Grown> {
+pub fn tree(binned: &Binned, residual: &[f64], drawn: Vec<u32>, growth: Growth, spare: &mut Spare) -> Tree {
     let mut rows = drawn;
     let mut pulls: Vec<f64> =
         rows.iter().map(|&row| residual[row as usize].clamp(-growth.trusted, growth.trusted)).collect();
@@ -35,6 +48,7 @@ pub fn tree(
         Grown::Leaf((growth.learning_rate * mean / LEAF_UNIT).round() as i16)
     };
     let mut grown = vec![value(&pulls)];
+    let mut spans = vec![0..rows.len()];
     let histogram = spare.histogram_of(binned, &rows, &pulls);
     let mut open = Vec::new();
     let (end, mut scratch) = (rows.len(), Vec::new());
@@ -64,6 +78,7 @@ pub fn tree(
         let sides = [(start, middle), (middle, end)];
         let first = grown.len();
         grown.extend(sides.map(|(start, end)| value(&pulls[start..end])));
+        spans.extend(sides.map(|(start, end)| start..end));
         let left_is_smaller = 2 * middle < start + end;
         let (small, large) =
             if left_is_smaller { (start..middle, middle..end) } else { (middle..end, start..middle) };
@@ -85,7 +100,7 @@ pub fn tree(
         }
     }
     open.into_iter().for_each(|leaf| spare.keep(leaf.histogram));
-    grown
+    Tree { grown, rows, spans }
 }
 
 /// Moves what goes left to the front, keeping the order on both sides; gives the number of those.
@@ -110,4 +125,40 @@ fn partition(
         (rows[count + i], pulls[count + i]) = (row, pull);
     }
     count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use edgezen_core::predictor::model::boosted::{Borders, Trees};
+
+    #[test]
+    fn rows_have_fallen_where_the_tree_leads_them() {
+        // Numbers without a pattern, in sixteen bins of three features.
+        let rows = 400_u32;
+        let mixed = |i: u32| i.wrapping_mul(2_654_435_761) >> 16;
+        let borders = || Borders::between((1..16).map(|i| i as f32 - 0.5).collect());
+        let columns: Vec<(Borders, Vec<u8>)> = (0..3)
+            .map(|feature| (borders(), (0..rows).map(|row| (mixed(3 * row + feature) % 16) as u8).collect()))
+            .collect();
+        let binned = Binned::new(&columns, rows as usize);
+        let residual: Vec<f64> = (0..rows).map(|row| f64::from(mixed(row) % 100) / 1e3 - 0.05).collect();
+        let drawn: Vec<u32> = (0..rows).filter(|row| row % 7 != 0).collect();
+        for growth in
+            [Growth::few(), Growth { depth: 3, ..Growth::few() }, Growth { min_leaf: 90, ..Growth::few() }]
+        {
+            let tree = tree(&binned, &residual, drawn.clone(), growth, &mut Spare::default());
+            let mut trees = Trees::default();
+            trees.push(&tree.grown);
+            let mut seen = Vec::new();
+            for (rows, value) in tree.leaves() {
+                assert!(rows.len() >= growth.min_leaf as usize);
+                assert!(rows.iter().all(|&row| trees.last(binned.row(row as usize)) == value));
+                seen.extend_from_slice(rows);
+            }
+            assert!(tree.grown.len() > 3, "{growth:?}");
+            seen.sort_unstable();
+            assert_eq!(seen, drawn);
+        }
+    }
 }
