@@ -6,10 +6,11 @@
 //! staged values through the taps' offsets; there is no im2col. The finished tile is written out and
 //! added to the statistics of its channels while it is still in the cache.
 
+use super::buffer::Buffer;
 use super::kernel::{BLOCK, Offsets, Product, Run, packed_len};
 use super::layer::by_part;
 pub use super::layer::{Conv, Sums};
-use super::map::{Map, copy_finished, room};
+use super::map::{Map, copy_finished};
 use super::real::{MAX_LANES, Real};
 use super::source::Source;
 use super::winograd::{self, Scheme};
@@ -30,26 +31,41 @@ const PART: usize = 64 << 10;
 /// Memory that the tiles of one thread use.
 #[derive(Debug, Default)]
 struct Scratch<T> {
-    staged: Vec<T>,
-    tile: Vec<T>,
-    line: Vec<T>,
+    staged: Buffer<T>,
+    tile: Buffer<T>,
+    line: Buffer<T>,
 }
 
 /// Memory that is reused from one convolution to the next.
 #[derive(Debug)]
 pub struct Workspace<T> {
-    weights: Vec<T>,
+    weights: Buffer<T>,
     scratch: Mutex<Vec<Scratch<T>>>,
     short: Mutex<Vec<winograd::Scratch<T>>>,
 }
 
 impl<T> Default for Workspace<T> {
     fn default() -> Self {
-        Workspace { weights: Vec::new(), scratch: Mutex::default(), short: Mutex::default() }
+        Workspace { weights: Buffer::default(), scratch: Mutex::default(), short: Mutex::default() }
+    }
+}
+
+impl<T: Real> Workspace<T> {
+    /// Makes room for the weights of all of `convs`, run on `images` images that fall into `parts`.
+    pub fn foresee(&mut self, convs: &[Conv], images: usize, parts: usize) {
+        self.weights.room(convs.iter().map(|conv| conv.drawn::<T>(images, parts)).max().unwrap_or(0));
     }
 }
 
 impl Conv {
+    /// Numbers that [`Self::draw`] writes.
+    fn drawn<T: Real>(&self, images: usize, parts: usize) -> usize {
+        match Scheme::choose::<T>(self, images, parts) {
+            Some(scheme) => scheme.weights(),
+            None => self.groups * packed_len(self.group_out(), self.fan_in()),
+        }
+    }
+
     /// Draws the weights of layer `index`, in the order in which a run on `images` images that fall into `parts` reads
     /// them.
     pub fn draw<T: Real>(
@@ -64,7 +80,7 @@ impl Conv {
             return scheme.draw(index, source, &mut work.weights);
         }
         let (rows, k) = (self.group_out(), self.fan_in());
-        let weights = room(&mut work.weights, self.groups * packed_len(rows, k));
+        let weights = work.weights.room(self.drawn::<T>(images, parts));
         let blocks = rows.div_ceil(BLOCK);
         weights.par_chunks_mut(k * BLOCK).enumerate().for_each(|(i, out)| {
             let (group, block) = (i / blocks, i % blocks);
@@ -239,9 +255,9 @@ impl<T: Real> WithSimd for Task<'_, T> {
         let images = out.len() / (conv.output.c as usize * plan.area);
         let (rows_out, k) = (conv.group_out(), conv.fan_in());
         let block_rows = if rows_out == 1 { 1 } else { rows_out.next_multiple_of(BLOCK) };
-        room(&mut scratch.staged, plan.staged_len);
+        scratch.staged.room(plan.staged_len);
         let part_rows = block_rows.min(plan.part.next_multiple_of(BLOCK));
-        room(&mut scratch.tile, conv.groups * part_rows * plan.ld);
+        scratch.tile.room(conv.groups * part_rows * plan.ld);
         let offsets: Vec<Offsets> = plan.offsets.chunks(DEPTH).map(Offsets::new).collect();
         let mut y = 0;
         while y < out_h {
@@ -343,7 +359,7 @@ fn stage_windows<S: Simd, T: Real>(
     slot: usize,
     y: usize,
     rows: usize,
-    line: &mut Vec<T>,
+    line: &mut Buffer<T>,
     staged: &mut [T],
 ) {
     let conv = &plan.conv;
@@ -351,8 +367,8 @@ fn stage_windows<S: Simd, T: Real>(
     let (stride, width, padding) = (conv.stride, plan.width, conv.padding());
     let reach = (conv.kernel - 1) / stride;
     let phases = stride.min(conv.kernel);
-    line.clear();
-    line.resize((width + 1) * stride + in_w + padding, T::default());
+    let line = line.room((width + 1) * stride + in_w + padding);
+    line.fill(T::default());
     for channel in 0..conv.input.c as usize {
         let plane = map.plane(image, channel);
         let affine = map.affine(image, channel);
@@ -530,7 +546,7 @@ mod tests {
             source.fill(Tensor::Input, 0, &mut data);
             let affine = (0..2 * input.0).map(|c| [0.5 + f64::from(c) / 16.0, 0.1]).collect();
             let pending = Pending { affine: Some(Arc::new(affine)), relu: true };
-            let map = Map { shape: conv.input, images, parts: 2, data: Arc::new(data), pending };
+            let map = Map { shape: conv.input, images, parts: 2, data: Arc::new(data.into()), pending };
             let mut got = vec![f64::NAN; images * conv.output.elements() as usize];
             conv.draw(5, &source, &mut work, images, 2);
             let sums = conv.run(&map, &mut got, &work);

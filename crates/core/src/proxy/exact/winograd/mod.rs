@@ -22,9 +22,10 @@ mod windows;
 pub use scheme::Scheme;
 pub use tiles::Scratch;
 
+use super::buffer::Buffer;
 use super::kernel::BLOCK;
 use super::layer::Sums;
-use super::map::{Map, room};
+use super::map::Map;
 use super::real::MAX_LANES;
 use super::real::Real;
 use super::source::Source;
@@ -47,7 +48,7 @@ impl Registers for pulp::Arch {
 
 impl Scheme {
     /// Draws the weights of layer `index`, at the points: by register of channels, point and input.
-    pub fn draw<T: Real>(&self, index: usize, source: &dyn Source<T>, weights: &mut Vec<T>) {
+    pub fn draw<T: Real>(&self, index: usize, source: &dyn Source<T>, weights: &mut Buffer<T>) {
         self.draw_in(pulp::Arch::new(), index, source, weights);
     }
 
@@ -56,18 +57,18 @@ impl Scheme {
         registers: impl Registers,
         index: usize,
         source: &dyn Source<T>,
-        weights: &mut Vec<T>,
+        weights: &mut Buffer<T>,
     ) {
         let (rows, k) = (self.out_channels(), self.conv.fan_in());
-        let weights = room(weights, self.weights());
+        let weights = weights.room(self.weights());
         let mut matrix = [[T::default(); LARGEST]; LARGEST];
         for (to, from) in matrix.iter_mut().zip(window_matrix(self.points, self.taps)) {
             to.iter_mut().zip(from).for_each(|(to, value)| *to = T::of(value));
         }
         let size = self.points * self.points * self.depth() * MAX_LANES;
-        weights.par_chunks_mut(size).enumerate().for_each_init(Vec::new, |drawn, (part, out)| {
+        weights.par_chunks_mut(size).enumerate().for_each_init(Buffer::default, |drawn, (part, out)| {
             let (first, blocks) = (part * MAX_LANES, MAX_LANES / BLOCK);
-            let drawn = room(drawn, (blocks + 1) * k * BLOCK);
+            let drawn = drawn.room((blocks + 1) * k * BLOCK);
             let (drawn, block) = drawn.split_at_mut(blocks * k * BLOCK);
             for at in 0..blocks {
                 let left = rows.saturating_sub(first + at * BLOCK).min(BLOCK);
