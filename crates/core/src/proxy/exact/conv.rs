@@ -77,7 +77,9 @@ impl Conv {
         parts: usize,
     ) {
         if let Some(scheme) = Scheme::choose::<T>(self, images, parts) {
-            return scheme.draw(index, source, &mut work.weights);
+            let take = || lock(&work.short).pop().unwrap_or_default();
+            let give = |scratch| lock(&work.short).push(scratch);
+            return scheme.draw(index, source, &mut work.weights, &take, &give);
         }
         let (rows, k) = (self.group_out(), self.fan_in());
         let weights = work.weights.room(self.drawn::<T>(images, parts));

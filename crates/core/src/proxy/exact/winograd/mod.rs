@@ -48,8 +48,15 @@ impl Registers for pulp::Arch {
 
 impl Scheme {
     /// Draws the weights of layer `index`, at the points: by register of channels, point and input.
-    pub fn draw<T: Real>(&self, index: usize, source: &dyn Source<T>, weights: &mut Buffer<T>) {
-        self.draw_in(pulp::Arch::new(), index, source, weights);
+    pub fn draw<T: Real>(
+        &self,
+        index: usize,
+        source: &dyn Source<T>,
+        weights: &mut Buffer<T>,
+        take: &(dyn Fn() -> Scratch<T> + Sync),
+        give: &(dyn Fn(Scratch<T>) + Sync),
+    ) {
+        self.draw_in(pulp::Arch::new(), index, source, weights, take, give);
     }
 
     fn draw_in<T: Real>(
@@ -58,6 +65,8 @@ impl Scheme {
         index: usize,
         source: &dyn Source<T>,
         weights: &mut Buffer<T>,
+        take: &(dyn Fn() -> Scratch<T> + Sync),
+        give: &(dyn Fn(Scratch<T>) + Sync),
     ) {
         let (rows, k) = (self.out_channels(), self.conv.fan_in());
         let weights = weights.room(self.weights());
@@ -66,9 +75,10 @@ impl Scheme {
             to.iter_mut().zip(from).for_each(|(to, value)| *to = T::of(value));
         }
         let size = self.points * self.points * self.depth() * MAX_LANES;
-        weights.par_chunks_mut(size).enumerate().for_each_init(Buffer::default, |drawn, (part, out)| {
+        weights.par_chunks_mut(size).enumerate().for_each(|(part, out)| {
+            let mut scratch = take();
             let (first, blocks) = (part * MAX_LANES, MAX_LANES / BLOCK);
-            let drawn = drawn.room((blocks + 1) * k * BLOCK);
+            let drawn = scratch.drawn.room((blocks + 1) * k * BLOCK);
             let (drawn, block) = drawn.split_at_mut(blocks * k * BLOCK);
             for at in 0..blocks {
                 let left = rows.saturating_sub(first + at * BLOCK).min(BLOCK);
@@ -83,6 +93,7 @@ impl Scheme {
                 }
             }
             registers.run(Windows { scheme: self, matrix: &matrix, drawn, out });
+            give(scratch);
         });
     }
 

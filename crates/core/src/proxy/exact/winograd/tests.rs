@@ -50,7 +50,7 @@ fn error(registers: impl Registers, conv: &Conv, points: usize, images: usize) -
 
     let single = map::<f32>(conv, &source, images);
     let (mut weights, mut got) = (Buffer::default(), vec![f32::NAN; len]);
-    scheme.draw_in::<f32>(registers, 5, &source, &mut weights);
+    scheme.draw_in::<f32>(registers, 5, &source, &mut weights, &Scratch::default, &|_| ());
     let parts = scheme.run_in(registers, &single, &mut got, &weights, &Scratch::default, &|_| ());
     let sums = by_part(2, conv.output.c as usize, parts);
     for (got, want) in sums.iter().zip(&want_sums) {

@@ -15,6 +15,7 @@ use pulp::{Simd, WithSimd};
 /// Memory that the tasks of one thread use.
 #[derive(Debug, Default)]
 pub struct Scratch<T> {
+    pub(super) drawn: Buffer<T>,
     lines: Buffer<T>,
     pixels: Buffer<T>,
     /// Whether the padding of `pixels` is zero.
