@@ -148,6 +148,8 @@ fn stage<S: Simd, T: Real, const N: usize>(
     let (pixels, _) = T::vectors::<S>(pixels);
     let (inputs, _) = T::vectors_mut::<S>(inputs);
     let zero = T::splat(simd, T::default());
+    // Zeroed here, once, and not for each tile.
+    let mut at_x = [[zero; N]; N];
     for phase in 0..stride * stride {
         let (phase_y, phase_x) = (phase / stride, phase % stride);
         // Points lie that far apart.
@@ -156,7 +158,6 @@ fn stage<S: Simd, T: Real, const N: usize>(
         for row in 0..rows {
             for tile_x in 0..tiles_x {
                 let corner = (row * outputs * stride + phase_y) * width + tile_x * outputs * stride + phase_x;
-                let mut at_x = [[zero; N]; N];
                 for y in 0..N {
                     let from = &pixels[corner + y * stride * width..][..(N - 1) * stride + 1];
                     let mut tile = [zero; N];
@@ -204,10 +205,11 @@ fn drain<S: Simd, T: Real, const N: usize>(
     let (products, _) = T::vectors::<S>(products);
     let zero = T::splat(simd, T::default());
     let (finished, _) = T::vectors_mut::<S>(pixels);
+    // Zeroed here, once, and not for each tile.
+    let mut at_x = [[zero; N]; N];
     for row in 0..rows {
         for tile_x in 0..tiles_x {
             let tile = register * tiles + (slot * rows + row) * tiles_x + tile_x;
-            let mut at_x = [[zero; N]; N];
             for x in 0..N {
                 let mut column = [zero; N];
                 for (y, value) in column.iter_mut().enumerate() {
