@@ -6,10 +6,11 @@
 //! staged values through the taps' offsets; there is no im2col. The finished tile is written out and
 //! added to the statistics of its channels while it is still in the cache.
 
+use super::buffer::Buffer;
 use super::kernel::{BLOCK, Offsets, Product, Run, packed_len};
 use super::layer::by_part;
 pub use super::layer::{Conv, Sums};
-use super::map::{Map, copy_finished, room};
+use super::map::{Map, copy_finished};
 use super::real::{MAX_LANES, Real};
 use super::source::Source;
 use super::winograd::{self, Scheme};
@@ -30,26 +31,42 @@ const PART: usize = 64 << 10;
 /// Memory that the tiles of one thread use.
 #[derive(Debug, Default)]
 struct Scratch<T> {
-    staged: Vec<T>,
-    tile: Vec<T>,
-    line: Vec<T>,
+    staged: Buffer<T>,
+    tile: Buffer<T>,
+    finished: Buffer<T>,
+    line: Buffer<T>,
 }
 
 /// Memory that is reused from one convolution to the next.
 #[derive(Debug)]
 pub struct Workspace<T> {
-    weights: Vec<T>,
+    weights: Buffer<T>,
     scratch: Mutex<Vec<Scratch<T>>>,
     short: Mutex<Vec<winograd::Scratch<T>>>,
 }
 
 impl<T> Default for Workspace<T> {
     fn default() -> Self {
-        Workspace { weights: Vec::new(), scratch: Mutex::default(), short: Mutex::default() }
+        Workspace { weights: Buffer::default(), scratch: Mutex::default(), short: Mutex::default() }
+    }
+}
+
+impl<T: Real> Workspace<T> {
+    /// Makes room for the weights of all of `convs`, run on `images` images that fall into `parts`.
+    pub fn foresee(&mut self, convs: &[Conv], images: usize, parts: usize) {
+        self.weights.room(convs.iter().map(|conv| conv.drawn::<T>(images, parts)).max().unwrap_or(0));
     }
 }
 
 impl Conv {
+    /// Numbers that [`Self::draw`] writes.
+    fn drawn<T: Real>(&self, images: usize, parts: usize) -> usize {
+        match Scheme::choose::<T>(self, images, parts) {
+            Some(scheme) => scheme.weights(),
+            None => self.groups * packed_len(self.group_out(), self.fan_in()),
+        }
+    }
+
     /// Draws the weights of layer `index`, in the order in which a run on `images` images that fall into `parts` reads
     /// them.
     pub fn draw<T: Real>(
@@ -61,10 +78,12 @@ impl Conv {
         parts: usize,
     ) {
         if let Some(scheme) = Scheme::choose::<T>(self, images, parts) {
-            return scheme.draw(index, source, &mut work.weights);
+            let take = || lock(&work.short).pop().unwrap_or_default();
+            let give = |scratch| lock(&work.short).push(scratch);
+            return scheme.draw(index, source, &mut work.weights, &take, &give);
         }
         let (rows, k) = (self.group_out(), self.fan_in());
-        let weights = room(&mut work.weights, self.groups * packed_len(rows, k));
+        let weights = work.weights.room(self.drawn::<T>(images, parts));
         let blocks = rows.div_ceil(BLOCK);
         weights.par_chunks_mut(k * BLOCK).enumerate().for_each(|(i, out)| {
             let (group, block) = (i / blocks, i % blocks);
@@ -135,14 +154,16 @@ struct Plan {
     /// Distance of images in the output tile.
     out_stride: usize,
     ld: usize,
-    /// Output channels that are computed and written out at a time: all, or a part of the only group.
+    /// Groups that are staged, computed and written out at a time.
+    groups: usize,
+    /// Output channels that are computed and written out at a time: those of these groups, or a part of the only one.
     part: usize,
 }
 
 impl Plan {
     fn new(conv: &Conv, batch: usize) -> Plan {
         let Conv { kernel, stride, .. } = *conv;
-        let (in_c, out_c) = (conv.input.c as usize, conv.output.c as usize);
+        let (in_c, out_c) = (conv.group_in(), conv.group_out());
         let (out_h, out_w) = (conv.output.h as usize, conv.output.w as usize);
         let area = out_h * out_w;
         // Rows and columns that the window reaches beyond the first tap, by phase.
@@ -165,6 +186,9 @@ impl Plan {
         }
         let images = if rows < out_h { 1 } else { TILE_LEAST.div_ceil(area).clamp(1, batch) };
 
+        let groups = (TILE_BUDGET / (4 * images * cost(rows))).clamp(1, conv.groups);
+        let in_c = groups * in_c;
+
         let phase_len = (rows + reach) * width;
         let (channel_stride, phase_stride, image_stride, out_stride, positions);
         if kernel == 1 {
@@ -185,7 +209,7 @@ impl Plan {
             let parts = out_c.div_ceil((PART / ld).max(BLOCK));
             out_c.div_ceil(parts).next_multiple_of(BLOCK).min(out_c)
         } else {
-            out_c
+            groups * out_c
         };
         let mut offsets = Vec::with_capacity(conv.fan_in());
         for channel in 0..conv.group_in() {
@@ -212,6 +236,7 @@ impl Plan {
             offsets,
             out_stride,
             ld,
+            groups,
             part,
         }
     }
@@ -239,21 +264,13 @@ impl<T: Real> WithSimd for Task<'_, T> {
         let images = out.len() / (conv.output.c as usize * plan.area);
         let (rows_out, k) = (conv.group_out(), conv.fan_in());
         let block_rows = if rows_out == 1 { 1 } else { rows_out.next_multiple_of(BLOCK) };
-        room(&mut scratch.staged, plan.staged_len);
+        scratch.staged.room(plan.staged_len);
         let part_rows = block_rows.min(plan.part.next_multiple_of(BLOCK));
-        room(&mut scratch.tile, conv.groups * part_rows * plan.ld);
+        scratch.tile.room(plan.groups * part_rows * plan.ld + MAX_LANES);
         let offsets: Vec<Offsets> = plan.offsets.chunks(DEPTH).map(Offsets::new).collect();
         let mut y = 0;
         while y < out_h {
             let rows = plan.rows.min(out_h - y);
-            for image in 0..images {
-                if conv.kernel == 1 {
-                    stage_points(simd, plan, map, first + image, image, y, rows, &mut scratch.staged);
-                } else {
-                    let Scratch { line, staged, .. } = scratch;
-                    stage_windows(simd, plan, map, first + image, image, y, rows, line, staged);
-                }
-            }
             let runs: Vec<Run> = if conv.kernel == 1 {
                 let len = if images > 1 { images * plan.out_stride } else { rows * plan.width };
                 vec![Run { input: 0, output: 0, len }]
@@ -263,60 +280,83 @@ impl<T: Real> WithSimd for Task<'_, T> {
                     .map(|i| Run { input: i * plan.image_stride, output: i * plan.out_stride, len })
                     .collect()
             };
-            let mut channel = 0;
-            while channel < conv.output.c as usize {
-                let channels = channel..(channel + plan.part).min(conv.output.c as usize);
-                for group in 0..conv.groups {
-                    let base = group * conv.group_in() * plan.channel_stride;
-                    let mut first_k = 0;
-                    while first_k < k {
-                        let last_k = (first_k + DEPTH).min(k);
-                        Product {
-                            weights: &weights[group * packed_len(rows_out, k) + channel * k..],
-                            block_stride: k * BLOCK,
-                            rows: if conv.groups == 1 { channels.len() } else { rows_out },
-                            depth: k,
-                            first_k,
-                            offsets: offsets[first_k / DEPTH],
-                            input: &scratch.staged[base..],
-                            runs: &runs,
-                            out: &mut scratch.tile[group * block_rows * plan.ld..],
-                            ld: plan.ld,
-                            add: first_k > 0,
-                        }
-                        .compute(simd);
-                        first_k = last_k;
+            let mut group = 0;
+            while group < conv.groups {
+                let groups = group..(group + plan.groups).min(conv.groups);
+                for image in 0..images {
+                    let place = Place { image, y, rows };
+                    if conv.kernel == 1 {
+                        stage_points(simd, plan, map, first, place, groups.clone(), &mut scratch.staged);
+                    } else {
+                        stage_windows(simd, plan, map, first, place, groups.clone(), scratch);
                     }
                 }
-                channel = channels.end;
-                for image in 0..images {
-                    drain(simd, plan, block_rows, image, y, rows, channels.clone(), &scratch.tile, out, sums);
+                let (mut channel, last) = (groups.start * rows_out, groups.end * rows_out);
+                while channel < last {
+                    let channels = channel..(channel + plan.part).min(last);
+                    for (slot, group) in groups.clone().enumerate() {
+                        // Parts of the channels, where there is one group.
+                        let (before, rows) =
+                            if conv.groups == 1 { (channel, channels.len()) } else { (0, rows_out) };
+                        let mut first_k = 0;
+                        while first_k < k {
+                            let last_k = (first_k + DEPTH).min(k);
+                            Product {
+                                weights: &weights[group * packed_len(rows_out, k) + before * k..],
+                                block_stride: k * BLOCK,
+                                rows,
+                                depth: k,
+                                first_k,
+                                offsets: offsets[first_k / DEPTH],
+                                input: &scratch.staged[slot * conv.group_in() * plan.channel_stride..],
+                                runs: &runs,
+                                out: &mut scratch.tile[slot * block_rows * plan.ld..],
+                                ld: plan.ld,
+                                add: first_k > 0,
+                            }
+                            .compute(simd);
+                            first_k = last_k;
+                        }
+                    }
+                    channel = channels.end;
+                    for image in 0..images {
+                        let place = Place { image, y, rows };
+                        drain(simd, plan, block_rows, place, channels.clone(), scratch, out, sums);
+                    }
                 }
+                group = groups.end;
             }
             y += rows;
         }
     }
 }
 
-/// Stages the input of a 1×1 convolution: rows `y..y + rows` of the output, all channels.
+/// An image of a task, and a band of output rows.
+#[derive(Clone, Copy)]
+struct Place {
+    image: usize,
+    y: usize,
+    rows: usize,
+}
+
+/// Stages the input of a 1×1 convolution: a band of rows, the channels of some groups.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "the place of one tile in the input")]
 fn stage_points<S: Simd, T: Real>(
     simd: S,
     plan: &Plan,
     map: &Map<T>,
-    image: usize,
-    slot: usize,
-    y: usize,
-    rows: usize,
+    first: usize,
+    Place { image, y, rows }: Place,
+    groups: Range<usize>,
     staged: &mut [T],
 ) {
     let conv = &plan.conv;
     let (in_w, out_w, stride) = (conv.input.w as usize, conv.output.w as usize, conv.stride);
-    for channel in 0..conv.input.c as usize {
-        let plane = map.plane(image, channel);
-        let affine = map.affine(image, channel);
-        let to = channel * plan.channel_stride + slot * plan.image_stride;
+    let channels = groups.start * conv.group_in()..groups.end * conv.group_in();
+    for (slot, channel) in channels.enumerate() {
+        let plane = map.plane(first + image, channel);
+        let affine = map.affine(first + image, channel);
+        let to = slot * plan.channel_stride + image * plan.image_stride;
         if stride == 1 {
             let to = &mut staged[to..][..rows * out_w];
             copy_finished(simd, map, affine, &plane[y * in_w..][..rows * out_w], to);
@@ -332,31 +372,34 @@ fn stage_points<S: Simd, T: Real>(
     }
 }
 
-/// Stages the padded input of a windowed convolution for output rows `y..y + rows`.
+/// Stages the padded input of a windowed convolution for a band of output rows, the channels of some groups.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "the place of one tile in the input")]
 fn stage_windows<S: Simd, T: Real>(
     simd: S,
     plan: &Plan,
     map: &Map<T>,
-    image: usize,
-    slot: usize,
-    y: usize,
-    rows: usize,
-    line: &mut Vec<T>,
-    staged: &mut [T],
+    first: usize,
+    Place { image, y, rows }: Place,
+    groups: Range<usize>,
+    scratch: &mut Scratch<T>,
 ) {
     let conv = &plan.conv;
     let (in_h, in_w) = (conv.input.h as usize, conv.input.w as usize);
     let (stride, width, padding) = (conv.stride, plan.width, conv.padding());
     let reach = (conv.kernel - 1) / stride;
     let phases = stride.min(conv.kernel);
-    line.clear();
-    line.resize((width + 1) * stride + in_w + padding, T::default());
-    for channel in 0..conv.input.c as usize {
-        let plane = map.plane(image, channel);
-        let affine = map.affine(image, channel);
-        let base = slot * plan.image_stride + channel * plan.channel_stride;
+    let Scratch { staged, finished, line, .. } = scratch;
+    let line = line.room((width + 1) * stride + in_w + padding + MAX_LANES);
+    line.fill(T::default());
+    // Rows of the input that the band looks at: they lie one after another, and so are finished in whole registers.
+    let top = (y * stride).saturating_sub(padding).min(in_h);
+    let bottom = ((y + rows + reach) * stride).saturating_sub(padding).min(in_h);
+    let finished = finished.room((bottom - top) * in_w + MAX_LANES);
+    let channels = groups.start * conv.group_in()..groups.end * conv.group_in();
+    for (slot, channel) in channels.enumerate() {
+        let plane = &map.plane(first + image, channel)[top * in_w..bottom * in_w];
+        copy_finished(simd, map, map.affine(first + image, channel), plane, &mut finished[..plane.len()]);
+        let base = image * plan.image_stride + slot * plan.channel_stride;
         for phase_y in 0..phases {
             for row in 0..rows + reach {
                 // Row of the padded input, then of the input.
@@ -370,15 +413,16 @@ fn stage_windows<S: Simd, T: Real>(
                     }
                     continue;
                 }
-                let from = &plane[(padded - padding) * in_w..][..in_w];
+                let from = &finished[(padded - padding - top) * in_w..];
                 if stride == 1 {
-                    let to = &mut staged[at(0)..][..width];
+                    let to = &mut staged[at(0)..];
                     to[..padding].fill(T::default());
-                    copy_finished(simd, map, affine, from, &mut to[padding..]);
+                    copy_over(from, &mut to[padding..], in_w);
                     continue;
                 }
                 // The whole row first, then every `stride`-th value of it.
-                copy_finished(simd, map, affine, from, &mut line[padding..padding + in_w]);
+                copy_over(from, &mut line[padding..], in_w);
+                line[padding + in_w..][..MAX_LANES].fill(T::default());
                 for phase_x in 0..phases {
                     let to = &mut staged[at(phase_x)..][..width];
                     if stride == 2 {
@@ -400,6 +444,15 @@ fn stage_windows<S: Simd, T: Real>(
     }
 }
 
+/// Copies `len` values, and up to [`MAX_LANES`] more that lie behind them: a few moves without a loop over single values. Rows
+/// are copied in order, so that each covers what was too much of the last.
+#[inline(always)]
+fn copy_over<T: Real>(from: &[T], to: &mut [T], len: usize) {
+    for at in (0..len).step_by(MAX_LANES) {
+        to[at..][..MAX_LANES].copy_from_slice(&from[at..][..MAX_LANES]);
+    }
+}
+
 /// Writes a part of the channels of a finished tile out, and adds it to the statistics.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "the place of one tile in the output")]
@@ -407,17 +460,17 @@ fn drain<S: Simd, T: Real>(
     simd: S,
     plan: &Plan,
     block_rows: usize,
-    image: usize,
-    y: usize,
-    rows: usize,
+    Place { image, y, rows }: Place,
     part: Range<usize>,
-    tile: &[T],
+    scratch: &mut Scratch<T>,
     out: &mut [T],
     sums: &mut [Sums],
 ) {
     let conv = &plan.conv;
     let (channels, width, out_w) = (conv.output.c as usize, plan.width, conv.output.w as usize);
     let group_out = conv.group_out();
+    let Scratch { tile, finished, .. } = scratch;
+    let finished = finished.room(rows * out_w + MAX_LANES);
     for (channel, sums) in sums.iter_mut().enumerate().skip(part.start).take(part.len()) {
         let row = (channel - part.start) / group_out * block_rows + (channel - part.start) % group_out;
         let from = &tile[row * plan.ld + image * plan.out_stride..];
@@ -427,9 +480,10 @@ fn drain<S: Simd, T: Real>(
         if width == out_w {
             move_and_sum(simd, &from[..rows * out_w], to, &mut both);
         } else {
-            for (to, from) in to.chunks_exact_mut(out_w).zip(from.chunks(width)) {
-                move_and_sum(simd, &from[..out_w], to, &mut both);
+            for row in 0..rows {
+                copy_over(&from[row * width..], &mut finished[row * out_w..], out_w);
             }
+            move_and_sum(simd, &finished[..rows * out_w], to, &mut both);
         }
         let [sum, squares] = both;
         sums.sum += T::total(simd, T::plus(simd, sum[0], sum[1])).to_f64();
@@ -519,6 +573,10 @@ mod tests {
             ((5, 14), (1003, 14), 1, 1, 1),
             ((6, 9), (30, 5), 1, 2, 1),
             ((6, 9), (6, 9), 5, 1, 6),
+            ((40, 14), (40, 14), 7, 1, 40),
+            ((40, 29), (40, 15), 7, 2, 40),
+            ((3, 112), (3, 112), 3, 1, 3),
+            ((12, 40), (36, 20), 5, 2, 3),
             ((8, 6), (24, 6), 3, 1, 2),
         ];
         let mut work = Workspace::default();
@@ -530,7 +588,7 @@ mod tests {
             source.fill(Tensor::Input, 0, &mut data);
             let affine = (0..2 * input.0).map(|c| [0.5 + f64::from(c) / 16.0, 0.1]).collect();
             let pending = Pending { affine: Some(Arc::new(affine)), relu: true };
-            let map = Map { shape: conv.input, images, parts: 2, data: Arc::new(data), pending };
+            let map = Map { shape: conv.input, images, parts: 2, data: Arc::new(data.into()), pending };
             let mut got = vec![f64::NAN; images * conv.output.elements() as usize];
             conv.draw(5, &source, &mut work, images, 2);
             let sums = conv.run(&map, &mut got, &work);

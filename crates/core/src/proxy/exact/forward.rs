@@ -1,7 +1,8 @@
 //! A network run forward on random weights: every operation of [`Graph`], in either precision.
 
+use super::buffer::{Buffer, Pool};
 use super::conv::{Conv, Sums, Workspace};
-use super::map::{Map, Pending, Pool};
+use super::map::{Map, Pending};
 use super::real::Real;
 use super::source::{Source, Tensor};
 use crate::plainnet::Graph;
@@ -103,6 +104,13 @@ fn as_conv(graph: &Graph, node: &Node) -> Option<Conv> {
 }
 
 impl<T: Real> Engine<T> {
+    /// Makes memory for the largest map and the most weights of a graph: less is used again and again in its place.
+    fn foresee(&mut self, graph: &Graph, images: usize, parts: usize) {
+        let largest = graph.nodes.iter().map(|node| node.shape.elements()).max().unwrap_or(0);
+        self.pool.foresee(images * largest as usize);
+        self.work.foresee(&weighted(graph), images, parts);
+    }
+
     /// `parts` copies of the input of `images` images; every copy but the first is disturbed by `noise`
     /// times unit normal numbers (Zen-NAS paper, Algorithm 1, lines 3 and 4).
     pub fn input(
@@ -115,6 +123,7 @@ impl<T: Real> Engine<T> {
     ) -> Map<T> {
         let shape = graph.input();
         let len = images * shape.elements() as usize;
+        self.foresee(graph, parts * images, parts);
         let mut data = self.pool.take(parts * len);
         let step = super::source::CHUNK << 10;
         let fill = |tensor: Tensor, out: &mut [T]| {
@@ -143,6 +152,7 @@ impl<T: Real> Engine<T> {
         options: Options,
         observer: &mut dyn Observer<T>,
     ) -> Result<Passed<T>, ForwardError> {
+        self.foresee(graph, input.images, input.parts);
         let mut uses = graph.uses();
         let last = graph.nodes.len() - 1;
         uses[last] += 1;
@@ -230,7 +240,7 @@ impl<T: Real> Engine<T> {
         self.pool.give(map.data);
     }
 
-    fn next(&self, node: &Node, like: &Map<T>, data: Vec<T>) -> Map<T> {
+    fn next(&self, node: &Node, like: &Map<T>, data: Buffer<T>) -> Map<T> {
         Map {
             shape: node.shape,
             images: like.images,
@@ -516,7 +526,7 @@ mod tests {
             shape,
             images: 2,
             parts: 2,
-            data: Arc::new((0..84).map(|i| first + f64::from(i)).collect::<Vec<f64>>()),
+            data: Arc::new(Buffer::from((0..84).map(|i| first + f64::from(i)).collect::<Vec<f64>>())),
             pending: Pending { affine: Some(Arc::new(vec![[2.0, -90.0]; 4])), relu: true },
         };
         let node = Node { op: Op::Add, inputs: vec![0, 1], shape };
@@ -525,7 +535,7 @@ mod tests {
         for (a_is_read, b_is_read) in [(false, false), (true, false), (false, true), (true, true)] {
             let mut engine = Engine::<f64>::default();
             // Memory of a larger map that is free.
-            engine.pool.give(Arc::new(vec![f64::NAN; 100]));
+            engine.pool.give(Arc::new(Buffer::from(vec![f64::NAN; 100])));
             let (a, b) = (map(1.0), map(5.0));
             let readers = (a_is_read.then(|| a.clone()), b_is_read.then(|| b.clone()));
             assert_eq!(engine.sum(&node, a, b).values(), want);

@@ -69,16 +69,23 @@ impl<T: Real> Product<'_, T> {
         let out = self.out.as_mut_ptr();
         let lanes = T::lanes::<S>();
         if self.rows == 1 {
+            // A single row: with few sums each step waits for the last, so that parts of a run are as even as can be.
             for run in self.runs {
                 let mut at = 0;
-                while at < run.len {
+                let (vectors, mut parts) = (run.len.div_ceil(lanes), run.len.div_ceil(lanes).div_ceil(8));
+                while parts > 0 {
                     at += lanes
-                        * match (run.len - at).div_ceil(lanes) {
+                        * match (vectors - at / lanes).div_ceil(parts) {
                             8.. => self.micro::<S, 1, 8, 1>(simd, run, at, 0, out),
-                            4.. => self.micro::<S, 1, 4, 1>(simd, run, at, 0, out),
-                            2.. => self.micro::<S, 1, 2, 1>(simd, run, at, 0, out),
+                            7 => self.micro::<S, 1, 7, 1>(simd, run, at, 0, out),
+                            6 => self.micro::<S, 1, 6, 1>(simd, run, at, 0, out),
+                            5 => self.micro::<S, 1, 5, 1>(simd, run, at, 0, out),
+                            4 => self.micro::<S, 1, 4, 1>(simd, run, at, 0, out),
+                            3 => self.micro::<S, 1, 3, 1>(simd, run, at, 0, out),
+                            2 => self.micro::<S, 1, 2, 1>(simd, run, at, 0, out),
                             _ => self.micro::<S, 1, 1, 1>(simd, run, at, 0, out),
                         };
+                    parts -= 1;
                 }
             }
             return;

@@ -1,5 +1,6 @@
 //! Feature maps of a batch, with the pointwise work on them that is not done yet.
 
+use super::buffer::Buffer;
 use super::real::Real;
 use crate::plainnet::Shape;
 use pulp::Simd;
@@ -31,7 +32,7 @@ pub struct Map<T> {
     pub images: usize,
     pub parts: usize,
     /// The values; more may follow, of a larger map that was in the same memory.
-    pub data: Arc<Vec<T>>,
+    pub data: Arc<Buffer<T>>,
     pub pending: Pending<T>,
 }
 
@@ -118,39 +119,5 @@ pub fn copy_finished<S: Simd, T: Real>(simd: S, map: &Map<T>, affine: [T; 2], fr
     if !rest.is_empty() {
         let value = T::mul_add(simd, T::load_part(simd, rest), scale, shift);
         T::store_part(simd, to_rest, T::max(simd, value, if relu { zero } else { value }));
-    }
-}
-
-/// The first `len` values of `buffer`, which grows where it must. What was there is not cleared: zeros would cost a pass over
-/// memory each time.
-pub fn room<T: Real>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
-    if buffer.len() < len {
-        *buffer = vec![T::default(); len];
-    }
-    &mut buffer[..len]
-}
-
-/// Buffers that are free for the next map, so that a pass allocates two or three of them and no more.
-#[derive(Debug, Default)]
-pub struct Pool<T>(Vec<Vec<T>>);
-
-impl<T: Real> Pool<T> {
-    /// A buffer of at least `len` values that hold anything.
-    pub fn take(&mut self, len: usize) -> Vec<T> {
-        // The smallest that is large enough, else the largest, which another one replaces.
-        let fits = |i: &usize| self.0[*i].len() >= len;
-        let by_size = |i: &usize| self.0[*i].len();
-        let all = 0..self.0.len();
-        let best = all.clone().filter(fits).min_by_key(by_size).or_else(|| all.max_by_key(by_size));
-        let buffer = best.map(|i| self.0.swap_remove(i)).filter(|buffer| buffer.len() >= len);
-        // A new one comes zeroed from the system, page by page as it is first written.
-        buffer.unwrap_or_else(|| vec![T::default(); len])
-    }
-
-    /// Takes the buffer of a map back, unless another map still reads it.
-    pub fn give(&mut self, data: Arc<Vec<T>>) {
-        if let Ok(buffer) = Arc::try_unwrap(data) {
-            self.0.push(buffer);
-        }
     }
 }

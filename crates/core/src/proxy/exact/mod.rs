@@ -3,6 +3,7 @@
 //! Pure Rust, any PlainNet. The closed form (`proxy::zen`) is what searches use; this is the definition,
 //! and what their winners are verified with. Same seed, same score, for any number of threads.
 
+pub mod buffer;
 pub mod conv;
 pub mod estimate;
 pub mod forward;

@@ -134,7 +134,7 @@ mod tests {
     fn map(sign: f32) -> Map<f32> {
         let shape = Shape { c: 3, h: 5, w: 7 };
         let value = |i: usize| sign * ((i * i % 101) as f32 / 50.0 - 1.0);
-        let data = Arc::new((0..4 * shape.elements() as usize).map(value).collect::<Vec<f32>>());
+        let data = Arc::new((0..4 * shape.elements() as usize).map(value).collect::<Vec<f32>>().into());
         let affine = Some(Arc::new(vec![[0.5, 0.125 * sign]; 6]));
         Map { shape, images: 4, parts: 2, data, pending: Pending { affine, relu: false } }
     }

@@ -283,13 +283,15 @@ fn sin_cos_turns(turns: f32) -> (f32, f32) {
     // Nearest quarter; adding and taking away 1.5·2²³ rounds.
     const SHIFT: f32 = 12_582_912.0;
     let quarters = turns * 4.0;
-    let nearest = (quarters + SHIFT) - SHIFT;
+    let shifted = quarters + SHIFT;
+    let nearest = shifted - SHIFT;
     let angle = (quarters - nearest) * std::f32::consts::FRAC_PI_2;
     let square = angle * angle;
     let sin = angle * (1.0 + square * (-1.0 / 6.0 + square * (1.0 / 120.0 + square * (-1.0 / 5_040.0))));
     let cos =
         1.0 + square * (-0.5 + square * (1.0 / 24.0 + square * (-1.0 / 720.0 + square * (1.0 / 40_320.0))));
-    let quarter = nearest as i32;
+    // The last bits of its representation are those of the integer; a conversion would look at each number apart.
+    let quarter = shifted.to_bits();
     let (s, c) = if quarter & 1 == 0 { (sin, cos) } else { (cos, sin) };
     let s = if quarter & 2 == 0 { s } else { -s };
     let c = if (quarter + 1) & 2 == 0 { c } else { -c };

@@ -22,9 +22,10 @@ mod windows;
 pub use scheme::Scheme;
 pub use tiles::Scratch;
 
+use super::buffer::Buffer;
 use super::kernel::BLOCK;
 use super::layer::Sums;
-use super::map::{Map, room};
+use super::map::Map;
 use super::real::MAX_LANES;
 use super::real::Real;
 use super::source::Source;
@@ -47,8 +48,15 @@ impl Registers for pulp::Arch {
 
 impl Scheme {
     /// Draws the weights of layer `index`, at the points: by register of channels, point and input.
-    pub fn draw<T: Real>(&self, index: usize, source: &dyn Source<T>, weights: &mut Vec<T>) {
-        self.draw_in(pulp::Arch::new(), index, source, weights);
+    pub fn draw<T: Real>(
+        &self,
+        index: usize,
+        source: &dyn Source<T>,
+        weights: &mut Buffer<T>,
+        take: &(dyn Fn() -> Scratch<T> + Sync),
+        give: &(dyn Fn(Scratch<T>) + Sync),
+    ) {
+        self.draw_in(pulp::Arch::new(), index, source, weights, take, give);
     }
 
     fn draw_in<T: Real>(
@@ -56,18 +64,21 @@ impl Scheme {
         registers: impl Registers,
         index: usize,
         source: &dyn Source<T>,
-        weights: &mut Vec<T>,
+        weights: &mut Buffer<T>,
+        take: &(dyn Fn() -> Scratch<T> + Sync),
+        give: &(dyn Fn(Scratch<T>) + Sync),
     ) {
         let (rows, k) = (self.out_channels(), self.conv.fan_in());
-        let weights = room(weights, self.weights());
+        let weights = weights.room(self.weights());
         let mut matrix = [[T::default(); LARGEST]; LARGEST];
         for (to, from) in matrix.iter_mut().zip(window_matrix(self.points, self.taps)) {
             to.iter_mut().zip(from).for_each(|(to, value)| *to = T::of(value));
         }
         let size = self.points * self.points * self.depth() * MAX_LANES;
-        weights.par_chunks_mut(size).enumerate().for_each_init(Vec::new, |drawn, (part, out)| {
+        weights.par_chunks_mut(size).enumerate().for_each(|(part, out)| {
+            let mut scratch = take();
             let (first, blocks) = (part * MAX_LANES, MAX_LANES / BLOCK);
-            let drawn = room(drawn, (blocks + 1) * k * BLOCK);
+            let drawn = scratch.drawn.room((blocks + 1) * k * BLOCK);
             let (drawn, block) = drawn.split_at_mut(blocks * k * BLOCK);
             for at in 0..blocks {
                 let left = rows.saturating_sub(first + at * BLOCK).min(BLOCK);
@@ -82,6 +93,7 @@ impl Scheme {
                 }
             }
             registers.run(Windows { scheme: self, matrix: &matrix, drawn, out });
+            give(scratch);
         });
     }
 

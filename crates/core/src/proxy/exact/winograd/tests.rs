@@ -1,5 +1,6 @@
 use super::{Registers, Scheme, Scratch};
 use crate::plainnet::Shape;
+use crate::proxy::exact::buffer::Buffer;
 use crate::proxy::exact::conv::Workspace;
 use crate::proxy::exact::layer::{Conv, by_part};
 use crate::proxy::exact::map::Map;
@@ -30,7 +31,7 @@ fn map<T: Real>(conv: &Conv, source: &Seeded, images: usize) -> Map<T> {
         shape: conv.input,
         images,
         parts: 2,
-        data: Arc::new(data.into_iter().map(|x| T::of(f64::from(x))).collect()),
+        data: Arc::new(data.into_iter().map(|x| T::of(f64::from(x))).collect::<Vec<T>>().into()),
         pending: Pending { affine: Some(Arc::new(affine.collect())), relu: true },
     }
 }
@@ -48,8 +49,8 @@ fn error(registers: impl Registers, conv: &Conv, points: usize, images: usize) -
     let want_sums = conv.run(&exact, &mut want, &work);
 
     let single = map::<f32>(conv, &source, images);
-    let (mut weights, mut got) = (Vec::new(), vec![f32::NAN; len]);
-    scheme.draw_in::<f32>(registers, 5, &source, &mut weights);
+    let (mut weights, mut got) = (Buffer::default(), vec![f32::NAN; len]);
+    scheme.draw_in::<f32>(registers, 5, &source, &mut weights, &Scratch::default, &|_| ());
     let parts = scheme.run_in(registers, &single, &mut got, &weights, &Scratch::default, &|_| ());
     let sums = by_part(2, conv.output.c as usize, parts);
     for (got, want) in sums.iter().zip(&want_sums) {

@@ -6,18 +6,22 @@
 use super::points::{LARGEST, from_points, to_points};
 use super::products::Products;
 use super::scheme::Scheme;
+use crate::proxy::exact::buffer::Buffer;
 use crate::proxy::exact::layer::Sums;
-use crate::proxy::exact::map::{Map, copy_finished, room};
+use crate::proxy::exact::map::{Map, copy_finished};
 use crate::proxy::exact::real::{MAX_LANES, Real};
 use pulp::{Simd, WithSimd};
 
 /// Memory that the tasks of one thread use.
 #[derive(Debug, Default)]
 pub struct Scratch<T> {
-    lines: Vec<T>,
-    pixels: Vec<T>,
-    inputs: Vec<T>,
-    products: Vec<T>,
+    pub(super) drawn: Buffer<T>,
+    lines: Buffer<T>,
+    pixels: Buffer<T>,
+    /// Whether the padding of `pixels` is zero.
+    padded: bool,
+    inputs: Buffer<T>,
+    products: Buffer<T>,
 }
 
 /// Some images of one convolution.
@@ -65,9 +69,9 @@ impl<T: Real> Task<'_, T> {
             let tiles = (images * rows * scheme.tiles_x).next_multiple_of(2);
             let band = Band { tile_y, rows, tiles };
             let values = N * N * tiles * lanes;
-            room(&mut scratch.inputs, values * phases * groups);
-            room(&mut scratch.products, values * outputs);
-            scratch.pixels.clear();
+            scratch.inputs.room(values * phases * groups);
+            scratch.products.room(values * outputs);
+            scratch.padded = false;
             for group in 0..groups {
                 for slot in 0..images {
                     stage::<S, T, N>(simd, scheme, map, first, group, slot, band, scratch);
@@ -112,19 +116,20 @@ fn stage<S: Simd, T: Real, const N: usize>(
     let (in_h, in_w) = (conv.input.h as usize, conv.input.w as usize);
     let lanes = T::lanes::<S>();
     let Band { tile_y, rows, tiles } = band;
-    let Scratch { lines, pixels, inputs, .. } = scratch;
+    let Scratch { lines, pixels, padded, inputs, .. } = scratch;
     let height = ((rows - 1) * outputs + N) * stride;
     let width = (((tiles_x - 1) * outputs + N) * stride).max(in_w + padding);
     let top = tile_y * outputs * stride;
     let channels = map.channels();
     let groups = channels.div_ceil(lanes);
     // The padding stays zero from one group to the next, but for channels that the last one lacks.
-    if pixels.is_empty() || (group + 1 == groups && !channels.is_multiple_of(lanes)) {
-        pixels.clear();
-        pixels.resize(height * width * lanes, T::default());
+    let pixels = pixels.room(height * width * lanes);
+    if !*padded || (group + 1 == groups && !channels.is_multiple_of(lanes)) {
+        pixels.fill(T::default());
+        *padded = true;
     }
     let line = in_w.next_multiple_of(MAX_LANES);
-    let lines = room(lines, line * lanes);
+    let lines = lines.room(line * lanes);
     let here = lanes.min(channels - group * lanes);
     for row in 0..height {
         // Row of the padded input, then of the input.
@@ -143,6 +148,8 @@ fn stage<S: Simd, T: Real, const N: usize>(
     let (pixels, _) = T::vectors::<S>(pixels);
     let (inputs, _) = T::vectors_mut::<S>(inputs);
     let zero = T::splat(simd, T::default());
+    // Zeroed here, once, and not for each tile.
+    let mut at_x = [[zero; N]; N];
     for phase in 0..stride * stride {
         let (phase_y, phase_x) = (phase / stride, phase % stride);
         // Points lie that far apart.
@@ -151,7 +158,6 @@ fn stage<S: Simd, T: Real, const N: usize>(
         for row in 0..rows {
             for tile_x in 0..tiles_x {
                 let corner = (row * outputs * stride + phase_y) * width + tile_x * outputs * stride + phase_x;
-                let mut at_x = [[zero; N]; N];
                 for y in 0..N {
                     let from = &pixels[corner + y * stride * width..][..(N - 1) * stride + 1];
                     let mut tile = [zero; N];
@@ -195,14 +201,15 @@ fn drain<S: Simd, T: Real, const N: usize>(
     let Scratch { lines, pixels, products, .. } = scratch;
     let width = tiles_x * outputs;
     let registers = scheme.out_channels().div_ceil(lanes);
-    pixels.resize((rows * outputs * width * lanes).max(pixels.len()), T::default());
+    let pixels = pixels.room(rows * outputs * width * lanes);
     let (products, _) = T::vectors::<S>(products);
     let zero = T::splat(simd, T::default());
     let (finished, _) = T::vectors_mut::<S>(pixels);
+    // Zeroed here, once, and not for each tile.
+    let mut at_x = [[zero; N]; N];
     for row in 0..rows {
         for tile_x in 0..tiles_x {
             let tile = register * tiles + (slot * rows + row) * tiles_x + tile_x;
-            let mut at_x = [[zero; N]; N];
             for x in 0..N {
                 let mut column = [zero; N];
                 for (y, value) in column.iter_mut().enumerate() {
@@ -238,7 +245,7 @@ fn drain<S: Simd, T: Real, const N: usize>(
             squares[0] = T::mul_add(simd, value, value, squares[0]);
         }
     }
-    let lines = room(lines, 2 * lanes);
+    let lines = lines.room(2 * lanes);
     let (both, _) = T::vectors_mut::<S>(lines);
     both[0] = T::plus(simd, sum[0], sum[1]);
     both[1] = T::plus(simd, squares[0], squares[1]);
@@ -252,8 +259,6 @@ fn drain<S: Simd, T: Real, const N: usize>(
     for (y, row) in pixels.chunks(width * lanes).take(last - first).enumerate() {
         turn_back::<S, T>(&row[..out_w * lanes], &mut planes[(first + y) * out_w..], area, here);
     }
-    // The padding of the next input is not zero any more.
-    pixels.clear();
 }
 
 /// Turns lines of `channels` channels, `line` apart, into registers of channels.

@@ -48,27 +48,29 @@ impl<T: Real> Windows<'_, T> {
         let registers = MAX_LANES / T::lanes::<S>();
         let (drawn, out) = (T::vectors::<S>(drawn).0, T::vectors_mut::<S>(out).0);
         let zero = T::splat(simd, T::default());
+        // Zeroed here, once: in the loop that would take as long as the transform.
+        let mut rows = [[zero; TAPS]; N];
+        let mut row = [zero; TAPS];
         for register in 0..registers {
             let out = &mut out[register * N * N * depth..][..N * N * depth];
             for c in 0..depth {
                 let (phase, channel) = (c / channels, c % channels);
                 let (phase_y, phase_x) = (phase / stride, phase % stride);
                 // Rows of the window at the points of x; then columns.
-                let mut rows = [[zero; TAPS]; N];
                 for y in 0..TAPS {
-                    let mut row = [zero; TAPS];
                     for (x, value) in row.iter_mut().enumerate() {
                         let (at_y, at_x) = (y * stride + phase_y, x * stride + phase_x);
-                        if at_y < kernel && at_x < kernel {
-                            *value =
-                                drawn[((channel * kernel + at_y) * kernel + at_x) * registers + register];
-                        }
+                        *value = if at_y < kernel && at_x < kernel {
+                            drawn[((channel * kernel + at_y) * kernel + at_x) * registers + register]
+                        } else {
+                            zero
+                        };
                     }
                     for (rows, value) in rows.iter_mut().zip(at_points::<S, T, N, TAPS>(simd, matrix, row)) {
                         rows[y] = value;
                     }
                 }
-                for (x, column) in rows.into_iter().enumerate() {
+                for (x, &column) in rows.iter().enumerate() {
                     for (y, value) in at_points::<S, T, N, TAPS>(simd, matrix, column).into_iter().enumerate()
                     {
                         out[(y * N + x) * depth + c] = value;
