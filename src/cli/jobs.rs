@@ -207,7 +207,7 @@ fn of_trainings(args: &PlanArgs, options: Vec<String>, global: Global) -> Result
 mod training {
     use super::{Cli, Command, Failure, Global, JobFolder, Work, with_threads};
     use crate::cli::finalists;
-    use edgezen_lab::train::halving::Stepped;
+    use edgezen_lab::train::finalists::Stepped;
 
     /// The words of `finalists`.
     fn parsed(options: &[String]) -> Result<finalists::Args, Failure> {

@@ -12,7 +12,6 @@ pub mod course;
 pub mod data;
 pub mod digits;
 pub mod finalists;
-pub mod halving;
 pub mod inherit;
 pub mod network;
 pub mod range_test;

@@ -2,17 +2,17 @@
 //! run in one process ([`Halving::train`]), or each training by itself on one of several computers ([`Halving::train_step`]); both give
 //! the same weights.
 
-use super::TrainError;
-use super::checkpoint::{self, TrainingState};
-use super::course::{CHECKPOINT, Course, Progress};
-use super::data::TrainingData;
-use super::finalists::{Round, most_different, rounds};
-use super::network::Network;
-use super::recipe::Recipe;
+use super::rounds::{Round, most_different, rounds};
 use crate::files::{lock_folder, write_atomically};
 use crate::images::Answers;
 use crate::jobs::Step;
 use crate::runs::{self, FoundNetwork, RunError};
+use crate::train::TrainError;
+use crate::train::checkpoint::{self, TrainingState};
+use crate::train::course::{CHECKPOINT, Course, Progress};
+use crate::train::data::TrainingData;
+use crate::train::network::Network;
+use crate::train::recipe::Recipe;
 use crate::trainings::finalists::{self, Line};
 use crate::trainings::{Epoch, WINNER};
 use edgezen_core::digest::sha256;
