@@ -48,7 +48,7 @@ pub fn tree(binned: &Binned, residual: &[f64], drawn: Vec<u32>, growth: Growth, 
         Grown::Leaf((growth.learning_rate * mean / LEAF_UNIT).round() as i16)
     };
     let mut grown = vec![value(&pulls)];
-    let mut spans = vec![0..rows.len()];
+    let mut spans: Vec<Range<usize>> = std::iter::once(0..rows.len()).collect();
     let histogram = spare.histogram_of(binned, &rows, &pulls);
     let mut open = Vec::new();
     let (end, mut scratch) = (rows.len(), Vec::new());
