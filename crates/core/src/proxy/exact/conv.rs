@@ -7,6 +7,7 @@
 //! added to the statistics of its channels while it is still in the cache.
 
 use super::buffer::Buffer;
+use super::depthwise::Rows;
 use super::kernel::{BLOCK, Offsets, Product, Run, packed_len};
 use super::layer::by_part;
 pub use super::layer::{Conv, Sums};
@@ -142,8 +143,11 @@ struct Plan {
     images: usize,
     /// Output rows of a band.
     rows: usize,
-    /// Row length of the staged phases and of the output tile.
+    /// Row length of the staged phases, and of the output tile.
     width: usize,
+    out_width: usize,
+    /// Whether rows are computed by the kernel of depthwise convolutions.
+    depthwise: bool,
     /// Distances in the staged tile.
     channel_stride: usize,
     phase_stride: usize,
@@ -189,6 +193,9 @@ impl Plan {
         let groups = (TILE_BUDGET / (4 * images * cost(rows))).clamp(1, conv.groups);
         let in_c = groups * in_c;
 
+        // Rows of whole registers, which do not run into each other.
+        let depthwise = conv.group_in() == 1 && out_c == 1 && conv.groups > 1 && Rows::<f32>::has(kernel);
+        let out_width = if depthwise { out_w.next_multiple_of(MAX_LANES) } else { width };
         let phase_len = (rows + reach) * width;
         let (channel_stride, phase_stride, image_stride, out_stride, positions);
         if kernel == 1 {
@@ -200,7 +207,7 @@ impl Plan {
             phase_stride = phase_len;
             channel_stride = phases * phases * phase_len;
             image_stride = in_c * channel_stride;
-            out_stride = (rows * width).next_multiple_of(MAX_LANES);
+            out_stride = (rows * out_width).next_multiple_of(MAX_LANES);
             positions = images * out_stride;
         }
         let ld = positions.next_multiple_of(MAX_LANES);
@@ -228,6 +235,8 @@ impl Plan {
             images,
             rows,
             width,
+            out_width,
+            depthwise,
             channel_stride,
             phase_stride,
             image_stride,
@@ -295,6 +304,26 @@ impl<T: Real> WithSimd for Task<'_, T> {
                 while channel < last {
                     let channels = channel..(channel + plan.part).min(last);
                     for (slot, group) in groups.clone().enumerate() {
+                        if plan.depthwise {
+                            for (image, run) in runs.iter().enumerate() {
+                                let staged = &scratch.staged[slot * plan.channel_stride + run.input..];
+                                let out = &mut scratch.tile[slot * plan.ld + image * plan.out_stride..];
+                                Rows {
+                                    filter: &weights[group * packed_len(1, k)..],
+                                    kernel: conv.kernel,
+                                    stride: conv.stride,
+                                    offsets: &plan.offsets,
+                                    input: staged,
+                                    in_width: plan.width,
+                                    out_width: plan.out_width,
+                                    rows,
+                                    len: conv.output.w as usize,
+                                    out,
+                                }
+                                .compute(simd);
+                            }
+                            continue;
+                        }
                         // Parts of the channels, where there is one group.
                         let (before, rows) =
                             if conv.groups == 1 { (channel, channels.len()) } else { (0, rows_out) };
@@ -467,7 +496,7 @@ fn drain<S: Simd, T: Real>(
     sums: &mut [Sums],
 ) {
     let conv = &plan.conv;
-    let (channels, width, out_w) = (conv.output.c as usize, plan.width, conv.output.w as usize);
+    let (channels, width, out_w) = (conv.output.c as usize, plan.out_width, conv.output.w as usize);
     let group_out = conv.group_out();
     let Scratch { tile, finished, .. } = scratch;
     let finished = finished.room(rows * out_w + MAX_LANES);
