@@ -7,7 +7,8 @@
 //! added to the statistics of its channels while it is still in the cache.
 
 use super::buffer::Buffer;
-use super::kernel::{BLOCK, Offsets, Product, Run, packed_len};
+use super::depthwise::Rows;
+use super::kernel::{BLOCK, Offsets, Product, Run, fetch, packed_len};
 use super::layer::by_part;
 pub use super::layer::{Conv, Sums};
 use super::map::{Map, copy_finished};
@@ -27,6 +28,9 @@ const TILE_LEAST: usize = 192;
 const DEPTH: usize = 192;
 /// Elements of a part of the output tile, of some channels: it stays in the L2 cache, beside its weights, over all passes.
 const PART: usize = 64 << 10;
+
+/// Channels ahead of the one that is staged whose values are asked for.
+const AHEAD: usize = 2;
 
 /// Memory that the tiles of one thread use.
 #[derive(Debug, Default)]
@@ -142,8 +146,11 @@ struct Plan {
     images: usize,
     /// Output rows of a band.
     rows: usize,
-    /// Row length of the staged phases and of the output tile.
+    /// Row length of the staged phases, and of the output tile.
     width: usize,
+    out_width: usize,
+    /// Whether rows are computed by the kernel of depthwise convolutions.
+    depthwise: bool,
     /// Distances in the staged tile.
     channel_stride: usize,
     phase_stride: usize,
@@ -189,6 +196,9 @@ impl Plan {
         let groups = (TILE_BUDGET / (4 * images * cost(rows))).clamp(1, conv.groups);
         let in_c = groups * in_c;
 
+        // Rows of whole registers, which do not run into each other.
+        let depthwise = conv.group_in() == 1 && out_c == 1 && conv.groups > 1 && Rows::<f32>::has(kernel);
+        let out_width = if depthwise { out_w.next_multiple_of(MAX_LANES) } else { width };
         let phase_len = (rows + reach) * width;
         let (channel_stride, phase_stride, image_stride, out_stride, positions);
         if kernel == 1 {
@@ -200,7 +210,7 @@ impl Plan {
             phase_stride = phase_len;
             channel_stride = phases * phases * phase_len;
             image_stride = in_c * channel_stride;
-            out_stride = (rows * width).next_multiple_of(MAX_LANES);
+            out_stride = (rows * out_width).next_multiple_of(MAX_LANES);
             positions = images * out_stride;
         }
         let ld = positions.next_multiple_of(MAX_LANES);
@@ -228,6 +238,8 @@ impl Plan {
             images,
             rows,
             width,
+            out_width,
+            depthwise,
             channel_stride,
             phase_stride,
             image_stride,
@@ -286,7 +298,7 @@ impl<T: Real> WithSimd for Task<'_, T> {
                 for image in 0..images {
                     let place = Place { image, y, rows };
                     if conv.kernel == 1 {
-                        stage_points(simd, plan, map, first, place, groups.clone(), &mut scratch.staged);
+                        stage_points(simd, plan, map, first, place, groups.clone(), scratch);
                     } else {
                         stage_windows(simd, plan, map, first, place, groups.clone(), scratch);
                     }
@@ -295,6 +307,26 @@ impl<T: Real> WithSimd for Task<'_, T> {
                 while channel < last {
                     let channels = channel..(channel + plan.part).min(last);
                     for (slot, group) in groups.clone().enumerate() {
+                        if plan.depthwise {
+                            for (image, run) in runs.iter().enumerate() {
+                                let staged = &scratch.staged[slot * plan.channel_stride + run.input..];
+                                let out = &mut scratch.tile[slot * plan.ld + image * plan.out_stride..];
+                                Rows {
+                                    filter: &weights[group * packed_len(1, k)..],
+                                    kernel: conv.kernel,
+                                    stride: conv.stride,
+                                    offsets: &plan.offsets,
+                                    input: staged,
+                                    in_width: plan.width,
+                                    out_width: plan.out_width,
+                                    rows,
+                                    len: conv.output.w as usize,
+                                    out,
+                                }
+                                .compute(simd);
+                            }
+                            continue;
+                        }
                         // Parts of the channels, where there is one group.
                         let (before, rows) =
                             if conv.groups == 1 { (channel, channels.len()) } else { (0, rows_out) };
@@ -348,24 +380,34 @@ fn stage_points<S: Simd, T: Real>(
     first: usize,
     Place { image, y, rows }: Place,
     groups: Range<usize>,
-    staged: &mut [T],
+    scratch: &mut Scratch<T>,
 ) {
     let conv = &plan.conv;
     let (in_w, out_w, stride) = (conv.input.w as usize, conv.output.w as usize, conv.stride);
+    let Scratch { staged, line, .. } = scratch;
+    let line = line.room(in_w + stride);
+    // Rows that are read, up to the last one's end.
+    let read = ((rows - 1) * stride + 1) * in_w;
     let channels = groups.start * conv.group_in()..groups.end * conv.group_in();
-    for (slot, channel) in channels.enumerate() {
-        let plane = map.plane(first + image, channel);
+    for (slot, channel) in channels.clone().enumerate() {
+        let plane = &map.plane(first + image, channel)[y * stride * in_w..][..read];
         let affine = map.affine(first + image, channel);
-        let to = slot * plan.channel_stride + image * plan.image_stride;
+        let to = &mut staged[slot * plan.channel_stride + image * plan.image_stride..][..rows * out_w];
+        // A band of rows of the next channels lies elsewhere in memory, where the processor does not expect it.
+        if rows < conv.output.h as usize && channel + AHEAD < channels.end {
+            let next = &map.plane(first + image, channel + AHEAD)[y * stride * in_w..][..read];
+            next.chunks(MAX_LANES).for_each(|line| fetch(line.as_ptr()));
+        }
         if stride == 1 {
-            let to = &mut staged[to..][..rows * out_w];
-            copy_finished(simd, map, affine, &plane[y * in_w..][..rows * out_w], to);
+            copy_finished(simd, map, affine, plane, to);
         } else {
-            for row in 0..rows {
-                let from = &plane[(y + row) * stride * in_w..];
-                let to = &mut staged[to + row * out_w..][..out_w];
-                for (to, &from) in to.iter_mut().zip(from.iter().step_by(stride)) {
-                    *to = Map::apply(affine, map.pending.relu, from);
+            for (row, to) in to.chunks_exact_mut(out_w).enumerate() {
+                copy_finished(simd, map, affine, &plane[row * stride * in_w..][..in_w], &mut line[..in_w]);
+                if stride == 2 {
+                    let (pairs, _) = line.as_chunks::<2>();
+                    to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
+                } else {
+                    to.iter_mut().zip(line.iter().step_by(stride)).for_each(|(to, &from)| *to = from);
                 }
             }
         }
@@ -467,7 +509,7 @@ fn drain<S: Simd, T: Real>(
     sums: &mut [Sums],
 ) {
     let conv = &plan.conv;
-    let (channels, width, out_w) = (conv.output.c as usize, plan.width, conv.output.w as usize);
+    let (channels, width, out_w) = (conv.output.c as usize, plan.out_width, conv.output.w as usize);
     let group_out = conv.group_out();
     let Scratch { tile, finished, .. } = scratch;
     let finished = finished.room(rows * out_w + MAX_LANES);

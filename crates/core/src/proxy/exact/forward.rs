@@ -134,7 +134,9 @@ impl<T: Real> Engine<T> {
         let noise = T::of(noise);
         for part in disturbed.chunks_mut(len) {
             fill(Tensor::Noise, part);
-            part.iter_mut().zip(&*clean).for_each(|(value, &clean)| *value = clean + noise * *value);
+            part.par_chunks_mut(step).zip(clean.par_chunks(step)).for_each(|(part, clean)| {
+                part.iter_mut().zip(clean).for_each(|(value, &clean)| *value = clean + noise * *value);
+            });
         }
         Map { shape, images: parts * images, parts, data: Arc::new(data), pending: Pending::default() }
     }

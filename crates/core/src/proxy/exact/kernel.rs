@@ -39,6 +39,19 @@ impl<'a> Offsets<'a> {
     }
 }
 
+/// Asks for a line of memory that will be read soon. Nothing is read yet; any address will do.
+#[inline(always)]
+pub fn fetch<T>(at: *const T) {
+    // SAFETY: a prefetch changes nothing that the program sees, and never faults.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 /// One product. The outputs are whole registers: up to [`MAX_LANES`] values behind each run are read and
 /// written as well.
 pub struct Product<'a, T> {

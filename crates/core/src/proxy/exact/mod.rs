@@ -5,6 +5,7 @@
 
 pub mod buffer;
 pub mod conv;
+pub mod depthwise;
 pub mod estimate;
 pub mod forward;
 pub mod kernel;
@@ -24,6 +25,7 @@ use crate::stats;
 use crate::units::Bytes;
 use forward::{Blind, BnVariance, Engine, Observer, Options, Statistics};
 use map::Map;
+use rayon::prelude::*;
 use real::Real;
 use source::{Golden, Scaling, Seeded, Source};
 
@@ -299,18 +301,17 @@ fn sample<T: Real>(
     let output = engine.run(graph, input, source, options, &mut collect)?.output;
     let bn = collect.bn;
     let (delta_l1, delta_l2) = distances(&output);
-    let mut head = Vec::new();
-    let mut output_l1 = 0.0;
-    output.planes(|image, _, values| {
-        if image < batch {
-            for value in values {
-                output_l1 += value.to_f64().abs();
-                if head.len() < 8 {
-                    head.push(value.to_f64());
-                }
-            }
-        }
-    });
+    let finished = |image: usize, channel: usize| {
+        let (affine, relu) = (output.affine(image, channel), output.pending.relu);
+        output.plane(image, channel).iter().map(move |&x| Map::apply(affine, relu, x).to_f64())
+    };
+    let channels = output.channels();
+    let of_image = |image: usize| -> f64 {
+        (0..channels).map(|channel| finished(image, channel).map(f64::abs).sum::<f64>()).sum()
+    };
+    // Image by image, so that the sum does not depend on the number of threads.
+    let output_l1 = (0..batch).into_par_iter().map(of_image).collect::<Vec<f64>>().iter().sum();
+    let head = (0..channels).flat_map(|channel| finished(0, channel)).take(8).collect();
     engine.recycle(output);
     let mean = |norms: &[f64]| norms.iter().sum::<f64>() / batch as f64;
     Ok(Sample { delta_l1: mean(&delta_l1), delta_l2: mean(&delta_l2), bn, output_l1, output_head: head })
@@ -320,8 +321,7 @@ fn sample<T: Real>(
 pub fn distances<T: Real>(output: &Map<T>) -> (Vec<f64>, Vec<f64>) {
     let batch = output.images / 2;
     let relu = output.pending.relu;
-    let mut norms = (Vec::with_capacity(batch), Vec::with_capacity(batch));
-    for image in 0..batch {
+    let norms = (0..batch).into_par_iter().map(|image| {
         let (mut l1, mut squares) = (0.0, 0.0);
         for channel in 0..output.channels() {
             let affine = [image, image + batch].map(|image| output.affine(image, channel));
@@ -333,8 +333,7 @@ pub fn distances<T: Real>(output: &Map<T>) -> (Vec<f64>, Vec<f64>) {
                 squares += difference * difference;
             }
         }
-        norms.0.push(l1);
-        norms.1.push(squares.sqrt());
-    }
-    norms
+        (l1, squares.sqrt())
+    });
+    norms.unzip()
 }

@@ -4,6 +4,7 @@
 //! outputs, point and input; products by point, register of outputs and tile. The inner loop multiplies two registers of weights
 //! by single inputs of some tiles, and reads all of them one after another.
 
+use crate::proxy::exact::kernel::fetch;
 use crate::proxy::exact::real::Real;
 use pulp::Simd;
 
@@ -35,6 +36,10 @@ struct Part {
     /// Groups of inputs.
     first: usize,
     last: usize,
+    /// Where the weights begin that come next, of as many registers. Those of inputs `share.0..share.1` of every group are asked
+    /// for.
+    next: usize,
+    share: (usize, usize),
 }
 
 impl<T: Real> Products<'_, T> {
@@ -62,11 +67,13 @@ impl<T: Real> Products<'_, T> {
                 let mut output = 0;
                 while output < self.outputs {
                     let two = output + 1 < self.outputs;
+                    let next = self.next(lanes, point, output, first, last);
                     let mut tile = 0;
                     for i in 0..parts {
                         // As even as can be.
                         let size = units * (i + 1) / parts - units * i / parts;
-                        let part = Part { point, output, tile, first, last };
+                        let share = (lanes * i / parts, lanes * (i + 1) / parts);
+                        let part = Part { point, output, tile, first, last, next, share };
                         if two {
                             self.some::<S, UNIT, 2>(simd, size, part);
                         } else {
@@ -98,6 +105,28 @@ impl<T: Real> Products<'_, T> {
         }
     }
 
+    /// Where the weights begin that are read after those of some groups of inputs.
+    #[inline(always)]
+    fn next(&self, lanes: usize, point: usize, output: usize, first: usize, last: usize) -> usize {
+        let groups = self.phases * self.channels.div_ceil(lanes);
+        let (output, first, point) = if output + 2 < self.outputs {
+            (output + 2, first, point)
+        } else if last < groups {
+            (0, last, point)
+        } else {
+            (0, 0, point + 1)
+        };
+        let depth = self.phases * self.channels;
+        ((output * self.points + point) * depth + self.before(first, lanes)) * lanes
+    }
+
+    /// Inputs before a group: groups are whole registers, but for the last of each phase.
+    #[inline(always)]
+    fn before(&self, group: usize, lanes: usize) -> usize {
+        let of_phase = self.channels.div_ceil(lanes);
+        group / of_phase * self.channels + group % of_phase * lanes
+    }
+
     /// Everything that the unchecked reads and writes of [`Self::micro`] rely on.
     fn check(&self, lanes: usize) {
         let groups = self.phases * self.channels.div_ceil(lanes);
@@ -115,15 +144,21 @@ impl<T: Real> Products<'_, T> {
         let groups = self.phases * of_phase;
         let depth = self.phases * self.channels;
         let mut sums = [[T::splat(simd, T::default()); N]; M];
-        let Part { point, output, tile, first, last } = part;
-        // Inputs before the first group: groups are whole registers, but for the last of each phase.
-        let before = first / of_phase * self.channels + first % of_phase * lanes;
+        let Part { point, output, tile, first, last, next: coming, share } = part;
+        let before = self.before(first, lanes);
         // SAFETY: `check` holds for `points`, `groups`, `outputs` and `tiles`, and the part lies within them: `tile + M` is at
         // most `tiles`, `output + N` at most `outputs`.
         unsafe {
             let next = self.points * depth * lanes;
             let mut weights = self.weights.as_ptr().add(output * next + (point * depth + before) * lanes);
+            let mut coming = self.weights.as_ptr().wrapping_add(coming);
             for group in first..last {
+                for k in share.0..share.1 {
+                    for n in 0..N {
+                        fetch(coming.wrapping_add(n * next + k * lanes));
+                    }
+                }
+                coming = coming.wrapping_add(lanes * lanes);
                 let count = lanes.min(self.channels - group % of_phase * lanes);
                 let inputs = self.inputs.as_ptr().add(((point * groups + group) * self.tiles + tile) * lanes);
                 for k in 0..count {
