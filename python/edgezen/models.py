@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from . import counts
 from .errors import UsageError
 from .network import Network
 
@@ -91,7 +92,8 @@ def options(model: Any, shape: tuple[int, ...] | None, classes: int | None, se: 
         return {}
     size = f"{shape[-2]}x{shape[-1]}" if shape is not None else None
     if isinstance(model, Network):
-        return {"resolution": size or model.resolution, "classes": classes or model.classes, "se": se or model.se}
+        own = counts.whole("classes", model.classes, 1, counts.MOST_CLASSES)
+        return {"resolution": size or model.resolution, "classes": classes or own, "se": se or model.se}
     return {"resolution": size, "classes": classes, "se": se}
 
 

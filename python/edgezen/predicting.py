@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, overload
 
-from . import models, program
+from . import counts, models, program
 from .errors import UsageError
 from .extension import extension
 
@@ -169,6 +169,8 @@ def predict(
     asked = model if several else [model]
     if (device is None) == (predictor is None):
         raise UsageError("a prediction needs either a device or a predictor", 'device="pixel2", or predictor="file.json"', 2)
+    batch = counts.whole("batch", batch, 1, counts.MOST_IMAGES)
+    classes = counts.whole("classes", classes, 1, counts.MOST_CLASSES)
     source = _Source(device, os.fspath(predictor) if predictor is not None else None, batch, partial, breakdown)
     groups = [source.of(group, input) for group in models.alike(asked, input, classes, se)]
     if not several:

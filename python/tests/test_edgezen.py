@@ -533,6 +533,41 @@ class Turning(unittest.TestCase):
         self.assertGreater(len(set(nets)), 25)
         self.assertTrue(all("SuperResIDW" in net for net in nets))
 
+    def test_counts_out_of_range_are_refused(self):
+        for count in [-1, 1_000_001, 10**12, 10**30]:
+            with self.assertRaises(edgezen.UsageError) as caught:
+                edgezen.sample("mobilenet", count)
+            self.assertIn("several calls with other seeds", caught.exception.remedy)
+        self.assertEqual(edgezen.sample("mobilenet", 0), [])
+        self.assertEqual(edgezen.sample("mobilenet", 10_001)[:9], edgezen.sample("mobilenet", 9))
+        with self.assertRaisesRegex(edgezen.UsageError, "unknown search space"):
+            edgezen.sample("squares", 10_001)
+        for wrong in [-1, 10**20]:
+            for asked in [
+                lambda n=wrong: edgezen.sample("mobilenet", 1, seed=n),
+                lambda n=wrong: edgezen.score("resnet18", seed=n),
+                lambda n=wrong: edgezen.score(["resnet18"], classes=n),
+                lambda n=wrong: edgezen.predict("resnet18", "pixel2", batch=n),
+                lambda n=wrong: edgezen.predict(["resnet18"], "pixel2", classes=n),
+                lambda n=wrong: edgezen.predict(edgezen.Network("resnet18", classes=n), "pixel2"),
+            ]:
+                with self.assertRaisesRegex(edgezen.UsageError, f"is {wrong}"):
+                    asked()
+        for wrong in [2.5, "3", True]:
+            with self.assertRaisesRegex(TypeError, "whole number"):
+                edgezen.sample("mobilenet", wrong)
+
+    def test_ctrl_c_ends_the_wait_for_many_samples(self):
+        code = """
+import edgezen, os, signal, threading
+threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    edgezen.sample("mobilenet", 1_000_000)
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+"""
+        self.assertEqual(in_python(code).stdout, "stopped\n")
+
     def test_the_stubs_tell_all_and_nothing_else(self):
         folder = Path(edgezen.__file__).parent
         self.assertTrue((folder / "py.typed").exists())
