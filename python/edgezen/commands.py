@@ -13,7 +13,7 @@ from . import counts, models, program
 from .errors import UsageError
 from .extension import extension
 
-#: Networks that :func:`sample` draws in one call: they and their texts take about a gigabyte of memory.
+#: Networks that :func:`sample` draws in one call: they and their texts take more than a gigabyte of memory.
 MOST_SAMPLES = 1_000_000
 #: As many are drawn in a fraction of a second.
 FEW_SAMPLES = 10_000

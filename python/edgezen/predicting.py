@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from array import array
 from collections.abc import Callable, Iterator, Sequence
@@ -95,7 +96,7 @@ class Latencies(Sequence[Latency]):
             self.charged_ms[index],
             self.coverage[index],
             images_per_s=self.images_per_s[index] if self.images_per_s is not None else None,
-            _missing=lambda: self._again(net).missing,
+            _missing=functools.partial(_missing_of, self._again, net),
         )
 
     def frame(self) -> Any:
@@ -202,7 +203,7 @@ class _Source:
             loaded, nets, None if size is None else str(size), options.get("classes"), bool(options.get("se")), self.partial
         )
         numbers = {name: array("d", content) for name, content in arrays.items()}
-        return Latencies(nets, identity, numbers, lambda net: self._one_by_one([net], shape, options)[0])
+        return Latencies(nets, identity, numbers, functools.partial(_again, self, shape, options))
 
     def _one_by_one(self, group: list[Any], shape: models.Input | None, options: dict[str, Any]) -> list[Latency]:
         """The same with all that edgezen can say of each network."""
@@ -223,7 +224,23 @@ class _Source:
         return found
 
 
+def _again(source: _Source, shape: models.Input | None, options: dict[str, Any], net: str) -> Latency:
+    """The latency of one network of a list with all that edgezen can say of it."""
+    return source._one_by_one([net], shape, options)[0]
+
+
+# Latencies go to other processes, which is why these are no functions inside others.
+
+
+def _missing_of(again: Callable[[str], Latency], net: str) -> list[dict[str, Any]]:
+    return again(net).missing
+
+
+def _known(missing: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return missing
+
+
 def _latency(row: dict[str, Any]) -> Latency:
     named = {name: row[name] for name in ("net", "device", "ms", "lower_ms", "upper_ms", "charged_ms", "coverage")}
     rest = {name: row.get(name) for name in ("coverage_macs", "images_per_s", "blocks")}
-    return Latency(**named, **rest, _missing=lambda: row["missing"])
+    return Latency(**named, **rest, _missing=functools.partial(_known, row["missing"]))

@@ -51,10 +51,6 @@ class Functions:
     #: The functions of the user behind those, with their names.
     asked: list[tuple[object, str]] = field(default_factory=list)
 
-    def are_own(self) -> bool:
-        """Whether scores or latencies come from Python."""
-        return self.proxy is not None or bool(self.predictors)
-
 
 def run(*line: str | os.PathLike[str], functions: Functions | None = None) -> Any:
     """Runs ``edgezen`` with these words in this process, and gives its result. ``functions`` are called meanwhile.
@@ -108,6 +104,16 @@ def _error(code: int, message: str, remedy: str | None, result: str | None, said
         if isinstance(item, dict) and isinstance(item.get("error"), dict):
             error = item["error"]
             return by_code(error["code"], error["message"], error.get("remedy"))
-    error = by_code(code, said.strip() or f"edgezen ended with exit code {code}", None)
+    message, remedy = _last_failure(said)
+    error = by_code(code, message or f"edgezen ended with exit code {code}", remedy)
     error.printed = printed
     return error
+
+
+def _last_failure(said: str) -> tuple[str, str | None]:
+    """The message and the remedy of the error that the program said last; all that it said, where that is no error."""
+    _, found, last = f"\n{said}".rpartition("\nerror: ")
+    if not found:
+        return said.strip(), None
+    message, _, remedy = last.partition("\n  try: ")
+    return message.strip(), remedy.strip() or None

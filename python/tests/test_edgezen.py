@@ -4,6 +4,7 @@ import ast
 import datetime
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -178,6 +179,26 @@ class Predicting(unittest.TestCase):
         with self.assertRaisesRegex(edgezen.UsageError, "no breakdown") as caught:
             edgezen.predict("mobilenet_v2", "pixel2").frame()
         self.assertIn("breakdown=True", caught.exception.remedy)
+
+    def test_latencies_go_to_other_processes(self):
+        many = edgezen.predict(["resnet18", "mobilenet_v2"], "pixel2")
+        for latency in [*many, edgezen.predict("resnet18", "pixel2"), edgezen.predict("resnet18", "pixel2", breakdown=True)]:
+            copy = pickle.loads(pickle.dumps(latency))
+            self.assertEqual(copy, latency)
+            self.assertEqual(copy.missing, latency.missing)
+        copies = pickle.loads(pickle.dumps(many))
+        self.assertEqual(list(copies), list(many))
+        self.assertEqual(copies.device, many.device)
+        self.assertEqual(copies[1].missing, many[1].missing)
+        code = """
+import edgezen, multiprocessing
+def ask(net):
+    return edgezen.predict([net], "pixel2")[0]
+if __name__ == "__main__":
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        print([latency.ms for latency in pool.map(ask, ["resnet18", "mobilenet_v2"])])
+"""
+        self.assertEqual(in_python(code).stdout, f"{list(many.ms)}\n")
 
     def test_what_needs_other_packages_says_which(self):
         for name in ["optuna", "pymoo", "ray"]:
@@ -479,6 +500,44 @@ class Searching(unittest.TestCase):
             edgezen.search(device="raspberrypi5", latency="80ms", iterations=50, verify=1)
         self.assertNotIn("process", caught.exception.message)
 
+    def test_a_run_without_a_place_is_there_as_long_as_it_is_needed(self):
+        with tempfile.TemporaryDirectory() as place:
+            code = f"""
+import copy, edgezen, gc, os, pickle, sys, tempfile
+tempfile.tempdir = {place!r}
+def search(**options):
+    return edgezen.search(device="pixel2", latency="80ms", iterations=100, **options)
+run = search()
+copied, text, folder = copy.copy(run), pickle.dumps(run), run.folder
+del run
+gc.collect()
+assert copied.folder == folder and (folder / "best.onnx").exists()
+child = os.fork()
+if child == 0:
+    del copied
+    sys.exit()
+assert os.waitpid(child, 0)[1] == 0
+assert edgezen.predict(str(folder), "pixel2").ms > 0.0
+copied = edgezen.search(resume=True, out=folder)
+gc.collect()
+assert (folder / "best.onnx").exists()
+del copied
+gc.collect()
+assert os.listdir({place!r}) == []
+assert pickle.loads(text).folder == folder
+for wrong in [{{"flops": "1"}}, {{"foo": 5}}, {{"callback": lambda progress: 1 / 0}}]:
+    try:
+        search(**wrong)
+    except (edgezen.EdgezenError, ZeroDivisionError):
+        assert os.listdir({place!r}) == [], wrong
+    else:
+        raise AssertionError(wrong)
+kept = search()
+"""
+            done = in_python(code)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(os.listdir(place), [])
+
     def test_a_search_finds_what_the_command_line_finds(self):
         with tempfile.TemporaryDirectory() as folder:
             run = edgezen.search(device="pixel2", latency="80ms", iterations=300, seed=3, out=Path(folder) / "run")
@@ -620,6 +679,18 @@ class Program(unittest.TestCase):
         failed = subprocess.run([sys.executable, "-m", "edgezen", "predict"], capture_output=True, text=True)
         self.assertEqual(failed.returncode, 2)
         self.assertIn("--device", failed.stderr)
+
+    def test_what_a_command_in_another_process_said_becomes_message_and_remedy(self):
+        said = "note: a\nerror: one\n  try: two\nerror: resnet18: too noisy\n  3 of 9\n  try: close programs\n"
+        error = program._error(3, "", None, '[{"median_ms": 1.0}]', said)
+        self.assertIsInstance(error, edgezen.NoisyError)
+        self.assertEqual((error.message, error.remedy), ("resnet18: too noisy\n  3 of 9", "close programs"))
+        self.assertEqual(error.printed, [{"median_ms": 1.0}])
+        error = program._error(3, "", None, "", "error: too hot\n")
+        self.assertEqual((error.message, error.remedy), ("too hot", None))
+        error = program._error(1, "", None, "", "killed")
+        self.assertEqual((error.message, error.remedy), ("killed", None))
+        self.assertIn("exit code 9", program._error(9, "", None, "", "").message)
 
     def test_measuring_gives_a_number_or_says_that_it_is_noisy(self):
         try:
