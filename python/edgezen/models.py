@@ -45,6 +45,11 @@ def text(model: str | os.PathLike[str] | Network) -> str:
     return model.net if isinstance(model, Network) else os.fspath(model)
 
 
+def listed(models: Any) -> list[Any]:
+    """Several networks as a list; one as a list of itself, where its text would be taken for a list of letters."""
+    return [models] if isinstance(models, (str, os.PathLike, Network)) or is_module(models) else list(models)
+
+
 @contextmanager
 def as_text(model: Any, shape: Input | None) -> Iterator[str]:
     """The text that stands for ``model``; that of a ``torch.nn.Module`` names a file which is there inside the block only.

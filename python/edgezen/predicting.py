@@ -13,6 +13,7 @@ from typing import Any, overload
 from . import counts, models, program
 from .errors import UsageError
 from .extension import extension
+from .packages import needed
 
 #: Files that are read in one call: each is parsed, and held in memory until the call ends.
 AT_ONCE = 1_000
@@ -53,9 +54,7 @@ class Latency:
         and a prediction with ``breakdown=True``."""
         if self.blocks is None:
             raise UsageError("the prediction has no breakdown", "edgezen.predict(model, device, breakdown=True)", 2)
-        import pandas
-
-        return pandas.DataFrame(self.blocks)
+        return needed("pandas", "Latency.frame").DataFrame(self.blocks)
 
 
 class Latencies(Sequence[Latency]):
@@ -101,8 +100,7 @@ class Latencies(Sequence[Latency]):
 
     def frame(self) -> Any:
         """The latencies as a pandas data frame, a row for each network. Needs pandas."""
-        import pandas
-
+        pandas = needed("pandas", "Latencies.frame")
         columns = {"ms": self.ms, "lower_ms": self.lower_ms, "upper_ms": self.upper_ms, "charged_ms": self.charged_ms}
         columns |= {"coverage": self.coverage} | ({"images_per_s": self.images_per_s} if self.images_per_s is not None else {})
         return pandas.DataFrame({"net": self.nets, **{name: list(numbers) for name, numbers in columns.items()}})
@@ -170,7 +168,7 @@ def predict(
     asked = model if several else [model]
     if (device is None) == (predictor is None):
         raise UsageError("a prediction needs either a device or a predictor", 'device="pixel2", or predictor="file.json"', 2)
-    batch = counts.whole("batch", batch, 1, counts.MOST_IMAGES)
+    batch = counts.whole("batch, the images of a run,", batch, 1, counts.MOST_IMAGES)
     classes = counts.whole("classes", classes, 1, counts.MOST_CLASSES)
     source = _Source(device, os.fspath(predictor) if predictor is not None else None, batch, partial, breakdown)
     groups = [source.of(group, input) for group in models.alike(asked, input, classes, se)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -63,7 +64,7 @@ def run(*line: str | os.PathLike[str], functions: Functions | None = None) -> An
     if failure is None:
         heard(remarks)
         return json.loads(result)
-    raise _error(*failure, result, "\n".join(remarks))
+    raise _error(*_of_arguments(words, *failure), result, "\n".join(remarks))
 
 
 def measure(*line: str | os.PathLike[str], progress: bool = False) -> Any:
@@ -83,6 +84,27 @@ def measure(*line: str | os.PathLike[str], progress: bool = False) -> Any:
     if child.returncode == 0:
         return json.loads(out)
     raise _error(child.returncode, "", None, out.decode(errors="replace"), (err or b"").decode(errors="replace"))
+
+
+#: What the command line says of words that it does not understand.
+_HELP = "edgezen --help, or --help behind a command, lists the options"
+_UNEXPECTED = re.compile(r"unexpected argument '--([^' ]+)' found")
+_OPTION = re.compile(r"'--([a-z0-9-]+)(?:[ =][^']*)?'")
+
+
+def _of_arguments(words: list[str], code: int, message: str, remedy: str | None) -> tuple[int, str, str | None]:
+    """A failure in the words of somebody who gave arguments of Python, and no options."""
+    if remedy != _HELP:
+        return code, message, remedy
+    # Of jobs, the options that are not understood may be those of the command that is planned.
+    command = " ".join(words[:2] if words[0] == "jobs" else words[:1])
+    remedy = f"edgezen {command} --help lists the options; each is an argument, with _ in the place of -"
+    unexpected = _UNEXPECTED.match(message)
+    if unexpected is not None:
+        name = unexpected[1].replace("-", "_")
+        return code, f"{name} is no argument for edgezen {command}", remedy
+    message = message.removesuffix("For more information, try '--help'.").strip()
+    return code, _OPTION.sub(lambda option: option[1].replace("-", "_"), message), remedy
 
 
 def heard(remarks: list[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from . import own, program
 from .errors import UsageError
 from .network import Network
+from .packages import needed
 from .temporary import TemporaryFolder, of_run
 
 
@@ -34,9 +35,7 @@ class Run:
 
     def frame(self) -> Any:
         """The same as a pandas data frame. Needs pandas."""
-        import pandas
-
-        return pandas.DataFrame(self.rows())
+        return needed("pandas", "Run.frame").DataFrame(self.rows())
 
 
 class Progress(NamedTuple):

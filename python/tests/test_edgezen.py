@@ -14,7 +14,7 @@ import unittest
 from pathlib import Path
 
 import edgezen
-from edgezen import _edgezen, jobs, nn_meter, program
+from edgezen import _edgezen, coding, jobs, nn_meter, program
 
 SMALL = "zennet_cifar10_model_size05M_res32"
 
@@ -206,6 +206,24 @@ if __name__ == "__main__":
             done = in_python(code)
             self.assertEqual(done.returncode, 1)
             self.assertIn(f"pip install 'edgezen[{name}]'", done.stderr)
+            done = in_python(f"import sys; sys.modules['{name}'] = None\nimport edgezen\nhasattr(edgezen, '{name}') or edgezen.{name}.search")
+            self.assertIn(f"pip install 'edgezen[{name}]'", done.stderr.splitlines()[-1])
+        calls = {
+            "pandas": ["predict(['resnet18'], 'v100').frame()", "predict('resnet18', 'v100', breakdown=True).frame()"],
+            "torch": ["Network('resnet18').to_torch()"],
+        }
+        for name, asked in calls.items():
+            for call in asked:
+                done = in_python(f"import sys; sys.modules['{name}'] = None\nimport edgezen; edgezen.{call}")
+                self.assertIn(f"pip install 'edgezen[{name}]'", done.stderr.splitlines()[-1], call)
+
+    def test_modules_are_there_without_being_imported_and_private_names_are_not_shown(self):
+        code = "import edgezen; print(edgezen.jobs.PLAN, edgezen.coding.MOBILENETS.most_blocks, edgezen.nn_meter.__name__); print(dir(edgezen))"
+        told, shown = in_python(code).stdout.splitlines()
+        self.assertEqual(told, "plan.json 4 edgezen.nn_meter")
+        shown = [name for name in ast.literal_eval(shown) if not name.startswith("__")]
+        modules = ["coding", "jobs", "nn_meter", "optuna", "pymoo", "ray"]
+        self.assertEqual(shown, sorted({*edgezen.__all__, *modules} - {"__version__"}))
 
 
 class Refusing(unittest.TestCase):
@@ -638,6 +656,40 @@ except KeyboardInterrupt:
         for name in edgezen.__all__:
             value = getattr(edgezen, name)
             self.assertTrue(isinstance(value, str) or value.__doc__, name)
+
+    def test_what_is_no_network_is_refused_at_once(self):
+        with self.assertRaisesRegex(TypeError, "not 5"):
+            edgezen.Network(5)
+        with tempfile.TemporaryDirectory() as folder:
+            code = f"""
+import os, edgezen
+os.chdir({folder!r})
+try:
+    edgezen.Network("resnet18").to_onnx(5)
+except TypeError:
+    print(os.listdir())
+"""
+            self.assertEqual(in_python(code).stdout, "[]\n")
+            [job] = jobs.plan_scores(SMALL, Path(folder) / "jobs", parts=1)
+            self.assertTrue(job.exists())
+        self.assertEqual(list(coding.latencies("v100", SMALL)), [edgezen.predict(SMALL, "v100").ms])
+        self.assertEqual(list(coding.scores(lambda nets: [len(nets)], SMALL)), [1.0])
+
+    def test_arguments_are_spoken_of_and_not_options(self):
+        for asked, message in [
+            (lambda: edgezen.search(device="pixel2", latency="80ms", foo=5), "foo is no argument for edgezen search"),
+            (lambda: edgezen.score(SMALL, engine="exact", foo_bar=5), "foo_bar is no argument for edgezen score"),
+            (lambda: edgezen.score(SMALL, engine="exact", repeats=-1), "invalid value '-1' for repeats: -1 is not in"),
+        ]:
+            with self.assertRaises(edgezen.UsageError) as caught:
+                asked()
+            self.assertIn(message, caught.exception.message)
+            self.assertNotIn("--", caught.exception.message)
+            self.assertIn("--help lists the options; each is an argument", caught.exception.remedy)
+        for option in ["resume", "force"]:
+            with self.assertRaisesRegex(edgezen.UsageError, "without out") as caught:
+                edgezen.search(**{option: True})
+            self.assertIn("out=", caught.exception.remedy)
 
     def test_options_become_words(self):
         given = {"iterations": 96_000, "any_shape": True, "se": False, "init": None, "kernels": [3, 5]}
