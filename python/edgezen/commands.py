@@ -104,7 +104,8 @@ def sample(space: str, count: int, seed: int = 0) -> list[str]:
 
 
 def info(model: models.Model, input: models.Input | None = None) -> dict[str, Any]:
-    """Layers, parameters, multiply-accumulates (for one image), memory (bytes) and blocks of a network."""
+    """Layers, parameters, multiply-accumulates (for one image), memory (bytes) and blocks of a network. Raises UsageError for an ``input``
+    that its images cannot have."""
     with models.as_text(model, input) as text:
         return program.run("info", *program.words(models.options(model, input, None, False)), "--", text)
 
@@ -115,8 +116,10 @@ def measure(
     """The true latency of a network on this computer or an attached device: what ``edgezen measure`` says of it, such as ``median_ms``
     (milliseconds per image). It is measured in processes of their own.
 
-    Raises NoisyError where the measurement cannot be relied on, DeviceLostError where the device is gone or busy.
+    Raises UsageError for an ``input`` that the images of the network cannot have, and for more than one image; NoisyError where the measurement cannot be relied on, DeviceLostError where the device is gone or busy.
     """
+    if models.images(input, None) not in (None, 1):
+        raise UsageError(f"runs of one image are measured, not of {input[0]}", "1 as the first number of input", 2)
     with models.as_text(model, input) as text:
         own = models.options(model, input, None, False)
         [row] = program.measure("measure", *program.words({"device": device, **own, **options}), "--", text)

@@ -13,6 +13,8 @@ LARGEST_SEED = 2**64 - 1
 MOST_CLASSES = 2**32 - 1
 #: Images of one run.
 MOST_IMAGES = 65_536
+#: Any size of an image.
+LONGEST = 2**31 - 1
 
 
 @overload

@@ -155,13 +155,15 @@ def predict(
     ``model`` is a name, a structure string, a path (.onnx, .tflite), an :class:`edgezen.Network`, or a ``torch.nn.Module``, which is
     exported as ONNX first. ``device`` is the name of a device (``"pixel2"``, ``"galaxy_s25@qnn@w8a8"``), or ``predictor`` the file of one.
     ``input`` is the shape of the images as (batch, channels, height, width); None leaves the network's own, or 224 pixels. ``batch`` is
-    the number of images of a run, where the predictor knows several. ``partial`` gives a number although more than 5 % of the
+    the number of images of a run, where the predictor knows several, and so is a first number of ``input`` above 1; without either, runs have
+    as many images as the identity of the predictor says. ``partial`` gives a number although more than 5 % of the
     multiply-accumulates of a file are missing from it. ``breakdown`` adds the shares of the blocks.
 
     Of a list of names and structures alone, the result is :class:`Latencies`: it is made on all cores, and has its numbers as
     arrays, too.
 
-    Raises UsageError for a device or a network that does not exist, OutsideDomainError for a file that cannot be priced, BadFileError for a
+    Raises UsageError for a device or a network that does not exist, for a batch that the predictor does not know, and for an ``input`` that the
+    images of the network cannot have; OutsideDomainError for a file that cannot be priced, BadFileError for a
     damaged one.
     """
     several = isinstance(model, (list, tuple))
@@ -169,6 +171,7 @@ def predict(
     if (device is None) == (predictor is None):
         raise UsageError("a prediction needs either a device or a predictor", 'device="pixel2", or predictor="file.json"', 2)
     batch = counts.whole("batch, the images of a run,", batch, 1, counts.MOST_IMAGES)
+    batch = models.images(input, batch)
     classes = counts.whole("classes", classes, 1, counts.MOST_CLASSES)
     source = _Source(device, os.fspath(predictor) if predictor is not None else None, batch, partial, breakdown)
     groups = [source.of(group, input) for group in models.alike(asked, input, classes, se)]

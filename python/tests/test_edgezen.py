@@ -153,6 +153,41 @@ class Predicting(unittest.TestCase):
         self.assertAlmostEqual(mixed[0].ms / row["ms"], 1, places=12)
         self.assertLess(mixed[1].ms, row["ms"])
 
+    def test_batch_and_channels_of_the_input_count(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = edgezen.Network("resnet18").to_onnx(Path(folder) / "a.onnx")
+            lite = edgezen.Network("resnet18").to_tflite(Path(folder) / "a.tflite")
+            for model in ["resnet18", edgezen.Network("resnet18"), file, lite, ["resnet18", "mobilenet_v2"]]:
+                asked, shaped = edgezen.predict(model, "v100", batch=8), edgezen.predict(model, "v100", (8, 3, 224, 224))
+                one_or_all = list if isinstance(model, list) else lambda latency: latency
+                self.assertEqual(one_or_all(shaped), one_or_all(asked))
+                for shape, said in [
+                    ((1, 1, 224, 224), "3 channels"),
+                    ((1, 3, 224), "no shape"),
+                    ((1, 3, 224.5, 224), "no shape"),
+                    ((0, 3, 224, 224), "is 0"),
+                    ((1, 3, 224, -1), "is -1"),
+                ]:
+                    with self.assertRaisesRegex(edgezen.UsageError, said):
+                        edgezen.predict(model, "v100", shape)
+        with self.assertRaisesRegex(edgezen.UsageError, "8 images, batch is 4"):
+            edgezen.predict("resnet18", "v100", (8, 3, 224, 224), batch=4)
+        with self.assertRaisesRegex(edgezen.UsageError, "batches of 1 image"):
+            edgezen.predict("anb:" + "_".join(["e1k3l1s1"] * 7), "a100@anb", (8, 3, 224, 224))
+        with self.assertRaisesRegex(edgezen.UsageError, "one image"):
+            edgezen.measure("resnet18", input=(8, 3, 224, 224))
+        for ask in [edgezen.info, edgezen.score, lambda *given, **more: edgezen.score(*given, engine="exact", **more)]:
+            with self.assertRaisesRegex(edgezen.UsageError, "3 channels"):
+                ask("resnet18", input=(1, 4, 224, 224))
+
+    def test_a_network_and_the_input_may_not_contradict_one_another(self):
+        small = edgezen.Network("resnet18", resolution=64)
+        self.assertEqual(edgezen.predict(small, "v100", (1, 3, 64, 64)).ms, edgezen.predict(small, "v100").ms)
+        for ask in [lambda: edgezen.predict(small, "v100", (1, 3, 224, 224)), lambda: edgezen.info(small, (1, 3, 32, 64))]:
+            with self.assertRaisesRegex(edgezen.UsageError, "64 pixels"):
+                ask()
+        self.assertEqual(nn_meter.load_latency_predictor("v100").predict(small), edgezen.predict(small, "v100").ms)
+
     def test_throughputs_are_no_latencies(self):
         latency = edgezen.predict("anb:" + "_".join(["e1k3l1s1"] * 7), "a100@anb")
         self.assertAlmostEqual(latency.images_per_s, 1e3 / latency.ms)
