@@ -118,8 +118,9 @@ def measure(
 
     Raises UsageError for an ``input`` that the images of the network cannot have, and for more than one image; NoisyError where the measurement cannot be relied on, DeviceLostError where the device is gone or busy.
     """
-    if models.images(input, None) not in (None, 1):
-        raise UsageError(f"runs of one image are measured, not of {input[0]}", "1 as the first number of input", 2)
+    batch = models.images(input, None)
+    if batch is not None:
+        raise UsageError(f"runs of one image are measured, not of {batch}", "1 as the first number of input", 2)
     with models.as_text(model, input) as text:
         own = models.options(model, input, None, False)
         [row] = program.measure("measure", *program.words({"device": device, **own, **options}), "--", text)

@@ -64,7 +64,7 @@ def run(*line: str | os.PathLike[str], functions: Functions | None = None) -> An
     if failure is None:
         heard(remarks)
         return json.loads(result)
-    raise _error(*_of_arguments(words, *failure), result, "\n".join(remarks))
+    raise _error(words, *failure, result, "\n".join(remarks))
 
 
 def measure(*line: str | os.PathLike[str], progress: bool = False) -> Any:
@@ -83,7 +83,8 @@ def measure(*line: str | os.PathLike[str], progress: bool = False) -> Any:
             raise
     if child.returncode == 0:
         return json.loads(out)
-    raise _error(child.returncode, "", None, out.decode(errors="replace"), (err or b"").decode(errors="replace"))
+    said = (err or b"").decode(errors="replace")
+    raise _error([os.fspath(word) for word in line], child.returncode, "", None, out.decode(errors="replace"), said)
 
 
 #: What the command line says of words that it does not understand.
@@ -92,19 +93,19 @@ _UNEXPECTED = re.compile(r"unexpected argument '--([^' ]+)' found")
 _OPTION = re.compile(r"'--([a-z0-9-]+)(?:[ =][^']*)?'")
 
 
-def _of_arguments(words: list[str], code: int, message: str, remedy: str | None) -> tuple[int, str, str | None]:
-    """A failure in the words of somebody who gave arguments of Python, and no options."""
+def _of_arguments(words: list[str], code: int, message: str, remedy: str | None) -> EdgezenError:
+    """The exception of a failure, in the words of somebody who gave arguments of Python, and no options."""
     if remedy != _HELP:
-        return code, message, remedy
+        return by_code(code, message, remedy)
     # Of jobs, the options that are not understood may be those of the command that is planned.
     command = " ".join(words[:2] if words[0] == "jobs" else words[:1])
     remedy = f"edgezen {command} --help lists the options; each is an argument, with _ in the place of -"
     unexpected = _UNEXPECTED.match(message)
     if unexpected is not None:
         name = unexpected[1].replace("-", "_")
-        return code, f"{name} is no argument for edgezen {command}", remedy
+        return by_code(code, f"{name} is no argument for edgezen {command}", remedy)
     message = message.removesuffix("For more information, try '--help'.").strip()
-    return code, _OPTION.sub(lambda option: option[1].replace("-", "_"), message), remedy
+    return by_code(code, _OPTION.sub(lambda option: option[1].replace("-", "_"), message), remedy)
 
 
 def heard(remarks: list[str]) -> None:
@@ -113,10 +114,12 @@ def heard(remarks: list[str]) -> None:
         LOGGER.info("%s", remark.removeprefix("note: "))
 
 
-def _error(code: int, message: str, remedy: str | None, result: str | None, said: str) -> EdgezenError:
-    """The exception of a command that failed: what it gave as its failure, or what stands in its result, or what it said."""
+def _error(
+    words: list[str], code: int, message: str, remedy: str | None, result: str | None, said: str
+) -> EdgezenError:
+    """The exception of a command, with its words, that failed: what it gave as its failure, or what stands in its result, or what it said."""
     if message:
-        return by_code(code, message, remedy)
+        return _of_arguments(words, code, message, remedy)
     try:
         printed = json.loads(result or "")
     except ValueError:
@@ -125,7 +128,7 @@ def _error(code: int, message: str, remedy: str | None, result: str | None, said
     for item in printed if isinstance(printed, list) else [printed]:
         if isinstance(item, dict) and isinstance(item.get("error"), dict):
             error = item["error"]
-            return by_code(error["code"], error["message"], error.get("remedy"))
+            return _of_arguments(words, error["code"], error["message"], error.get("remedy"))
     message, remedy = _last_failure(said)
     error = by_code(code, message or f"edgezen ended with exit code {code}", remedy)
     error.printed = printed

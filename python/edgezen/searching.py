@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import own, program
-from .errors import UsageError
+from .errors import EdgezenError, UsageError
 from .network import Network
 from .packages import needed
 from .temporary import TemporaryFolder, of_run
@@ -108,8 +108,8 @@ def search(
 
     Raises InfeasibleError where no network fits, UsageError for options that make no sense and for functions that give no number.
     """
-    if out is None and (options.get("resume") or options.get("force")):
-        raise UsageError("a search without out has no earlier run to go on with, or to replace", "out=folder, the folder of that run", 2)
+    if out is None and options.get("resume"):
+        raise UsageError("a search without out has no earlier run to go on with", "out=folder, the folder of that run", 2)
     if options.get("verify") and any(map(callable, [proxy, device, *(latency if isinstance(latency, Mapping) else [])])):
         raise UsageError("verify measures in another process, which has none of your functions", "edgezen.measure(run.best)", 2)
     functions = program.Functions(_listener(callback, progress))
@@ -117,9 +117,13 @@ def search(
         functions.proxy = (own.name(proxy), own.score(proxy))
         proxy = None
     device, latency = _named(device, functions), _limits(latency, functions)
-    temporary = TemporaryFolder() if out is None else of_run(out)
+    made: TemporaryFolder | None = None
+    if out is None:
+        made = TemporaryFolder()
+        folder = made.run
+    else:
+        folder = Path(out)
     try:
-        folder = Path(out) if out is not None else temporary.run
         line = ["search", *words({"latency": latency, "device": device, "proxy": proxy, "out": folder, **options})]
         if options.get("verify"):
             result = program.measure(*line, progress=progress)
@@ -127,13 +131,17 @@ def search(
             result = program.run(*line, functions=functions)
         # The run knows for which images and classes it searched.
         info = program.run("info", "--", folder)
-    except BaseException:
-        if out is None:
-            temporary.remove()
+    except BaseException as error:
+        if made is not None:
+            made.remove()
+            # A remedy that goes on with the run would lead to a folder that is gone.
+            if isinstance(error, EdgezenError) and str(folder) in (error.remedy or ""):
+                remedy = "search again with out=folder, which keeps the run: resume=True goes on with it"
+                raise type(error)(error.message, remedy, error.code) from None
         raise
     usual = {name: info[name] for name in ("resolution", "classes", "se")}
     networks = [Network(found["net"], **usual, found=found) for found in result["front"]]
-    return Run(Network(result["best"]["net"], **usual, found=result["best"]), networks, folder, result, temporary)
+    return Run(Network(result["best"]["net"], **usual, found=result["best"]), networks, folder, result, made or of_run(folder))
 
 
 def _named(device: str | own.OfNetwork | None, functions: program.Functions) -> str | None:

@@ -552,6 +552,9 @@ class Searching(unittest.TestCase):
         with self.assertRaises(edgezen.EdgezenError) as caught:
             edgezen.search(device="raspberrypi5", latency="80ms", iterations=50, verify=1)
         self.assertNotIn("process", caught.exception.message)
+        self.assertNotIn(tempfile.gettempdir(), caught.exception.remedy or "")
+        with self.assertRaisesRegex(edgezen.UsageError, "foo is no argument for edgezen search"):
+            edgezen.search(device="host", latency="80ms", iterations=50, verify=1, foo=5)
 
     def test_a_run_without_a_place_is_there_as_long_as_it_is_needed(self):
         with tempfile.TemporaryDirectory() as place:
@@ -713,6 +716,7 @@ except TypeError:
     def test_arguments_are_spoken_of_and_not_options(self):
         for asked, message in [
             (lambda: edgezen.search(device="pixel2", latency="80ms", foo=5), "foo is no argument for edgezen search"),
+            (lambda: edgezen.measure(SMALL, foo=5), "foo is no argument for edgezen measure"),
             (lambda: edgezen.score(SMALL, engine="exact", foo_bar=5), "foo_bar is no argument for edgezen score"),
             (lambda: edgezen.score(SMALL, engine="exact", repeats=-1), "invalid value '-1' for repeats: -1 is not in"),
         ]:
@@ -721,10 +725,9 @@ except TypeError:
             self.assertIn(message, caught.exception.message)
             self.assertNotIn("--", caught.exception.message)
             self.assertIn("--help lists the options; each is an argument", caught.exception.remedy)
-        for option in ["resume", "force"]:
-            with self.assertRaisesRegex(edgezen.UsageError, "without out") as caught:
-                edgezen.search(**{option: True})
-            self.assertIn("out=", caught.exception.remedy)
+        with self.assertRaisesRegex(edgezen.UsageError, "without out") as caught:
+            edgezen.search(resume=True)
+        self.assertIn("out=", caught.exception.remedy)
 
     def test_options_become_words(self):
         given = {"iterations": 96_000, "any_shape": True, "se": False, "init": None, "kernels": [3, 5]}
@@ -769,15 +772,15 @@ class Program(unittest.TestCase):
 
     def test_what_a_command_in_another_process_said_becomes_message_and_remedy(self):
         said = "note: a\nerror: one\n  try: two\nerror: resnet18: too noisy\n  3 of 9\n  try: close programs\n"
-        error = program._error(3, "", None, '[{"median_ms": 1.0}]', said)
+        error = program._error(["measure"], 3, "", None, '[{"median_ms": 1.0}]', said)
         self.assertIsInstance(error, edgezen.NoisyError)
         self.assertEqual((error.message, error.remedy), ("resnet18: too noisy\n  3 of 9", "close programs"))
         self.assertEqual(error.printed, [{"median_ms": 1.0}])
-        error = program._error(3, "", None, "", "error: too hot\n")
+        error = program._error(["measure"], 3, "", None, "", "error: too hot\n")
         self.assertEqual((error.message, error.remedy), ("too hot", None))
-        error = program._error(1, "", None, "", "killed")
+        error = program._error(["measure"], 1, "", None, "", "killed")
         self.assertEqual((error.message, error.remedy), ("killed", None))
-        self.assertIn("exit code 9", program._error(9, "", None, "", "").message)
+        self.assertIn("exit code 9", program._error(["measure"], 9, "", None, "", "").message)
 
     def test_measuring_gives_a_number_or_says_that_it_is_noisy(self):
         try:
