@@ -83,7 +83,7 @@ def measure(*line: str | os.PathLike[str], progress: bool = False) -> Any:
             raise
     if child.returncode == 0:
         return json.loads(out)
-    said = (err or b"").decode(errors="replace")
+    said = None if err is None else err.decode(errors="replace")
     raise _error([os.fspath(word) for word in line], child.returncode, "", None, out.decode(errors="replace"), said)
 
 
@@ -115,7 +115,7 @@ def heard(remarks: list[str]) -> None:
 
 
 def _error(
-    words: list[str], code: int, message: str, remedy: str | None, result: str | None, said: str
+    words: list[str], code: int, message: str, remedy: str | None, result: str | None, said: str | None
 ) -> EdgezenError:
     """The exception of a command, with its words, that failed: what it gave as its failure, or what stands in its result, or what it said."""
     if message:
@@ -129,8 +129,10 @@ def _error(
         if isinstance(item, dict) and isinstance(item.get("error"), dict):
             error = item["error"]
             return _of_arguments(words, error["code"], error["message"], error.get("remedy"))
-    message, remedy = _last_failure(said)
-    error = by_code(code, message or f"edgezen ended with exit code {code}", remedy)
+    message, remedy = _last_failure(said or "")
+    # Where it was told to show its progress, what it said went to the user already.
+    told = "; what it said is on stderr" if said is None else ""
+    error = by_code(code, message or f"edgezen {words[0]} ended with exit code {code}{told}", remedy)
     error.printed = printed
     return error
 

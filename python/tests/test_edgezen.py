@@ -780,7 +780,8 @@ class Program(unittest.TestCase):
         self.assertEqual((error.message, error.remedy), ("too hot", None))
         error = program._error(["measure"], 1, "", None, "", "killed")
         self.assertEqual((error.message, error.remedy), ("killed", None))
-        self.assertIn("exit code 9", program._error(["measure"], 9, "", None, "", "").message)
+        self.assertEqual(program._error(["measure"], 9, "", None, "", "").message, "edgezen measure ended with exit code 9")
+        self.assertIn("is on stderr", program._error(["search"], 3, "", None, "", None).message)
 
     def test_measuring_gives_a_number_or_says_that_it_is_noisy(self):
         try:
