@@ -9,8 +9,8 @@ from .errors import UsageError
 
 #: Random numbers begin at one of these.
 LARGEST_SEED = 2**64 - 1
-#: The extension holds numbers of classes in 32 bits.
-MOST_CLASSES = 2**32 - 1
+#: Classes of a classifier.
+MOST_CLASSES = 1_000_000
 #: Images of one run.
 MOST_IMAGES = 65_536
 #: Any size of an image.
