@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from . import score
 from .errors import UsageError
+from .models import listed
 from .predicting import predict
 
 #: A function of the structure strings of networks that gives a number for each.
@@ -107,17 +108,17 @@ def milliseconds(limit: str | float) -> float:
 
 def latencies(device: Device, nets: Sequence[str]) -> Sequence[float]:
     """The latency of each network in milliseconds per image."""
-    return _own(device, nets) if callable(device) else predict(list(nets), device).ms
+    return _own(device, nets) if callable(device) else predict(listed(nets), device).ms
 
 
 def charged(device: Device, nets: Sequence[str]) -> Sequence[float]:
     """What is held against a budget: the latency, with the upper end of the interval for kernels outside the predictor's domain."""
-    return _own(device, nets) if callable(device) else predict(list(nets), device).charged_ms
+    return _own(device, nets) if callable(device) else predict(listed(nets), device).charged_ms
 
 
 def scores(proxy: Proxy, nets: Sequence[str]) -> Sequence[float]:
     """The score of each network."""
-    return _own(proxy, nets) if callable(proxy) else score(list(nets), proxy)
+    return _own(proxy, nets) if callable(proxy) else score(listed(nets), proxy)
 
 
 def name(device: Device) -> str:
@@ -126,7 +127,8 @@ def name(device: Device) -> str:
 
 
 def _own(function: Own, nets: Sequence[str]) -> Sequence[float]:
-    numbers = [float(number) for number in function(list(nets))]
+    nets = listed(nets)
+    numbers = [float(number) for number in function(nets)]
     if len(numbers) != len(nets):
         raise UsageError(f"{name(function)} gave {len(numbers)} numbers for {len(nets)} networks", "one for each, in their order", 2)
     return numbers

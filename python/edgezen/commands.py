@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack
+from threading import Thread
 from typing import Any, overload
 
-from . import models, program
+from . import counts, models, program
 from .errors import UsageError
 from .extension import extension
+
+#: Networks that :func:`sample` draws in one call: they and their texts take more than a gigabyte of memory.
+MOST_SAMPLES = 1_000_000
+#: As many are drawn in a fraction of a second.
+FEW_SAMPLES = 10_000
 
 
 @overload
@@ -52,8 +59,10 @@ def score(
     """
     several = isinstance(model, (list, tuple))
     asked = model if several else [model]
+    seed = counts.whole("seed", seed, 0, counts.LARGEST_SEED)
+    classes = counts.whole("classes", options.pop("classes", None), 1, counts.MOST_CLASSES)
     scores: list[float] = []
-    groups = list(models.alike(asked, input, options.pop("classes", None), options.pop("se", False)))
+    groups = list(models.alike(asked, input, classes, options.pop("se", False)))
     if "+" in proxy and len(groups) > 1:
         raise UsageError("an ensemble of proxies ranks networks with the same input", "give all of them the same input", 2)
     closed = not options and "+" not in proxy and proxy in extension.closed_forms
@@ -72,15 +81,31 @@ def score(
 
 
 def sample(space: str, count: int, seed: int = 0) -> list[str]:
-    """``count`` structures of a search space (``"mobilenet"``, ``"resnet"``, …), by a walk at random that the seed fixes.
+    """``count`` structures of a search space (``"mobilenet"``, ``"resnet"``, …), by a walk at random that the seed fixes; at most a million.
 
-    Raises UsageError for a space that is not known.
+    Ctrl-C ends the wait for them. Raises UsageError for a space that is not known, and for a count or a seed that is out of range.
     """
-    return extension.sample(space, count, seed)
+    seed = counts.whole("seed", seed, 0, counts.LARGEST_SEED)
+    remedy = f"a whole number from 0 to {MOST_SAMPLES}; for more networks, several calls with other seeds"
+    count = counts.whole("count", count, 0, MOST_SAMPLES, remedy)
+    if count <= FEW_SAMPLES:
+        return extension.sample(space, count, seed)
+    # The extension does not look for Ctrl-C here, so another thread draws, which is left alone where nobody waits for it any longer.
+    drawn: Future[list[str]] = Future()
+
+    def draw() -> None:
+        try:
+            drawn.set_result(extension.sample(space, count, seed))
+        except BaseException as error:
+            drawn.set_exception(error)
+
+    Thread(target=draw, name="edgezen.sample", daemon=True).start()
+    return drawn.result()
 
 
 def info(model: models.Model, input: models.Input | None = None) -> dict[str, Any]:
-    """Layers, parameters, multiply-accumulates (for one image), memory (bytes) and blocks of a network."""
+    """Layers, parameters, multiply-accumulates (for one image), memory (bytes) and blocks of a network. Raises UsageError for an ``input``
+    that its images cannot have."""
     with models.as_text(model, input) as text:
         return program.run("info", *program.words(models.options(model, input, None, False)), "--", text)
 
@@ -91,8 +116,11 @@ def measure(
     """The true latency of a network on this computer or an attached device: what ``edgezen measure`` says of it, such as ``median_ms``
     (milliseconds per image). It is measured in processes of their own.
 
-    Raises NoisyError where the measurement cannot be relied on, DeviceLostError where the device is gone or busy.
+    Raises UsageError for an ``input`` that the images of the network cannot have, and for more than one image; NoisyError where the measurement cannot be relied on, DeviceLostError where the device is gone or busy.
     """
+    batch = models.images(input, None)
+    if batch is not None:
+        raise UsageError(f"runs of one image are measured, not of {batch}", "1 as the first number of input", 2)
     with models.as_text(model, input) as text:
         own = models.options(model, input, None, False)
         [row] = program.measure("measure", *program.words({"device": device, **own, **options}), "--", text)

@@ -12,7 +12,6 @@ class EdgezenError(Exception):
 
     printed: object = None
 
-
     def __init__(self, message: str, remedy: str | None = None, code: int = 1) -> None:
         super().__init__(message if remedy is None else f"{message}\n  try: {remedy}")
         self.message = message

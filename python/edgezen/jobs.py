@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import program, searching
+from . import models, program, searching
 from .errors import BadFileError, UsageError
 
 #: What lists the jobs of a plan.
@@ -23,14 +23,14 @@ PLAN = "plan.json"
 
 
 def plan_scores(
-    nets: Sequence[str], folder: str | os.PathLike[str], parts: int | None = None, **options: Any
+    nets: str | Sequence[str], folder: str | os.PathLike[str], parts: int | None = None, **options: Any
 ) -> list[Path]:
-    """Plans the scores of ``nets`` (names, structure strings, codes of other search spaces) in ``parts``, and gives the files of the jobs.
+    """Plans the scores of ``nets`` (names, structure strings, codes of other search spaces; or one of these) in ``parts``, and gives the files of the jobs.
 
     ``options`` are those of ``edgezen score``: ``engine="exact"``, ``repeats=8``, ``proxy="te-nas"``, ``seed=1``. The same plan may be
     there already. Raises UsageError for a network or an option that makes no sense, and where another plan is in the folder.
     """
-    return _plan([*program.words({"parts": parts, "out": folder}), *nets, "--", "score", *program.words(options)])
+    return _plan([*program.words({"parts": parts, "out": folder}), *models.listed(nets), "--", "score", *program.words(options)])
 
 
 def plan_searches(

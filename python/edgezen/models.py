@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from .errors import UsageError
+from . import counts, program
+from .errors import EdgezenError, UsageError
 from .network import Network
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ def is_structure(model: Any) -> bool:
 def text(model: str | os.PathLike[str] | Network) -> str:
     """The text that stands for a network which is no module."""
     return model.net if isinstance(model, Network) else os.fspath(model)
+
+
+def listed(models: Any) -> list[Any]:
+    """Several networks as a list; one as a list of itself, where its text would be taken for a list of letters."""
+    return [models] if isinstance(models, (str, os.PathLike, Network)) or is_module(models) else list(models)
 
 
 @contextmanager
@@ -84,15 +90,69 @@ def _export(module: Any, shape: Input, path: str) -> None:
         module.train(training)
 
 
-def options(model: Any, shape: tuple[int, ...] | None, classes: int | None, se: bool) -> dict[str, Any]:
+def options(model: Any, shape: Sequence[int] | None, classes: int | None, se: bool) -> dict[str, Any]:
     """The options of the command line for one model. A :class:`Network` has its own where none are given; the sizes of a module are in
-    its file."""
+    its file. Raises UsageError for a shape that the images of the model cannot have."""
+    if shape is not None:
+        shape = _four(shape)
     if is_module(model):
         return {}
-    size = f"{shape[-2]}x{shape[-1]}" if shape is not None else None
+    size = None
+    if shape is not None:
+        size = f"{shape[2]}x{shape[3]}"
+        _check_channels(model, shape[1], size)
     if isinstance(model, Network):
-        return {"resolution": size or model.resolution, "classes": classes or model.classes, "se": se or model.se}
+        own = model.resolution
+        if size is not None and own is not None and size not in (str(own), f"{own}x{own}"):
+            raise UsageError(
+                f"the network has images of {own} pixels, the input has {size}",
+                "one of the two: resolution of the Network, or input",
+                2,
+            )
+        own_classes = counts.whole("classes", model.classes, 1, counts.MOST_CLASSES)
+        return {"resolution": size or own, "classes": classes or own_classes, "se": se or model.se}
     return {"resolution": size, "classes": classes, "se": se}
+
+
+def images(shape: Sequence[int] | None, batch: int | None) -> int | None:
+    """The images of a run: those of ``batch``, or of a shape with more than one; None where neither says so. Raises UsageError where they
+    contradict one another."""
+    first = 1 if shape is None else counts.whole("batch, the first number of input,", _four(shape)[0], 1, counts.MOST_IMAGES)
+    if first == 1 or first == batch:
+        return batch
+    if batch is not None:
+        raise UsageError(f"the input has {first} images, batch is {batch}", "one of the two: batch, or the first number of input", 2)
+    return first
+
+
+def _four(shape: Sequence[int]) -> list[int]:
+    """The numbers of a shape. Raises UsageError where they are not four, or one is no size."""
+    remedy = "four whole numbers from 1 on: batch, channels, height, width"
+    try:
+        numbers = [counts.whole("a number of input", number, 1, counts.LONGEST, remedy) for number in shape]
+    except TypeError:
+        numbers = []
+    if len(numbers) != 4:
+        raise UsageError(f"{shape!r} is no shape of images", remedy, 2)
+    return numbers
+
+
+def _check_channels(model: Any, channels: int, size: str) -> None:
+    """Refuses channels that the images of a model do not have: three, unless a file says otherwise."""
+    if not isinstance(model, (str, os.PathLike, Network)):
+        return
+    own = 3
+    if not is_structure(model):
+        try:
+            described = program.run("info", "--resolution", size, "--", text(model)).get("input")
+        except EdgezenError:
+            # What is wrong with the file is said by the command that was asked for.
+            return
+        if not isinstance(described, list) or len(described) != 3:
+            return
+        own = described[0]
+    if channels != own:
+        raise UsageError(f"the network has images of {own} channels, the input has {channels}", f"{own} as the second number of input", 2)
 
 
 class Group(NamedTuple):

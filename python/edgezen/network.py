@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import program
+from .packages import needed
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Network:
     classes: int | None = None
     se: bool = False
     found: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.net, (str, os.PathLike)):
+            raise TypeError(f"a network is a name, a structure string or a path, not {self.net!r}")
+        object.__setattr__(self, "net", os.fspath(self.net))
 
     @property
     def score(self) -> float | None:
@@ -51,6 +57,7 @@ class Network:
         import importlib.util
         import tempfile
 
+        needed("torch", "Network.to_torch")
         with tempfile.TemporaryDirectory() as folder:
             path = self._export(Path(folder) / "network.py", "pytorch", {})
             spec = importlib.util.spec_from_file_location("edgezen_network", path)
@@ -59,6 +66,7 @@ class Network:
             return module.Network()
 
     def _export(self, path: str | os.PathLike[str], kind: str, options: dict[str, Any]) -> Path:
+        path = Path(path)
         line = program.words({**self.options(), "format": kind, "output": path, **options})
         program.run("export", *line, "--", self.net)
-        return Path(path)
+        return path

@@ -7,13 +7,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from . import devices
 from .errors import UsageError
 from .extension import extension
-from .models import Input, Model
+from .models import Input, Model, is_module
 from .predicting import predict
 
 #: nn-Meter's own predictors. Their data are not here; the nearest that is, or None.
@@ -44,8 +43,7 @@ class LatencyPredictor:
         TensorFlow (``"pb"``) are refused: write an .onnx or .tflite file of them."""
         if model_type not in (None, "onnx", "torch", "tflite") or apply_nni:
             raise UsageError(f"models of the kind {model_type!r} are not read", "an .onnx or .tflite file, or a torch.nn.Module", 2)
-        text = isinstance(model, (str, os.PathLike))
-        return predict(model, self.device, None if text else input_shape).ms
+        return predict(model, self.device, input_shape if is_module(model) else None).ms
 
 
 def load_latency_predictor(predictor_name: str, predictor_version: float | None = None) -> LatencyPredictor:

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import coding
-from .errors import InfeasibleError
+from .errors import InfeasibleError, UsageError
 
 try:
     import optuna
@@ -47,6 +47,8 @@ class Budgets:
     device (``{mine: "5ms"}``); it takes as long as it takes."""
 
     def __init__(self, limits: Mapping[coding.Device, str | float]) -> None:
+        if not isinstance(limits, Mapping) or not limits:
+            raise UsageError(f"{limits!r} are no budgets", '{"pixel2": "80ms"}: a latency for one device or several', 2)
         self.limits = {device: coding.milliseconds(limit) for device, limit in limits.items()}
 
     def over(self, nets: Sequence[str]) -> list[list[float]]:

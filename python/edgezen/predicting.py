@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from array import array
 from collections.abc import Callable, Iterator, Sequence
@@ -9,9 +10,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, overload
 
-from . import models, program
+from . import counts, models, program
 from .errors import UsageError
 from .extension import extension
+from .packages import needed
 
 #: Files that are read in one call: each is parsed, and held in memory until the call ends.
 AT_ONCE = 1_000
@@ -52,9 +54,7 @@ class Latency:
         and a prediction with ``breakdown=True``."""
         if self.blocks is None:
             raise UsageError("the prediction has no breakdown", "edgezen.predict(model, device, breakdown=True)", 2)
-        import pandas
-
-        return pandas.DataFrame(self.blocks)
+        return needed("pandas", "Latency.frame").DataFrame(self.blocks)
 
 
 class Latencies(Sequence[Latency]):
@@ -95,13 +95,12 @@ class Latencies(Sequence[Latency]):
             self.charged_ms[index],
             self.coverage[index],
             images_per_s=self.images_per_s[index] if self.images_per_s is not None else None,
-            _missing=lambda: self._again(net).missing,
+            _missing=functools.partial(_missing_of, self._again, net),
         )
 
     def frame(self) -> Any:
         """The latencies as a pandas data frame, a row for each network. Needs pandas."""
-        import pandas
-
+        pandas = needed("pandas", "Latencies.frame")
         columns = {"ms": self.ms, "lower_ms": self.lower_ms, "upper_ms": self.upper_ms, "charged_ms": self.charged_ms}
         columns |= {"coverage": self.coverage} | ({"images_per_s": self.images_per_s} if self.images_per_s is not None else {})
         return pandas.DataFrame({"net": self.nets, **{name: list(numbers) for name, numbers in columns.items()}})
@@ -156,19 +155,24 @@ def predict(
     ``model`` is a name, a structure string, a path (.onnx, .tflite), an :class:`edgezen.Network`, or a ``torch.nn.Module``, which is
     exported as ONNX first. ``device`` is the name of a device (``"pixel2"``, ``"galaxy_s25@qnn@w8a8"``), or ``predictor`` the file of one.
     ``input`` is the shape of the images as (batch, channels, height, width); None leaves the network's own, or 224 pixels. ``batch`` is
-    the number of images of a run, where the predictor knows several. ``partial`` gives a number although more than 5 % of the
+    the number of images of a run, where the predictor knows several, and so is a first number of ``input`` above 1; without either, runs have
+    as many images as the identity of the predictor says. ``partial`` gives a number although more than 5 % of the
     multiply-accumulates of a file are missing from it. ``breakdown`` adds the shares of the blocks.
 
     Of a list of names and structures alone, the result is :class:`Latencies`: it is made on all cores, and has its numbers as
     arrays, too.
 
-    Raises UsageError for a device or a network that does not exist, OutsideDomainError for a file that cannot be priced, BadFileError for a
+    Raises UsageError for a device or a network that does not exist, for a batch that the predictor does not know, and for an ``input`` that the
+    images of the network cannot have; OutsideDomainError for a file that cannot be priced, BadFileError for a
     damaged one.
     """
     several = isinstance(model, (list, tuple))
     asked = model if several else [model]
     if (device is None) == (predictor is None):
         raise UsageError("a prediction needs either a device or a predictor", 'device="pixel2", or predictor="file.json"', 2)
+    batch = counts.whole("batch, the images of a run,", batch, 1, counts.MOST_IMAGES)
+    batch = models.images(input, batch)
+    classes = counts.whole("classes", classes, 1, counts.MOST_CLASSES)
     source = _Source(device, os.fspath(predictor) if predictor is not None else None, batch, partial, breakdown)
     groups = [source.of(group, input) for group in models.alike(asked, input, classes, se)]
     if not several:
@@ -200,7 +204,7 @@ class _Source:
             loaded, nets, None if size is None else str(size), options.get("classes"), bool(options.get("se")), self.partial
         )
         numbers = {name: array("d", content) for name, content in arrays.items()}
-        return Latencies(nets, identity, numbers, lambda net: self._one_by_one([net], shape, options)[0])
+        return Latencies(nets, identity, numbers, functools.partial(_again, self, shape, options))
 
     def _one_by_one(self, group: list[Any], shape: models.Input | None, options: dict[str, Any]) -> list[Latency]:
         """The same with all that edgezen can say of each network."""
@@ -221,7 +225,23 @@ class _Source:
         return found
 
 
+def _again(source: _Source, shape: models.Input | None, options: dict[str, Any], net: str) -> Latency:
+    """The latency of one network of a list with all that edgezen can say of it."""
+    return source._one_by_one([net], shape, options)[0]
+
+
+# Latencies go to other processes, which is why these are no functions inside others.
+
+
+def _missing_of(again: Callable[[str], Latency], net: str) -> list[dict[str, Any]]:
+    return again(net).missing
+
+
+def _known(missing: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return missing
+
+
 def _latency(row: dict[str, Any]) -> Latency:
     named = {name: row[name] for name in ("net", "device", "ms", "lower_ms", "upper_ms", "charged_ms", "coverage")}
     rest = {name: row.get(name) for name in ("coverage_macs", "images_per_s", "blocks")}
-    return Latency(**named, **rest, _missing=lambda: row["missing"])
+    return Latency(**named, **rest, _missing=functools.partial(_known, row["missing"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -51,10 +52,6 @@ class Functions:
     #: The functions of the user behind those, with their names.
     asked: list[tuple[object, str]] = field(default_factory=list)
 
-    def are_own(self) -> bool:
-        """Whether scores or latencies come from Python."""
-        return self.proxy is not None or bool(self.predictors)
-
 
 def run(*line: str | os.PathLike[str], functions: Functions | None = None) -> Any:
     """Runs ``edgezen`` with these words in this process, and gives its result. ``functions`` are called meanwhile.
@@ -67,7 +64,7 @@ def run(*line: str | os.PathLike[str], functions: Functions | None = None) -> An
     if failure is None:
         heard(remarks)
         return json.loads(result)
-    raise _error(*failure, result, "\n".join(remarks))
+    raise _error(words, *failure, result, "\n".join(remarks))
 
 
 def measure(*line: str | os.PathLike[str], progress: bool = False) -> Any:
@@ -86,7 +83,29 @@ def measure(*line: str | os.PathLike[str], progress: bool = False) -> Any:
             raise
     if child.returncode == 0:
         return json.loads(out)
-    raise _error(child.returncode, "", None, out.decode(errors="replace"), (err or b"").decode(errors="replace"))
+    said = None if err is None else err.decode(errors="replace")
+    raise _error([os.fspath(word) for word in line], child.returncode, "", None, out.decode(errors="replace"), said)
+
+
+#: What the command line says of words that it does not understand.
+_HELP = "edgezen --help, or --help behind a command, lists the options"
+_UNEXPECTED = re.compile(r"unexpected argument '--([^' ]+)' found")
+_OPTION = re.compile(r"'--([a-z0-9-]+)(?:[ =][^']*)?'")
+
+
+def _of_arguments(words: list[str], code: int, message: str, remedy: str | None) -> EdgezenError:
+    """The exception of a failure, in the words of somebody who gave arguments of Python, and no options."""
+    if remedy != _HELP:
+        return by_code(code, message, remedy)
+    # Of jobs, the options that are not understood may be those of the command that is planned.
+    command = " ".join(words[:2] if words[0] == "jobs" else words[:1])
+    remedy = f"edgezen {command} --help lists the options; each is an argument, with _ in the place of -"
+    unexpected = _UNEXPECTED.match(message)
+    if unexpected is not None:
+        name = unexpected[1].replace("-", "_")
+        return by_code(code, f"{name} is no argument for edgezen {command}", remedy)
+    message = message.removesuffix("For more information, try '--help'.").strip()
+    return by_code(code, _OPTION.sub(lambda option: option[1].replace("-", "_"), message), remedy)
 
 
 def heard(remarks: list[str]) -> None:
@@ -95,10 +114,12 @@ def heard(remarks: list[str]) -> None:
         LOGGER.info("%s", remark.removeprefix("note: "))
 
 
-def _error(code: int, message: str, remedy: str | None, result: str | None, said: str) -> EdgezenError:
-    """The exception of a command that failed: what it gave as its failure, or what stands in its result, or what it said."""
+def _error(
+    words: list[str], code: int, message: str, remedy: str | None, result: str | None, said: str | None
+) -> EdgezenError:
+    """The exception of a command, with its words, that failed: what it gave as its failure, or what stands in its result, or what it said."""
     if message:
-        return by_code(code, message, remedy)
+        return _of_arguments(words, code, message, remedy)
     try:
         printed = json.loads(result or "")
     except ValueError:
@@ -107,7 +128,19 @@ def _error(code: int, message: str, remedy: str | None, result: str | None, said
     for item in printed if isinstance(printed, list) else [printed]:
         if isinstance(item, dict) and isinstance(item.get("error"), dict):
             error = item["error"]
-            return by_code(error["code"], error["message"], error.get("remedy"))
-    error = by_code(code, said.strip() or f"edgezen ended with exit code {code}", None)
+            return _of_arguments(words, error["code"], error["message"], error.get("remedy"))
+    message, remedy = _last_failure(said or "")
+    # Where it was told to show its progress, what it said went to the user already.
+    told = "; what it said is on stderr" if said is None else ""
+    error = by_code(code, message or f"edgezen {words[0]} ended with exit code {code}{told}", remedy)
     error.printed = printed
     return error
+
+
+def _last_failure(said: str) -> tuple[str, str | None]:
+    """The message and the remedy of the error that the program said last; all that it said, where that is no error."""
+    _, found, last = f"\n{said}".rpartition("\nerror: ")
+    if not found:
+        return said.strip(), None
+    message, _, remedy = last.partition("\n  try: ")
+    return message.strip(), remedy.strip() or None

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import coding
+from .errors import UsageError
 
 try:
     import numpy as np
@@ -29,7 +30,7 @@ except ImportError as error:
 class Networks(Problem):
     """Networks of ``space`` (``"mobilenet"``, ``"resnet"`` or a :class:`edgezen.coding.Coding`).
 
-    The objectives, all of which are minimised: the latency on each of ``devices`` in milliseconds per image, and the negated score of ``proxy``.
+    The objectives, all of which are minimised: the latency on each of ``devices`` (or the one) in milliseconds per image, and the negated score of ``proxy``.
     A device and the proxy may be functions of yours of a list of structure strings, which give milliseconds and scores.
     ``budgets`` (``{"pixel2": "80ms"}``) are constraints: by what share of it a latency exceeds each. A generation is predicted and scored in one
     call for each objective, on all cores.
@@ -37,13 +38,15 @@ class Networks(Problem):
 
     def __init__(
         self,
-        devices: Sequence[coding.Device],
+        devices: coding.Device | Sequence[coding.Device],
         space: str | coding.Coding = "mobilenet",
         *,
         proxy: coding.Proxy = "zen",
         budgets: Mapping[coding.Device, str | float] | None = None,
     ) -> None:
-        self.devices = list(devices)
+        self.devices = [devices] if isinstance(devices, str) or callable(devices) else list(devices)
+        if not self.devices:
+            raise UsageError("a problem without a device has no latency to minimise", 'edgezen.pymoo.Networks(["pixel2"])', 2)
         self.coding = coding.of_space(space)
         self.proxy = proxy
         self.budgets = {device: coding.milliseconds(limit) for device, limit in (budgets or {}).items()}

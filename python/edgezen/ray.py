@@ -19,6 +19,7 @@ from typing import Any
 
 from . import jobs
 from .errors import DeviceLostError, EdgezenError, NoisyError
+from .models import listed
 
 try:
     import ray
@@ -86,7 +87,7 @@ def measure(
     wanted = dict(resources) if resources is not None else {device: 1}
     settings = {"num_cpus": cpus, "resources": wanted, "max_retries": retries, "retry_exceptions": [DeviceLostError, NoisyError]}
     task = ray.remote(_measurement).options(**settings)
-    return _each(list(models), lambda model: task.remote(model, device, options), lambda _, row: row, callback)
+    return _each(listed(models), lambda model: task.remote(model, device, options), lambda _, row: row, callback)
 
 
 def _each(

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import own, program
-from .errors import UsageError
+from .errors import EdgezenError, UsageError
 from .network import Network
+from .packages import needed
+from .temporary import TemporaryFolder, of_run
 
 
 @dataclass(frozen=True)
 class Run:
     """What a search found: the ``best`` network, the ``front`` of score against each budget, and all that the program printed
-    (``result``). ``folder`` holds its files."""
+    (``result``). ``folder`` holds its files. Where the search was given no ``out``, they are there as long as the run is in memory; another
+    process that gets a run (pickled) does not keep them."""
 
     best: Network
     front: list[Network]
     folder: Path
     result: dict[str, Any]
+    #: Keeps the folder, where nobody said a place for it.
+    _temporary: TemporaryFolder | None = field(default=None, repr=False, compare=False)
 
     def rows(self) -> list[dict[str, Any]]:
         """The front as a list of dicts, one for each network: ``net``, ``score``, its costs, and for each device the latency and its
@@ -30,9 +35,7 @@ class Run:
 
     def frame(self) -> Any:
         """The same as a pandas data frame. Needs pandas."""
-        import pandas
-
-        return pandas.DataFrame(self.rows())
+        return needed("pandas", "Run.frame").DataFrame(self.rows())
 
 
 class Progress(NamedTuple):
@@ -88,7 +91,8 @@ def search(
     ``latency`` is a budget per image on ``device`` (``"80ms"``), or one for each of several devices
     (``{"pixel2": "80ms", "v100": "0.3ms"}``). Every other option of the command is a keyword: ``space="mobilenet"``, ``flops="400M"``,
     ``params="5M"``, ``layers=14``, ``iterations=96_000``, ``seed=1``, ``threads=2``, ``verify=3``. ``out`` is the folder of the run; without
-    it, one is made in the place for temporary files, and stays there. ``callback`` hears some twenty times a second how far the search is
+    it, one is made in the place for temporary files, which is removed when the search fails, when its :class:`Run` is no longer in memory, and
+    when Python ends. ``callback`` hears some twenty times a second how far the search is
     (:class:`Progress`); ``progress`` shows it on stderr.
 
     ``proxy`` is what is maximised: a name, or a function of yours of an :class:`edgezen.Network` that gives a finite number, the greater the
@@ -104,29 +108,40 @@ def search(
 
     Raises InfeasibleError where no network fits, UsageError for options that make no sense and for functions that give no number.
     """
-    if out is None:
-        import tempfile
-
-        folder = Path(tempfile.mkdtemp(prefix="edgezen-")) / "run"
-    else:
-        folder = Path(out)
+    if out is None and options.get("resume"):
+        raise UsageError("a search without out has no earlier run to go on with", "out=folder, the folder of that run", 2)
+    if options.get("verify") and any(map(callable, [proxy, device, *(latency if isinstance(latency, Mapping) else [])])):
+        raise UsageError("verify measures in another process, which has none of your functions", "edgezen.measure(run.best)", 2)
     functions = program.Functions(_listener(callback, progress))
     if callable(proxy):
         functions.proxy = (own.name(proxy), own.score(proxy))
         proxy = None
     device, latency = _named(device, functions), _limits(latency, functions)
-    line = ["search", *words({"latency": latency, "device": device, "proxy": proxy, "out": folder, **options})]
-    if options.get("verify"):
-        if functions.are_own():
-            raise UsageError("verify measures in another process, which has none of your functions", "edgezen.measure(run.best)", 2)
-        result = program.measure(*line, progress=progress)
+    made: TemporaryFolder | None = None
+    if out is None:
+        made = TemporaryFolder()
+        folder = made.run
     else:
-        result = program.run(*line, functions=functions)
-    # The run knows for which images and classes it searched.
-    info = program.run("info", "--", folder)
+        folder = Path(out)
+    try:
+        line = ["search", *words({"latency": latency, "device": device, "proxy": proxy, "out": folder, **options})]
+        if options.get("verify"):
+            result = program.measure(*line, progress=progress)
+        else:
+            result = program.run(*line, functions=functions)
+        # The run knows for which images and classes it searched.
+        info = program.run("info", "--", folder)
+    except BaseException as error:
+        if made is not None:
+            made.remove()
+            # A remedy that goes on with the run would lead to a folder that is gone.
+            if isinstance(error, EdgezenError) and str(folder) in (error.remedy or ""):
+                remedy = "search again with out=folder, which keeps the run: resume=True goes on with it"
+                raise type(error)(error.message, remedy, error.code) from None
+        raise
     usual = {name: info[name] for name in ("resolution", "classes", "se")}
     networks = [Network(found["net"], **usual, found=found) for found in result["front"]]
-    return Run(Network(result["best"]["net"], **usual, found=result["best"]), networks, folder, result)
+    return Run(Network(result["best"]["net"], **usual, found=result["best"]), networks, folder, result, made or of_run(folder))
 
 
 def _named(device: str | own.OfNetwork | None, functions: program.Functions) -> str | None:

@@ -4,6 +4,7 @@ import ast
 import datetime
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import unittest
 from pathlib import Path
 
 import edgezen
-from edgezen import _edgezen, jobs, nn_meter, program
+from edgezen import _edgezen, coding, jobs, nn_meter, program
 
 SMALL = "zennet_cifar10_model_size05M_res32"
 
@@ -152,6 +153,41 @@ class Predicting(unittest.TestCase):
         self.assertAlmostEqual(mixed[0].ms / row["ms"], 1, places=12)
         self.assertLess(mixed[1].ms, row["ms"])
 
+    def test_batch_and_channels_of_the_input_count(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = edgezen.Network("resnet18").to_onnx(Path(folder) / "a.onnx")
+            lite = edgezen.Network("resnet18").to_tflite(Path(folder) / "a.tflite")
+            for model in ["resnet18", edgezen.Network("resnet18"), file, lite, ["resnet18", "mobilenet_v2"]]:
+                asked, shaped = edgezen.predict(model, "v100", batch=8), edgezen.predict(model, "v100", (8, 3, 224, 224))
+                one_or_all = list if isinstance(model, list) else lambda latency: latency
+                self.assertEqual(one_or_all(shaped), one_or_all(asked))
+                for shape, said in [
+                    ((1, 1, 224, 224), "3 channels"),
+                    ((1, 3, 224), "no shape"),
+                    ((1, 3, 224.5, 224), "no shape"),
+                    ((0, 3, 224, 224), "is 0"),
+                    ((1, 3, 224, -1), "is -1"),
+                ]:
+                    with self.assertRaisesRegex(edgezen.UsageError, said):
+                        edgezen.predict(model, "v100", shape)
+        with self.assertRaisesRegex(edgezen.UsageError, "8 images, batch is 4"):
+            edgezen.predict("resnet18", "v100", (8, 3, 224, 224), batch=4)
+        with self.assertRaisesRegex(edgezen.UsageError, "batches of 1 image"):
+            edgezen.predict("anb:" + "_".join(["e1k3l1s1"] * 7), "a100@anb", (8, 3, 224, 224))
+        with self.assertRaisesRegex(edgezen.UsageError, "one image"):
+            edgezen.measure("resnet18", input=(8, 3, 224, 224))
+        for ask in [edgezen.info, edgezen.score, lambda *given, **more: edgezen.score(*given, engine="exact", **more)]:
+            with self.assertRaisesRegex(edgezen.UsageError, "3 channels"):
+                ask("resnet18", input=(1, 4, 224, 224))
+
+    def test_a_network_and_the_input_may_not_contradict_one_another(self):
+        small = edgezen.Network("resnet18", resolution=64)
+        self.assertEqual(edgezen.predict(small, "v100", (1, 3, 64, 64)).ms, edgezen.predict(small, "v100").ms)
+        for ask in [lambda: edgezen.predict(small, "v100", (1, 3, 224, 224)), lambda: edgezen.info(small, (1, 3, 32, 64))]:
+            with self.assertRaisesRegex(edgezen.UsageError, "64 pixels"):
+                ask()
+        self.assertEqual(nn_meter.load_latency_predictor("v100").predict(small), edgezen.predict(small, "v100").ms)
+
     def test_throughputs_are_no_latencies(self):
         latency = edgezen.predict("anb:" + "_".join(["e1k3l1s1"] * 7), "a100@anb")
         self.assertAlmostEqual(latency.images_per_s, 1e3 / latency.ms)
@@ -179,12 +215,50 @@ class Predicting(unittest.TestCase):
             edgezen.predict("mobilenet_v2", "pixel2").frame()
         self.assertIn("breakdown=True", caught.exception.remedy)
 
+    def test_latencies_go_to_other_processes(self):
+        many = edgezen.predict(["resnet18", "mobilenet_v2"], "pixel2")
+        for latency in [*many, edgezen.predict("resnet18", "pixel2"), edgezen.predict("resnet18", "pixel2", breakdown=True)]:
+            copy = pickle.loads(pickle.dumps(latency))
+            self.assertEqual(copy, latency)
+            self.assertEqual(copy.missing, latency.missing)
+        copies = pickle.loads(pickle.dumps(many))
+        self.assertEqual(list(copies), list(many))
+        self.assertEqual(copies.device, many.device)
+        self.assertEqual(copies[1].missing, many[1].missing)
+        code = """
+import edgezen, multiprocessing
+def ask(net):
+    return edgezen.predict([net], "pixel2")[0]
+if __name__ == "__main__":
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        print([latency.ms for latency in pool.map(ask, ["resnet18", "mobilenet_v2"])])
+"""
+        self.assertEqual(in_python(code).stdout, f"{list(many.ms)}\n")
+
     def test_what_needs_other_packages_says_which(self):
         for name in ["optuna", "pymoo", "ray"]:
             code = f"import sys; sys.modules['{name}'] = None\nimport edgezen.{name}"
             done = in_python(code)
             self.assertEqual(done.returncode, 1)
             self.assertIn(f"pip install 'edgezen[{name}]'", done.stderr)
+            done = in_python(f"import sys; sys.modules['{name}'] = None\nimport edgezen\nhasattr(edgezen, '{name}') or edgezen.{name}.search")
+            self.assertIn(f"pip install 'edgezen[{name}]'", done.stderr.splitlines()[-1])
+        calls = {
+            "pandas": ["predict(['resnet18'], 'v100').frame()", "predict('resnet18', 'v100', breakdown=True).frame()"],
+            "torch": ["Network('resnet18').to_torch()"],
+        }
+        for name, asked in calls.items():
+            for call in asked:
+                done = in_python(f"import sys; sys.modules['{name}'] = None\nimport edgezen; edgezen.{call}")
+                self.assertIn(f"pip install 'edgezen[{name}]'", done.stderr.splitlines()[-1], call)
+
+    def test_modules_are_there_without_being_imported_and_private_names_are_not_shown(self):
+        code = "import edgezen; print(edgezen.jobs.PLAN, edgezen.coding.MOBILENETS.most_blocks, edgezen.nn_meter.__name__); print(dir(edgezen))"
+        told, shown = in_python(code).stdout.splitlines()
+        self.assertEqual(told, "plan.json 4 edgezen.nn_meter")
+        shown = [name for name in ast.literal_eval(shown) if not name.startswith("__")]
+        modules = ["coding", "jobs", "nn_meter", "optuna", "pymoo", "ray"]
+        self.assertEqual(shown, sorted({*edgezen.__all__, *modules} - {"__version__"}))
 
 
 class Refusing(unittest.TestCase):
@@ -478,6 +552,47 @@ class Searching(unittest.TestCase):
         with self.assertRaises(edgezen.EdgezenError) as caught:
             edgezen.search(device="raspberrypi5", latency="80ms", iterations=50, verify=1)
         self.assertNotIn("process", caught.exception.message)
+        self.assertNotIn(tempfile.gettempdir(), caught.exception.remedy or "")
+        with self.assertRaisesRegex(edgezen.UsageError, "foo is no argument for edgezen search"):
+            edgezen.search(device="host", latency="80ms", iterations=50, verify=1, foo=5)
+
+    def test_a_run_without_a_place_is_there_as_long_as_it_is_needed(self):
+        with tempfile.TemporaryDirectory() as place:
+            code = f"""
+import copy, edgezen, gc, os, pickle, sys, tempfile
+tempfile.tempdir = {place!r}
+def search(**options):
+    return edgezen.search(device="pixel2", latency="80ms", iterations=100, **options)
+run = search()
+copied, text, folder = copy.copy(run), pickle.dumps(run), run.folder
+del run
+gc.collect()
+assert copied.folder == folder and (folder / "best.onnx").exists()
+child = os.fork()
+if child == 0:
+    del copied
+    sys.exit()
+assert os.waitpid(child, 0)[1] == 0
+assert edgezen.predict(str(folder), "pixel2").ms > 0.0
+copied = edgezen.search(resume=True, out=folder)
+gc.collect()
+assert (folder / "best.onnx").exists()
+del copied
+gc.collect()
+assert os.listdir({place!r}) == []
+assert pickle.loads(text).folder == folder
+for wrong in [{{"flops": "1"}}, {{"foo": 5}}, {{"callback": lambda progress: 1 / 0}}]:
+    try:
+        search(**wrong)
+    except (edgezen.EdgezenError, ZeroDivisionError):
+        assert os.listdir({place!r}) == [], wrong
+    else:
+        raise AssertionError(wrong)
+kept = search()
+"""
+            done = in_python(code)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(os.listdir(place), [])
 
     def test_a_search_finds_what_the_command_line_finds(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -533,6 +648,41 @@ class Turning(unittest.TestCase):
         self.assertGreater(len(set(nets)), 25)
         self.assertTrue(all("SuperResIDW" in net for net in nets))
 
+    def test_counts_out_of_range_are_refused(self):
+        for count in [-1, 1_000_001, 10**12, 10**30]:
+            with self.assertRaises(edgezen.UsageError) as caught:
+                edgezen.sample("mobilenet", count)
+            self.assertIn("several calls with other seeds", caught.exception.remedy)
+        self.assertEqual(edgezen.sample("mobilenet", 0), [])
+        self.assertEqual(edgezen.sample("mobilenet", 10_001)[:9], edgezen.sample("mobilenet", 9))
+        with self.assertRaisesRegex(edgezen.UsageError, "unknown search space"):
+            edgezen.sample("squares", 10_001)
+        for wrong in [-1, 10**20]:
+            for asked in [
+                lambda n=wrong: edgezen.sample("mobilenet", 1, seed=n),
+                lambda n=wrong: edgezen.score("resnet18", seed=n),
+                lambda n=wrong: edgezen.score(["resnet18"], classes=n),
+                lambda n=wrong: edgezen.predict("resnet18", "pixel2", batch=n),
+                lambda n=wrong: edgezen.predict(["resnet18"], "pixel2", classes=n),
+                lambda n=wrong: edgezen.predict(edgezen.Network("resnet18", classes=n), "pixel2"),
+            ]:
+                with self.assertRaisesRegex(edgezen.UsageError, f"is {wrong}"):
+                    asked()
+        for wrong in [2.5, "3", True]:
+            with self.assertRaisesRegex(TypeError, "whole number"):
+                edgezen.sample("mobilenet", wrong)
+
+    def test_ctrl_c_ends_the_wait_for_many_samples(self):
+        code = """
+import edgezen, os, signal, threading
+threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    edgezen.sample("mobilenet", 1_000_000)
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+"""
+        self.assertEqual(in_python(code).stdout, "stopped\n")
+
     def test_the_stubs_tell_all_and_nothing_else(self):
         folder = Path(edgezen.__file__).parent
         self.assertTrue((folder / "py.typed").exists())
@@ -544,6 +694,40 @@ class Turning(unittest.TestCase):
         for name in edgezen.__all__:
             value = getattr(edgezen, name)
             self.assertTrue(isinstance(value, str) or value.__doc__, name)
+
+    def test_what_is_no_network_is_refused_at_once(self):
+        with self.assertRaisesRegex(TypeError, "not 5"):
+            edgezen.Network(5)
+        with tempfile.TemporaryDirectory() as folder:
+            code = f"""
+import os, edgezen
+os.chdir({folder!r})
+try:
+    edgezen.Network("resnet18").to_onnx(5)
+except TypeError:
+    print(os.listdir())
+"""
+            self.assertEqual(in_python(code).stdout, "[]\n")
+            [job] = jobs.plan_scores(SMALL, Path(folder) / "jobs", parts=1)
+            self.assertTrue(job.exists())
+        self.assertEqual(list(coding.latencies("v100", SMALL)), [edgezen.predict(SMALL, "v100").ms])
+        self.assertEqual(list(coding.scores(lambda nets: [len(nets)], SMALL)), [1.0])
+
+    def test_arguments_are_spoken_of_and_not_options(self):
+        for asked, message in [
+            (lambda: edgezen.search(device="pixel2", latency="80ms", foo=5), "foo is no argument for edgezen search"),
+            (lambda: edgezen.measure(SMALL, foo=5), "foo is no argument for edgezen measure"),
+            (lambda: edgezen.score(SMALL, engine="exact", foo_bar=5), "foo_bar is no argument for edgezen score"),
+            (lambda: edgezen.score(SMALL, engine="exact", repeats=-1), "invalid value '-1' for repeats: -1 is not in"),
+        ]:
+            with self.assertRaises(edgezen.UsageError) as caught:
+                asked()
+            self.assertIn(message, caught.exception.message)
+            self.assertNotIn("--", caught.exception.message)
+            self.assertIn("--help lists the options; each is an argument", caught.exception.remedy)
+        with self.assertRaisesRegex(edgezen.UsageError, "without out") as caught:
+            edgezen.search(resume=True)
+        self.assertIn("out=", caught.exception.remedy)
 
     def test_options_become_words(self):
         given = {"iterations": 96_000, "any_shape": True, "se": False, "init": None, "kernels": [3, 5]}
@@ -585,6 +769,19 @@ class Program(unittest.TestCase):
         failed = subprocess.run([sys.executable, "-m", "edgezen", "predict"], capture_output=True, text=True)
         self.assertEqual(failed.returncode, 2)
         self.assertIn("--device", failed.stderr)
+
+    def test_what_a_command_in_another_process_said_becomes_message_and_remedy(self):
+        said = "note: a\nerror: one\n  try: two\nerror: resnet18: too noisy\n  3 of 9\n  try: close programs\n"
+        error = program._error(["measure"], 3, "", None, '[{"median_ms": 1.0}]', said)
+        self.assertIsInstance(error, edgezen.NoisyError)
+        self.assertEqual((error.message, error.remedy), ("resnet18: too noisy\n  3 of 9", "close programs"))
+        self.assertEqual(error.printed, [{"median_ms": 1.0}])
+        error = program._error(["measure"], 3, "", None, "", "error: too hot\n")
+        self.assertEqual((error.message, error.remedy), ("too hot", None))
+        error = program._error(["measure"], 1, "", None, "", "killed")
+        self.assertEqual((error.message, error.remedy), ("killed", None))
+        self.assertEqual(program._error(["measure"], 9, "", None, "", "").message, "edgezen measure ended with exit code 9")
+        self.assertIn("is on stderr", program._error(["search"], 3, "", None, "", None).message)
 
     def test_measuring_gives_a_number_or_says_that_it_is_noisy(self):
         try:

@@ -51,6 +51,11 @@ class Optuna(unittest.TestCase):
         with self.assertRaises(edgezen.InfeasibleError):
             edgezen.optuna.best(edgezen.optuna.search({"pixel2": "1us"}, rounds=1, at_once=3))
 
+    def test_what_is_no_budget_is_refused(self):
+        for wrong in [{}, "80ms", None]:
+            with self.assertRaisesRegex(edgezen.UsageError, "no budgets"):
+                edgezen.optuna.search(wrong)
+
     def test_functions_may_stand_in_the_place_of_devices_and_proxies(self):
         study = edgezen.optuna.search({blocks_of: "700us"}, proxy=blocks_of, rounds=1, at_once=6)
         self.assertEqual({trial.value for trial in study.trials}, {0.7})
@@ -77,6 +82,13 @@ class Pymoo(unittest.TestCase):
         out = problem.evaluate(numbers, return_as_dictionary=True)
         np.testing.assert_allclose(out["F"][:, [0, 2]], [[0.6, -0.6]] * 2)
         np.testing.assert_allclose(out["G"], [[0.2]] * 2)
+
+    def test_one_device_may_stand_alone(self):
+        for devices in ["v100", ["v100"], blocks_of]:
+            problem = edgezen.pymoo.Networks(devices)
+            self.assertEqual((len(problem.devices), problem.n_obj), (1, 2))
+        with self.assertRaisesRegex(edgezen.UsageError, "without a device"):
+            edgezen.pymoo.Networks([])
 
 
 class Coding(unittest.TestCase):
