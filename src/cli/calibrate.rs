@@ -129,7 +129,12 @@ fn refusal(error: &FitError, left_out: &[LeftOut]) -> Failure {
 
 /// Reads a calibration file and checks it.
 pub fn read(path: &Path) -> Result<(Calibration, Calibrated), Failure> {
-    let calibration: Calibration = files::read_json(&calibration::FORMAT, path)?;
+    let bytes = files::read(&calibration::FORMAT, path)?;
+    // Predictor files have versions too, and greater ones.
+    let other = "edgezen calibrate TABLE -o FILE writes a calibration";
+    let is_one = calibration::FORMAT.check_kind(path, &bytes, "intercept");
+    is_one.map_err(|error| Failure::from(error).remedy_for_bad_file(other))?;
+    let calibration: Calibration = calibration::FORMAT.parse(path, &bytes)?;
     let ready = calibration.ready().map_err(|error| match error {
         CalibrationError::UnknownFeature(_) => {
             Failure::bad_file(path, error.to_string()).remedy("update edgezen")

@@ -19,6 +19,7 @@ use edgezen_lab::device::profile::{Kind, ProfileError};
 use edgezen_lab::device::runtimes;
 use edgezen_lab::device::tool::ToolError;
 use edgezen_lab::spelling;
+use edgezen_lab::tables::ColumnError;
 use edgezen_runner::conditions::PinError;
 use serde::Serialize;
 use std::path::Path;
@@ -216,6 +217,12 @@ impl From<DatasetError> for Failure {
                 "{}, if it is a table of comma-separated values",
                 path.with_extension("csv").display()
             )),
+            DatasetError::Column { error: ColumnError::Missing { column }, .. } if column == "kind" => {
+                Failure::new(Exit::BadFile, message).remedy(
+                    "a table of kernels has the columns kind, in_c, out_c and so on (edgezen dataset export --only kernels \
+                     writes one); one of networks has a column network, net or model",
+                )
+            }
             DatasetError::Column { .. } | DatasetError::Empty { .. } => Failure::new(Exit::BadFile, message),
         }
     }

@@ -1,6 +1,7 @@
 //! `edgezen jobs plan|run|status|merge`: slow work in parts that run on many computers.
 
 use super::caller::Caller;
+use super::count::counted;
 use super::examples;
 use super::force::{Force, has_ending};
 use super::{Cli, Command, Exit, Failure, Global, interrupt, net, output, score, search};
@@ -121,9 +122,9 @@ fn plan(args: PlanArgs, global: Global) -> Result<(), Failure> {
     global.output().result(&planned, || {
         let folder = planned.folder.display();
         format!(
-            "{} jobs in {folder}: edgezen jobs run {folder}/job-*.json, anywhere and in any order, then edgezen jobs merge \
+            "{} in {folder}: edgezen jobs run {folder}/job-*.json, anywhere and in any order, then edgezen jobs merge \
              {folder} -o FILE",
-            planned.jobs.len()
+            counted(planned.jobs.len(), "job")
         )
     })
 }
@@ -457,7 +458,9 @@ fn merge(folder: &Path, output: &Path, force: Force, global: Global) -> Result<(
     let place = force.place(output, &jobs.files())?;
     place.write(&jobs.merged()?)?;
     let merged = Merged { folder: folder.to_owned(), file: output.to_owned() };
-    global.output().written(&place, &merged, || format!("{} jobs: {}", jobs.jobs().len(), output.display()))
+    global
+        .output()
+        .written(&place, &merged, || format!("{}: {}", counted(jobs.jobs().len(), "job"), output.display()))
 }
 
 impl From<JobError> for Failure {

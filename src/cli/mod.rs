@@ -8,6 +8,7 @@ mod browser;
 mod calibrate;
 pub mod caller;
 mod completions;
+mod count;
 mod dataset;
 mod deploy;
 mod devices;
@@ -318,12 +319,19 @@ fn misunderstood(error: &clap::Error, names: Option<String>) -> Failure {
     let text = error.render().to_string();
     // All of the message, up to the usage and the hints behind it.
     let lines = text.lines().take_while(|line| !line.starts_with("Usage:")).map(str::trim);
-    let message = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    let lines = lines.filter(|line| !line.is_empty());
+    // How a word is passed on as a value says nothing to whoever mistyped an option.
+    let (tips, lines): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.starts_with("tip:"));
+    let tips = tips.iter().map(|tip| tip.trim_start_matches("tip:").trim());
+    let tips: Vec<&str> = tips.filter(|tip| !tip.contains("as a value")).collect();
+    let message = lines.join(" ");
     let mut message = message.trim_start_matches("error: ").to_owned();
     if let Some(names) = names {
         message = format!("{message}; {names}");
     }
-    Failure::usage(message).remedy("edgezen --help, or --help behind a command, lists the options")
+    let help = "edgezen --help, or --help behind a command, lists the options";
+    let remedy: Vec<&str> = tips.into_iter().chain([help]).collect();
+    Failure::usage(message).remedy(remedy.join("; "))
 }
 
 /// Where a command inside another one is not known, such as an experiment: those that there are.

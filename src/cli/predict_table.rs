@@ -1,6 +1,7 @@
 //! `edgezen predict --kernels TABLE` and `--networks TABLE`: a table in, the same table with predictions out.
 
 use super::Global;
+use super::count::counted;
 use super::failure::{Exit, Failure};
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_lab::files::Destination;
@@ -40,10 +41,11 @@ pub fn write(
     table.write(output)?;
     if let Some(Other { row, what }) = table.others.first() {
         global.output().note(format!(
-            "warning: {} rows of {} are of another identity than {}, and hold no prediction: row {} is of {what}; they take a \
-             predictor of their own (--device NAME@RUNTIME@PRECISION, with @Nt for threads)",
-            table.others.len(),
+            "warning: {} of {} {} of another identity than {}, without a prediction: row {} is of {what}, which takes a \
+             predictor of its own (--device NAME@RUNTIME@PRECISION, with @Nt for threads)",
+            counted(table.others.len(), "row"),
             input.display(),
+            if table.others.len() == 1 { "is" } else { "are" },
             loaded.identity().in_words(),
             row + 1
         ));
@@ -58,8 +60,8 @@ pub fn write(
     };
     global.output().written(output, &report, || {
         let mut text = format!(
-            "{} rows, {} inside the domain of {}: {}",
-            report.rows,
+            "{}, {} inside the domain of {}: {}",
+            counted(report.rows, "row"),
             report.inside,
             loaded.identity().in_words(),
             report.output

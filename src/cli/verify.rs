@@ -10,7 +10,7 @@ use edgezen_lab::report::tables::{NOTHING, VerifiedRow};
 use edgezen_lab::runs::Verified;
 use edgezen_lab::verify::{Event, VerifyError, metrics};
 use indicatif::ProgressBar;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Refuses a device that nothing here can measure on.
 pub fn check(device: Option<&str>) -> Result<(), Failure> {
@@ -99,19 +99,28 @@ pub fn text(rows: &[Verified]) -> String {
         Some((cut, _)) => format!("{}…", &net[..cut]),
         None => net.to_owned(),
     };
+    let label = |verified: &Verified| {
+        let score = VerifiedRow::from(verified).score;
+        score.map_or_else(|| short(&verified.net), |score| format!("score {score}"))
+    };
     let row = |verified: &Verified| {
         let row = VerifiedRow::from(verified);
-        let network = row.score.map_or_else(|| short(&verified.net), |score| format!("score {score}"));
+        let network = label(verified);
         let marks = [row.in_interval, row.in_budget, row.quality].map(str::to_owned);
         [network, row.predicted, row.measured, row.error].into_iter().chain(marks).collect()
     };
     let cells: Vec<Vec<String>> = rows.iter().map(row).collect();
     let header = ["network", "predicted", "measured", "error", "in interval", "in budget", "quality"];
     let mut out = output::table(&header, &cells);
-    let reasons = rows.iter().filter_map(|row| Some((row.quality.name(), row.reason.as_deref()?)));
-    let reasons: BTreeSet<String> =
-        reasons.map(|(quality, reason)| format!("{quality}: {reason}\n")).collect();
-    out.extend(reasons);
+    let mut reasons: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for row in rows {
+        if let Some(reason) = row.reason.as_deref() {
+            reasons.entry((row.quality.name(), reason)).or_default().push(label(row));
+        }
+    }
+    for ((quality, reason), networks) in reasons {
+        out += &format!("{quality}: {}: {reason}\n", networks.join(", "));
+    }
     if let Some(metrics) = metrics(rows).filter(|_| rows.len() > 1) {
         let correlation = |value: Option<f64>| value.map_or(NOTHING.to_owned(), |v| format!("{v:.3}"));
         out += &format!(

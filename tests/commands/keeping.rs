@@ -398,3 +398,36 @@ fn a_folder_that_cannot_be_read_is_an_error_and_not_another_predictor() {
         std::fs::set_permissions(dir.join(name), std::fs::Permissions::from_mode(0o700)).unwrap();
     }
 }
+
+#[test]
+#[cfg(unix)]
+fn a_network_file_that_the_disk_does_not_take_is_an_error_of_a_whole_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    // Files of 1 MB fit, and the network's has more.
+    let limited = "trap '' XFSZ; ulimit -f 2000; exec \"$0\" search --params 900k --iterations 300 -o r -q";
+    let output = Command::new("sh")
+        .args(["-c", limited, env!("CARGO_BIN_EXE_edgezen")])
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    for words in ["best.onnx", "no space", "edgezen search --resume --out r"] {
+        assert!(stderr.contains(words), "{words}: {stderr}");
+    }
+    let found = runs::read(&dir.join("r")).unwrap();
+    for name in ["best.txt", "front.csv", "front.json", "result.json"] {
+        assert!(dir.join("r").join(name).is_file(), "{name}");
+    }
+    // Shown again, it is still an error until the file can be written.
+    let file = dir.join("r/best.onnx");
+    std::fs::create_dir(&file).unwrap();
+    std::fs::write(file.join("mine"), "mine").unwrap();
+    let again = ["search", "--resume", "--out", "r", "-q"];
+    refused(dir, &again, 2, &["best.onnx", "move away"]);
+    std::fs::remove_dir_all(&file).unwrap();
+    assert_eq!(edgezen(dir, &again).status.code(), Some(0));
+    assert!(file.is_file());
+    assert_eq!(runs::read(&dir.join("r")).unwrap().best, found.best);
+}

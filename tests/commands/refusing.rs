@@ -344,3 +344,99 @@ fn a_structure_that_was_cut_off_is_not_taken_for_the_best_network() {
     assert_eq!(std::fs::read_to_string(dir.join("run/best.txt")).unwrap(), best);
     assert_eq!(text(&edgezen_json(dir, &["info", "run", "--json"]), "net"), text(&found["best"], "net"));
 }
+
+#[test]
+fn tables_of_networks_take_names_and_structures_in_each_column() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let (one, two) = ("SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,1,8,1)", "SuperConvK3BNRELU(3,16,2,1)");
+    for column in ["network", "net", "model"] {
+        let rows =
+            format!("{column},resolution,latency_ms\n\"{one}\",64,8\n\"{two}\",96,9\nresnet18,224,70\n");
+        std::fs::write(dir.join("t.csv"), rows).unwrap();
+        let predict =
+            ["predict", "--device", "pixel2", "--networks", "t.csv", "-o", "p.csv", "--force", "--json"];
+        edgezen_json(dir, &predict);
+        let out = std::fs::read_to_string(dir.join("p.csv")).unwrap();
+        assert!(out.lines().skip(1).all(|line| !line.ends_with(",,,,")), "{out}");
+        let evaluate = ["evaluate", "--predictor", "pixel2", "--data", "t.csv", "--json"];
+        assert_eq!(number(&edgezen_json(dir, &evaluate), "rows"), 3.0);
+    }
+    // Of two columns, the one whose names are known.
+    std::fs::write(dir.join("b.csv"), format!("net,model,latency_ms\n\"{one}\",mine,8\n")).unwrap();
+    let evaluate = ["evaluate", "--predictor", "pixel2", "--data", "b.csv", "--json"];
+    assert_eq!(number(&edgezen_json(dir, &evaluate), "rows"), 1.0);
+    // A dataset, its table, and a dataset of that.
+    let import = |table: &str, to: &str| {
+        let args = [
+            "dataset",
+            "import",
+            "--format",
+            "networks",
+            table,
+            "-o",
+            to,
+            "--device",
+            "mine",
+            "--runtime",
+            "tflite",
+        ];
+        edgezen_json(dir, &[&args[..], &["--precision", "fp32", "--json"]].concat())
+    };
+    import("t.csv", "first");
+    edgezen_json(dir, &["dataset", "export", "first", "--only", "networks", "-o", "n.csv", "--json"]);
+    import("n.csv", "second");
+    let subjects = |folder: &str| {
+        let samples = edgezen::dataset::Dataset::read(&dir.join(folder)).unwrap().samples;
+        samples
+            .into_iter()
+            .map(|sample| format!("{:?} {:?}", sample.subject, sample.median))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(subjects("first"), subjects("second"));
+    assert_eq!(subjects("first").len(), 3);
+    // What is in no table, and tables of nothing.
+    std::fs::write(dir.join("o.csv"), "network,latency_ms\na.onnx,8\n").unwrap();
+    refused(
+        dir,
+        &["predict", "--device", "pixel2", "--networks", "o.csv", "-o", "x.csv"],
+        2,
+        &["a.onnx", ".onnx files"],
+    );
+    std::fs::write(dir.join("o.csv"), "structure,latency_ms\na,8\n").unwrap();
+    refused(
+        dir,
+        &["evaluate", "--predictor", "pixel2", "--data", "o.csv"],
+        7,
+        &["kind", "network, net or model"],
+    );
+}
+
+#[test]
+fn remedies_are_of_the_command_and_of_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    // A predictor file is no calibration, whatever its version.
+    let predictor = concat!(env!("CARGO_MANIFEST_DIR"), "/predictors/pixel2@tflite@fp32.json");
+    let score = ["score", "resnet18", "--calibration", predictor];
+    refused(dir, &score, 7, &["not a calibration file", "edgezen calibrate"]);
+    std::fs::write(dir.join("t.csv"), "device,network,latency_ms\nnobody,resnet18,8\n").unwrap();
+    let (_, errors) = said(dir, &["evaluate", "--predictor", "pixel2", "--data", "t.csv"]);
+    assert!(errors.contains("--predictor") && !errors.contains("--device"), "{errors}");
+    // Files of a run.
+    let search = ["search", "--params", "500k", "--iterations", "200", "-o", "r", "-q", "--json"];
+    let again = ["search", "--resume", "--out", "r", "-q", "--json"];
+    let found = edgezen_json(dir, &search);
+    std::fs::write(dir.join("r/result.json"), "").unwrap();
+    for args in [&again[..], &["report", "r"], &["predict", "r", "--device", "pixel2"]] {
+        refused(dir, args, 7, &["result.json", "delete", "edgezen search --resume --out r"]);
+    }
+    std::fs::remove_file(dir.join("r/result.json")).unwrap();
+    assert_eq!(edgezen_json(dir, &again)["best"]["net"], found["best"]["net"]);
+    std::fs::write(dir.join("r/checkpoint"), "1\n2\n").unwrap();
+    refused(dir, &again, 7, &["checksum", "delete r/checkpoint: the finished run"]);
+    std::fs::remove_file(dir.join("r/checkpoint")).unwrap();
+    assert_eq!(edgezen_json(dir, &again)["best"]["net"], found["best"]["net"]);
+    let (_, errors) = said(dir, &["jobs", "plan", "resnet18", "-o", "k", "--", "score", "--foo"]);
+    assert!(errors.contains("--foo") && !errors.contains("tip:"), "{errors}");
+}

@@ -62,6 +62,18 @@ impl Format {
         Ok(value)
     }
 
+    /// Checks that the JSON file in `bytes` has the field `mark`, which every version of its kind has and other kinds have not.
+    ///
+    /// # Errors
+    /// No JSON, or a file of another kind, whatever its version.
+    pub fn check_kind(&self, path: &Path, bytes: &[u8], mark: &str) -> Result<(), FileError> {
+        let value: Value = serde_json::from_slice(bytes).map_err(|e| self.not_ours(path, e))?;
+        match value.get(mark) {
+            Some(_) => Ok(()),
+            None => Err(self.not_ours(path, format!("the field {mark} is missing"))),
+        }
+    }
+
     /// The content of a JSON file; `path` is for the messages. The version is checked first: a newer file must be
     /// called newer, and not be refused for a field that this program does not know.
     ///
@@ -247,5 +259,15 @@ mod tests {
         let damaged = parse("{\"layout\":3,\n\"things\":[1]}").unwrap_err();
         assert!(matches!(damaged, FileError::Damaged { .. }), "{damaged}");
         assert!(damaged.to_string().contains("line 2"), "{damaged}");
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_not_called_newer() {
+        let check = |text: &str| FORMAT.check_kind(Path::new("a.json"), text.as_bytes(), "items");
+        assert!(check(r#"{"layout":9,"items":[]}"#).is_ok(), "its version is looked at later");
+        for text in [r#"{"layout":9,"things":[1]}"#, "[1]", "", "x"] {
+            let error = check(text).unwrap_err();
+            assert!(matches!(error, FileError::NotOurs { .. }), "{error}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! `edgezen dataset accuracies`: a published table of trained networks as one of ours.
 
+use crate::cli::count::counted;
 use crate::cli::force::Force;
 use crate::cli::{Failure, Global};
 use edgezen_lab::accuracy::AccuracyTable;
@@ -46,6 +47,6 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
         columns: ours.columns().to_vec(),
     };
     global.output().result(&report, || {
-        format!("{}: {} rows of {}", report.table, report.rows, report.columns.join(", "))
+        format!("{}: {} of {}", report.table, counted(report.rows, "row"), report.columns.join(", "))
     })
 }

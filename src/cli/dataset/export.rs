@@ -1,6 +1,7 @@
 //! `edgezen dataset export`: the samples of a dataset as a table.
 
 use super::super::Global;
+use super::super::count::counted;
 use super::super::failure::Failure;
 use super::super::force::Force;
 use edgezen_core::measurement::{Sample, Subject};
@@ -12,7 +13,8 @@ use std::path::PathBuf;
 pub struct Args {
     /// Folder of the dataset
     dir: PathBuf,
-    /// Table: .csv, .csv.gz or .parquet. One of kernels can be given to evaluate and to predict --kernels
+    /// Table: .csv, .csv.gz or .parquet. One of kernels can be given to evaluate and to predict --kernels, one of networks to
+    /// evaluate and to predict --networks
     #[arg(short, long, alias = "out", value_name = "TABLE")]
     output: PathBuf,
     /// What is written, where a dataset holds several
@@ -91,7 +93,8 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
             set("residual", &kernel(|k| k.residual.to_string()));
         }
         _ => {
-            set("network", &|sample| match &sample.subject {
+            // A block is no network of its own, and must not be read as one.
+            set(if kind == "block" { "block" } else { "network" }, &|sample| match &sample.subject {
                 Subject::Block { structure, .. } | Subject::Network { structure, .. } => structure.clone(),
                 other => other.to_string(),
             });
@@ -101,6 +104,16 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
                 }
                 _ => String::new(),
             });
+            if kind == "network" {
+                set("classes", &|sample| match &sample.subject {
+                    Subject::Network { classes, .. } => classes.to_string(),
+                    _ => String::new(),
+                });
+                set("se", &|sample| match &sample.subject {
+                    Subject::Network { se, .. } => se.to_string(),
+                    _ => String::new(),
+                });
+            }
             set("batch", &|sample| sample.subject.batch().unwrap_or(identity.batch).to_string());
         }
     }
@@ -110,7 +123,7 @@ pub fn run(args: &Args, global: Global) -> Result<(), Failure> {
     table.write(&to)?;
     let report =
         Exported { id: identity.to_string(), rows: samples.len(), output: args.output.display().to_string() };
-    global
-        .output()
-        .written(&to, &report, || format!("{} rows of {}: {}", report.rows, report.id, report.output))
+    global.output().written(&to, &report, || {
+        format!("{} of {}: {}", counted(report.rows, "row"), report.id, report.output)
+    })
 }

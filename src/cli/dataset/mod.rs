@@ -226,7 +226,8 @@ impl From<NetworkTableError> for Failure {
             NetworkTableError::UnknownNetworks { near, .. } => {
                 let question = spelling::question(&near).map(|question| format!("{question} "));
                 Failure::usage(message).remedy(format!(
-                    "{}edgezen networks lists the names; other networks have codes, as zoo:mobilenet_v3_large_1.0@224",
+                    "{}a table takes names (edgezen networks lists them), codes as zoo:mobilenet_v3_large_1.0@224 and structure \
+                     strings; it takes no .onnx files and no folders of runs, which edgezen predict takes as they are",
                     question.unwrap_or_default()
                 ))
             }

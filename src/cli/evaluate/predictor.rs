@@ -5,6 +5,7 @@ use crate::cli::force::{Force, has_ending};
 use crate::cli::{Global, fit, predictors};
 use edgezen_core::predictor::metrics::Metrics;
 use edgezen_lab::dataset;
+use edgezen_lab::dataset::table::NetworkTableError;
 use edgezen_lab::evaluation::kernels::KernelEvaluation;
 use edgezen_lab::evaluation::networks::NetworkEvaluation;
 use edgezen_lab::evaluation::{Evaluation, EvaluationError, PartMetrics, evaluate, scatter};
@@ -166,6 +167,13 @@ impl From<EvaluationError> for Failure {
         let message = error.to_string();
         match error {
             EvaluationError::Dataset(error) => error.into(),
+            // What is meant is the predictor's identity: no option here chooses another.
+            EvaluationError::Table(NetworkTableError::NoLatencies { .. }) => Failure::usage(message).remedy(
+                "--predictor of the identity that the table holds (edgezen predictors list), or a table of this predictor's",
+            ),
+            EvaluationError::Table(NetworkTableError::Mixed { .. } | NetworkTableError::Name { .. }) => {
+                Failure::usage(message).remedy("leave the rows of one identity in the table")
+            }
             EvaluationError::Table(error) => error.into(),
             EvaluationError::Observation(error) => error.into(),
             EvaluationError::Subject { .. } => Failure::runtime(message),

@@ -1,5 +1,6 @@
 //! What `edgezen profile` says in the end.
 
+use crate::cli::count::counted;
 use crate::cli::{Exit, Failure, output};
 use edgezen_core::measurement::Quality;
 use edgezen_core::units::three_digits;
@@ -104,10 +105,18 @@ pub fn text(report: &Profile, lookup: &[LookupRow]) -> String {
         .iter()
         .map(|row| vec![row.block.clone(), row.resolution.to_string(), three_digits(row.median_ms)])
         .collect();
-    let mut out = output::table(&["block", "side", "ms"], &rows);
+    // Measurements that refine a dataset have no blocks.
+    let mut out = match rows.is_empty() {
+        true => String::new(),
+        false => output::table(&["block", "side", "ms"], &rows) + "\n",
+    };
     out += &format!(
-        "\n{} kernels, {} blocks and {} networks of {} in {:.0} s",
-        report.kernels, report.blocks, report.networks, report.identity, report.seconds
+        "{}, {} and {} of {} in {:.0} s",
+        counted(report.kernels, "kernel"),
+        counted(report.blocks, "block"),
+        counted(report.networks, "network"),
+        report.identity,
+        report.seconds
     );
     let flagged = [
         (report.good, "good"),
@@ -189,6 +198,7 @@ mod tests {
         };
         let said = text(&profile, &[]);
         assert!(said.contains("not fit for it: load average 9.00 on 2 cores"), "{said}");
+        assert!(said.starts_with("10 kernels, 1 block and 1 network of"), "no table without blocks: {said}");
         assert!(!text(&Profile { unfit: Vec::new(), ..profile }, &[]).contains("not fit"));
     }
 }

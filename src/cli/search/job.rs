@@ -9,6 +9,7 @@ use crate::cli::output::Output;
 use crate::cli::{Exit, Failure, target, verify};
 use crate::shipped;
 use edgezen_core::accuracy::Prediction;
+use edgezen_core::files::FileError;
 use edgezen_core::plainnet::notation;
 use edgezen_core::proxy::Proxy;
 use edgezen_core::proxy::ensemble::Ensemble;
@@ -19,7 +20,8 @@ use edgezen_lab::rescoring;
 use edgezen_lab::rescoring::Race;
 use edgezen_lab::runs;
 use edgezen_lab::runs::{
-    Chosen, Content, FoundNetwork, Manifest, Rescored, RunFolder, SavedSearch, SearchResult, Verification,
+    Chosen, Content, FoundNetwork, Manifest, NotExported, Rescored, RunFolder, SavedSearch, SearchResult,
+    Verification,
 };
 use edgezen_lab::verify::{OnDevice, Verify};
 use std::ops::ControlFlow;
@@ -61,6 +63,13 @@ struct Known<'a> {
     verification: Option<Verification>,
     rescored: Option<Rescored>,
     notes: Vec<String>,
+}
+
+/// A run whose result is on the disk.
+struct Written {
+    result: SearchResult,
+    /// Why the network file of the best network is not, though it could be.
+    lacking: Option<Failure>,
 }
 
 impl Job<'_> {
@@ -108,14 +117,20 @@ impl Job<'_> {
             runs::write_result(home, &result)?;
             runs::write_manifest(home, manifest)?;
         }
-        if !home.join("best.onnx").exists() || !home.join("best.txt").exists() {
+        let mut lacking = None;
+        if !home.join("best.onnx").is_file() || !home.join("best.txt").exists() {
             let best = notation::parse(&result.best.net)?.super_blocks("a search finds")?;
-            if let Some(reason) = runs::write_best(home, &plan.model(&best), plan.seed)? {
-                self.output.note(format!("note: {reason}"));
+            match runs::write_best(home, &plan.model(&best), plan.seed)? {
+                Some(NotExported::File(error)) => lacking = Some(lacks(error, plan)),
+                Some(reason) => self.output.note(format!("note: {reason}")),
+                None => {}
             }
         }
         if !home.join("front.csv").exists() {
             runs::write_front(home, &result)?;
+        }
+        if let Some(failure) = lacking {
+            return Err(failure);
         }
         self.output.result(&result, || text::text(&result, plan))?;
         judge(&result, plan)
@@ -180,7 +195,7 @@ impl Job<'_> {
             runs::write_verification(&home, measured)?;
         }
         let known = Known { best: &best, verification: measured.or(earlier), rescored, notes };
-        let result = self.write(&home, &found, known)?;
+        let Written { result, lacking } = self.write(&home, &found, known)?;
         result.notes.iter().for_each(|note| output.note(format!("note: {note}")));
         let page = plan.out.join("report.html");
         if home != plan.out && page.exists() {
@@ -188,7 +203,7 @@ impl Job<'_> {
             output.note(format!("note: {page} shows the run before; edgezen report {run} draws it anew"));
         }
         folder.finish()?;
-        if let Some(failure) = failure {
+        if let Some(failure) = lacking.or(failure) {
             return Err(failure);
         }
         output.result(&result, || text::text(&result, plan))?;
@@ -197,15 +212,18 @@ impl Job<'_> {
 
     /// Writes the best network, the front and the result into `home`; what is to be known of the best network comes after the
     /// notes in `known`.
-    fn write(&self, home: &Path, found: &Found, known: Known<'_>) -> Result<SearchResult, Failure> {
+    fn write(&self, home: &Path, found: &Found, known: Known<'_>) -> Result<Written, Failure> {
         let Job { plan, proxy, .. } = *self;
         let Found { outcome, winner, seconds } = found;
         let Known { best, verification, rescored, mut notes } = known;
         if let Some(prediction) = plan.by_calibration(&best.blocks)? {
             notes.push(of_accuracy(&prediction));
         }
-        if let Some(reason) = runs::write_best(home, &plan.model(&best.blocks), plan.seed)? {
-            notes.push(reason.to_string());
+        let mut lacking = None;
+        match runs::write_best(home, &plan.model(&best.blocks), plan.seed)? {
+            Some(NotExported::File(error)) => lacking = Some(lacks(error, plan)),
+            Some(reason) => notes.push(reason.to_string()),
+            None => {}
         }
         let extrapolated = degeneracy::extrapolated(self.search, &best.blocks)?;
         let result = SearchResult {
@@ -241,7 +259,7 @@ impl Job<'_> {
         };
         runs::write_front(home, &result)?;
         runs::write_result(home, &result)?;
-        Ok(result)
+        Ok(Written { result, lacking })
     }
 
     /// Scores the best networks again, if that was asked for; the result so far is in `home`, and `verify` networks are to be
@@ -327,6 +345,19 @@ impl Job<'_> {
         })?;
         Ok((Some(finding.verification), finding.best.unwrap_or_else(|| winning.clone())))
     }
+}
+
+/// The failure of a run whose result was written, and whose network file the disk did not take.
+fn lacks(error: FileError, plan: &SearchPlan) -> Failure {
+    let failure = Failure::from(error);
+    let first = match (failure.exit, &failure.remedy) {
+        (Exit::Usage, _) => "move away what is there; then ".to_owned(),
+        (_, Some(remedy)) => format!("{remedy}; then "),
+        (_, None) => String::new(),
+    };
+    let out = plan.out.display();
+    failure
+        .remedy(format!("{first}edgezen search --resume --out {out} writes it: the rest of the run is there"))
 }
 
 /// What is to be known of an accuracy that a calibration predicts.

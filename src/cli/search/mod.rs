@@ -12,6 +12,7 @@ use super::target::Reach;
 use super::{Exit, Failure, Global, rescore, verify};
 use clap::builder::PossibleValuesParser;
 use edgezen_core::digest::sha256;
+use edgezen_core::files::FileError;
 use edgezen_core::proxy::Mode;
 use edgezen_core::search::{Quantity, optimiser};
 use edgezen_core::space;
@@ -251,11 +252,36 @@ fn check(args: &Args, plan: &SearchPlan) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The failure of a file in a run. What the checkpoint holds can be written anew, and the checkpoint cannot.
+fn damaged(error: FileError) -> Failure {
+    let path = match &error {
+        FileError::NotOurs { path, .. } | FileError::Damaged { path, .. } | FileError::Checksum { path } => {
+            path.clone()
+        }
+        _ => return error.into(),
+    };
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (file, out) = (path.display(), dir.display());
+    let remedy = match path.file_name().and_then(|name| name.to_str()) {
+        Some("result.json") => {
+            format!("delete {file}, then edgezen search --resume --out {out} writes it anew")
+        }
+        Some("checkpoint") if dir.join("result.json").exists() => {
+            format!("delete {file}: the finished run in {out} stays as it is, and can no longer be prolonged")
+        }
+        Some("checkpoint") => {
+            format!("delete {file}, then edgezen search --resume --out {out} starts the run anew")
+        }
+        _ => return error.into(),
+    };
+    Failure::from(error).remedy(remedy)
+}
+
 impl From<runs::RunError> for Failure {
     fn from(error: runs::RunError) -> Failure {
         let message = error.to_string();
         match error {
-            runs::RunError::File(error) => error.into(),
+            runs::RunError::File(error) => damaged(error),
             runs::RunError::Finished { .. } => Failure::usage(message).remedy(
                 "another --out; --resume shows it again, --resume --iterations MORE prolongs it, --force replaces it \
                  when the new run is whole",

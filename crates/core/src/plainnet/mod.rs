@@ -103,6 +103,14 @@ pub struct Model {
 }
 
 impl Model {
+    /// A structure with the input that it was most likely made for. The stem tells: networks for CIFAR images begin with
+    /// stride 1.
+    pub fn with_usual_input(name: Option<String>, network: Network) -> Model {
+        let small = matches!(network.blocks.first(), Some(Block::Super(block)) if block.stride == 1);
+        let (resolution, classes) = if small { (32, 10) } else { (224, 1000) };
+        Model { name, network, resolution, classes, se: false }
+    }
+
     /// Checks the structure on this resolution, and the classes; gives the shape before global pooling.
     pub fn validate(&self) -> Result<Shape, ShapeError> {
         shape::check_classes(self.classes)?;

@@ -6,7 +6,7 @@ use crate::dataset::import::networks as published;
 use crate::dataset::table::{NetworkTable, Select};
 use crate::dataset::{Dataset, KernelTable};
 use crate::fit::observation::{Observation, observations};
-use edgezen_core::measurement::{Identity, Sample, Subject};
+use edgezen_core::measurement::{Identity, Sample};
 use std::path::Path;
 
 /// Measurements to judge by.
@@ -45,7 +45,7 @@ fn networks(table: KernelTable, archs: Option<&Path>, identity: &Identity) -> Re
     let mut select = select(identity);
     let table = NetworkTable::of(published::translated(table, &mut select)?, archs)?;
     let rows = table.rows(&select)?.into_iter();
-    let samples = rows.map(|row| Sample::imported(Subject::encoded(row.network, row.batch), row.latency));
+    let samples = rows.map(|row| Sample::imported(row.network.subject(row.batch), row.latency));
     Ok(Data::Networks { samples: samples.collect(), unknown: table.unknown })
 }
 

@@ -2,7 +2,7 @@
 //! of the whole batch) and `in_domain`.
 
 use super::{INSIDE, PredictionError};
-use crate::dataset::table::NetworkTable;
+use crate::dataset::table::{Listed, NetworkTable};
 use crate::dataset::{DatasetError, KernelTable};
 use crate::files::Destination;
 use edgezen_core::plainnet::KernelKind;
@@ -10,7 +10,6 @@ use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::fitted::{Bounded, FittedPredictor};
 use edgezen_core::predictor::{Estimate, LatencyPredictor, Support};
 use edgezen_core::units::Latency;
-use edgezen_core::zoo::Encoded;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -98,6 +97,9 @@ pub fn of_networks(
         let (path, what) = (input.to_owned(), first.what.clone());
         return Err(PredictionError::OtherRows { path, what, predictor: loaded.identity().in_words() });
     }
+    if table.networks.iter().all(Option::is_none) && !table.networks.is_empty() {
+        return Err(table.unknown_networks().into());
+    }
     let NetworkTable { table, networks, unknown } = table;
     let mut rows = Vec::with_capacity(networks.len());
     for (at, network) in networks.iter().enumerate() {
@@ -107,7 +109,7 @@ pub fn of_networks(
             None => None,
         });
     }
-    let name = |at: usize| networks[at].as_ref().map_or(String::new(), Encoded::to_string);
+    let name = |at: usize| networks[at].as_ref().map_or(String::new(), Listed::to_string);
     Ok(PredictedTable { others, ..PredictedTable::new(table, &rows, unknown, name) })
 }
 
@@ -158,15 +160,19 @@ fn batch(table: &KernelTable, row: usize) -> Option<u32> {
 }
 
 /// The prediction of a whole network.
-fn whole(loaded: &AnyPredictor, network: &Encoded, batch: Option<u32>) -> Result<Row, PredictionError> {
+fn whole(loaded: &AnyPredictor, network: &Listed, batch: Option<u32>) -> Result<Row, PredictionError> {
     let (estimate, batch) = match loaded {
         AnyPredictor::Networks(predictor) => {
             let foreign = || PredictionError::foreign(predictor, format!("{network} is of another space"));
-            (predictor.predict(network).ok_or_else(foreign)?, predictor.identity.batch)
+            let estimate = match network {
+                Listed::Encoded(code) => predictor.predict(code),
+                Listed::PlainNet(_) => None,
+            };
+            (estimate.ok_or_else(foreign)?, predictor.identity.batch)
         }
         AnyPredictor::Kernels(predictor) => {
             let batch = batch.unwrap_or(predictor.identity().batch);
-            (of_parts(&predictor.with_batch(batch), network), batch)
+            (by_kernels(&predictor.with_batch(batch), network)?, batch)
         }
     };
     let times = f64::from(batch);
@@ -179,8 +185,11 @@ fn whole(loaded: &AnyPredictor, network: &Encoded, batch: Option<u32>) -> Result
 }
 
 /// A network by its kernels.
-fn of_parts(predictor: &FittedPredictor, network: &Encoded) -> Estimate {
+fn by_kernels(predictor: &FittedPredictor, network: &Listed) -> Result<Estimate, PredictionError> {
     let lowering = predictor.lowering();
-    let kernels: Vec<_> = network.parts().iter().flat_map(|part| lowering.kernels(&part.graph)).collect();
-    predictor.predict(&kernels)
+    let kernels: Vec<_> = match network {
+        Listed::Encoded(code) => code.parts().iter().flat_map(|part| lowering.kernels(&part.graph)).collect(),
+        Listed::PlainNet(model) => lowering.kernels(&model.graph()?),
+    };
+    Ok(predictor.predict(&kernels))
 }

@@ -18,7 +18,8 @@ const DATA: &str = "best.onnx.data";
 /// Random weights that take more are not written unasked; `export` writes them.
 const MOST_BYTES: u64 = 8 << 30;
 
-/// Why there is no ONNX file of the best network. The run is whole without it.
+/// Why there is no ONNX file of the best network. The run is whole without it, unless the disk did not take it
+/// ([`NotExported::File`]).
 #[derive(Debug, thiserror::Error)]
 pub enum NotExported {
     #[error("best.onnx was not written: its weights would take {}; edgezen export writes them", Bytes(*bytes as f64))]
@@ -27,12 +28,13 @@ pub enum NotExported {
     Shape(#[from] ShapeError),
     #[error("best.onnx was not written: {0}")]
     Onnx(#[from] OnnxError),
+    /// It could be expressed, and was not written.
     #[error("best.onnx was not written: {0}")]
     File(#[from] FileError),
 }
 
 /// Writes the structure and the ONNX file of the best network into `dir`; `seed` is that of its weights. Gives the reason
-/// where there can be no ONNX file.
+/// where there is no ONNX file.
 ///
 /// # Errors
 /// The structure cannot be written.
@@ -44,7 +46,10 @@ pub fn write_best(dir: &Path, best: &Model, seed: u64) -> Result<Option<NotExpor
         let path = dir.join(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            removed => removed.map_err(FileError::io(&path))?,
+            Ok(()) => {}
+            // What kept it from being written says more than what keeps it from being removed.
+            Err(_) if matches!(reason, NotExported::File(_)) => {}
+            Err(error) => return Err(FileError::io(&path)(error).into()),
         }
     }
     Ok(Some(reason))
@@ -87,5 +92,14 @@ mod tests {
         assert!(reason.contains("edgezen export"), "{reason}");
         assert!(!dir.path().join(ONNX).exists(), "the ONNX file of another network was left");
         assert!(fs::read_to_string(dir.path().join(BEST)).unwrap().contains("65536,65536"));
+    }
+
+    #[test]
+    fn an_onnx_file_that_the_disk_does_not_take_is_told_from_one_that_cannot_be() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(ONNX)).unwrap();
+        let reason = write_best(dir.path(), &model("SuperConvK3BNRELU(3,8,1,1)"), 0).unwrap();
+        assert!(matches!(reason, Some(NotExported::File(_))), "{reason:?}");
+        assert!(dir.path().join(BEST).exists());
     }
 }

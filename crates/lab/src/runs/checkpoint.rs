@@ -57,7 +57,7 @@ impl SavedSearch {
         let damaged = |reason: &str| FileError::damaged(&path, reason);
         let (first, body) = text.trim_end().split_once('\n').ok_or_else(|| damaged("it is too short"))?;
         if first != sha256(body) {
-            return Err(damaged("its checksum does not fit; delete it to start this run anew").into());
+            return Err(damaged("its checksum does not fit").into());
         }
         let saved: SavedSearch = FORMAT.parse(&path, body.as_bytes())?;
         if !(saved.seconds.is_finite() && saved.seconds >= 0.0) {

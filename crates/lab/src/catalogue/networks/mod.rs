@@ -15,7 +15,7 @@ pub use names::NamedNetwork;
 use edgezen_core::plainnet::graph_cost::{self, GraphCost};
 use edgezen_core::plainnet::lowering::Lowering;
 use edgezen_core::plainnet::sections::{self, Section};
-use edgezen_core::plainnet::{Block, Graph, Model, Network, Shape, ShapeError, notation, published};
+use edgezen_core::plainnet::{Graph, Model, Network, Shape, ShapeError, notation, published};
 use edgezen_core::zoo::Encoded;
 use edgezen_engine::imported::{Imported, Size};
 use edgezen_engine::onnx::{self, OnnxError};
@@ -97,7 +97,7 @@ pub fn any(net: &str, overrides: Overrides) -> Result<AnyNetwork, NetworkError> 
     if net.ends_with(')')
         && let Ok(network) = notation::parse_spaced(net)
     {
-        return Ok(AnyNetwork::PlainNet(overrides.applied(with_usual_input(None, network))?));
+        return Ok(AnyNetwork::PlainNet(overrides.applied(Model::with_usual_input(None, network))?));
     }
     let kind = file_kind(net);
     if kind == Some(Kind::Onnx) {
@@ -330,7 +330,7 @@ fn plain(net: &str) -> Result<Model, NetworkError> {
     let path = Path::new(net);
     if net.contains('(') {
         return match notation::parse_spaced(net) {
-            Ok(network) => Ok(with_usual_input(None, network)),
+            Ok(network) => Ok(Model::with_usual_input(None, network)),
             // The name of a file may have parentheses.
             Err(_) if path.is_file() => of_file(path),
             Err(error) => Err(error.into()),
@@ -352,18 +352,7 @@ fn plain(net: &str) -> Result<Model, NetworkError> {
 
 fn of_file(path: &Path) -> Result<Model, NetworkError> {
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    Ok(with_usual_input(name, file::structure(path)?))
-}
-
-/// A structure with the input that it was most likely made for. The stem tells: networks for CIFAR images begin with
-/// stride 1.
-fn with_usual_input(name: Option<String>, network: Network) -> Model {
-    let small = matches!(
-        network.blocks.first(),
-        Some(Block::Super(block)) if block.stride == 1
-    );
-    let (resolution, classes) = if small { (32, 10) } else { (224, 1000) };
-    Model { name, network, resolution, classes, se: false }
+    Ok(Model::with_usual_input(name, file::structure(path)?))
 }
 
 #[cfg(test)]

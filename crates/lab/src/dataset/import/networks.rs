@@ -9,7 +9,7 @@ use super::{
 use crate::dataset::table::{KernelTable, NetworkRow, NetworkTable, NetworkTableError, Select};
 use crate::dataset::{Dataset, Environment, Provenance, names};
 use edgezen_core::foreign::Name;
-use edgezen_core::measurement::{Identity, Sample, Subject};
+use edgezen_core::measurement::{Identity, Sample};
 use edgezen_core::predictor::roofline::Roofline;
 use edgezen_core::zoo::Space;
 use std::collections::BTreeSet;
@@ -391,7 +391,7 @@ pub fn import(
         let batches: Vec<String> = batches.iter().map(u32::to_string).collect();
         notes.push(format!("Batches of {} images.", batches.join(", ")));
     }
-    let sample = |row: NetworkRow| Sample::imported(Subject::encoded(row.network, row.batch), row.latency);
+    let sample = |row: NetworkRow| Sample::imported(row.network.subject(row.batch), row.latency);
     let environment = Environment { roofline: roofline(&identity), ..Environment::default() };
     Ok(Dataset {
         identity,

@@ -2,7 +2,9 @@
 
 mod bounded;
 mod kernels;
+mod listed;
 mod networks;
 
 pub use kernels::KernelTable;
+pub use listed::Listed;
 pub use networks::{NetworkRow, NetworkTable, NetworkTableError, Select};

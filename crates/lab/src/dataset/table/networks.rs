@@ -7,18 +7,19 @@
 //! | FBNet | `op00` … `op21`, integers 0 to 8 |
 //! | NAS-Bench-201 | `e01 e02 e12 e03 e13 e23`, names of operations |
 //! | Once-for-all | `resolution d0` … `d4`, `ks00` … `ks19`, `e00` … `e19` |
-//! | any | `network` (or `model`): a name or a code, and `resolution` (224 where it is missing) |
+//! | any | `network`, `net` or `model`: a name, a code or a structure string; and `resolution`, `classes`, `se` (as usual where they are missing) |
 //!
 //! Where a table has `arch_id` instead, those columns come from `archs.csv.gz` beside it, or from the file
 //! that is named. `arch_id` only joins the two; nothing is ever predicted from it.
 
 use super::KernelTable;
+use super::listed::{Beside, Listed};
 use crate::dataset::{DatasetError, names};
 use crate::spelling;
 use edgezen_core::foreign::NameError;
 use edgezen_core::measurement::Identity;
 use edgezen_core::units::Latency;
-use edgezen_core::zoo::{Encoded, FbNet, Named, NasBench201, Ofa, Space, fbnet, known, nasbench201, ofa};
+use edgezen_core::zoo::{Encoded, FbNet, NasBench201, Ofa, Space, fbnet, known, nasbench201, ofa};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -27,7 +28,7 @@ use std::path::{Path, PathBuf};
 pub struct NetworkTable {
     pub table: KernelTable,
     /// `None` where a row's name is not known.
-    pub networks: Vec<Option<Encoded>>,
+    pub networks: Vec<Option<Listed>>,
     /// Names that are not known, each once.
     pub unknown: Vec<String>,
 }
@@ -47,7 +48,7 @@ pub struct Select {
 pub struct NetworkRow {
     /// Counted from 0.
     pub row: usize,
-    pub network: Encoded,
+    pub network: Listed,
     pub batch: u32,
     /// For the whole batch.
     pub latency: Latency,
@@ -58,7 +59,7 @@ pub struct NetworkRow {
 pub enum NetworkTableError {
     #[error("{0}")]
     Table(#[from] DatasetError),
-    #[error("{path}: no columns that say what the networks are")]
+    #[error("{path}: no columns that say what the networks are: {} for names, codes and structures", NAMING.join(", "))]
     NotNetworks { path: PathBuf },
     #[error("{path}: arch_id needs the table of architectures: {reason}")]
     Archs { path: PathBuf, reason: String },
@@ -108,9 +109,17 @@ impl NetworkTable {
     pub fn of(table: KernelTable, archs: Option<&Path>) -> Result<NetworkTable, NetworkTableError> {
         let mut unknown = BTreeSet::new();
         let networks = match encoding(table.columns()) {
-            Some(Space::Named) => Cells(&table).named(&mut unknown)?,
-            Some(space) => Cells(&table).coded(space)?.into_iter().map(Some).collect(),
-            None if table.columns().iter().any(|column| column == "arch_id") => joined(&table, archs)?,
+            Some(Space::Named) => {
+                let (networks, names) = Cells(&table).named()?;
+                unknown = names;
+                networks
+            }
+            Some(space) => {
+                Cells(&table).coded(space)?.into_iter().map(|code| Some(Listed::Encoded(code))).collect()
+            }
+            None if table.columns().iter().any(|column| column == "arch_id") => {
+                joined(&table, archs)?.into_iter().map(|code| code.map(Listed::Encoded)).collect()
+            }
             None => return Err(NetworkTableError::NotNetworks { path: table.path().to_owned() }),
         };
         Ok(NetworkTable { table, networks, unknown: unknown.into_iter().collect() })
@@ -130,10 +139,10 @@ impl NetworkTable {
         };
         let kept = self.kept(select)?;
         if !kept.is_empty() && kept.iter().all(|&row| self.networks[row].is_none()) {
-            return Err(self.unknown_networks(kept));
+            return Err(self.unknown_networks());
         }
         let mut rows = Vec::new();
-        let mut seen: BTreeMap<(&Encoded, u32), usize> = BTreeMap::new();
+        let mut seen: BTreeMap<(String, u32), usize> = BTreeMap::new();
         for row in kept {
             let Some(network) = &self.networks[row] else { continue };
             let cell = &self.table.row(row)[at];
@@ -146,7 +155,7 @@ impl NetworkTable {
                 Some(_) => cells.count(row, "batch")?,
                 None => select.batch.unwrap_or(1),
             };
-            if let Some(first) = seen.insert((network, batch), row) {
+            if let Some(first) = seen.insert((network.key(), batch), row) {
                 let reason = format!("the same network as in row {}", first + 1);
                 return Err(cells.error(row, &name, reason).into());
             }
@@ -169,9 +178,8 @@ impl NetworkTable {
     }
 
     /// The error of rows that have names of networks, and none that is known.
-    fn unknown_networks(&self, rows: Vec<usize>) -> NetworkTableError {
-        let cells = Cells(&self.table);
-        let names = cells.distinct(cells.naming(), rows);
+    pub fn unknown_networks(&self) -> NetworkTableError {
+        let names = self.unknown.clone();
         let known = known::KNOWN.iter();
         let known = known.flat_map(|known| std::iter::once(known.name).chain(known.also.iter().copied()));
         let near = names.first().map(|name| spelling::similar(name, known)).unwrap_or_default();
@@ -266,6 +274,12 @@ fn canonical(column: &str, value: &str) -> String {
     }
 }
 
+/// Columns that name the networks.
+const NAMING: [&str; 3] = ["network", "net", "model"];
+
+/// The networks of the rows, `None` where a name is not known, and the names that are not.
+type ByName = (Vec<Option<Listed>>, BTreeSet<String>);
+
 /// Which networks the columns describe; `None` where only `arch_id` may tell.
 fn encoding(columns: &[String]) -> Option<Space> {
     let has = |name: &str| columns.iter().any(|column| column == name);
@@ -279,7 +293,7 @@ fn encoding(columns: &[String]) -> Option<Space> {
         Some(Space::AccelNasBench)
     } else if has("code") && has("canonical") {
         Some(Space::NasBenchMacro)
-    } else if has("network") || has("model") {
+    } else if NAMING.into_iter().any(has) {
         Some(Space::Named)
     } else {
         None
@@ -396,33 +410,48 @@ impl Cells<'_> {
         (0..self.0.len()).map(code).collect()
     }
 
-    /// The column with the names of networks.
-    fn naming(&self) -> &'static str {
-        if self.0.position("network").is_some() { "network" } else { "model" }
+    /// The networks by the column that names most of those that are known.
+    fn named(&self) -> Result<ByName, DatasetError> {
+        let columns = NAMING.into_iter().filter(|name| self.0.position(name).is_some());
+        let read: Vec<Result<ByName, DatasetError>> = columns.map(|name| self.named_by(name)).collect();
+        let known = |read: &Result<ByName, DatasetError>| {
+            read.as_ref().map_or(0, |(networks, _)| networks.iter().flatten().count())
+        };
+        let most = read.iter().map(known).max().unwrap_or(0);
+        let chosen = read.into_iter().find(|read| known(read) == most);
+        chosen.unwrap_or_else(|| Err(DatasetError::missing_column(self.0.path(), NAMING[0])))
     }
 
-    fn named(&self, unknown: &mut BTreeSet<String>) -> Result<Vec<Option<Encoded>>, DatasetError> {
-        let name = self.naming();
+    /// The networks by the names in a column.
+    fn named_by(&self, name: &str) -> Result<ByName, DatasetError> {
+        let mut unknown = BTreeSet::new();
         let mut networks = Vec::with_capacity(self.0.len());
+        let at = self.0.required(name)?;
         for row in 0..self.0.len() {
-            let text = self.0.row(row)[self.0.required(name)?].trim();
-            if Encoded::is_code(text) {
-                let code = text
-                    .parse()
-                    .map_err(|e: edgezen_core::zoo::CodeError| self.error(row, name, e.to_string()))?;
-                networks.push(Some(code));
-                continue;
-            }
-            let side = match self.0.position("resolution") {
-                Some(_) => self.count(row, "resolution")?,
-                None => 224,
+            let text = self.0.row(row)[at].trim();
+            let network = match Encoded::is_code(text) {
+                true => Listed::named(text, Beside::default()),
+                false => Listed::named(text, self.beside(row)?),
             };
-            let known = names::network(text).and_then(|name| Named::new(&name, side).ok());
-            if known.is_none() {
+            let network = network.map_err(|error| self.error(row, name, error.to_string()))?;
+            if network.is_none() {
                 unknown.insert(text.to_owned());
             }
-            networks.push(known.map(Encoded::Named));
+            networks.push(network);
         }
-        Ok(networks)
+        Ok((networks, unknown))
+    }
+
+    /// What a row says of its network beside the name.
+    fn beside(&self, row: usize) -> Result<Beside, DatasetError> {
+        let is_said =
+            |name: &str| self.0.position(name).is_some_and(|at| !self.0.row(row)[at].trim().is_empty());
+        let count = |name: &str| is_said(name).then(|| self.count(row, name)).transpose();
+        let se = match self.0.position("se").map(|at| self.0.row(row)[at].trim()) {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            _ => None,
+        };
+        Ok(Beside { resolution: count("resolution")?, classes: count("classes")?, se })
     }
 }
