@@ -101,7 +101,7 @@ mod tests {
     fn names_codes_and_structures_are_networks() {
         let structure = "SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,1,8,1)";
         let named = |text: &str| Listed::named(text, Beside::default());
-        for text in ["zoo:mobilenet_v3_large_1.0@224", "zennet_imagenet1k_latency01ms_res192", structure] {
+        for text in ["zoo:mobilenet_v3_large_1.0@224", "zennet_imagenet1k_latency01ms_res224", structure] {
             assert_eq!(named(text).unwrap().unwrap().to_string(), text);
         }
         assert!(matches!(named("MobileNetV2").unwrap(), Some(Listed::Encoded(_))));
