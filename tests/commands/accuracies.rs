@@ -105,9 +105,12 @@ fn tables_that_make_no_calibration_are_refused() {
     refused(dir, &[&args[..], &["--samples", "1000"]].concat(), 2, &["--samples"]);
     std::fs::write(dir.join("trained.csv"), "net,accuracy\nresnet18,0.7\n").unwrap();
     refused(dir, &args, 7, &["percent"]);
-    std::fs::write(dir.join("a.json"), "{\"schema_version\":9}").unwrap();
+    std::fs::write(dir.join("a.json"), "{\"schema_version\":9,\"intercept\":1}").unwrap();
     refused(dir, &["score", "nbm:22222222", "--calibration", "a.json"], 7, &["newer"]);
-    assert_eq!(std::fs::read_to_string(dir.join("a.json")).unwrap(), "{\"schema_version\":9}");
+    assert_eq!(
+        std::fs::read_to_string(dir.join("a.json")).unwrap(),
+        "{\"schema_version\":9,\"intercept\":1}"
+    );
 }
 
 #[test]

@@ -42,16 +42,18 @@ impl Listed {
         if Encoded::is_code(text) {
             return Ok(Some(Listed::Encoded(text.parse()?)));
         }
-        let model = if text.contains('(') {
-            Model::with_usual_input(None, notation::parse_spaced(text)?)
-        } else {
-            let side = beside.resolution.unwrap_or(224);
-            let of_zoo = names::network(text).and_then(|name| Named::new(&name, side).ok());
-            match (of_zoo, published::by_name(text)) {
-                (Some(named), _) => return Ok(Some(Listed::Encoded(Encoded::Named(named)))),
-                (None, Some(model)) => model,
-                (None, None) => return Ok(None),
-            }
+        let side = beside.resolution.unwrap_or(224);
+        let of_zoo = names::network(text).and_then(|name| Named::new(&name, side).ok());
+        let model = match (of_zoo, published::by_name(text)) {
+            (Some(named), _) => return Ok(Some(Listed::Encoded(Encoded::Named(named)))),
+            (None, Some(model)) => model,
+            (None, None) if text.contains('(') => match notation::parse_spaced(text) {
+                Ok(network) => Model::with_usual_input(None, network),
+                // Not even the beginning is a block: a name with parentheses.
+                Err(error) if error.position == 0 => return Ok(None),
+                Err(error) => return Err(error.into()),
+            },
+            (None, None) => return Ok(None),
         };
         let model = Model {
             resolution: beside.resolution.unwrap_or(model.resolution),
@@ -106,6 +108,9 @@ mod tests {
         }
         assert!(matches!(named("MobileNetV2").unwrap(), Some(Listed::Encoded(_))));
         assert!(named("mine.onnx").unwrap().is_none() && named("runs/a").unwrap().is_none());
+        for name in ["hailo fast_depth (depth_estimation)", "ResNet50(pruned)", "(none)"] {
+            assert!(named(name).unwrap().is_none(), "{name}");
+        }
         assert!(named("SuperConvK3BNRELU(3,8").is_err() && named("zoo:nothing@1").is_err());
         let beside = Beside { resolution: Some(64), classes: Some(7), se: Some(true) };
         let Some(Listed::PlainNet(model)) = Listed::named(structure, beside).unwrap() else { panic!() };
