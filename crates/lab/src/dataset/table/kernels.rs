@@ -241,13 +241,7 @@ impl KernelTable {
                 "" => Act::None,
                 text => text.parse().map_err(|reason: String| self.cell(row, "act", reason))?,
             },
-            residual: match self.text(row, "residual").to_lowercase().as_str() {
-                "" | "0" | "false" => false,
-                "1" | "true" => true,
-                other => {
-                    return Err(self.cell(row, "residual", format!("{other:?} is neither true nor false")));
-                }
-            },
+            residual: self.flag(row, "residual")?.unwrap_or(false),
             window: None,
         };
         if depthwise && (in_c != out_c || kernel.groups != in_c) {
@@ -284,6 +278,16 @@ impl KernelTable {
     pub fn required(&self, name: &str) -> Result<usize, DatasetError> {
         let missing = || DatasetError::missing_column(&self.path, name);
         self.position(name).ok_or_else(missing)
+    }
+
+    /// Whether a cell says yes; nothing where it is empty, or the column is missing.
+    pub(super) fn flag(&self, row: usize, name: &str) -> Result<Option<bool>, DatasetError> {
+        match self.text(row, name).to_lowercase().as_str() {
+            "" => Ok(None),
+            "0" | "false" => Ok(Some(false)),
+            "1" | "true" => Ok(Some(true)),
+            other => Err(self.cell(row, name, format!("{other:?} is neither true nor false"))),
+        }
     }
 
     fn text(&self, row: usize, name: &str) -> &str {

@@ -447,11 +447,39 @@ impl Cells<'_> {
         let is_said =
             |name: &str| self.0.position(name).is_some_and(|at| !self.0.row(row)[at].trim().is_empty());
         let count = |name: &str| is_said(name).then(|| self.count(row, name)).transpose();
-        let se = match self.0.position("se").map(|at| self.0.row(row)[at].trim()) {
-            Some("true") => Some(true),
-            Some("false") => Some(false),
-            _ => None,
+        Ok(Beside {
+            resolution: count("resolution")?,
+            classes: count("classes")?,
+            se: self.0.flag(row, "se")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_beside_a_name_is_read_or_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("networks.csv");
+        let read = |se: &str| {
+            std::fs::write(&path, format!("network,se,latency_ms\n\"SuperConvK3BNRELU(3,8,2,1)\",{se},2\n"))
+                .unwrap();
+            NetworkTable::read(&path, None).map(|table| match &table.networks[..] {
+                [Some(Listed::PlainNet(model))] => model.se,
+                other => panic!("{other:?}"),
+            })
         };
-        Ok(Beside { resolution: count("resolution")?, classes: count("classes")?, se })
+        for (cell, se) in
+            [("", false), ("true", true), ("True", true), ("1", true), ("0", false), ("FALSE", false)]
+        {
+            assert_eq!(read(cell).unwrap(), se, "{cell}");
+        }
+        let refused = read("maybe").unwrap_err().to_string();
+        assert!(
+            refused.contains("row 1") && refused.contains("\"se\"") && refused.contains("neither"),
+            "{refused}"
+        );
     }
 }
