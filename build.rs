@@ -82,20 +82,30 @@ fn embed(folder: &Folder, root: &Path, out: &Path, code: &mut String) -> io::Res
     let _ = writeln!(code, "/// {holds}\npub static {name}: &[(&str, &{content})] = &[");
     for file in files(&root.join(path), extension)? {
         let id = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let source =
-            if *form == Form::Gzipped { gzipped(&file, &out.join(format!("{id}.gz")))? } else { file };
-        let _ = writeln!(code, "    ({id:?}, {include}!({:?})),", source.display().to_string());
+        // Where the checkout lies is asked of the compiler: it may be moved together with what was built in it.
+        let (place, within) = match form {
+            Form::Gzipped => {
+                let name = format!("{id}.gz");
+                gzipped(&file, &out.join(&name))?;
+                ("OUT_DIR", name)
+            }
+            Form::Text | Form::Bytes => (
+                "CARGO_MANIFEST_DIR",
+                format!("{path}/{}", file.file_name().unwrap_or_default().to_string_lossy()),
+            ),
+        };
+        let _ =
+            writeln!(code, "    ({id:?}, {include}!(concat!(env!({place:?}), {:?}))),", format!("/{within}"));
     }
     code.push_str("];\n");
     Ok(())
 }
 
 /// Writes `file` to `to`, gzipped.
-fn gzipped(file: &Path, to: &Path) -> io::Result<PathBuf> {
+fn gzipped(file: &Path, to: &Path) -> io::Result<()> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(&fs::read(file)?)?;
-    fs::write(to, encoder.finish()?)?;
-    Ok(to.to_owned())
+    fs::write(to, encoder.finish()?)
 }
 
 /// Looks whether there is a libtorch, before anything long is compiled against none, and has the program

@@ -95,17 +95,24 @@ _OPTION = re.compile(r"'--([a-z0-9-]+)(?:[ =][^']*)?'")
 
 def _of_arguments(words: list[str], code: int, message: str, remedy: str | None) -> EdgezenError:
     """The exception of a failure, in the words of somebody who gave arguments of Python, and no options."""
-    if remedy != _HELP:
+    if remedy is None or not remedy.endswith(_HELP):
         return by_code(code, message, remedy)
     # Of jobs, the options that are not understood may be those of the command that is planned.
     command = " ".join(words[:2] if words[0] == "jobs" else words[:1])
-    remedy = f"edgezen {command} --help lists the options; each is an argument, with _ in the place of -"
+    # Before the help stand hints of the parser, such as that a similar option exists.
+    hints = _OPTION.sub(_argument, remedy.removesuffix(_HELP))
+    remedy = f"{hints}edgezen {command} --help lists the options; each is an argument, with _ in the place of -"
     unexpected = _UNEXPECTED.match(message)
     if unexpected is not None:
         name = unexpected[1].replace("-", "_")
         return by_code(code, f"{name} is no argument for edgezen {command}", remedy)
     message = message.removesuffix("For more information, try '--help'.").strip()
-    return by_code(code, _OPTION.sub(lambda option: option[1].replace("-", "_"), message), remedy)
+    return by_code(code, _OPTION.sub(_argument, message), remedy)
+
+
+def _argument(option: re.Match[str]) -> str:
+    """The argument of Python that stands for the option of the command line that `_OPTION` found."""
+    return option[1].replace("-", "_")
 
 
 def heard(remarks: list[str]) -> None:

@@ -725,6 +725,9 @@ except TypeError:
             self.assertIn(message, caught.exception.message)
             self.assertNotIn("--", caught.exception.message)
             self.assertIn("--help lists the options; each is an argument", caught.exception.remedy)
+        with self.assertRaises(edgezen.UsageError) as caught:
+            edgezen.search(device="pixel2", latency="80ms", layer=5)
+        self.assertIn("a similar argument exists: layers;", caught.exception.remedy)
         with self.assertRaisesRegex(edgezen.UsageError, "without out") as caught:
             edgezen.search(resume=True)
         self.assertIn("out=", caught.exception.remedy)
