@@ -3,14 +3,14 @@
 //! What is estimated is the mean of the score of one draw at the batch of the settings, with fresh running statistics: what
 //! `repeats: 1` gives on the average. Three things make it quick (docs/decisions/155):
 //!
-//! * What the signs of a draw contributed is taken out ([`super::signs`]). Its factor comes from the other draws, so that the mean
+//! * What chance contributed to a draw is taken out ([`super::luck`]). Its factor comes from the other draws, so that the mean
 //!   stays where it is.
 //! * Where a network is so shallow, or its maps so large, that images hardly differ, draws have two images ([`Images::Fewest`]).
 //! * Draws end when the error is small enough. The interval by Student's t must be as narrow as the error asks for, so that a few
 //!   draws that happen to lie close together do not end them.
 
-use super::forward::{BnVariance, Engine};
-use super::signs::Signs;
+use super::forward::{Blind, BnVariance, Engine, Observer};
+use super::luck::Luck;
 use super::{ExactError, MAX_REPEATS, Sample, Settings, Variance, network_graph, sample, source_of};
 use crate::plainnet::graph::Op;
 use crate::plainnet::{Graph, Network};
@@ -31,7 +31,7 @@ const MOST_LOSS: f64 = 0.01;
 /// … and one over the positions of a channel, summed over the BN layers, is no more than this. This sum is how much of the variance
 /// lies between images where nothing but chance makes them differ; in deep networks it then grows from layer to layer.
 const MOST_CHANCE: f64 = 1.3;
-/// The factor of what signs contributed is a share n/(n + this) of what n other draws say of it.
+/// The factor of the luck is a share n/(n + this) of what n other draws say of it.
 const DOUBT: f64 = 4.0;
 /// 97.5 % quantile of the normal distribution.
 const NORMAL_975: f64 = 1.96;
@@ -87,7 +87,8 @@ pub struct Estimator<'a> {
     batch: u32,
     bn_layers: usize,
     scores: Vec<f64>,
-    signs: Vec<f64>,
+    /// What chance contributed to each score; zero where draws have few images, which are alike.
+    luck: Vec<f64>,
 }
 
 impl<'a> Estimator<'a> {
@@ -114,7 +115,7 @@ impl<'a> Estimator<'a> {
             settings: Settings { batch, ..*settings },
             batch: settings.batch,
             scores: Vec::new(),
-            signs: Vec::new(),
+            luck: Vec::new(),
         })
     }
 
@@ -125,20 +126,23 @@ impl<'a> Estimator<'a> {
     pub fn draw(&mut self, engine: &mut Engine<f32>) -> Result<(), ExactError> {
         let Estimator { network, graph, settings, .. } = self;
         let source = source_of::<f32>(graph, network, settings, self.scores.len() as u32);
-        let mut signs = Signs::new(self.bn_layers);
-        let sample = sample(engine, graph, &*source, settings, &mut signs)?;
+        let mut luck = Luck::<f32>::new(self.bn_layers);
+        // Draws of few images are as few as may be, whatever is known of them.
+        let observer: &mut dyn Observer<f32> =
+            if settings.batch < self.batch { &mut Blind } else { &mut luck };
+        let sample = sample(engine, graph, &*source, settings, observer)?;
         let score = score_at(&sample, settings, self.batch);
         if !score.is_finite() {
             return Err(ExactError::NotFinite(score));
         }
         self.scores.push(score);
-        self.signs.push(signs.total());
+        self.luck.push(luck.total());
         Ok(())
     }
 
-    /// The scores of the draws without what their signs contributed: the mean of each is that of the score.
+    /// The scores of the draws without what chance contributed: the mean of each is that of the score.
     pub fn values(&self) -> Vec<f64> {
-        without_luck(&self.scores, &self.signs)
+        without_luck(&self.scores, &self.luck)
     }
 
     /// The scores of the draws as they are.
@@ -149,7 +153,7 @@ impl<'a> Estimator<'a> {
     /// What the draws tell; of fewer than two, no error.
     pub fn estimate(&self) -> Option<Estimate> {
         let few = self.settings.batch < self.batch;
-        estimate(&self.scores, &self.signs, self.settings.batch, few.then_some(BIAS_OF_FEW))
+        estimate(&self.scores, &self.luck, self.settings.batch, few.then_some(BIAS_OF_FEW))
     }
 
     /// Draws until the standard error is at most `error`, and not beyond [`MAX_REPEATS`] draws.
@@ -168,8 +172,8 @@ impl<'a> Estimator<'a> {
     }
 }
 
-fn estimate(scores: &[f64], signs: &[f64], batch: u32, bias: Option<f64>) -> Option<Estimate> {
-    let values = without_luck(scores, signs);
+fn estimate(scores: &[f64], luck: &[f64], batch: u32, bias: Option<f64>) -> Option<Estimate> {
+    let values = without_luck(scores, luck);
     let draws = values.len();
     if draws < 2 {
         return None;
@@ -184,24 +188,24 @@ fn estimate(scores: &[f64], signs: &[f64], batch: u32, bias: Option<f64>) -> Opt
     })
 }
 
-/// The scores less what signs contributed. The factor of each draw comes from the others alone, so that it does not depend on that
-/// draw's signs, and the mean of what is taken away is zero.
-fn without_luck(scores: &[f64], signs: &[f64]) -> Vec<f64> {
+/// The scores less the luck. The factor of each draw comes from the others alone, so that it does not depend on that
+/// draw's luck, and the mean of what is taken away is zero.
+fn without_luck(scores: &[f64], luck: &[f64]) -> Vec<f64> {
     let n = scores.len() as f64;
     let sum: f64 = scores.iter().sum();
-    let all: f64 = signs.iter().sum();
-    let products: f64 = scores.iter().zip(signs).map(|(score, sign)| score * sign).sum();
-    let squares: f64 = signs.iter().map(|sign| sign * sign).sum();
-    let without = |(&score, &sign): (&f64, &f64)| {
+    let all: f64 = luck.iter().sum();
+    let products: f64 = scores.iter().zip(luck).map(|(score, luck)| score * luck).sum();
+    let squares: f64 = luck.iter().map(|luck| luck * luck).sum();
+    let without = |(&score, &luck): (&f64, &f64)| {
         let others = n - 1.0;
-        let squares = squares - sign * sign;
+        let squares = squares - luck * luck;
         if others < 2.0 || squares <= 0.0 {
             return score;
         }
-        let centred = products - score * sign - (sum - score) / others * (all - sign);
-        score - centred / squares * others / (others + DOUBT) * sign
+        let centred = products - score * luck - (sum - score) / others * (all - luck);
+        score - centred / squares * others / (others + DOUBT) * luck
     };
-    scores.iter().zip(signs).map(without).collect()
+    scores.iter().zip(luck).map(without).collect()
 }
 
 /// The score of a draw, with the variances that BN would have seen in `batch` images were the variance of each image the same.
@@ -256,7 +260,7 @@ mod tests {
         for _ in 0..draws {
             estimator.draw(&mut engine).unwrap();
         }
-        (estimator.scores, estimator.signs, estimator.settings.batch)
+        (estimator.scores, estimator.luck, estimator.settings.batch)
     }
 
     fn mean_and_error(values: &[f64]) -> (f64, f64) {
@@ -276,11 +280,11 @@ mod tests {
     }
 
     #[test]
-    fn what_signs_contribute_has_the_mean_zero_and_explains_scores() {
-        let (scores, signs, _) = drawn(DEEP, Mode::Reference, Images::AsSet, 120);
-        let (mean, error) = mean_and_error(&signs);
+    fn luck_has_the_mean_zero_and_explains_scores() {
+        let (scores, luck, _) = drawn(DEEP, Mode::Reference, Images::AsSet, 120);
+        let (mean, error) = mean_and_error(&luck);
         assert!(mean.abs() < 4.0 * error, "{mean} {error}");
-        let values = without_luck(&scores, &signs);
+        let values = without_luck(&scores, &luck);
         let ((plain, wide), (mean, narrow)) = (mean_and_error(&scores), mean_and_error(&values));
         assert!(narrow < 0.8 * wide, "{narrow} {wide}");
         assert!((plain - mean).abs() < 3.0 * wide, "{plain} {mean}");
@@ -339,15 +343,15 @@ mod tests {
             for deviation in [0.1, 0.3, 0.8] {
                 let errors: Vec<f64> = (0..1_500)
                     .map(|_| {
-                        let (mut scores, mut signs) = (Vec::new(), Vec::new());
+                        let (mut scores, mut lucks) = (Vec::new(), Vec::new());
                         loop {
-                            let (sign, other) = (normal(), normal());
+                            let (luck, other) = (normal(), normal());
                             // A skewness of 0.6, that of CIFAR 1M.
                             let other =
                                 if skewed { (other + 0.1 * (other * other - 1.0)) / 1.01 } else { other };
-                            scores.push(deviation * (0.7 * sign + 0.7 * other));
-                            signs.push(sign);
-                            match estimate(&scores, &signs, 16, None) {
+                            scores.push(deviation * (0.7 * luck + 0.7 * other));
+                            lucks.push(luck);
+                            match estimate(&scores, &lucks, 16, None) {
                                 Some(estimate) if estimate.is_within(0.1) => break estimate.score,
                                 _ => {}
                             }

@@ -45,8 +45,10 @@ pub enum ForwardError {
 pub trait Observer<T> {
     /// The input of a `RELU` block, its normalisation pending.
     fn before_relu(&mut self, _map: &Map<T>) {}
-    /// The output of a BN layer, its normalisation pending.
-    fn normalised(&mut self, _map: &Map<T>) {}
+    /// The input of a convolution or linear layer, which is node `node` of the graph.
+    fn convolving(&mut self, _node: usize, _conv: &Conv, _input: &Map<T>) {}
+    /// The output of a BN layer whose input is node `input` of the graph, its normalisation pending.
+    fn normalised(&mut self, _input: usize, _map: &Map<T>) {}
     /// The variances that a BN layer saw, one for each part of the batch.
     fn bn(&mut self, _variances: &[BnVariance]) {}
 }
@@ -173,6 +175,7 @@ impl<T: Real> Engine<T> {
                 (Op::Input, ..) => first.take().map(|map| (map, None)),
                 (Op::Conv { .. } | Op::Linear { .. }, Some((map, _)), _) => {
                     let Some(conv) = as_conv(graph, node) else { continue };
+                    observer.convolving(at, &conv, &map);
                     conv.draw(weighted, source, &mut self.work, map.images, map.parts);
                     weighted += 1;
                     let len = map.images * node.shape.elements() as usize;
@@ -195,7 +198,7 @@ impl<T: Real> Engine<T> {
                         }
                     };
                     normalise(&mut map, &sums, options.statistics, observer)?;
-                    observer.normalised(&map);
+                    observer.normalised(node.inputs[0], &map);
                     Some((map, None))
                 }
                 (Op::Act(Act::Relu), Some((mut map, _)), _) => {

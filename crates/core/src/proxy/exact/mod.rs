@@ -10,10 +10,10 @@ pub mod estimate;
 pub mod forward;
 pub mod kernel;
 pub mod layer;
+pub mod luck;
 pub mod map;
 pub mod real;
 pub mod rescore;
-pub mod signs;
 pub mod source;
 pub mod winograd;
 
@@ -24,6 +24,7 @@ use crate::plainnet::{Block, Graph, Network, Shape, ShapeError, Variant, footpri
 use crate::stats;
 use crate::units::Bytes;
 use forward::{Blind, BnVariance, Engine, Observer, Options, Statistics};
+use layer::Conv;
 use map::Map;
 use rayon::prelude::*;
 use real::Real;
@@ -281,8 +282,11 @@ impl<T> Observer<T> for Collect<'_, T> {
             self.bn.push([clean, disturbed]);
         }
     }
-    fn normalised(&mut self, map: &Map<T>) {
-        self.also.normalised(map);
+    fn convolving(&mut self, node: usize, conv: &Conv, input: &Map<T>) {
+        self.also.convolving(node, conv, input);
+    }
+    fn normalised(&mut self, input: usize, map: &Map<T>) {
+        self.also.normalised(input, map);
     }
 }
 
