@@ -13,7 +13,9 @@ use crate::units::Latency;
 const FLOOR_NS: f64 = 1.0;
 
 /// Kernels that are predicted side by side.
-const BLOCK: usize = 64;
+const BLOCK: usize = 256;
+/// Fewer than this are quicker one by one.
+const FEW: usize = 4;
 
 /// An estimate with its 90 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,10 +66,8 @@ impl FittedPredictor {
 
     /// As [`FittedPredictor::bounded`], for many kernels: several times as quick.
     pub fn bounded_many(&self, kernels: &[Kernel]) -> Vec<Bounded> {
-        let mut order: Vec<usize> = (0..kernels.len()).collect();
-        order.sort_by_key(|&i| kernels[i].kind);
         let mut out: Vec<Option<Bounded>> = vec![None; kernels.len()];
-        self.each(kernels, &order, |i, estimate, membership| {
+        self.each(kernels, &by_likeness(kernels), |i, estimate, membership| {
             out[i] = Some(self.with_interval(&kernels[i], estimate, membership));
         });
         out.into_iter().flatten().collect()
@@ -202,6 +202,21 @@ impl FittedPredictor {
     }
 }
 
+/// The positions of `kernels`, those of one kind after each other, and among them such that neighbours are alike: models find the same
+/// ways for most of them.
+fn by_likeness(kernels: &[Kernel]) -> Vec<usize> {
+    let key = |(i, kernel): (usize, &Kernel)| {
+        let &Kernel { kind, batch, in_c, out_c, in_h, kernel: size, stride, residual, .. } = kernel;
+        let octave = in_c.checked_ilog2().unwrap_or(0);
+        let fields = [(batch, 17), (size, 12), (stride, 12), (in_h, 20), (residual.into(), 1), (octave, 5), (out_c, 20), (in_c, 20)];
+        let packed = fields.iter().fold(kind as u128, |word, &(value, bits)| word << bits | u128::from(value));
+        (packed, i)
+    };
+    let mut keys: Vec<(u128, usize)> = kernels.iter().enumerate().map(key).collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|(_, i)| i).collect()
+}
+
 impl LatencyPredictor for FittedPredictor {
     fn identity(&self) -> &Identity {
         &self.file.identity
@@ -213,6 +228,17 @@ impl LatencyPredictor for FittedPredictor {
 
     fn kernel(&self, kernel: &Kernel) -> KernelEstimate {
         self.estimate(&kernel.with_batch(self.file.identity.batch))
+    }
+
+    fn kernels(&self, kernels: &[Kernel]) -> Vec<KernelEstimate> {
+        if kernels.len() < FEW {
+            return kernels.iter().map(|kernel| self.kernel(kernel)).collect();
+        }
+        let batch = self.file.identity.batch;
+        let kernels: Vec<Kernel> = kernels.iter().map(|kernel| kernel.with_batch(batch)).collect();
+        let mut out: Vec<Option<KernelEstimate>> = vec![None; kernels.len()];
+        self.each(&kernels, &by_likeness(&kernels), |i, estimate, _| out[i] = Some(estimate));
+        out.into_iter().flatten().collect()
     }
 
     fn network(&self, terms: &Terms) -> Estimate {

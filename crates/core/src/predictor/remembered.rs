@@ -7,7 +7,7 @@ use crate::plainnet::{Kernel, KernelKind};
 use crate::predictor::{Estimate, KernelEstimate, LatencyPredictor, Terms};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Tables, each of which one thread at a time looks into.
 const TABLES: usize = 64;
@@ -26,6 +26,23 @@ impl Remembered {
     pub fn new(inner: Arc<dyn LatencyPredictor>) -> Remembered {
         Remembered { inner, tables: (0..TABLES).map(|_| Mutex::default()).collect() }
     }
+
+    fn table(&self, i: usize) -> MutexGuard<'_, Table> {
+        self.tables[i].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// In which table a kernel is found.
+fn table_of(key: (u64, u64)) -> usize {
+    // Bits that are mixed well, and others than those by which a table finds its entries.
+    (FxBuildHasher.hash_one(key) >> 20) as usize % TABLES
+}
+
+fn keep(table: &mut Table, key: (u64, u64), estimate: KernelEstimate) {
+    if table.len() >= IN_A_TABLE {
+        table.clear();
+    }
+    table.insert(key, estimate);
 }
 
 impl LatencyPredictor for Remembered {
@@ -43,20 +60,50 @@ impl LatencyPredictor for Remembered {
 
     fn kernel(&self, kernel: &Kernel) -> KernelEstimate {
         let Some(key) = packed(kernel) else { return self.inner.kernel(kernel) };
-        // Bits that are mixed well, and others than those by which a table finds its entries.
-        let table = (FxBuildHasher.hash_one(key) >> 20) as usize % TABLES;
-        let table = || self.tables[table].lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = table().get(&key) {
+        let table = table_of(key);
+        if let Some(known) = self.table(table).get(&key) {
             return *known;
         }
         // Nobody waits while it is computed. Another thread may compute the same meanwhile.
         let estimate = self.inner.kernel(kernel);
-        let mut table = table();
-        if table.len() >= IN_A_TABLE {
-            table.clear();
-        }
-        table.insert(key, estimate);
+        keep(&mut self.table(table), key, estimate);
         estimate
+    }
+
+    fn kernels(&self, kernels: &[Kernel]) -> Vec<KernelEstimate> {
+        // Few are not worth the lists.
+        if kernels.len() < TABLES {
+            return kernels.iter().map(|kernel| self.kernel(kernel)).collect();
+        }
+        let mut found: Vec<Option<KernelEstimate>> = vec![None; kernels.len()];
+        // The kernels of each table, so that each is taken once to look and once to keep.
+        let mut of_table: Vec<Vec<(usize, (u64, u64))>> = vec![Vec::new(); TABLES];
+        for (i, kernel) in kernels.iter().enumerate() {
+            if let Some(key) = packed(kernel) {
+                of_table[table_of(key)].push((i, key));
+            }
+        }
+        for (i, keyed) in of_table.iter_mut().enumerate() {
+            let table = self.table(i);
+            keyed.retain(|&(i, key)| {
+                found[i] = table.get(&key).copied();
+                found[i].is_none()
+            });
+        }
+        let asked: Vec<usize> = (0..kernels.len()).filter(|&i| found[i].is_none()).collect();
+        let unknown: Vec<Kernel> = asked.iter().map(|&i| kernels[i]).collect();
+        for (i, estimate) in asked.into_iter().zip(self.inner.kernels(&unknown)) {
+            found[i] = Some(estimate);
+        }
+        for (i, keyed) in of_table.into_iter().enumerate() {
+            let mut table = self.table(i);
+            for (i, key) in keyed {
+                if let Some(estimate) = found[i] {
+                    keep(&mut table, key, estimate);
+                }
+            }
+        }
+        found.into_iter().flatten().collect()
     }
 
     fn network(&self, terms: &Terms) -> Estimate {
