@@ -67,20 +67,22 @@ impl FittedPredictor {
     /// As [`FittedPredictor::bounded`], for many kernels: several times as quick.
     pub fn bounded_many(&self, kernels: &[Kernel]) -> Vec<Bounded> {
         let mut out: Vec<Option<Bounded>> = vec![None; kernels.len()];
-        self.each(kernels, &by_likeness(kernels), |i, estimate, membership| {
+        self.each(kernels, None, &by_likeness(kernels), |i, estimate, membership| {
             out[i] = Some(self.with_interval(&kernels[i], estimate, membership));
         });
         out.into_iter().flatten().collect()
     }
 
     /// Estimates `kernels` side by side, as far as those of one kind follow each other in `order`; equal ones that do
-    /// are estimated once. `seen` gets the position of each.
+    /// are estimated once. Their batch is their own, or another one. `seen` gets the position of each.
     fn each(
         &self,
         kernels: &[Kernel],
+        batch: Option<u32>,
         order: &[usize],
         mut seen: impl FnMut(usize, KernelEstimate, Membership),
     ) {
+        let asked = |i: usize| batch.map_or(kernels[i], |batch| kernels[i].with_batch(batch));
         let mut quantities = Vec::with_capacity(BLOCK.min(order.len()));
         let mut ns = [0.0; BLOCK];
         for of_kind in order.chunk_by(|&a, &b| kernels[a].kind == kernels[b].kind) {
@@ -88,7 +90,7 @@ impl FittedPredictor {
             let (model, domain) = (self.file.model.kinds.get(&kind), self.file.domain.get(&kind));
             let (Some(model), Some(domain)) = (model, domain) else {
                 for &i in of_kind {
-                    let (estimate, membership) = self.placed(&kernels[i]);
+                    let (estimate, membership) = self.placed(&asked(i));
                     seen(i, estimate, membership);
                 }
                 continue;
@@ -98,13 +100,13 @@ impl FittedPredictor {
             loop {
                 quantities.clear();
                 let block = ahead.by_ref().take(BLOCK);
-                quantities.extend(block.map(|same| Quantities::of(&kernels[same[0]], &self.machine)));
+                quantities.extend(block.map(|same| Quantities::of(&asked(same[0]), &self.machine)));
                 if quantities.is_empty() {
                     break;
                 }
                 model.predict_many(&quantities, &mut ns[..quantities.len()]);
                 for ((q, &ns), same) in quantities.iter().zip(&ns).zip(behind.by_ref()) {
-                    let kernel = &kernels[same[0]];
+                    let kernel = &asked(same[0]);
                     let membership = domain.membership(kernel, q);
                     let estimate = self.floored(kernel, q, ns, membership);
                     same.iter().for_each(|&i| seen(i, estimate, membership));
@@ -208,8 +210,18 @@ fn by_likeness(kernels: &[Kernel]) -> Vec<usize> {
     let key = |(i, kernel): (usize, &Kernel)| {
         let &Kernel { kind, batch, in_c, out_c, in_h, kernel: size, stride, residual, .. } = kernel;
         let octave = in_c.checked_ilog2().unwrap_or(0);
-        let fields = [(batch, 17), (size, 12), (stride, 12), (in_h, 20), (residual.into(), 1), (octave, 5), (out_c, 20), (in_c, 20)];
-        let packed = fields.iter().fold(kind as u128, |word, &(value, bits)| word << bits | u128::from(value));
+        let fields = [
+            (batch, 17),
+            (size, 12),
+            (stride, 12),
+            (in_h, 20),
+            (residual.into(), 1),
+            (octave, 5),
+            (out_c, 20),
+            (in_c, 20),
+        ];
+        let packed =
+            fields.iter().fold(kind as u128, |word, &(value, bits)| word << bits | u128::from(value));
         (packed, i)
     };
     let mut keys: Vec<(u128, usize)> = kernels.iter().enumerate().map(key).collect();
@@ -234,10 +246,9 @@ impl LatencyPredictor for FittedPredictor {
         if kernels.len() < FEW {
             return kernels.iter().map(|kernel| self.kernel(kernel)).collect();
         }
-        let batch = self.file.identity.batch;
-        let kernels: Vec<Kernel> = kernels.iter().map(|kernel| kernel.with_batch(batch)).collect();
+        let batch = Some(self.file.identity.batch);
         let mut out: Vec<Option<KernelEstimate>> = vec![None; kernels.len()];
-        self.each(&kernels, &by_likeness(&kernels), |i, estimate, _| out[i] = Some(estimate));
+        self.each(kernels, batch, &by_likeness(kernels), |i, estimate, _| out[i] = Some(estimate));
         out.into_iter().flatten().collect()
     }
 
@@ -268,7 +279,7 @@ impl LatencyPredictor for FittedPredictor {
         let mut order: Vec<usize> = (0..kernels.len()).collect();
         order.sort_unstable_by_key(|&i| kernels[i]);
         let mut terms = vec![Terms::default(); kernels.len()];
-        self.each(&kernels, &order, |i, estimate, _| terms[i] = Terms::of(&kernels[i], estimate));
+        self.each(&kernels, None, &order, |i, estimate, _| terms[i] = Terms::of(&kernels[i], estimate));
         self.network(&terms.into_iter().sum())
     }
 }

@@ -15,6 +15,8 @@ const TABLES: usize = 64;
 const IN_A_TABLE: usize = 1 << 12;
 
 type Table = FxHashMap<(u64, u64), KernelEstimate>;
+/// What a kernel is found by, and in which table, if in any.
+type Keyed = Option<((u64, u64), usize)>;
 
 /// A predictor with what it said of the kernels that it was asked for.
 pub struct Remembered {
@@ -27,9 +29,38 @@ impl Remembered {
         Remembered { inner, tables: (0..TABLES).map(|_| Mutex::default()).collect() }
     }
 
+    /// Gives the kernels in this order, each with its table.
+    fn each(&self, keyed: &[Keyed], order: &[usize], mut visit: impl FnMut(usize, (u64, u64), &mut Table)) {
+        let table_of = |i: usize| keyed[i].map(|(_, table)| table);
+        for together in order.chunk_by(|&a, &b| table_of(a) == table_of(b)) {
+            let Some(table) = table_of(together[0]) else { continue };
+            let mut table = self.table(table);
+            for &i in together {
+                if let Some((key, _)) = keyed[i] {
+                    visit(i, key, &mut table);
+                }
+            }
+        }
+    }
+
     fn table(&self, i: usize) -> MutexGuard<'_, Table> {
         self.tables[i].lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The positions of kernels, those of each table together; without those that are in none.
+fn by_table(keyed: &[Keyed]) -> Vec<usize> {
+    let mut next = [0; TABLES + 1];
+    keyed.iter().flatten().for_each(|&(_, table)| next[table + 1] += 1);
+    (0..TABLES).for_each(|table| next[table + 1] += next[table]);
+    let mut order = vec![0; next[TABLES]];
+    for (i, keyed) in keyed.iter().enumerate() {
+        if let Some((_, table)) = *keyed {
+            order[next[table]] = i;
+            next[table] += 1;
+        }
+    }
+    order
 }
 
 /// In which table a kernel is found.
@@ -75,34 +106,24 @@ impl LatencyPredictor for Remembered {
         if kernels.len() < TABLES {
             return kernels.iter().map(|kernel| self.kernel(kernel)).collect();
         }
+        let keyed: Vec<Keyed> =
+            kernels.iter().map(|kernel| packed(kernel).map(|key| (key, table_of(key)))).collect();
         let mut found: Vec<Option<KernelEstimate>> = vec![None; kernels.len()];
-        // The kernels of each table, so that each is taken once to look and once to keep.
-        let mut of_table: Vec<Vec<(usize, (u64, u64))>> = vec![Vec::new(); TABLES];
-        for (i, kernel) in kernels.iter().enumerate() {
-            if let Some(key) = packed(kernel) {
-                of_table[table_of(key)].push((i, key));
-            }
-        }
-        for (i, keyed) in of_table.iter_mut().enumerate() {
-            let table = self.table(i);
-            keyed.retain(|&(i, key)| {
-                found[i] = table.get(&key).copied();
-                found[i].is_none()
-            });
-        }
+        // The kernels of each table together, so that each is taken once to look and once to keep.
+        let order = by_table(&keyed);
+        self.each(&keyed, &order, |i, key, table| found[i] = table.get(&key).copied());
+        // Nobody waits while they are computed.
         let asked: Vec<usize> = (0..kernels.len()).filter(|&i| found[i].is_none()).collect();
         let unknown: Vec<Kernel> = asked.iter().map(|&i| kernels[i]).collect();
+        let mut new = vec![false; kernels.len()];
         for (i, estimate) in asked.into_iter().zip(self.inner.kernels(&unknown)) {
-            found[i] = Some(estimate);
+            (found[i], new[i]) = (Some(estimate), true);
         }
-        for (i, keyed) in of_table.into_iter().enumerate() {
-            let mut table = self.table(i);
-            for (i, key) in keyed {
-                if let Some(estimate) = found[i] {
-                    keep(&mut table, key, estimate);
-                }
+        self.each(&keyed, &order, |i, key, table| {
+            if let Some(estimate) = found[i].filter(|_| new[i]) {
+                keep(table, key, estimate);
             }
-        }
+        });
         found.into_iter().flatten().collect()
     }
 

@@ -6,6 +6,7 @@
 //! never changes its meaning; a new meaning gets a new name.
 
 mod lists;
+mod rounding;
 mod tract_kernels;
 
 pub use lists::{RARE, coarse_costs, costs, mobile_costs, positions, powers, shapes};
@@ -13,6 +14,7 @@ pub use lists::{RARE, coarse_costs, costs, mobile_costs, positions, powers, shap
 use crate::plainnet::Kernel;
 use crate::plainnet::graph::Act;
 use crate::predictor::roofline::Roofline;
+use rounding::ceil;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
@@ -222,14 +224,6 @@ impl Quantities {
 const MEGA: f64 = 1e-6;
 /// Elements of the maps of a kernel that stay on the chip of an accelerator: 2^20.
 const ON_CHIP: f64 = 1_048_576.0;
-
-/// `value`, not negative, rounded up. The usual function is a call into a library on plain x86-64.
-fn ceil(value: f64) -> f64 {
-    // Larger ones are whole.
-    const WHOLE: f64 = (1_u64 << 52) as f64;
-    let down = value.min(WHOLE) as i64 as f64;
-    if value >= WHOLE { value } else { down + f64::from(u8::from(down < value)) }
-}
 
 /// `value` where `condition` holds, else nothing.
 fn when(condition: bool, value: f64) -> f64 {

@@ -6,6 +6,8 @@
 //! blocks. The figures are those of its source for AMD processors with AVX-512, those of the reference computer. Others
 //! choose in the same way among the same or similar kernels; what the choice means is learnt from measurements.
 
+use super::rounding::ceil;
+
 /// A kernel of tract's.
 struct Block {
     rows: f64,
@@ -49,7 +51,7 @@ pub struct Choice {
 /// For a product of `channels` × `depth` weights and `pixels` columns, all at least 1.
 pub fn choice(channels: f64, depth: f64, pixels: f64) -> Choice {
     let cost = |block: &Block| {
-        let (down, across) = ((channels / block.rows).ceil(), (pixels / block.columns).ceil());
+        let (down, across) = (ceil(channels / block.rows), ceil(pixels / block.columns));
         let weights = down * block.rows * depth * across;
         let ps = weights * (block.columns * block.ps_per_mac + PS_PER_WEIGHT);
         Choice {

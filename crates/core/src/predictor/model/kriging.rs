@@ -18,6 +18,8 @@ pub const MAX_POINTS: usize = 1_000;
 const MAX_INPUTS: usize = 16;
 /// Largest correction, in the logarithm: no linear model is off by more than twenty times.
 const MAX_LOG: f64 = 3.0;
+/// Kernels that are predicted side by side.
+const MANY: usize = 4;
 /// Points whose distances are added up side by side.
 const ABREAST: usize = 32;
 /// Sums of weighted nearnesses that are added up side by side: in one sum each addition would wait for the one before.
@@ -94,29 +96,67 @@ impl Kriging {
 }
 
 impl Kriging {
-    /// What is added to the logarithm at a place. It is inlined into code for the widest registers of this machine, and has no
-    /// closures, which would not be; nothing is rounded in another way there.
+    /// What is added to the logarithm at several places: each measured kernel is read once for all of them. It is inlined into code for
+    /// the widest registers of this machine, and has no closures, which would not be; nothing is rounded in another way there.
     #[inline(always)]
-    fn log(&self, at: &[f32; MAX_INPUTS]) -> f64 {
-        let mut sums = [0.0_f64; SUMS];
+    fn logs<const PLACES: usize>(&self, at: &[[f32; MAX_INPUTS]; PLACES]) -> [f64; PLACES] {
+        let mut sums = [[0.0_f64; SUMS]; PLACES];
         for (chunk, shares) in self.shares.iter().enumerate() {
-            let mut near = [0.0_f32; ABREAST];
-            for (input, &at) in self.inputs.iter().zip(at) {
+            let mut near = [[0.0_f32; ABREAST]; PLACES];
+            for (j, input) in self.inputs.iter().enumerate() {
                 let places = &input.places[chunk];
-                for i in 0..ABREAST {
-                    near[i] += (places[i] - at) * (places[i] - at);
+                for (near, at) in near.iter_mut().zip(at) {
+                    let at = at[j];
+                    for i in 0..ABREAST {
+                        near[i] += (places[i] - at) * (places[i] - at);
+                    }
                 }
             }
-            for near in &mut near {
-                *near = 1.0 / (1.0 + 0.5 * *near);
-            }
-            for (shares, near) in shares.chunks_exact(SUMS).zip(near.chunks_exact(SUMS)) {
-                for i in 0..SUMS {
-                    sums[i] += shares[i] * f64::from(near[i]);
+            for (near, sums) in near.iter_mut().zip(&mut sums) {
+                for near in near.iter_mut() {
+                    *near = 1.0 / (1.0 + 0.5 * *near);
+                }
+                for (shares, near) in shares.chunks_exact(SUMS).zip(near.chunks_exact(SUMS)) {
+                    for i in 0..SUMS {
+                        sums[i] += shares[i] * f64::from(near[i]);
+                    }
                 }
             }
         }
-        sums.iter().sum()
+        let mut logs = [0.0; PLACES];
+        for (log, sums) in logs.iter_mut().zip(&sums) {
+            *log = sums.iter().sum();
+        }
+        logs
+    }
+
+    /// Where kernels lie; the place of a value that the one before has, too, is not found again.
+    fn places<const PLACES: usize>(&self, quantities: &[Quantities]) -> [[f32; MAX_INPUTS]; PLACES] {
+        let mut at = [[0.0; MAX_INPUTS]; PLACES];
+        for (j, Input { feature, length, .. }) in self.inputs.iter().enumerate() {
+            let mut before = None;
+            for (at, quantities) in at.iter_mut().zip(quantities) {
+                let value = feature.0.of(quantities);
+                at[j] = match before {
+                    Some((same, place)) if same == value => place,
+                    _ => place(value, *length) as f32,
+                };
+                before = Some((value, at[j]));
+            }
+        }
+        at
+    }
+
+    /// Predicts at most `PLACES` kernels.
+    fn together<const PLACES: usize>(&self, quantities: &[Quantities], ns: &mut [f64]) {
+        let at = self.places::<PLACES>(quantities);
+        let logs = pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || self.logs(&at),
+        );
+        for ((ns, quantities), log) in ns.iter_mut().zip(quantities).zip(logs) {
+            *ns = self.base.predict_ns(quantities) * log.clamp(-MAX_LOG, MAX_LOG).exp();
+        }
     }
 }
 
@@ -134,15 +174,18 @@ impl KernelModel for Kriging {
     }
 
     fn predict_ns(&self, quantities: &Quantities) -> f64 {
-        let mut at = [0.0_f32; MAX_INPUTS];
-        for (at, input) in at.iter_mut().zip(&self.inputs) {
-            *at = place(input.feature.0.of(quantities), input.length) as f32;
+        let mut ns = [0.0];
+        self.together::<1>(std::slice::from_ref(quantities), &mut ns);
+        ns[0]
+    }
+
+    fn predict_many(&self, quantities: &[Quantities], ns: &mut [f64]) {
+        for (quantities, ns) in quantities.chunks(MANY).zip(ns.chunks_mut(MANY)) {
+            match quantities.len() {
+                1 => self.together::<1>(quantities, ns),
+                _ => self.together::<MANY>(quantities, ns),
+            }
         }
-        let log = pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || self.log(&at),
-        );
-        self.base.predict_ns(quantities) * log.clamp(-MAX_LOG, MAX_LOG).exp()
     }
 
     fn features(&self) -> Vec<Named> {

@@ -33,9 +33,6 @@ impl Pass {
     }
 }
 
-/// Networks of a list whose kernels are priced side by side; bounds the memory, too. The more there are, the more of them are alike.
-const ASIDE: usize = 1 << 10;
-
 /// A network whose sublayers are known.
 struct Walked {
     /// Where they stand in the list of those of all networks.
@@ -124,28 +121,22 @@ impl<'a> Accountant<'a> {
     }
 
     /// The latencies of several networks on the first device alone, whatever the budgets say; nothing where no device is tracked. What the
-    /// networks ask for, and was never seen, is priced side by side.
+    /// networks ask for, and was never seen, is priced side by side: some hundreds are quicker than few, and take some KB each.
     pub fn latencies(&mut self, networks: &[&[SuperBlock]]) -> Vec<Result<Option<Estimate>, CostError>> {
-        let mut latencies = Vec::with_capacity(networks.len());
         // Networks of a list are unlike each other: what would be kept of the one before is of no use.
+        self.sublayers.make_room();
         let mut parts = Vec::new();
-        for networks in networks.chunks(ASIDE) {
-            self.sublayers.make_room();
-            parts.clear();
-            let walked: Vec<_> = networks.iter().map(|blocks| self.walk(blocks, &mut parts)).collect();
-            self.sublayers.settle();
-            for (blocks, walked) in networks.iter().zip(walked) {
-                latencies.push(walked.map_err(CostError::from).and_then(|Walked { parts: own, side }| {
-                    self.clear();
-                    parts[own].iter().for_each(|&(sublayer, count)| self.add(sublayer, count));
-                    if let Some(last) = blocks.last() {
-                        self.add_head(last.out_c, side);
-                    }
-                    if self.budgets.devices.is_empty() { Ok(None) } else { self.estimate(0, blocks).map(Some) }
-                }));
+        let walked: Vec<_> = networks.iter().map(|blocks| self.walk(blocks, &mut parts)).collect();
+        self.sublayers.settle();
+        let mut latency = |blocks: &[SuperBlock], Walked { parts: own, side }| {
+            self.clear();
+            parts[own].iter().for_each(|&(sublayer, count)| self.add(sublayer, count));
+            if let Some(last) = blocks.last() {
+                self.add_head(last.out_c, side);
             }
-        }
-        latencies
+            if self.budgets.devices.is_empty() { Ok(None) } else { self.estimate(0, blocks).map(Some) }
+        };
+        networks.iter().zip(walked).map(|(blocks, walked)| latency(blocks, walked?)).collect()
     }
 
     /// Appends the sublayers of a network, and how many there are of each, to `parts`.

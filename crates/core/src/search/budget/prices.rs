@@ -39,6 +39,7 @@ struct Keyed {
 }
 
 impl From<Kernel> for Keyed {
+    #[inline]
     fn from(kernel: Kernel) -> Keyed {
         Keyed { kernel, key: packed(&kernel) }
     }
@@ -100,7 +101,9 @@ impl<'a> Prices<'a> {
         sums: &mut [Terms],
     ) -> Result<(), ShapeError> {
         for lowering in self.lowerings() {
-            self.look_at(lowering, block, first, input, variant)?;
+            self.kernels.clear();
+            let keep = |kernel: Kernel| self.kernels.push(kernel.into());
+            self.sketches.kernels(lowering, block, first, input, variant, keep)?;
             for (sum, device) in sums.iter_mut().zip(&mut self.devices) {
                 if let Some(device) = device.as_mut().filter(|device| device.lowering == lowering) {
                     *sum = device.sum_up(&self.kernels, Terms::default());
@@ -124,13 +127,17 @@ impl<'a> Prices<'a> {
         at: usize,
     ) -> Result<(), ShapeError> {
         for lowering in self.lowerings() {
-            self.look_at(lowering, block, first, input, variant)?;
-            let Prices { devices, kernels, waiting, .. } = self;
-            for (i, device) in devices.iter_mut().enumerate() {
-                if let Some(device) = device.as_mut().filter(|device| device.lowering == lowering) {
-                    let Device { known, waiting: numbers, .. } = device;
-                    numbers.extend(kernels.iter().map(|kernel| known.number(kernel)));
-                    waiting.push(Waiting { at: at + i, device: i, end: numbers.len() });
+            let Prices { devices, sketches, waiting, .. } = self;
+            sketches.kernels(lowering, block, first, input, variant, |kernel| {
+                let kernel = Keyed::from(kernel);
+                for device in devices.iter_mut().flatten().filter(|device| device.lowering == lowering) {
+                    let number = device.known.number(&kernel);
+                    device.waiting.push(number);
+                }
+            })?;
+            for (i, device) in devices.iter().enumerate() {
+                if let Some(device) = device.as_ref().filter(|device| device.lowering == lowering) {
+                    waiting.push(Waiting { at: at + i, device: i, end: device.waiting.len() });
                 }
             }
         }
@@ -149,20 +156,6 @@ impl<'a> Prices<'a> {
             }
         }
         devices.iter_mut().flatten().for_each(|device| device.waiting.clear());
-    }
-
-    /// Writes the kernels of one sublayer, as a runtime has them, into the buffer for them.
-    fn look_at(
-        &mut self,
-        lowering: Lowering,
-        block: &SuperBlock,
-        first: bool,
-        input: Shape,
-        variant: Variant,
-    ) -> Result<(), ShapeError> {
-        self.kernels.clear();
-        let keep = |kernel: Kernel| self.kernels.push(kernel.into());
-        self.sketches.kernels(lowering, block, first, input, variant, keep)
     }
 
     /// The lowerings of the devices.
@@ -194,7 +187,8 @@ impl Device<'_> {
             return;
         }
         // As the predictor itself does it.
-        let terms = |(kernel, estimate): (&Kernel, KernelEstimate)| Terms::of(&kernel.with_batch(*batch), estimate);
+        let terms =
+            |(kernel, estimate): (&Kernel, KernelEstimate)| Terms::of(&kernel.with_batch(*batch), estimate);
         let estimates = predictor.kernels(&known.unpriced);
         known.terms.extend(known.unpriced.iter().zip(estimates).map(terms));
         known.unpriced.clear();

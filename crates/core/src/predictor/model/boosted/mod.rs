@@ -27,6 +27,8 @@ const MANY: usize = 256;
 const SOME: usize = 64;
 /// Fewer than this are quicker one by one.
 const FEW: usize = 24;
+/// Kernels whose features are read one after the other; divides [`SOME`].
+const NEAR: usize = 32;
 /// Leaf values are stored as multiples of this, in units of log latency.
 pub const LEAF_UNIT: f64 = 1e-4;
 
@@ -114,14 +116,24 @@ impl Boosted {
 
     /// At most `ROWS` kernels.
     fn together<const ROWS: usize>(&self, quantities: &[Quantities], ns: &mut [f64]) {
+        // For the widest registers of this machine; comparisons and sums of integers have no bits to lose.
+        let arch = pulp::Arch::new();
         let mut bins = Columns::<ROWS>::default();
-        for ((column, feature), borders) in bins.0.iter_mut().zip(&self.features).zip(&self.borders) {
-            for (bin, quantities) in column.iter_mut().zip(quantities) {
-                *bin = borders.bin_of(feature.0.of(quantities) as f32);
+        // As many as keep to the nearest cache.
+        for (part, quantities) in quantities.chunks(NEAR).enumerate() {
+            for ((column, feature), borders) in bins.0.iter_mut().zip(&self.features).zip(&self.borders) {
+                let mut values = [0.0; NEAR];
+                for (value, quantities) in values.iter_mut().zip(quantities) {
+                    *value = feature.0.of(quantities) as f32;
+                }
+                let column = &mut column[part * NEAR..][..NEAR];
+                arch.dispatch(
+                    #[inline(always)]
+                    || borders.bins_of(&values, column),
+                );
             }
         }
-        // For the widest registers of this machine; sums of integers have no bits to lose.
-        let sums = pulp::Arch::new().dispatch(
+        let sums = arch.dispatch(
             #[inline(always)]
             || self.trees.sums(&bins, quantities.len()),
         );
