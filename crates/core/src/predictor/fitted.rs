@@ -3,7 +3,7 @@
 use crate::measurement::Identity;
 use crate::plainnet::{Kernel, KernelKind};
 use crate::predictor::domain::Membership;
-use crate::predictor::features::{Machine, Quantities};
+use crate::predictor::features::{Machine, Named, Quantities};
 use crate::predictor::file::PredictorFile;
 use crate::predictor::model::KernelModel;
 use crate::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
@@ -29,12 +29,23 @@ pub struct Bounded {
 pub struct FittedPredictor {
     file: PredictorFile,
     machine: Machine,
+    /// Whether any of its models predicts many kernels quicker together.
+    together: bool,
 }
 
 impl FittedPredictor {
     pub fn new(file: PredictorFile) -> FittedPredictor {
-        let machine = Machine::new(&file.identity.precision, &file.model.roofline);
-        FittedPredictor { file, machine }
+        let mut features: Vec<Named> = file.model.kinds.values().flat_map(KernelModel::features).collect();
+        let domains = file.domain.values().flat_map(|domain| &domain.parts);
+        features.extend(domains.flat_map(|part| part.ranges.iter().map(|range| range.feature)));
+        let machine = Machine::new(&file.identity.precision, &file.model.roofline).for_features(&features);
+        let together = file.model.kinds.values().any(KernelModel::together);
+        FittedPredictor { file, machine, together }
+    }
+
+    /// Whether kernels cost so much that it is worth while to remember them, and to ask for many of them together.
+    pub fn together(&self) -> bool {
+        self.together
     }
 
     pub fn file(&self) -> &PredictorFile {
@@ -209,24 +220,17 @@ impl FittedPredictor {
 fn by_likeness(kernels: &[Kernel]) -> Vec<usize> {
     let key = |(i, kernel): (usize, &Kernel)| {
         let &Kernel { kind, batch, in_c, out_c, in_h, kernel: size, stride, residual, .. } = kernel;
-        let octave = in_c.checked_ilog2().unwrap_or(0);
-        let fields = [
-            (batch, 17),
-            (size, 12),
-            (stride, 12),
-            (in_h, 20),
-            (residual.into(), 1),
-            (octave, 5),
-            (out_c, 20),
-            (in_c, 20),
-        ];
-        let packed =
-            fields.iter().fold(kind as u128, |word, &(value, bits)| word << bits | u128::from(value));
-        (packed, i)
+        let octave = |value: u32| value.checked_ilog2().unwrap_or(0);
+        let how = [(octave(batch), 4), (size, 5), (stride, 3), (in_h, 11), (residual.into(), 1)];
+        let channels = [(octave(in_c), 4), (out_c, 16), (in_c, 16)];
+        // A larger value stands with the largest.
+        let field =
+            |word: u64, &(value, bits): &(u32, u32)| word << bits | u64::from(value.min((1 << bits) - 1));
+        (how.iter().chain(&channels).fold(kind as u64, field), i as u32)
     };
-    let mut keys: Vec<(u128, usize)> = kernels.iter().enumerate().map(key).collect();
+    let mut keys: Vec<(u64, u32)> = kernels.iter().enumerate().map(key).collect();
     keys.sort_unstable();
-    keys.into_iter().map(|(_, i)| i).collect()
+    keys.into_iter().map(|(_, i)| i as usize).collect()
 }
 
 impl LatencyPredictor for FittedPredictor {
@@ -243,7 +247,7 @@ impl LatencyPredictor for FittedPredictor {
     }
 
     fn kernels(&self, kernels: &[Kernel]) -> Vec<KernelEstimate> {
-        if kernels.len() < FEW {
+        if !self.together || kernels.len() < FEW {
             return kernels.iter().map(|kernel| self.kernel(kernel)).collect();
         }
         let batch = Some(self.file.identity.batch);
@@ -281,5 +285,59 @@ impl LatencyPredictor for FittedPredictor {
         let mut terms = vec![Terms::default(); kernels.len()];
         self.each(&kernels, None, &order, |i, estimate, _| terms[i] = Terms::of(&kernels[i], estimate));
         self.network(&terms.into_iter().sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::graph::Act;
+    use crate::plainnet::published;
+    use crate::predictor::any::AnyPredictor;
+    use crate::predictor::remembered::Remembered;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    fn shipped(id: &str) -> FittedPredictor {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../predictors/{id}.json"));
+        match AnyPredictor::parse(&std::fs::read(&path).unwrap(), &path).unwrap() {
+            AnyPredictor::Kernels(predictor) => *predictor,
+            AnyPredictor::Networks(_) => panic!("a predictor of whole networks"),
+        }
+    }
+
+    #[test]
+    fn kernels_have_the_same_bits_in_company() {
+        let networks = published::names().map(|net| published::by_name(net).unwrap().kernels().unwrap());
+        let mut kernels: Vec<Kernel> = networks.flatten().collect();
+        let known = kernels.clone();
+        // Some that lie between, beyond, and side by side with these.
+        for (i, kernel) in known.iter().enumerate() {
+            let wider = (8 * i as u32) % 1_000;
+            let act = if i % 3 == 0 { Act::None } else { kernel.act };
+            kernels.push(Kernel { in_c: kernel.in_c + wider, act, ..*kernel });
+            kernels.push(Kernel { out_c: kernel.out_c + wider, in_h: 7 * (1 + i as u32 % 9), ..*kernel });
+        }
+        for id in [
+            "v100@tensorrt@fp16",
+            "v100@torch@fp16",
+            "t4@torch2.1@fp32",
+            "host@tract@fp32",
+            "pixel2@tflite@fp32",
+        ] {
+            let predictor = shipped(id);
+            let alone: Vec<KernelEstimate> = kernels.iter().map(|kernel| predictor.kernel(kernel)).collect();
+            // Together, in parts of any size, and where some are remembered.
+            assert_eq!(predictor.kernels(&kernels), alone, "{id}");
+            for size in [1, 2, 3, 5, 23, 24, 64, 65, 256, 300] {
+                let parts: Vec<KernelEstimate> =
+                    kernels.chunks(size).take(12).flat_map(|part| predictor.kernels(part)).collect();
+                assert_eq!(parts, alone[..parts.len()], "{id}, {size} at once");
+            }
+            let remembered = Remembered::new(Arc::new(predictor));
+            for count in [10, 100, kernels.len(), kernels.len()] {
+                assert_eq!(remembered.kernels(&kernels[..count]), alone[..count], "{id}");
+            }
+        }
     }
 }

@@ -114,9 +114,14 @@ impl LatencyPredictor for Remembered {
         self.each(&keyed, &order, |i, key, table| found[i] = table.get(&key).copied());
         // Nobody waits while they are computed.
         let asked: Vec<usize> = (0..kernels.len()).filter(|&i| found[i].is_none()).collect();
-        let unknown: Vec<Kernel> = asked.iter().map(|&i| kernels[i]).collect();
+        let estimates = if asked.len() == kernels.len() {
+            self.inner.kernels(kernels)
+        } else {
+            let unknown: Vec<Kernel> = asked.iter().map(|&i| kernels[i]).collect();
+            self.inner.kernels(&unknown)
+        };
         let mut new = vec![false; kernels.len()];
-        for (i, estimate) in asked.into_iter().zip(self.inner.kernels(&unknown)) {
+        for (i, estimate) in asked.into_iter().zip(estimates) {
             (found[i], new[i]) = (Some(estimate), true);
         }
         self.each(&keyed, &order, |i, key, table| {

@@ -7,7 +7,6 @@ use edgezen_core::measurement::Identity;
 use edgezen_core::plainnet::{Model, SuperBlock};
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
-use edgezen_core::predictor::model::AnyModel;
 use edgezen_core::predictor::network::{ForMany, NetworkPredictor};
 use edgezen_core::predictor::remembered::Remembered;
 use edgezen_core::predictor::{Estimate, LatencyPredictor};
@@ -44,8 +43,7 @@ impl Many {
                 let mut budgets = Budgets::default();
                 let name = predictor.identity().to_string();
                 // Kernels of linear models are priced as quickly as they are found.
-                let slow = |model: &AnyModel| matches!(model, AnyModel::Boosted(_) | AnyModel::Kriging(_));
-                let asked: Arc<dyn LatencyPredictor> = match predictor.file().model.kinds.values().any(slow) {
+                let asked: Arc<dyn LatencyPredictor> = match predictor.together() {
                     true => Arc::new(Remembered::new(predictor.clone())),
                     false => predictor.clone(),
                 };

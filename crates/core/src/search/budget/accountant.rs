@@ -125,6 +125,7 @@ impl<'a> Accountant<'a> {
     pub fn latencies(&mut self, networks: &[&[SuperBlock]]) -> Vec<Result<Option<Estimate>, CostError>> {
         // Networks of a list are unlike each other: what would be kept of the one before is of no use.
         self.sublayers.make_room();
+        self.sublayers.reserve(networks.len());
         let mut parts = Vec::new();
         let walked: Vec<_> = networks.iter().map(|blocks| self.walk(blocks, &mut parts)).collect();
         self.sublayers.settle();

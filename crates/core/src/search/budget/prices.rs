@@ -11,6 +11,11 @@ use rustc_hash::FxHashMap;
 /// Kernels before all are forgotten; bounds the memory to some tens of MB, beside what one list of networks adds.
 const REMEMBERED: usize = 1 << 17;
 
+/// Kernels of a network that may not have been seen, and those that its new sublayers may have altogether. Of place that is not used, only
+/// addresses are taken.
+const NEW: usize = 32;
+const ASKED: usize = 256;
+
 /// What kernels take on several devices. One for each thread.
 pub(super) struct Prices<'a> {
     /// Nothing for a device whose networks are priced as a whole.
@@ -71,6 +76,15 @@ impl<'a> Prices<'a> {
     /// Forgets all kernels of a device where they have become too many. No sum may wait.
     pub fn make_room(&mut self) {
         self.devices.iter_mut().flatten().for_each(|device| device.known.make_room());
+    }
+
+    /// Sees to it that there is place for what so many networks may ask for.
+    pub fn reserve(&mut self, networks: usize) {
+        for Device { known, waiting, .. } in self.devices.iter_mut().flatten() {
+            known.unpriced.reserve(networks * NEW);
+            known.terms.reserve(networks * NEW);
+            waiting.reserve(networks * ASKED);
+        }
     }
 
     /// The sums over the kernels of `graph`, one for each device.

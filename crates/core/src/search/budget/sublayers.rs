@@ -114,6 +114,11 @@ impl<'a> Sublayers<'a> {
         Ok([Some(first), others.transpose()?])
     }
 
+    /// Sees to it that there is place for what so many networks may ask for.
+    pub fn reserve(&mut self, networks: usize) {
+        self.prices.reserve(networks);
+    }
+
     /// Finds the terms that were left for later.
     pub fn settle(&mut self) {
         self.prices.settle(&mut self.terms);

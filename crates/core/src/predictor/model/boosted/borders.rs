@@ -38,22 +38,6 @@ impl Borders {
         self.count
     }
 
-    /// The bins of several values. It is inlined into code for the widest registers of this machine.
-    #[inline(always)]
-    pub(super) fn bins_of(&self, values: &[f32], bins: &mut [u8]) {
-        for (&value, bin) in values.iter().zip(bins) {
-            let (mut rung, mut on_rung) = (0_u32, 0_u32);
-            for &border in &self.last {
-                rung += u32::from(border < value);
-            }
-            let rung = rung as usize % RUNGS;
-            for &border in &self.rungs[rung] {
-                on_rung += u32::from(border < value);
-            }
-            *bin = (rung * ON_RUNG) as u8 + on_rung as u8;
-        }
-    }
-
     #[inline]
     pub fn bin_of(&self, value: f32) -> u8 {
         let below = |borders: &[f32]| borders.iter().map(|&border| u32::from(border < value)).sum::<u32>();
@@ -96,9 +80,6 @@ mod tests {
             for value in (-2..400).map(|half| 0.5 * half as f32) {
                 let below = list.iter().filter(|&&border| border < value).count();
                 assert_eq!(usize::from(borders.bin_of(value)), below, "{value} among {count}");
-                let mut bins = [0; 2];
-                borders.bins_of(&[value, f32::NAN], &mut bins);
-                assert_eq!(usize::from(bins[0]), below, "{value} among {count}");
             }
             assert_eq!(Vec::from(borders), list);
         }

@@ -67,6 +67,10 @@ impl KernelModel for Boosted {
         "boosted"
     }
 
+    fn together(&self) -> bool {
+        true
+    }
+
     fn scale(&mut self, factor: f64) {
         self.base.scale(factor);
     }
@@ -116,24 +120,24 @@ impl Boosted {
 
     /// At most `ROWS` kernels.
     fn together<const ROWS: usize>(&self, quantities: &[Quantities], ns: &mut [f64]) {
-        // For the widest registers of this machine; comparisons and sums of integers have no bits to lose.
-        let arch = pulp::Arch::new();
         let mut bins = Columns::<ROWS>::default();
         // As many as keep to the nearest cache.
         for (part, quantities) in quantities.chunks(NEAR).enumerate() {
             for ((column, feature), borders) in bins.0.iter_mut().zip(&self.features).zip(&self.borders) {
-                let mut values = [0.0; NEAR];
-                for (value, quantities) in values.iter_mut().zip(quantities) {
-                    *value = feature.0.of(quantities) as f32;
+                let mut before = None;
+                for (bin, quantities) in column[part * NEAR..].iter_mut().zip(quantities) {
+                    let value = feature.0.of(quantities) as f32;
+                    // Neighbours have most features in common.
+                    *bin = match before {
+                        Some((same, bin)) if same == value => bin,
+                        _ => borders.bin_of(value),
+                    };
+                    before = Some((value, *bin));
                 }
-                let column = &mut column[part * NEAR..][..NEAR];
-                arch.dispatch(
-                    #[inline(always)]
-                    || borders.bins_of(&values, column),
-                );
             }
         }
-        let sums = arch.dispatch(
+        // For the widest registers of this machine; sums of integers have no bits to lose.
+        let sums = pulp::Arch::new().dispatch(
             #[inline(always)]
             || self.trees.sums(&bins, quantities.len()),
         );

@@ -147,6 +147,14 @@ impl Trees {
         let mut sums = [0; ROWS];
         let mut all = [0; ROWS];
         all.iter_mut().take(rows).for_each(|here| *here = u8::MAX);
+        // Most cuts lie beyond all of them.
+        let (mut least, mut most) = ([u8::MAX; MAX_FEATURES], [0; MAX_FEATURES]);
+        for ((least, most), column) in least.iter_mut().zip(&mut most).zip(&bins.0) {
+            for &bin in column.iter().take(rows) {
+                *least = bin.min(*least);
+                *most = bin.max(*most);
+            }
+        }
         // Those that went right, while others go left.
         let mut aside: Vec<([u8; ROWS], usize)> = Vec::new();
         for page in &self.pages {
@@ -163,7 +171,16 @@ impl Trees {
                     (here, at) = next;
                     continue;
                 }
-                let (column, cut) = (&bins.0[word.feature()], word.cut());
+                let (feature, cut) = (word.feature(), word.cut());
+                if most[feature] <= cut {
+                    at = children;
+                    continue;
+                }
+                if least[feature] > cut {
+                    at = children + 1;
+                    continue;
+                }
+                let column = &bins.0[feature];
                 let mut right = [0; ROWS];
                 let (mut any_left, mut any_right) = (0, 0);
                 for i in 0..ROWS {
