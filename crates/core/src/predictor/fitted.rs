@@ -13,7 +13,7 @@ use crate::units::Latency;
 const FLOOR_NS: f64 = 1.0;
 
 /// Kernels that are predicted side by side.
-const BLOCK: usize = 256;
+const BLOCK: usize = 512;
 /// Fewer than this are quicker one by one.
 const FEW: usize = 4;
 

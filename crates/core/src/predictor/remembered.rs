@@ -29,17 +29,18 @@ impl Remembered {
         Remembered { inner, tables: (0..TABLES).map(|_| Mutex::default()).collect() }
     }
 
-    /// Gives the kernels in this order, each with its table.
-    fn each(&self, keyed: &[Keyed], order: &[usize], mut visit: impl FnMut(usize, (u64, u64), &mut Table)) {
+    /// Gives each table to `visit`, with the positions and keys of the kernels that are found in it.
+    fn each(
+        &self,
+        keyed: &[Keyed],
+        order: &[usize],
+        mut visit: impl FnMut(&mut Table, &mut dyn Iterator<Item = (usize, (u64, u64))>),
+    ) {
         let table_of = |i: usize| keyed[i].map(|(_, table)| table);
         for together in order.chunk_by(|&a, &b| table_of(a) == table_of(b)) {
             let Some(table) = table_of(together[0]) else { continue };
-            let mut table = self.table(table);
-            for &i in together {
-                if let Some((key, _)) = keyed[i] {
-                    visit(i, key, &mut table);
-                }
-            }
+            let mut of_table = together.iter().filter_map(|&i| Some((i, keyed[i]?.0)));
+            visit(&mut self.table(table), &mut of_table);
         }
     }
 
@@ -111,7 +112,9 @@ impl LatencyPredictor for Remembered {
         let mut found: Vec<Option<KernelEstimate>> = vec![None; kernels.len()];
         // The kernels of each table together, so that each is taken once to look and once to keep.
         let order = by_table(&keyed);
-        self.each(&keyed, &order, |i, key, table| found[i] = table.get(&key).copied());
+        self.each(&keyed, &order, |table, together| {
+            together.for_each(|(i, key)| found[i] = table.get(&key).copied());
+        });
         // Nobody waits while they are computed.
         let asked: Vec<usize> = (0..kernels.len()).filter(|&i| found[i].is_none()).collect();
         let estimates = if asked.len() == kernels.len() {
@@ -124,9 +127,13 @@ impl LatencyPredictor for Remembered {
         for (i, estimate) in asked.into_iter().zip(estimates) {
             (found[i], new[i]) = (Some(estimate), true);
         }
-        self.each(&keyed, &order, |i, key, table| {
-            if let Some(estimate) = found[i].filter(|_| new[i]) {
-                keep(table, key, estimate);
+        self.each(&keyed, &order, |table, together| {
+            let together: Vec<_> = together.filter(|&(i, _)| new[i]).collect();
+            table.reserve(together.len().min(IN_A_TABLE - table.len()));
+            for (i, key) in together {
+                if let Some(estimate) = found[i] {
+                    keep(table, key, estimate);
+                }
             }
         });
         found.into_iter().flatten().collect()

@@ -11,10 +11,9 @@ use rustc_hash::FxHashMap;
 /// Kernels before all are forgotten; bounds the memory to some tens of MB, beside what one list of networks adds.
 const REMEMBERED: usize = 1 << 17;
 
-/// Kernels of a network that may not have been seen, and those that its new sublayers may have altogether. Of place that is not used, only
-/// addresses are taken.
-const NEW: usize = 32;
-const ASKED: usize = 256;
+/// Kernels of a network that were never seen, and those that its new sublayers have altogether, as many as are usual in a list of a thousand.
+const NEW: usize = 24;
+const ASKED: usize = 192;
 
 /// What kernels take on several devices. One for each thread.
 pub(super) struct Prices<'a> {
@@ -81,6 +80,7 @@ impl<'a> Prices<'a> {
     /// Sees to it that there is place for what so many networks may ask for.
     pub fn reserve(&mut self, networks: usize) {
         for Device { known, waiting, .. } in self.devices.iter_mut().flatten() {
+            known.packed.reserve(networks * NEW);
             known.unpriced.reserve(networks * NEW);
             known.terms.reserve(networks * NEW);
             waiting.reserve(networks * ASKED);

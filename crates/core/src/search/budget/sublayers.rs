@@ -12,6 +12,9 @@ use std::collections::hash_map::Entry;
 /// Sublayers before all are forgotten; bounds the memory to some tens of MB.
 const REMEMBERED: usize = 1 << 17;
 
+/// Sublayers of a network that were never seen, as many as are usual in a list of a thousand.
+const NEW: usize = 13;
+
 /// What is remembered of one sublayer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sublayer {
@@ -116,6 +119,8 @@ impl<'a> Sublayers<'a> {
 
     /// Sees to it that there is place for what so many networks may ask for.
     pub fn reserve(&mut self, networks: usize) {
+        self.known.reserve(networks * NEW);
+        self.terms.reserve(networks * NEW * self.budgets.devices.len());
         self.prices.reserve(networks);
     }
 

@@ -13,6 +13,7 @@ pub use self::trees::Trees;
 use super::kernel_model::KernelModel;
 use super::linear::Linear;
 use crate::predictor::features::{Named, Quantities};
+use pulp::{Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
 /// Most features that a model of trees may read; kernels are cut into bins on the stack.
@@ -23,7 +24,7 @@ pub const MAX_BINS: usize = 127;
 /// processor idle.
 const ABREAST: usize = 16;
 /// Kernels that walk a tree together, where there are many and where there are some.
-const MANY: usize = 256;
+const MANY: usize = 512;
 const SOME: usize = 64;
 /// Fewer than this are quicker one by one.
 const FEW: usize = 24;
@@ -60,6 +61,23 @@ pub struct Boosted {
     /// Of each feature.
     pub borders: Vec<Borders>,
     pub trees: Trees,
+}
+
+/// The sums of leaves for several kernels, in the widest registers of this machine; sums of integers have no bits to lose.
+struct Sums<'a, const ROWS: usize> {
+    trees: &'a Trees,
+    bins: &'a Columns<ROWS>,
+    rows: usize,
+}
+
+impl<const ROWS: usize> WithSimd for Sums<'_, ROWS> {
+    type Output = [i32; ROWS];
+
+    // A closure would be compiled for any machine.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> [i32; ROWS] {
+        self.trees.sums(self.bins, self.rows)
+    }
 }
 
 impl KernelModel for Boosted {
@@ -124,23 +142,15 @@ impl Boosted {
         // As many as keep to the nearest cache.
         for (part, quantities) in quantities.chunks(NEAR).enumerate() {
             for ((column, feature), borders) in bins.0.iter_mut().zip(&self.features).zip(&self.borders) {
-                let mut before = None;
-                for (bin, quantities) in column[part * NEAR..].iter_mut().zip(quantities) {
-                    let value = feature.0.of(quantities) as f32;
-                    // Neighbours have most features in common.
-                    *bin = match before {
-                        Some((same, bin)) if same == value => bin,
-                        _ => borders.bin_of(value),
-                    };
-                    before = Some((value, *bin));
+                let mut values = [0.0; NEAR];
+                for (value, quantities) in values.iter_mut().zip(quantities) {
+                    *value = feature.0.of(quantities) as f32;
                 }
+                borders.bins_of(&values[..quantities.len()], &mut column[part * NEAR..]);
             }
         }
-        // For the widest registers of this machine; sums of integers have no bits to lose.
-        let sums = pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || self.trees.sums(&bins, quantities.len()),
-        );
+        let sums =
+            pulp::Arch::new().dispatch(Sums { trees: &self.trees, bins: &bins, rows: quantities.len() });
         for ((ns, quantities), sum) in ns.iter_mut().zip(quantities).zip(sums) {
             *ns = self.with_sum(quantities, i64::from(sum));
         }

@@ -141,12 +141,15 @@ impl Trees {
     }
 
     /// The same for `rows` kernels at once. All of them begin at the root of a tree, and part at the cuts that some of them pass and others do not; where
-    /// neighbours are alike, that is at few of those on their ways.
+    /// neighbours are alike, that is at few of those on their ways. It is inlined into code for the widest registers of this machine, and has no
+    /// closures, which would not be.
     #[inline(always)]
     pub(super) fn sums<const ROWS: usize>(&self, bins: &Columns<ROWS>, rows: usize) -> [i32; ROWS] {
         let mut sums = [0; ROWS];
         let mut all = [0; ROWS];
-        all.iter_mut().take(rows).for_each(|here| *here = u8::MAX);
+        for here in all.iter_mut().take(rows) {
+            *here = u8::MAX;
+        }
         // Most cuts lie beyond all of them.
         let (mut least, mut most) = ([u8::MAX; MAX_FEATURES], [0; MAX_FEATURES]);
         for ((least, most), column) in least.iter_mut().zip(&mut most).zip(&bins.0) {
