@@ -183,8 +183,8 @@ impl Quantities {
         }
     }
     fn chosen(&self) -> tract_kernels::Choice {
-        let pixels = f64::from(self.kernel.out_h()) * f64::from(self.kernel.out_w());
-        tract_kernels::choice(self.out_c, self.fan_in.max(1.0), pixels.max(1.0))
+        let pixels = u64::from(self.kernel.out_h()) * u64::from(self.kernel.out_w());
+        tract_kernels::choice(self.kernel.out_c.into(), self.fan_in.max(1.0), pixels.max(1))
     }
 
     pub fn macs(&self) -> f64 {

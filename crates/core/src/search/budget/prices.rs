@@ -77,10 +77,10 @@ impl<'a> Prices<'a> {
         self.devices.iter_mut().flatten().for_each(|device| device.known.make_room());
     }
 
-    /// Sees to it that there is place for what so many networks may ask for.
+    /// Sees to it that there is place in the lists for what so many networks may ask for. Tables grow by themselves: small ones keep to the
+    /// caches of a processor.
     pub fn reserve(&mut self, networks: usize) {
         for Device { known, waiting, .. } in self.devices.iter_mut().flatten() {
-            known.packed.reserve(networks * NEW);
             known.unpriced.reserve(networks * NEW);
             known.terms.reserve(networks * NEW);
             waiting.reserve(networks * ASKED);

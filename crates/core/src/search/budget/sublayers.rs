@@ -119,7 +119,6 @@ impl<'a> Sublayers<'a> {
 
     /// Sees to it that there is place for what so many networks may ask for.
     pub fn reserve(&mut self, networks: usize) {
-        self.known.reserve(networks * NEW);
         self.terms.reserve(networks * NEW * self.budgets.devices.len());
         self.prices.reserve(networks);
     }
