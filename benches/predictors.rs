@@ -1,13 +1,17 @@
-//! How quick predictions are: `cargo bench --bench predictors`.
+//! How quick predictions are: `cargo bench --bench predictors [-- cold]`.
 //!
-//! Tables of kernels, on one core; networks without any cache ("cold": every kernel is estimated), with one
+//! Lists of 1,000 networks unlike each other, on one core, by every shipped predictor, as Python asks for them: from texts, with nothing of them
+//! known (`cold`: this alone). Those of kernels get networks of the mobilenet space, those of whole networks codes of their own space.
+//! Then tables of kernels, on one core; networks without any cache ("cold": every kernel is estimated), with one
 //! block that was never seen, and as the search asks for them (each a mutation of the one before, sums of blocks
 //! remembered): processor time, which other programs disturb less. And the search itself under two latency budgets, on
 //! two threads, by the clock. Medians of several runs.
 
 #![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
+use edgezen::catalogue::networks::Overrides;
 use edgezen::plainnet::{Kernel, KernelKind, Model, Network, notation, relink};
+use edgezen::prediction::Many;
 use edgezen::predictor::LatencyPredictor;
 use edgezen::predictor::any::AnyPredictor;
 use edgezen::predictor::fitted::FittedPredictor;
@@ -16,14 +20,16 @@ use edgezen::proxy::{Mode, Setup};
 use edgezen::runner::Conditions;
 use edgezen::search::budget::Accountant;
 use edgezen::search::variation::Mutator;
-use edgezen::search::{Budgets, Quantity, Rules, Search, TrackedDevice, preset};
+use edgezen::search::{Budgets, Quantity, Rules, Search, TrackedDevice, preset, reference};
 use edgezen::shipped;
 use edgezen::space;
 use edgezen::space::{KindWeights, MutationReach};
 use edgezen::stats;
 use edgezen::units::Latency;
-use rand::SeedableRng;
+use edgezen::zoo::{Space, nasbench201};
+use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,6 +38,87 @@ const RUNS: usize = 5;
 /// Shorter runs say little beside what looking at the clock costs.
 const LONG_S: f64 = 0.05;
 const PRESET: &str = "Zen_NAS_ImageNet_latency0.3ms";
+
+/// Networks of a list, and lists.
+const LISTED: usize = 1_000;
+const LISTS: u64 = 5;
+
+/// Codes of networks of a space, drawn at random; nothing for spaces of which no shipped predictor is.
+fn codes(space: Space, rng: &mut Xoshiro256PlusPlus) -> Vec<String> {
+    let mut draw = |choices: &[&str], count: usize, between: &str| -> String {
+        let one = |_| choices[rng.random_range(0..choices.len())];
+        (0..count).map(one).collect::<Vec<_>>().join(between)
+    };
+    let mut code = |_| match space {
+        Space::FbNet => {
+            Some(format!("fbnet:{}", draw(&["0", "1", "2", "3", "4", "5", "6", "7", "8"], 22, ",")))
+        }
+        Space::NasBench201 => Some(format!("nasbench201:{}", draw(&nasbench201::OPS, 6, ","))),
+        Space::Ofa => {
+            let side = draw(&["160", "176", "192", "208", "224"], 1, "");
+            let (depths, kernels) = (draw(&["2", "3", "4"], 5, ","), draw(&["3", "5", "7"], 20, ","));
+            Some(format!("ofa:{side};{depths};{kernels};{}", draw(&["3", "4", "6"], 20, ",")))
+        }
+        Space::AccelNasBench => {
+            let block = |_| {
+                let [expansion, kernel] = [draw(&["1", "4", "6"], 1, ""), draw(&["3", "5"], 1, "")];
+                format!(
+                    "e{expansion}k{kernel}l{}s{}",
+                    draw(&["1", "2", "3"], 1, ""),
+                    draw(&["0", "1"], 1, "")
+                )
+            };
+            Some(format!("anb:{}", (0..7).map(block).collect::<Vec<_>>().join("_")))
+        }
+        Space::NasBenchMacro | Space::Named => None,
+    };
+    (0..LISTED).filter_map(&mut code).collect()
+}
+
+/// What a network of a list takes of one core, where nothing is known of any.
+fn cold() {
+    let one_core = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let chains: Vec<Vec<String>> = (0..LISTS)
+        .map(|seed| {
+            let search =
+                Search::new(space::by_name("mobilenet").unwrap()).seed(seed).with_depth_limit().unwrap();
+            let drawn = reference::networks(&search, LISTED).unwrap();
+            drawn.iter().map(|blocks| Network::from(&blocks[..]).to_string()).collect()
+        })
+        .collect();
+    println!("lists of {LISTED} networks of which nothing is known, one core, µs a network: median, most");
+    let mut slowest = 0.0_f64;
+    // Those of a folder nearby have the same names.
+    let mut seen = BTreeSet::new();
+    for entry in shipped::predictors().entries().expect("readable folders") {
+        if !seen.insert(entry.id.clone()) {
+            continue;
+        }
+        let loaded = entry.load().unwrap();
+        let lists: Vec<Vec<String>> = match &loaded {
+            AnyPredictor::Kernels(_) => chains.clone(),
+            AnyPredictor::Networks(predictor) => {
+                let list = |seed| codes(predictor.space(), &mut Xoshiro256PlusPlus::seed_from_u64(seed));
+                (0..LISTS).map(list).collect()
+            }
+        };
+        let since = Instant::now();
+        let mut times: Vec<f64> = Vec::new();
+        for list in lists.iter().filter(|list| !list.is_empty()) {
+            let many = Many::new(loaded.clone());
+            let before = processor(since);
+            let estimates = one_core.install(|| many.estimates(list, Overrides::default(), false));
+            times.push((processor(since) - before) / list.len() as f64 * 1e6);
+            assert!(estimates.iter().all(Result::is_ok));
+        }
+        times.sort_by(f64::total_cmp);
+        if let (Some(median), Some(most)) = (stats::median(&times), times.last()) {
+            println!("  {:44} {median:6.1} {most:6.1}", entry.id);
+            slowest = slowest.max(median);
+        }
+    }
+    println!("  the slowest median: {slowest:.1}");
+}
 
 fn shipped() -> Vec<FittedPredictor> {
     let load = |entry: edgezen::catalogue::predictors::PredictorEntry| match entry.load() {
@@ -98,6 +185,10 @@ fn budgets(predictors: &[&FittedPredictor], factor: f64) -> Budgets {
 }
 
 fn main() {
+    cold();
+    if std::env::args().any(|argument| argument == "cold") {
+        return;
+    }
     let predictors = shipped();
     let kernels = table();
     println!("table of {} convolutions, one core", kernels.len());

@@ -289,8 +289,22 @@ pub fn sublayer(
 
 /// Appends the operations of one sublayer of `block`, which is known to fit, to an input.
 pub(super) fn append_sublayer(to: &mut impl Operations, block: &SuperBlock, first: bool, variant: Variant) {
+    append_seen(to, block, first, variant, |_| {});
+}
+
+/// As [`append_sublayer`]; `see` is told of each step.
+pub(super) fn append_seen(
+    to: &mut impl Operations,
+    block: &SuperBlock,
+    first: bool,
+    variant: Variant,
+    mut see: impl FnMut(&Step),
+) {
     let mut builder = Builder { graph: to, at: 0, open: Vec::new() };
-    block.walk_sublayer(first, variant, &mut |step| builder.step(step));
+    block.walk_sublayer(first, variant, &mut |step| {
+        see(&step);
+        builder.step(step);
+    });
 }
 
 /// Appends global average pooling and the classifier (docs/plainnet.md, section 2.8), unless the body

@@ -2,21 +2,26 @@
 
 use super::kernel::Kernel;
 
+/// Bits of a number of channels, of the side of a map, and of the side or stride of a window.
+const CHANNELS: u32 = 24;
+const SIDE: u32 = 14;
+const WINDOW: u32 = 8;
+
 /// All that a kernel for one image is; `None` if it has a window of its own, or sizes that do not fit.
+#[inline]
 pub fn packed(kernel: &Kernel) -> Option<(u64, u64)> {
     let &Kernel { kind, batch, in_c, out_c, in_h, in_w, kernel: size, stride, groups, act, residual, window } =
         kernel;
     if batch != 1 || window.is_some() {
         return None;
     }
-    let fields = [
-        [(in_c, 24), (out_c, 24), (in_h, 14), (u32::from(residual), 1)],
-        [(groups, 24), (in_w, 14), (size, 8), (stride | (kind as u32) << 8 | (act as u32) << 12, 16)],
-    ];
-    let fits = stride < 1 << 8 && fields.iter().flatten().all(|&(value, bits)| value >> bits == 0);
-    let [first, second] = fields
-        .map(|fields| fields.iter().fold(0_u64, |word, &(value, bits)| word << bits | u64::from(value)));
-    fits.then_some((first, second))
+    let too_wide = (in_c | out_c | groups) >> CHANNELS | (in_h | in_w) >> SIDE | (size | stride) >> WINDOW;
+    let field = |word: u64, value: u32, bits: u32| word << bits | u64::from(value);
+    let channels = field(u64::from(in_c), out_c, CHANNELS);
+    let first = field(field(channels, in_h, SIDE), residual.into(), 1);
+    let how = stride | (kind as u32) << WINDOW | (act as u32) << (WINDOW + 4);
+    let second = field(field(field(u64::from(groups), in_w, SIDE), size, WINDOW), how, WINDOW + 8);
+    (too_wide == 0).then_some((first, second))
 }
 
 #[cfg(test)]

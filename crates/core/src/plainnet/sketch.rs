@@ -39,7 +39,8 @@ impl Operations for Sketch {
 struct Form(u32);
 
 impl Form {
-    fn of(block: &SuperBlock, first: bool, variant: Variant) -> Form {
+    /// But for the shortcuts.
+    fn of(block: &SuperBlock, variant: Variant) -> Form {
         let kind = match block.kind {
             SuperKind::Conv { .. } => 0,
             SuperKind::Residual { .. } => 1,
@@ -47,13 +48,14 @@ impl Form {
             SuperKind::Inverted { .. } => 3,
         };
         let Variant { reslink, se, bn } = variant;
-        let mut form = [reslink, se, bn].into_iter().fold(kind, |form, built| form << 1 | u32::from(built));
-        block.walk_sublayer(first, variant, &mut |step| {
-            if let Step::Leave(shortcut) = step {
-                form = form << 1 | u32::from(shortcut.projection);
-            }
-        });
-        Form(form)
+        Form([reslink, se, bn].into_iter().fold(kind, |form, built| form << 1 | u32::from(built)))
+    }
+
+    /// With what a step of the walk through the sublayer says of it.
+    fn see(&mut self, step: &Step) {
+        if let Step::Leave(shortcut) = step {
+            self.0 = self.0 << 1 | u32::from(shortcut.projection);
+        }
     }
 }
 
@@ -84,15 +86,16 @@ impl Sketches {
             lowering.kernels(&graph).into_iter().for_each(visit);
             return Ok(());
         }
-        let parts = self.forms.entry((Form::of(block, first, variant), lowering)).or_insert_with(|| {
+        let operations = &mut self.sketch.operations;
+        operations.clear();
+        operations.push(Operation { op: Op::Input, input, shape: input });
+        let mut form = Form::of(block, variant);
+        graph::append_seen(&mut self.sketch, block, first, variant, |step| form.see(step));
+        let parts = self.forms.entry((form, lowering)).or_insert_with(|| {
             let mut graph = Graph::new(input);
             graph::append_sublayer(&mut graph, block, first, variant);
             lowering.parts(&graph).into()
         });
-        let operations = &mut self.sketch.operations;
-        operations.clear();
-        operations.push(Operation { op: Op::Input, input, shape: input });
-        graph::append_sublayer(&mut self.sketch, block, first, variant);
         for part in &**parts {
             let Operation { op, input, shape } = self.sketch.operations[part.node];
             lowering.each_of(part.kernel(lowering::alone(op, input, shape)), &mut visit);

@@ -39,6 +39,10 @@ impl LatencyPredictor for Corrected {
         self.inner.kernel(kernel)
     }
 
+    fn kernels(&self, kernels: &[Kernel]) -> Vec<KernelEstimate> {
+        self.inner.kernels(kernels)
+    }
+
     fn network(&self, terms: &Terms) -> Estimate {
         let Estimate { latency, lower, upper, charged, coverage } = self.inner.network(terms);
         let Corrected { factor, .. } = *self;

@@ -3,7 +3,7 @@
 use crate::measurement::Identity;
 use crate::plainnet::{Kernel, KernelKind};
 use crate::predictor::domain::Membership;
-use crate::predictor::features::{Machine, Quantities};
+use crate::predictor::features::{Machine, Named, Quantities};
 use crate::predictor::file::PredictorFile;
 use crate::predictor::model::KernelModel;
 use crate::predictor::{Estimate, KernelEstimate, LatencyPredictor, Support, Terms};
@@ -13,7 +13,9 @@ use crate::units::Latency;
 const FLOOR_NS: f64 = 1.0;
 
 /// Kernels that are predicted side by side.
-const BLOCK: usize = 64;
+const BLOCK: usize = 512;
+/// Fewer than this are quicker one by one.
+const FEW: usize = 4;
 
 /// An estimate with its 90 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,12 +29,23 @@ pub struct Bounded {
 pub struct FittedPredictor {
     file: PredictorFile,
     machine: Machine,
+    /// Whether any of its models predicts many kernels quicker together.
+    together: bool,
 }
 
 impl FittedPredictor {
     pub fn new(file: PredictorFile) -> FittedPredictor {
-        let machine = Machine::new(&file.identity.precision, &file.model.roofline);
-        FittedPredictor { file, machine }
+        let mut features: Vec<Named> = file.model.kinds.values().flat_map(KernelModel::features).collect();
+        let domains = file.domain.values().flat_map(|domain| &domain.parts);
+        features.extend(domains.flat_map(|part| part.ranges.iter().map(|range| range.feature)));
+        let machine = Machine::new(&file.identity.precision, &file.model.roofline).for_features(&features);
+        let together = file.model.kinds.values().any(KernelModel::together);
+        FittedPredictor { file, machine, together }
+    }
+
+    /// Whether kernels cost so much that it is worth while to remember them, and to ask for many of them together.
+    pub fn together(&self) -> bool {
+        self.together
     }
 
     pub fn file(&self) -> &PredictorFile {
@@ -64,23 +77,23 @@ impl FittedPredictor {
 
     /// As [`FittedPredictor::bounded`], for many kernels: several times as quick.
     pub fn bounded_many(&self, kernels: &[Kernel]) -> Vec<Bounded> {
-        let mut order: Vec<usize> = (0..kernels.len()).collect();
-        order.sort_by_key(|&i| kernels[i].kind);
         let mut out: Vec<Option<Bounded>> = vec![None; kernels.len()];
-        self.each(kernels, &order, |i, estimate, membership| {
+        self.each(kernels, None, &by_likeness(kernels), |i, estimate, membership| {
             out[i] = Some(self.with_interval(&kernels[i], estimate, membership));
         });
         out.into_iter().flatten().collect()
     }
 
     /// Estimates `kernels` side by side, as far as those of one kind follow each other in `order`; equal ones that do
-    /// are estimated once. `seen` gets the position of each.
+    /// are estimated once. Their batch is their own, or another one. `seen` gets the position of each.
     fn each(
         &self,
         kernels: &[Kernel],
+        batch: Option<u32>,
         order: &[usize],
         mut seen: impl FnMut(usize, KernelEstimate, Membership),
     ) {
+        let asked = |i: usize| batch.map_or(kernels[i], |batch| kernels[i].with_batch(batch));
         let mut quantities = Vec::with_capacity(BLOCK.min(order.len()));
         let mut ns = [0.0; BLOCK];
         for of_kind in order.chunk_by(|&a, &b| kernels[a].kind == kernels[b].kind) {
@@ -88,7 +101,7 @@ impl FittedPredictor {
             let (model, domain) = (self.file.model.kinds.get(&kind), self.file.domain.get(&kind));
             let (Some(model), Some(domain)) = (model, domain) else {
                 for &i in of_kind {
-                    let (estimate, membership) = self.placed(&kernels[i]);
+                    let (estimate, membership) = self.placed(&asked(i));
                     seen(i, estimate, membership);
                 }
                 continue;
@@ -98,13 +111,13 @@ impl FittedPredictor {
             loop {
                 quantities.clear();
                 let block = ahead.by_ref().take(BLOCK);
-                quantities.extend(block.map(|same| Quantities::of(&kernels[same[0]], &self.machine)));
+                quantities.extend(block.map(|same| Quantities::of(&asked(same[0]), &self.machine)));
                 if quantities.is_empty() {
                     break;
                 }
                 model.predict_many(&quantities, &mut ns[..quantities.len()]);
                 for ((q, &ns), same) in quantities.iter().zip(&ns).zip(behind.by_ref()) {
-                    let kernel = &kernels[same[0]];
+                    let kernel = &asked(same[0]);
                     let membership = domain.membership(kernel, q);
                     let estimate = self.floored(kernel, q, ns, membership);
                     same.iter().for_each(|&i| seen(i, estimate, membership));
@@ -202,6 +215,24 @@ impl FittedPredictor {
     }
 }
 
+/// The positions of `kernels`, those of one kind after each other, and among them such that neighbours are alike: models find the same
+/// ways for most of them.
+fn by_likeness(kernels: &[Kernel]) -> Vec<usize> {
+    let key = |(i, kernel): (usize, &Kernel)| {
+        let &Kernel { kind, batch, in_c, out_c, in_h, kernel: size, stride, residual, .. } = kernel;
+        let octave = |value: u32| value.checked_ilog2().unwrap_or(0);
+        let how = [(octave(batch), 4), (size, 5), (stride, 3), (in_h, 11), (residual.into(), 1)];
+        let channels = [(octave(in_c), 4), (out_c, 16), (in_c, 16)];
+        // A larger value stands with the largest.
+        let field =
+            |word: u64, &(value, bits): &(u32, u32)| word << bits | u64::from(value.min((1 << bits) - 1));
+        (how.iter().chain(&channels).fold(kind as u64, field), i as u32)
+    };
+    let mut keys: Vec<(u64, u32)> = kernels.iter().enumerate().map(key).collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|(_, i)| i as usize).collect()
+}
+
 impl LatencyPredictor for FittedPredictor {
     fn identity(&self) -> &Identity {
         &self.file.identity
@@ -213,6 +244,16 @@ impl LatencyPredictor for FittedPredictor {
 
     fn kernel(&self, kernel: &Kernel) -> KernelEstimate {
         self.estimate(&kernel.with_batch(self.file.identity.batch))
+    }
+
+    fn kernels(&self, kernels: &[Kernel]) -> Vec<KernelEstimate> {
+        if !self.together || kernels.len() < FEW {
+            return kernels.iter().map(|kernel| self.kernel(kernel)).collect();
+        }
+        let batch = Some(self.file.identity.batch);
+        let mut out: Vec<Option<KernelEstimate>> = vec![None; kernels.len()];
+        self.each(kernels, batch, &by_likeness(kernels), |i, estimate, _| out[i] = Some(estimate));
+        out.into_iter().flatten().collect()
     }
 
     fn network(&self, terms: &Terms) -> Estimate {
@@ -242,7 +283,61 @@ impl LatencyPredictor for FittedPredictor {
         let mut order: Vec<usize> = (0..kernels.len()).collect();
         order.sort_unstable_by_key(|&i| kernels[i]);
         let mut terms = vec![Terms::default(); kernels.len()];
-        self.each(&kernels, &order, |i, estimate, _| terms[i] = Terms::of(&kernels[i], estimate));
+        self.each(&kernels, None, &order, |i, estimate, _| terms[i] = Terms::of(&kernels[i], estimate));
         self.network(&terms.into_iter().sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plainnet::graph::Act;
+    use crate::plainnet::published;
+    use crate::predictor::any::AnyPredictor;
+    use crate::predictor::remembered::Remembered;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    fn shipped(id: &str) -> FittedPredictor {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../predictors/{id}.json"));
+        match AnyPredictor::parse(&std::fs::read(&path).unwrap(), &path).unwrap() {
+            AnyPredictor::Kernels(predictor) => *predictor,
+            AnyPredictor::Networks(_) => panic!("a predictor of whole networks"),
+        }
+    }
+
+    #[test]
+    fn kernels_have_the_same_bits_in_company() {
+        let networks = published::names().map(|net| published::by_name(net).unwrap().kernels().unwrap());
+        let mut kernels: Vec<Kernel> = networks.flatten().collect();
+        let known = kernels.clone();
+        // Some that lie between, beyond, and side by side with these.
+        for (i, kernel) in known.iter().enumerate() {
+            let wider = (8 * i as u32) % 1_000;
+            let act = if i % 3 == 0 { Act::None } else { kernel.act };
+            kernels.push(Kernel { in_c: kernel.in_c + wider, act, ..*kernel });
+            kernels.push(Kernel { out_c: kernel.out_c + wider, in_h: 7 * (1 + i as u32 % 9), ..*kernel });
+        }
+        for id in [
+            "v100@tensorrt@fp16",
+            "v100@torch@fp16",
+            "t4@torch2.1@fp32",
+            "host@tract@fp32",
+            "pixel2@tflite@fp32",
+        ] {
+            let predictor = shipped(id);
+            let alone: Vec<KernelEstimate> = kernels.iter().map(|kernel| predictor.kernel(kernel)).collect();
+            // Together, in parts of any size, and where some are remembered.
+            assert_eq!(predictor.kernels(&kernels), alone, "{id}");
+            for size in [1, 2, 3, 5, 23, 24, 64, 65, 256, 300] {
+                let parts: Vec<KernelEstimate> =
+                    kernels.chunks(size).take(12).flat_map(|part| predictor.kernels(part)).collect();
+                assert_eq!(parts, alone[..parts.len()], "{id}, {size} at once");
+            }
+            let remembered = Remembered::new(Arc::new(predictor));
+            for count in [10, 100, kernels.len(), kernels.len()] {
+                assert_eq!(remembered.kernels(&kernels[..count]), alone[..count], "{id}");
+            }
+        }
     }
 }

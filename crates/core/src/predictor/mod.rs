@@ -228,6 +228,11 @@ pub trait LatencyPredictor: Send + Sync {
     /// Latency of one kernel; its own `batch` is replaced by the identity's.
     fn kernel(&self, kernel: &Kernel) -> KernelEstimate;
 
+    /// As [`LatencyPredictor::kernel`], for several kernels and in their order: many are quicker together.
+    fn kernels(&self, kernels: &[Kernel]) -> Vec<KernelEstimate> {
+        kernels.iter().map(|kernel| self.kernel(kernel)).collect()
+    }
+
     /// What a kernel adds to a network; its own `batch` is replaced by the identity's.
     fn terms(&self, kernel: &Kernel) -> Terms {
         Terms::of(&kernel.with_batch(self.identity().batch), self.kernel(kernel))

@@ -4,7 +4,7 @@
 //! The data do not say which activation was used; Swish is assumed, as in EfficientNet.
 
 use super::builder::Net;
-use super::{CodeError, Part};
+use super::{CodeError, Part, Visit, number};
 use crate::plainnet::graph::Act;
 use std::fmt;
 use std::str::FromStr;
@@ -82,42 +82,55 @@ fn group(name: &str) -> &'static str {
 }
 
 impl AccelNasBench {
-    pub(super) fn parts(&self) -> Vec<Part> {
-        let mut stem = Net::new(3, SIDE);
-        stem.conv(32, 3, 2, Act::Swish);
-        let (mut channels, mut side) = (32, stem.side());
-        let mut parts = vec![Part::new("stem", stem.graph)];
+    pub(super) fn each_part(&self, visit: &mut Visit<'_>) {
+        visit(number([0, 0, 0, 0]), &|| {
+            let mut stem = Net::new(3, SIDE);
+            stem.conv(32, 3, 2, Act::Swish);
+            Part::new("stem", stem.graph)
+        });
+        let (mut channels, mut side) = (32, SIDE.div_ceil(2));
         for (block, choice) in self.0.iter().enumerate() {
             for layer in 0..choice.layers {
                 let stride = if layer == 0 { STRIDES[block] } else { 1 };
-                let mut net = Net::new(channels, side);
-                let middle = channels * u32::from(choice.expansion);
-                if middle != channels {
-                    net.conv(middle, 1, 1, Act::Swish);
-                }
-                net.depthwise(u32::from(choice.kernel), stride, Act::Swish);
-                if choice.squeeze_excite {
-                    net.squeeze_excite(channels / 4, Act::Sigmoid);
-                }
-                net.conv(WIDTHS[block], 1, 1, Act::None);
-                if stride == 1 && channels == WIDTHS[block] {
-                    net.add(0);
-                }
-                (channels, side) = (WIDTHS[block], net.side());
                 let Choice { expansion, kernel, squeeze_excite, .. } = *choice;
-                let mut name = format!("e{expansion}k{kernel}s{}", u8::from(squeeze_excite));
-                if let (0, Some(before)) = (layer, block.checked_sub(1).map(|before| self.0[before])) {
-                    let (gated, residual) = (u8::from(before.squeeze_excite), u8::from(before.layers > 1));
-                    name += &format!("-e{}s{gated}r{residual}", before.expansion);
-                }
+                // Runtimes join the first layer of a block with the one before it.
+                let before = block.checked_sub(1).filter(|_| layer == 0).map(|before| self.0[before]);
+                let followed = before.map_or([0; 3], |before| {
+                    [before.expansion, u8::from(before.squeeze_excite), u8::from(before.layers > 1)]
+                });
                 let place = 2 * block as u8 + u8::from(layer > 0);
-                parts.push(Part { place: Some(place), ..Part::new(group(&name), net.graph) });
+                let digits =
+                    |fields: [u8; 3]| fields.iter().fold(0, |number, &field| 10 * number + u32::from(field));
+                let own = digits([expansion, kernel, squeeze_excite.into()]);
+                visit(number([1, place.into(), own, digits(followed)]), &|| {
+                    let mut net = Net::new(channels, side);
+                    let middle = channels * u32::from(expansion);
+                    if middle != channels {
+                        net.conv(middle, 1, 1, Act::Swish);
+                    }
+                    net.depthwise(u32::from(kernel), stride, Act::Swish);
+                    if squeeze_excite {
+                        net.squeeze_excite(channels / 4, Act::Sigmoid);
+                    }
+                    net.conv(WIDTHS[block], 1, 1, Act::None);
+                    if stride == 1 && channels == WIDTHS[block] {
+                        net.add(0);
+                    }
+                    let mut name = format!("e{expansion}k{kernel}s{}", u8::from(squeeze_excite));
+                    if before.is_some() {
+                        let [expansion, gated, residual] = followed;
+                        name += &format!("-e{expansion}s{gated}r{residual}");
+                    }
+                    Part { place: Some(place), ..Part::new(group(&name), net.graph) }
+                });
+                (channels, side) = (WIDTHS[block], side.div_ceil(stride));
             }
         }
-        let mut head = Net::new(channels, side);
-        head.conv(1280, 1, 1, Act::Swish).classifier(1000);
-        parts.push(Part::new("head", head.graph));
-        parts
+        visit(number([2, 0, 0, 0]), &|| {
+            let mut head = Net::new(channels, side);
+            head.conv(1280, 1, 1, Act::Swish).classifier(1000);
+            Part::new("head", head.graph)
+        });
     }
 }
 
@@ -176,7 +189,8 @@ mod tests {
 
     /// Parameters with those of BN, multiply-adds, and elements that BN writes, in millions.
     fn costs(code: &str) -> [f64; 3] {
-        let parts = code.parse::<AccelNasBench>().unwrap().parts();
+        let mut parts = Vec::new();
+        code.parse::<AccelNasBench>().unwrap().each_part(&mut |_, part| parts.push(part()));
         let mut sums = [0.0; 3];
         for node in parts.iter().flat_map(|part| &part.graph.nodes) {
             let out = node.shape;

@@ -2,7 +2,7 @@
 //! operations each, for 32×32 images and 100 classes.
 
 use super::builder::Net;
-use super::{CodeError, Part, integers};
+use super::{CodeError, Part, Visit, integers, number};
 use crate::plainnet::graph::Act;
 use std::fmt;
 use std::str::FromStr;
@@ -41,10 +41,12 @@ impl FbNet {
         }
     }
 
-    pub(super) fn parts(&self) -> Vec<Part> {
-        let mut stem = Net::new(3, 32);
-        stem.conv(16, 3, 1, Act::Relu);
-        let mut parts = vec![Part::new("fixed", stem.graph)];
+    pub(super) fn each_part(&self, visit: &mut Visit<'_>) {
+        visit(number([0, 0, 0, 0]), &|| {
+            let mut stem = Net::new(3, 32);
+            stem.conv(16, 3, 1, Act::Relu);
+            Part::new("fixed", stem.graph)
+        });
         let (mut channels, mut side, mut layer) = (16, 32, 0);
         let mut place = 0;
         for (stage, (width, count, stride)) in STAGES.into_iter().enumerate() {
@@ -53,22 +55,26 @@ impl FbNet {
                 place += u8::from(stage > 0 && i == 0 || i == 1);
                 let stride = if i == 0 { stride } else { 1 };
                 let op = usize::from(self.0[layer]);
-                let mut net = Net::new(channels, side);
-                match SHAPES.get(op) {
-                    Some(&shape) => mbconv(&mut net, width, stride, shape),
-                    None if stride == 1 && channels == width => {}
-                    None => drop(net.conv(width, 1, stride, Act::Relu)),
-                }
-                if net.at > 0 {
-                    parts.push(Part { place: Some(place), ..Part::new(OPS[op], net.graph) });
+                let shape = SHAPES.get(op);
+                // A skip that changes nothing computes nothing.
+                if shape.is_some() || stride > 1 || channels != width {
+                    visit(number([1, op as u32, place.into(), 0]), &|| {
+                        let mut net = Net::new(channels, side);
+                        match shape {
+                            Some(&shape) => mbconv(&mut net, width, stride, shape),
+                            None => drop(net.conv(width, 1, stride, Act::Relu)),
+                        }
+                        Part { place: Some(place), ..Part::new(OPS[op], net.graph) }
+                    });
                 }
                 (channels, side, layer) = (width, side / stride, layer + 1);
             }
         }
-        let mut head = Net::new(channels, side);
-        head.conv(1504, 1, 1, Act::Relu).classifier(100);
-        parts.push(Part::new("fixed", head.graph));
-        parts
+        visit(number([2, 0, 0, 0]), &|| {
+            let mut head = Net::new(channels, side);
+            head.conv(1504, 1, 1, Act::Relu).classifier(100);
+            Part::new("fixed", head.graph)
+        });
     }
 }
 
@@ -104,11 +110,17 @@ mod tests {
     use super::*;
     use crate::plainnet::lowering;
 
+    fn parts(ops: [u8; LAYERS]) -> Vec<Part> {
+        let mut parts = Vec::new();
+        FbNet(ops).each_part(&mut |_, part| parts.push(part()));
+        parts
+    }
+
     #[test]
     fn blocks_of_an_operation_and_a_place_are_alike() {
         let mut known = std::collections::BTreeMap::new();
         for op in 0..OPS.len() as u8 {
-            for part in FbNet([op; LAYERS]).parts().into_iter().filter(|part| part.group != "fixed") {
+            for part in parts([op; LAYERS]).into_iter().filter(|part| part.group != "fixed") {
                 let place = part.place.unwrap();
                 assert!(place < PLACES);
                 let first = known.entry((part.group, place)).or_insert_with(|| part.graph.clone());
@@ -125,7 +137,7 @@ mod tests {
         let cost = |op: u8, layer: usize| {
             let mut ops = [8; LAYERS];
             ops[layer] = op;
-            let parts = FbNet(ops).parts();
+            let parts = parts(ops);
             let part = parts.iter().find(|part| part.group == OPS[usize::from(op)]).unwrap();
             let kernels = lowering::fused(&part.graph);
             let biases: f64 = kernels.iter().map(|k| f64::from(k.out_c)).sum();

@@ -46,6 +46,14 @@ pub struct Part {
     pub graph: Graph,
 }
 
+/// What looks at the blocks of a network: the number that a block is known by, if it has one, and the block itself.
+pub type Visit<'a> = dyn FnMut(Option<u64>, &dyn Fn() -> Part) + 'a;
+
+/// A number of some fields, each smaller than 2^16.
+fn number(fields: [u32; 4]) -> Option<u64> {
+    Some(fields.iter().fold(0, |number, &field| number << 16 | u64::from(field)))
+}
+
 impl Part {
     fn new(group: &'static str, graph: Graph) -> Part {
         Part { group, place: None, graph }
@@ -162,13 +170,24 @@ impl Encoded {
 
     /// Its blocks in order. Blocks that compute nothing are left out.
     pub fn parts(&self) -> Vec<Part> {
+        let mut parts = Vec::new();
+        self.each_part(&mut |_, part| parts.push(part()));
+        parts
+    }
+
+    /// Gives `visit` its blocks in order, each with what it is known by: blocks of networks of one space that are known by the same number are
+    /// alike. Where a space has no such numbers, it is nothing. A block is put together where it is asked for.
+    pub fn each_part(&self, visit: &mut Visit<'_>) {
+        let whole = |visit: &mut Visit<'_>, parts: Vec<Part>| {
+            parts.into_iter().for_each(|part| visit(None, &|| part.clone()));
+        };
         match self {
-            Encoded::FbNet(code) => code.parts(),
-            Encoded::NasBench201(code) => code.parts(),
-            Encoded::Ofa(code) => code.parts(),
-            Encoded::AccelNasBench(code) => code.parts(),
-            Encoded::NasBenchMacro(code) => code.parts(),
-            Encoded::Named(named) => named.parts(),
+            Encoded::FbNet(code) => code.each_part(visit),
+            Encoded::NasBench201(code) => code.each_part(visit),
+            Encoded::Ofa(code) => code.each_part(visit),
+            Encoded::AccelNasBench(code) => code.each_part(visit),
+            Encoded::NasBenchMacro(code) => whole(visit, code.parts()),
+            Encoded::Named(named) => whole(visit, named.parts()),
         }
     }
 
@@ -225,6 +244,43 @@ fn integers(text: &str, count: usize) -> Result<Vec<u32>, CodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::{RngExt, SeedableRng};
+    use rand_xoshiro::Xoshiro256PlusPlus;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn blocks_that_are_known_by_one_number_are_alike() {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
+        let mut pick = |choices: &[&str], count: usize, between: &str| -> String {
+            let one = |_| choices[rng.random_range(0..choices.len())].to_owned();
+            (0..count).map(one).collect::<Vec<_>>().join(between)
+        };
+        let mut known: BTreeMap<(Space, u64), Part> = BTreeMap::new();
+        let mut seen = 0;
+        for _ in 0..60 {
+            let codes = [
+                format!("fbnet:{}", pick(&["0", "1", "2", "3", "4", "5", "6", "7", "8"], 22, ",")),
+                format!("nasbench201:{}", pick(&nasbench201::OPS, 6, ",")),
+                format!(
+                    "ofa:{};{};{};{}",
+                    pick(&["160", "200", "224"], 1, ""),
+                    pick(&["2", "3", "4"], 5, ","),
+                    pick(&["3", "5", "7"], 20, ","),
+                    pick(&["3", "4", "6"], 20, ",")
+                ),
+                format!("anb:{}", pick(&["e1k3l1s0", "e4k5l2s1", "e6k3l3s1", "e6k5l1s0"], 7, "_")),
+            ];
+            for code in codes {
+                let encoded: Encoded = code.parse().unwrap();
+                encoded.each_part(&mut |number, part| {
+                    let known = known.entry((encoded.space(), number.unwrap())).or_insert_with(part);
+                    assert_eq!(*known, part(), "{code}");
+                    seen += 1;
+                });
+            }
+        }
+        assert!(seen > 5 * known.len(), "{seen} of {}", known.len());
+    }
 
     #[test]
     fn codes_round_trip_and_others_are_refused() {

@@ -2,7 +2,7 @@
 //! stages of five cells at 16, 32, 64 channels, a residual block of stride 2 between them.
 
 use super::builder::Net;
-use super::{CodeError, Part};
+use super::{CodeError, Part, Visit, number};
 use crate::plainnet::Graph;
 use crate::plainnet::graph::{Act, Op};
 use std::fmt;
@@ -60,26 +60,32 @@ impl NasBench201 {
         live
     }
 
-    pub(super) fn parts(&self) -> Vec<Part> {
+    pub(super) fn each_part(&self, visit: &mut Visit<'_>) {
         let fixed = |net: Net| Part::new("fixed", net.graph);
-        let mut stem = Net::new(3, 32);
-        stem.conv(16, 3, 1, Act::None);
-        let mut parts = vec![fixed(stem)];
+        let live = self.live();
+        visit(number([0, 0, 0, 0]), &|| {
+            let mut stem = Net::new(3, 32);
+            stem.conv(16, 3, 1, Act::None);
+            fixed(stem)
+        });
         for (stage, (channels, side)) in [(16, 32), (32, 16), (64, 8)].into_iter().enumerate() {
             if stage > 0 {
-                parts.push(fixed(reduction(channels, 2 * side)));
+                visit(number([1, stage as u32, 0, 0]), &|| fixed(reduction(channels, 2 * side)));
             }
             for _ in 0..CELLS {
-                for (&op, live) in self.0.iter().zip(self.live()).filter(|(op, _)| **op != 0) {
-                    let group = GROUPS[usize::from(op) - 1 + if live { 0 } else { 4 }];
-                    parts.push(Part::new(group, edge(op, channels, side)));
+                for (&op, live) in self.0.iter().zip(live).filter(|(op, _)| **op != 0) {
+                    let group = usize::from(op) - 1 + if live { 0 } else { 4 };
+                    visit(number([2, stage as u32, group as u32, 0]), &|| {
+                        Part::new(GROUPS[group], edge(op, channels, side))
+                    });
                 }
             }
         }
-        let mut head = Net::new(64, 8);
-        head.then(Op::BatchNorm).act(Act::Relu).classifier(10);
-        parts.push(fixed(head));
-        parts
+        visit(number([3, 0, 0, 0]), &|| {
+            let mut head = Net::new(64, 8);
+            head.then(Op::BatchNorm).act(Act::Relu).classifier(10);
+            fixed(head)
+        });
     }
 }
 
@@ -146,6 +152,8 @@ mod tests {
     }
 
     fn cell_parts(code: &str) -> Vec<Part> {
-        code.parse::<NasBench201>().unwrap().parts()
+        let mut parts = Vec::new();
+        code.parse::<NasBench201>().unwrap().each_part(&mut |_, part| parts.push(part()));
+        parts
     }
 }

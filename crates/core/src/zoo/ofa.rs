@@ -1,7 +1,7 @@
 //! Once-for-all networks (Cai et al., ICLR 2020) in the space of MobileNetV3 at width 1.0.
 
 use super::builder::{Net, divisible};
-use super::{CodeError, Part, integers};
+use super::{CodeError, Part, Visit, integers, number};
 use crate::plainnet::graph::Act;
 use std::fmt;
 use std::str::FromStr;
@@ -61,42 +61,46 @@ impl Ofa {
         })
     }
 
-    pub(super) fn parts(&self) -> Vec<Part> {
-        let mut stem = Net::new(3, self.resolution);
-        stem.conv(16, 3, 2, Act::HardSwish);
-        let start = stem.at;
-        stem.depthwise(3, 1, Act::Relu).conv(16, 1, 1, Act::None).add(start);
-        let (mut channels, mut side) = (16, stem.side());
-        let mut parts = vec![Part::new("stem", stem.graph)];
+    pub(super) fn each_part(&self, visit: &mut Visit<'_>) {
+        visit(number([0, self.resolution, 0, 0]), &|| {
+            let mut stem = Net::new(3, self.resolution);
+            stem.conv(16, 3, 2, Act::HardSwish);
+            let start = stem.at;
+            stem.depthwise(3, 1, Act::Relu).conv(16, 1, 1, Act::None).add(start);
+            Part::new("stem", stem.graph)
+        });
+        let (mut channels, mut side) = (16, self.resolution.div_ceil(2));
         for stage in 0..STAGES {
             for block in 0..usize::from(self.depths[stage]) {
                 let slot = 4 * stage + block;
                 let stride = if block == 0 { STRIDES[stage] } else { 1 };
-                let mut net = Net::new(channels, side);
-                let middle = divisible(f64::from(channels) * f64::from(self.expansions[slot]), 8);
-                net.conv(middle, 1, 1, ACTS[stage]).depthwise(
-                    u32::from(self.kernels[slot]),
-                    stride,
-                    ACTS[stage],
-                );
-                if SQUEEZE_EXCITE[stage] {
-                    net.squeeze_excite(divisible(f64::from(middle) / 4.0, 8), Act::HardSigmoid);
-                }
-                net.conv(WIDTHS[stage], 1, 1, Act::None);
-                if stride == 1 && channels == WIDTHS[stage] {
-                    net.add(0);
-                }
-                (channels, side) = (WIDTHS[stage], net.side());
-                parts.push(Part::new(GROUPS[stage], net.graph));
+                let (kernel, expansion) = (u32::from(self.kernels[slot]), u32::from(self.expansions[slot]));
+                // What a block reads follows from its stage, its side, and whether it is the first.
+                let place = 2 * stage as u32 + u32::from(block == 0);
+                visit(number([1 + place, side, kernel, expansion]), &|| {
+                    let mut net = Net::new(channels, side);
+                    let middle = divisible(f64::from(channels) * f64::from(expansion), 8);
+                    net.conv(middle, 1, 1, ACTS[stage]).depthwise(kernel, stride, ACTS[stage]);
+                    if SQUEEZE_EXCITE[stage] {
+                        net.squeeze_excite(divisible(f64::from(middle) / 4.0, 8), Act::HardSigmoid);
+                    }
+                    net.conv(WIDTHS[stage], 1, 1, Act::None);
+                    if stride == 1 && channels == WIDTHS[stage] {
+                        net.add(0);
+                    }
+                    Part::new(GROUPS[stage], net.graph)
+                });
+                (channels, side) = (WIDTHS[stage], side.div_ceil(stride));
             }
         }
-        let mut head = Net::new(channels, side);
-        head.conv(960, 1, 1, Act::HardSwish);
-        head.then(crate::plainnet::graph::Op::GlobalAvgPool)
-            .linear(1280, Act::HardSwish)
-            .linear(1000, Act::None);
-        parts.push(Part::new("head", head.graph));
-        parts
+        visit(number([1 + 2 * STAGES as u32, side, 0, 0]), &|| {
+            let mut head = Net::new(channels, side);
+            head.conv(960, 1, 1, Act::HardSwish);
+            head.then(crate::plainnet::graph::Op::GlobalAvgPool)
+                .linear(1280, Act::HardSwish)
+                .linear(1000, Act::None);
+            Part::new("head", head.graph)
+        });
     }
 }
 
@@ -141,7 +145,11 @@ mod tests {
         // The paper's accuracy-latency curves end at about 595 M MACs (all maxima, 224).
         let macs = |d: u32, k: u32, e: u32, resolution: u32| -> f64 {
             let net = Ofa::new(resolution, &[d; STAGES], &[k; SLOTS], &[e; SLOTS]).unwrap();
-            net.parts().iter().flat_map(|part| lowering::fused(&part.graph)).map(|k| k.macs()).sum()
+            let mut macs = 0.0;
+            net.each_part(&mut |_, part| {
+                macs += lowering::fused(&part().graph).iter().map(|kernel| kernel.macs()).sum::<f64>();
+            });
+            macs
         };
         let (least, most) = (macs(2, 3, 3, 128), macs(4, 7, 6, 224));
         assert!(least < 60e6 && (500e6..650e6).contains(&most), "{least} {most}");

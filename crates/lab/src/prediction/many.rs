@@ -7,8 +7,7 @@ use edgezen_core::measurement::Identity;
 use edgezen_core::plainnet::{Model, SuperBlock};
 use edgezen_core::predictor::any::AnyPredictor;
 use edgezen_core::predictor::fitted::FittedPredictor;
-use edgezen_core::predictor::model::AnyModel;
-use edgezen_core::predictor::network::NetworkPredictor;
+use edgezen_core::predictor::network::{ForMany, NetworkPredictor};
 use edgezen_core::predictor::remembered::Remembered;
 use edgezen_core::predictor::{Estimate, LatencyPredictor};
 use edgezen_core::search::budget::Accountant;
@@ -19,6 +18,9 @@ use std::sync::Arc;
 
 /// Networks of one piece of work are at least so many: what they share is remembered within a piece.
 const LEAST: usize = 256;
+
+/// Networks whose kernels are priced side by side: the more there are, the more of them are alike. Bounds the memory for long lists.
+const ASIDE: usize = 1 << 10;
 
 /// A predictor that is asked for many networks.
 #[derive(Clone)]
@@ -41,8 +43,7 @@ impl Many {
                 let mut budgets = Budgets::default();
                 let name = predictor.identity().to_string();
                 // Kernels of linear models are priced as quickly as they are found.
-                let slow = |model: &AnyModel| matches!(model, AnyModel::Boosted(_) | AnyModel::Kriging(_));
-                let asked: Arc<dyn LatencyPredictor> = match predictor.file().model.kinds.values().any(slow) {
+                let asked: Arc<dyn LatencyPredictor> = match predictor.together() {
                     true => Arc::new(Remembered::new(predictor.clone())),
                     false => predictor.clone(),
                 };
@@ -71,47 +72,81 @@ impl Many {
         partial: bool,
     ) -> Vec<Result<Estimate, TextError>> {
         let piece = nets.len().div_ceil(rayon::current_num_threads().max(1)).max(LEAST);
-        let priced = nets.par_chunks(piece).map(|piece| {
-            let mut prices = Prices { of: self, accountants: BTreeMap::new() };
-            piece.iter().map(|net| prices.estimate(net, overrides, partial)).collect::<Vec<_>>()
+        let priced = nets.par_chunks(piece).map(|piece| match &self.predictor {
+            Predictor::Networks(predictor) => {
+                let mut predictor = ForMany::new(predictor);
+                let estimate = |net: &String| network::as_a_whole(&mut predictor, net, overrides);
+                piece.iter().map(estimate).collect()
+            }
+            Predictor::Kernels(predictor, budgets) => {
+                let mut prices = Prices { predictor, budgets, accountants: BTreeMap::new() };
+                let estimates = |nets| prices.estimates(nets, overrides, partial);
+                piece.chunks(ASIDE).flat_map(estimates).collect::<Vec<_>>()
+            }
         });
         priced.collect::<Vec<_>>().into_iter().flatten().collect()
     }
 }
 
-/// What is remembered between the networks of one piece: an accountant for each input and number of classes.
+/// Resolution, classes, and whether there is squeeze-excite.
+type Input = (u32, u32, bool);
+
+/// What is remembered between the networks of one piece: an accountant for each input.
 struct Prices<'a> {
-    of: &'a Many,
-    accountants: BTreeMap<(u32, u32, bool), Accountant<'a>>,
+    predictor: &'a FittedPredictor,
+    budgets: &'a Budgets,
+    accountants: BTreeMap<Input, Accountant<'a>>,
 }
 
 impl Prices<'_> {
-    fn estimate(&mut self, net: &str, overrides: Overrides, partial: bool) -> Result<Estimate, TextError> {
-        match &self.of.predictor {
-            Predictor::Networks(predictor) => Ok(network::whole(predictor, net, overrides)?.estimate),
-            Predictor::Kernels(predictor, budgets) => {
-                let found = networks::any(net, overrides)?;
-                if let Some((model, blocks)) = chain(&found) {
-                    let Model { resolution, classes, se, .. } = *model;
-                    let accountant = self
-                        .accountants
-                        .entry((resolution, classes, se))
-                        .or_insert_with(|| Accountant::new(budgets, resolution, classes).with_se(se));
-                    let first = accountant.latency(&blocks).map_err(PredictionError::from)?;
-                    if let Some(estimate) = first {
-                        return Ok(estimate);
-                    }
-                }
-                Ok(network::by_kernels(predictor, &found, None, partial)?.estimate)
+    /// Chains of super blocks are priced together, all other networks by themselves.
+    fn estimates(
+        &mut self,
+        nets: &[String],
+        overrides: Overrides,
+        partial: bool,
+    ) -> Vec<Result<Estimate, TextError>> {
+        let mut estimates: Vec<Option<Result<Estimate, TextError>>> = nets.iter().map(|_| None).collect();
+        let mut chains: BTreeMap<Input, Vec<(usize, AnyNetwork, Vec<SuperBlock>)>> = BTreeMap::new();
+        for (i, net) in nets.iter().enumerate() {
+            match networks::any(net, overrides) {
+                Ok(found) => match chain(&found) {
+                    Some((input, blocks)) => chains.entry(input).or_default().push((i, found, blocks)),
+                    None => estimates[i] = Some(self.alone(&found, partial)),
+                },
+                Err(error) => estimates[i] = Some(Err(error.into())),
             }
         }
+        for (input, chains) in chains {
+            let (resolution, classes, se) = input;
+            let budgets = self.budgets;
+            let accountant = self
+                .accountants
+                .entry(input)
+                .or_insert_with(|| Accountant::new(budgets, resolution, classes).with_se(se));
+            let blocks: Vec<&[SuperBlock]> = chains.iter().map(|(_, _, blocks)| &blocks[..]).collect();
+            let latencies = accountant.latencies(&blocks);
+            for ((i, found, _), latency) in chains.iter().zip(latencies) {
+                estimates[*i] = Some(match latency {
+                    Ok(Some(estimate)) => Ok(estimate),
+                    Ok(None) => self.alone(found, partial),
+                    Err(error) => Err(PredictionError::from(error).into()),
+                });
+            }
+        }
+        estimates.into_iter().flatten().collect()
+    }
+
+    fn alone(&self, network: &AnyNetwork, partial: bool) -> Result<Estimate, TextError> {
+        Ok(network::by_kernels(self.predictor, network, None, partial)?.estimate)
     }
 }
 
-/// The structure of a network that is a chain of super blocks.
-fn chain(network: &AnyNetwork) -> Option<(&Model, Vec<SuperBlock>)> {
-    let AnyNetwork::PlainNet(model) = network else { return None };
-    Some((model, model.network.super_blocks("a sum over blocks needs").ok()?))
+/// The structure of a network that is a chain of super blocks, with its input.
+fn chain(network: &AnyNetwork) -> Option<(Input, Vec<SuperBlock>)> {
+    let AnyNetwork::PlainNet(Model { network, resolution, classes, se, .. }) = network else { return None };
+    let blocks = network.super_blocks("a sum over blocks needs").ok()?;
+    Some(((*resolution, *classes, *se), blocks))
 }
 
 #[cfg(test)]

@@ -6,10 +6,9 @@ use edgezen_core::plainnet::Kernel;
 use edgezen_core::predictor::breakdown::{self, Breakdown};
 use edgezen_core::predictor::extrapolation::{self, Extrapolated, Why};
 use edgezen_core::predictor::fitted::FittedPredictor;
-use edgezen_core::predictor::network::NetworkPredictor;
+use edgezen_core::predictor::network::{ForMany, NetworkPredictor};
 use edgezen_core::predictor::{Estimate, LatencyPredictor};
 use edgezen_core::units::{Latency, Macs};
-use edgezen_core::zoo::Encoded;
 use edgezen_engine::onnx::{Imported, Unknown};
 use serde::Serialize;
 use std::fmt;
@@ -148,34 +147,33 @@ pub fn by_kernels(
 /// # Errors
 /// A text that stands for nothing, and a network that is not of the predictor's space.
 pub fn whole(predictor: &NetworkPredictor, net: &str, overrides: Overrides) -> Result<Prediction, TextError> {
-    let encoded = networks::encoded(net, overrides)?;
-    if encoded.is_none() {
-        // A text that stands for nothing is an error of its own.
-        networks::any(net, overrides)?;
-    }
-    Ok(as_a_whole(predictor, net, encoded.as_ref())?)
-}
-
-/// The latency of a network by a predictor of whole networks. `net` is the text that named it; `encoded` is absent
-/// where the text is no code of a search space.
-///
-/// # Errors
-/// A network that is not of the predictor's space.
-fn as_a_whole(
-    predictor: &NetworkPredictor,
-    net: &str,
-    encoded: Option<&Encoded>,
-) -> Result<Prediction, PredictionError> {
-    let estimate = encoded.and_then(|code| predictor.predict(code));
-    let estimate = estimate.ok_or_else(|| PredictionError::foreign(predictor, format!("{net:?} is none")))?;
     Ok(Prediction {
         net: net.to_owned(),
         device: predictor.id.clone(),
-        estimate,
+        estimate: as_a_whole(&mut ForMany::new(predictor), net, overrides)?,
         left_out: Vec::new(),
         coverage_macs: None,
         extrapolated: Vec::new(),
         lenders: Vec::new(),
         breakdown: None,
     })
+}
+
+/// As [`whole`], the latency alone.
+///
+/// # Errors
+/// As [`whole`].
+pub(super) fn as_a_whole(
+    predictor: &mut ForMany<'_>,
+    net: &str,
+    overrides: Overrides,
+) -> Result<Estimate, TextError> {
+    let encoded = networks::encoded(net, overrides)?;
+    if encoded.is_none() {
+        // A text that stands for nothing is an error of its own.
+        networks::any(net, overrides)?;
+    }
+    let estimate = encoded.and_then(|code| predictor.predict(&code));
+    let foreign = || PredictionError::foreign(predictor.predictor, format!("{net:?} is none"));
+    Ok(estimate.ok_or_else(foreign)?)
 }

@@ -6,6 +6,7 @@
 //! never changes its meaning; a new meaning gets a new name.
 
 mod lists;
+mod rounding;
 mod tract_kernels;
 
 pub use lists::{RARE, coarse_costs, costs, mobile_costs, positions, powers, shapes};
@@ -13,6 +14,7 @@ pub use lists::{RARE, coarse_costs, costs, mobile_costs, positions, powers, shap
 use crate::plainnet::Kernel;
 use crate::plainnet::graph::Act;
 use crate::predictor::roofline::Roofline;
+use rounding::ceil;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
@@ -50,8 +52,10 @@ pub struct Quantities {
     output: f64,
     params: f64,
     bytes: f64,
-    /// How the matrix product falls into tiles, for each of [`TILES`].
-    tilings: [Tiling; TILES.len()],
+    /// How the matrix product falls into tiles, for each of [`TILES`], where several features need it.
+    tilings: Option<[Tiling; TILES.len()]>,
+    /// How tract would compute it on a CPU, likewise.
+    tract: Option<tract_kernels::Choice>,
 }
 
 /// Rows and columns of the tiles that GPU kernels come in.
@@ -106,6 +110,9 @@ pub struct Machine {
     per_mac: f64,
     per_byte: f64,
     launch: f64,
+    /// Whether what several features share is found once for each kernel, before any of them asks.
+    tilings: bool,
+    tract: bool,
 }
 
 impl Machine {
@@ -116,7 +123,19 @@ impl Machine {
             per_mac: 1.0 / roofline.peak_gmacs_per_s,
             per_byte: 1.0 / roofline.gbytes_per_s,
             launch: roofline.launch_ns,
+            tilings: true,
+            tract: false,
         }
+    }
+
+    /// The same for these features alone, all others of which take longer.
+    #[must_use]
+    pub fn for_features(self, features: &[Named]) -> Machine {
+        let any = |prefixes: &[&str]| {
+            features.iter().any(|feature| prefixes.iter().any(|prefix| feature.0.name.starts_with(prefix)))
+        };
+        let tract = self.processors <= 1.0 && any(&["tract_"]);
+        Machine { tilings: any(&["waves_", "fill_", "work_", "tiles_", "waved_"]), tract, ..self }
     }
 }
 
@@ -126,11 +145,7 @@ impl Quantities {
         let batch = f64::from(kernel.batch);
         let all_rows = kernel.weighted_pixels();
         let all_columns = f64::from(kernel.out_c);
-        let tilings = TILES.map(|(rows, columns)| {
-            let tiles = ceil(all_rows / rows) * ceil(all_columns / columns);
-            Tiling { tiles, waves: ceil(tiles / machine.processors) }
-        });
-        Quantities {
+        let mut quantities = Quantities {
             kernel: *kernel,
             machine: *machine,
             batch,
@@ -145,8 +160,31 @@ impl Quantities {
             output: kernel.output_elements(),
             params: kernel.params(),
             bytes: kernel.bytes(bytes_per_element),
-            tilings,
+            tilings: None,
+            tract: None,
+        };
+        if machine.tilings {
+            quantities.tilings = Some(TILES.map(|tile| quantities.tiled_by(tile)));
         }
+        if machine.tract {
+            quantities.tract = Some(quantities.chosen());
+        }
+        quantities
+    }
+
+    fn tiled_by(&self, (rows, columns): (f64, f64)) -> Tiling {
+        let tiles = ceil(self.rows / rows) * ceil(self.out_c / columns);
+        Tiling { tiles, waves: ceil(tiles / self.machine.processors) }
+    }
+    fn tiling(&self, tile: Tile) -> Tiling {
+        match &self.tilings {
+            Some(tilings) => tilings[tile as usize],
+            None => self.tiled_by(TILES[tile as usize]),
+        }
+    }
+    fn chosen(&self) -> tract_kernels::Choice {
+        let pixels = u64::from(self.kernel.out_h()) * u64::from(self.kernel.out_w());
+        tract_kernels::choice(self.kernel.out_c.into(), self.fan_in.max(1.0), pixels.max(1))
     }
 
     pub fn macs(&self) -> f64 {
@@ -178,11 +216,11 @@ impl Quantities {
     }
     /// Rounds in which the multiprocessors work off tiles.
     fn waves(&self, tile: Tile) -> f64 {
-        self.tilings[tile as usize].waves
+        self.tiling(tile).waves
     }
     /// How far those rounds are filled: 1 is full.
     fn fill(&self, tile: Tile) -> f64 {
-        let Tiling { tiles, waves } = self.tilings[tile as usize];
+        let Tiling { tiles, waves } = self.tiling(tile);
         tiles / (waves * self.machine.processors)
     }
     /// Work done in those rounds for each MAC that is needed: idle multiprocessors count as busy.
@@ -197,7 +235,7 @@ impl Quantities {
         when(self.machine.processors > 1.0, self.work(tile) * self.macs)
     }
     fn tiles(&self, tile: Tile) -> f64 {
-        self.tilings[tile as usize].tiles
+        self.tiling(tile).tiles
     }
     /// Distinct ways in which windows overlap the edge, both axes together.
     fn zones(&self) -> f64 {
@@ -207,9 +245,7 @@ impl Quantities {
     }
     /// How tract would compute it on a CPU.
     fn tract(&self) -> Option<tract_kernels::Choice> {
-        let pixels = f64::from(self.kernel.out_h()) * f64::from(self.kernel.out_w());
-        let choice = || tract_kernels::choice(self.out_c, self.fan_in.max(1.0), pixels.max(1.0));
-        (self.machine.processors <= 1.0).then(choice)
+        (self.machine.processors <= 1.0).then(|| self.tract.unwrap_or_else(|| self.chosen()))
     }
     fn is_spatial(&self) -> bool {
         self.kernel.kernel > 1
@@ -222,14 +258,6 @@ impl Quantities {
 const MEGA: f64 = 1e-6;
 /// Elements of the maps of a kernel that stay on the chip of an accelerator: 2^20.
 const ON_CHIP: f64 = 1_048_576.0;
-
-/// `value`, not negative, rounded up. The usual function is a call into a library on plain x86-64.
-fn ceil(value: f64) -> f64 {
-    // Larger ones are whole.
-    const WHOLE: f64 = (1_u64 << 52) as f64;
-    let down = value.min(WHOLE) as i64 as f64;
-    if value >= WHOLE { value } else { down + f64::from(u8::from(down < value)) }
-}
 
 /// `value` where `condition` holds, else nothing.
 fn when(condition: bool, value: f64) -> f64 {
@@ -425,5 +453,16 @@ mod tests {
         assert_eq!(value("pointwise_mmacs"), 0.0);
         // One tile of 64 rows × 64 columns × 160 (144 rounded up to 32).
         assert!((value("tiled_mmacs") - 64.0 * 64.0 * 160.0 * 1e-6).abs() < 1e-12);
+        // What is found beforehand for some features changes no value.
+        for processors in [None, Some(4)] {
+            let roofline = Roofline { processors, ..roofline.clone() };
+            let usual = Machine::new("fp32", &roofline);
+            for list in [vec![], named(&["waves_64x64", "tract_rows"]), named(&["in_c", "tract_columns"])] {
+                let q = [usual, usual.for_features(&list)].map(|machine| Quantities::of(&kernel, &machine));
+                for feature in ALL {
+                    assert_eq!(feature.of(&q[0]).to_bits(), feature.of(&q[1]).to_bits(), "{}", feature.name);
+                }
+            }
+        }
     }
 }

@@ -8,31 +8,31 @@
 
 /// A kernel of tract's.
 struct Block {
-    rows: f64,
-    columns: f64,
+    rows: u64,
+    columns: u64,
     ps_per_mac: f64,
     ns_per_block: f64,
     ns_per_call: f64,
 }
 
-const fn block(size: (f64, f64), ps_per_mac: f64, ns_per_block: f64, ns_per_call: f64) -> Block {
+const fn block(size: (u64, u64), ps_per_mac: f64, ns_per_block: f64, ns_per_call: f64) -> Block {
     Block { rows: size.0, columns: size.1, ps_per_mac, ns_per_block, ns_per_call }
 }
 
 const BLOCKS: [Block; 13] = [
-    block((16.0, 12.0), 8.357, 38.86, 48.7),
-    block((16.0, 8.0), 8.927, 28.59, 284.8),
-    block((32.0, 5.0), 7.857, 34.70, 1803.5),
-    block((32.0, 6.0), 7.571, 38.27, 1450.5),
-    block((48.0, 4.0), 7.860, 38.11, 3759.0),
-    block((64.0, 3.0), 8.366, 33.60, 14272.2),
-    block((80.0, 2.0), 10.657, 55.88, 17345.8),
-    block((16.0, 5.0), 15.520, 18.32, 21.9),
-    block((16.0, 6.0), 14.927, 21.96, 596.6),
-    block((24.0, 4.0), 14.939, 22.75, 0.0),
-    block((32.0, 3.0), 14.916, 22.09, 1675.0),
-    block((40.0, 2.0), 16.045, 22.28, 2774.3),
-    block((8.0, 8.0), 17.292, 19.89, 0.0),
+    block((16, 12), 8.357, 38.86, 48.7),
+    block((16, 8), 8.927, 28.59, 284.8),
+    block((32, 5), 7.857, 34.70, 1803.5),
+    block((32, 6), 7.571, 38.27, 1450.5),
+    block((48, 4), 7.860, 38.11, 3759.0),
+    block((64, 3), 8.366, 33.60, 14272.2),
+    block((80, 2), 10.657, 55.88, 17345.8),
+    block((16, 5), 15.520, 18.32, 21.9),
+    block((16, 6), 14.927, 21.96, 596.6),
+    block((24, 4), 14.939, 22.75, 0.0),
+    block((32, 3), 14.916, 22.09, 1675.0),
+    block((40, 2), 16.045, 22.28, 2774.3),
+    block((8, 8), 17.292, 19.89, 0.0),
 ];
 /// For each weight that is read again.
 const PS_PER_WEIGHT: f64 = 9.746;
@@ -47,16 +47,13 @@ pub struct Choice {
 }
 
 /// For a product of `channels` × `depth` weights and `pixels` columns, all at least 1.
-pub fn choice(channels: f64, depth: f64, pixels: f64) -> Choice {
+pub fn choice(channels: u64, depth: f64, pixels: u64) -> Choice {
     let cost = |block: &Block| {
-        let (down, across) = ((channels / block.rows).ceil(), (pixels / block.columns).ceil());
-        let weights = down * block.rows * depth * across;
-        let ps = weights * (block.columns * block.ps_per_mac + PS_PER_WEIGHT);
-        Choice {
-            rows: block.rows,
-            columns: block.columns,
-            ns: 1e-3 * ps + down * across * block.ns_per_block + block.ns_per_call,
-        }
+        let (rows, columns) = (block.rows as f64, block.columns as f64);
+        let (down, across) = (channels.div_ceil(block.rows) as f64, pixels.div_ceil(block.columns) as f64);
+        let weights = down * rows * depth * across;
+        let ps = weights * (columns * block.ps_per_mac + PS_PER_WEIGHT);
+        Choice { rows, columns, ns: 1e-3 * ps + down * across * block.ns_per_block + block.ns_per_call }
     };
     let first = cost(&BLOCKS[0]);
     BLOCKS[1..].iter().map(cost).fold(first, |best, other| if other.ns < best.ns { other } else { best })
@@ -73,11 +70,11 @@ mod tests {
             (rows, columns)
         };
         // Few channels leave no wide block full, many weights are read as seldom as can be.
-        assert_eq!(size(8.0, 72.0, 3136.0), (8.0, 8.0));
-        assert_eq!(size(16.0, 72.0, 3136.0), (16.0, 12.0));
-        assert_eq!(size(512.0, 4608.0, 49.0).0, 32.0);
+        assert_eq!(size(8, 72.0, 3136), (8.0, 8.0));
+        assert_eq!(size(16, 72.0, 3136), (16.0, 12.0));
+        assert_eq!(size(512, 4608.0, 49).0, 32.0);
         // Two blocks of 16 × 12 and 27 multiply-accumulates for each place in them, each weight twice.
-        let Choice { rows, columns, ns } = choice(16.0, 27.0, 24.0);
+        let Choice { rows, columns, ns } = choice(16, 27.0, 24);
         assert_eq!((rows, columns), (16.0, 12.0));
         let by_hand = 2.0 * (16.0 * 12.0 * 27.0 * 8.357e-3 + 38.86 + 16.0 * 27.0 * 9.746e-3) + 48.7;
         assert!((ns - by_hand).abs() < 1e-9, "{ns} {by_hand}");

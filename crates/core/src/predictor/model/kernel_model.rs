@@ -15,6 +15,11 @@ pub trait KernelModel {
         ns.iter_mut().zip(quantities).for_each(|(ns, q)| *ns = self.predict_ns(q));
     }
 
+    /// Whether [`KernelModel::predict_many`] is much quicker than one by one.
+    fn together(&self) -> bool {
+        false
+    }
+
     /// Makes every latency `factor` times as long.
     fn scale(&mut self, factor: f64);
 

@@ -11,6 +11,7 @@ use super::kernel_model::KernelModel;
 use super::linear::Linear;
 use crate::predictor::features::{Named, Quantities};
 use crate::predictor::layout;
+use pulp::{Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
 /// Most measured kernels that a model remembers: each is looked at for each prediction.
@@ -18,6 +19,8 @@ pub const MAX_POINTS: usize = 1_000;
 const MAX_INPUTS: usize = 16;
 /// Largest correction, in the logarithm: no linear model is off by more than twenty times.
 const MAX_LOG: f64 = 3.0;
+/// Kernels that are predicted side by side.
+const MANY: usize = 4;
 /// Points whose distances are added up side by side.
 const ABREAST: usize = 32;
 /// Sums of weighted nearnesses that are added up side by side: in one sum each addition would wait for the one before.
@@ -30,7 +33,9 @@ pub struct Kriging {
     pub base: Linear,
     inputs: Vec<Input>,
     weights: Vec<f64>,
-    /// The same, as places are: zeros fill up the last ones.
+    /// Where measured kernels lie, in lengths: so many of them along each input, then the next ones. The last ones are filled up.
+    places: Vec<[f32; ABREAST]>,
+    /// The weights, as places are: zeros fill up the last ones.
     shares: Vec<[f64; ABREAST]>,
 }
 
@@ -42,8 +47,6 @@ struct Input {
     length: f64,
     /// The feature of each measured kernel.
     values: Vec<f64>,
-    /// Their positions, in lengths; the last ones are filled up.
-    places: Vec<[f32; ABREAST]>,
 }
 
 /// The form of files.
@@ -78,51 +81,137 @@ pub fn nearness(squared: f64) -> f64 {
 impl Kriging {
     /// `weights` has one number for each measured kernel, and so has each axis.
     pub fn new(base: Linear, axes: Vec<Axis>, weights: Vec<f64>) -> Kriging {
-        let input = |Axis { feature, length, values }: Axis| {
-            let mut places = vec![[0.0; ABREAST]; values.len().div_ceil(ABREAST)];
+        let count = axes.len();
+        let mut places = vec![[0.0; ABREAST]; weights.len().div_ceil(ABREAST) * count];
+        for (j, Axis { length, values, .. }) in axes.iter().enumerate() {
             for (i, &value) in values.iter().enumerate() {
-                places[i / ABREAST][i % ABREAST] = place(value, length) as f32;
+                places[i / ABREAST * count + j][i % ABREAST] = place(value, *length) as f32;
             }
-            Input { feature, length, values, places }
-        };
+        }
+        let input = |Axis { feature, length, values }: Axis| Input { feature, length, values };
         let mut shares = vec![[0.0; ABREAST]; weights.len().div_ceil(ABREAST)];
         for (i, &weight) in weights.iter().enumerate() {
             shares[i / ABREAST][i % ABREAST] = weight;
         }
-        Kriging { base, inputs: axes.into_iter().map(input).collect(), weights, shares }
+        Kriging { base, inputs: axes.into_iter().map(input).collect(), weights, places, shares }
     }
 }
 
 impl Kriging {
-    /// What is added to the logarithm at a place. It is inlined into code for the widest registers of this machine, and has no
-    /// closures, which would not be; nothing is rounded in another way there.
+    /// Where kernels lie; the place of a value that the one before has, too, is not found again.
+    fn places<const PLACES: usize>(&self, quantities: &[Quantities]) -> [[f32; MAX_INPUTS]; PLACES] {
+        let mut at = [[0.0; MAX_INPUTS]; PLACES];
+        for (j, Input { feature, length, .. }) in self.inputs.iter().enumerate() {
+            let mut before = None;
+            for (at, quantities) in at.iter_mut().zip(quantities) {
+                let value = feature.0.of(quantities);
+                at[j] = match before {
+                    Some((same, place)) if same == value => place,
+                    _ => place(value, *length) as f32,
+                };
+                before = Some((value, at[j]));
+            }
+        }
+        at
+    }
+
+    /// Predicts at most `PLACES` kernels.
+    fn together<const PLACES: usize>(
+        &self,
+        quantities: &[Quantities],
+        ns: &mut [f64],
+        near: &mut [Nearnesses; PLACES],
+    ) {
+        let at = self.places::<PLACES>(quantities);
+        let logs = pulp::Arch::new().dispatch(Logs { model: self, at: &at, near });
+        for ((ns, quantities), log) in ns.iter_mut().zip(quantities).zip(logs) {
+            *ns = self.base.predict_ns(quantities) * log.clamp(-MAX_LOG, MAX_LOG).exp();
+        }
+    }
+}
+
+/// Nearnesses of a kernel to all measured ones.
+type Nearnesses = [[f32; ABREAST]; MAX_POINTS.div_ceil(ABREAST)];
+const NOWHERE: Nearnesses = [[0.0; ABREAST]; MAX_POINTS.div_ceil(ABREAST)];
+
+/// What is added to the logarithm at several places, in the widest registers of this machine: each measured kernel is read once for all of
+/// them. Nothing is rounded in another way for one place, or in other registers.
+struct Logs<'a, const PLACES: usize> {
+    model: &'a Kriging,
+    at: &'a [[f32; MAX_INPUTS]; PLACES],
+    /// A buffer.
+    near: &'a mut [Nearnesses; PLACES],
+}
+
+impl<const PLACES: usize> WithSimd for Logs<'_, PLACES> {
+    type Output = [f64; PLACES];
+
     #[inline(always)]
-    fn log(&self, at: &[f32; MAX_INPUTS]) -> f64 {
-        let mut sums = [0.0_f64; SUMS];
-        for (chunk, shares) in self.shares.iter().enumerate() {
-            let mut near = [0.0_f32; ABREAST];
-            for (input, &at) in self.inputs.iter().zip(at) {
-                let places = &input.places[chunk];
-                for i in 0..ABREAST {
-                    near[i] += (places[i] - at) * (places[i] - at);
+    fn with_simd<S: Simd>(self, simd: S) -> [f64; PLACES] {
+        let Logs { model: Kriging { inputs, places, shares, .. }, at, near } = self;
+        let mut along = [[0.0_f32; PLACES]; MAX_INPUTS];
+        for (j, along) in along.iter_mut().enumerate() {
+            for (along, at) in along.iter_mut().zip(at) {
+                *along = at[j];
+            }
+        }
+        let [zero, half, one] = [0.0, 0.5, 1.0].map(|value| simd.splat_f32s(value));
+        for (chunk, places) in places.chunks_exact(inputs.len()).enumerate() {
+            for lane in 0..ABREAST / S::F32_LANES {
+                let mut sums = [zero; PLACES];
+                for (places, at) in places.iter().zip(&along) {
+                    let places = S::as_simd_f32s(places).0[lane];
+                    let squared = |at: f32| {
+                        let distance = simd.sub_f32s(places, simd.splat_f32s(at));
+                        simd.mul_f32s(distance, distance)
+                    };
+                    // Kernels that are alike have most of their coordinates in common.
+                    if at.iter().all(|other| *other == at[0]) {
+                        let squared = squared(at[0]);
+                        for sum in &mut sums {
+                            *sum = simd.add_f32s(*sum, squared);
+                        }
+                    } else {
+                        for (sum, &at) in sums.iter_mut().zip(at) {
+                            *sum = simd.add_f32s(*sum, squared(at));
+                        }
+                    }
                 }
-            }
-            for near in &mut near {
-                *near = 1.0 / (1.0 + 0.5 * *near);
-            }
-            for (shares, near) in shares.chunks_exact(SUMS).zip(near.chunks_exact(SUMS)) {
-                for i in 0..SUMS {
-                    sums[i] += shares[i] * f64::from(near[i]);
+                for (near, sum) in near.iter_mut().zip(sums) {
+                    let below = simd.add_f32s(one, simd.mul_f32s(half, sum));
+                    S::as_mut_simd_f32s(&mut near[chunk]).0[lane] = simd.div_f32s(one, below);
                 }
             }
         }
-        sums.iter().sum()
+        let mut logs = [0.0; PLACES];
+        for (log, near) in logs.iter_mut().zip(near) {
+            *log = weighted(near, shares);
+        }
+        logs
     }
+}
+
+/// The sum of nearnesses, each times its weight. It is inlined into code for the widest registers, and has no closures, which would not be.
+#[inline(always)]
+fn weighted(near: &Nearnesses, shares: &[[f64; ABREAST]]) -> f64 {
+    let mut sums = [0.0_f64; SUMS];
+    for (near, shares) in near.iter().zip(shares) {
+        for (near, shares) in near.chunks_exact(SUMS).zip(shares.chunks_exact(SUMS)) {
+            for i in 0..SUMS {
+                sums[i] += shares[i] * f64::from(near[i]);
+            }
+        }
+    }
+    sums.iter().sum()
 }
 
 impl KernelModel for Kriging {
     fn name(&self) -> &'static str {
         "kriging"
+    }
+
+    fn together(&self) -> bool {
+        true
     }
 
     fn scale(&mut self, factor: f64) {
@@ -134,15 +223,20 @@ impl KernelModel for Kriging {
     }
 
     fn predict_ns(&self, quantities: &Quantities) -> f64 {
-        let mut at = [0.0_f32; MAX_INPUTS];
-        for (at, input) in at.iter_mut().zip(&self.inputs) {
-            *at = place(input.feature.0.of(quantities), input.length) as f32;
+        let mut ns = [0.0];
+        self.together(std::slice::from_ref(quantities), &mut ns, &mut [NOWHERE; 1]);
+        ns[0]
+    }
+
+    fn predict_many(&self, quantities: &[Quantities], ns: &mut [f64]) {
+        if let ([one], [ns]) = (quantities, &mut *ns) {
+            *ns = self.predict_ns(one);
+            return;
         }
-        let log = pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || self.log(&at),
-        );
-        self.base.predict_ns(quantities) * log.clamp(-MAX_LOG, MAX_LOG).exp()
+        let mut near = [NOWHERE; MANY];
+        for (quantities, ns) in quantities.chunks(MANY).zip(ns.chunks_mut(MANY)) {
+            self.together(quantities, ns, &mut near);
+        }
     }
 
     fn features(&self) -> Vec<Named> {
@@ -157,7 +251,7 @@ impl KernelModel for Kriging {
 
 impl From<Kriging> for Stored {
     fn from(Kriging { base, inputs, weights, .. }: Kriging) -> Stored {
-        let axis = |Input { feature, length, values, .. }| Axis { feature, length, values };
+        let axis = |Input { feature, length, values }| Axis { feature, length, values };
         Stored { base, inputs: inputs.into_iter().map(axis).collect(), weights }
     }
 }

@@ -53,6 +53,9 @@ macro_rules! models {
             fn predict_many(&self, quantities: &[Quantities], ns: &mut [f64]) {
                 match self { $(AnyModel::$form(model) => model.predict_many(quantities, ns)),* }
             }
+            fn together(&self) -> bool {
+                match self { $(AnyModel::$form(model) => model.together()),* }
+            }
             fn scale(&mut self, factor: f64) {
                 match self { $(AnyModel::$form(model) => model.scale(factor)),* }
             }

@@ -12,7 +12,7 @@ use crate::predictor::file::{Header, check_header, text};
 use crate::predictor::layout::{DETAILED_SCHEMA, SIMPLE_SCHEMA};
 use crate::predictor::metrics::Metrics;
 use crate::predictor::network::sums;
-use crate::predictor::network::sums::{Amount, Sum};
+use crate::predictor::network::sums::{Amount, Sum, Summing};
 use crate::units::Latency;
 use crate::zoo::{Encoded, Space};
 use serde::{Deserialize, Serialize};
@@ -229,13 +229,7 @@ impl NetworkPredictor {
 
     /// Latency per image of a network that runs with the identity's batch; `None` for one of another space.
     pub fn predict(&self, network: &Encoded) -> Option<Estimate> {
-        if network.space() != self.model.space {
-            return None;
-        }
-        let summed: Vec<Sum> = self.model.terms.iter().map(Term::sum).collect();
-        let machine = sums::machine(&self.identity.precision);
-        let values = sums::values(network, &summed, self.identity.batch, &machine);
-        Some(self.of_values(&values))
+        ForMany::new(self).predict(network)
     }
 
     /// As [`NetworkPredictor::predict`], from the sums of the model's terms.
@@ -254,6 +248,26 @@ impl NetworkPredictor {
         // The share outside is charged at the upper end.
         let charged = if coverage < 1.0 { latency * (coverage + (1.0 - coverage) * upper) } else { latency };
         Estimate { latency, lower: latency * lower, upper: latency * upper, charged, coverage }
+    }
+}
+
+/// A predictor that is asked for many networks, whose blocks it remembers.
+pub struct ForMany<'a> {
+    pub predictor: &'a NetworkPredictor,
+    summing: Summing,
+}
+
+impl ForMany<'_> {
+    pub fn new(predictor: &NetworkPredictor) -> ForMany<'_> {
+        let summed: Vec<Sum> = predictor.model.terms.iter().map(Term::sum).collect();
+        let machine = sums::machine(&predictor.identity.precision);
+        ForMany { predictor, summing: Summing::new(summed, predictor.identity.batch, machine) }
+    }
+
+    /// As [`NetworkPredictor::predict`].
+    pub fn predict(&mut self, network: &Encoded) -> Option<Estimate> {
+        let known = network.space() == self.predictor.model.space;
+        known.then(|| self.predictor.of_values(&self.summing.values(network)))
     }
 }
 

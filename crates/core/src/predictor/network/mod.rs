@@ -8,4 +8,4 @@
 pub mod file;
 pub mod sums;
 
-pub use file::NetworkPredictor;
+pub use file::{ForMany, NetworkPredictor};

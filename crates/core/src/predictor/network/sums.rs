@@ -8,6 +8,7 @@ use crate::predictor::roofline::Roofline;
 use crate::zoo::fbnet;
 use crate::zoo::fbnet::FbNet;
 use crate::zoo::{Encoded, Part, Space, accel_nasbench, nasbench201};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A quantity summed over a network.
@@ -129,38 +130,99 @@ impl<'de> Deserialize<'de> for Amount {
 
 /// The values of `sums` for a network that runs with `batch` images.
 pub fn values(network: &Encoded, sums: &[Sum], batch: u32, machine: &Machine) -> Vec<f64> {
-    let mut values = vec![0.0; sums.len()];
-    for (index, part) in network.parts().into_iter().enumerate() {
-        let kernels: Vec<(Kernel, Quantities)> = Lowering::Fused
-            .kernels(&part.graph)
-            .iter()
-            .map(|kernel| kernel.with_batch(batch))
-            .map(|kernel| (kernel, Quantities::of(&kernel, machine)))
-            .collect();
-        for (value, sum) in values.iter_mut().zip(sums) {
-            if !sum.takes(&part) {
-                continue;
-            }
-            *value += match sum.of {
-                Amount::Blocks => 1.0,
-                Amount::Present => 1.0 - *value,
-                Amount::InputSide if index == 0 => f64::from(part.graph.input().h),
-                Amount::InputSide => 0.0,
-                Amount::Strips => kernels.iter().map(|(kernel, _)| strips(kernel)).sum(),
-                Amount::TiledWindows => kernels.iter().map(|(kernel, _)| tiled_windows(kernel)).sum(),
-                Amount::ConvOutputs => {
-                    let convs = kernels.iter().filter(|(kernel, _)| kernel.macs() > 0.0);
-                    convs.map(|(kernel, _)| kernel.output_elements() * 1e-6).sum()
-                }
-                Amount::Feature(feature) => kernels
-                    .iter()
-                    .filter(|(kernel, _)| sum.kind.is_none_or(|wanted| wanted == kernel.kind))
-                    .map(|(_, quantities)| feature.0.of(quantities))
-                    .sum(),
-            };
-        }
+    Summing::new(sums.to_vec(), batch, *machine).values(network)
+}
+
+/// Finds the values of sums for networks of one space, which are built of few blocks: what each block adds is remembered.
+pub struct Summing {
+    sums: Vec<Sum>,
+    batch: u32,
+    machine: Machine,
+    /// By the number of a block, and whether it is the first one of its network.
+    known: FxHashMap<(u64, bool), Box<[Addend]>>,
+}
+
+/// Blocks before all are forgotten; bounds the memory to some tens of MB.
+const REMEMBERED: usize = 1 << 13;
+
+/// What a block adds to one of the sums.
+#[derive(Clone, Copy)]
+struct Addend {
+    /// The place of the sum in their list.
+    sum: usize,
+    amount: Added,
+}
+
+#[derive(Clone, Copy)]
+enum Added {
+    Amount(f64),
+    /// The sum is one from now on.
+    Present,
+}
+
+impl Summing {
+    /// For networks that run with `batch` images.
+    pub fn new(sums: Vec<Sum>, batch: u32, machine: Machine) -> Summing {
+        Summing { sums, batch, machine, known: FxHashMap::default() }
     }
-    values
+
+    pub fn values(&mut self, network: &Encoded) -> Vec<f64> {
+        let Summing { sums, batch, machine, known } = self;
+        if known.len() > REMEMBERED {
+            known.clear();
+        }
+        let mut values = vec![0.0; sums.len()];
+        let mut add = |addends: &[Addend]| {
+            for &Addend { sum, amount } in addends {
+                match amount {
+                    Added::Amount(amount) => values[sum] += amount,
+                    Added::Present => values[sum] = 1.0,
+                }
+            }
+        };
+        let mut first = true;
+        network.each_part(&mut |number, part| {
+            let addends = || addends(&part(), first, sums, *batch, machine);
+            match number {
+                Some(number) => add(known.entry((number, first)).or_insert_with(|| addends().into())),
+                None => add(&addends()),
+            }
+            first = false;
+        });
+        values
+    }
+}
+
+/// What a block adds to `sums`. `first`: it is the first one of its network.
+fn addends(part: &Part, first: bool, sums: &[Sum], batch: u32, machine: &Machine) -> Vec<Addend> {
+    let kernels: Vec<(Kernel, Quantities)> = Lowering::Fused
+        .kernels(&part.graph)
+        .iter()
+        .map(|kernel| kernel.with_batch(batch))
+        .map(|kernel| (kernel, Quantities::of(&kernel, machine)))
+        .collect();
+    let addend = |(index, sum): (usize, &Sum)| {
+        let amount = match sum.of {
+            Amount::Blocks => 1.0,
+            Amount::Present => return Addend { sum: index, amount: Added::Present },
+            Amount::InputSide if first => f64::from(part.graph.input().h),
+            Amount::InputSide => 0.0,
+            Amount::Strips => kernels.iter().map(|(kernel, _)| strips(kernel)).sum(),
+            Amount::TiledWindows => kernels.iter().map(|(kernel, _)| tiled_windows(kernel)).sum(),
+            Amount::ConvOutputs => {
+                let convs = kernels.iter().filter(|(kernel, _)| kernel.macs() > 0.0);
+                convs.map(|(kernel, _)| kernel.output_elements() * 1e-6).sum()
+            }
+            Amount::Feature(feature) => kernels
+                .iter()
+                .filter(|(kernel, _)| sum.kind.is_none_or(|wanted| wanted == kernel.kind))
+                .map(|(_, quantities)| feature.0.of(quantities))
+                .sum(),
+        };
+        Addend { sum: index, amount: Added::Amount(amount) }
+    };
+    let adds = |addend: &Addend| !matches!(addend.amount, Added::Amount(0.0));
+    sums.iter().enumerate().filter(|(_, sum)| sum.takes(part)).map(addend).filter(adds).collect()
 }
 
 /// What kernels are looked at with: amounts only, no rates, which such a table does not tell.
@@ -315,6 +377,31 @@ mod tests {
             let network: Encoded = code.parse().unwrap();
             let blocks = network.parts().iter().filter(|part| part.group != "fixed").count();
             assert_eq!(counted(code, &sums).iter().sum::<f64>(), blocks as f64);
+        }
+    }
+
+    #[test]
+    fn remembered_blocks_add_what_they_add_alone() {
+        let codes = [
+            "fbnet:7,8,1,8,4,8,8,8,7,4,1,4,7,3,2,7,3,2,4,2,4,5",
+            "fbnet:8,8,1,8,4,8,0,8,7,4,1,4,7,3,2,7,3,2,4,2,6,5",
+            "nasbench201:nor_conv_1x1,none,none,avg_pool_3x3,none,nor_conv_1x1",
+            "nasbench201:nor_conv_1x1,none,skip_connect,avg_pool_3x3,none,nor_conv_3x3",
+            "ofa:204;2,2,2,2,3;7,5,5,5,7,7,5,7,5,7,3,7,5,3,7,3,5,3,5,3;6,4,4,6,6,3,4,3,3,6,3,3,3,6,3,4,6,4,3,6",
+            "ofa:160;2,4,2,2,3;7,5,3,5,7,7,5,7,5,7,3,7,5,3,7,3,5,3,5,3;6,4,4,6,6,3,4,3,3,6,3,3,3,6,3,4,6,4,3,6",
+            "anb:e1k3l1s0_e1k3l1s1_e1k5l2s1_e1k3l3s0_e6k3l3s1_e4k5l4s1_e1k3l1s0",
+            "anb:e1k3l1s0_e1k3l2s1_e1k5l2s1_e4k3l3s0_e6k3l3s1_e4k5l4s1_e1k3l1s1",
+            "nbm:01200221",
+            "nbm:11200221",
+        ];
+        for codes in codes.chunks(2) {
+            let codes: Vec<Encoded> = codes.iter().map(|code| code.parse().unwrap()).collect();
+            let space = codes[0].space();
+            let sums = [candidates(space), details(space)].concat();
+            let mut summing = Summing::new(sums.clone(), 4, machine("fp32"));
+            for code in codes.iter().cycle().take(5) {
+                assert_eq!(summing.values(code), values(code, &sums, 4, &machine("fp32")), "{code}");
+            }
         }
     }
 

@@ -3,11 +3,12 @@
 use super::last_network::LastNetwork;
 use super::official::OfficialCosts;
 use super::quantity::{Built, Source};
-use super::sublayers::{Sublayers, behind, counts};
+use super::sublayers::{Sublayer, Sublayers, behind, counts};
 use super::{Amounts, Budget, Budgets, CostError, Costs, Quantity};
 use crate::plainnet::{Model, Network, ShapeError, SuperBlock, Variant, cost};
 use crate::predictor::pricing::Pricing;
 use crate::predictor::{Estimate, Terms};
+use std::ops::Range;
 
 /// One look at a network. Each gives several quantities; a look at the network as built costs most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,14 @@ impl Pass {
             Source::Predicted => false,
         }
     }
+}
+
+/// A network whose sublayers are known.
+struct Walked {
+    /// Where they stand in the list of those of all networks.
+    parts: Range<usize>,
+    /// Of the map behind the last block.
+    side: u32,
 }
 
 /// Computes costs, remembering the sublayers it has seen, and the last network, to which most are alike. One for each thread.
@@ -111,22 +120,40 @@ impl<'a> Accountant<'a> {
         Ok(Costs { amounts, latencies: latencies.collect::<Result<_, _>>()? })
     }
 
-    /// The latency on the first device alone, whatever the budgets say; nothing where no device is tracked.
-    ///
-    /// # Errors
-    /// A structure that has no shape, or no latency.
-    pub fn latency(&mut self, blocks: &[SuperBlock]) -> Result<Option<Estimate>, CostError> {
+    /// The latencies of several networks on the first device alone, whatever the budgets say; nothing where no device is tracked. What the
+    /// networks ask for, and was never seen, is priced side by side: some hundreds are quicker than few, and take some KB each.
+    pub fn latencies(&mut self, networks: &[&[SuperBlock]]) -> Vec<Result<Option<Estimate>, CostError>> {
         // Networks of a list are unlike each other: what would be kept of the one before is of no use.
         self.sublayers.make_room();
-        self.clear();
-        let mut side = self.resolution;
+        self.sublayers.reserve(networks.len());
+        let mut parts = Vec::new();
+        let walked: Vec<_> = networks.iter().map(|blocks| self.walk(blocks, &mut parts)).collect();
+        self.sublayers.settle();
+        let mut latency = |blocks: &[SuperBlock], Walked { parts: own, side }| {
+            self.clear();
+            parts[own].iter().for_each(|&(sublayer, count)| self.add(sublayer, count));
+            if let Some(last) = blocks.last() {
+                self.add_head(last.out_c, side);
+            }
+            if self.budgets.devices.is_empty() { Ok(None) } else { self.estimate(0, blocks).map(Some) }
+        };
+        networks.iter().zip(walked).map(|(blocks, walked)| latency(blocks, walked?)).collect()
+    }
+
+    /// Appends the sublayers of a network, and how many there are of each, to `parts`.
+    fn walk(
+        &mut self,
+        blocks: &[SuperBlock],
+        parts: &mut Vec<(Sublayer, u32)>,
+    ) -> Result<Walked, ShapeError> {
+        let (begin, mut side) = (parts.len(), self.resolution);
         for block in blocks {
-            side = self.add_block(*block, side)?;
+            let sublayers = self.sublayers.of_block_later(*block, side)?;
+            let counted = sublayers.into_iter().zip(counts(block));
+            parts.extend(counted.filter_map(|(sublayer, count)| Some((sublayer?, count))));
+            side = behind(block, side);
         }
-        if let Some(last) = blocks.last() {
-            self.add_head(last.out_c, side);
-        }
-        if self.budgets.devices.is_empty() { Ok(None) } else { self.estimate(0, blocks).map(Some) }
+        Ok(Walked { parts: begin..parts.len(), side })
     }
 
     /// The latency of `blocks`, whose kernels are summed up already, on the device with this index.
@@ -226,10 +253,16 @@ impl<'a> Accountant<'a> {
     fn add_block(&mut self, block: SuperBlock, side: u32) -> Result<u32, ShapeError> {
         let sublayers = self.sublayers.of_block(block, side)?;
         for (sublayer, count) in sublayers.into_iter().zip(counts(&block)) {
-            let terms = sublayer.map_or(&[][..], |sublayer| self.sublayers.terms(sublayer));
-            self.sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum = *sum + term.times(count));
+            if let Some(sublayer) = sublayer {
+                self.add(sublayer, count);
+            }
         }
         Ok(behind(&block, side))
+    }
+
+    fn add(&mut self, sublayer: Sublayer, count: u32) {
+        let terms = self.sublayers.terms(sublayer);
+        self.sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum = *sum + term.times(count));
     }
 
     /// Adds pooling and the classifier.
@@ -286,13 +319,17 @@ mod tests {
                 let mut alone = Accountant::new(&budgets, 224, 1000);
                 let costs = alone.costs(&child).unwrap();
                 assert_eq!(kept.costs(&child).unwrap(), costs, "{i}");
-                assert_eq!(kept.latency(&child).unwrap(), costs.latencies.first().copied());
+                let listed = kept.latencies(&[&child, &at]).swap_remove(0);
+                assert_eq!(listed.unwrap(), costs.latencies.first().copied());
                 // What fails half way leaves nothing behind.
                 let mut broken = child.clone();
                 let middle = broken.len() / 2;
                 broken[middle].stride = 0;
                 assert!(kept.costs(&broken).is_err());
-                assert!(kept.sum_up(&broken).is_err() && kept.latency(&broken).is_err());
+                assert!(kept.sum_up(&broken).is_err());
+                let listed = kept.latencies(&[&broken, &child]);
+                assert!(listed[0].is_err());
+                assert_eq!(listed[1], Ok(costs.latencies.first().copied()));
                 if i % 3 == 0 {
                     assert_eq!(kept.costs(&at).unwrap(), alone.costs(&at).unwrap(), "{i}");
                 }

@@ -12,12 +12,23 @@ use std::collections::hash_map::Entry;
 /// Sublayers before all are forgotten; bounds the memory to some tens of MB.
 const REMEMBERED: usize = 1 << 17;
 
+/// Sublayers of a network that were never seen, as many as are usual in a list of a thousand.
+const NEW: usize = 13;
+
 /// What is remembered of one sublayer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sublayer {
     /// Where its terms begin, one for each device.
     at: usize,
     pub built: Built,
+}
+
+/// When the terms of sublayers are needed that were never seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Now,
+    /// After others were asked for, so that all of them are priced side by side.
+    Later,
 }
 
 /// The first sublayer of a block, and those after it where there are any.
@@ -77,6 +88,7 @@ impl<'a> Sublayers<'a> {
 
     /// Forgets all where they have become too many.
     pub fn make_room(&mut self) {
+        self.prices.make_room();
         if self.known.len() > REMEMBERED {
             self.known.clear();
             self.terms.clear();
@@ -88,9 +100,32 @@ impl<'a> Sublayers<'a> {
     /// # Errors
     /// The block has no shape.
     pub fn of_block(&mut self, block: SuperBlock, side: u32) -> Result<OfBlock, ShapeError> {
-        let first = self.sublayer(block, true, side)?;
-        let others = (block.sublayers > 1).then(|| self.sublayer(block, false, behind(&block, side)));
+        self.block(block, side, Asked::Now)
+    }
+
+    /// As [`Sublayers::of_block`], but the terms of sublayers that were never seen are known only after [`Sublayers::settle`].
+    ///
+    /// # Errors
+    /// The block has no shape.
+    pub fn of_block_later(&mut self, block: SuperBlock, side: u32) -> Result<OfBlock, ShapeError> {
+        self.block(block, side, Asked::Later)
+    }
+
+    fn block(&mut self, block: SuperBlock, side: u32, asked: Asked) -> Result<OfBlock, ShapeError> {
+        let first = self.sublayer(block, true, side, asked)?;
+        let others = (block.sublayers > 1).then(|| self.sublayer(block, false, behind(&block, side), asked));
         Ok([Some(first), others.transpose()?])
+    }
+
+    /// Sees to it that there is place for what so many networks may ask for.
+    pub fn reserve(&mut self, networks: usize) {
+        self.terms.reserve(networks * NEW * self.budgets.devices.len());
+        self.prices.reserve(networks);
+    }
+
+    /// Finds the terms that were left for later.
+    pub fn settle(&mut self) {
+        self.prices.settle(&mut self.terms);
     }
 
     /// What one sublayer adds on each device.
@@ -108,7 +143,13 @@ impl<'a> Sublayers<'a> {
     }
 
     /// One sublayer of a block, which reads a map of `side`: the first, or any of the others.
-    fn sublayer(&mut self, block: SuperBlock, first: bool, side: u32) -> Result<Sublayer, ShapeError> {
+    fn sublayer(
+        &mut self,
+        block: SuperBlock,
+        first: bool,
+        side: u32,
+        asked: Asked,
+    ) -> Result<Sublayer, ShapeError> {
         let key = sublayer_key(&block, first);
         Ok(match self.known.entry((key, side)) {
             Entry::Occupied(known) => *known.get(),
@@ -120,7 +161,13 @@ impl<'a> Sublayers<'a> {
                     budgets.map_or(Ok(Built::default()), |b| built(b, &block, first, input, self.variant))?;
                 let at = self.terms.len();
                 self.terms.resize(at + self.budgets.devices.len(), Terms::default());
-                self.prices.of_sublayer(&block, first, input, self.variant, &mut self.terms[at..])?;
+                let variant = self.variant;
+                match asked {
+                    Asked::Now => {
+                        self.prices.of_sublayer(&block, first, input, variant, &mut self.terms[at..])?;
+                    }
+                    Asked::Later => self.prices.of_sublayer_later(&block, first, input, variant, at)?,
+                }
                 *place.insert(Sublayer { at, built })
             }
         })

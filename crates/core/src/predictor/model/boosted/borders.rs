@@ -1,11 +1,13 @@
-//! The borders between the bins of a feature, laid out to be looked up quickly: which of sixteen rungs, then which of
-//! the eight borders on it. Both are counted rather than searched, so that nothing waits for a comparison.
+//! The borders between the bins of a feature, laid out to be looked up quickly: which of eight rungs, then which of
+//! the sixteen borders on it. Both are counted rather than searched, so that nothing waits for a comparison.
 
 use super::MAX_BINS;
+use pulp::{Simd, WithSimd, bytemuck};
 use serde::{Deserialize, Serialize};
 
-const RUNGS: usize = 16;
-const ON_RUNG: usize = 8;
+const RUNGS: usize = 8;
+/// As many as the widest registers hold.
+const ON_RUNG: usize = 16;
 
 /// Ascending and finite; a value's bin is the number of borders below it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,7 +15,7 @@ const ON_RUNG: usize = 8;
 pub struct Borders {
     count: usize,
     /// The last border of each rung; infinite where there is none.
-    last: [f32; RUNGS],
+    last: [f32; ON_RUNG],
     rungs: [[f32; ON_RUNG]; RUNGS],
 }
 
@@ -31,7 +33,9 @@ impl Borders {
     fn laid_out(list: &[f32]) -> Borders {
         let mut rungs = [[f32::INFINITY; ON_RUNG]; RUNGS];
         list.iter().enumerate().for_each(|(i, &border)| rungs[i / ON_RUNG][i % ON_RUNG] = border);
-        Borders { count: list.len(), last: rungs.map(|rung| rung[ON_RUNG - 1]), rungs }
+        let mut last = [f32::INFINITY; ON_RUNG];
+        last.iter_mut().zip(&rungs).for_each(|(last, rung)| *last = rung[ON_RUNG - 1]);
+        Borders { count: list.len(), last, rungs }
     }
 
     pub fn count(&self) -> usize {
@@ -41,8 +45,43 @@ impl Borders {
     #[inline]
     pub fn bin_of(&self, value: f32) -> u8 {
         let below = |borders: &[f32]| borders.iter().map(|&border| u32::from(border < value)).sum::<u32>();
-        let rung = below(&self.last) as usize % RUNGS;
+        let rung = below(&self.last[..RUNGS]) as usize % RUNGS;
         (rung * ON_RUNG) as u8 + below(&self.rungs[rung]) as u8
+    }
+
+    /// The bin of each value.
+    pub(super) fn bins_of(&self, values: &[f32], bins: &mut [u8]) {
+        pulp::Arch::new().dispatch(Lookup { borders: self, values, bins });
+    }
+}
+
+/// A look-up of several values, in one register for a rung where there are such.
+struct Lookup<'a> {
+    borders: &'a Borders,
+    values: &'a [f32],
+    bins: &'a mut [u8],
+}
+
+impl WithSimd for Lookup<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Lookup { borders: Borders { last, rungs, .. }, values, bins } = self;
+        let a_bit_each = size_of::<S::m32s>() == size_of::<u16>();
+        if S::F32_LANES != ON_RUNG || !a_bit_each {
+            bins.iter_mut().zip(values).for_each(|(bin, &value)| *bin = self.borders.bin_of(value));
+            return;
+        }
+        let last = S::as_simd_f32s(last).0[0];
+        for (bin, &value) in bins.iter_mut().zip(values) {
+            let value = simd.splat_f32s(value);
+            let below: u16 = bytemuck::cast(simd.less_than_f32s(last, value));
+            let rung = below.count_ones() as usize % RUNGS;
+            let on_it = S::as_simd_f32s(&rungs[rung]).0[0];
+            let below: u16 = bytemuck::cast(simd.less_than_f32s(on_it, value));
+            *bin = (rung * ON_RUNG) as u8 + below.count_ones() as u8;
+        }
     }
 }
 
@@ -80,6 +119,9 @@ mod tests {
             for value in (-2..400).map(|half| 0.5 * half as f32) {
                 let below = list.iter().filter(|&&border| border < value).count();
                 assert_eq!(usize::from(borders.bin_of(value)), below, "{value} among {count}");
+                let mut bins = [1; 3];
+                borders.bins_of(&[value, f32::NAN, f32::INFINITY], &mut bins);
+                assert_eq!(bins.map(usize::from), [below, 0, count], "{value} among {count}");
             }
             assert_eq!(Vec::from(borders), list);
         }
