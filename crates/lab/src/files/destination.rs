@@ -1,5 +1,6 @@
 //! A file that somebody named as the place of a result.
 
+use super::holding::refuse_owned;
 use super::temporary::{clear_stale, same};
 use super::writer::{self, Existing, Place};
 use edgezen_core::files::FileError;
@@ -19,7 +20,8 @@ impl Destination {
     /// of, as far as they exist.
     ///
     /// # Errors
-    /// A folder or a disk, and a file that is also an input, by whatever name.
+    /// A folder or a disk, a file that is also an input, by whatever name, and the name of a file of a run, a dataset, a plan of jobs or
+    /// a training: those are written by what makes such results, and by nothing else.
     pub fn new(
         path: impl Into<PathBuf>,
         force: bool,
@@ -31,6 +33,7 @@ impl Destination {
             if let Some(input) = inputs.into_iter().find(|input| is_same(&path, input)) {
                 return Err(FileError::SameFile { path, input: input.to_owned() });
             }
+            refuse_owned(&path)?;
             if let Some(folder) = path.parent() {
                 clear_stale(if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
             }
