@@ -198,7 +198,7 @@ class _Source:
         if self.breakdown or nets is None:
             return self._one_by_one(given, shape, options)
         loaded, identity, remarks = extension.load(self.device, self.predictor, self.batch)
-        program.heard(remarks)
+        program.heard(["predict"], remarks)
         size = options.get("resolution")
         arrays = extension.predict_many(
             loaded, nets, None if size is None else str(size), options.get("classes"), bool(options.get("se")), self.partial
