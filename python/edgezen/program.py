@@ -63,7 +63,7 @@ def run(*line: str | os.PathLike[str], functions: Functions | None = None) -> An
     result, failure, remarks = extension.call(words, called.callback, called.proxy, list(called.predictors.items()))
     if failure is None:
         heard(words, remarks)
-        return json.loads(result)
+        return json.loads(result or "null")
     raise _error(words, *failure, result, "\n".join(remarks))
 
 
@@ -73,7 +73,7 @@ def measure(*line: str | os.PathLike[str], progress: bool = False) -> Any:
     import signal
     import subprocess
 
-    command = [sys.executable, "-m", "edgezen", "--json", *map(os.fspath, line)]
+    command = [sys.executable, "-m", "edgezen", "--json", *[os.fspath(word) for word in line]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=None if progress else subprocess.PIPE) as child:
         try:
             out, err = child.communicate()

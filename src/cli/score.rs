@@ -6,7 +6,7 @@ use super::{Failure, Global, calibrate, output, threads};
 use edgezen_core::proxy;
 use edgezen_core::proxy::Mode;
 use edgezen_core::proxy::ensemble;
-use edgezen_core::proxy::exact;
+use edgezen_core::proxy::exact::{self, ExactError};
 use edgezen_lab::accuracy::trained;
 use edgezen_lab::scoring::{self, Scoring, ScoringError};
 use edgezen_lab::spelling;
@@ -295,6 +295,16 @@ impl From<ScoringError> for Failure {
             ScoringError::NoRepeats => Failure::usage(message).remedy("--repeats 1 or more"),
             ScoringError::BadError(_) => {
                 Failure::usage(message).remedy("--error 0.1, say: the smaller, the more draws it takes")
+            }
+            ScoringError::TooManyDraws(error) => {
+                let reached = match error {
+                    ExactError::TooManyDraws { reached, .. } => {
+                        format!("--error {:.0e}, or larger: ", 2.0 * reached)
+                    }
+                    _ => String::new(),
+                };
+                Failure::usage(message)
+                    .remedy(format!("{reached}a tenth of an error takes a hundred times the draws"))
             }
             ScoringError::NoError => {
                 Failure::usage(message).remedy("--proxy zen --engine exact, or leave out --error")
