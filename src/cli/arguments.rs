@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 const PROGRAMS: [&str; 5] = ["cargo", "adb", "ssh", "pip", "sh"];
 /// Words with which the command line that a text names is over.
 const JOINTS: [&str; 4] = ["and", "or", "then", "where"];
+/// Options that say how the program prints, which is nothing to Python.
+const OF_A_TERMINAL: [&str; 5] = ["help", "version", "json", "quiet", "verbose"];
 /// What may stand around a word.
 const OPENING: [char; 4] = ['(', '`', '"', '\''];
 const CLOSING: [char; 8] = [',', ';', ':', '.', ')', '`', '"', '\''];
@@ -94,7 +96,7 @@ impl Opt {
 
 /// Whether a command line begins with `word`, which `next` follows.
 fn names_program(word: &str, next: &str) -> bool {
-    let is_command = || Cli::command().find_subcommand(next).is_some();
+    let is_command = || next.starts_with("--") || Cli::command().find_subcommand(next).is_some();
     (word == "edgezen" && is_command()) || PROGRAMS.contains(&word) || word.starts_with("scripts/")
 }
 
@@ -117,7 +119,9 @@ fn options(words: &[String]) -> BTreeMap<String, Opt> {
             at = inner;
         }
         for argument in at.get_arguments() {
-            let Some(long) = argument.get_long() else { continue };
+            let Some(long) = argument.get_long().filter(|long| !OF_A_TERMINAL.contains(long)) else {
+                continue;
+            };
             let opt = || Opt {
                 name: long.replace('-', "_"),
                 takes_value: argument.get_action().takes_values(),

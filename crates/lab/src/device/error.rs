@@ -24,7 +24,7 @@ pub enum DeviceError {
     NoSuchRuntime { device: String, runtime: String, known: Vec<String> },
     #[error("{device}: {runtime} has no precision {precision}; it has {}", known.join(", "))]
     NoSuchPrecision { device: String, runtime: String, precision: String, known: Vec<String> },
-    #[error("{device}: {runtime} has at most {} here, not {threads}", threads_of(*most))]
+    #[error("{device}: measuring with {threads} threads: {runtime} has at most {}", threads_of(*most))]
     TooManyThreads { device: String, runtime: String, threads: u32, most: u32 },
     /// What `nvidia-smi` says, or the reason why it says nothing.
     #[error("{0}")]
