@@ -71,7 +71,7 @@ fn a_standard_error_that_takes_too_many_draws_is_refused() {
         dir.path(),
         &args,
         2,
-        &["1e-9", "draws of this network", "100000 are the most", "--error", "or larger"],
+        &["0.000000001", "draws of this network", "100000 are the most", "--error", "or larger"],
     );
 }
 

@@ -27,13 +27,28 @@ impl Destination {
         force: bool,
         inputs: &[impl AsRef<Path>],
     ) -> Result<Destination, FileError> {
+        let destination = Destination::own(path, force, inputs)?;
+        if !destination.is_stream() {
+            refuse_owned(&destination.path)?;
+        }
+        Ok(destination)
+    }
+
+    /// The same for a file of a run, a dataset, a plan of jobs or a training, which what makes such results writes.
+    ///
+    /// # Errors
+    /// A folder or a disk, and a file that is also an input, by whatever name.
+    pub fn own(
+        path: impl Into<PathBuf>,
+        force: bool,
+        inputs: &[impl AsRef<Path>],
+    ) -> Result<Destination, FileError> {
         let path = path.into();
         if !matches!(writer::place(&path)?, Place::Stream) {
             let inputs = inputs.iter().map(AsRef::as_ref);
             if let Some(input) = inputs.into_iter().find(|input| is_same(&path, input)) {
                 return Err(FileError::SameFile { path, input: input.to_owned() });
             }
-            refuse_owned(&path)?;
             if let Some(folder) = path.parent() {
                 clear_stale(if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
             }
