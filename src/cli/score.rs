@@ -38,8 +38,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(exact::MAX_REPEATS)))]
     repeats: u32,
-    /// Standard error of an exact zen score: as many draws as it takes, with running statistics that begin anew. Where --batch is
-    /// not given, a draw may have fewer images than 16, if the score of 16 is missed by less than 0.1 with them, which `bias` says in the JSON
+    /// Standard error of an exact zen score: as many draws as it takes, 100000 at most, with running statistics that begin anew. Where
+    /// --batch is not given, a draw may have fewer images than 16, if the score of 16 is missed by less than 0.1 with them, which `bias` says in the JSON
     #[arg(long, value_name = "E", conflicts_with = "repeats")]
     error: Option<f64>,
     /// Threads; they do not change the score [default: one per core]
