@@ -10,6 +10,8 @@ const PROGRAMS: [&str; 5] = ["cargo", "adb", "ssh", "pip", "sh"];
 const JOINTS: [&str; 4] = ["and", "or", "then", "where"];
 /// Options that say how the program prints, which is nothing to Python.
 const OF_A_TERMINAL: [&str; 5] = ["help", "version", "json", "quiet", "verbose"];
+/// Words behind an option, at the end of what is said, that are none of its values.
+const PROSE: [&str; 6] = ["on", "needs", "alone", "too", "once", "it"];
 /// What may stand around a word.
 const OPENING: [char; 4] = ['(', '`', '"', '\''];
 const CLOSING: [char; 8] = [',', ';', ':', '.', ')', '`', '"', '\''];
@@ -31,37 +33,35 @@ pub fn in_arguments(words: &[String], text: &str) -> String {
         return text.to_owned();
     }
     let options = options(words);
+    let tokens: Vec<Token<'_>> = text.split_inclusive(char::is_whitespace).map(Token::of).collect();
+    let core_at = |at: usize| tokens.get(at).map_or("", |token| token.core);
     let (mut out, mut line) = (String::with_capacity(text.len()), false);
-    let mut tokens = text.split_inclusive(char::is_whitespace).peekable();
-    let mut before = "";
-    while let Some(token) = tokens.next() {
-        let Token { opening, core, closing } = Token::of(token);
+    for (at, token) in tokens.iter().enumerate() {
+        let &Token { opening, core, closing } = token;
         line = line && !JOINTS.contains(&core);
-        line |= names_program(core, tokens.peek().map_or("", |next| Token::of(next).core));
+        line |= names_program(core, core_at(at + 1));
+        out += opening;
         match split(core, &options).filter(|_| !line) {
-            None => out += token,
+            None => out += core,
             Some((option, given)) => {
-                out += opening;
                 out += &option.name;
-                let next = tokens.peek().map(|next| Token::of(next));
-                let is_value = |next: &Token<'_>| next.opening.is_empty() && option.is_value(next.core);
+                let before = if at > 0 { core_at(at - 1) } else { "" };
                 if let Some(given) = given {
                     out += &format!("={given}");
                 } else if option.takes_value
-                    && closing.trim().is_empty()
-                    && next.as_ref().is_some_and(is_value)
+                    && token.is_followed_at_once()
+                    && option.is_value(&tokens[at + 1..])
                 {
+                    // The space goes, and the value comes.
                     out += "=";
-                    before = core;
                     continue;
                 } else if !option.takes_value && !["out", "without"].contains(&before) {
                     out += "=True";
                 }
-                out += closing;
             }
         }
-        line = line && closing.trim_end().is_empty();
-        before = core;
+        out += closing;
+        line = line && token.is_followed_at_once();
     }
     out
 }
@@ -81,16 +81,30 @@ impl<'a> Token<'a> {
         let (core, closing) = rest.split_at(core.len());
         Token { opening, core, closing }
     }
+
+    /// Whether nothing but a space is between it and the next word.
+    fn is_followed_at_once(&self) -> bool {
+        !self.closing.is_empty() && self.closing.trim().is_empty()
+    }
 }
 
 impl Opt {
-    /// Whether the word behind the option looks like its value rather than like the next word of a sentence.
-    fn is_value(&self, word: &str) -> bool {
+    /// Whether the first of the words behind the option looks like its value rather than like the next word of a sentence.
+    fn is_value(&self, words: &[Token<'_>]) -> bool {
+        let Some(word) = words.first().filter(|word| word.opening.is_empty()) else { return false };
+        let core = word.core;
+        if core.is_empty() || core.starts_with('-') || JOINTS.contains(&core) {
+            return false;
+        }
         let is_name = |c: char| c.is_ascii_digit() || "/.@_+=…".contains(c);
-        let is_placeholder = word.chars().all(|c| c.is_uppercase() || "-|".contains(c));
-        !word.is_empty()
-            && !word.starts_with('-')
-            && (word.contains(is_name) || is_placeholder || self.values.iter().any(|value| value == word))
+        let is_placeholder = core.chars().all(|c| c.is_uppercase() || "-|".contains(c));
+        // `--proxy flops, or`, and not `--layers changes it`.
+        let next = words.get(1).map_or("", |next| next.core);
+        let is_last = !word.is_followed_at_once() || JOINTS.contains(&next) || next.starts_with("--");
+        core.contains(is_name)
+            || is_placeholder
+            || self.values.iter().any(|value| value == core)
+            || (is_last && !PROSE.contains(&core))
     }
 }
 
@@ -163,6 +177,12 @@ mod tests {
             ("another place, or --force to replace it", "another place, or force=True to replace it"),
             ("leave out --any-shape.", "leave out any_shape."),
             ("-o FILE", "out=FILE"),
+            ("--proxy flops and --proxy params", "proxy=flops and proxy=params"),
+            (
+                "--proxy zen --rescore exact, or leave out --rescore",
+                "proxy=zen rescore=exact, or leave out rescore",
+            ),
+            ("each seed from --seed on", "each seed from seed on"),
             ("give --init, --proxy or --objective FILE.", "give init, proxy or objective=FILE."),
             ("no option, no change - but a dash", "no option, no change - but a dash"),
         ] {

@@ -444,3 +444,15 @@ impl From<JournalError> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_threads_than_cores_come_with_how_many_there_may_be() {
+        let error = PinError::Few { threads: 64, cores: vec![0, 1] };
+        let failure = Failure::from(DeviceError::Pin { device: "host".into(), error });
+        assert_eq!((failure.exit, failure.remedy.as_deref()), (Exit::Usage, Some("--threads 2, or fewer")));
+    }
+}
