@@ -31,6 +31,10 @@ def main(line: list[str], program: str | None, words: list[str], /) -> int:
     ``program`` with ``words`` before its own starts the command line again, for measurements in processes of their own.
     """
 
+def in_arguments(words: list[str], text: str, /) -> str:
+    """``text`` with the options of the command that begins with ``words`` as arguments of Python: ``--out DIR`` as ``out=DIR``. Command
+    lines that it names stay as they are."""
+
 def load(device: str | None, predictor: str | None, batch: int | None, /) -> tuple[Predictor, str, list[str]]:
     """The predictor of a device or in a file: itself, its identity, and what a person should know of it. One that was read before is
     kept, until a file changes by which its name may mean another."""

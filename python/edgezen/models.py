@@ -175,19 +175,19 @@ def alike(asked: Sequence[Any], shape: Input | None, classes: int | None, se: bo
     group: list[Any] = []
     common: tuple[dict[str, Any], bool] | None = None
 
-    def done() -> Group:
+    def done(common: tuple[dict[str, Any], bool]) -> Group:
         given, known_by_text = common
         return Group(given, group, [text(model) for model in group] if known_by_text else None)
 
     for model in asked:
         kind = options(model, shape, classes, se), is_structure(model)
         if common is not None and kind != common:
-            yield done()
+            yield done(common)
             group = []
         common = kind
         group.append(model)
     if common is not None:
-        yield done()
+        yield done(common)
 
 
 def _structures(asked: Sequence[Any], shape: Input | None, classes: int | None, se: bool) -> Group | None:

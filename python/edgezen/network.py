@@ -61,6 +61,8 @@ class Network:
         with tempfile.TemporaryDirectory() as folder:
             path = self._export(Path(folder) / "network.py", "pytorch", {})
             spec = importlib.util.spec_from_file_location("edgezen_network", path)
+            if spec is None or spec.loader is None:
+                raise ImportError(f"Python does not import {path}", path=str(path))
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             return module.Network()

@@ -198,7 +198,7 @@ class _Source:
         if self.breakdown or nets is None:
             return self._one_by_one(given, shape, options)
         loaded, identity, remarks = extension.load(self.device, self.predictor, self.batch)
-        program.heard(remarks)
+        program.heard(["predict"], remarks)
         size = options.get("resolution")
         arrays = extension.predict_many(
             loaded, nets, None if size is None else str(size), options.get("classes"), bool(options.get("se")), self.partial
@@ -242,6 +242,6 @@ def _known(missing: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _latency(row: dict[str, Any]) -> Latency:
-    named = {name: row[name] for name in ("net", "device", "ms", "lower_ms", "upper_ms", "charged_ms", "coverage")}
-    rest = {name: row.get(name) for name in ("coverage_macs", "images_per_s", "blocks")}
+    named: dict[str, Any] = {name: row[name] for name in ("net", "device", "ms", "lower_ms", "upper_ms", "charged_ms", "coverage")}
+    rest: dict[str, Any] = {name: row.get(name) for name in ("coverage_macs", "images_per_s", "blocks")}
     return Latency(**named, **rest, _missing=functools.partial(_known, row["missing"]))

@@ -62,8 +62,8 @@ def run(*line: str | os.PathLike[str], functions: Functions | None = None) -> An
     words = [os.fspath(word) for word in line]
     result, failure, remarks = extension.call(words, called.callback, called.proxy, list(called.predictors.items()))
     if failure is None:
-        heard(remarks)
-        return json.loads(result)
+        heard(words, remarks)
+        return json.loads(result or "null")
     raise _error(words, *failure, result, "\n".join(remarks))
 
 
@@ -73,7 +73,7 @@ def measure(*line: str | os.PathLike[str], progress: bool = False) -> Any:
     import signal
     import subprocess
 
-    command = [sys.executable, "-m", "edgezen", "--json", *map(os.fspath, line)]
+    command = [sys.executable, "-m", "edgezen", "--json", *[os.fspath(word) for word in line]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=None if progress else subprocess.PIPE) as child:
         try:
             out, err = child.communicate()
@@ -96,7 +96,8 @@ _OPTION = re.compile(r"'--([a-z0-9-]+)(?:[ =][^']*)?'")
 def _of_arguments(words: list[str], code: int, message: str, remedy: str | None) -> EdgezenError:
     """The exception of a failure, in the words of somebody who gave arguments of Python, and no options."""
     if remedy is None or not remedy.endswith(_HELP):
-        return by_code(code, message, remedy)
+        remedy = None if remedy is None else extension.in_arguments(words, remedy)
+        return by_code(code, extension.in_arguments(words, message), remedy)
     # Of jobs, the options that are not understood may be those of the command that is planned.
     command = " ".join(words[:2] if words[0] == "jobs" else words[:1])
     # Before the help stand hints of the parser, such as that a similar option exists.
@@ -115,10 +116,10 @@ def _argument(option: re.Match[str]) -> str:
     return option[1].replace("-", "_")
 
 
-def heard(remarks: list[str]) -> None:
-    """Passes on what edgezen remarked."""
+def heard(words: list[str], remarks: list[str]) -> None:
+    """Passes on what edgezen remarked on the command with these words."""
     for remark in remarks:
-        LOGGER.info("%s", remark.removeprefix("note: "))
+        LOGGER.info("%s", extension.in_arguments(words, remark.removeprefix("note: ")))
 
 
 def _error(

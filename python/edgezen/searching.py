@@ -76,6 +76,10 @@ def words(options: Mapping[str, Any]) -> list[str]:
     return line + program.words({name: value for name, value in options.items() if name not in ("latency", "throughput")})
 
 
+#: What keeps a run that did not come to its end.
+_KEPT = "search again with out=folder, which keeps the run: resume=True goes on with it"
+
+
 def search(
     *,
     device: str | own.OfNetwork | None = None,
@@ -116,7 +120,7 @@ def search(
     if callable(proxy):
         functions.proxy = (own.name(proxy), own.score(proxy))
         proxy = None
-    device, latency = _named(device, functions), _limits(latency, functions)
+    named, limits = _named(device, functions), _limits(latency, functions)
     made: TemporaryFolder | None = None
     if out is None:
         made = TemporaryFolder()
@@ -124,7 +128,7 @@ def search(
     else:
         folder = Path(out)
     try:
-        line = ["search", *words({"latency": latency, "device": device, "proxy": proxy, "out": folder, **options})]
+        line = ["search", *words({"latency": limits, "device": named, "proxy": proxy, "out": folder, **options})]
         if options.get("verify"):
             result = program.measure(*line, progress=progress)
         else:
@@ -133,11 +137,16 @@ def search(
         info = program.run("info", "--", folder)
     except BaseException as error:
         if made is not None:
+            # What a process of its own said went to stderr already, and may name the folder as the place to go on in.
+            told = progress and bool(options.get("verify")) and folder.exists()
             made.remove()
+            if told:
+                import sys
+
+                print(f"{folder} was a temporary folder, and is removed; {_KEPT}", file=sys.stderr)
             # A remedy that goes on with the run would lead to a folder that is gone.
-            if isinstance(error, EdgezenError) and str(folder) in (error.remedy or ""):
-                remedy = "search again with out=folder, which keeps the run: resume=True goes on with it"
-                raise type(error)(error.message, remedy, error.code) from None
+            if isinstance(error, EdgezenError) and (told or str(folder) in (error.remedy or "")):
+                raise type(error)(error.message, _KEPT, error.code) from None
         raise
     usual = {name: info[name] for name in ("resolution", "classes", "se")}
     networks = [Network(found["net"], **usual, found=found) for found in result["front"]]

@@ -103,8 +103,27 @@ class Predicting(unittest.TestCase):
 
     def test_what_was_measured_elsewhere_is_logged(self):
         with self.assertLogs("edgezen", "INFO") as logged:
-            program.heard(["note: a remark with 100 %"])
+            program.heard(["predict"], ["note: a remark with 100 %"])
         self.assertEqual(logged.output, ["INFO:edgezen:a remark with 100 %"])
+
+    def test_remedies_and_remarks_speak_of_arguments(self):
+        with self.assertLogs("edgezen", "INFO") as logged:
+            edgezen.search(device="pixel2", latency="80ms", iterations=500)
+        [layers] = [line for line in logged.output if "layers" in line]
+        self.assertIn("(layers changes it)", layers)
+        for call, words in [
+            (lambda: edgezen.search(params="1M", kernels=4, iterations=10), "kernels with some of 3, 5, 7"),
+            (lambda: edgezen.score(SMALL, engine="exact", error=-1.0), "error=0.1, say"),
+            (lambda: edgezen.predict(SMALL, device="host@foo"), "device=host@tract or"),
+        ]:
+            with self.assertRaises(edgezen.UsageError) as raised:
+                call()
+            self.assertIn(words, raised.exception.remedy)
+            self.assertNotIn("--", raised.exception.remedy)
+        # A command line to type stays one.
+        with self.assertRaises(edgezen.UsageError) as raised:
+            edgezen.predict(SMALL, device="host@tract@int8")
+        self.assertIn("edgezen profile --device host@tract@int8", raised.exception.remedy)
 
     def test_a_forked_process_predicts_too(self):
         code = (
@@ -555,6 +574,31 @@ class Searching(unittest.TestCase):
         self.assertNotIn(tempfile.gettempdir(), caught.exception.remedy or "")
         with self.assertRaisesRegex(edgezen.UsageError, "foo is no argument for edgezen search"):
             edgezen.search(device="host", latency="80ms", iterations=50, verify=1, foo=5)
+
+    def test_a_run_that_is_gone_is_no_place_to_go_on_in(self):
+        # What a process of its own says goes to stderr as it is, and may name the folder that was made for the run.
+        code = (
+            "import edgezen, sys\n"
+            "from edgezen import program\n"
+            "def fails(*line, progress):\n"
+            "    import pathlib\n"
+            "    run = pathlib.Path(line[line.index('--out') + 1])\n"
+            "    run.mkdir()\n"
+            "    print('  try: edgezen search --resume --out', run, file=sys.stderr)\n"
+            "    raise edgezen.DeviceLostError('the device was lost', None, 4)\n"
+            "program.measure = fails\n"
+            "try:\n"
+            "    edgezen.search(device='host', latency='80ms', verify=1, progress=True)\n"
+            "except edgezen.DeviceLostError as error:\n"
+            "    print(error.remedy)\n"
+        )
+        done = in_python(code)
+        kept = "search again with out=folder, which keeps the run: resume=True goes on with it\n"
+        self.assertEqual(done.stdout, kept, done.stderr)
+        lines = done.stderr.splitlines()
+        folder = lines[0].split()[-1]
+        self.assertEqual(lines[1:], [f"{folder} was a temporary folder, and is removed; {kept.strip()}"])
+        self.assertFalse(Path(folder).exists())
 
     def test_a_run_without_a_place_is_there_as_long_as_it_is_needed(self):
         with tempfile.TemporaryDirectory() as place:

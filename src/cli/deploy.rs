@@ -24,6 +24,7 @@ use edgezen_lab::deploy::layers::{deviation, with_weights, worst};
 use edgezen_lab::deploy::{Card, DeployError, Writing, accuracy};
 use edgezen_lab::device::{DeviceError, DeviceName, runtimes};
 use edgezen_lab::files::Destination;
+use edgezen_lab::files::holding::refuse_any;
 use edgezen_lab::images::folder::{CLASS_NAMES, Parts, SPLIT_SEED};
 use edgezen_lab::images::pictures::Read;
 use edgezen_lab::images::{self, Answers, ImageFolder, Pictures, View};
@@ -295,6 +296,7 @@ fn places(args: &Args, file_name: &str) -> Result<Places, Failure> {
     if args.output.exists() && !args.output.is_dir() {
         return Err(Failure::usage(format!("{} is no folder", args.output.display())).remedy("-o DIR"));
     }
+    refuse_any(&args.output)?;
     Ok(Places { file: place(file_name)?, json: place("card.json")?, page: place("card.md")? })
 }
 

@@ -151,7 +151,14 @@ impl From<ParseError> for Failure {
 
 impl From<ShapeError> for Failure {
     fn from(error: ShapeError) -> Failure {
-        Failure::usage(error.to_string())
+        let failure = Failure::usage(error.to_string());
+        match error {
+            ShapeError::NotSuper { .. } => failure.remedy(
+                "a structure of super blocks alone, as SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,2,16,1), or a published one \
+                 of a search: zennet_imagenet1k_latency01ms_res224",
+            ),
+            _ => failure,
+        }
     }
 }
 
@@ -245,7 +252,15 @@ impl From<SearchError> for Failure {
     fn from(error: SearchError) -> Failure {
         let message = error.to_string();
         match error {
-            SearchError::Initial(_) | SearchError::Unpriced(_) => Failure::usage(message),
+            SearchError::Initial(error) => {
+                let remedy = Failure::from(error).remedy;
+                let other = || {
+                    "another structure to start from: --init NET; without it, the space has its own"
+                        .to_owned()
+                };
+                Failure::usage(message).remedy(remedy.unwrap_or_else(other))
+            }
+            SearchError::Unpriced(_) => Failure::usage(message),
             SearchError::Infeasible(why) => {
                 let change = if why.quantity.is_at_least() { "lower" } else { "raise" };
                 Failure::new(Exit::Infeasible, message)
@@ -302,6 +317,24 @@ impl From<DeviceError> for Failure {
             DeviceError::NotMeasured { kind: Kind::NvidiaGpu | Kind::TorchCpu, .. } => Failure::usage(message)
                 .remedy(BUILD_TORCH),
             DeviceError::NotMeasured { .. } | DeviceError::Unsupported { .. } => Failure::usage(message),
+            DeviceError::NoSuchRuntime { device, known, .. } => {
+                let names: Vec<String> = known.iter().map(|runtime| format!("{device}@{runtime}")).collect();
+                Failure::usage(message).remedy(format!("--device {}", names.join(" or ")))
+            }
+            DeviceError::NoSuchPrecision { device, runtime, known, .. } => {
+                let names: Vec<String> =
+                    known.iter().map(|precision| format!("{device}@{runtime}@{precision}")).collect();
+                Failure::usage(message).remedy(format!("--device {}", names.join(" or ")))
+            }
+            DeviceError::TooManyThreads { device, runtime, most, .. } => {
+                let more = registry().iter().filter(|other| other.most_threads() > most);
+                let more: Vec<String> = more.map(|other| format!("{device}@{}", other.name())).collect();
+                let elsewhere = match more.is_empty() {
+                    true => String::new(),
+                    false => format!(", or a runtime with more: --device {}", more.join(" or ")),
+                };
+                Failure::usage(message).remedy(format!("{runtime} with --threads {most}{elsewhere}"))
+            }
             DeviceError::Gpu(error) => {
                 let exit = match error {
                     GpuError::None { .. } | GpuError::Order => Exit::Usage,
@@ -356,7 +389,9 @@ impl From<DeviceError> for Failure {
             DeviceError::Unfit { remedies, .. } => {
                 Failure::new(Exit::Quality, message).remedy(remedies.join("; "))
             }
-            DeviceError::BadFile { .. } => Failure::new(Exit::BadFile, message),
+            DeviceError::BadFile { .. } => Failure::new(Exit::BadFile, message).remedy(
+                "edgezen info FILE says what is read of it; fetch the file again, or write it anew with edgezen export NET -o FILE",
+            ),
             DeviceError::OtherFormat { file, .. } => Failure::usage(message).remedy(runs(&file)),
             DeviceError::Runtime { error: EngineError::Absent { .. }, .. } => {
                 Failure::runtime(message).remedy(format!(
@@ -373,6 +408,9 @@ impl From<DeviceError> for Failure {
                     .remedy_for_bad_file("docs/runtimes.md lists the fields of a description"),
                 error => Failure::runtime(message).remedy(error.remedy(&description)),
             },
+            DeviceError::Pin { error: PinError::Few { cores, .. }, .. } => {
+                Failure::usage(message).remedy(format!("--threads {}, or fewer", cores.len()))
+            }
             DeviceError::Pin { error: PinError::Absent { there, .. }, .. } => {
                 let there = there.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
                 Failure::usage(message).remedy(format!("--cores with one or more of {there}"))
@@ -404,5 +442,17 @@ impl From<JournalError> for Failure {
             JournalError::File(error) => Failure::from(error)
                 .remedy_for_bad_file("another folder (-o DIR); the lines before the damage are still good"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_threads_than_cores_come_with_how_many_there_may_be() {
+        let error = PinError::Few { threads: 64, cores: vec![0, 1] };
+        let failure = Failure::from(DeviceError::Pin { device: "host".into(), error });
+        assert_eq!((failure.exit, failure.remedy.as_deref()), (Exit::Usage, Some("--threads 2, or fewer")));
     }
 }

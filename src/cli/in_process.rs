@@ -15,6 +15,8 @@ use edgezen_lab::scoring::{Engine, Scoring};
 use rayon::prelude::*;
 use std::path::PathBuf;
 
+pub use super::arguments::in_arguments;
+
 /// What became of a command.
 pub struct Answer {
     /// What it said. A failure may come with a result, as a list in which only one item failed does.

@@ -8,7 +8,7 @@ use super::{Cli, Command, Exit, Failure, Global, interrupt, net, output, score, 
 use edgezen_core::files::FileError;
 use edgezen_core::search::SearchProgress;
 use edgezen_lab::files;
-use edgezen_lab::jobs::{DamagedResult, JobError, JobFolder, LostJob, Made, Status, Work};
+use edgezen_lab::jobs::{DamagedResult, Job, JobError, JobFolder, LostJob, Made, Status, Work};
 use edgezen_lab::runs;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -280,19 +280,21 @@ fn run_all(
     global: Global,
     caller: &dyn Caller,
 ) -> Result<(), Failure> {
+    let jobs: Vec<(JobFolder, Job, String)> =
+        files.iter().map(|file| JobFolder::of_job(file)).collect::<Result<_, _>>()?;
+    JobFolder::check_results(jobs.iter().map(|(folder, _, id)| (folder, &**id)))?;
     let mut ran = Vec::new();
-    for file in files {
-        let (folder, job, id) = JobFolder::of_job(file)?;
+    for (file, (folder, job, id)) in files.iter().zip(&jobs) {
         let work = || match &job.work {
             Work::Score { options, nets } => scores(options, nets, threads, global, caller),
-            Work::Train { .. } => training::rows(&job.work, threads, &folder, global),
+            Work::Train { .. } => training::rows(&job.work, threads, folder, global),
             Work::Search { options, seeds, meaning } => {
-                let place = |seed| folder.run(&id, seed);
+                let place = |seed| folder.run(id, seed);
                 searches(&Searches { options, seeds, meaning, threads }, place, global, caller)
             }
         };
-        let made = folder.make(&id, work)?;
-        ran.push(Ran { job: file.clone(), result: folder.result(&id), made });
+        let made = folder.make(id, work)?;
+        ran.push(Ran { job: file.clone(), result: folder.result(id), made });
     }
     global.output().result(&ran, || {
         let line = |ran: &Ran| {
@@ -471,8 +473,26 @@ impl From<JobError> for Failure {
                 Failure::usage(message).remedy("another folder: -o DIR")
             }
             JobError::File(error) => error.into(),
-            JobError::Result(_) => Failure::new(Exit::BadFile, message)
-                .remedy("delete this file, then edgezen jobs run the job that it belongs to (edgezen jobs status names it)"),
+            JobError::Plan(error) => {
+                let path = match error {
+                    FileError::Checksum { path }
+                    | FileError::Damaged { path, .. }
+                    | FileError::NotOurs { path, .. } => path.display().to_string(),
+                    _ => "it".into(),
+                };
+                Failure::new(Exit::BadFile, message).remedy(format!(
+                    "delete {path}, then edgezen jobs plan by the same words writes it anew; what is done stays"
+                ))
+            }
+            JobError::Results { damaged } => {
+                let (these, them) = match damaged.len() {
+                    1 => ("this file", "the job that it belongs to"),
+                    _ => ("these files", "the jobs that they belong to"),
+                };
+                Failure::new(Exit::BadFile, message).remedy(format!(
+                    "delete {these}, then edgezen jobs run {them} (edgezen jobs status names all)"
+                ))
+            }
             JobError::Nothing => {
                 Failure::usage(message).remedy("name networks, or --nets-from FILE; searches take --seeds N")
             }

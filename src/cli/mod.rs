@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, clippy::print_stdout)]
 
 mod answers;
+mod arguments;
 mod breakdown;
 mod browser;
 mod calibrate;

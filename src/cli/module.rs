@@ -7,6 +7,7 @@ use edgezen_engine::pytorch::state::{self, StateError};
 use edgezen_engine::pytorch::{self, Facts, PytorchError};
 use edgezen_engine::safetensors::Tensors;
 use edgezen_lab::files::Destination;
+use edgezen_lab::files::holding::refuse_any;
 use edgezen_lab::images::View;
 use std::path::Path;
 
@@ -39,6 +40,7 @@ pub fn write_folder(
     dir: &Path,
     force: Force,
 ) -> Result<u64, Failure> {
+    refuse_any(dir)?;
     let facts = facts(model, dir);
     let mut files = vec![
         (

@@ -5,8 +5,9 @@ use edgezen_core::plainnet::{Model, Network};
 use edgezen_core::zoo::Encoded;
 use edgezen_engine::onnx::Size;
 use edgezen_lab::accuracy::trained;
-use edgezen_lab::catalogue::networks::{self, AnyNetwork, NetworkError, Overrides};
+use edgezen_lab::catalogue::networks::{self, AnyNetwork, Kind, NetworkError, Overrides};
 use edgezen_lab::spelling;
+use std::path::Path;
 
 pub use edgezen_lab::catalogue::networks::is_onnx;
 
@@ -95,14 +96,36 @@ impl From<NetworkError> for Failure {
                 Failure::usage(message).remedy(format!("edgezen search --resume --out {}", path.display()))
             }
             NetworkError::Run(error) => error.into(),
-            NetworkError::Code(_)
-            | NetworkError::NoClasses
-            | NetworkError::NotSquare(_)
-            | NetworkError::Resolution { .. } => Failure::usage(message),
+            NetworkError::Code { space, near, .. } => {
+                let question =
+                    spelling::question(&near).map(|question| format!("{question} ")).unwrap_or_default();
+                let like = space.map(|space| format!("a code of this search space is {}; ", space.example()));
+                let like = like.unwrap_or_default();
+                Failure::usage(message).remedy(format!("{question}{like}edgezen networks lists all names"))
+            }
+            NetworkError::NoClasses | NetworkError::NotSquare(_) | NetworkError::Resolution { .. } => {
+                Failure::usage(message)
+            }
             NetworkError::Shapes { .. } => Failure::new(Exit::OutsideDomain, message),
             NetworkError::Io { path, error } => Failure::io(&path, &error),
-            NetworkError::Damaged { path, reason } => Failure::bad_file(&path, reason),
+            NetworkError::Damaged { path, reason } => {
+                let remedy = damaged(&path);
+                Failure::bad_file(&path, reason).remedy(remedy)
+            }
         }
+    }
+}
+
+/// What to do about a file that holds no network.
+pub fn damaged(path: &Path) -> String {
+    match networks::file_kind(&path.to_string_lossy()) {
+        Some(Kind::Onnx) => "fetch the file again, or write it anew: torch.onnx.export, or edgezen export NET -o FILE.onnx".into(),
+        Some(Kind::Tflite) => {
+            "fetch the file again, or write it anew: the converter of TensorFlow Lite, or edgezen export NET -o FILE.tflite".into()
+        }
+        _ => "the first line of a file of a network is its structure string (edgezen networks show NAME prints one); the endings \
+              .onnx and .tflite say that it is a file of another program"
+            .into(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Failure, Global, calibrate, output, threads};
 use edgezen_core::proxy;
 use edgezen_core::proxy::Mode;
 use edgezen_core::proxy::ensemble;
-use edgezen_core::proxy::exact;
+use edgezen_core::proxy::exact::{self, ExactError};
 use edgezen_lab::accuracy::trained;
 use edgezen_lab::scoring::{self, Scoring, ScoringError};
 use edgezen_lab::spelling;
@@ -38,8 +38,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(exact::MAX_REPEATS)))]
     repeats: u32,
-    /// Standard error of an exact zen score: as many draws as it takes, with running statistics that begin anew. Where --batch is
-    /// not given, a draw may have fewer images than 16, if the score of 16 is missed by less than 0.1 with them, which `bias` says in the JSON
+    /// Standard error of an exact zen score: as many draws as it takes, 100000 at most, with running statistics that begin anew. Where
+    /// --batch is not given, a draw may have fewer images than 16, if the score of 16 is missed by less than 0.1 with them, which `bias` says in the JSON
     #[arg(long, value_name = "E", conflicts_with = "repeats")]
     error: Option<f64>,
     /// Threads; they do not change the score [default: one per core]
@@ -295,6 +295,16 @@ impl From<ScoringError> for Failure {
             ScoringError::NoRepeats => Failure::usage(message).remedy("--repeats 1 or more"),
             ScoringError::BadError(_) => {
                 Failure::usage(message).remedy("--error 0.1, say: the smaller, the more draws it takes")
+            }
+            ScoringError::TooManyDraws(error) => {
+                let reached = match error {
+                    ExactError::TooManyDraws { reached, .. } => {
+                        format!("--error {:.0e}, or larger: ", 2.0 * reached)
+                    }
+                    _ => String::new(),
+                };
+                Failure::usage(message)
+                    .remedy(format!("{reached}a tenth of an error takes a hundred times the draws"))
             }
             ScoringError::NoError => {
                 Failure::usage(message).remedy("--proxy zen --engine exact, or leave out --error")

@@ -9,20 +9,21 @@ use edgezen_core::digest::sha256;
 use edgezen_core::plainnet::{Model, notation};
 use edgezen_engine::onnx::Size;
 use edgezen_engine::safetensors::Tensors;
+use edgezen_lab::files::holding::{Holding, refuse_others};
 use edgezen_lab::files::{lock_folder, write_atomically};
 use edgezen_lab::images::answers::Share;
 use edgezen_lab::images::{Answers, ImageFolder};
 use edgezen_lab::train::TrainError;
 use edgezen_lab::train::checkpoint::{self, Best, TrainingState};
 use edgezen_lab::train::cifar::{Cifar, SIDE};
-use edgezen_lab::train::course::{CHECKPOINT, Course};
+use edgezen_lab::train::course::Course;
 use edgezen_lab::train::data::{Reading, TrainingData};
 use edgezen_lab::train::inherit::{Taken, inherited};
 use edgezen_lab::train::network::Network;
 use edgezen_lab::train::range_test;
 use edgezen_lab::train::teacher::Teacher;
 use edgezen_lab::trainings::rates::{self, Suggestion};
-use edgezen_lab::trainings::{BEST, CLASSES, CONFUSION, Epoch, LAST, METRICS, RATES};
+use edgezen_lab::trainings::{BEST, CHECKPOINT, CLASSES, CONFUSION, Epoch, LAST, METRICS, RATES};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -154,6 +155,7 @@ pub fn run(args: Args, global: Global) -> Result<(), Failure> {
 fn train(args: Args, global: Global) -> Result<(), Failure> {
     let out = global.output();
     let began = Instant::now();
+    refuse_others(&args.out, Holding::Training)?;
     let cifar = TrainingData::is_cifar(&args.data);
     let recipe = args.recipe.recipe(if cifar { "paper" } else { "short" })?;
     let (model, data) = if cifar {

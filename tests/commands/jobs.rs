@@ -146,6 +146,21 @@ fn a_merge_waits_for_all_and_another_plan_does_not_take_the_place() {
         refused(dir, &["jobs", "run", "plan/job-00001.json"], 7, &["results", "delete this file"]);
     }
     fs::write(&results, &whole).unwrap();
+    // A list of jobs that was cut short is no plan of fewer jobs.
+    let list = fs::read_to_string(dir.join("plan/plan.json")).unwrap();
+    let mut cut: Value = serde_json::from_str(&list).unwrap();
+    cut["jobs"].as_array_mut().unwrap().remove(0);
+    fs::write(dir.join("plan/plan.json"), cut.to_string()).unwrap();
+    for args in [
+        &["jobs", "status", "plan"][..],
+        &["jobs", "merge", "plan", "-o", "all.json"],
+        &["jobs", "run", "plan/job-00001.json"],
+    ] {
+        refused(dir, args, 7, &["plan.json", "checksum", "delete plan/plan.json, then edgezen jobs plan"]);
+    }
+    fs::remove_file(dir.join("plan/plan.json")).unwrap();
+    edgezen_json(dir, &[&plan[..], &["--json", "--", "score"]].concat());
+    assert_eq!(fs::read_to_string(dir.join("plan/plan.json")).unwrap(), list);
     // A job that is to be done, and whose file is not there.
     fs::rename(dir.join("plan/job-00000.json"), dir.join("kept")).unwrap();
     refused(dir, &["jobs", "status", "plan"], 7, &["1 of 2 jobs are not there", "jobs plan"]);
@@ -154,8 +169,18 @@ fn a_merge_waits_for_all_and_another_plan_does_not_take_the_place() {
     assert_eq!(status["lost"][0]["job"], "plan/job-00000.json", "{status}");
     fs::rename(dir.join("kept"), dir.join("plan/job-00000.json")).unwrap();
     assert_eq!(edgezen_json(dir, &["jobs", "status", "plan", "--json"])["lost"], json!([]));
-    // Neither the plan nor a result is replaced by what is merged from them.
+    // All damaged results are named at once, and none of the jobs is run.
     edgezen_json(dir, &["jobs", "run", "plan/job-00000.json", "--json"]);
+    let both: Vec<PathBuf> =
+        fs::read_dir(dir.join("plan/results")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let sound: Vec<Vec<u8>> = both.iter().map(|path| fs::read(path).unwrap()).collect();
+    both.iter().for_each(|path| fs::write(path, "").unwrap());
+    let names: Vec<&str> = both.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+    let said = [&["2 results are damaged", "delete these files"][..], &names].concat();
+    refused(dir, &["jobs", "merge", "plan", "-o", "all.json"], 7, &said);
+    refused(dir, &["jobs", "run", "plan/job-00000.json", "plan/job-00001.json"], 7, &said);
+    both.iter().zip(&sound).for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    // Neither the plan nor a result is replaced by what is merged from them.
     for place in ["plan/plan.json", "plan/job-00000.json", results.to_str().unwrap()] {
         refused(dir, &["jobs", "merge", "plan", "-o", place, "--force"], 2, &["both read and to be written"]);
     }

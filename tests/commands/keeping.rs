@@ -294,6 +294,26 @@ fn the_front_is_a_table_with_the_winner_marked() {
     let at = header.iter().position(|name| name == "pixel2_ms").unwrap();
     let ms = number(&found["best"]["latency"]["pixel2"], "ms");
     assert!((winners[0][at].parse::<f64>().unwrap() / ms - 1.0).abs() < 1e-12);
+    // The table says all that is needed to predict its networks again.
+    assert_eq!(header[header.len() - 3..], ["resolution", "classes", "se"]);
+    assert_eq!([&winners[0][header.len() - 3], &winners[0][header.len() - 2]], ["224", "1000"]);
+    let args = ["search", "--params", "300k", "--layers", "10", "--iterations", "300", "--resolution", "96"];
+    let se = ["--classes", "7", "--se", "--device", "pixel2", "--latency", "60ms", "--out", "se", "--json"];
+    edgezen_json(dir, &[&args[..], &se].concat());
+    let predict =
+        ["predict", "--device", "pixel2", "--networks", "se/front.csv", "-o", "again.csv", "--json"];
+    edgezen_json(dir, &predict);
+    let mut reader = csv::Reader::from_path(dir.join("again.csv")).unwrap();
+    let header = reader.headers().unwrap().clone();
+    let at = |name: &str| header.iter().position(|column| column == name).unwrap();
+    let (found, again) = (at("pixel2_ms"), at("predicted_ms"));
+    let mut count = 0;
+    for row in reader.records().map(Result::unwrap) {
+        let [found, again] = [&row[found], &row[again]].map(|ms| ms.parse::<f64>().unwrap());
+        assert!((found / again - 1.0).abs() < 1e-6, "{found} {again}");
+        count += 1;
+    }
+    assert!(count > 1);
 }
 
 #[test]

@@ -181,6 +181,66 @@ fn rows_of_another_identity_are_not_priced_as_this_one() {
     let four = ["predict", "--device", "pixel3", "--networks", "all.csv", "-o", "four.csv", "--json"];
     assert_eq!(number(&edgezen_json(dir, &four), "other_identity"), 1.0);
     refused(dir, &[&all[..4], &["n.csv", "-o", "strict.csv", "--strict"]].concat(), 5, &["row 2"]);
+    // Kernels, too.
+    std::fs::write(
+        dir.join("k.csv"),
+        "kind,in_c,out_c,in_h,kernel,threads\nconv,64,64,56,3,1\nconv,64,64,28,3,4\n",
+    )
+    .unwrap();
+    let kernels = ["predict", "--device", "pixel2", "--kernels", "k.csv", "-o", "y.csv"];
+    refused(dir, &kernels, 7, &["row 2", "threads", "while the predictor is for 1"]);
+}
+
+#[test]
+fn a_table_of_others_means_in_predictions_what_it_means_in_evaluations() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    // Floats run in half precision there, and networks have names of their own.
+    let table = concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/tables/aihub/networks.csv.gz");
+    let device = "galaxy_s25@qnn@fp16";
+    let report =
+        edgezen_json(dir, &["predict", "--device", device, "--networks", table, "-o", "o.csv", "--json"]);
+    let others = number(&report, "other_identity");
+    assert!(others > 0.0 && others < number(&report, "rows"), "{report}");
+    let mut reader = csv::Reader::from_path(dir.join("o.csv")).unwrap();
+    let header = reader.headers().unwrap().clone();
+    let at = |name: &str| header.iter().position(|column| column == name).unwrap();
+    let (model, precision, predicted) = (at("model"), at("precision"), at("predicted_ms"));
+    let mut errors = Vec::new();
+    for row in reader.records().map(Result::unwrap) {
+        let ms = row[predicted].parse::<f64>();
+        assert!(ms.is_err() || &row[precision] == "float", "{row:?}");
+        let cells = [("device", "Samsung Galaxy S25"), ("runtime", "qnn_dlc"), ("primary_unit", "NPU")];
+        if let (Ok(ms), true) = (ms, cells.iter().all(|&(column, cell)| &row[at(column)] == cell)) {
+            errors.push((ms / row[at("inference_ms")].parse::<f64>().unwrap() - 1.0).abs());
+        }
+        assert!(!row[model].is_empty());
+    }
+    let judged = edgezen_json(dir, &["evaluate", "--predictor", device, "--data", table, "--json"]);
+    assert_eq!(errors.len() as f64, number(&judged, "rows"));
+    let mape = 100.0 * errors.iter().sum::<f64>() / errors.len() as f64;
+    assert!((mape - number(&judged["metrics"], "mape_percent")).abs() < 1e-6, "{mape} {judged}");
+    // What a row says beside a name counts, or is refused.
+    std::fs::write(dir.join("n.csv"), "network,classes\nresnet18,1000\nresnet18,10\nresnet18,\n").unwrap();
+    let predict = ["predict", "--device", "v100", "-q", "--json"];
+    edgezen_json(dir, &[&predict[..], &["--networks", "n.csv", "-o", "p.csv"]].concat());
+    let text = std::fs::read_to_string(dir.join("p.csv")).unwrap();
+    let ms: Vec<f64> =
+        text.lines().skip(1).map(|line| line.split(',').nth(2).unwrap().parse().unwrap()).collect();
+    let alone = |more: &[&str]| {
+        let row = &edgezen_json(dir, &[&predict[..], &["resnet18"], more].concat())[0];
+        64.0 * number(row, "ms")
+    };
+    for (ms, alone) in ms.iter().zip([alone(&[]), alone(&["--classes", "10"]), alone(&[])]) {
+        assert!((ms / alone - 1.0).abs() < 1e-9, "{ms} {alone}");
+    }
+    std::fs::write(dir.join("n.csv"), "network,classes\nmobilenet_v3_large,10\n").unwrap();
+    refused(
+        dir,
+        &["predict", "--device", "v100", "--networks", "n.csv", "-o", "q.csv"],
+        7,
+        &["row 1", "no effect"],
+    );
 }
 
 #[test]
@@ -297,6 +357,135 @@ fn results_of_one_kind_do_not_go_into_the_folder_of_another() {
     assert_eq!(std::fs::read(dir.join("data/.next/journal.jsonl")).unwrap(), journal);
     edgezen_json(dir, &["search", "--resume", "--out", "run", "--json"]);
     assert_eq!(Dataset::read(&dir.join("data")).unwrap().samples.len(), 12);
+}
+
+#[test]
+fn results_do_not_lie_inside_others_nor_in_folders_for_much_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let search =
+        ["search", "--params", "300k", "--layers", "10", "--resolution", "32", "--iterations", "300"];
+    edgezen_json(dir, &[&search[..], &["--out", "runs/a", "--json"]].concat());
+    profile(dir, "data", &["--samples", "12"]);
+    edgezen_json(dir, &["jobs", "plan", NET, "-o", "plan", "--json", "--", "score"]);
+    std::fs::create_dir_all(dir.join("repository/.git")).unwrap();
+    std::fs::create_dir_all(dir.join("trained")).unwrap();
+    std::fs::write(dir.join("trained/checkpoint.safetensors"), "weights").unwrap();
+    let module = ["export", NET, "--format", "pytorch"];
+    let measure = [&PROFILE[..], &["--samples", "12"]].concat();
+    let plan = ["jobs", "plan", NET, "--"];
+    let inside = "and is for that alone";
+    for (into, words) in [
+        ("data/raw", ["holds a dataset", inside]),
+        ("data/new/deep", ["holds a dataset", inside]),
+        ("runs/a/sub", ["holds the run of a search", inside]),
+        ("plan/sub", ["holds a plan of jobs", inside]),
+        ("trained/sub", ["holds a training", inside]),
+        ("trained", ["holds a training", "also not with --force"]),
+        ("runs", ["holds folders of results", "a folder inside is needed"]),
+        ("repository", ["the folder of a repository", "a folder inside is needed"]),
+        ("/", ["the root of all files", "a folder inside is needed"]),
+    ] {
+        for command in [&search[..], &measure, &module] {
+            refused(dir, &[command, &["-o", into, "--force"]].concat(), 2, &words);
+        }
+        refused(dir, &[&plan[..3], &["-o", into], &plan[3..], &["score"]].concat(), 2, &words);
+    }
+    for into in ["data", "runs/a", "plan"] {
+        refused(dir, &[&module[..], &["-o", into, "--force"]].concat(), 2, &["not for other results"]);
+    }
+    for name in ["data/new", "runs/a/sub", "plan/sub", "trained/sub", "runs/run.toml", "data/README.md.bak"] {
+        assert!(!dir.join(name).exists(), "{name}");
+    }
+    // What has its place there, and what lies beside.
+    edgezen_json(dir, &[&search[..], &["--out", "runs/b", "--json"]].concat());
+    edgezen_json(dir, &[&search[..], &["--out", "repository/runs/a", "--json"]].concat());
+    assert!(edgezen(dir, &[&module[..], &["-o", "modules/net"]].concat()).status.success());
+    edgezen_json(dir, &["report", "runs/a", "--json"]);
+    // A home folder, here that of the command.
+    std::fs::create_dir(dir.join("home")).unwrap();
+    std::fs::write(dir.join("home/letter.txt"), "mine").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_edgezen"));
+    command.args(search).args(["--out", "home", "--force"]).current_dir(dir).env("HOME", dir.join("home"));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("is your home folder"), "{said}");
+}
+
+#[test]
+fn files_of_results_are_replaced_by_no_file_of_another_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let search =
+        ["search", "--params", "300k", "--layers", "10", "--resolution", "32", "--iterations", "300"];
+    edgezen_json(dir, &[&search[..], &["--out", "run", "--json"]].concat());
+    profile(dir, "data", &["--samples", "12"]);
+    edgezen_json(dir, &["jobs", "plan", NET, "-o", "jobs", "--json", "--", "score", "--proxy", "flops"]);
+    edgezen_json(dir, &["jobs", "run", "jobs/job-00000.json", "--json"]);
+    std::fs::write(dir.join("k.csv"), "kind,in_c,out_c,in_h,kernel\nconv,64,64,56,3\n").unwrap();
+    for place in [
+        "jobs/job-00000.json",
+        "jobs/job-00001.json",
+        "jobs/results/x.json",
+        "run/front.json",
+        "data/plan.json",
+    ] {
+        let before = std::fs::read(dir.join(place)).ok();
+        let export = ["export", NET, "--format", "json", "-o", place, "--force"];
+        refused(dir, &export, 2, &[place, "which nothing else replaces", "another place"]);
+        assert_eq!(std::fs::read(dir.join(place)).ok(), before, "{place}");
+    }
+    refused(dir, &["export", NET, "-o", "run/best.onnx", "--force"], 2, &["the run of a search"]);
+    let table =
+        ["predict", "--device", "v100", "--kernels", "k.csv", "-o", "data/lookup_table.csv", "--force"];
+    refused(dir, &table, 2, &["a dataset"]);
+    // Other files may lie beside them.
+    for place in ["run/best.tflite", "jobs/all.json"] {
+        assert!(edgezen(dir, &["export", NET, "-o", place]).status.success(), "{place}");
+    }
+}
+
+#[test]
+fn what_is_wrong_comes_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for name in ["x.onnx", "x.tflite", "x.txt"] {
+        std::fs::write(dir.join(name), b"\xff\x00no network").unwrap();
+    }
+    std::fs::write(dir.join("jobs.json"), r#"{"plan_version": 2, "sha256": "", "jobs": []}"#).unwrap();
+    std::fs::write(dir.join("plan.json"), "{}").unwrap();
+    let plan = ["profile", "--device", "simulated", "-o", "d", "--plan"];
+    let search = ["search", "--params", "1M", "--iterations", "10"];
+    for (args, code, words) in [
+        (&["info", "x.onnx"][..], 7, &["torch.onnx.export", "edgezen export NET -o FILE.onnx"][..]),
+        (&["predict", "x.tflite", "--device", "pixel2"], 7, &["edgezen export NET -o FILE.tflite"]),
+        (&["info", "x.txt"], 7, &["structure string"]),
+        (&["info", "zoo:foo"], 2, &["zoo:mobilenet_v3_large_1.0@224", "edgezen networks"]),
+        (&["info", "zoo:resnet3@224"], 2, &["did you mean", "zoo:resnet34@224"]),
+        (&["info", "zoo:resnet34"], 2, &["did you mean zoo:resnet34@224"]),
+        (&["info", "zoo:resnet18"], 2, &["zoo:resnet18@224"]),
+        (&["info", "nbm:1"], 2, &["nbm:01200221"]),
+        (&["predict", "resnet18", "--device", "host@foo"], 2, &["--device host@tract or host@onnxruntime"]),
+        (
+            &["measure", "resnet18", "--device", "host@foo"],
+            2,
+            &["there is no runtime \"foo\"", "--device host@tract or"],
+        ),
+        (&["measure", "resnet18", "--device", "host@tract@fp8"], 2, &["--device host@tract@fp32"]),
+        (
+            &["measure", "resnet18", "--device", "host", "--threads", "64"],
+            2,
+            &["--threads 1", "host@onnxruntime"],
+        ),
+        (&[&search[..], &["--kernels", "4"]].concat(), 2, &["--kernels with some of 3, 5, 7"]),
+        (&[&search[..], &["--init", "resnet18"]].concat(), 2, &["super blocks alone", "zennet_"]),
+        (&[&search[..], &["--init", "SuperConvK3BNRELU(4,8,2,1)"]].concat(), 2, &["--init NET"]),
+        (&[&plan[..], &["plan.json"]].concat(), 7, &["the plan.json of a dataset"]),
+        (&[&plan[..], &["jobs.json"]].concat(), 7, &["edgezen jobs run"]),
+        (&[&plan[..], &["x.onnx"]].concat(), 7, &["the plan.json of a dataset"]),
+    ] {
+        refused(dir, args, code, &[&["try: "][..], words].concat());
+    }
 }
 
 #[test]

@@ -63,6 +63,19 @@ fn a_standard_error_is_kept() {
 }
 
 #[test]
+fn a_standard_error_that_takes_too_many_draws_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let net = "SuperConvK3BNRELU(3,8,1,1)SuperConvK1BNRELU(8,16,1,1)";
+    let args = ["score", net, "--engine", "exact", "--resolution", "16", "--error", "1e-9"];
+    refused(
+        dir.path(),
+        &args,
+        2,
+        &["0.000000001", "draws of this network", "100000 are the most", "--error", "or larger"],
+    );
+}
+
+#[test]
 fn residual_links_and_squeeze_excite_stay_in_where_asked() {
     let net = "zennet_imagenet1k_flops400M_SE_res224";
     let exact = ["--engine", "exact", "--batch", "2", "--resolution", "32"];

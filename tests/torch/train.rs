@@ -210,6 +210,33 @@ fn the_exported_network_classifies_as_the_trained_one() {
 }
 
 #[test]
+fn a_training_has_a_folder_of_its_own() {
+    let dir = set(64);
+    let dir = dir.path();
+    let search =
+        ["search", "--params", "300k", "--layers", "10", "--resolution", "32", "--iterations", "300"];
+    edgezen_json(dir, &[&search[..], &["--out", "run", "--json"]].concat());
+    std::fs::create_dir(dir.join("other")).unwrap();
+    std::fs::write(dir.join("other/checkpoint.safetensors"), "of another training").unwrap();
+    for (out, words) in [
+        ("run", ["holds the run of a search", "not for a training"]),
+        ("run/sub", ["holds the run of a search", "for that alone"]),
+        ("other/sub", ["holds a training", "for that alone"]),
+        ("/", ["the root of all files", "a folder inside"]),
+    ] {
+        let args = ["train", NET, "--data", "data", "--epochs", "1", "--out", out];
+        refused(dir, &args, 2, &words);
+        refused(dir, &[&args[..], &["--find-rate"]].concat(), 2, &words);
+    }
+    // The images may lie beside it, and finalists inside their search.
+    edgezen_json(
+        dir,
+        &["train", NET, "--data", "data", "--epochs", "1", "--batch", "32", "--out", "own", "--json"],
+    );
+    refused(dir, &[&search[..], &["--out", "own", "--force"]].concat(), 2, &["own holds a training"]);
+}
+
+#[test]
 fn data_that_are_none_are_refused() {
     let dir = set(64);
     let dir = dir.path();

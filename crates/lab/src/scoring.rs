@@ -2,7 +2,7 @@
 
 use edgezen_core::plainnet::{Model, Variant};
 use edgezen_core::proxy::exact::estimate::{Estimator, Images};
-use edgezen_core::proxy::exact::{self, Randomness, Settings, forward};
+use edgezen_core::proxy::exact::{self, ExactError, Randomness, Settings, forward};
 use edgezen_core::proxy::limited::{self, Limited};
 use edgezen_core::proxy::zen::ZenScore;
 use edgezen_core::proxy::{Entry, Mode, Proxy, ScoreError, Setup};
@@ -82,6 +82,9 @@ pub enum ScoringError {
     NoError,
     #[error("a standard error of {0}; it must be a number above zero")]
     BadError(f64),
+    /// An [`ExactError::TooManyDraws`].
+    #[error(transparent)]
+    TooManyDraws(ExactError),
     /// The closed form does not cover the network; other engines run any network.
     #[error(transparent)]
     NoClosedForm(ScoreError),
@@ -265,7 +268,11 @@ impl Scoring {
         let images = if any_batch { Images::for_error(error) } else { Images::AsSet };
         let estimator = Estimator::new(&model.network, model.resolution, settings, images);
         let mut estimator = estimator.map_err(ScoreError::from)?;
-        let estimate = estimator.until(&mut forward::Engine::default(), error).map_err(ScoreError::from)?;
+        let estimate =
+            estimator.until(&mut forward::Engine::default(), error).map_err(|error| match error {
+                ExactError::TooManyDraws { .. } => ScoringError::TooManyDraws(error),
+                other => ScoreError::from(other).into(),
+            })?;
         Ok(Scored {
             score: estimate.score,
             std: Some(estimate.std),

@@ -113,7 +113,7 @@ pub type Called = (Option<String>, Option<(u8, String, Option<String>)>, Vec<Str
 pub fn call(py: Python<'_>, words: Vec<String>, functions: Functions<'_>) -> PyResult<Called> {
     let are_asked = functions.proxy.is_some() || !functions.predictors.is_empty();
     let threads = if are_asked { fresh() } else { pool() };
-    let pool = threads.map_err(|failure| raised(py, &failure))?;
+    let pool = threads.map_err(|failure| raised(py, words.first().map_or("", String::as_str), &failure))?;
     let (sender, mut receiver) = channel::<Event>();
     let asked = sender.clone();
     let desk = Arc::new(Desk {

@@ -2,6 +2,7 @@
 
 use crate::calling::{self, Functions};
 use crate::pricing::{self, Asked, Input};
+use edgezen::cli::in_process;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyCapsule, PyTuple};
 use pyo3::{ffi, types::PyModule};
@@ -80,6 +81,15 @@ fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
             let (line, program, words): (Vec<OsString>, Option<PathBuf>, Vec<OsString>) =
                 arguments.extract()?;
             Ok::<u8, PyErr>(calling::main(arguments.py(), line, program, words))
+        },
+    )?)?;
+    module.add_function(PyCFunction::new_closure(
+        py,
+        Some(c"in_arguments"),
+        Some(c"in_arguments(words, text): a text with the options of a command as arguments of Python"),
+        |arguments: &Bound<'_, PyTuple>, _| {
+            let (words, text): (Vec<String>, String) = arguments.extract()?;
+            Ok::<String, PyErr>(in_process::in_arguments(&words, &text))
         },
     )?)?;
     module.add_function(PyCFunction::new_closure(

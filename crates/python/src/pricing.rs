@@ -92,7 +92,8 @@ fn stamp(file: &Path) -> Stamp {
 /// # Errors
 /// There is none, or its file cannot be used.
 pub fn load(py: Python<'_>, asked: Asked) -> PyResult<(Py<PyAny>, String, Vec<String>)> {
-    let Loaded { many, remarks } = py.detach(|| asked.load()).map_err(|failure| raised(py, &failure))?;
+    let Loaded { many, remarks } =
+        py.detach(|| asked.load()).map_err(|failure| raised(py, "predict", &failure))?;
     let identity = many.identity().to_string();
     let capsule = PyCapsule::new_with_value(py, many, PREDICTOR)?;
     Ok((capsule.into_any().unbind(), identity, remarks))
@@ -137,7 +138,7 @@ pub fn latencies<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let many = predictor(capsule)?;
     let work = || pool()?.install(|| in_process::latencies(&many, &nets, input.overrides()?, partial));
-    let estimates = py.detach(work).map_err(|failure| raised(py, &failure))?;
+    let estimates = py.detach(work).map_err(|failure| raised(py, "predict", &failure))?;
     let columns: [(&str, Column); 5] = [
         ("ms", |estimate| estimate.latency.ms()),
         ("lower_ms", |estimate| estimate.lower.ms()),
@@ -182,7 +183,7 @@ pub fn scores<'py>(
         let mode: Mode = mode.parse().map_err(Failure::usage)?;
         pool()?.install(|| in_process::scores(&nets, proxy, mode, seed, input.overrides()?))
     };
-    let scores = py.detach(work).map_err(|failure| raised(py, &failure))?;
+    let scores = py.detach(work).map_err(|failure| raised(py, "score", &failure))?;
     Ok(array(py, scores.into_iter()))
 }
 
@@ -200,6 +201,6 @@ pub fn sample(py: Python<'_>, space: &str, count: usize, seed: u64) -> PyResult<
         let search = Search::new(known).seed(seed).with_depth_limit()?;
         Ok(reference::networks(&search, count)?)
     };
-    let drawn = py.detach(work).map_err(|failure: Failure| raised(py, &failure))?;
+    let drawn = py.detach(work).map_err(|failure: Failure| raised(py, "sample", &failure))?;
     Ok(drawn.iter().map(|blocks| Network::from(&blocks[..]).to_string()).collect())
 }

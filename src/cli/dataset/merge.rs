@@ -4,6 +4,7 @@ use super::super::failure::Failure;
 use super::super::force::Force;
 use edgezen_lab::dataset;
 use edgezen_lab::dataset::Dataset;
+use edgezen_lab::files::Destination;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -24,7 +25,7 @@ pub fn run(args: &Args) -> Result<PathBuf, Failure> {
     let dirs: Vec<PathBuf> = args.dirs.iter().map(|dir| dataset::find(dir)).collect();
     let inputs: Vec<PathBuf> = dirs.iter().flat_map(|dir| dataset::files_of(dir)).collect();
     for file in dataset::files_of(&args.output) {
-        args.force.place(file, &inputs)?;
+        Destination::own(file, args.force.force, &inputs)?;
     }
     let mut merged: Option<Dataset> = None;
     let mut places: BTreeMap<String, usize> = BTreeMap::new();

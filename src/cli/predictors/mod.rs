@@ -21,6 +21,7 @@ use edgezen_core::search::Quantity;
 use edgezen_lab::catalogue::predictors;
 use edgezen_lab::catalogue::predictors::PredictorEntry;
 use edgezen_lab::catalogue::{CatalogueError, DevicePredictor, Note, Usual};
+use edgezen_lab::device::host_cpu;
 use edgezen_lab::evaluation::OtherIdentity;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -149,11 +150,16 @@ impl From<CatalogueError> for Failure {
                 } else {
                     format!("of {device} there are {}", of_device.join(", "))
                 };
-                // This computer measures in the runtime that the name asks for.
+                // This computer measures in the runtime that the name asks for, if there is such a one.
+                let runtime = name.split('@').nth(1).unwrap_or_default();
+                let asked =
+                    (device == "host" && !runtime.is_empty()).then(|| host_cpu::check_runtime(runtime));
+                let unknown = asked.and_then(Result::err).and_then(|error| Failure::from(error).remedy);
                 let measured = if device == "host" { &name } else { device };
-                Failure::usage(message).remedy(format!(
-                    "edgezen profile --device {measured}, then edgezen fit --data datasets/…; {others}"
-                ))
+                let measure =
+                    format!("edgezen profile --device {measured}, then edgezen fit --data datasets/…");
+                let measure = unknown.unwrap_or(measure);
+                Failure::usage(message).remedy(format!("{measure}; {others}"))
             }
             CatalogueError::Profile(error) => error.into(),
             CatalogueError::File(error) => error.into(),

@@ -356,11 +356,17 @@ fn shortened(text: &str) -> String {
 }
 
 fn plan_failure(path: &Path, error: PlanError) -> Failure {
-    match error {
-        PlanError::File(error) if error.is_missing() => error.into(),
-        PlanError::File(error) => Failure::new(Exit::BadFile, error.to_string()),
+    let failure = match error {
+        PlanError::File(FileError::NotOurs { .. } | FileError::Damaged { .. }) => {
+            Failure::new(Exit::BadFile, error.to_string())
+        }
+        PlanError::File(error) => return error.into(),
         error => Failure::bad_file(path, error),
-    }
+    };
+    failure.remedy(
+        "--plan with a list of what is measured, as edgezen profile writes it: the plan.json of a dataset (a plan of edgezen jobs \
+         plan is for edgezen jobs run)",
+    )
 }
 
 /// What a campaign of a pool ended with.

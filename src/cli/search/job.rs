@@ -127,7 +127,8 @@ impl Job<'_> {
             }
         }
         if !home.join("front.csv").exists() {
-            runs::write_front(home, &result)?;
+            let best = notation::parse(&result.best.net)?.super_blocks("a search finds")?;
+            runs::write_front(home, &result, &plan.model(&best))?;
         }
         if let Some(failure) = lacking {
             return Err(failure);
@@ -257,7 +258,7 @@ impl Job<'_> {
             extrapolated,
             explanation: explain::explain(self.search, proxy, &best.blocks)?,
         };
-        runs::write_front(home, &result)?;
+        runs::write_front(home, &result, &plan.model(&best.blocks))?;
         runs::write_result(home, &result)?;
         Ok(Written { result, lacking })
     }

@@ -109,6 +109,8 @@ fn verification(result: &SearchResult) -> String {
         out += &format!("\n{}", verify::text(&result.verified));
     }
     if let Some(verification) = &result.verification {
+        out +=
+            &caveats::of_verification(verification).map(|said| output::paragraph(&said)).unwrap_or_default();
         let last = verification.rounds.last().map_or(1.0, |round| round.refitted);
         out += &format!(
             "{} of {} inside the budget, in {} rounds; what was measured corrects the\n  predictor by {last:.3}\n",

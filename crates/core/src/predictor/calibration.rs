@@ -6,11 +6,23 @@
 
 use crate::predictor::Terms;
 use crate::predictor::domain::Membership;
+use crate::predictor::ranges::{NS, within};
 use crate::units::Latency;
 use serde::{Deserialize, Serialize};
 
 /// Share of the truth that an interval is meant to hold.
 pub const LEVEL: f64 = 0.9;
+/// Whether intervals of the level that a file states are those that this program takes them for.
+///
+/// # Errors
+/// They are of another level, or of none.
+pub fn check_level(level: f64) -> Result<(), String> {
+    if level == LEVEL {
+        return Ok(());
+    }
+    Err(format!("the level of the intervals is {level}, and this program knows those of {LEVEL} alone"))
+}
+
 /// By what factor kernels outside the domain may be off.
 pub const OUTSIDE_FACTOR: f64 = 2.0;
 /// Margins of kernels between the lines of a grid are not stretched further.
@@ -86,8 +98,8 @@ impl KernelCalibration {
 
     pub fn check(&self) -> Result<(), String> {
         let ascending = self.edges_ns.windows(2).all(|pair| pair[0] <= pair[1]);
-        let finite = self.edges_ns.iter().all(|edge| edge.is_finite());
-        if self.margins.len() != self.edges_ns.len() + 1 || !ascending || !finite {
+        self.edges_ns.iter().try_for_each(|&edge| within("edges_ns", edge, &NS))?;
+        if self.margins.len() != self.edges_ns.len() + 1 || !ascending {
             return Err("calibration bins do not fit together".into());
         }
         let stretch = 1.0..=MAX_STRETCH;

@@ -3,6 +3,7 @@
 use crate::plainnet::{Kernel, KernelKind};
 use crate::predictor::features;
 use crate::predictor::features::{Machine, Named, Quantities};
+use crate::predictor::ranges::{QUANTITIES, within};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -130,11 +131,22 @@ impl Domain {
             return Err("a list of the domain is not ascending".into());
         }
         let mut ranges = self.parts.iter().flat_map(|part| &part.ranges);
-        match ranges.find(|r| !(r.low.is_finite() && r.high.is_finite() && r.low <= r.high)) {
-            Some(range) => Err(format!("the range of {} is no range", range.feature.0.name)),
-            None => Ok(()),
-        }
+        ranges.try_for_each(|range| {
+            let Range { feature, low, high } = range;
+            check_range(*low, *high)
+                .map_err(|reason| format!("the range of {} is no range: {reason}", feature.0.name))
+        })
     }
+}
+
+/// Checks the ends of a range of quantities.
+///
+/// # Errors
+/// They are none, or in the wrong order.
+pub fn check_range(low: f64, high: f64) -> Result<(), String> {
+    within("low", low, &QUANTITIES)?;
+    within("high", high, &QUANTITIES)?;
+    if low <= high { Ok(()) } else { Err(format!("low is {low} and high is {high}")) }
 }
 
 impl SizeDomain {

@@ -1,5 +1,6 @@
 //! How good predictions are: errors, ranks and the share of the truth that intervals hold.
 
+use crate::predictor::ranges::{CORRELATIONS, ERRORS, PERCENT, within};
 use crate::stats;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,20 @@ pub struct Pair {
 }
 
 impl Metrics {
+    /// Checks the numbers of a file.
+    ///
+    /// # Errors
+    /// Numbers that no errors amount to.
+    pub fn check(&self) -> Result<(), String> {
+        within("mape_percent", self.mape_percent, &ERRORS)?;
+        within("median_percent", self.median_percent, &ERRORS)?;
+        within("within_5_percent", self.within_5_percent, &PERCENT)?;
+        within("within_10_percent", self.within_10_percent, &PERCENT)?;
+        within("spearman", self.spearman.unwrap_or_default(), &CORRELATIONS)?;
+        within("kendall", self.kendall.unwrap_or_default(), &CORRELATIONS)?;
+        within("coverage_percent", self.coverage_percent.unwrap_or_default(), &PERCENT)
+    }
+
     /// `None` without pairs.
     pub fn of(pairs: &[Pair]) -> Option<Metrics> {
         let predicted: Vec<f64> = pairs.iter().map(|pair| pair.predicted).collect();

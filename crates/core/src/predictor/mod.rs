@@ -7,7 +7,7 @@
 //! This file says what every predictor of kernels does ([`LatencyPredictor`]). The others, from the bottom up, each of
 //! which uses only this one and those before it:
 //!
-//! * [`metrics`], how good predictions are; [`layout`], the version numbers of predictor files; [`roofline`], a bound from
+//! * `ranges`, what the numbers of files may be; [`metrics`], how good predictions are; [`layout`], the version numbers of predictor files; [`roofline`], a bound from
 //!   the device's rates;
 //! * [`features`], quantities of a kernel; [`model`], models that read them; [`domain`], where models were trained;
 //! * [`calibration`], intervals; [`net_level`], from the sum over kernels to the network; [`prior`], what other runtimes lend;
@@ -35,6 +35,7 @@ pub mod net_level;
 pub mod network;
 pub mod pricing;
 pub mod prior;
+mod ranges;
 pub mod remembered;
 pub mod roofline;
 

@@ -5,6 +5,7 @@
 //! input in the cache and its output in memory that it has touched before; in a network it does not (docs/decisions/006-kernels-in-a-network.md).
 
 use crate::predictor::Terms;
+use crate::predictor::ranges::{NS, within};
 use serde::{Deserialize, Serialize};
 
 /// The correction, for the whole batch.
@@ -49,11 +50,10 @@ impl NetLevel {
 
     /// What is wrong with a correction that was read from a file.
     pub fn check(&self) -> Result<(), String> {
-        let all = [self.scale, self.depthwise, self.per_output_ns, self.per_kernel_ns, self.constant_ns];
-        if all.iter().all(|value| value.is_finite() && *value >= 0.0) && self.scale > 0.0 {
-            Ok(())
-        } else {
-            Err("the network-level correction is not made of non-negative numbers".into())
-        }
+        within("scale", self.scale, &(1e-6..=1e6))?;
+        within("depthwise", self.depthwise, &(0.0..=1e6))?;
+        within("per_output_ns", self.per_output_ns, &NS)?;
+        within("per_kernel_ns", self.per_kernel_ns, &NS)?;
+        within("constant_ns", self.constant_ns, &NS)
     }
 }

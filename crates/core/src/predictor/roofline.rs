@@ -1,6 +1,7 @@
 //! The roofline of a device: a bound on the latency of any kernel, from its peak rates.
 
 use crate::plainnet::Kernel;
+use crate::predictor::ranges::{RATES, within};
 use crate::units::Latency;
 
 /// The least that the device is known to need: peak rates and the cost of starting anything.
@@ -20,6 +21,17 @@ pub struct Roofline {
 }
 
 impl Roofline {
+    /// Checks the numbers of a file.
+    ///
+    /// # Errors
+    /// Rates of no device.
+    pub fn check(&self) -> Result<(), String> {
+        within("peak_gmacs_per_s", self.peak_gmacs_per_s, &RATES)?;
+        within("gbytes_per_s", self.gbytes_per_s, &RATES)?;
+        within("launch_ns", self.launch_ns, &(0.0..=1e12))?;
+        within("processors", self.processors.unwrap_or(1), &(1..=1_000_000))
+    }
+
     /// What no prediction may fall below: caches beat the memory bus, but not by more than this.
     pub fn floor_ns(&self, kernel: &Kernel, bytes_per_element: f64) -> f64 {
         const CACHES: f64 = 4.0;

@@ -1,7 +1,8 @@
 //! `environment.json`: what a dataset is of, where it comes from, and the device as it was.
 
 use super::Provenance;
-use crate::files::{holding, read_json, write_atomically};
+use crate::files::holding::names;
+use crate::files::{read_json, write_atomically};
 use edgezen_core::files::{FileError, Format};
 use edgezen_core::measurement::Identity;
 use edgezen_core::predictor::roofline::Roofline;
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 use std::path::Path;
 
 /// The file, in the dataset's folder.
-pub const ENVIRONMENT: &str = holding::ENVIRONMENT;
+pub const ENVIRONMENT: &str = names::dataset::ENVIRONMENT;
 
 /// What can be read, and is written. The version grows when a field, or a column of the samples, changes its meaning.
 pub const FORMAT: Format = Format {
@@ -91,11 +92,16 @@ impl TryFrom<Map<String, Value>> for Environment {
     type Error = FactError;
 
     fn try_from(mut facts: Map<String, Value>) -> Result<Environment, FactError> {
+        let roofline: Option<Roofline> = take(&mut facts, ROOFLINE)?;
+        roofline
+            .iter()
+            .try_for_each(Roofline::check)
+            .map_err(|reason| FactError { name: ROOFLINE, error: serde::de::Error::custom(reason) })?;
         Ok(Environment {
             cpu: take(&mut facts, CPU)?,
             usual_probe_ns: take(&mut facts, USUAL_PROBE)?,
             usual_sentinel_ns: take(&mut facts, USUAL_SENTINEL)?,
-            roofline: take(&mut facts, ROOFLINE)?,
+            roofline,
             facts,
         })
     }
@@ -178,6 +184,10 @@ mod tests {
         );
         let error = parse(r#"{"roofline": {"peak_gmacs_per_s": "many"}}"#).unwrap_err().to_string();
         assert!(error.contains("roofline"), "{error}");
+        let odd =
+            r#"{"roofline": {"peak_gmacs_per_s": 9, "gbytes_per_s": 1e-320, "launch_ns": 0, "source": ""}}"#;
+        let error = parse(odd).unwrap_err().to_string();
+        assert!(error.contains("gbytes_per_s"), "{error}");
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use super::environment::{self, EnvironmentFile};
 use super::{DatasetError, Environment, Provenance, parquet, samples};
+use crate::files::holding::names::dataset as names;
 use crate::files::{renewal, write_atomically};
 use edgezen_core::foreign::escaped;
 use edgezen_core::measurement::{Identity, Sample};
 use std::path::Path;
 
-pub const SAMPLES: &str = "samples.parquet";
-pub const README: &str = "README.md";
+pub const SAMPLES: &str = names::SAMPLES;
+pub const README: &str = names::README;
 
 /// Measured latencies of one identity.
 #[derive(Clone, Debug, PartialEq)]

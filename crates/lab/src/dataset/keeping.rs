@@ -5,7 +5,8 @@ use super::environment::ENVIRONMENT;
 use super::folder::{README, SAMPLES};
 use super::raw::RAW;
 use super::{Dataset, DatasetError, folder};
-use crate::files::holding::{self, Holding, refuse_others};
+use crate::files::holding::names::dataset as names;
+use crate::files::holding::{Holding, refuse_others};
 use crate::files::renewal::{self, Switch};
 use crate::files::{FileLock, clear_stale, lock_folder};
 use edgezen_core::files::FileError;
@@ -13,11 +14,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// One line for each finished measurement.
-pub const JOURNAL: &str = holding::JOURNAL;
+pub const JOURNAL: &str = names::JOURNAL;
 /// What is measured.
-pub const PLAN: &str = holding::PLAN;
+pub const PLAN: &str = names::PLAN;
 /// What a block costs on this device.
-pub const LOOKUP_TABLE: &str = "lookup_table.csv";
+pub const LOOKUP_TABLE: &str = names::LOOKUP_TABLE;
 
 /// What is made of the measurements.
 const MADE: [&str; 5] = [SAMPLES, ENVIRONMENT, README, RAW, LOOKUP_TABLE];

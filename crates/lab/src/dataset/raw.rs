@@ -2,13 +2,14 @@
 
 use super::{DatasetError, parquet};
 use crate::files::create_inside;
+use crate::files::holding::names::dataset::RAW_FOLDER;
 use crate::tables::{Column, Table, Values};
 use std::path::Path;
 
 /// The file, in the dataset's folder.
 pub const RAW: &str = "raw/runs.parquet";
 /// The same in two parts.
-const FOLDER: &str = "raw";
+const FOLDER: &str = RAW_FOLDER;
 const FILE: &str = "runs.parquet";
 
 /// One timed sample of a subject.

@@ -20,6 +20,12 @@ pub enum DeviceError {
     NotMeasured { name: String, kind: Kind, known: Vec<String> },
     #[error("{device}: {what} is not supported")]
     Unsupported { device: String, what: String },
+    #[error("{device}: there is no runtime {runtime:?}; there are {}", known.join(", "))]
+    NoSuchRuntime { device: String, runtime: String, known: Vec<String> },
+    #[error("{device}: {runtime} has no precision {precision}; it has {}", known.join(", "))]
+    NoSuchPrecision { device: String, runtime: String, precision: String, known: Vec<String> },
+    #[error("{device}: measuring with {threads} threads: {runtime} has at most {}", threads_of(*most))]
+    TooManyThreads { device: String, runtime: String, threads: u32, most: u32 },
     /// What `nvidia-smi` says, or the reason why it says nothing.
     #[error("{0}")]
     Gpu(#[from] GpuError),
@@ -95,4 +101,9 @@ impl DeviceError {
     pub(super) fn workload(workload: Workload<'_>, reason: impl std::fmt::Display) -> DeviceError {
         DeviceError::Workload { workload: workload.to_string(), reason: reason.to_string() }
     }
+}
+
+/// A number of threads in words.
+fn threads_of(count: u32) -> String {
+    if count == 1 { "one thread".to_owned() } else { format!("{count} threads") }
 }

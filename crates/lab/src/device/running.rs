@@ -62,9 +62,8 @@ impl Abilities<'static> {
 /// There is none of that name.
 pub fn registered(device: &str, name: &str) -> Result<Abilities<'static>, DeviceError> {
     by_name(name).map(Abilities::of).ok_or_else(|| {
-        let names: Vec<&str> = registry().iter().map(|runtime| runtime.name()).collect();
-        let what = format!("the runtime {name:?} (there are: {})", names.join(", "));
-        DeviceError::Unsupported { device: device.into(), what }
+        let known = registry().iter().map(|runtime| runtime.name().to_owned()).collect();
+        DeviceError::NoSuchRuntime { device: device.into(), runtime: name.into(), known }
     })
 }
 
@@ -86,16 +85,14 @@ pub fn configured(
     }
     let precision = name.precision.unwrap_or(&usual.precision);
     if !can.precisions.contains(&precision) {
-        let known = can.precisions.join(", ");
-        return Err(unsupported(format!("{precision} with {} (it has {known})", can.name)));
+        let known = can.precisions.iter().map(|&known| known.to_owned()).collect();
+        let (runtime, precision) = (can.name.to_owned(), precision.to_owned());
+        return Err(DeviceError::NoSuchPrecision { device, runtime, precision, known });
     }
     let threads = name.threads.unwrap_or(usual.threads);
     if threads > can.most_threads {
-        let most = can.most_threads;
-        return Err(unsupported(format!(
-            "measuring with {threads} threads with {} (at most {most})",
-            can.name
-        )));
+        let (runtime, most) = (can.name.to_owned(), can.most_threads);
+        return Err(DeviceError::TooManyThreads { device, runtime, threads, most });
     }
     profile.measure.runtime = Some(can.name.to_owned());
     profile.measure.precision = Some(precision.to_owned());
@@ -130,11 +127,12 @@ pub fn configured_remote(profile: Profile, name: DeviceName<'_>) -> Result<Profi
 /// Such a number of threads.
 pub fn check_threads(profile: &Profile, threads: u32) -> Result<(), DeviceError> {
     let Running { runtime, threads, .. } = of_registered(profile, threads);
-    if by_name(&runtime).is_some_and(|runtime| threads <= runtime.most_threads()) {
-        return Ok(());
+    let device = profile.id.clone();
+    match by_name(&runtime).map(Runtime::most_threads) {
+        Some(most) if threads <= most => Ok(()),
+        Some(most) => Err(DeviceError::TooManyThreads { device, runtime, threads, most }),
+        None => registered(&device, &runtime).map(drop),
     }
-    let what = format!("measuring with {threads} threads with {runtime}");
-    Err(DeviceError::Unsupported { device: profile.id.clone(), what })
 }
 
 #[cfg(test)]
@@ -171,7 +169,6 @@ mod tests {
             ("pixel2@tract@2t", "2 threads"),
         ] {
             let error = named(bad).unwrap_err();
-            assert!(matches!(error, DeviceError::Unsupported { .. }), "{bad}");
             assert!(error.to_string().contains(word), "{error}");
             assert!(error.to_string().starts_with(bad.split('@').next().unwrap()), "{error}");
         }

@@ -35,7 +35,7 @@ impl Data {
         if NetworkTable::is_one(table.columns()) {
             return networks(table, archs, identity);
         }
-        let measured = table.measured(&identity.precision)?;
+        let measured = table.measured(identity)?;
         let observation = |(kernel, latency)| Observation::kernel(kernel, latency);
         Ok(Data::Kernels(measured.into_iter().map(observation).collect()))
     }
@@ -50,7 +50,7 @@ fn networks(table: KernelTable, archs: Option<&Path>, identity: &Identity) -> Re
 }
 
 /// The networks of a table that belong to `identity`; batches may differ.
-fn select(identity: &Identity) -> Select {
+pub fn select(identity: &Identity) -> Select {
     // A wide table has a column for each batch, which HELP's runtimes name; throughputs differ by batch.
     let of_help = identity.runtime.rsplit_once("-b").filter(|_| identity.runtime.starts_with("help-"));
     Select {

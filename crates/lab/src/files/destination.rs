@@ -1,5 +1,6 @@
 //! A file that somebody named as the place of a result.
 
+use super::holding::refuse_owned;
 use super::temporary::{clear_stale, same};
 use super::writer::{self, Existing, Place};
 use edgezen_core::files::FileError;
@@ -19,8 +20,25 @@ impl Destination {
     /// of, as far as they exist.
     ///
     /// # Errors
-    /// A folder or a disk, and a file that is also an input, by whatever name.
+    /// A folder or a disk, a file that is also an input, by whatever name, and the name of a file of a run, a dataset, a plan of jobs or
+    /// a training: those are written by what makes such results, and by nothing else.
     pub fn new(
+        path: impl Into<PathBuf>,
+        force: bool,
+        inputs: &[impl AsRef<Path>],
+    ) -> Result<Destination, FileError> {
+        let destination = Destination::own(path, force, inputs)?;
+        if !destination.is_stream() {
+            refuse_owned(&destination.path)?;
+        }
+        Ok(destination)
+    }
+
+    /// The same for a file of a run, a dataset, a plan of jobs or a training, which what makes such results writes.
+    ///
+    /// # Errors
+    /// A folder or a disk, and a file that is also an input, by whatever name.
+    pub fn own(
         path: impl Into<PathBuf>,
         force: bool,
         inputs: &[impl AsRef<Path>],

@@ -10,7 +10,8 @@
 
 use super::JobError;
 use super::job::{self, Job, Work};
-use crate::files::holding::{self, Holding, refuse_others};
+use crate::files::holding::names::jobs::{self as names, RESULTS, RUNS, TRAININGS};
+use crate::files::holding::{Holding, refuse_others};
 use crate::files::{read, read_json, write_atomically};
 use edgezen_core::digest::sha256;
 use edgezen_core::files::{FileError, Format};
@@ -19,16 +20,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What lists the jobs of a plan.
-pub const PLAN_FILE: &str = holding::PLAN;
-/// Where results lie.
-const RESULTS: &str = "results";
-/// Where searches lie.
-const RUNS: &str = "runs";
-/// Where trainings lie.
-const TRAININGS: &str = "trainings";
+pub const PLAN_FILE: &str = names::PLAN;
 
 const PLAN: Format =
-    Format { name: "plan of jobs", field: "plan_version", oldest: 1, newest: 1, most_bytes: 1 << 28 };
+    Format { name: "plan of jobs", field: "plan_version", oldest: 1, newest: 2, most_bytes: 1 << 28 };
 const RESULT: Format =
     Format { name: "result of a job", field: "result_version", oldest: 1, newest: 1, most_bytes: 1 << 31 };
 
@@ -37,7 +32,30 @@ const RESULT: Format =
 #[serde(deny_unknown_fields)]
 struct Plan {
     plan_version: u32,
+    /// Checksum of the list: a list that was cut short is otherwise like one of fewer jobs. Plans of version 1 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
     jobs: Vec<Planned>,
+}
+
+impl Plan {
+    fn new(jobs: Vec<Planned>) -> Plan {
+        Plan { plan_version: PLAN.newest, sha256: Some(listed(&jobs)), jobs }
+    }
+
+    /// Whether the list is the one that was written.
+    fn is_whole(&self) -> bool {
+        match &self.sha256 {
+            Some(sha256) => *sha256 == listed(&self.jobs),
+            None => self.plan_version == 1,
+        }
+    }
+}
+
+/// The checksum of a list of jobs.
+fn listed(jobs: &[Planned]) -> String {
+    let lines: String = jobs.iter().map(|Planned { file, sha256 }| format!("{sha256}  {file}\n")).collect();
+    sha256(lines)
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -120,7 +138,7 @@ impl JobFolder {
             .collect::<Result<_, FileError>>()?;
         let planned =
             |(file, bytes): &(String, Vec<u8>)| Planned { file: file.clone(), sha256: sha256(bytes) };
-        let plan = Plan { plan_version: PLAN.newest, jobs: jobs.iter().map(planned).collect() };
+        let plan = Plan::new(jobs.iter().map(planned).collect());
         let list = text(&plan)?;
         refuse_others(path, Holding::Jobs)?;
         let place = path.join(PLAN_FILE);
@@ -140,15 +158,21 @@ impl JobFolder {
     /// The folder at `path`.
     ///
     /// # Errors
-    /// It holds no plan, or a damaged one.
+    /// It holds no plan, or one that was damaged or changed.
     pub fn open(path: &Path) -> Result<JobFolder, JobError> {
-        let plan: Plan = read_json(&PLAN, &path.join(PLAN_FILE))?;
         let place = path.join(PLAN_FILE);
+        let plan: Plan = read_json(&PLAN, &place).map_err(|error| match error {
+            FileError::Damaged { .. } | FileError::NotOurs { .. } => JobError::Plan(error),
+            other => JobError::File(other),
+        })?;
+        if !plan.is_whole() {
+            return Err(JobError::Plan(FileError::Checksum { path: place }));
+        }
         let is_plain =
             |planned: &Planned| Path::new(&planned.file).file_name() == Some(planned.file.as_ref());
         if let Some(foreign) = plan.jobs.iter().find(|planned| !is_plain(planned)) {
             let reason = format!("{:?} is no name of a file beside it", foreign.file);
-            return Err(FileError::damaged(&place, reason).into());
+            return Err(JobError::Plan(FileError::damaged(&place, reason)));
         }
         Ok(JobFolder { path: path.to_owned(), plan })
     }
@@ -182,6 +206,23 @@ impl JobFolder {
         Ok((folder, job, found))
     }
 
+    /// Refuses jobs of which some have damaged results, before any of them is done. Each is given by its folder and its checksum.
+    ///
+    /// # Errors
+    /// Damaged results, all of them.
+    pub fn check_results<'a>(jobs: impl Iterator<Item = (&'a JobFolder, &'a str)>) -> Result<(), JobError> {
+        let mut all = Vec::new();
+        for (folder, job) in jobs {
+            match folder.rows(job) {
+                Err(JobError::Results { damaged }) => all.extend(damaged),
+                other => {
+                    other?;
+                }
+            }
+        }
+        if all.is_empty() { Ok(()) } else { Err(JobError::Results { damaged: all }) }
+    }
+
     /// The files of the jobs, in their order.
     pub fn jobs(&self) -> Vec<PathBuf> {
         self.plan.jobs.iter().map(|planned| self.path.join(&planned.file)).collect()
@@ -208,11 +249,8 @@ impl JobFolder {
     /// # Errors
     /// Damaged results.
     pub fn done(&self) -> Result<Vec<String>, JobError> {
-        let mut rows = Vec::new();
-        for planned in &self.plan.jobs {
-            rows.extend(self.rows(&planned.sha256)?.into_iter().flatten());
-        }
-        Ok(rows)
+        let results = self.results(self.plan.jobs.iter().map(|planned| &*planned.sha256))?;
+        Ok(results.into_iter().flatten().flatten().collect())
     }
 
     /// The file of the result of the job with this checksum.
@@ -250,13 +288,31 @@ impl JobFolder {
             return Ok(None);
         }
         let result: JobResult = read_json(&RESULT, &place).map_err(|error| match error {
-            FileError::Damaged { .. } | FileError::NotOurs { .. } => JobError::Result(error),
+            FileError::Damaged { .. } | FileError::NotOurs { .. } => {
+                JobError::Results { damaged: vec![error] }
+            }
             other => JobError::File(other),
         })?;
         if result.job != job || checksum(&result.rows) != result.sha256 {
-            return Err(JobError::Result(FileError::Checksum { path: place }));
+            return Err(JobError::Results { damaged: vec![FileError::Checksum { path: place }] });
         }
         Ok(Some(result.rows))
+    }
+
+    /// The rows of each of several jobs; `None` where one was not run.
+    ///
+    /// # Errors
+    /// Damaged results, all of them.
+    fn results<'a>(&self, jobs: impl Iterator<Item = &'a str>) -> Result<Vec<Option<Vec<String>>>, JobError> {
+        let (mut results, mut all) = (Vec::new(), Vec::new());
+        for job in jobs {
+            match self.rows(job) {
+                Ok(rows) => results.push(rows),
+                Err(JobError::Results { damaged }) => all.extend(damaged),
+                Err(other) => return Err(other),
+            }
+        }
+        if all.is_empty() { Ok(results) } else { Err(JobError::Results { damaged: all }) }
     }
 
     /// Why a job of the plan cannot be done; `None` where its file is as it was planned.
@@ -298,8 +354,9 @@ impl JobFolder {
     /// Jobs without a result, and damaged results.
     pub fn merged(&self) -> Result<Vec<u8>, JobError> {
         let (mut rows, mut missing) = (Vec::new(), Vec::new());
-        for planned in &self.plan.jobs {
-            match self.rows(&planned.sha256)? {
+        let results = self.results(self.plan.jobs.iter().map(|planned| &*planned.sha256))?;
+        for (planned, result) in self.plan.jobs.iter().zip(results) {
+            match result {
                 Some(found) => rows.extend(found),
                 None => missing.push(self.path.join(&planned.file)),
             }
@@ -397,7 +454,7 @@ mod tests {
         let (folder, _, id) = JobFolder::of_job(first).unwrap();
         let place = folder.result(&id);
         fs::write(&place, fs::read_to_string(&place).unwrap().replace("0.3", "0.4")).unwrap();
-        assert!(matches!(run(first), Err(JobError::Result(FileError::Checksum { .. }))));
+        assert!(matches!(run(first), Err(JobError::Results { .. })));
         let alone = dir.path().join("elsewhere");
         fs::create_dir(&alone).unwrap();
         fs::copy(third, alone.join("job-00002.json")).unwrap();
@@ -408,6 +465,57 @@ mod tests {
         ));
         let list = fs::read_to_string(dir.path().join(PLAN_FILE)).unwrap();
         fs::write(dir.path().join(PLAN_FILE), list.replace("job-00001", "../job-00001")).unwrap();
-        assert!(matches!(JobFolder::open(dir.path()), Err(JobError::File(FileError::Damaged { .. }))));
+        assert!(matches!(JobFolder::open(dir.path()), Err(JobError::Plan(FileError::Checksum { .. }))));
+        let foreign =
+            list.replace("job-00001", "../job-00001").replace("\"plan_version\": 2", "\"plan_version\": 1");
+        let lines = foreign.lines().filter(|line| !line.starts_with("  \"sha256\""));
+        fs::write(dir.path().join(PLAN_FILE), lines.collect::<Vec<_>>().join("\n")).unwrap();
+        assert!(matches!(JobFolder::open(dir.path()), Err(JobError::Plan(FileError::Damaged { .. }))));
+    }
+
+    /// The text of a plan without one of its jobs.
+    fn without(text: &str, at: usize) -> String {
+        let mut plan: Value = serde_json::from_str(text).unwrap();
+        plan["jobs"].as_array_mut().unwrap().remove(at);
+        plan.to_string()
+    }
+
+    #[test]
+    fn a_plan_that_was_cut_short_is_no_smaller_plan() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = JobFolder::plan(dir.path(), &work(), 3).unwrap();
+        assert!(folder.jobs().iter().all(|file| run(file).is_ok()));
+        let place = dir.path().join(PLAN_FILE);
+        let whole = fs::read_to_string(&place).unwrap();
+        for at in 0..3 {
+            fs::write(&place, without(&whole, at)).unwrap();
+            let refused = JobFolder::open(dir.path()).unwrap_err();
+            assert!(matches!(refused, JobError::Plan(FileError::Checksum { .. })), "{refused}");
+        }
+        fs::write(&place, without(&whole, 2).replace("\"sha256\":", "\"sha\":")).unwrap();
+        assert!(matches!(JobFolder::open(dir.path()), Err(JobError::Plan(FileError::Damaged { .. }))));
+        // The same work makes it whole again, and what is done stays.
+        fs::remove_file(&place).unwrap();
+        let again = JobFolder::plan(dir.path(), &work(), 3).unwrap();
+        assert_eq!((fs::read_to_string(&place).unwrap(), again.status().done.len()), (whole, 3));
+    }
+
+    #[test]
+    fn all_damaged_results_are_named_together() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = JobFolder::plan(dir.path(), &work(), 4).unwrap();
+        let opened: Vec<_> = folder.jobs().iter().map(|file| JobFolder::of_job(file).unwrap()).collect();
+        assert!(folder.jobs().iter().all(|file| run(file).is_ok()));
+        let check = || JobFolder::check_results(opened.iter().map(|(folder, _, id)| (folder, &**id)));
+        check().unwrap();
+        let damaged = [1, 3].map(|at: usize| folder.result(&opened[at].2));
+        fs::write(&damaged[0], "").unwrap();
+        fs::write(&damaged[1], fs::read_to_string(&damaged[1]).unwrap().replace("0.3", "0.4")).unwrap();
+        for refused in [check().unwrap_err(), folder.merged().unwrap_err(), folder.done().unwrap_err()] {
+            let said = refused.to_string();
+            assert!(said.starts_with("2 results are damaged"), "{said}");
+            assert!(damaged.iter().all(|path| said.contains(&*path.to_string_lossy())), "{said}");
+        }
+        assert_eq!(folder.status().damaged.len(), 2);
     }
 }

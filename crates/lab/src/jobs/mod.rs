@@ -16,9 +16,12 @@ use std::path::PathBuf;
 pub enum JobError {
     #[error(transparent)]
     File(#[from] FileError),
-    /// A result that was damaged on its way.
+    /// A list of jobs that was damaged or changed.
     #[error(transparent)]
-    Result(FileError),
+    Plan(FileError),
+    /// All results that were damaged on their way.
+    #[error("{}", together(damaged))]
+    Results { damaged: Vec<FileError> },
     #[error("there is nothing to do: no networks and no seeds")]
     Nothing,
     #[error("{}: no job of a plan: there is no {} beside it", path.display(), folder::PLAN_FILE)]
@@ -30,6 +33,15 @@ pub enum JobError {
     /// Jobs of a plan without a result.
     #[error("{} of {of} jobs have no result yet: {}", missing.len(), listed(missing))]
     Missing { missing: Vec<PathBuf>, of: usize },
+}
+
+/// What is wrong with each of several files.
+fn together(errors: &[FileError]) -> String {
+    let said: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    match &said[..] {
+        [one] => one.clone(),
+        all => format!("{} results are damaged: {}", all.len(), all.join("; ")),
+    }
 }
 
 /// The first of `paths`, for a message.

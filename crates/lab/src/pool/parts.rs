@@ -4,13 +4,14 @@
 use crate::campaign::folder::{JOURNAL, PLAN};
 use crate::campaign::journal::{self, OpenedJournal};
 use crate::campaign::{CampaignError, Plan};
+use crate::files::holding::names::dataset as names;
 use edgezen_core::files::FileError;
 use edgezen_core::foreign::Name;
 use rustc_hash::FxHashMap;
 use std::path::{Path, PathBuf};
 
 /// The folder of all parts.
-pub const UNITS: &str = "units";
+pub const UNITS: &str = names::UNITS;
 
 /// The number of the part that every unit measures, by which they are compared.
 pub const ANCHORS: usize = 0;

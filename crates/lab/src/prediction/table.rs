@@ -2,8 +2,10 @@
 //! of the whole batch) and `in_domain`.
 
 use super::{INSIDE, PredictionError};
+use crate::dataset::import::networks::translated;
 use crate::dataset::table::{Listed, NetworkTable};
 use crate::dataset::{DatasetError, KernelTable};
+use crate::evaluation::data::select;
 use crate::files::Destination;
 use edgezen_core::plainnet::KernelKind;
 use edgezen_core::predictor::any::AnyPredictor;
@@ -66,7 +68,7 @@ pub fn of_kernels(loaded: &AnyPredictor, input: &Path) -> Result<PredictedTable,
         }
     };
     let table = KernelTable::read(input)?;
-    let kernels = table.kernels(&predictor.identity().precision)?;
+    let kernels = table.kernels_of(predictor.identity())?;
     let bounded = predictor.bounded_many(&kernels);
     let row = |b: &Bounded| {
         let inside = b.estimate.support == Support::Inside;
@@ -88,7 +90,11 @@ pub fn of_networks(
     input: &Path,
     archs: Option<&Path>,
 ) -> Result<PredictedTable, PredictionError> {
-    let table = NetworkTable::read(input, archs)?;
+    let given = KernelTable::read(input)?;
+    // In our words, as `evaluate` reads it, if all of it is of the source that it seems to be of. What is written is the table as it
+    // was given.
+    let table = translated(given.clone(), &mut select(loaded.identity())).unwrap_or_else(|_| given.clone());
+    let table = NetworkTable::of(table, archs)?;
     let other = |row: usize| Some(Other { row, what: table.other_than(loaded.identity(), row)? });
     let others: Vec<Other> = (0..table.networks.len()).filter_map(other).collect();
     if let [first, ..] = &others[..]
@@ -110,7 +116,7 @@ pub fn of_networks(
         });
     }
     let name = |at: usize| networks[at].as_ref().map_or(String::new(), Listed::to_string);
-    Ok(PredictedTable { others, ..PredictedTable::new(table, &rows, unknown, name) })
+    Ok(PredictedTable { others, ..PredictedTable::new(given, &rows, unknown, name) })
 }
 
 impl PredictedTable {

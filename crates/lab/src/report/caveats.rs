@@ -1,7 +1,7 @@
 //! What must be said beside a predicted latency or throughput: how likely it keeps its budget, and what of it is a guess. Sentences,
 //! for the page and for the terminal.
 
-use crate::runs::{Chosen, PredictedTime, SearchResult};
+use crate::runs::{Chosen, PredictedTime, SearchResult, Verification, VerifyRound};
 use edgezen_core::search::winner;
 use edgezen_core::units::Latency;
 
@@ -73,6 +73,25 @@ fn of_chosen(chosen: &Chosen) -> String {
     )
 }
 
+/// What `predicted` means in the table of what was measured, where some of it is not what the predictor says: after each round of
+/// measurements, the next networks are chosen by the predictor times a factor.
+pub fn of_verification(verification: &Verification) -> Option<String> {
+    let (mut row, mut parts) = (1, Vec::new());
+    for VerifyRound { correction, networks, .. } in &verification.rounds {
+        if (correction - 1.0).abs() > SAME && !networks.is_empty() {
+            parts.push(format!("{correction:.3} from row {row} on"));
+        }
+        row += networks.len();
+    }
+    (!parts.is_empty()).then(|| {
+        format!(
+            "In this table, predicted latencies are those of the predictor times a correction, which follows from the networks \
+             measured before: {}. Everywhere else they stand without it.",
+            parts.join(", ")
+        )
+    })
+}
+
 /// Sentences about the best network of a result: what is degenerate in its shape.
 pub fn of_shape(result: &SearchResult) -> Vec<String> {
     result.degeneracies.iter().map(|found| format!("Note on the shape: {}.", found.text)).collect()
@@ -81,7 +100,42 @@ pub fn of_shape(result: &SearchResult) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runs::Verified;
+    use edgezen_core::measurement::Quality;
     use edgezen_core::search::Quantity;
+
+    #[test]
+    fn a_correction_of_predictions_is_explained_by_row() {
+        let measured = Verified {
+            device: "d".into(),
+            net: "n".into(),
+            score: None,
+            predicted_ms: 14.8,
+            lower_ms: 13.0,
+            upper_ms: 16.0,
+            measured_ms: 15.0,
+            inside_interval: true,
+            inside_budget: None,
+            quality: Quality::Good,
+            measured_ci95_ms: None,
+            launches: None,
+            reason: None,
+            outputs: None,
+            state: None,
+        };
+        let round = |correction: f64, count: usize| VerifyRound {
+            correction,
+            searched_again: false,
+            networks: vec![measured.clone(); count],
+            refitted: 1.2,
+        };
+        let of = |rounds: Vec<VerifyRound>| {
+            of_verification(&Verification { device: "d".into(), asked: 3, inside_budget: 3, rounds })
+        };
+        assert_eq!(of(vec![round(1.0, 3)]), None);
+        let said = of(vec![round(1.0, 3), round(1.138, 2), round(1.15, 1)]).unwrap();
+        assert!(said.contains("1.138 from row 4 on, 1.150 from row 6 on"), "{said}");
+    }
 
     #[test]
     fn a_budget_is_met_with_a_stated_probability() {

@@ -160,6 +160,8 @@ fn verified(report: &Report) -> String {
     let header = ["score", "predicted", "90 % interval", "measured", "in interval", "in budget", "quality"];
     let mut out = table(&header, &rows);
     if let Some(verification) = &report.first.result.verification {
+        let said = caveats::of_verification(verification);
+        out += &said.map(|said| format!("<p class=\"muted\">{}</p>", escape(&said))).unwrap_or_default();
         out += &format!(
             "<p class=\"muted\">{} of {} asked for are inside the budget, in {} rounds. After each round the predictor is corrected by what was measured; the last factor is {:.3}.</p>",
             verification.inside_budget,

@@ -5,6 +5,7 @@
 
 use super::RunError;
 use crate::files;
+use crate::files::holding::names::run::CHECKPOINT;
 use crate::files::write_atomically;
 use edgezen_core::digest::sha256;
 use edgezen_core::files::{FileError, Format};
@@ -15,9 +16,6 @@ use std::path::Path;
 /// What can be read, and is written. Checkpoints of layout 1 do not say what is held against a latency budget.
 const FORMAT: Format =
     Format { name: "checkpoint of a search", field: "layout", oldest: 2, newest: 2, most_bytes: 4 << 30 };
-
-/// The file, in the run's folder.
-pub(super) const NAME: &str = "checkpoint";
 
 /// A checkpoint with the time that went before it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,7 +36,7 @@ impl SavedSearch {
     /// # Errors
     /// Whatever the disk says; the checkpoint before is then unharmed.
     pub fn write(&self, dir: &Path) -> Result<(), RunError> {
-        let path = dir.join(NAME);
+        let path = dir.join(CHECKPOINT);
         let body = serde_json::to_string(self).map_err(|e| FileError::damaged(&path, e))?;
         Ok(write_atomically(&path, format!("{}\n{body}\n", sha256(&body)).as_bytes())?)
     }
@@ -48,7 +46,7 @@ impl SavedSearch {
     /// # Errors
     /// A damaged file, or one of another version.
     pub fn read(dir: &Path) -> Result<Option<SavedSearch>, RunError> {
-        let path = dir.join(NAME);
+        let path = dir.join(CHECKPOINT);
         let bytes = match files::read(&FORMAT, &path) {
             Err(error) if error.is_missing() => return Ok(None),
             read => read?,

@@ -3,9 +3,8 @@
 //! A search in an empty folder writes into it at once. Where a run is there already, the new results grow in a hidden
 //! folder inside ([`renewal`]) and take its place when they are whole.
 
-use super::{
-    BEST, RESULT, RUN, RunError, SavedSearch, VERIFIED, checkpoint, manifest, read_manifest, write_manifest,
-};
+use super::{RunError, SavedSearch, manifest, read_manifest, write_manifest};
+use crate::files::holding::names::run::{FILES, RESULT, RUN, VERIFIED};
 use crate::files::holding::{Holding, refuse_others};
 use crate::files::renewal::{self, Switch};
 use crate::files::{self, FileLock, lock_folder, write_atomically};
@@ -13,21 +12,6 @@ use edgezen_core::files::FileError;
 use manifest::Manifest;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// Everything that a search writes, but for numbered records of earlier measurements.
-const FILES: [&str; 11] = [
-    RUN,
-    checkpoint::NAME,
-    BEST,
-    "best.onnx",
-    "best.onnx.data",
-    "front.json",
-    "front.csv",
-    "history.csv",
-    "archive.parquet",
-    VERIFIED,
-    RESULT,
-];
 
 /// Says that the results that grow are those of the same run, prolonged or measured again.
 const SAME_RUN: &str = "same-run";

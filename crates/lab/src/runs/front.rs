@@ -3,6 +3,7 @@
 use super::{FoundNetwork, RunError, SearchResult};
 use crate::files::write_atomically;
 use edgezen_core::files::FileError;
+use edgezen_core::plainnet::Model;
 use edgezen_core::search::Quantity;
 use std::path::Path;
 
@@ -10,17 +11,19 @@ const NAME: &str = "front.csv";
 
 /// Writes the front of `result` into `dir`: `best` (true for the network that won), `net`, `score`, a column for each
 /// quantity that is known, and for each device its latency per image with the ends of its interval, in milliseconds, or
-/// its throughput in images per second. Where the winner is not on the front, it is the last row.
+/// its throughput in images per second; and last, of the networks as `built`, `resolution`, `classes` and `se` (whether they have
+/// squeeze-excite), so that the table means the same networks wherever tables of networks are taken. Where the winner is not on
+/// the front, it is the last row.
 ///
 /// # Errors
 /// Whatever the disk says.
-pub fn write_front(dir: &Path, result: &SearchResult) -> Result<(), RunError> {
+pub fn write_front(dir: &Path, result: &SearchResult, built: &Model) -> Result<(), RunError> {
     let path = dir.join(NAME);
-    let text = csv(result).map_err(|e| FileError::damaged(&path, e))?;
+    let text = csv(result, built).map_err(|e| FileError::damaged(&path, e))?;
     Ok(write_atomically(&path, &text)?)
 }
 
-fn csv(result: &SearchResult) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+fn csv(result: &SearchResult, built: &Model) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let best = &result.best;
     let mut rows: Vec<&FoundNetwork> = result.front.iter().collect();
     if !rows.iter().any(|found| found.net == best.net) {
@@ -39,6 +42,8 @@ fn csv(result: &SearchResult) -> Result<Vec<u8>, Box<dyn std::error::Error + Sen
         let columns = ["images_per_s", "lower_images_per_s", "upper_images_per_s"];
         header.extend(columns.map(|column| format!("{device}_{column}")));
     }
+    header.extend(["resolution", "classes", "se"].map(str::to_owned));
+    let built = [built.resolution.to_string(), built.classes.to_string(), built.se.to_string()];
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(&header)?;
     for found in rows {
@@ -61,6 +66,7 @@ fn csv(result: &SearchResult) -> Result<Vec<u8>, Box<dyn std::error::Error + Sen
                 number(predicted.map(|p| p.upper_images_per_s)),
             ]);
         }
+        cells.extend(built.clone());
         writer.write_record(&cells)?;
     }
     writer.into_inner().map_err(|error| error.to_string().into())

@@ -27,7 +27,8 @@ pub use rescored::{NotRescored, Rescored, RescoredNetwork};
 pub use result::{Chosen, SearchResult};
 pub use verification::{Verification, Verified, VerifyRound};
 
-use crate::files::{self, holding, renewal, write_atomically};
+use crate::files::holding::names::run::{BEST, RESULT, RUN, VERIFIED};
+use crate::files::{self, renewal, write_atomically};
 use crate::tables::parquet::{self, Compression};
 use crate::tables::{Column, Table, Values};
 use edgezen_core::files::FileError;
@@ -56,11 +57,6 @@ pub enum RunError {
 
 /// Most networks in `front.json`.
 pub const FRONT_SIZE: usize = 60;
-
-const RUN: &str = holding::RUN;
-const RESULT: &str = "result.json";
-const VERIFIED: &str = "verified.json";
-const BEST: &str = "best.txt";
 
 /// Writes `run.toml`.
 ///

@@ -9,7 +9,7 @@ use super::{Purpose, TrainError, augment, stream};
 use crate::files::write_atomically;
 use crate::images::{Answers, Pictures, View};
 use crate::trainings::epochs::{self, Epoch};
-use crate::trainings::{BEST, CLASSES, CONFUSION, LAST, METRICS};
+use crate::trainings::{BEST, CHECKPOINT, CLASSES, CONFUSION, LAST, METRICS};
 use edgezen_core::files::FileError;
 use edgezen_core::random::shuffle;
 use edgezen_engine::safetensors::Tensors;
@@ -18,8 +18,6 @@ use rayon::prelude::*;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use tch::{Device, Tensor};
-
-pub const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// Images that are tested at once.
 const TEST_BATCH: usize = 256;

@@ -2,8 +2,9 @@
 
 use super::epochs::{self, Epoch};
 use super::rates::{self, Tried};
-use super::{BEST, CLASSES, CONFUSION, METRICS, MOST_BYTES, RATES, TABLE, WINNER};
+use super::{BEST, CLASSES, CONFUSION, METRICS, MOST_BYTES, RATES};
 use crate::files;
+use crate::files::holding::names::training::FILES;
 use crate::images::Answers;
 use edgezen_core::files::FileError;
 use edgezen_engine::safetensors::Tensors;
@@ -32,8 +33,7 @@ pub struct Judged {
 
 /// Files of a training that nothing else may take the place of.
 pub fn files_of(dir: &Path) -> Vec<PathBuf> {
-    let names = [METRICS, BEST, super::LAST, CONFUSION, CLASSES, RATES, TABLE, WINNER];
-    names.iter().map(|name| dir.join(name)).filter(|path| path.exists()).collect()
+    FILES.iter().map(|name| dir.join(name)).filter(|path| path.exists()).collect()
 }
 
 impl Training {

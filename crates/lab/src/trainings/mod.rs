@@ -10,21 +10,10 @@ pub use epochs::Epoch;
 pub use finalists::{Finalist, Finalists};
 pub use folder::{Judged, Training, files_of};
 
-/// Epoch by epoch.
-pub const METRICS: &str = "metrics.csv";
-/// The weights of the best epoch, and of the last one.
-pub const BEST: &str = "best.safetensors";
-pub const LAST: &str = "last.safetensors";
-/// How often images of one class were taken for another one, and how each class was answered, on the test images.
-pub const CONFUSION: &str = "confusion.csv";
-pub const CLASSES: &str = "classes.csv";
-/// The rates of a range test.
-pub const RATES: &str = "rates.csv";
-/// The folder of finalists in that of their search, where no other is named.
-pub const FINALISTS: &str = "finalists";
-/// The table of finalists, which `calibrate` reads, and the structure of the best network.
-pub const TABLE: &str = "accuracies.csv";
-pub const WINNER: &str = "winner.txt";
+pub use crate::files::holding::names::run::FINALISTS;
+pub use crate::files::holding::names::training::{
+    BEST, CHECKPOINT, CLASSES, CONFUSION, LAST, METRICS, RATES, TABLE, WINNER,
+};
 
 /// Larger tables are none of a training.
 const MOST_BYTES: u64 = 1 << 30;

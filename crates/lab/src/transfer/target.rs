@@ -52,7 +52,7 @@ impl Target<'_> {
             return self.networks(&table, Space::Named, from, created);
         }
         let identity = self.identity(from)?;
-        let kernels = table.kernels(&identity.precision)?.into_iter().zip(table.latencies()?);
+        let kernels = table.kernels_of(&identity)?.into_iter().zip(table.latencies()?);
         Ok(Dataset {
             samples: kernels.map(|(k, latency)| Sample::imported(Subject::Kernel(k), latency)).collect(),
             provenance: Provenance {

@@ -59,7 +59,10 @@ pub fn from_args(
     let shape = (preset.is_none() && !args.any_shape).then(|| space.shape_rules());
     let kernels = kernel_sizes(args, space, &budgets, shape.is_some(), output);
     let space = match &kernels {
-        Some(sizes) => Narrowed::new(space, sizes).map_err(|e| Failure::usage(e.to_string()))?,
+        Some(sizes) => Narrowed::new(space, sizes).map_err(|error| {
+            let known: Vec<String> = error.known.iter().map(u32::to_string).collect();
+            Failure::usage(error.to_string()).remedy(format!("--kernels with some of {}", known.join(", ")))
+        })?,
         None => Narrowed::whole(space),
     };
     let initial = initial(args.init.as_deref(), preset, &space)?;

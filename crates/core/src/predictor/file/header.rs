@@ -1,6 +1,7 @@
 //! What predictor files of both kinds say of themselves beside their numbers.
 
 use crate::measurement::Identity;
+use crate::predictor::ranges::within;
 
 /// The fields that both kinds of predictor file begin with. `id` and `device` of the file follow from the identity.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +27,9 @@ pub(in crate::predictor) fn check(
     if schema == 0 {
         return Err("schema 0 was never written".into());
     }
-    if identity.batch == 0 || id != identity.to_string() {
+    within("batch", identity.batch, &(1..=65_536))?;
+    within("threads", identity.threads, &(1..=65_536))?;
+    if id != identity.to_string() {
         return Err(format!("id {id:?} does not fit the identity {identity}"));
     }
     if device != identity.device.as_str() {

@@ -13,13 +13,14 @@ use self::text::{canonical, checksum, rounded, unsigned, verified};
 use crate::files::FileError;
 use crate::measurement::Identity;
 use crate::plainnet::KernelKind;
-use crate::predictor::calibration::{KernelCalibration, Margin, NetworkCalibration};
+use crate::predictor::calibration::{KernelCalibration, Margin, NetworkCalibration, check_level};
 use crate::predictor::domain::Domain;
 use crate::predictor::layout::{DETAILED_SCHEMA, FAMILIES_SCHEMA, FORMAT, SCHEMA, SIMPLE_SCHEMA};
 use crate::predictor::metrics::Metrics;
 use crate::predictor::model::{AnyModel, KernelModel};
 use crate::predictor::net_level::NetLevel;
 use crate::predictor::prior::Prior;
+use crate::predictor::ranges::{ERRORS, PROBES, within};
 use crate::predictor::roofline::Roofline;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -111,6 +112,26 @@ pub struct FitMetrics {
     pub baseline_flops: Option<Metrics>,
     /// The roofline with one scale.
     pub baseline_roofline: Option<Metrics>,
+}
+
+impl FitMetrics {
+    fn check(&self) -> Result<(), String> {
+        let FitMetrics {
+            kernels,
+            blocks,
+            networks,
+            by_kind,
+            families,
+            baseline_flops,
+            baseline_roofline,
+            ..
+        } = self;
+        let whole = [kernels, blocks, networks, baseline_flops, baseline_roofline].into_iter().flatten();
+        whole.chain(by_kind.values()).try_for_each(Metrics::check)?;
+        let mut errors =
+            families.iter().flat_map(|(family, errors)| errors.values().map(move |error| (family, error)));
+        errors.try_for_each(|(family, &error)| within(family, error, &ERRORS))
+    }
 }
 
 /// The numbers of a predictor, and how good they are.
@@ -236,11 +257,12 @@ impl PredictorFile {
         self.calibration.network.check()?;
         NetworkCalibration { margin: self.calibration.other_kernels, ..self.calibration.network }.check()?;
         self.net_level.check()?;
-        let Roofline { peak_gmacs_per_s, gbytes_per_s, launch_ns, .. } = self.model.roofline;
-        let positive = |value: f64| value.is_finite() && value > 0.0;
-        if !positive(peak_gmacs_per_s) || !positive(gbytes_per_s) || !(0.0..1e12).contains(&launch_ns) {
-            return Err("the roofline's rates are not positive".into());
+        check_level(self.calibration.level)?;
+        let Provenance { usual_probe_ns, usual_sentinel_ns, .. } = self.provenance;
+        for (what, ns) in [("usual_probe_ns", usual_probe_ns), ("usual_sentinel_ns", usual_sentinel_ns)] {
+            ns.map_or(Ok(()), |ns| within(what, ns, &PROBES))?;
         }
-        Ok(())
+        self.model.roofline.check().map_err(|reason| format!("roofline: {reason}"))?;
+        self.metrics.check().map_err(|reason| format!("metrics: {reason}"))
     }
 }

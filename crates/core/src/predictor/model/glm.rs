@@ -2,6 +2,7 @@
 
 use super::kernel_model::KernelModel;
 use crate::predictor::features::{Named, Quantities};
+use crate::predictor::ranges::within;
 use serde::{Deserialize, Serialize};
 
 /// A product of powers of costs.
@@ -48,9 +49,9 @@ impl KernelModel for Glm {
             return Err("the constant of a product of powers is out of range".into());
         }
         for Factor { feature, scale, exponent } in &self.factors {
-            if !(scale.is_finite() && *scale > 0.0 && (0.0..10.0).contains(exponent)) {
-                return Err(format!("the power of {} is out of range", feature.0.name));
-            }
+            let of = |reason: String| format!("the power of {}: {reason}", feature.0.name);
+            within("scale", *scale, &(1e-9..=1e18)).map_err(of)?;
+            within("exponent", *exponent, &(0.0..=10.0)).map_err(of)?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::kernel_model::KernelModel;
 use super::linear::Linear;
 use crate::predictor::features::{Named, Quantities};
+use crate::predictor::ranges::{QUANTITIES, within};
 use serde::{Deserialize, Serialize};
 
 /// A tree with linear models at its leaves.
@@ -87,8 +88,8 @@ impl Node {
         match self {
             Node::Leaf(linear) => linear.check(),
             Node::Split { .. } if depth >= MAX_DEPTH => Err("a tree is too deep".into()),
-            Node::Split { at, .. } if !at.is_finite() => Err("a tree splits at no number".into()),
-            Node::Split { below, above, .. } => {
+            Node::Split { feature, at, below, above } => {
+                within(&format!("a split of {}", feature.0.name), *at, &QUANTITIES)?;
                 below.check(depth + 1)?;
                 above.check(depth + 1)
             }

@@ -7,12 +7,14 @@ use crate::files::FileError;
 use crate::measurement::Identity;
 use crate::plainnet::KernelKind;
 use crate::predictor::Estimate;
-use crate::predictor::calibration::NetworkCalibration;
+use crate::predictor::calibration::{NetworkCalibration, check_level};
+use crate::predictor::domain::check_range;
 use crate::predictor::file::{Header, check_header, text};
 use crate::predictor::layout::{DETAILED_SCHEMA, SIMPLE_SCHEMA};
 use crate::predictor::metrics::Metrics;
 use crate::predictor::network::sums;
 use crate::predictor::network::sums::{Amount, Sum, Summing};
+use crate::predictor::ranges::{ERRORS, SIGNED_NS, SOME_NS, within};
 use crate::units::Latency;
 use crate::zoo::{Encoded, Space};
 use serde::{Deserialize, Serialize};
@@ -131,6 +133,14 @@ pub struct FitMetrics {
     pub before: Option<Metrics>,
 }
 
+impl FitMetrics {
+    fn check(&self) -> Result<(), String> {
+        let FitMetrics { networks, families, baseline_flops, before } = self;
+        [networks, baseline_flops, before].into_iter().flatten().try_for_each(Metrics::check)?;
+        families.iter().try_for_each(|(family, &error)| within(family, error, &ERRORS))
+    }
+}
+
 /// How far beyond the extremes a value still counts as inside.
 const MARGIN: f64 = 1.05;
 
@@ -202,14 +212,18 @@ impl NetworkPredictor {
         if self.domain.len() != self.model.terms.len() {
             return Err("the domain does not fit the terms of the model".into());
         }
-        if self.domain.iter().any(|range| !(range.low.is_finite() && range.low <= range.high)) {
-            return Err("a range of the domain is no range".into());
+        for range in &self.domain {
+            check_range(range.low, range.high)
+                .map_err(|reason| format!("a range of the domain is no range: {reason}"))?;
         }
         let NetLevel { constant_ns, floor_ns } = self.net_level;
-        let mut prices = self.model.terms.iter().map(|term| term.ns).chain([constant_ns, floor_ns]);
-        if !prices.all(f64::is_finite) || floor_ns <= 0.0 {
-            return Err("a price is not a number".into());
-        }
+        within("constant_ns", constant_ns, &SIGNED_NS)?;
+        within("floor_ns", floor_ns, &SOME_NS)?;
+        let mut terms = self.model.terms.iter();
+        terms
+            .try_for_each(|term| within(&format!("the price of {}", term.of.name()), term.ns, &SIGNED_NS))?;
+        check_level(self.calibration.level)?;
+        self.metrics.check().map_err(|reason| format!("metrics: {reason}"))?;
         let groups = self.model.space.groups();
         for term in &self.model.terms {
             let known = |pattern: &&str| groups.iter().any(|group| sums::belongs(group, pattern));

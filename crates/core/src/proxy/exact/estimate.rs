@@ -31,6 +31,11 @@ const MOST_LOSS: f64 = 0.01;
 /// … and one over the positions of a channel, summed over the BN layers, is no more than this. This sum is how much of the variance
 /// lies between images where nothing but chance makes them differ; in deep networks it then grows from layer to layer.
 const MOST_CHANCE: f64 = 1.3;
+/// Draws from which it is foretold how many an error takes.
+const FORETELLING: usize = 16;
+/// How many times more draws than there may be are foretold, where it is said at once that they do not suffice: of few draws the
+/// deviation is not known well.
+const SURELY: f64 = 2.0;
 /// The factor of the luck is what other draws say of it, and so many more that say [`USUAL`].
 const DOUBT: f64 = 4.0;
 /// The factor of luck: about 0.3 in networks whose images stay alike, and 0.8 to 1.4 in those for CIFAR.
@@ -76,6 +81,18 @@ impl Estimate {
         let t = stats::t_quantile_975(self.draws.saturating_sub(1));
         self.draws >= LEAST_DRAWS && t * self.error <= NORMAL_975 * error
     }
+}
+
+/// Why no draws reach a standard error of `error`, as far as `estimate` tells.
+fn too_many(estimate: &Estimate, error: f64) -> Option<ExactError> {
+    let of_one = estimate.error * (estimate.draws as f64).sqrt();
+    let (takes, most) = ((of_one / error).powi(2), f64::from(MAX_REPEATS));
+    let foretold = estimate.draws >= FORETELLING && takes > SURELY * most;
+    (foretold || estimate.draws >= MAX_REPEATS as usize).then(|| ExactError::TooManyDraws {
+        error,
+        takes,
+        reached: of_one / most.sqrt(),
+    })
 }
 
 /// Draws scores of one network, and says what they tell.
@@ -158,17 +175,19 @@ impl<'a> Estimator<'a> {
         estimate(&self.scores, &self.luck, self.settings.batch, few.then_some(BIAS_OF_FEW))
     }
 
-    /// Draws until the standard error is at most `error`, and not beyond [`MAX_REPEATS`] draws.
+    /// Draws until the standard error is at most `error`.
     ///
     /// # Errors
-    /// As [`Self::draw`].
+    /// As [`Self::draw`]; an error that takes more than [`MAX_REPEATS`] draws, as soon as a few of them tell.
     pub fn until(&mut self, engine: &mut Engine<f32>, error: f64) -> Result<Estimate, ExactError> {
         loop {
             self.draw(engine)?;
-            if let Some(estimate) = self.estimate()
-                && (estimate.is_within(error) || estimate.draws >= MAX_REPEATS as usize)
-            {
+            let Some(estimate) = self.estimate() else { continue };
+            if estimate.is_within(error) {
                 return Ok(estimate);
+            }
+            if let Some(refused) = too_many(&estimate, error) {
+                return Err(refused);
             }
         }
     }
@@ -330,6 +349,28 @@ mod tests {
                 assert_eq!(estimator.settings.batch, images, "{name}");
             }
         }
+    }
+
+    #[test]
+    fn an_error_that_takes_too_many_draws_is_refused_after_a_few() {
+        let network = notation::parse(SHALLOW).unwrap();
+        let settings = Settings::new(Mode::Paper, 5);
+        let until = |error: f64| {
+            let mut estimator = Estimator::new(&network, 16, &settings, Images::AsSet).unwrap();
+            (estimator.until(&mut Engine::default(), error), estimator.scores.len())
+        };
+        let (found, draws) = until(0.1);
+        assert!(found.unwrap().error <= 0.1 && draws >= LEAST_DRAWS);
+        let (refused, draws) = until(1e-9);
+        let Err(ExactError::TooManyDraws { error, takes, reached }) = refused else { panic!("{refused:?}") };
+        assert_eq!((error, draws), (1e-9, FORETELLING));
+        // The draws that are foretold are those of an error which falls with their root.
+        let most = f64::from(MAX_REPEATS);
+        assert!((takes * error * error / (most * reached * reached) - 1.0).abs() < 1e-9, "{takes} {reached}");
+        let one = Estimate { score: 1.0, error: 0.1, std: 0.4, draws: 16, batch: 16, bias: None };
+        assert!(too_many(&one, 0.4 / (1.9 * most).sqrt()).is_none(), "few draws do not tell this well");
+        let last = Estimate { draws: MAX_REPEATS as usize, ..one };
+        assert!(too_many(&last, 0.09).is_some());
     }
 
     /// Stopping by the running error does not move the mean, and makes the error larger than asked for by a fifth at most, for

@@ -110,6 +110,17 @@ pub enum ExactError {
     /// An engine outside this module failed.
     #[error("{0}")]
     Engine(String),
+    /// A standard error that would take more draws than there may be.
+    #[error(
+        "a standard error of {error} takes about {takes:.1e} draws of this network, and {MAX_REPEATS} are the most: they reach about \
+         {reached:.1e}"
+    )]
+    TooManyDraws {
+        error: f64,
+        takes: f64,
+        /// The error of the most draws.
+        reached: f64,
+    },
     #[error("the score is {0}: the network's outputs are not finite, or do not differ")]
     NotFinite(f64),
 }

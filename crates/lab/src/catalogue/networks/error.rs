@@ -5,7 +5,7 @@ use crate::runs::RunError;
 use edgezen_core::files::FileError;
 use edgezen_core::plainnet::ShapeError;
 use edgezen_core::plainnet::notation::ParseError;
-use edgezen_core::zoo::CodeError;
+use edgezen_core::zoo::{CodeError, Space};
 use edgezen_engine::imported::Size;
 use std::path::PathBuf;
 
@@ -22,8 +22,14 @@ pub enum NetworkError {
     Structure(#[from] ParseError),
     #[error(transparent)]
     Shape(#[from] ShapeError),
-    #[error("{0}")]
-    Code(#[from] CodeError),
+    #[error("{error}")]
+    Code {
+        error: CodeError,
+        /// Of which the text is no code.
+        space: Option<Space>,
+        /// Codes that are similar to it, the nearest first; none where none is similar.
+        near: Vec<String>,
+    },
     #[error("--classes must be at least 1")]
     NoClasses,
     #[error("--resolution {0}: only .onnx and .tflite files may have other than square images")]
@@ -57,6 +63,12 @@ pub enum NetworkError {
     Io { path: PathBuf, error: std::io::Error },
     #[error("{}: {reason}", path.display())]
     Damaged { path: PathBuf, reason: String },
+}
+
+impl From<CodeError> for NetworkError {
+    fn from(error: CodeError) -> NetworkError {
+        NetworkError::Code { error, space: None, near: Vec::new() }
+    }
 }
 
 impl From<FileError> for NetworkError {

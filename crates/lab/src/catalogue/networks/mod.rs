@@ -148,7 +148,7 @@ pub fn structure(net: &str, need: &'static str) -> Result<Network, NetworkError>
 /// A code of a known search space that is not well-formed; options that have no effect on it.
 pub fn encoded(net: &str, overrides: Overrides) -> Result<Option<Encoded>, NetworkError> {
     if Encoded::is_code(net) {
-        let encoded = net.parse::<Encoded>()?;
+        let encoded = net.parse::<Encoded>().map_err(|error| names::no_code(net, error))?;
         overrides.without_effect(net, Kind::Code)?;
         if overrides.resolution.is_some() {
             let option = "--resolution";

@@ -3,7 +3,7 @@
 use super::{AnyNetwork, NetworkError, Overrides, any};
 use crate::spelling;
 use edgezen_core::plainnet::published;
-use edgezen_core::zoo::{Encoded, Named, known};
+use edgezen_core::zoo::{CodeError, Encoded, Named, Space, known};
 use serde::Serialize;
 
 /// A network that is known by name.
@@ -80,6 +80,22 @@ pub(super) fn zoo(name: &str, side: Option<u32>) -> Option<Result<Encoded, Netwo
     // Only the resolution can be wrong where the name is right.
     Named::new(own, usual).ok()?;
     Some(Named::new(own, side.unwrap_or(usual)).map(Encoded::Named).map_err(NetworkError::from))
+}
+
+/// The error of a text that begins as a code and is none, with the codes of the zoo that are similar to it.
+pub(super) fn no_code(text: &str, error: CodeError) -> NetworkError {
+    let (prefix, code) = text.split_once(':').unwrap_or((text, ""));
+    let space = Space::ALL.into_iter().find(|space| space.name() == prefix);
+    let (name, side) = code.rsplit_once('@').unwrap_or((code, ""));
+    let published = published::names().filter(|name| Named::new(name, 224).is_ok());
+    let zoo = known::KNOWN.iter().map(|known| known.name).chain(published);
+    let near = if space == Some(Space::Named) { spelling::similar(name, zoo) } else { Vec::new() };
+    let code = |name: String| {
+        let usual = known::known_as(&name).map_or(224, |known| known.resolution);
+        let side: u32 = side.parse().unwrap_or(usual);
+        Named::new(&name, side).or_else(|_| Named::new(&name, usual)).map(|named| format!("zoo:{named}")).ok()
+    };
+    NetworkError::Code { error, space, near: near.into_iter().filter_map(code).collect() }
 }
 
 /// The error of a text that stands for nothing, with the names that are similar to it.

@@ -8,6 +8,7 @@ use crate::files::Destination;
 use crate::tables::parquet::{self, Compression, ParquetError};
 use crate::tables::{Column, Table, Values};
 use edgezen_core::files::FileError;
+use edgezen_core::measurement::Identity;
 use edgezen_core::plainnet::graph::Act;
 use edgezen_core::plainnet::{Kernel, KernelKind};
 use edgezen_core::units::Latency;
@@ -189,6 +190,21 @@ impl KernelTable {
         (0..self.len()).map(|row| self.kernel(row, precision)).collect()
     }
 
+    /// The kernels, as far as the rows are of `identity`: what they say of precision and threads must be its own.
+    ///
+    /// # Errors
+    /// See [`KernelTable::kernels`]; a row of other threads.
+    pub fn kernels_of(&self, identity: &Identity) -> Result<Vec<Kernel>, DatasetError> {
+        for row in 0..self.len() {
+            let cell = self.text(row, "threads");
+            if !cell.is_empty() && threads(cell) != identity.threads.to_string() {
+                let reason = format!("{cell}, while the predictor is for {}", identity.threads);
+                return Err(self.cell(row, "threads", reason));
+            }
+        }
+        self.kernels(&identity.precision)
+    }
+
     /// Measured latencies, for the whole batch.
     ///
     /// # Errors
@@ -207,9 +223,9 @@ impl KernelTable {
     /// Kernels with their latencies; each kernel once.
     ///
     /// # Errors
-    /// See [`KernelTable::kernels`] and [`KernelTable::latencies`]; a kernel that comes back, by its rows.
-    pub fn measured(&self, precision: &str) -> Result<Vec<(Kernel, Latency)>, DatasetError> {
-        let measured: Vec<_> = self.kernels(precision)?.into_iter().zip(self.latencies()?).collect();
+    /// See [`KernelTable::kernels_of`] and [`KernelTable::latencies`]; a kernel that comes back, by its rows.
+    pub fn measured(&self, identity: &Identity) -> Result<Vec<(Kernel, Latency)>, DatasetError> {
+        let measured: Vec<_> = self.kernels_of(identity)?.into_iter().zip(self.latencies()?).collect();
         let mut seen: FxHashMap<Kernel, usize> = FxHashMap::default();
         for (row, (kernel, _)) in measured.iter().enumerate() {
             if let Some(first) = seen.insert(*kernel, row) {
@@ -394,6 +410,15 @@ fn texts(column: &Column) -> Result<Vec<String>, ParquetError> {
     })
 }
 
+/// A number of threads as tables write it, in our words: one big core is one thread, and TensorRT and accelerators have none to
+/// count.
+pub(super) fn threads(cell: &str) -> &str {
+    match cell {
+        "1_big" | "-" | "0" => "1",
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -433,6 +458,32 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_other_threads_are_no_kernels_of_an_identity() {
+        let dir = tempfile::tempdir().unwrap();
+        let read = |threads: &str| {
+            let path = dir.path().join("t.csv");
+            let text = format!("kind,in_c,out_c,in_h,threads,latency_ms\nconv,8,16,5,{threads},0.2\n");
+            std::fs::write(&path, text).unwrap();
+            KernelTable::read(&path).unwrap()
+        };
+        let (one, four) =
+            (Identity::new("d", "r", "fp32"), Identity { threads: 4, ..Identity::new("d", "r", "fp32") });
+        for (cell, of_one, of_four) in [
+            ("1", true, false),
+            ("1_big", true, false),
+            ("-", true, false),
+            ("", true, true),
+            ("4", false, true),
+        ] {
+            let table = read(cell);
+            assert_eq!(table.kernels_of(&one).is_ok(), of_one, "{cell:?}");
+            assert_eq!(table.measured(&four).is_ok(), of_four, "{cell:?}");
+        }
+        let refused = read("4").kernels_of(&one).unwrap_err().to_string();
+        assert!(refused.contains("row 1") && refused.contains("threads"), "{refused}");
+    }
+
+    #[test]
     fn bad_cells_are_refused_by_row_and_column() {
         let dir = tempfile::tempdir().unwrap();
         let good = "conv,1,8,16,5,3,1,1,x,0.2\n";
@@ -454,7 +505,7 @@ mod tests {
             assert!(error.contains("row 2") && error.contains("latency_ms"), "{error}");
         }
         let error = table(dir.path(), &format!("{good}{}", good.replace("0.2", "0.3"))).unwrap();
-        let error = error.measured("fp32").unwrap_err().to_string();
+        let error = error.measured(&Identity::new("d", "r", "fp32")).unwrap_err().to_string();
         assert!(error.contains("row 2") && error.contains("row 1"), "{error}");
         assert!(table(dir.path(), "").is_err());
         let path = dir.path().join("t.csv");

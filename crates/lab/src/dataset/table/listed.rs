@@ -31,13 +31,30 @@ pub enum ListedError {
     Structure(#[from] notation::ParseError),
     #[error("{0}")]
     Shape(#[from] ShapeError),
+    /// Something beside the name of a network of the zoo, which is as it was published.
+    #[error("{what} has no effect on {name}, a network of the zoo with {CLASSES} classes")]
+    NoEffect { name: String, what: &'static str },
+}
+
+/// The classes of every network of the zoo.
+const CLASSES: u32 = 1000;
+
+impl Beside {
+    /// What a network of the zoo cannot be told.
+    fn unlike_the_zoo(self) -> Option<&'static str> {
+        let classes =
+            self.classes.is_some_and(|classes| classes != CLASSES).then_some("another number of classes");
+        classes.or(self.se.is_some_and(|se| se).then_some("squeeze-excite"))
+    }
 }
 
 impl Listed {
-    /// The network that `text` names; `None` where the name is not known. Names mean what published tables mean by them.
+    /// The network that `text` names; `None` where the name is not known. Names mean what published tables mean by them. A name that
+    /// the zoo and the published structures have in common is one network: that of the zoo, unless the row says of it what only a
+    /// structure can be told.
     ///
     /// # Errors
-    /// Codes and structures that make no sense.
+    /// Codes and structures that make no sense; what has no effect on a network of the zoo.
     pub fn named(text: &str, beside: Beside) -> Result<Option<Listed>, ListedError> {
         if Encoded::is_code(text) {
             return Ok(Some(Listed::Encoded(text.parse()?)));
@@ -45,7 +62,11 @@ impl Listed {
         let side = beside.resolution.unwrap_or(224);
         let of_zoo = names::network(text).and_then(|name| Named::new(&name, side).ok());
         let model = match (of_zoo, published::by_name(text)) {
-            (Some(named), _) => return Ok(Some(Listed::Encoded(Encoded::Named(named)))),
+            (Some(named), published) => match (beside.unlike_the_zoo(), published) {
+                (None, _) => return Ok(Some(Listed::Encoded(Encoded::Named(named)))),
+                (Some(_), Some(model)) => model,
+                (Some(what), None) => return Err(ListedError::NoEffect { name: text.to_owned(), what }),
+            },
             (None, Some(model)) => model,
             (None, None) if text.contains('(') => match notation::parse_spaced(text) {
                 Ok(network) => Model::with_usual_input(None, network),
@@ -98,6 +119,7 @@ impl fmt::Display for Listed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use edgezen_core::plainnet::lowering::Lowering;
 
     #[test]
     fn names_codes_and_structures_are_networks() {
@@ -115,6 +137,26 @@ mod tests {
         let beside = Beside { resolution: Some(64), classes: Some(7), se: Some(true) };
         let Some(Listed::PlainNet(model)) = Listed::named(structure, beside).unwrap() else { panic!() };
         assert_eq!((model.resolution, model.classes, model.se), (64, 7, true));
+        // One name is one network, by whichever way it comes.
+        for name in ["resnet18", "resnet50"] {
+            let by = |classes| Listed::named(name, Beside { classes, ..Beside::default() }).unwrap().unwrap();
+            let (Listed::Encoded(zoo), Listed::PlainNet(small)) = (by(None), by(Some(7))) else {
+                panic!("{name}")
+            };
+            assert_eq!((by(Some(1000)), small.classes), (Listed::Encoded(zoo.clone()), 7));
+            let published = published::by_name(name).unwrap().graph().unwrap();
+            for lowering in Lowering::ALL {
+                let parts = zoo.parts();
+                let kernels: Vec<_> = parts.iter().flat_map(|part| lowering.kernels(&part.graph)).collect();
+                assert_eq!(kernels, lowering.kernels(&published), "{name}");
+            }
+        }
+        for beside in
+            [Beside { classes: Some(7), ..Beside::default() }, Beside { se: Some(true), ..Beside::default() }]
+        {
+            let refused = Listed::named("MobileNetV2", beside).unwrap_err();
+            assert!(matches!(refused, ListedError::NoEffect { .. }), "{refused}");
+        }
         let plain = named(structure).unwrap().unwrap();
         assert_ne!(Listed::PlainNet(model).key(), plain.key());
         assert_eq!(plain.subject(2).batch(), Some(2));

@@ -13,6 +13,7 @@
 //! that is named. `arch_id` only joins the two; nothing is ever predicted from it.
 
 use super::KernelTable;
+use super::kernels::threads;
 use super::listed::{Beside, Listed};
 use crate::dataset::{DatasetError, names};
 use crate::spelling;
@@ -267,9 +268,7 @@ fn canonical(column: &str, value: &str) -> String {
         ("runtime", value) => names::runtime(value).0,
         ("device", value) => names::device(value),
         ("precision", "fp32_or_fp16_storage") => "fp32".to_owned(),
-        // One big core is one thread; TensorRT and accelerators have none to count.
-        ("threads", "1_big") => "1".to_owned(),
-        ("threads", "-" | "0") => "1".to_owned(),
+        ("threads", value) => threads(value).to_owned(),
         (_, value) => value.to_owned(),
     }
 }

@@ -58,7 +58,9 @@ pub fn tool(name: &str) -> Result<Option<Tool>, DeviceError> {
 pub fn unknown(name: &str) -> DeviceError {
     let runtimes = registry().iter().map(|runtime| runtime.name().to_owned());
     let tools = Tools::of_user().entries().into_iter().map(|entry| entry.name);
-    let names: Vec<String> = runtimes.chain(tools).collect();
-    let what = format!("the runtime {name:?} (there are: {})", names.join(", "));
-    DeviceError::Unsupported { device: NAME.into(), what }
+    DeviceError::NoSuchRuntime {
+        device: NAME.into(),
+        runtime: name.into(),
+        known: runtimes.chain(tools).collect(),
+    }
 }

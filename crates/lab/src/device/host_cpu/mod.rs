@@ -32,6 +32,14 @@ use std::time::Duration;
 
 const NAME: &str = "host";
 
+/// Whether this computer measures in the runtime called `name`: one that this program opens, or a tool.
+///
+/// # Errors
+/// There is none of that name, or its description cannot be used.
+pub fn check_runtime(name: &str) -> Result<(), DeviceError> {
+    Chosen::called(name).map(drop)
+}
+
 /// Measures on the CPU of this computer.
 pub struct HostCpuDriver;
 

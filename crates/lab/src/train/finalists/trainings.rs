@@ -3,18 +3,19 @@
 //! the same weights.
 
 use super::rounds::{Round, most_different, rounds};
+use crate::files::holding::{Holding, refuse_others};
 use crate::files::{lock_folder, write_atomically};
 use crate::images::Answers;
 use crate::jobs::Step;
 use crate::runs::{self, FoundNetwork, RunError};
 use crate::train::TrainError;
 use crate::train::checkpoint::{self, TrainingState};
-use crate::train::course::{CHECKPOINT, Course, Progress};
+use crate::train::course::{Course, Progress};
 use crate::train::data::TrainingData;
 use crate::train::network::Network;
 use crate::train::recipe::Recipe;
 use crate::trainings::finalists::{self, Line};
-use crate::trainings::{Epoch, WINNER};
+use crate::trainings::{CHECKPOINT, Epoch, WINNER};
 use edgezen_core::digest::sha256;
 use edgezen_core::files::FileError;
 use edgezen_core::plainnet::notation::ParseError;
@@ -205,6 +206,7 @@ impl Halving {
     /// Another process trains there; trainings are in the way; whatever [`Course::run`] says.
     pub fn train(&self, setting: Setting<'_>, dir: &Path, watch: Watch<'_>) -> Result<Halved, HalvingError> {
         self.check(setting.data)?;
+        refuse_others(dir, Holding::Training)?;
         std::fs::create_dir_all(dir).map_err(FileError::io(dir))?;
         let _lock = lock_folder(dir)?;
         let untrained = |(index, found): (usize, &FoundNetwork)| Trained {
