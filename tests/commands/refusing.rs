@@ -368,7 +368,6 @@ fn results_do_not_lie_inside_others_nor_in_folders_for_much_else() {
     edgezen_json(dir, &[&search[..], &["--out", "runs/a", "--json"]].concat());
     profile(dir, "data", &["--samples", "12"]);
     edgezen_json(dir, &["jobs", "plan", NET, "-o", "plan", "--json", "--", "score"]);
-    std::fs::create_dir_all(dir.join("repository/.git")).unwrap();
     std::fs::create_dir_all(dir.join("trained")).unwrap();
     std::fs::write(dir.join("trained/checkpoint.safetensors"), "weights").unwrap();
     let module = ["export", NET, "--format", "pytorch"];
@@ -376,14 +375,12 @@ fn results_do_not_lie_inside_others_nor_in_folders_for_much_else() {
     let plan = ["jobs", "plan", NET, "--"];
     let inside = "and is for that alone";
     for (into, words) in [
-        ("data/raw", ["holds a dataset", inside]),
-        ("data/new/deep", ["holds a dataset", inside]),
-        ("runs/a/sub", ["holds the run of a search", inside]),
-        ("plan/sub", ["holds a plan of jobs", inside]),
-        ("trained/sub", ["holds a training", inside]),
+        ("data/raw", ["belongs to a dataset", inside]),
+        ("data/units/one/deep", ["belongs to a dataset", inside]),
+        ("runs/a/front.csv", ["belongs to the run of a search", inside]),
+        ("plan/results", ["belongs to a plan of jobs", inside]),
+        ("trained/network-1/deep", ["belongs to a training", inside]),
         ("trained", ["holds a training", "also not with --force"]),
-        ("runs", ["holds folders of results", "a folder inside is needed"]),
-        ("repository", ["the folder of a repository", "a folder inside is needed"]),
         ("/", ["the root of all files", "a folder inside is needed"]),
     ] {
         for command in [&search[..], &measure, &module] {
@@ -394,12 +391,12 @@ fn results_do_not_lie_inside_others_nor_in_folders_for_much_else() {
     for into in ["data", "runs/a", "plan"] {
         refused(dir, &[&module[..], &["-o", into, "--force"]].concat(), 2, &["not for other results"]);
     }
-    for name in ["data/new", "runs/a/sub", "plan/sub", "trained/sub", "runs/run.toml", "data/README.md.bak"] {
+    for name in ["data/units", "plan/results", "trained/network-1", "data/README.md.bak"] {
         assert!(!dir.join(name).exists(), "{name}");
     }
     // What has its place there, and what lies beside.
     edgezen_json(dir, &[&search[..], &["--out", "runs/b", "--json"]].concat());
-    edgezen_json(dir, &[&search[..], &["--out", "repository/runs/a", "--json"]].concat());
+    edgezen_json(dir, &[&search[..], &["--out", "runs/a/mine", "--json"]].concat());
     assert!(edgezen(dir, &[&module[..], &["-o", "modules/net"]].concat()).status.success());
     edgezen_json(dir, &["report", "runs/a", "--json"]);
     // A home folder, here that of the command.

@@ -1,6 +1,7 @@
-//! What a folder of results holds. Results of one kind do not go into a folder of another kind, nor anywhere inside it: the folder
-//! in which results grow before they take the place of others is the same for all kinds, and a person would not know whose files
-//! are whose. The files of a result are replaced by nothing but a result of its kind.
+//! What a folder of results holds. Results of one kind do not go into a folder of another kind, nor into a folder that belongs to
+//! it: the folder in which results grow before they take the place of others is the same for all kinds, and a person would not know
+//! whose files are whose. The files of a result are replaced by nothing but a result of its kind. A folder of any other name
+//! inside a result is somebody's own: results let it be.
 
 pub mod names;
 
@@ -9,9 +10,6 @@ use names::{dataset, jobs, run, training};
 use std::fmt;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
-
-/// Most entries of a folder that are looked at for results of their own.
-const MOST_ENTRIES: usize = 10_000;
 
 /// A kind of results that have a folder of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +66,20 @@ impl Holding {
         }
     }
 
+    /// Whether the folder at `inside`, a path from the folder of these results on, is one of theirs, or lies in one.
+    fn has_folder(self, inside: &Path) -> bool {
+        let Some(Component::Normal(first)) = inside.components().next() else { return false };
+        let first = first.to_string_lossy();
+        let folders: &[&str] = match self {
+            Holding::Run => &[run::FINALISTS],
+            Holding::Dataset => &[dataset::RAW_FOLDER, dataset::UNITS],
+            Holding::Jobs => &[jobs::RESULTS, jobs::RUNS, jobs::TRAININGS],
+            Holding::Training => &[],
+        };
+        let numbered = self == Holding::Training && is_numbered(&first, "network-", "");
+        numbered || folders.contains(&&*first) || self.owns(Path::new(&*first))
+    }
+
     /// Whether the file at `inside`, a path from the folder of these results on, is one of theirs.
     fn owns(self, inside: &Path) -> bool {
         let mut parts = inside.components().map(|part| part.as_os_str().to_string_lossy());
@@ -105,9 +117,9 @@ impl fmt::Display for Holding {
     }
 }
 
-/// Refuses a folder for results of the kind `own` that holds results of another kind, and none of this one; that lies inside a folder
-/// of results; or that holds so much else that results would be lost in it: the root of all files, a home folder, a repository, a
-/// folder of folders of results.
+/// Refuses a folder for results of the kind `own` that holds results of another kind, and none of this one; that belongs to other
+/// results, as the timed runs of a dataset do; or that holds so much else that results would be lost in it: the root of all files, a home
+/// folder.
 ///
 /// # Errors
 /// Such a folder.
@@ -136,38 +148,25 @@ fn refuse(dir: &Path, own: Option<Holding>) -> Result<(), FileError> {
         if kind.has_place_for(own, inside) {
             break;
         }
-        return refused(format!(
-            "lies inside {}, which holds {kind} and is for that alone, also with --force",
-            above.display()
-        ));
+        if kind.has_folder(inside) {
+            let above = above.display();
+            return refused(format!("belongs to {kind} in {above} and is for that alone, also with --force"));
+        }
     }
-    if let Some(what) = crowded(&real, own, std::env::var_os("HOME").as_deref().map(Path::new)) {
+    if let Some(what) = crowded(&real, std::env::var_os("HOME").as_deref().map(Path::new)) {
         return refused(format!("{what}: {whose} would be lost in it, so that a folder inside is needed"));
     }
     Ok(())
 }
 
-/// What the folder at `real` is, where it is no place for results of the kind `own` because it is for much else. `home` is the home
-/// folder.
-fn crowded(real: &Path, own: Option<Holding>, home: Option<&Path>) -> Option<String> {
+/// What the folder at `real` is, where it is no place for results because it is for much else. `home` is the home folder.
+fn crowded(real: &Path, home: Option<&Path>) -> Option<&'static str> {
     if real.parent().is_none() {
-        return Some("is the root of all files".into());
+        return Some("is the root of all files");
     }
-    let mut entries = fs::read_dir(real).ok()?.take(MOST_ENTRIES).flatten().peekable();
-    entries.peek()?;
-    if home.and_then(|home| fs::canonicalize(home).ok()).is_some_and(|home| home == real) {
-        return Some("is your home folder".into());
-    }
-    if has(real, ".git") {
-        return Some("is the folder of a repository".into());
-    }
-    let mut visible = entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
-    visible.find_map(|entry| {
-        let path = entry.path();
-        let kind = Holding::ALL.into_iter().find(|kind| kind.is_surely_in(&path))?;
-        let is_part = own.is_some_and(|own| own.has_place_for(Some(kind), Path::new(&entry.file_name())));
-        (!is_part).then(|| format!("holds folders of results ({} holds {kind})", path.display()))
-    })
+    fs::read_dir(real).ok()?.next()?.ok()?;
+    let is_home = home.and_then(|home| fs::canonicalize(home).ok()).is_some_and(|home| home == real);
+    is_home.then_some("is your home folder")
 }
 
 /// Refuses a file as the place of a result where that is a file of a run, a dataset, a plan of jobs or a training.
@@ -264,32 +263,47 @@ mod tests {
     }
 
     #[test]
-    fn nothing_goes_into_a_folder_of_results_but_what_has_its_place_there() {
+    fn nothing_goes_into_the_folders_of_results_but_what_has_its_place_there() {
+        let folders = [
+            (Holding::Run, "finalists"),
+            (Holding::Run, "front.csv"),
+            (Holding::Dataset, "raw"),
+            (Holding::Dataset, "units"),
+            (Holding::Jobs, "results"),
+            (Holding::Jobs, "runs"),
+            (Holding::Jobs, "trainings"),
+            (Holding::Jobs, "job-00003.json"),
+            (Holding::Training, "network-3"),
+            (Holding::Training, "metrics.csv"),
+        ];
         for (kind, names) in MARKS {
             let dir = tempfile::tempdir().unwrap();
-            let results = dir.path().join("results");
+            let results = dir.path().join("results-of-a-person");
             mark(&results, names);
-            for inside in ["new", "raw", "new/deep", "../results/new", "absent/../new"] {
-                let inside = results.join(inside);
-                for own in Holding::ALL {
-                    let refused = refuse_others(&inside, own);
-                    assert!(
-                        matches!(refused, Err(FileError::NotWritable { .. })),
-                        "{own} in {kind}: {refused:?}"
-                    );
+            for (_, folder) in folders.iter().filter(|(of, _)| *of == kind) {
+                for inside in [folder.to_string(), format!("absent/../{folder}"), format!("{folder}/a/deep")]
+                {
+                    let (inside, path) = (results.join(&inside), PathBuf::from(folder));
+                    for own in Holding::ALL.into_iter().filter(|&own| !kind.has_place_for(Some(own), &path)) {
+                        let refused = refuse_others(&inside, own);
+                        let is_refused = matches!(refused, Err(FileError::NotWritable { .. }));
+                        assert!(is_refused, "{own} in {kind}, {inside:?}: {refused:?}");
+                    }
+                    assert!(refuse_any(&inside).is_err(), "{kind}");
                 }
-                assert!(refuse_any(&inside).is_err(), "{kind}");
+                #[cfg(unix)]
+                {
+                    let link = dir.path().join(format!("link-to-{folder}"));
+                    std::os::unix::fs::symlink(&results, &link).unwrap();
+                    assert!(refuse_any(&link.join(folder)).is_err());
+                }
             }
-            // What is there already goes on.
-            mark(&results.join("older"), &[run::RUN]);
-            refuse_others(&results.join("older"), Holding::Run).unwrap();
-            // Nor does the folder around it become one of results.
-            assert!(refuse_others(dir.path(), Holding::Run).is_err() && refuse_any(dir.path()).is_err());
-            refuse_others(&dir.path().join("beside"), Holding::Run).unwrap();
-            #[cfg(unix)]
-            {
-                std::os::unix::fs::symlink(&results, dir.path().join("link")).unwrap();
-                assert!(refuse_others(&dir.path().join("link/new"), Holding::Run).is_err());
+            // Folders of other names are somebody's own, and so are those around.
+            for own in Holding::ALL {
+                for beside in [results.join("mine"), results.join("mine/raw"), dir.path().join("beside")] {
+                    refuse_others(&beside, own).unwrap();
+                }
+                refuse_others(dir.path(), own).unwrap();
             }
         }
         for (outer, names, place, own) in [
@@ -306,11 +320,6 @@ mod tests {
             for other in Holding::ALL.into_iter().filter(|&other| other != own) {
                 assert!(refuse_others(&dir.path().join(place), other).is_err(), "{other} in {outer}");
             }
-            // The same where the inner results are there first.
-            let dir = tempfile::tempdir().unwrap();
-            let first = dir.path().join(place.split('/').next().unwrap());
-            mark(&first, &[training::CHECKPOINT]);
-            assert_eq!(refuse_others(dir.path(), outer).is_ok(), own == Holding::Training, "{outer}");
         }
     }
 
@@ -318,17 +327,15 @@ mod tests {
     fn a_folder_for_much_else_is_no_place_for_results() {
         let dir = tempfile::tempdir().unwrap();
         let dir = fs::canonicalize(dir.path()).unwrap();
-        assert!(crowded(Path::new("/"), None, None).unwrap().contains("root"));
+        assert!(crowded(Path::new("/"), None).unwrap().contains("root"));
         assert!(
             refuse_others(Path::new("/"), Holding::Run).is_err() && refuse_any(Path::new("/..")).is_err()
         );
-        assert_eq!(crowded(&dir, None, Some(&dir)), None, "it is empty");
+        assert_eq!(crowded(&dir, Some(&dir)), None, "it is empty");
         mark(&dir, &["letter.txt"]);
-        assert!(crowded(&dir, None, Some(&dir)).unwrap().contains("home"));
-        assert_eq!(crowded(&dir, None, None), None);
-        fs::create_dir(dir.join(".git")).unwrap();
-        assert!(crowded(&dir, None, None).unwrap().contains("repository"));
-        // A run that is kept under version control is a run.
+        assert!(crowded(&dir, Some(&dir)).unwrap().contains("home"));
+        assert_eq!(crowded(&dir, None), None);
+        // A run that is kept in the home folder is a run.
         mark(&dir, &[run::RUN]);
         refuse_others(&dir, Holding::Run).unwrap();
     }
