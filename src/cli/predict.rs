@@ -165,6 +165,29 @@ impl Args {
         self.latency.or(self.throughput.map(Throughput::image))
     }
 
+    /// Refuses options that say nothing of a table.
+    fn refuse_options_of_single_networks(&self) -> Result<(), Failure> {
+        let NetOptions { resolution, classes, se } = self.options;
+        let columns =
+            "the columns resolution, classes and se of a table of networks say this of each network";
+        let none = "leave it out: the rows of a table are predicted as they are";
+        let options = [
+            ("--resolution", resolution.is_some(), columns),
+            ("--classes", classes.is_some(), columns),
+            ("--se", se, columns),
+            ("--breakdown", self.breakdown.is_some(), none),
+            ("--latency", self.latency.is_some(), none),
+            ("--throughput", self.throughput.is_some(), none),
+            ("--partial", self.partial, none),
+        ];
+        match options.into_iter().find(|(_, is_given, _)| *is_given) {
+            Some((option, _, remedy)) => {
+                Err(Failure::usage(format!("{option} has no effect on a table")).remedy(remedy))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The place of a table with predictions, which is none of the files that they are made of.
     fn place(&self, output: &Path, table: &Path) -> Result<Destination, Failure> {
         let others = [self.archs.as_deref(), self.which.predictor.as_deref()];
@@ -174,6 +197,9 @@ impl Args {
 }
 
 pub fn run(args: Args, global: Global) -> Result<(), Failure> {
+    if args.kernels.is_some() || args.networks.is_some() {
+        args.refuse_options_of_single_networks()?;
+    }
     let mut loaded = args.which.load(global.output())?;
     let identity = loaded.identity().clone();
     predictors::check_budget(loaded.identity(), args.bounded())?;

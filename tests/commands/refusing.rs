@@ -376,7 +376,7 @@ fn results_do_not_lie_inside_others_nor_in_folders_for_much_else() {
     let inside = "and is for that alone";
     for (into, words) in [
         ("data/raw", ["belongs to a dataset", inside]),
-        ("data/units/one/deep", ["belongs to a dataset", inside]),
+        ("data/raw/one/deep", ["belongs to a dataset", inside]),
         ("runs/a/front.csv", ["belongs to the run of a search", inside]),
         ("plan/results", ["belongs to a plan of jobs", inside]),
         ("trained/network-1/deep", ["belongs to a training", inside]),
@@ -391,7 +391,7 @@ fn results_do_not_lie_inside_others_nor_in_folders_for_much_else() {
     for into in ["data", "runs/a", "plan"] {
         refused(dir, &[&module[..], &["-o", into, "--force"]].concat(), 2, &["not for other results"]);
     }
-    for name in ["data/units", "plan/results", "trained/network-1", "data/README.md.bak"] {
+    for name in ["data/raw/one", "plan/results", "trained/network-1", "data/README.md.bak"] {
         assert!(!dir.join(name).exists(), "{name}");
     }
     // What has its place there, and what lies beside.
@@ -625,4 +625,25 @@ fn remedies_are_of_the_command_and_of_the_file() {
     assert_eq!(edgezen_json(dir, &again)["best"]["net"], found["best"]["net"]);
     let (_, errors) = said(dir, &["jobs", "plan", "resnet18", "-o", "k", "--", "score", "--foo"]);
     assert!(errors.contains("--foo") && !errors.contains("tip:"), "{errors}");
+}
+
+/// What a table says of its networks itself is no matter of options, which would be passed over.
+#[test]
+fn options_of_single_networks_are_refused_for_tables() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("nets.csv"), "net,resolution\nresnet18,224\n").unwrap();
+    let predict = ["predict", "--device", "pixel2", "--networks", "nets.csv", "-o", "out.csv"];
+    for (option, words) in [
+        (&["--resolution", "64"][..], "columns resolution"),
+        (&["--classes", "10"], "columns resolution"),
+        (&["--se"], "columns resolution"),
+        (&["--breakdown"], "leave it out"),
+        (&["--latency", "80ms"], "leave it out"),
+        (&["--partial"], "leave it out"),
+    ] {
+        refused(dir, &[&predict[..], option].concat(), 2, &["has no effect on a table", words]);
+    }
+    assert!(!dir.join("out.csv").exists());
+    assert!(edgezen(dir, &predict).status.success());
 }
