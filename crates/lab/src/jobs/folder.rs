@@ -146,6 +146,13 @@ impl JobFolder {
             let what = "holds another plan".into();
             return Err(FileError::InTheWay { path: place, what }.into());
         }
+        // Where there is no plan yet, a file of that name may be somebody's. A job is of a plan that was cut off.
+        for (file, _) in &jobs {
+            let at = path.join(file);
+            if !place.exists() && at.exists() && read_json::<Job>(&job::FORMAT, &at).is_err() {
+                return Err(FileError::InTheWay { path: at, what: "is no job of a plan".into() }.into());
+            }
+        }
         fs::create_dir_all(path).map_err(FileError::io(path))?;
         for (file, bytes) in &jobs {
             write_atomically(&path.join(file), bytes)?;
@@ -517,5 +524,23 @@ mod tests {
             assert!(damaged.iter().all(|path| said.contains(&*path.to_string_lossy())), "{said}");
         }
         assert_eq!(folder.status().damaged.len(), 2);
+    }
+
+    /// A file that bears the name of a job may be anybody's where there is no plan.
+    #[test]
+    fn a_plan_replaces_no_file_of_somebody_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("job-00000.json");
+        fs::write(&file, "precious").unwrap();
+        let refused = JobFolder::plan(dir.path(), &work(), 2);
+        assert!(matches!(refused, Err(JobError::File(FileError::InTheWay { .. }))), "{refused:?}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        // Jobs of a plan that was cut off before its list was written are planned again, also in other parts.
+        fs::remove_file(&file).unwrap();
+        JobFolder::plan(dir.path(), &work(), 2).unwrap();
+        fs::remove_file(dir.path().join(PLAN_FILE)).unwrap();
+        JobFolder::plan(dir.path(), &work(), 3).unwrap();
+        assert_eq!(JobFolder::open(dir.path()).unwrap().jobs().len(), 3);
     }
 }
