@@ -22,9 +22,10 @@ class Run:
     process that gets a run (pickled) does not keep them."""
 
     best: Network
-    front: list[Network]
+    #: Some tens of networks: a notebook shows the best one.
+    front: list[Network] = field(repr=False)
     folder: Path
-    result: dict[str, Any]
+    result: dict[str, Any] = field(repr=False)
     #: Keeps the folder, where nobody said a place for it.
     _temporary: TemporaryFolder | None = field(default=None, repr=False, compare=False)
 

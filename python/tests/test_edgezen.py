@@ -567,6 +567,11 @@ class Searching(unittest.TestCase):
         done = in_python(code, timeout=300)
         self.assertEqual(done.stdout, "stopped True\n", done.stderr)
 
+    def test_a_run_is_shown_in_a_line(self):
+        run = edgezen.search(device="pixel2", latency="80ms", iterations=100)
+        self.assertIn(run.best.net, repr(run))
+        self.assertLess(len(repr(run)), 1_000)
+
     def test_a_verified_search_has_a_process_of_its_own(self):
         with self.assertRaises(edgezen.EdgezenError) as caught:
             edgezen.search(device="raspberrypi5", latency="80ms", iterations=50, verify=1)
