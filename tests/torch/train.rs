@@ -216,12 +216,9 @@ fn a_training_has_a_folder_of_its_own() {
     let search =
         ["search", "--params", "300k", "--layers", "10", "--resolution", "32", "--iterations", "300"];
     edgezen_json(dir, &[&search[..], &["--out", "run", "--json"]].concat());
-    std::fs::create_dir(dir.join("other")).unwrap();
-    std::fs::write(dir.join("other/checkpoint.safetensors"), "of another training").unwrap();
     for (out, words) in [
         ("run", ["holds the run of a search", "not for a training"]),
-        ("run/sub", ["holds the run of a search", "for that alone"]),
-        ("other/sub", ["holds a training", "for that alone"]),
+        ("run/checkpoint/deep", ["belongs to the run of a search", "for that alone"]),
         ("/", ["the root of all files", "a folder inside"]),
     ] {
         let args = ["train", NET, "--data", "data", "--epochs", "1", "--out", out];
